@@ -1,0 +1,144 @@
+"""The Linkerd control plane and its CRDs."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import pulumi
+from pulumi_kubernetes.helm.v4 import Chart
+
+from components.base import Args, Component
+from components.chart import ChartRef, crd_release, helm_chart
+from components.names import LINKERD
+from components.webhook_certificates import from_cert_manager
+
+
+class LinkerdArgs(Args):
+    """What the control plane is set to; lifetimes as Go writes them (`24h`)."""
+
+    chart: ChartRef
+    crds: ChartRef
+    cluster: str
+    cluster_domain: str
+    cluster_networks: tuple[str, ...]
+    trust_domain: str
+    leaf_lifetime: str
+    clock_skew: str
+    ha: bool
+    replicas: int
+    default_inbound_policy: str
+    webhook_failure_policy: str
+    proxy_await: bool
+    native_sidecar: bool
+    heartbeat: bool
+    log_level: str
+    image_registry: str
+
+
+class Linkerd(Component, area="mesh"):
+    """`linkerd-crds` and `linkerd-control-plane` in the namespace `linkerd`.
+
+    `certificates` are the issuer, the bundle and the webhooks' certificates: without them the
+    control plane does not start.
+    """
+
+    chart: Chart
+
+    def __init__(
+        self,
+        name: str,
+        args: LinkerdArgs,
+        certificates: Sequence[pulumi.Resource],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__(name, opts)
+        crds = crd_release(self, args.crds, values={"installGatewayAPI": False})
+        self.chart = helm_chart(self, args.chart, LINKERD, values(args), crds, *certificates)
+        self.done(version=args.chart.version, namespace=LINKERD)
+
+
+def values(args: LinkerdArgs) -> dict[str, Any]:
+    """Values of the chart `linkerd-control-plane`; the same text for the same arguments.
+
+    Follows linkerd2 charts/linkerd-control-plane/values.yaml.
+    """
+    registry = args.image_registry
+    made: dict[str, Any] = {
+        "clusterDomain": args.cluster_domain,
+        "clusterNetworks": ",".join(args.cluster_networks),
+        "identityTrustDomain": args.trust_domain,
+        "identity": {
+            # The anchors come from the Bundle, the issuer from cert-manager: one owner each.
+            "externalCA": True,
+            "issuer": {
+                "scheme": "kubernetes.io/tls",
+                "issuanceLifetime": args.leaf_lifetime,
+                "clockSkewAllowance": args.clock_skew,
+            },
+        },
+        "controllerReplicas": args.replicas,
+        "controllerLogLevel": args.log_level,
+        "controllerImage": f"{registry}/controller",
+        "debugContainer": {"image": {"name": f"{registry}/debug"}},
+        "webhookFailurePolicy": args.webhook_failure_policy,
+        "proxyInjector": from_cert_manager("linkerd-proxy-injector-k8s-tls", LINKERD),
+        "profileValidator": from_cert_manager("linkerd-sp-validator-k8s-tls", LINKERD),
+        "policyValidator": from_cert_manager("linkerd-policy-validator-k8s-tls", LINKERD),
+        "proxy": {
+            "image": {"name": f"{registry}/proxy"},
+            "await": args.proxy_await,
+            "nativeSidecar": args.native_sidecar,
+            "defaultInboundPolicy": args.default_inbound_policy,
+        },
+        "disableHeartBeat": not args.heartbeat,
+    }
+    if args.heartbeat:
+        # The chart would take the time of the rendering, and never render the same twice.
+        made["heartbeatSchedule"] = heartbeat_schedule(args.cluster)
+    return merged(made, ha_values()) if args.ha else made
+
+
+def ha_values() -> dict[str, Any]:
+    """Upstream's values-ha.yaml, but for the replicas and the failure policy, which are set.
+
+    tests/charts compares it with the file in the chart's archive.
+    """
+    cpu = {"limit": "", "request": "100m"}
+    controller = {"cpu": cpu, "memory": {"limit": "250Mi", "request": "50Mi"}}
+    return {
+        "enablePodDisruptionBudget": True,
+        "controller": {"podDisruptionBudget": {"maxUnavailable": 1}},
+        # Anti-affinity by node: on three nodes a rollout must take one pod away first.
+        "deploymentStrategy": {"rollingUpdate": {"maxUnavailable": 1, "maxSurge": "25%"}},
+        "enablePodAntiAffinity": True,
+        "proxy": {
+            "resources": {
+                "cpu": {"request": "100m"},
+                "memory": {"limit": "250Mi", "request": "20Mi"},
+            }
+        },
+        "controllerResources": controller,
+        "destinationResources": controller,
+        "identityResources": {"cpu": cpu, "memory": {"limit": "250Mi", "request": "10Mi"}},
+        "heartbeatResources": controller,
+        "proxyInjectorResources": controller,
+        "spValidatorResources": controller,
+        "highAvailability": True,
+    }
+
+
+def heartbeat_schedule(cluster: str) -> str:
+    """A time of day fixed per cluster, spread over the fleet."""
+    minutes = int.from_bytes(hashlib.sha256(cluster.encode()).digest()[:4], "big") % 1440
+    return f"{minutes % 60} {minutes // 60} * * *"
+
+
+def merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """`base` with `over` laid on it, section by section."""
+    result = dict(base)
+    for key, value in over.items():
+        both = isinstance(value, dict) and isinstance(result.get(key), dict)
+        result[key] = merged(result[key], value) if both else value
+    return result

@@ -1,0 +1,32 @@
+"""Names that several components must agree on."""
+
+from __future__ import annotations
+
+CERT_MANAGER = "cert-manager"
+EXTERNAL_SECRETS = "external-secrets"
+LINKERD = "linkerd"
+LINKERD_VIZ = "linkerd-viz"
+LINKERD_BUOYANT = "linkerd-buoyant"
+
+# Linkerd reads these two by their names: https://linkerd.io/2/tasks/
+TRUST_ROOTS_CONFIG_MAP = "linkerd-identity-trust-roots"
+IDENTITY_ISSUER = "linkerd-identity-issuer"
+CONTROL_PLANE_LABEL = "linkerd.io/is-control-plane"
+
+SECRET_STORE = "linkerd-platform-vault"  # noqa: S105
+# Accounts that log in to Vault; they do nothing else, so that a role in Vault binds little.
+ISSUER_ACCOUNT = "linkerd-identity-issuer-vault"
+STORE_ACCOUNT = "linkerd-platform-vault"
+
+
+def signing_policy(generation: str) -> str:
+    """Vault policy that lets its holder have an intermediate signed by this generation."""
+    return f"linkerd-sign-{generation}"
+
+
+READ_ANCHORS_POLICY = "linkerd-read-anchors"
+
+
+def anchor_path(generation: str) -> str:
+    """Path below the KV mount at which the public certificate of a generation lies."""
+    return f"anchors/{generation}"

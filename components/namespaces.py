@@ -1,0 +1,100 @@
+"""The namespaces of the platform, labelled before anything is put into them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import pulumi
+
+from components.base import Args, Component, Manifest
+from components.names import (
+    CERT_MANAGER,
+    CONTROL_PLANE_LABEL,
+    EXTERNAL_SECRETS,
+    LINKERD,
+    LINKERD_BUOYANT,
+    LINKERD_VIZ,
+)
+
+PodSecurity = Literal["privileged", "baseline", "restricted"]
+
+# These must start without Linkerd, which cannot start without them: no webhook of Linkerd's looks
+# at them. https://linkerd.io/2/features/proxy-injection/
+NO_WEBHOOKS = {"config.linkerd.io/admission-webhooks": "disabled"}
+NOT_MESHED = {"linkerd.io/inject": "disabled"}
+
+
+class NamespacesArgs(Args):
+    """Which extensions have a namespace, and the Prometheus that viz reads instead of its own."""
+
+    viz: bool
+    buoyant_cloud: bool
+    prometheus_url: str | None = None
+
+
+class Namespaces(Component, area="cluster"):
+    """One Namespace per part; `names` lists them."""
+
+    names: list[str]
+
+    def __init__(
+        self, name: str, args: NamespacesArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__(name, opts)
+        manifests_ = manifests(args)
+        for manifest in manifests_:
+            self.apply(manifest)
+        self.names = [manifest["metadata"]["name"] for manifest in manifests_]
+        self.done(names=self.names)
+
+
+def manifests(args: NamespacesArgs) -> list[Manifest]:
+    """The Namespaces, with the labels that Linkerd's own installer gives them.
+
+    linkerd2 charts/linkerd-control-plane/templates/namespace.yaml and viz/charts/linkerd-viz.
+    The proxy's init container sets up iptables, hence `privileged` where proxies are.
+    """
+    made = [
+        namespace(CERT_MANAGER, "restricted", NO_WEBHOOKS, NOT_MESHED),
+        namespace(EXTERNAL_SECRETS, "restricted", NO_WEBHOOKS, NOT_MESHED),
+        namespace(
+            LINKERD,
+            "privileged",
+            {
+                CONTROL_PLANE_LABEL: "true",
+                "linkerd.io/control-plane-ns": LINKERD,
+                **NO_WEBHOOKS,
+            },
+            NOT_MESHED,
+        ),
+    ]
+    if args.viz:
+        external = (
+            {"viz.linkerd.io/external-prometheus": args.prometheus_url}
+            if args.prometheus_url
+            else {}
+        )
+        made.append(namespace(LINKERD_VIZ, "privileged", {"linkerd.io/extension": "viz"}, external))
+    if args.buoyant_cloud:
+        made.append(namespace(LINKERD_BUOYANT, "privileged", {"linkerd.io/extension": "buoyant"}))
+    return made
+
+
+def namespace(
+    name: str,
+    pod_security: PodSecurity,
+    labels: Mapping[str, str] | None = None,
+    annotations: Mapping[str, str] | None = None,
+) -> Manifest:
+    """A Namespace with its pod security level.
+
+    Follows https://kubernetes.io/docs/concepts/security/pod-security-admission/
+    """
+    metadata: Manifest = {
+        "name": name,
+        "labels": {"pod-security.kubernetes.io/enforce": pod_security, **(labels or {})},
+    }
+    if annotations:
+        metadata["annotations"] = dict(annotations)
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata}

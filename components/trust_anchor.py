@@ -1,0 +1,147 @@
+"""The trust anchor, made once inside Vault. Only an owner stack has this component."""
+
+from __future__ import annotations
+
+import pulumi
+import pulumi_random as random
+import pulumi_vault as vault
+from pulumi_vault import pkisecret
+
+from components.base import Args, Component
+from components.names import READ_ANCHORS_POLICY, anchor_path, signing_policy
+
+
+class AnchorGeneration(Args):
+    """One root: its name, and its lifetime in seconds."""
+
+    name: str
+    lifetime: int
+
+
+class TrustAnchorArgs(Args):
+    """Mounts in Vault, the trust domain, and the generations of the anchor, oldest first."""
+
+    pki_mount: str
+    kv_mount: str
+    create_kv_mount: bool
+    trust_domain: str
+    generations: tuple[AnchorGeneration, ...]
+
+
+class TrustAnchor(Component, area="trust"):
+    """A PKI mount with one root per generation, each published to KV and with a signing policy.
+
+    The root key is made by Vault as `internal`: no call of Vault's API gives it out, so it is in no
+    state file either. `certificates` maps generations to their PEM, `issuer_ids` to Vault's ids.
+    Follows https://developer.hashicorp.com/vault/docs/secrets/pki/setup
+    """
+
+    certificates: dict[str, pulumi.Output[str]]
+    issuer_ids: dict[str, pulumi.Output[str]]
+
+    def __init__(
+        self, name: str, args: TrustAnchorArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__(name, opts)
+        longest = max(generation.lifetime for generation in args.generations)
+        pki = vault.Mount(
+            f"{name}-pki",
+            path=args.pki_mount,
+            type="pki",
+            description="Linkerd's trust anchors, made by linkerd-platform",
+            # Vault cuts what it signs to this, its own default would be 768 h.
+            max_lease_ttl_seconds=longest,
+            default_lease_ttl_seconds=longest,
+            opts=self.child(),
+        )
+        kv: list[pulumi.Resource] = []
+        if args.create_kv_mount:
+            kv.append(
+                vault.Mount(
+                    f"{name}-kv",
+                    path=args.kv_mount,
+                    type="kv",
+                    options={"version": "2"},
+                    description="Linkerd's public certificates, made by linkerd-platform",
+                    opts=self.child(),
+                )
+            )
+        self.certificates = {}
+        self.issuer_ids = {}
+        for generation in args.generations:
+            self._generation(args, generation, pki, kv)
+        vault.Policy(
+            f"{name}-read-anchors",
+            name=READ_ANCHORS_POLICY,
+            policy=read_policy(f"{args.kv_mount}/data/anchors/*"),
+            opts=self.child(),
+        )
+        self.done(
+            certificates=self.certificates,
+            issuers=[g.name for g in args.generations],
+            policies=[READ_ANCHORS_POLICY, *(signing_policy(g.name) for g in args.generations)],
+        )
+
+    def _generation(
+        self,
+        args: TrustAnchorArgs,
+        generation: AnchorGeneration,
+        pki: vault.Mount,
+        kv: list[pulumi.Resource],
+    ) -> None:
+        name = f"{self.name}-{generation.name}"
+        # A deleted root leaves its key behind, and Vault takes no two keys of one name.
+        suffix = random.RandomString(
+            f"{name}-key",
+            length=8,
+            special=False,
+            upper=False,
+            keepers={"generation": generation.name},
+            opts=self.child(),
+        )
+        root = pkisecret.SecretBackendRootCert(
+            f"{name}-root",
+            backend=args.pki_mount,
+            type="internal",
+            common_name=f"root.linkerd.{args.trust_domain}",
+            exclude_cn_from_sans=True,
+            key_type="ec",
+            key_bits=256,
+            # Room for the identity issuer below it, and for no other CA below that one.
+            max_path_length=1,
+            ttl=str(generation.lifetime),
+            issuer_name=generation.name,
+            key_name=suffix.result.apply(lambda text: f"{generation.name}-{text}"),
+            opts=self.child(pki),
+        )
+        vault.kv.SecretV2(
+            f"{name}-certificate",
+            mount=args.kv_mount,
+            name=anchor_path(generation.name),
+            data_json=pulumi.Output.json_dumps({"certificate": root.certificate}),
+            opts=self.child(*kv),
+        )
+        vault.Policy(
+            f"{name}-sign",
+            name=signing_policy(generation.name),
+            policy=sign_policy(args.pki_mount, generation.name),
+            opts=self.child(pki),
+        )
+        self.certificates[generation.name] = root.certificate
+        self.issuer_ids[generation.name] = root.issuer_id
+
+
+def sign_policy(pki_mount: str, generation: str) -> str:
+    """The right to have an intermediate CA signed by one generation, and nothing else.
+
+    Follows https://developer.hashicorp.com/vault/api-docs/secret/pki#sign-intermediate
+    """
+    return (
+        f'path "{pki_mount}/issuer/{generation}/sign-intermediate" '
+        '{ capabilities = ["create", "update"] }\n'
+    )
+
+
+def read_policy(*paths: str) -> str:
+    """The right to read these paths, and nothing else."""
+    return "".join(f'path "{path}" {{ capabilities = ["read"] }}\n' for path in paths)

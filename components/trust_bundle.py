@@ -1,0 +1,88 @@
+"""The trust anchors in the cluster: from Vault, through a Secret each, to Linkerd's ConfigMap."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pulumi
+
+from components.base import Args, Component, KubernetesObject, Manifest
+from components.external_secrets import external_secret
+from components.names import (
+    CERT_MANAGER,
+    CONTROL_PLANE_LABEL,
+    TRUST_ROOTS_CONFIG_MAP,
+    anchor_path,
+)
+
+CERTIFICATE_KEY = "ca.crt"
+
+
+class TrustBundleArgs(Args):
+    """Names of the trusted generations, oldest first, and how often Vault is read."""
+
+    generations: tuple[str, ...]
+    refresh_interval: str
+
+
+class TrustBundle(Component, area="trust"):
+    """One ExternalSecret per generation and the Bundle of all.
+
+    `bundle` is ready when the ConfigMap `linkerd-identity-trust-roots` holds every anchor.
+    """
+
+    bundle: KubernetesObject
+
+    def __init__(
+        self,
+        name: str,
+        args: TrustBundleArgs,
+        published: Sequence[pulumi.Resource] = (),
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__(name, opts)
+        secrets = [
+            self.apply(
+                external_secret(
+                    anchor_secret(generation),
+                    CERT_MANAGER,
+                    anchor_path(generation),
+                    {CERTIFICATE_KEY: "certificate"},
+                    args.refresh_interval,
+                ),
+                *published,
+                wait_for="condition=Ready",
+            )
+            for generation in args.generations
+        ]
+        self.bundle = self.apply(bundle(args.generations), *secrets, wait_for="condition=Synced")
+        self.done(configMap=TRUST_ROOTS_CONFIG_MAP, generations=list(args.generations))
+
+
+def anchor_secret(generation: str) -> str:
+    """Name of the Secret with the public certificate of a generation."""
+    return f"linkerd-trust-anchor-{generation}"
+
+
+def bundle(generations: Sequence[str]) -> Manifest:
+    """The Bundle that writes the ConfigMap, which is called after it.
+
+    The generations keep their order: `linkerd check --proxy` compares the text of the bundle, so
+    another order would report every pod (linkerd2 pkg/healthcheck/healthcheck.go).
+    Follows https://cert-manager.io/docs/trust/trust-manager/
+    """
+    return {
+        "apiVersion": "trust.cert-manager.io/v1alpha1",
+        "kind": "Bundle",
+        "metadata": {"name": TRUST_ROOTS_CONFIG_MAP},
+        "spec": {
+            "sources": [
+                {"secret": {"name": anchor_secret(generation), "key": CERTIFICATE_KEY}}
+                for generation in generations
+            ],
+            "target": {
+                "configMap": {"key": "ca-bundle.crt"},
+                "namespaceSelector": {"matchLabels": {CONTROL_PLANE_LABEL: "true"}},
+            },
+        },
+    }

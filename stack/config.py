@@ -1,0 +1,291 @@
+"""Everything a stack file can say, as closed models: a key that is not here is an error.
+
+The keys in `Pulumi.<stack>.yaml` are these fields in camelCase under `linkerd-platform:`.
+docs/config.md is generated from the descriptions below (`make docs`).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic.alias_generators import to_camel
+
+from stack.values import Domain, Duration, HttpsUrl, Name, VaultPath
+
+InboundPolicy = Literal[
+    "all-unauthenticated",
+    "all-authenticated",
+    "cluster-authenticated",
+    "cluster-unauthenticated",
+    "audit",
+    "deny",
+]
+Count = Annotated[int, Field(ge=1, le=50)]
+
+
+class Section(BaseModel):
+    """A closed, frozen part of the stack file, in camelCase."""
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, alias_generator=to_camel, validate_default=False
+    )
+
+
+class Cluster(Section):
+    """The one Kubernetes cluster of the stack."""
+
+    name: Name = Field(
+        description="Name of the cluster, unique in the fleet: the provider's identifier, "
+        "the Vault auth mount and the Buoyant Cloud agent are called after it."
+    )
+    context: str | None = Field(
+        None, description="Context in the kubeconfig; without it the current context."
+    )
+    kubeconfig: str | None = Field(
+        None,
+        description="Path of the kubeconfig, relative to the project; without it `KUBECONFIG` or "
+        "`~/.kube/config`.",
+    )
+    api_server: HttpsUrl = Field(
+        description="Address at which Vault reaches the API server to review tokens."
+    )
+    ca_pem: str | None = Field(None, description="CA certificate of the API server, as PEM.")
+    ca_file: str | None = Field(
+        None, description="File with that CA certificate, relative to the project."
+    )
+    api_audience: str = Field(
+        "https://kubernetes.default.svc.cluster.local",
+        description="Audience that the API server accepts (`--api-audiences`); service account "
+        "tokens carry it so that Vault can have them reviewed.",
+    )
+    domain: Domain = Field("cluster.local", description="DNS domain of the cluster.")
+    networks: tuple[str, ...] = Field(
+        ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16", "fd00::/8"),
+        description="CIDRs of all pods and services; what lies outside is egress.",
+    )
+
+
+class Vault(Section):
+    """The Vault that keeps the trust anchor."""
+
+    address: HttpsUrl = Field(description="Address of Vault, as the cluster and we reach it.")
+    ca_pem: str | None = Field(None, description="CA certificate of Vault, as PEM.")
+    ca_file: str | None = Field(
+        None, description="File with that CA certificate, relative to the project."
+    )
+    namespace: str | None = Field(None, description="Vault Enterprise namespace.")
+    pki_mount: VaultPath = Field("linkerd/pki", description="Mount of the PKI engine.")
+    kv_mount: VaultPath = Field("linkerd/kv", description="Mount of the KV version 2 engine.")
+    create_kv_mount: bool = Field(
+        True, description="The owner stack makes the KV mount; false where it is there already."
+    )
+    auth_mount: VaultPath | None = Field(
+        None, description="Mount of the cluster's kubernetes auth; default `kubernetes/<cluster>`."
+    )
+    create_auth_mount: bool = Field(
+        True, description="The cluster stack makes the auth mount; false where it is there already."
+    )
+    audience: str = Field(
+        "vault", description="Audience that the service account tokens for Vault must carry."
+    )
+    token_ttl: Duration = Field(
+        Duration(600), description="Lifetime of the Vault tokens that the operators log in for."
+    )
+    skip_child_token: bool = Field(
+        False, description="True where our own Vault token may not create child tokens."
+    )
+
+
+class Generation(Section):
+    """One trust anchor. Several may be trusted at a time; one signs."""
+
+    name: Name = Field(description="Name of the generation, and of the issuer in Vault.")
+    lifetime: Duration = Field(
+        Duration(3650 * 86400), description="Lifetime of the root certificate."
+    )
+
+
+class Issuer(Section):
+    """The identity issuer, an intermediate CA that cert-manager renews unattended."""
+
+    duration: Duration = Field(Duration(48 * 3600), description="Lifetime of the issuer.")
+    renew_before: Duration = Field(
+        Duration(25 * 3600),
+        description="Time before its end at which the issuer is renewed; more than a leaf's "
+        "lifetime, so that no leaf is cut short.",
+    )
+    leaf_lifetime: Duration = Field(
+        Duration(24 * 3600), description="Lifetime of the proxies' certificates."
+    )
+    clock_skew: Duration = Field(
+        Duration(20), description="Difference between clocks that a leaf tolerates."
+    )
+
+
+class Webhooks(Section):
+    """Certificates of the admission webhooks and of the tap API, from a CA of their own."""
+
+    ca_duration: Duration = Field(Duration(365 * 86400), description="Lifetime of the webhook CA.")
+    ca_renew_before: Duration = Field(
+        Duration(60 * 86400), description="Time before its end at which that CA is renewed."
+    )
+    duration: Duration = Field(
+        Duration(7 * 86400), description="Lifetime of each webhook certificate."
+    )
+    renew_before: Duration = Field(
+        Duration(3 * 86400),
+        description="Time before its end at which it is renewed: a weekend without cert-manager "
+        "goes unnoticed.",
+    )
+
+
+class Trust(Section):
+    """The trust anchor and what is signed below it."""
+
+    custody: Literal["vault"] = Field(
+        "vault", description="Where the root key lives: inside Vault's PKI engine, never outside."
+    )
+    domain: Domain = Field("cluster.local", description="Trust domain of the mesh identities.")
+    generations: tuple[Generation, ...] = Field(
+        description="The trust anchors that are trusted, oldest first."
+    )
+    signing: Name = Field(description="Name of the generation that signs the identity issuer.")
+    issuer: Issuer = Field(Issuer(), description="The identity issuer.")
+    webhooks: Webhooks = Field(Webhooks(), description="The webhooks' certificates.")
+
+
+class GatewayApi(Section):
+    """The Gateway API CRDs, which Linkerd needs and does not install."""
+
+    install: bool = Field(
+        True, description="False where somebody else owns the CRDs (`existing`); see `version`."
+    )
+    version: str = Field(
+        "1.2.1", description="Version of the CRDs, ours or the existing ones: 1.2.1 to 1.5.1."
+    )
+
+
+class CertManager(Section):
+    """cert-manager and trust-manager."""
+
+    replicas: Count = Field(2, description="Replicas of each cert-manager Deployment.")
+    trust_manager_replicas: Count = Field(2, description="Replicas of trust-manager.")
+
+
+class ExternalSecrets(Section):
+    """External Secrets Operator and its store on Vault."""
+
+    replicas: Count = Field(2, description="Replicas of the operator and of its webhook.")
+    refresh_interval: Duration = Field(
+        Duration(600), description="Interval at which the secrets are read from Vault again."
+    )
+
+
+class Linkerd(Section):
+    """The Linkerd control plane."""
+
+    ha: bool = Field(True, description="Upstream's HA values; false only for a small cluster.")
+    replicas: Count = Field(3, description="Replicas of each control plane Deployment.")
+    default_inbound_policy: InboundPolicy = Field(
+        "all-unauthenticated", description="Who may call a meshed pod where no policy says more."
+    )
+    webhook_failure_policy: Literal["Fail", "Ignore"] = Field(
+        "Fail",
+        description="Whether a pod may start while the injector is away: `Ignore` lets it start "
+        "outside the mesh, unnoticed.",
+    )
+    proxy_await: bool = Field(
+        True, description="A workload's containers start only when its proxy is ready."
+    )
+    native_sidecar: bool = Field(
+        True, description="The proxy runs as a native sidecar (Kubernetes 1.29 and newer)."
+    )
+    heartbeat: bool = Field(False, description="Linkerd's daily version check calls home.")
+    log_level: Literal["debug", "info", "warn", "error"] = Field(
+        "info", description="Log level of the control plane."
+    )
+    image_registry: str = Field(
+        "cr.l5d.io/linkerd", description="Registry of Linkerd's images, or of a mirror."
+    )
+
+
+class Viz(Section):
+    """The viz extension: metrics, tap and the dashboard."""
+
+    enabled: bool = Field(True, description="Installs linkerd-viz.")
+    ha: bool = Field(True, description="Upstream's HA values of viz.")
+    prometheus_url: str | None = Field(
+        None, description="An existing Prometheus; without it viz brings one that keeps 6 h."
+    )
+
+
+class BuoyantCredentials(Section):
+    """Client credentials of the Buoyant Cloud agent."""
+
+    source: Literal["vault", "config"] = Field(
+        "vault", description="Vault through External Secrets, or encrypted stack config."
+    )
+    vault_path: VaultPath = Field(
+        "buoyant-cloud",
+        description="Path below the KV mount of the entry with `client_id` and `client_secret`.",
+    )
+    client_id: str | None = Field(None, description="Client id, with source `config`.")
+    client_secret: SecretStr | None = Field(
+        None, description="Client secret, with source `config`: set it with `--secret`."
+    )
+
+
+class BuoyantCloud(Section):
+    """The Buoyant Cloud agent."""
+
+    enabled: bool = Field(False, description="Installs the agent chart `linkerd-buoyant`.")
+    agent_name: Name | None = Field(
+        None, description="Name of the cluster in Buoyant Cloud; default the cluster's name."
+    )
+    credentials: BuoyantCredentials = Field(
+        BuoyantCredentials(), description="Credentials of the agent."
+    )
+
+
+class Protection(Section):
+    """What a mistake must not delete."""
+
+    protect: bool = Field(
+        True, description="CRDs, PKI mounts and roots are protected, and kept on destroy."
+    )
+
+
+class Sandbox(Section):
+    """Allowances for a cluster whose pods never run. Refused with a shared trust anchor."""
+
+    open_webhooks: bool = Field(
+        False, description="No request is sent to a webhook, because no pod can answer."
+    )
+
+
+class StackConfig(Section):
+    """One stack file."""
+
+    role: Literal["owner", "cluster", "standalone"] = Field(
+        description="`owner`: keeper of the shared trust anchor, Vault only. `cluster`: a cluster "
+        "that reads it. `standalone`: both in one."
+    )
+    cluster: Cluster | None = Field(None, description="The cluster; not for role `owner`.")
+    vault: Vault = Field(description="The Vault that keeps the trust anchor.")
+    trust: Trust = Field(description="The trust anchor and what is signed below it.")
+    gateway_api: GatewayApi = Field(GatewayApi(), description="The Gateway API CRDs.")
+    cert_manager: CertManager = Field(CertManager(), description="cert-manager, trust-manager.")
+    external_secrets: ExternalSecrets = Field(
+        ExternalSecrets(), description="External Secrets Operator."
+    )
+    linkerd: Linkerd = Field(Linkerd(), description="The control plane.")
+    viz: Viz = Field(Viz(), description="The viz extension.")
+    buoyant_cloud: BuoyantCloud = Field(BuoyantCloud(), description="The Buoyant Cloud agent.")
+    protection: Protection = Field(Protection(), description="Guards against deletion.")
+    sandbox: Sandbox = Field(Sandbox(), description="Allowances for the sandbox.")
+
+    @property
+    def owns_anchor(self) -> bool:
+        """True where this stack makes the trust anchor."""
+        return self.role in ("owner", "standalone")

@@ -1,0 +1,67 @@
+"""Charts that hold only CRDs, cut from upstream's archive or wrapped around a manifest.
+
+Why: a CRD is most of the bytes of a chart, and the engine's time goes by bytes. As a Helm release
+of its own a chart's CRDs cost next to nothing in a preview, while everything else of the chart
+keeps its resource-level diff (docs/adr/0001).
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import re
+import tarfile
+
+import yaml
+
+_CRD_TEMPLATE = re.compile(r"[^/]+/templates/(crd-[^/]+|crds/[^/]+)\.yaml$")
+_KEPT = re.compile(r"[^/]+/(Chart\.yaml|values\.yaml|templates/_[^/]+\.tpl)$")
+
+
+def crds_of_chart(archive: bytes) -> bytes:
+    """The same chart with no template but its CRDs; the same bytes for the same archive."""
+    files = {}
+    with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as tar:
+        for member in tar:
+            if _CRD_TEMPLATE.match(member.name) or _KEPT.match(member.name):
+                content = tar.extractfile(member)
+                if content is not None:
+                    files[member.name] = content.read()
+    return _archive(files)
+
+
+def chart_of_manifest(name: str, version: str, manifest: bytes) -> bytes:
+    """A chart called `name` with the CRDs of a manifest, kept when the release is uninstalled."""
+    files = {
+        f"{name}/Chart.yaml": yaml.safe_dump(
+            {"apiVersion": "v2", "name": name, "version": version}
+        ).encode()
+    }
+    for document in yaml.load_all(manifest, Loader=_Loader):
+        if document and document.get("kind") == "CustomResourceDefinition":
+            metadata = document["metadata"]
+            metadata.setdefault("annotations", {})["helm.sh/resource-policy"] = "keep"
+            text = yaml.dump(document, Dumper=_Dumper, sort_keys=False)
+            # A description may hold braces, which Helm would take for a template.
+            text = text.replace("{{", '{{ "{{" }}')
+            files[f"{name}/templates/{metadata['name']}.yaml"] = text.encode()
+    return _archive(files)
+
+
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+def _archive(files: dict[str, bytes]) -> bytes:
+    packed = io.BytesIO()
+    # No time stamps: the archive of one source is the same on every machine.
+    with (
+        gzip.GzipFile(fileobj=packed, mode="wb", mtime=0) as zipped,
+        tarfile.open(fileobj=zipped, mode="w") as tar,
+    ):
+        for name in sorted(files):
+            info = tarfile.TarInfo(name)
+            info.size = len(files[name])
+            info.mode = 0o644
+            tar.addfile(info, io.BytesIO(files[name]))
+    return packed.getvalue()

@@ -1,0 +1,67 @@
+"""The explicit providers. No resource uses a default one (`pulumi:disable-default-providers`)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+import pulumi_random as random
+import pulumi_vault as vault
+
+from stack.config import Cluster, Vault
+
+VAULT_CA_FILE = "./.local/vault-ca.pem"
+
+
+def kubernetes_provider(cluster: Cluster) -> kubernetes.Provider:
+    """The provider of the stack's cluster.
+
+    Paths are given as they stand in the stack file, relative to the project, so that the state is
+    the same whoever runs the program. An empty kubeconfig leaves the choice to `KUBECONFIG` at run
+    time; None would write that variable's value into the state.
+    """
+    return kubernetes.Provider(
+        "cluster",
+        kubeconfig=cluster.kubeconfig or "",
+        context=cluster.context,
+        # Without it another kubeconfig would replace the provider and everything made by it.
+        cluster_identifier=cluster.name,
+        enable_server_side_apply=True,
+        # A ConfigMap or Secret whose data change is updated, not replaced.
+        enable_config_map_mutable=True,
+        enable_secret_mutable=True,
+        # Linkerd's, cert-manager's and viz's hooks are known, and replaced by our own objects.
+        suppress_helm_hook_warnings=True,
+    )
+
+
+def vault_provider(config: Vault, project_dir: Path) -> vault.Provider:
+    """The provider of the stack's Vault; its token comes from the environment (`VAULT_TOKEN`)."""
+    ca_file = config.ca_file
+    if ca_file is None and config.ca_pem is not None:
+        target = project_dir / VAULT_CA_FILE
+        target.parent.mkdir(exist_ok=True)
+        target.write_text(config.ca_pem, encoding="utf-8")
+        ca_file = VAULT_CA_FILE
+    return vault.Provider(
+        "vault",
+        address=config.address,
+        ca_cert_file=ca_file,
+        namespace=config.namespace,
+        skip_child_token=config.skip_child_token,
+        # Set, because the SDK would take them from the environment of whoever runs the program.
+        max_lease_ttl_seconds=1200,
+        max_retries=2,
+        skip_tls_verify=False,
+    )
+
+
+def random_provider() -> random.Provider:
+    """The provider of values made once."""
+    return random.Provider("random")
+
+
+def options(*providers: pulumi.ProviderResource) -> pulumi.ResourceOptions:
+    """Options that hand the providers to a component and to everything in it."""
+    return pulumi.ResourceOptions(providers=list(providers))

@@ -1,0 +1,120 @@
+"""The value types of a stack file: durations and names, each refused with what to write instead."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import total_ordering
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+_SECONDS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
+_DURATION = re.compile(r"(?:\d+[dhms])+")
+_PART = re.compile(r"(\d+)([dhms])")
+
+
+@total_ordering
+@dataclass(frozen=True)
+class Duration:
+    """A length of time in whole seconds.
+
+    Written as in Go (`48h`, `1h30m`, `90s`), and with `d` for 24 hours. `str()` gives the form that
+    cert-manager, Vault and Linkerd read: hours, minutes and seconds only.
+    """
+
+    seconds: int
+
+    @classmethod
+    def parse(cls, text: str) -> Duration:
+        """Read `text`; raises ValueError with an example when it is no duration."""
+        if not _DURATION.fullmatch(text):
+            raise ValueError(f"{text!r} is not a duration: write it like 48h, 1h30m, 90s or 3650d")
+        seconds = sum(int(n) * _SECONDS[unit] for n, unit in _PART.findall(text))
+        if seconds == 0:
+            raise ValueError(f"{text!r} is no time at all: write a duration above 0s")
+        return cls(seconds)
+
+    def __str__(self) -> str:
+        hours, rest = divmod(self.seconds, 3600)
+        minutes, seconds = divmod(rest, 60)
+        parts = ((hours, "h"), (minutes, "m"), (seconds, "s"))
+        return "".join(f"{n}{unit}" for n, unit in parts if n)
+
+    def __lt__(self, other: Duration) -> bool:
+        return self.seconds < other.seconds
+
+    def __add__(self, other: Duration) -> Duration:
+        return Duration(self.seconds + other.seconds)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        del handler
+        return core_schema.no_info_plain_validator_function(
+            cls._from_config, serialization=core_schema.to_string_ser_schema()
+        )
+
+    @classmethod
+    def _from_config(cls, value: object) -> Duration:
+        if isinstance(value, cls):
+            return value
+        if isinstance(value, str):
+            return cls.parse(value)
+        raise ValueError(f"{value!r} is not a duration: write it in quotes with a unit, like '48h'")
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, _: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        del handler
+        return {"type": "string", "format": "duration"}
+
+
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+
+
+def kubernetes_name(text: str) -> str:
+    """A DNS label of at most 63 characters (RFC 1123); raises ValueError with a name that would do.
+
+    Follows https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
+    """
+    if _LABEL.fullmatch(text) and len(text) <= 63:
+        return text
+    mended = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:63].strip("-")
+    hint = f": write {mended!r}" if mended else ""
+    raise ValueError(
+        f"{text!r} is a name that Kubernetes refuses (lower-case letters, digits and '-', "
+        f"at most 63){hint}"
+    )
+
+
+def dns_domain(text: str) -> str:
+    """A DNS domain such as `cluster.local`; raises ValueError otherwise."""
+    if len(text) <= 253 and all(_LABEL.fullmatch(p) and len(p) <= 63 for p in text.split(".")):
+        return text
+    raise ValueError(f"{text!r} is not a DNS domain: write it like cluster.local")
+
+
+def https_url(text: str) -> str:
+    """An `https://host[:port]` address without a path; raises ValueError otherwise."""
+    if re.fullmatch(r"https://[A-Za-z0-9.\-\[\]:]+", text):
+        return text
+    raise ValueError(
+        f"{text!r} is not an https address: write it like https://vault.example.com:8200"
+    )
+
+
+def mount_path(text: str) -> str:
+    """A Vault mount path without slashes at its ends; raises ValueError otherwise."""
+    if re.fullmatch(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*", text):
+        return text
+    raise ValueError(
+        f"{text!r} is not a Vault path: write it like linkerd/pki, without outer slashes"
+    )
+
+
+Name = Annotated[str, AfterValidator(kubernetes_name)]
+Domain = Annotated[str, AfterValidator(dns_domain)]
+HttpsUrl = Annotated[str, AfterValidator(https_url)]
+VaultPath = Annotated[str, AfterValidator(mount_path)]
