@@ -1,0 +1,57 @@
+"""Dispatcher of `python -m sandbox`; another module adds a command by defining `add_command`.
+
+Each name in COMMANDS is a module with `add_command(subparsers)`, which adds a parser and sets
+`run`, a function from the parsed arguments to an exit code. A module that is absent is left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.util
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+PROJECT = Path(__file__).resolve().parent.parent
+COMMANDS = (
+    "sandbox.cluster_command",
+    "sandbox.toolchain_command",
+    "sandbox.run_command",
+    "sandbox.verify_command",
+)
+FAILED, TOOL_MISSING, INTERRUPTED = 1, 3, 130
+Subparsers = Any  # argparse keeps the name of its class to itself.
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code; an expected failure is one line, no traceback."""
+    from sandbox.processes import StartError
+    from sandbox.settings import PortTakenError
+    from sandbox.toolchain import ToolMissing
+    from sandbox.vault import VaultError
+
+    parser = argparse.ArgumentParser(prog="python -m sandbox", description="The embedded cluster.")
+    subparsers = parser.add_subparsers(required=True, metavar="command")
+    for module in COMMANDS:
+        if importlib.util.find_spec(module):
+            importlib.import_module(module).add_command(subparsers)
+    parsed = parser.parse_args(list(arguments))
+    try:
+        return int(parsed.run(parsed))
+    except ToolMissing as error:
+        sys.stderr.write(f"sandbox: {error}\n")
+        return TOOL_MISSING
+    except (StartError, PortTakenError, VaultError, ValueError) as error:
+        sys.stderr.write(f"sandbox: {error}\n")
+        return FAILED
+    except KeyboardInterrupt:
+        sys.stderr.write("sandbox: interrupted; what was started is stopped\n")
+        return INTERRUPTED
+
+
+def say(text: str) -> None:
+    """Print one line of progress at once, also into a pipe."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()

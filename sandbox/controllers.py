@@ -1,0 +1,112 @@
+"""The operators of a sandbox: real controllers, run beside the cluster instead of in its pods."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from sandbox.processes import Supervisor
+from sandbox.settings import HOST, Settings
+
+TRUST_NAMESPACE = "cert-manager"
+PROJECT = Path(__file__).resolve().parent.parent
+
+# What must be served before the operator starts; starting needs its kinds, not all of its CRDs.
+_CERTIFICATES = {
+    "cert-manager.io/v1": ("certificates", "certificaterequests", "issuers", "clusterissuers")
+}
+SERVED: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "cert-manager": {**_CERTIFICATES, "acme.cert-manager.io/v1": ("challenges", "orders")},
+    "cainjector": _CERTIFICATES,
+    "trust-manager": {"trust.cert-manager.io/v1alpha1": ("bundles",)},
+    "external-secrets": {
+        "external-secrets.io/v1": ("secretstores", "clustersecretstores", "externalsecrets"),
+        "external-secrets.io/v1alpha1": ("pushsecrets",),
+        "generators.external-secrets.io/v1alpha1": ("generatorstates",),
+    },
+}
+NAMES = tuple(SERVED)
+TOOL = {**{name: name for name in NAMES}, "cainjector": "cert-manager"}
+
+
+def command(settings: Settings, tools: Mapping[str, Path], name: str) -> list[str]:
+    """Return the command line of the operator `name`; raises KeyError for an unknown one."""
+    ports, program = settings.ports, str(tools[TOOL[name]])
+    kubeconfig = f"--kubeconfig={settings.kubeconfig}"
+    commands = {
+        "cert-manager": [
+            *(program, "controller", kubeconfig),
+            f"--metrics-address={HOST}:{ports.cert_manager}",
+            f"--cluster-resource-namespace={TRUST_NAMESPACE}",
+            # An hour in a released controller: too long to watch a Vault outage end.
+            "--certificate-request-minimum-backoff-duration=5s",
+        ],
+        "cainjector": [
+            *(program, "cainjector", kubeconfig),
+            f"--metrics-address={HOST}:{ports.cainjector}",
+        ],
+        "trust-manager": [
+            *(program, kubeconfig),
+            f"--metrics-address={HOST}:{ports.trust_manager}",
+            f"--trust-namespace={TRUST_NAMESPACE}",
+        ],
+        "external-secrets": [
+            program,
+            f"--metrics-addr={HOST}:{ports.external_secrets}",
+            f"--live-addr={HOST}:{ports.external_secrets_live}",
+            "--concurrent=4",
+            "--store-requeue-interval=20s",
+            "--enable-cluster-external-secret-reconciler=false",
+            "--enable-cluster-push-secret-reconciler=false",
+            "--loglevel=info",
+        ],
+    }
+    return commands[name]
+
+
+def start(settings: Settings, name: str, tools: Mapping[str, Path] | None = None) -> None:
+    """Start the operator `name` (its keeper), unless it runs.
+
+    Raises ToolMissing when its program is absent and cannot be built.
+    """
+    start_with(Supervisor(settings.run_dir, settings.log_dir), settings, name, tools)
+
+
+def start_with(
+    supervisor: Supervisor,
+    settings: Settings,
+    name: str,
+    tools: Mapping[str, Path] | None = None,
+) -> None:
+    """Start the operator `name` as one of `supervisor`'s processes."""
+    if tools is None:
+        from sandbox import toolchain
+
+        tools = toolchain.ensure([TOOL[name]])
+    task = {
+        "base": settings.kube_host,
+        "ca": str(settings.pki_dir / "ca.crt"),
+        "cert": str(settings.pki_dir / "admin.crt"),
+        "key": str(settings.pki_dir / "admin.key"),
+        "command": command(settings, tools, name),
+        "served": SERVED[name],
+    }
+    environment = {"KUBECONFIG": str(settings.kubeconfig), **python_path()}
+    keeper = [sys.executable, "-m", "sandbox.keeper", json.dumps(task)]
+    supervisor.start(name, keeper, env=environment)
+
+
+def stop(settings: Settings, name: str) -> None:
+    """Stop the operator `name` and return when it is gone; it stays stopped until `start`."""
+    if name not in SERVED:
+        raise KeyError(f"{name!r} is no operator of the sandbox; there are {', '.join(NAMES)}")
+    Supervisor(settings.run_dir, settings.log_dir).stop(name)
+
+
+def python_path() -> dict[str, str]:
+    """Return the environment in which `python -m sandbox...` works from any folder."""
+    rest = os.environ.get("PYTHONPATH")
+    return {"PYTHONPATH": f"{PROJECT}{os.pathsep}{rest}" if rest else str(PROJECT)}
