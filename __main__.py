@@ -6,10 +6,11 @@ from pathlib import Path
 import pulumi
 from pulumi.runtime.config import CONFIG, get_config_env
 
+from stack.arguments import chart_refs
 from stack.charts import ChartError, Charts
 from stack.faults import ConfigError
 from stack.load import from_engine
-from stack.platform import Platform, chart_refs
+from stack.platform import Platform
 
 PROJECT_DIR = Path(__file__).resolve().parent
 
