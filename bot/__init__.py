@@ -1,0 +1,1 @@
+"""Deployment bot and day-2 commands: `python -m bot <command>`."""

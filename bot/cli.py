@@ -1,0 +1,44 @@
+"""Dispatcher of `python -m bot`.
+
+Each name in COMMANDS is a module with `add(subparsers)`, which adds its parser and sets `run`, a
+function from the parsed arguments to an exit code.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from bot.exit_codes import BAD_INPUT, INTERRUPTED, BotError
+from stack.charts import ChartError
+from stack.faults import ConfigError
+
+COMMANDS = ["bot.plan"]
+Subparsers = Any  # argparse keeps the name of its class to itself.
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code; an expected failure is told without traceback."""
+    parser = argparse.ArgumentParser(prog="python -m bot", description="Linkerd platform bot.")
+    subparsers = parser.add_subparsers(required=True, metavar="command")
+    for module in COMMANDS:
+        importlib.import_module(module).add(subparsers)
+    parsed = parser.parse_args(list(arguments))
+    try:
+        return int(parsed.run(parsed))
+    except (ConfigError, ChartError) as error:
+        sys.stderr.write(f"{error}\n")
+        return BAD_INPUT
+    except BotError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted\n")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader (`| head`) has seen enough; the interpreter must not flush into it again.
+        sys.stdout = None  # type: ignore[assignment]
+        return 0

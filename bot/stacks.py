@@ -1,0 +1,33 @@
+"""Which stacks there are: the stack files of the project."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+from bot.exit_codes import BadInputError
+
+PROJECT_DIR = Path(__file__).resolve().parent.parent
+
+
+def names(project_dir: Path = PROJECT_DIR) -> list[str]:
+    """Names of all stacks that have a file, in alphabetical order."""
+    files = project_dir.glob("Pulumi.*.yaml")
+    return sorted(name_of(file) for file in files if file.name.count(".") == 2)
+
+
+def name_of(file: Path) -> str:
+    """The stack of a stack file."""
+    return file.name.removeprefix("Pulumi.").removesuffix(".yaml")
+
+
+def file_of(stack: str, project_dir: Path = PROJECT_DIR) -> Path:
+    """The file of a stack; raises BadInputError that lists the known stacks and the nearest one."""
+    known = names(project_dir)
+    if stack in known:
+        return project_dir / f"Pulumi.{stack}.yaml"
+    near = difflib.get_close_matches(stack, known, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise BadInputError(
+        f"stack {stack!r}: no file Pulumi.{stack}.yaml; {hint}known: {', '.join(known) or 'none'}"
+    )
