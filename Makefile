@@ -1,0 +1,72 @@
+# `make` lists the targets. Each makes what it needs: the virtual environment first of all.
+SHELL := /bin/bash -euo pipefail
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+PY := $(VENV)/bin/python
+STAMP := $(VENV)/.requirements
+
+.PHONY: help venv test test-unit test-charts test-e2e lint plan charts charts-lock sandbox \
+	sandbox-down bench docs clean
+
+help: ## List the targets
+	@sed -nE 's/^([a-z0-9-]+):[^#]*## (.*)$$/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) \
+		| while IFS=$$'\t' read -r name text; do printf '  make %-13s %s\n' "$$name" "$$text"; done
+
+venv: $(STAMP) ## Make .venv with what requirements.txt pins
+
+# Compiled at once, because the engine starts the program anew for every preview and update.
+$(STAMP): requirements.txt
+	@for python in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
+		if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
+		then found=$$python; break; fi; done; \
+	if [ -z "$${found:-}" ]; then \
+		echo "make: Python 3.11 or newer is needed, and neither $(PYTHON) nor python3 is one:" \
+			"install it, or name it as in 'make PYTHON=/path/to/python3.12'" >&2; exit 3; fi; \
+	$(PY) -c '' 2>/dev/null || "$$found" -m venv --clear $(VENV)
+	@$(PY) -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	@$(PY) -m compileall -q $(VENV)/lib || true  # some packages ship templates that are no Python
+	@touch $@
+
+test: venv ## Run every test that this machine can, in three tiers, and count them
+	@$(PY) -m tests.run unit charts e2e
+
+test-unit: venv ## Run the unit tests and the linters: seconds, needs nothing else
+	@$(PY) -m tests.run unit
+
+test-charts: venv ## Render the charts with our values: needs helm and the archives
+	@$(PY) -m tests.run charts
+
+test-e2e: venv ## Run against real servers on loopback: needs Go or the servers' programs
+	@$(PY) -m tests.run e2e
+
+lint: venv ## Check style, types and generated documentation
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(PY) -m mypy
+	@$(PY) -m stack.docs --check
+
+plan: venv ## Show what every stack is made of, without any credentials, into .plan/
+	@$(PY) -m bot plan --all --out .plan
+
+charts: venv ## Download the charts that charts.yaml lists (CHARTS_LOCATION=url, oci:// or folder)
+	@$(PY) -m stack.fetch
+
+charts-lock: venv ## Write the digests of the downloaded charts into charts.yaml
+	@$(PY) -m stack.fetch --lock
+
+sandbox: venv ## Deploy to a local cluster made for it (CONTEXT=name for another, STRICT=1)
+	@$(PY) -m sandbox run $(if $(CONTEXT),--context $(CONTEXT)) $(if $(STRICT),--strict)
+
+sandbox-down: venv ## Destroy what the sandbox made, and stop its servers
+	@$(PY) -m sandbox down
+
+bench: venv ## Measure evaluation, preview and update as ratios
+	@$(PY) -m tests.bench
+
+docs: venv ## Write the generated documentation anew
+	@$(PY) -m stack.docs
+
+clean: ## Remove the virtual environment and caches; a running sandbox is left alone
+	@rm -rf $(VENV) .plan .local .mypy_cache .ruff_cache .pytest_cache

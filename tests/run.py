@@ -1,0 +1,118 @@
+"""Runs the tiers of tests, and ends with how many passed, failed and were skipped, and why.
+
+`python -m tests.run unit charts e2e`; after `--` come arguments for pytest. Exit code 0 when
+nothing failed: a tier that this machine cannot run is skipped, and counted as skipped.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import xml.etree.ElementTree as ET
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parent.parent
+TIERS = ("unit", "charts", "e2e")
+# Of pytest's exit codes, those after which its report is complete: passed, failed, no tests.
+REPORTED = (0, 1, 5)
+
+
+@dataclass
+class Outcome:
+    """Counts of one tier; `reasons` counts the skipped tests by why."""
+
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    seconds: float = 0.0
+    reasons: Counter[str] = field(default_factory=Counter)
+    broken: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
+
+
+def outcome_of(report: Path, exit_code: int) -> Outcome:
+    """Counts of a JUnit report; a run that ended without one is one failure."""
+    outcome = Outcome()
+    if report.is_file():
+        for case in ET.parse(report).iter("testcase"):  # noqa: S314 pytest wrote it a moment ago
+            skipped = case.find("skipped")
+            if case.find("failure") is not None or case.find("error") is not None:
+                outcome.failed += 1
+            elif skipped is not None:
+                outcome.skipped += 1
+                outcome.reasons[_reason(skipped)] += 1
+            else:
+                outcome.passed += 1
+    # Also a report of passes: pytest may break in a collection or between two tests.
+    if exit_code not in REPORTED or (exit_code == 1 and not outcome.failed):
+        outcome.failed += 1
+        outcome.broken = f"pytest ended with exit code {exit_code}"
+    return outcome
+
+
+def _reason(skipped: ET.Element) -> str:
+    text = skipped.get("message", "")
+    # A module skipped as a whole has its reason in a tuple: (file, line, 'Skipped: reason').
+    if text == "collection skipped" and (found := _MODULE_REASON.search(skipped.text or "")):
+        text = found[1]
+    return " ".join(text.split()) or "no reason given"
+
+
+_MODULE_REASON = re.compile(r"""['"]Skipped: (.*)['"]\)""", re.DOTALL)
+
+
+def run_tier(tier: str, arguments: Sequence[str], project: Path = PROJECT) -> Outcome:
+    """Run the tests below `tests/<tier>`; pytest's own output goes through."""
+    started = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.xml"
+        command = [sys.executable, "-m", "pytest", f"tests/{tier}", f"--junitxml={report}", "-q"]
+        exit_code = subprocess.run([*command, *arguments], cwd=project, check=False).returncode
+        outcome = outcome_of(report, exit_code)
+    outcome.seconds = time.monotonic() - started
+    return outcome
+
+
+def summary(outcomes: dict[str, Outcome]) -> list[str]:
+    """One line per tier with its skip reasons below, and the closing line with all counts."""
+    lines = [""]
+    for tier, outcome in outcomes.items():
+        none = not (outcome.passed or outcome.failed or outcome.skipped)
+        note = outcome.broken or ("it has no tests" if none else "")
+        lines.append(f"{tier:<7} {outcome} in {outcome.seconds:.0f} s{note and f'; {note}'}")
+        lines += [f"        {n} skipped: {why}" for why, n in outcome.reasons.most_common()]
+    values = outcomes.values()
+    total = Outcome(*(sum(getattr(o, name) for o in values) for name in _COUNTS))
+    return [*lines, str(total)]
+
+
+_COUNTS = ("passed", "failed", "skipped")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the named tiers, one after the other even when one fails."""
+    words = list(arguments)
+    cut = words.index("--") if "--" in words else len(words)
+    tiers, rest = words[:cut] or list(TIERS), words[cut + 1 :]
+    if unknown := [tier for tier in tiers if tier not in TIERS]:
+        sys.stderr.write(f"tests.run: {unknown[0]!r} is no tier: name {', '.join(TIERS)}\n")
+        return 2
+    outcomes = {}
+    for tier in tiers:
+        sys.stdout.write(f"== {tier}\n")
+        sys.stdout.flush()
+        outcomes[tier] = run_tier(tier, rest)
+    sys.stdout.write("\n".join(summary(outcomes)) + "\n")
+    return 1 if any(outcome.failed for outcome in outcomes.values()) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

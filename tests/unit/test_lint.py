@@ -1,0 +1,48 @@
+"""`make lint` as tests, so that the counts of `make test` hold it too."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[2]
+CHECKS = {
+    "ruff": ["ruff", "check", "--quiet", "."],
+    "format": ["ruff", "format", "--check", "--quiet", "."],
+    "types": ["mypy"],
+    "generated-docs": ["stack.docs", "--check"],
+}
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_the_project_is_clean(name: str) -> None:
+    """A finding stays cheap to mend as long as there is only one."""
+    done = subprocess.run(
+        [sys.executable, "-m", *CHECKS[name]],
+        cwd=PROJECT, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_make_lint_runs_the_same_checks() -> None:
+    """Two lists of checks would drift apart."""
+    recipe = (PROJECT / "Makefile").read_text().split("\nlint:")[1].split("\n\n")[0]
+    for command in CHECKS.values():
+        words = " ".join(word for word in command if word != "--quiet")
+        assert f"-m {words}\n" in f"{recipe}\n"
+
+
+def test_a_file_holds_one_idea() -> None:
+    """300 lines is where a reader starts to scroll for the part that matters."""
+    files = [p for d in ("stack", "components", "bot", "sandbox", "policies", "tests")
+             for p in (PROJECT / d).rglob("*.py") if ".venv" not in p.parts]  # fmt: skip
+    long = {str(p.relative_to(PROJECT)): n for p in files if (n := _lines(p)) >= 300}
+    assert files
+    assert not long
+
+
+def _lines(path: Path) -> int:
+    return len(path.read_text(encoding="utf-8").splitlines())
