@@ -10,7 +10,7 @@ from stack.arguments import chart_refs
 from stack.charts import ChartError, Charts
 from stack.faults import ConfigError
 from stack.load import from_engine
-from stack.platform import Platform
+from stack.program import run
 
 PROJECT_DIR = Path(__file__).resolve().parent
 
@@ -25,8 +25,7 @@ def main() -> None:
     except (ConfigError, ChartError) as error:
         print(error, file=sys.stderr)
         sys.exit(2)
-    for name, value in Platform(config, charts, PROJECT_DIR).outputs.items():
-        pulumi.export(name, value)
+    run(config, charts, PROJECT_DIR)
 
 
 main()

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
-from bot.exit_codes import BAD_INPUT, INTERRUPTED, BotError
+from bot.exit_codes import BAD_INPUT, DONE, INTERRUPTED, BotError
 from stack.charts import ChartError
 from stack.faults import ConfigError
 
@@ -20,9 +21,15 @@ COMMANDS = ["bot.plan"]
 Subparsers = Any  # argparse keeps the name of its class to itself.
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        sys.stderr.write(f"{self.prog}: {message}; see {self.prog} --help\n")
+        sys.exit(BAD_INPUT)
+
+
 def main(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code; an expected failure is told without traceback."""
-    parser = argparse.ArgumentParser(prog="python -m bot", description="Linkerd platform bot.")
+    parser = _Parser(prog="python -m bot", description="Linkerd platform bot.")
     subparsers = parser.add_subparsers(required=True, metavar="command")
     for module in COMMANDS:
         importlib.import_module(module).add(subparsers)
@@ -40,5 +47,5 @@ def main(arguments: Sequence[str]) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         # The reader (`| head`) has seen enough; the interpreter must not flush into it again.
-        sys.stdout = None  # type: ignore[assignment]
-        return 0
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
