@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import pulumi
-from pulumi_kubernetes.helm.v3 import Release
 
 from components.base import Args, Component, KubernetesObject, Manifest
-from components.chart import ChartRef
+from components.chart import ChartRef, Release, helm_release
 from components.external_secrets import external_secret
 from components.names import LINKERD_BUOYANT
 
@@ -43,14 +42,12 @@ class BuoyantCloud(Component, area="extensions"):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(name, opts)
-        self.release = Release(
-            f"{name}-agent",
-            chart=args.chart.path,
-            version=args.chart.version,
-            name=args.chart.name,
-            namespace=LINKERD_BUOYANT,
-            values={"metadata": {"agentName": args.agent_name}},
-            opts=self.child(self._credentials(args, client_id, client_secret)),
+        self.release = helm_release(
+            self,
+            args.chart,
+            LINKERD_BUOYANT,
+            {"metadata": {"agentName": args.agent_name}},
+            self._credentials(args, client_id, client_secret),
         )
         self.done(version=args.chart.version, agentName=args.agent_name)
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pulumi
-from pulumi_kubernetes.helm.v4 import Chart
 
 from components.base import Args, Component
-from components.chart import ChartRef, crd_release, helm_chart
+from components.chart import Chart, ChartRef, crd_release, helm_chart
 from components.names import CERT_MANAGER
 
 

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import pulumi
-from pulumi_kubernetes.helm.v4 import Chart
 
 from components.base import Args, Component, KubernetesObject, Manifest
-from components.chart import ChartRef, crd_release, helm_chart
+from components.chart import Chart, ChartRef, crd_release, helm_chart
 from components.names import EXTERNAL_SECRETS, SECRET_STORE, STORE_ACCOUNT
 
 

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import pulumi
-from pulumi_kubernetes.helm.v4 import Chart
 
 from components.base import Args, Component
-from components.chart import ChartRef, crd_release, helm_chart
+from components.chart import Chart, ChartRef, crd_release, helm_chart
 from components.names import LINKERD
 from components.webhook_certificates import from_cert_manager
 
@@ -119,7 +118,6 @@ def ha_values() -> dict[str, Any]:
                 "memory": {"limit": "250Mi", "request": "20Mi"},
             }
         },
-        "controllerResources": controller,
         "destinationResources": controller,
         "identityResources": {"cpu": cpu, "memory": {"limit": "250Mi", "request": "10Mi"}},
         "heartbeatResources": controller,

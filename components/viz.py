@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import pulumi
-from pulumi_kubernetes.helm.v4 import Chart
 
 from components.base import Args, Component
-from components.chart import ChartRef, helm_chart
+from components.chart import Chart, ChartRef, helm_chart
 from components.names import LINKERD, LINKERD_VIZ
 from components.webhook_certificates import from_cert_manager
 
@@ -72,7 +71,6 @@ def values(args: VizArgs) -> dict[str, Any]:
         made |= {
             "enablePodAntiAffinity": True,
             "enablePodDisruptionBudget": True,
-            "resources": resources,
             "tap": {**made["tap"], "replicas": args.replicas, "resources": resources},
             "dashboard": {"resources": resources},
             "prometheus": {

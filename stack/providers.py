@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 
 import pulumi
-import pulumi_kubernetes as kubernetes
 import pulumi_random as random
 import pulumi_vault as vault
 
@@ -14,25 +15,37 @@ from stack.config import Cluster, Vault
 VAULT_CA_FILE = "./.local/vault-ca.pem"
 
 
-def kubernetes_provider(cluster: Cluster) -> kubernetes.Provider:
+class KubernetesProvider(pulumi.ProviderResource):
+    """The kubernetes provider; by its token, for the reason given in components/chart.py.
+
+    https://www.pulumi.com/registry/packages/kubernetes/api-docs/provider/
+    """
+
+    def __init__(self, name: str, props: Mapping[str, str | None]) -> None:
+        opts = pulumi.ResourceOptions(version=version("pulumi-kubernetes"))
+        super().__init__("kubernetes", name, dict(props), opts)
+
+
+def kubernetes_provider(cluster: Cluster) -> KubernetesProvider:
     """The provider of the stack's cluster.
 
     Paths are given as they stand in the stack file, relative to the project, so that the state is
-    the same whoever runs the program. An empty kubeconfig leaves the choice to `KUBECONFIG` at run
-    time; None would write that variable's value into the state.
+    the same whoever runs the program; without a kubeconfig the provider looks for one itself.
     """
-    return kubernetes.Provider(
+    return KubernetesProvider(
         "cluster",
-        kubeconfig=cluster.kubeconfig or "",
-        context=cluster.context,
-        # Without it another kubeconfig would replace the provider and everything made by it.
-        cluster_identifier=cluster.name,
-        enable_server_side_apply=True,
-        # A ConfigMap or Secret whose data change is updated, not replaced.
-        enable_config_map_mutable=True,
-        enable_secret_mutable=True,
-        # Linkerd's, cert-manager's and viz's hooks are known, and replaced by our own objects.
-        suppress_helm_hook_warnings=True,
+        {
+            "kubeconfig": cluster.kubeconfig,
+            "context": cluster.context,
+            # Without it another kubeconfig would replace the provider and all that it made.
+            "clusterIdentifier": cluster.name,
+            "enableServerSideApply": "true",
+            # A ConfigMap or Secret whose data change is updated, not replaced.
+            "enableConfigMapMutable": "true",
+            "enableSecretMutable": "true",
+            # The charts' hooks are known, and replaced by objects of our own.
+            "suppressHelmHookWarnings": "true",
+        },
     )
 
 
