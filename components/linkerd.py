@@ -102,7 +102,8 @@ def values(args: LinkerdArgs) -> dict[str, Any]:
 def ha_values() -> dict[str, Any]:
     """Upstream's values-ha.yaml, but for the replicas and the failure policy, which are set.
 
-    tests/charts compares it with the file in the chart's archive.
+    Without `controllerResources`, which no template reads. tests/charts compares it with the file
+    in the chart's archive.
     """
     cpu = {"limit": "", "request": "100m"}
     controller = {"cpu": cpu, "memory": {"limit": "250Mi", "request": "50Mi"}}
