@@ -1,0 +1,82 @@
+"""`python -m bot destroy`: remove what a stack made; what is protected stays unless told."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+
+from bot import engine, engine_report, engine_target, preview, up
+from bot.cli import Subparsers
+from bot.engine import Engine, Result
+from bot.engine_target import Target
+from bot.exit_codes import DONE
+from bot.progress import Progress
+
+
+def add(subparsers: Subparsers) -> None:
+    """Add the command to the parser."""
+    parser = subparsers.add_parser("destroy", help="remove what a stack made")
+    parser.add_argument("--stack", required=True, metavar="NAME")
+    parser.add_argument("--yes", action="store_true", help="do not ask first")
+    parser.add_argument(
+        "--include-protected",
+        action="store_true",
+        help="also drop what is protected: trust anchors, Vault's mounts, CRDs",
+    )
+    preview.add_timeout(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command; raises BadInputError where nobody can be asked and `--yes` is not given."""
+    search = engine.FoundMeanwhile()
+    target = engine_target.of(arguments.stack)
+    if not arguments.yes:
+        up.needs_terminal("destroy")
+        # The name, not a `y`: a habit answers `y`.
+        sys.stdout.write(f"type {target.stack!r} to destroy the stack: ")
+        sys.stdout.flush()
+        if sys.stdin.readline().strip() != target.stack:
+            up.say(["nothing was changed"])
+            return DONE
+    started = time.monotonic()
+    result = destroy(
+        search.engine(),
+        target,
+        include_protected=arguments.include_protected,
+        timeout=arguments.timeout,
+    )
+    up.say(lines(result, time.monotonic() - started, arguments.include_protected))
+    return preview.exit_code(result, expect_no_changes=False)
+
+
+def destroy(
+    found: Engine,
+    target: Target,
+    *,
+    include_protected: bool = False,
+    timeout: float = engine.TIMEOUT_SECONDS,
+) -> Result:
+    """Run the destruction with progress on stderr."""
+    progress = Progress("destroy", target)
+    flag = "--ignore-protect" if include_protected else "--exclude-protected"
+    try:
+        return engine.run(found, target, "destroy", flag, listen=progress.show, timeout=timeout)
+    finally:
+        progress.close()
+
+
+def lines(result: Result, seconds: float, include_protected: bool) -> list[str]:
+    """The result in words."""
+    if not result.ok:
+        return engine_report.failure(result)
+    told = engine_report.table(result.ledger)
+    if include_protected and result.target.config.protection.protect:
+        told.append(
+            "what was protected is out of the state, and still there: it is retained on delete, so "
+            "that no anchor and no CRD goes with a command; remove it by hand"
+        )
+    elif result.target.config.protection.protect:
+        told.append("what is protected stays, and stays in the state")
+    return [*told, engine_report.closing(result, seconds)]

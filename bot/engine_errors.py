@@ -1,0 +1,180 @@
+"""The engine's and the providers' errors in words: what it is, and what to do next."""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+NO_STACK = re.compile(r"no stack named '[^']+' found")
+# pulumi pkg/backend/diy/lock.go
+_LOCKED = re.compile(r"currently locked by \d+ lock")
+_LOCK = re.compile(
+    r"created by (?P<user>\S+)@(?P<host>\S+) \(pid (?P<pid>\d+)\) at (?P<at>\S+)",
+)
+
+
+@dataclass(frozen=True)
+class Lock:
+    """Who holds a stack. `age` in seconds."""
+
+    user: str
+    host: str
+    pid: int
+    age: float
+
+    @property
+    def stale(self) -> bool:
+        """True when its process was of this machine and is gone: nothing will ever release it."""
+        return self.host == socket.gethostname() and not Path(f"/proc/{self.pid}").exists()
+
+    def __str__(self) -> str:
+        state = ", which is gone" if self.stale else ""
+        return f"{self.user}@{self.host}, process {self.pid}{state}, for {duration(self.age)}"
+
+
+def locks(text: str, now: datetime | None = None) -> list[Lock]:
+    """The locks that the engine reports; empty when the stack is not locked."""
+    if not _LOCKED.search(text):
+        return []
+    now = now or datetime.now(UTC)
+    found = []
+    for match in _LOCK.finditer(text):
+        since = datetime.fromisoformat(match["at"].rstrip(".,").replace("Z", "+00:00"))
+        age = max(0.0, (now - since).total_seconds())
+        found.append(Lock(match["user"], match["host"], int(match["pid"]), age))
+    return found
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One cause: how it is recognised, what it is, what to do. `{stack}` is put in."""
+
+    pattern: re.Pattern[str]
+    what: str
+    next_step: str
+
+
+def _reason(pattern: str, what: str, next_step: str) -> Reason:
+    return Reason(re.compile(pattern, re.IGNORECASE), what, next_step)
+
+
+# The first that matches is taken: the particular before the general.
+REASONS = (
+    _reason(
+        r"vault is sealed",
+        "Vault is sealed",
+        "unseal Vault (`vault operator unseal`), then run the command again: it goes on where "
+        "this run stopped",
+    ),
+    _reason(
+        r"vault.*permission denied|permission denied.*vault|Code: 403.*v1/",
+        "Vault refused our token",
+        "set VAULT_TOKEN to a token that may manage the mounts of this stack, then run again",
+    ),
+    _reason(
+        r"failed to configure new Vault client|no vault token found|missing client token",
+        "no token for Vault",
+        "set VAULT_TOKEN, or log in with `vault login`, then run again",
+    ),
+    _reason(
+        r"lookup-self|/v1/\S* .*(connection refused|no such host|i/o timeout)|vault.*connection "
+        r"refused",
+        "Vault does not answer",
+        "check `vault.address` in the stack file and that Vault runs (`vault status`), then run "
+        "again",
+    ),
+    _reason(
+        r"configured Kubernetes cluster is unreachable|unreachable: unable to load schema|"
+        r"dial tcp \S+: connect: connection refused",
+        "the Kubernetes API server does not answer",
+        "check the context with `kubectl cluster-info`, then run again",
+    ),
+    _reason(
+        r"unable to load (the )?kubeconfig|no configuration has been provided|context .* does not "
+        r"exist",
+        "no usable kubeconfig",
+        "check `cluster.kubeconfig` and `cluster.context` in the stack file, or KUBECONFIG",
+    ),
+    _reason(
+        r"already exists",
+        "it exists already, and not in the state",
+        "a run that was killed may have made it: run `python -m bot up --stack {stack}` again; if "
+        "somebody else made it, import it or remove it",
+    ),
+    _reason(
+        r"cannot be deleted because it is protected|is protected",
+        "it is protected",
+        "a protected resource goes only with `python -m bot destroy --include-protected`",
+    ),
+    _reason(
+        r"timed? ?out waiting|context deadline exceeded|timeout.*awaiting|resource .* was not "
+        r"successfully created",
+        "it did not become ready in time",
+        "look at its events (`kubectl describe`), then run again: what is ready is not made anew",
+    ),
+    _reason(
+        r"no resource plugin|failed to load plugin|could not load plugin",
+        "a provider's plugin is missing",
+        "install it with `pulumi plugin install`, or put its program on PATH",
+    ),
+    _reason(
+        r"incorrect passphrase|passphrase must be set",
+        "the passphrase of the stack's secrets is missing or wrong",
+        "set PULUMI_CONFIG_PASSPHRASE, or PULUMI_CONFIG_PASSPHRASE_FILE, then run again",
+    ),
+    _reason(
+        r"PULUMI_ACCESS_TOKEN must be set|not logged in|pulumi login",
+        "the engine is not logged in to a state backend",
+        "set PULUMI_BACKEND_URL or run `pulumi login`, then run again",
+    ),
+    _reason(
+        r"conflicts? with .*field manager|Apply failed with \d+ conflict",
+        "somebody else owns a field of the object",
+        "find the other owner with `kubectl get ... --show-managed-fields`, and let one own it",
+    ),
+)
+_GENERAL = "see the reason above; run `python -m bot up --stack {stack}` again once it is mended"
+
+
+def explain(texts: Iterable[str], stack: str) -> tuple[str | None, str]:
+    """What the errors come down to, if it is a known cause, and the next step."""
+    whole = "\n".join(texts)
+    for reason in REASONS:
+        if reason.pattern.search(whole):
+            return reason.what, reason.next_step.replace("{stack}", stack)
+    return None, _GENERAL.replace("{stack}", stack)
+
+
+def first_line(text: str, limit: int = 300) -> str:
+    """The telling line of an error: the innermost reason of a wrapped one, cut to `limit`."""
+    lines = [line.strip(" *\t") for line in text.splitlines() if line.strip(" *\t:")]
+    best = next((line for line in reversed(lines) if "error" in line.lower()), None)
+    chosen = best or (lines[0] if lines else "no reason given")
+    return chosen if len(chosen) <= limit else f"{chosen[: limit - 1]}…"
+
+
+def stderr_errors(text: str) -> list[str]:
+    """The errors on the engine's standard error, each as one text; its own prefix is left out."""
+    found: list[str] = []
+    for line in text.splitlines():
+        if line.startswith("error: "):
+            found.append(line.removeprefix("error: "))
+        elif found and line.startswith((" ", "\t")):
+            found[-1] += f"\n{line}"
+    return found
+
+
+def duration(seconds: float) -> str:
+    """A time span as people say it: `42 s`, `3 min 5 s`, `2 h 10 min`, `3 d 4 h`."""
+    whole = int(seconds)
+    units = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+    parts: list[str] = []
+    for unit, size in units:
+        count, whole = divmod(whole, size)
+        if count or (unit == "s" and not parts):
+            parts.append(f"{count} {unit}")
+    return " ".join(parts[:2])

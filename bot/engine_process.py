@@ -1,0 +1,173 @@
+"""One run of the engine's command line, under control: own session, time-out, interrupt, kill.
+
+The Automation API's Python wrapper gives no handle on its child and no time-out, swallows what a
+callback raises and drops events it has no class for (`diff`, policy summaries). So the engine is
+run here, and what it did is read from its event log, a file with one JSON object per line.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import IO, Any, Literal
+
+Event = dict[str, Any]
+Ended = Literal["finished", "timed out", "interrupted"]
+TICK_SECONDS = 0.05
+GRACE_SECONDS = 30.0
+_ENDING = (signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a run ended: the engine's exit code, and whether it was made to end."""
+
+    code: int
+    ended: Ended
+    killed: bool = False
+
+
+class EngineProcess:
+    """A running engine.
+
+    timeout: seconds after which it is interrupted. grace: seconds between an interrupt and the
+    kill of all its processes; the engine uses them to write down what it has done.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        folder: Path,
+        event_log: Path,
+        text_log: Path,
+        *,
+        timeout: float,
+        grace: float = GRACE_SECONDS,
+    ) -> None:
+        self.event_log = event_log
+        self.ending: Ending | None = None
+        self._grace = grace
+        self._deadline = time.monotonic() + timeout
+        self._ended: Ended = "finished"
+        self._killed = False
+        event_log.touch(mode=0o600)
+        with text_log.open("wb") as log:
+            # A session of its own: a Ctrl-C in the terminal reaches us alone, and we decide.
+            self.process = subprocess.Popen(
+                [*command, "--event-log", str(event_log)],
+                cwd=folder,
+                env=dict(environment),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def events(self) -> Iterator[Event | None]:
+        """Every event as it comes, None when there is nothing new; ends with the engine.
+
+        An interrupt (Ctrl-C, SIGTERM, SIGHUP) is passed on to the engine as SIGINT and does not
+        end the loop: what the engine still reports is the record of what it had done. A second
+        interrupt kills it. Whatever happens, no process is left when the loop is left.
+        """
+        with self.event_log.open("rb") as log, _ending_signals_interrupt():
+            lines = _Lines(log)
+            try:
+                while True:
+                    try:
+                        over = self._wait(TICK_SECONDS)
+                        yield from lines.complete()
+                        if over:
+                            break
+                        yield None
+                    except KeyboardInterrupt:
+                        self._interrupt("interrupted")
+            finally:
+                kill_session(self.process)
+                self.ending = Ending(self.process.wait(), self._ended, self._killed)
+
+    def _wait(self, seconds: float) -> bool:
+        try:
+            self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            if time.monotonic() > self._deadline:
+                self._interrupt("timed out")
+            return False
+        return True
+
+    def _interrupt(self, why: Ended) -> None:
+        if self._ended != "finished":
+            self._killed = True
+            kill_session(self.process)
+            return
+        self._ended = why
+        self._deadline = time.monotonic() + self._grace
+        with contextlib.suppress(ProcessLookupError):
+            self.process.send_signal(signal.SIGINT)
+
+
+def kill_session(process: subprocess.Popen[bytes]) -> None:
+    """Kill every process of the engine's session: it gives each plugin a group of its own."""
+    if process.poll() is None:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+    for pid in _members(process.pid):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def _members(session: int) -> list[int]:
+    found: list[int] = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            # Fields after the command, which may itself hold spaces and brackets (proc(5)).
+            state, _, _, its_session = stat.read_text().rpartition(")")[2].split()[:4]
+            if int(its_session) == session and state not in "ZX":
+                found.append(int(stat.parent.name))
+    return found
+
+
+class _Lines:
+    """The complete lines of a file that is being written; the last may be half there."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._rest = b""
+
+    def complete(self) -> Iterator[Event]:
+        while chunk := self._file.read(1 << 20):
+            *whole, self._rest = (self._rest + chunk).split(b"\n")
+            for line in whole:
+                with contextlib.suppress(ValueError):
+                    event = json.loads(line)
+                    if isinstance(event, dict):
+                        yield event
+
+
+@contextmanager
+def _ending_signals_interrupt() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end the run as Ctrl-C does, in the block."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Python lets the main thread alone handle signals.
+        return
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in _ENDING}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

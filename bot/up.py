@@ -1,0 +1,85 @@
+"""`python -m bot up`: bring a stack to what its file says."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+
+from bot import engine, engine_report, engine_target, preview
+from bot.cli import Subparsers
+from bot.engine import Engine, Result
+from bot.engine_target import Target
+from bot.exit_codes import DONE, BadInputError
+from bot.progress import Progress, remember
+
+
+def add(subparsers: Subparsers) -> None:
+    """Add the command to the parser."""
+    parser = subparsers.add_parser("up", help="bring a stack to what its file says")
+    parser.add_argument("--stack", required=True, metavar="NAME")
+    parser.add_argument("--yes", action="store_true", help="do not preview and ask first")
+    preview.add_timeout(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command; raises BadInputError where nobody can be asked and `--yes` is not given."""
+    search = engine.FoundMeanwhile()
+    target = engine_target.of(arguments.stack)
+    found = search.engine()
+    if not arguments.yes:
+        needs_terminal("up")
+        planned = preview.preview(found, target, timeout=arguments.timeout)
+        say(preview.lines(planned))
+        if not planned.ok or planned.unchanged:
+            return preview.exit_code(planned, expect_no_changes=False)
+        if not asked(f"apply this to stack {target.stack}?"):
+            say(["nothing was changed"])
+            return DONE
+    started = time.monotonic()
+    result = up(found, target, timeout=arguments.timeout)
+    say(lines(result, time.monotonic() - started))
+    return preview.exit_code(result, expect_no_changes=False)
+
+
+def up(found: Engine, target: Target, *, timeout: float = engine.TIMEOUT_SECONDS) -> Result:
+    """Run the update with progress on stderr."""
+    progress = Progress("up", target)
+    try:
+        result = engine.run(found, target, "up", listen=progress.show, timeout=timeout)
+    finally:
+        progress.close()
+    if result.ok:
+        remember(target, result.ledger)
+    return result
+
+
+def lines(result: Result, seconds: float) -> list[str]:
+    """The result in words."""
+    if not result.ok:
+        return engine_report.failure(result)
+    return [
+        *engine_report.table(result.ledger),
+        *engine_report.listed(result.ledger),
+        engine_report.closing(result, seconds),
+    ]
+
+
+def say(told: list[str]) -> None:
+    """Print lines at once, also into a pipe."""
+    sys.stdout.write("".join(f"{line}\n" for line in told))
+    sys.stdout.flush()
+
+
+def needs_terminal(command: str) -> None:
+    """Raise BadInputError where there is nobody to answer a question."""
+    if not sys.stdin.isatty():
+        raise BadInputError(f"bot {command}: --yes is needed where there is no terminal to ask")
+
+
+def asked(question: str) -> bool:
+    """Ask a question that only `y` or `yes` answers."""
+    sys.stdout.write(f"{question} [y/N] ")
+    sys.stdout.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
