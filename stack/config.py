@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 from pydantic.alias_generators import to_camel
 
-from stack.values import Domain, Duration, HttpsUrl, Name, VaultPath
+from stack.values import Domain, Duration, HttpsUrl, HttpUrl, Name, Text, VaultPath
 
 InboundPolicy = Literal[
     "all-unauthenticated",
@@ -39,10 +39,10 @@ class Cluster(Section):
         description="Name of the cluster, unique in the fleet: the provider's identifier, "
         "the Vault auth mount and the Buoyant Cloud agent are called after it."
     )
-    context: str | None = Field(
+    context: Text | None = Field(
         None, description="Context in the kubeconfig; without it the current context."
     )
-    kubeconfig: str | None = Field(
+    kubeconfig: Text | None = Field(
         None,
         description="Path of the kubeconfig, relative to the project; without it `KUBECONFIG` or "
         "`~/.kube/config`.",
@@ -51,10 +51,10 @@ class Cluster(Section):
         description="Address at which Vault reaches the API server to review tokens."
     )
     ca_pem: str | None = Field(None, description="CA certificate of the API server, as PEM.")
-    ca_file: str | None = Field(
+    ca_file: Text | None = Field(
         None, description="File with that CA certificate, relative to the project."
     )
-    api_audience: str = Field(
+    api_audience: Text = Field(
         "https://kubernetes.default.svc.cluster.local",
         description="Audience that the API server accepts (`--api-audiences`); service account "
         "tokens carry it so that Vault can have them reviewed.",
@@ -71,10 +71,10 @@ class Vault(Section):
 
     address: HttpsUrl = Field(description="Address of Vault, as the cluster and we reach it.")
     ca_pem: str | None = Field(None, description="CA certificate of Vault, as PEM.")
-    ca_file: str | None = Field(
+    ca_file: Text | None = Field(
         None, description="File with that CA certificate, relative to the project."
     )
-    namespace: str | None = Field(None, description="Vault Enterprise namespace.")
+    namespace: Text | None = Field(None, description="Vault Enterprise namespace.")
     pki_mount: VaultPath = Field("linkerd/pki", description="Mount of the PKI engine.")
     kv_mount: VaultPath = Field("linkerd/kv", description="Mount of the KV version 2 engine.")
     create_kv_mount: bool = Field(
@@ -86,7 +86,7 @@ class Vault(Section):
     create_auth_mount: bool = Field(
         True, description="The cluster stack makes the auth mount; false where it is there already."
     )
-    audience: str = Field(
+    audience: Text = Field(
         "vault", description="Audience that the service account tokens for Vault must carry."
     )
     token_ttl: Duration = Field(
@@ -205,7 +205,7 @@ class Linkerd(Section):
     log_level: Literal["debug", "info", "warn", "error"] = Field(
         "info", description="Log level of the control plane."
     )
-    image_registry: str = Field(
+    image_registry: Text = Field(
         "cr.l5d.io/linkerd", description="Registry of Linkerd's images, or of a mirror."
     )
 
@@ -215,7 +215,7 @@ class Viz(Section):
 
     enabled: bool = Field(True, description="Installs linkerd-viz.")
     ha: bool = Field(True, description="Upstream's HA values of viz.")
-    prometheus_url: str | None = Field(
+    prometheus_url: HttpUrl | None = Field(
         None, description="An existing Prometheus; without it viz brings one that keeps 6 h."
     )
 
@@ -230,7 +230,7 @@ class BuoyantCredentials(Section):
         "buoyant-cloud",
         description="Path below the KV mount of the entry with `client_id` and `client_secret`.",
     )
-    client_id: str | None = Field(None, description="Client id, with source `config`.")
+    client_id: Text | None = Field(None, description="Client id, with source `config`.")
     client_secret: SecretStr | None = Field(
         None, description="Client secret, with source `config`: set it with `--secret`."
     )

@@ -12,29 +12,41 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, SecretStr, ValidationError
 
 from stack.config import StackConfig
+from stack.values import shown
+from stack.yaml_file import Path_, parse
 
 PROJECT = "linkerd-platform"
-Path_ = tuple[str | int, ...]
+UNKNOWN = "unknown key"
 
 
 @dataclass(frozen=True)
 class Fault:
-    """A fault at a key path below `linkerd-platform:`."""
+    """A fault at a key path below `linkerd-platform:`; no path means the file as a whole.
+
+    A first part with `:` is a full key of another namespace. `line` is for a fault whose key does
+    not tell where it is. `looks_at` are the other keys that the rule compared it with.
+    """
 
     path: Path_
     message: str
+    line: int | None = None
+    looks_at: tuple[Path_, ...] = ()
 
     @property
     def key(self) -> str:
         """The key as in the stack file, such as `linkerd-platform:trust.issuer.duration`."""
         text = ""
         for part in self.path:
-            text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
-        return text if ":" in text.split(".")[0] else f"{PROJECT}:{text}"
+            if isinstance(part, int):
+                text += f"[{part}]"
+            else:
+                # A fault is one line, whatever somebody put into a key.
+                name = part if part.isprintable() and len(part) <= 60 else shown(part)
+                text += f".{name}" if text else name
+        return text.removesuffix(":") if ":" in str(self.path[:1]) else f"{PROJECT}:{text}"
 
 
 class ConfigError(Exception):
@@ -48,39 +60,33 @@ class ConfigError(Exception):
 
 def _lines(file: Path, faults: Iterable[Fault]) -> Iterable[str]:
     places = _places(file)
-    for fault in faults:
+
+    def line_of(fault: Fault) -> int:
         path = fault.path
         while path and path not in places:
             path = path[:-1]
-        where = f"{file.name}:{places[path]}" if path in places else file.name
-        yield f"{where}: {fault.key}: {fault.message}"
+        return fault.line or places.get(path, 0)
+
+    for fault in sorted(faults, key=line_of):
+        line = line_of(fault)
+        where = f"{file.name}:{line}" if line else file.name
+        yield ": ".join((where, *([fault.key] if fault.path else []), fault.message))
+
+
+def own_path(path: Path_) -> Path_:
+    """A key path below `config:` as a Fault has it: without our prefix, and `:` after none."""
+    first = str(path[0])
+    name = first.removeprefix(f"{PROJECT}:")
+    return (name if name != first or ":" in first else f"{first}:", *path[1:])
 
 
 def _places(file: Path) -> dict[Path_, int]:
-    """The line of every key in the file; empty where it cannot be read."""
-    places: dict[Path_, int] = {}
-
-    def walk(node: yaml.Node, path: Path_) -> None:
-        if isinstance(node, yaml.MappingNode):
-            for key, value in node.value:
-                places[(*path, key.value)] = key.start_mark.line + 1
-                walk(value, (*path, key.value))
-        elif isinstance(node, yaml.SequenceNode):
-            for index, value in enumerate(node.value):
-                places[(*path, index)] = value.start_mark.line + 1
-                walk(value, (*path, index))
-
+    """The line of every key below `config:`; empty where the file cannot be read."""
     try:
-        root = yaml.compose(file.read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError):
+        lines = parse(file.read_text(encoding="utf-8")).lines
+    except (OSError, ValueError):
         return {}
-    if isinstance(root, yaml.MappingNode):
-        for key, value in root.value:
-            if key.value == "config":
-                walk(value, ())
-    return {
-        (str(path[0]).removeprefix(f"{PROJECT}:"), *path[1:]): line for path, line in places.items()
-    }
+    return {own_path(p[1:]): line for p, line in lines.items() if p[0] == "config" and p[1:]}
 
 
 def from_pydantic(error: ValidationError) -> list[Fault]:
@@ -90,22 +96,41 @@ def from_pydantic(error: ValidationError) -> list[Fault]:
         path = tuple(item["loc"])
         match item["type"]:
             case "extra_forbidden":
-                message = f"unknown key; {suggestion(path)}"
+                message = f"{UNKNOWN}; {suggestion(path)}"
             case "missing":
                 message = f"missing; it is {_description(path)}"
             case "value_error":
                 message = str(item["ctx"]["error"])
-            case _:
-                message = f"{item['msg'][0].lower()}{item['msg'][1:]}{_shown(path, item['input'])}"
+            case kind:
+                text = _WRONG_TYPE.get(kind) or f"{item['msg'][0].lower()}{item['msg'][1:]}"
+                message = f"{text}{_shown(path, item['input'])}"
         faults.append(Fault(path, message))
     return faults
 
 
+_WRONG_TYPE = {
+    "model_type": "should be a section with keys of its own",
+    "dict_type": "should be a section with keys of its own",
+    "tuple_type": "should be a list",
+    "string_type": "should be text, in quotes where YAML takes it for something else",
+    "bool_type": "should be true or false, without quotes",
+    "int_type": "should be a whole number, without quotes",
+}
+
+
 def _shown(path: Path_, value: object) -> str:
-    # A secret typed in the wrong form must not end in a log.
-    if isinstance(value, str | int | float | bool) and "secret" not in str(path[-1]).lower():
-        return f", but it is {value!r}"
+    # A secret typed in the wrong form or place must not end in a log.
+    if value is None:
+        return ", but it is empty"
+    if isinstance(value, str | int | float) and not _secret(path):
+        return f", but it is {shown(value)}"
     return ""
+
+
+def _secret(path: Path_) -> bool:
+    """True for a secret, and for a section that has one somewhere in it."""
+    names = tuple(part for part in path if isinstance(part, str))
+    return any(secret[: len(names)] == names for secret in SECRETS)
 
 
 def suggestion(path: Path_) -> str:
@@ -118,6 +143,8 @@ def suggestion(path: Path_) -> str:
     ]
     if near:
         return f"did you mean {near[0]!r}?"
+    if name.split(".")[0] in keys:
+        return "keys are nested: write one level per line, without dots"
     elsewhere = [".".join(p) for p in all_paths(StackConfig) if p[-1] == name]
     if elsewhere:
         return f"did you mean {PROJECT}:{elsewhere[0]}?"
@@ -167,3 +194,16 @@ def all_paths(model: type[BaseModel], prefix: tuple[str, ...] = ()) -> Iterable[
         yield path
         if section := section_of(field.annotation):
             yield from all_paths(section, path)
+
+
+def _secrets(model: type[BaseModel], prefix: tuple[str, ...] = ()) -> Iterable[tuple[str, ...]]:
+    for name, field in model.model_fields.items():
+        path = (*prefix, field.alias or name)
+        if SecretStr in (field.annotation, *typing.get_args(field.annotation)):
+            yield path
+        if section := section_of(field.annotation):
+            yield from _secrets(section, path)
+
+
+# The keys whose values may be encrypted in a stack file, and must be.
+SECRETS = frozenset(_secrets(StackConfig))

@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import difflib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from stack import rules
 from stack.config import StackConfig
-from stack.faults import PROJECT, ConfigError, Fault, field_keys, from_pydantic
+from stack.faults import (
+    PROJECT,
+    SECRETS,
+    UNKNOWN,
+    ConfigError,
+    Fault,
+    field_keys,
+    from_pydantic,
+    model_at,
+    own_path,
+)
+from stack.values import shown
+from stack.yaml_file import Path_, parse
 
 # `pulumi:` holds the engine's own settings; a key of a default provider would have no effect.
 _KNOWN_NAMESPACES = (PROJECT, "pulumi")
@@ -38,21 +49,43 @@ def from_engine(values: Mapping[str, str], stack: str, project_dir: Path) -> Sta
 def from_file(file: Path, read: ReadFile = read_text) -> StackConfig:
     """The config in a stack file, with `[secret]` for encrypted values; raises ConfigError.
 
-    `read` gives the content of the CA files that the stack file names.
+    `read` gives the content of the CA files that the stack file names, or text in brackets for one
+    that is not there yet.
     """
     try:
-        document = yaml.safe_load(read_text(file)) or {}
+        document = parse(file.read_text(encoding="utf-8"))
     except OSError as error:
         known = ", ".join(sorted(p.name for p in file.parent.glob("Pulumi.*.yaml")))
-        raise ConfigError(
-            file, [Fault((), f"{error.strerror}; stack files here: {known or 'none'}")]
-        ) from None
-    except yaml.YAMLError as error:
-        raise ConfigError(file, [Fault((), " ".join(str(error).split()))]) from None
-    config = document.get("config") if isinstance(document, dict) else None
+        message = f"{error.strerror}; stack files here: {known or 'none'}"
+        raise ConfigError(file, [Fault((), message)]) from None
+    except UnicodeDecodeError:
+        raise ConfigError(file, [Fault((), "is not UTF-8: save it as such")]) from None
+    except ValueError as error:
+        raise ConfigError(file, [Fault((), str(error))]) from None
+    faults = [_form_fault(*found) for found in document.faults]
+    top = document.value if isinstance(document.value, dict) else {}
+    faults += [_top_fault(key, document.lines[key,]) for key in top if key not in _TOP_KEYS]
+    config = top.get("config")
     if not isinstance(config, dict):
-        raise ConfigError(file, [Fault((), "has no `config:` section")])
-    return _load(_without_ciphertext(config), file, read)
+        raise ConfigError(file, [*faults, Fault((), "has no section `config:` with keys")])
+    config, more = _without_ciphertext(config, ())
+    return _load(config, file, read, [*faults, *more])
+
+
+# What the engine itself keeps in a stack file.
+_TOP_KEYS = ("config", "environment", "encryptedkey", "encryptionsalt", "secretsprovider")
+
+
+def _form_fault(path: Path_, line: int, message: str) -> Fault:
+    if path[:1] == ("config",) and path[1:]:
+        return Fault(own_path(path[1:]), message, line)
+    return Fault((), f"{'.'.join(map(str, path))} {message}".lstrip(), line)
+
+
+def _top_fault(key: str, line: int) -> Fault:
+    near = difflib.get_close_matches(key, _TOP_KEYS, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else "settings of the stack stand under `config:`"
+    return Fault((), f"{UNKNOWN} {shown(key)}; {hint}", line)
 
 
 def _from_json(text: str) -> Any:
@@ -64,30 +97,59 @@ def _from_json(text: str) -> Any:
         return text
 
 
-def _without_ciphertext(value: Any) -> Any:
-    if isinstance(value, dict):
-        if set(value) == {"secure"}:
-            return "[secret]"
-        return {key: _without_ciphertext(item) for key, item in value.items()}
-    return [_without_ciphertext(v) for v in value] if isinstance(value, list) else value
+def _without_ciphertext(value: Any, path: Path_) -> tuple[Any, list[Fault]]:
+    """The value with `[secret]` for what is encrypted, and what is secret and clear, or reverse."""
+    own = own_path(path) if path else ()
+    names = tuple(part for part in own if isinstance(part, str))
+    if isinstance(value, dict) and set(value) == {"secure"}:
+        if names in SECRETS or (own and ":" in str(own[0])):
+            return "[secret]", []
+        secrets = ", ".join(".".join(secret) for secret in sorted(SECRETS))
+        return "[secret]", [Fault(own, f"is encrypted, which only {secrets} may be: set it anew")]
+    if names in SECRETS and isinstance(value, str) and not isinstance(own[-1], int):
+        message = f"is in clear: `pulumi config set --secret --path {Fault(own, '').key}`"
+        return "[secret]", [Fault(own, message)]
+    faults: list[Fault] = []
+    if not isinstance(value, dict | list):
+        return value, faults
+    made: dict[str | int, Any] = {}
+    items: Iterable[tuple[str | int, Any]]
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, item in items:
+        made[key], more = _without_ciphertext(item, (*path, key))
+        faults += more
+    return made if isinstance(value, dict) else list(made.values()), faults
 
 
-def _load(raw: Mapping[str, Any], file: Path, read: ReadFile) -> StackConfig:
-    faults = list(_namespace_faults(raw))
+def _load(
+    raw: Mapping[str, Any], file: Path, read: ReadFile, found: Sequence[Fault] = ()
+) -> StackConfig:
+    faults = [*found, *_namespace_faults(raw)]
     own = {
         key.removeprefix(f"{PROJECT}:"): value
         for key, value in raw.items()
-        if key.startswith(f"{PROJECT}:")
+        if key.startswith(f"{PROJECT}:") and key != f"{PROJECT}:"
     }
-    config, more = _validated(_tupled(own))
-    faults += more
+    config, faults = _validated(_tupled(own), faults)
     if config is not None:
-        faults += rules.check(config)
-        config, more = _with_authorities(config, file.parent, read)
-        faults += more
+        more = rules.check(config)
+        config, unread = _with_authorities(config, file.parent, read)
+        faults += [fault for fault in (*more, *unread) if not _follows(fault, faults)]
     if faults or config is None:
         raise ConfigError(file, faults)
     return config
+
+
+def _follows(fault: Fault, known: Sequence[Fault]) -> bool:
+    """True for a fault of a rule that looks at a key which was mended, or which is misspelt."""
+    looked = (fault.path, *fault.looks_at)
+    for other in known:
+        misspelt = other.message.startswith(UNKNOWN)
+        for path in looked:
+            length = min(len(path), len(other.path))
+            if path[:length] == other.path[:length] or (misspelt and path[:-1] == other.path[:-1]):
+                return True
+    return False
 
 
 def _namespace_faults(raw: Mapping[str, Any]) -> list[Fault]:
@@ -98,12 +160,12 @@ def _namespace_faults(raw: Mapping[str, Any]) -> list[Fault]:
             continue
         if not name:
             near = difflib.get_close_matches(key, field_keys(StackConfig), n=1)
-            hint = f"write {PROJECT}:{near[0] if near else key}"
+            hint = f"write {PROJECT}:{near[0] if near else '<section>'}"
         elif difflib.get_close_matches(namespace, [PROJECT]):
             hint = f"did you mean {PROJECT}:{name}?"
         else:
             hint = f"remove it; ours begin with {PROJECT}:, and providers are set from those"
-        faults.append(Fault((key if name else f"{key}:",), f"unknown key; {hint}"))
+        faults.append(Fault(own_path((key,)), f"{UNKNOWN}; {hint}"))
     return faults
 
 
@@ -114,32 +176,56 @@ def _tupled(value: Any) -> Any:
     return tuple(map(_tupled, value)) if isinstance(value, list) else value
 
 
-def _validated(own: dict[str, Any]) -> tuple[StackConfig | None, list[Fault]]:
-    """The config and its faults; with the faulty keys left out, so that the rules can look too."""
-    faults: list[Fault] = []
+def _validated(own: dict[str, Any], found: list[Fault]) -> tuple[StackConfig | None, list[Fault]]:
+    """The config and its faults, with what is faulty mended, so that the rules can look too."""
+    faults, new = list(found), list(found)
     while True:
+        for fault in new:
+            own = _mended(own, fault.path, fault.path)
         try:
             return StackConfig.model_validate(own), faults
         except ValidationError as error:
-            new = from_pydantic(error)
             known = {fault.path for fault in faults}
-            if all(fault.path in known for fault in new):
+            new = [fault for fault in from_pydantic(error) if fault.path not in known]
+            if not new:
                 return None, faults
-            faults += [fault for fault in new if fault.path not in known]
-            for fault in new:
-                own = _without(own, fault.path)
+            faults += new
 
 
-def _without(value: Any, path: tuple[str | int, ...]) -> Any:
-    if isinstance(value, dict) and path[0] in value:
-        if len(path) == 1:
-            return {k: v for k, v in value.items() if k != path[0]}
-        return {**value, path[0]: _without(value[path[0]], path[1:])}
-    if isinstance(value, tuple) and isinstance(path[0], int) and path[0] < len(value):
-        if len(path) == 1:
-            return value[: path[0]] + value[path[0] + 1 :]
-        changed = _without(value[path[0]], path[1:])
-        return (*value[: path[0]], changed, *value[path[0] + 1 :])
+# Stand for a key that must be there, or an item of a list, when its value is faulty.
+_STANDINS: dict[str, Any] = {
+    "role": "standalone",
+    "cluster": None,
+    "vault": {"address": "https://vault"},
+    "trust": {"generations": ({"name": "a"},), "signing": "a"},
+    "generations": ({"name": "a"},),
+    "generations[]": {"name": "a"},
+    "signing": "a",
+    "networks[]": "10.0.0.0/8",
+    "name": "a",
+    "apiServer": "https://cluster",
+    "address": "https://vault",
+}
+
+
+def _mended(value: Any, path: Path_, whole: Path_) -> Any:
+    """`value` with a stand-in at `path`, or without that key where it may be left out."""
+    if not path:
+        return value
+    head, rest = path[0], path[1:]
+    if isinstance(value, dict):
+        if rest:
+            return {**value, head: _mended(value[head], rest, whole)} if head in value else value
+        model = model_at(whole[:-1])
+        required = (
+            {f.alias for f in model.model_fields.values() if f.is_required()} if model else ()
+        )
+        if head in required:
+            return {**value, head: _STANDINS[str(head)]}
+        return {key: item for key, item in value.items() if key != head}
+    if isinstance(value, tuple) and isinstance(head, int) and head < len(value):
+        item = _mended(value[head], rest, whole) if rest else _STANDINS.get(f"{whole[-2]}[]")
+        return (*value[:head], item, *value[head + 1 :])
     return value
 
 
@@ -153,11 +239,16 @@ def _with_authorities(
         section = getattr(config, name)
         if section is None or section.ca_file is None:
             continue
+        message = None
         try:
             pem = read(folder / section.ca_file)
+            message = None if pem[:1] == "[" else rules.certificate_fault(pem)
         except OSError as error:
-            reason = error.strerror or type(error).__name__
-            faults.append(Fault((name, "caFile"), f"{section.ca_file}: {reason}"))
-            continue
-        update[name] = section.model_copy(update={"ca_pem": pem})
+            message = error.strerror or type(error).__name__
+        except UnicodeDecodeError:
+            message = rules.certificate_fault("")
+        if message:
+            faults.append(Fault((name, "caFile"), f"{section.ca_file}: {message}"))
+        else:
+            update[name] = section.model_copy(update={"ca_pem": pem})
     return config.model_copy(update=update), faults

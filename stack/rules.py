@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
+
+from cryptography import x509
 
 from stack.config import Cluster, StackConfig, Vault
 from stack.faults import Fault
-from stack.values import Duration
+from stack.values import Duration, shown
 
 # cert-manager refuses less: https://cert-manager.io/docs/reference/api-docs/ CertificateSpec.
 MIN_DURATION = Duration(3600)
@@ -26,20 +29,37 @@ def check(config: StackConfig) -> list[Fault]:
 def _role(config: StackConfig) -> Iterator[Fault]:
     if config.role == "owner" and config.cluster:
         yield Fault(
-            ("cluster",), "a stack with role 'owner' has no cluster: remove it, or use 'standalone'"
+            ("cluster",),
+            "a stack with role 'owner' has no cluster: remove it, or use 'standalone'",
+            looks_at=(("role",),),
         )
     if config.role != "owner" and not config.cluster:
-        yield Fault(("cluster",), f"missing: role {config.role!r} needs a cluster")
+        yield Fault(
+            ("cluster",), f"missing: role {config.role!r} needs a cluster", looks_at=(("role",),)
+        )
     if config.sandbox.open_webhooks and config.role != "standalone":
         yield Fault(
             ("sandbox", "openWebhooks"),
             "only for role 'standalone': a real webhook must be answered",
+            looks_at=(("role",),),
         )
-    for index, network in enumerate(config.cluster.networks if config.cluster else ()):
+    if config.cluster:
+        yield from _networks(config.cluster.networks)
+
+
+def _networks(networks: Sequence[str]) -> Iterator[Fault]:
+    path = ("cluster", "networks")
+    if not networks:
+        yield Fault(path, "lists none: every pod would be outside the cluster")
+    for index, text in enumerate(networks):
         try:
-            ipaddress.ip_network(network)
-        except ValueError as error:
-            yield Fault(("cluster", "networks", index), f"{error}: write it like 10.0.0.0/8")
+            network = ipaddress.ip_network(text)
+        except ValueError:
+            yield Fault((*path, index), f"{shown(text)} is no network: write it like 10.0.0.0/8")
+        else:
+            # Linkerd splits at the slash, and reads no other notation.
+            if str(network) != text:
+                yield Fault((*path, index), f"{text} is short: write {str(network)!r}")
 
 
 def _trust(config: StackConfig) -> Iterator[Fault]:
@@ -54,9 +74,28 @@ def _trust(config: StackConfig) -> Iterator[Fault]:
         yield Fault(
             ("trust", "signing"),
             f"{trust.signing!r} is not one of the generations: name one of {', '.join(names)}",
+            looks_at=(("trust", "generations"),),
         )
-    if config.vault.pki_mount == config.vault.kv_mount:
-        yield Fault(("vault", "kvMount"), "is the PKI engine's mount too: give each its own")
+    yield from _mounts(config.vault)
+
+
+# Vault keeps these for itself.
+_RESERVED = frozenset({"auth", "cubbyhole", "identity", "sys"})
+
+
+def _mounts(vault: Vault) -> Iterator[Fault]:
+    mounts = {"pkiMount": vault.pki_mount, "kvMount": vault.kv_mount}
+    for key, mount in mounts.items():
+        if mount.split("/")[0] in _RESERVED:
+            yield Fault(("vault", key), f"{mount!r} is Vault's own: take another path")
+    pki, kv = (f"{mount}/" for mount in mounts.values())
+    if pki.startswith(kv) or kv.startswith(pki):
+        yield Fault(
+            ("vault", "kvMount"),
+            f"{vault.kv_mount!r} and pkiMount {vault.pki_mount!r} are one in the other: "
+            "give each a path of its own",
+            looks_at=(("vault", "pkiMount"),),
+        )
 
 
 def _issuer(config: StackConfig) -> Iterator[Fault]:
@@ -68,11 +107,13 @@ def _issuer(config: StackConfig) -> Iterator[Fault]:
             (*path, "renewBefore"),
             f"{issuer.renew_before} must be longer than a leaf's lifetime with clock skew "
             f"({issuer.leaf_lifetime + issuer.clock_skew}), else leaves are cut short",
+            looks_at=((*path, "leafLifetime"), (*path, "clockSkew")),
         )
     if issuer.leaf_lifetime >= issuer.duration:
         yield Fault(
             (*path, "leafLifetime"),
             f"{issuer.leaf_lifetime} must be shorter than the issuer's duration {issuer.duration}",
+            looks_at=((*path, "duration"),),
         )
     for index, generation in enumerate(config.trust.generations):
         if generation.lifetime <= issuer.duration:
@@ -80,6 +121,7 @@ def _issuer(config: StackConfig) -> Iterator[Fault]:
                 ("trust", "generations", index, "lifetime"),
                 f"{generation.lifetime} must be longer than the issuer it signs "
                 f"({issuer.duration})",
+                looks_at=((*path, "duration"),),
             )
 
 
@@ -93,6 +135,7 @@ def _webhooks(config: StackConfig) -> Iterator[Fault]:
             (*path, "duration"),
             f"{webhooks.duration} must not be longer than caRenewBefore "
             f"({webhooks.ca_renew_before}), else a certificate outlives its CA",
+            looks_at=((*path, "caRenewBefore"),),
         )
 
 
@@ -104,7 +147,8 @@ def _renewal(path: tuple[str, ...], duration: Duration, before: Duration) -> Ite
     if before < MIN_RENEW_BEFORE:
         yield Fault(renew_path, f"{before} is below cert-manager's least of {MIN_RENEW_BEFORE}")
     if before >= duration:
-        yield Fault(renew_path, f"{before} must be shorter than {path[-1]} {duration}")
+        message = f"{before} must be shorter than {path[-1]} {duration}"
+        yield Fault(renew_path, message, looks_at=(path,))
 
 
 def _authorities(config: StackConfig) -> Iterator[Fault]:
@@ -115,14 +159,23 @@ def _authorities(config: StackConfig) -> Iterator[Fault]:
 
 def _authority(name: str, section: Cluster | Vault) -> Iterator[Fault]:
     if section.ca_pem is not None and section.ca_file is not None:
-        yield Fault((name, "caFile"), "give caFile or caPem, not both")
+        yield Fault((name, "caFile"), "give caFile or caPem, not both", looks_at=((name, "caPem"),))
     if section.ca_pem is None and section.ca_file is None and isinstance(section, Cluster):
-        yield Fault((name, "caFile"), "missing: Vault needs the API server's CA, caFile or caPem")
-    if section.ca_pem is not None:
-        if "PRIVATE KEY" in section.ca_pem:
-            yield Fault((name, "caPem"), "holds a private key: give the certificate alone")
-        elif "-----BEGIN CERTIFICATE-----" not in section.ca_pem:
-            yield Fault((name, "caPem"), "is no PEM certificate (-----BEGIN CERTIFICATE-----)")
+        message = "missing: Vault needs the API server's CA, caFile or caPem"
+        yield Fault((name, "caFile"), message, looks_at=((name, "caPem"),))
+    if section.ca_pem is not None and (wrong := certificate_fault(section.ca_pem)):
+        yield Fault((name, "caPem"), wrong)
+
+
+def certificate_fault(pem: str) -> str | None:
+    """What is wrong with CA certificates in PEM; None when nothing is."""
+    if "PRIVATE KEY" in pem:
+        return "holds a private key: give the certificate alone"
+    try:
+        x509.load_pem_x509_certificates(pem.encode())
+    except ValueError:
+        return "is no PEM certificate (-----BEGIN CERTIFICATE-----)"
+    return None
 
 
 def _linkerd(config: StackConfig) -> Iterator[Fault]:
@@ -131,29 +184,39 @@ def _linkerd(config: StackConfig) -> Iterator[Fault]:
             ("linkerd", "replicas"),
             f"{config.linkerd.replicas} is under {HA_REPLICAS}, the least for HA: "
             f"write {HA_REPLICAS}, or ha: false",
+            looks_at=(("linkerd", "ha"),),
         )
 
 
 def _gateway_api(config: StackConfig) -> Iterator[Fault]:
     text = config.gateway_api.version
     low, high = (".".join(map(str, v)) for v in GATEWAY_API_SUPPORTED)
-    parts = text.split(".")
-    version = tuple(int(p) for p in parts) if all(p.isdecimal() for p in parts) else ()
-    if len(version) != 3 or not GATEWAY_API_SUPPORTED[0] <= version <= GATEWAY_API_SUPPORTED[1]:
+    known = re.fullmatch(r"(0|[1-9][0-9]{0,3})\.(0|[1-9][0-9]{0,3})\.(0|[1-9][0-9]{0,3})", text)
+    version = tuple(map(int, known.groups())) if known else ()
+    if not GATEWAY_API_SUPPORTED[0] <= version <= GATEWAY_API_SUPPORTED[1]:
         yield Fault(
-            ("gatewayApi", "version"), f"{text!r} is not one that Linkerd reads: {low} to {high}"
+            ("gatewayApi", "version"),
+            f"{shown(text)} is not one that Linkerd reads: {low} to {high}",
         )
 
 
 def _extensions(config: StackConfig) -> Iterator[Fault]:
-    url = config.viz.prometheus_url
-    if url is not None and not url.startswith(("http://", "https://")):
-        yield Fault(("viz", "prometheusUrl"), f"{url!r} is no address: write http://host:9090")
     credentials = config.buoyant_cloud.credentials
     given = {"clientId": credentials.client_id, "clientSecret": credentials.client_secret}
+    source = (("buoyantCloud", "credentials", "source"), ("buoyantCloud", "enabled"))
     for key, value in given.items():
         path = ("buoyantCloud", "credentials", key)
         if credentials.source == "vault" and value is not None:
-            yield Fault(path, "is for source 'config': remove it, the credentials are in Vault")
+            yield Fault(
+                path,
+                "is for source 'config': remove it, the credentials are in Vault",
+                looks_at=source,
+            )
         if credentials.source == "config" and value is None and config.buoyant_cloud.enabled:
-            yield Fault(path, "missing: source 'config' needs it")
+            yield Fault(path, "missing: source 'config' needs it", looks_at=source)
+    if credentials.source == "vault" and f"{credentials.vault_path}/".startswith("anchors/"):
+        yield Fault(
+            ("buoyantCloud", "credentials", "vaultPath"),
+            f"{credentials.vault_path!r}: every cluster may read what is below anchors/: "
+            "take another path",
+        )

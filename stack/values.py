@@ -6,13 +6,23 @@ import re
 from dataclasses import dataclass
 from functools import total_ordering
 from typing import Annotated, Any
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
+
+def shown(value: object) -> str:
+    """`value` in quotes, on one line, and cut where it is long: for an error message."""
+    text = ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)
+    return text if len(text) <= 80 else f"{text[:76]}...{text[-1]}"
+
+
 _SECONDS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
-_DURATION = re.compile(r"(?:\d+[dhms])+")
-_PART = re.compile(r"(\d+)([dhms])")
+_DURATION = re.compile(r"(?:[0-9]{1,12}[dhms])+")
+_PART = re.compile(r"([0-9]+)([dhms])")
+# Go counts nanoseconds in 64 bits: cert-manager and Linkerd read nothing beyond 292 years.
+_LONGEST = 100 * 365 * 86400
 
 
 @total_ordering
@@ -30,10 +40,14 @@ class Duration:
     def parse(cls, text: str) -> Duration:
         """Read `text`; raises ValueError with an example when it is no duration."""
         if not _DURATION.fullmatch(text):
-            raise ValueError(f"{text!r} is not a duration: write it like 48h, 1h30m, 90s or 3650d")
+            raise ValueError(
+                f"{shown(text)} is not a duration: write it like 48h, 1h30m, 90s or 3650d"
+            )
         seconds = sum(int(n) * _SECONDS[unit] for n, unit in _PART.findall(text))
         if seconds == 0:
-            raise ValueError(f"{text!r} is no time at all: write a duration above 0s")
+            raise ValueError(f"{shown(text)} is no time at all: write a duration above 0s")
+        if seconds > _LONGEST:
+            raise ValueError(f"{shown(text)} is too long: write at most {_LONGEST // 86400}d")
         return cls(seconds)
 
     def __str__(self) -> str:
@@ -61,7 +75,9 @@ class Duration:
             return value
         if isinstance(value, str):
             return cls.parse(value)
-        raise ValueError(f"{value!r} is not a duration: write it in quotes with a unit, like '48h'")
+        raise ValueError(
+            f"{shown(value)} is not a duration: write it in quotes with a unit, like '48h'"
+        )
 
     @classmethod
     def __get_pydantic_json_schema__(
@@ -84,7 +100,7 @@ def kubernetes_name(text: str) -> str:
     mended = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:63].strip("-")
     hint = f": write {mended!r}" if mended else ""
     raise ValueError(
-        f"{text!r} is a name that Kubernetes refuses (lower-case letters, digits and '-', "
+        f"{shown(text)} is a name that Kubernetes refuses (lower-case letters, digits and '-', "
         f"at most 63){hint}"
     )
 
@@ -93,15 +109,53 @@ def dns_domain(text: str) -> str:
     """A DNS domain such as `cluster.local`; raises ValueError otherwise."""
     if len(text) <= 253 and all(_LABEL.fullmatch(p) and len(p) <= 63 for p in text.split(".")):
         return text
-    raise ValueError(f"{text!r} is not a DNS domain: write it like cluster.local")
+    raise ValueError(f"{shown(text)} is not a DNS domain: write it like cluster.local")
 
 
 def https_url(text: str) -> str:
     """An `https://host[:port]` address without a path; raises ValueError otherwise."""
-    if re.fullmatch(r"https://[A-Za-z0-9.\-\[\]:]+", text):
+    parts = _address(text, ("https",))
+    if parts and not parts.path and not parts.query and not parts.fragment:
         return text
     raise ValueError(
-        f"{text!r} is not an https address: write it like https://vault.example.com:8200"
+        f"{_without_login(text)} is not an https address: write it like "
+        "https://vault.example.com:8200"
+    )
+
+
+def http_url(text: str) -> str:
+    """An `http://` or `https://` address, with a path or not; raises ValueError otherwise."""
+    if _address(text, ("http", "https")):
+        return text
+    raise ValueError(
+        f"{_without_login(text)} is no address without credentials: write it like "
+        "http://prometheus.monitoring:9090"
+    )
+
+
+def _address(text: str, schemes: tuple[str, ...]) -> SplitResult | None:
+    """The parts of an address that has a host, a good port, and no user or password."""
+    try:
+        parts = urlsplit(text)
+        _ = parts.port  # raises ValueError when it is none
+    except ValueError:
+        return None
+    good = re.fullmatch(r"[!-~]+", text) and parts.scheme in schemes and "@" not in parts.netloc
+    host = parts.hostname or ""
+    return parts if good and re.fullmatch(r"[a-z0-9]([a-z0-9.:-]*[a-z0-9])?|::1", host) else None
+
+
+def _without_login(text: str) -> str:
+    return shown(text) if "@" not in text else "the address (it holds a user or password)"
+
+
+def plain_text(text: str) -> str:
+    """Text on one line, not empty, without blanks at its ends; raises ValueError otherwise."""
+    if text and text == text.strip() and text.isprintable():
+        return text
+    raise ValueError(
+        f"{shown(text)} is not a plain text: leave the key out, or write a value on one line "
+        "without blanks at its ends"
     )
 
 
@@ -110,11 +164,13 @@ def mount_path(text: str) -> str:
     if re.fullmatch(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*", text):
         return text
     raise ValueError(
-        f"{text!r} is not a Vault path: write it like linkerd/pki, without outer slashes"
+        f"{shown(text)} is not a Vault path: write it like linkerd/pki, without outer slashes"
     )
 
 
 Name = Annotated[str, AfterValidator(kubernetes_name)]
 Domain = Annotated[str, AfterValidator(dns_domain)]
 HttpsUrl = Annotated[str, AfterValidator(https_url)]
+HttpUrl = Annotated[str, AfterValidator(http_url)]
+Text = Annotated[str, AfterValidator(plain_text)]
 VaultPath = Annotated[str, AfterValidator(mount_path)]
