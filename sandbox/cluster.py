@@ -114,8 +114,6 @@ def start_api_server(supervisor: Supervisor, settings: Settings, tools: Mapping[
         "proxy-client-cert-file": keys / "front-proxy-client.crt",
         "proxy-client-key-file": keys / "front-proxy-client.key",
         "egress-selector-config-file": settings.state_dir / "egress.json",
-        # A webhook's server is a pod, and no pod runs: with failurePolicy Fail it would refuse all.
-        "disable-admission-plugins": "MutatingAdmissionWebhook,ValidatingAdmissionWebhook",
         "profiling": "false",
     }
     supervisor.start("kube-apiserver", [str(tools["kube-apiserver"]), *_flags(flags)])

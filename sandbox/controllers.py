@@ -14,18 +14,17 @@ from sandbox.settings import HOST, Settings
 TRUST_NAMESPACE = "cert-manager"
 PROJECT = Path(__file__).resolve().parent.parent
 
-# What must be served before the operator starts; starting needs its kinds, not all of its CRDs.
+# What must be served before the operator starts: the kinds it watches.
 _CERTIFICATES = {
     "cert-manager.io/v1": ("certificates", "certificaterequests", "issuers", "clusterissuers")
 }
 SERVED: Mapping[str, Mapping[str, tuple[str, ...]]] = {
-    "cert-manager": {**_CERTIFICATES, "acme.cert-manager.io/v1": ("challenges", "orders")},
+    "cert-manager": _CERTIFICATES,
     "cainjector": _CERTIFICATES,
     "trust-manager": {"trust.cert-manager.io/v1alpha1": ("bundles",)},
     "external-secrets": {
         "external-secrets.io/v1": ("secretstores", "clustersecretstores", "externalsecrets"),
         "external-secrets.io/v1alpha1": ("pushsecrets",),
-        "generators.external-secrets.io/v1alpha1": ("generatorstates",),
     },
 }
 NAMES = tuple(SERVED)
@@ -54,14 +53,10 @@ def command(settings: Settings, tools: Mapping[str, Path], name: str) -> list[st
             f"--trust-namespace={TRUST_NAMESPACE}",
         ],
         "external-secrets": [
-            program,
-            f"--metrics-addr={HOST}:{ports.external_secrets}",
-            f"--live-addr={HOST}:{ports.external_secrets_live}",
-            "--concurrent=4",
-            "--store-requeue-interval=20s",
-            "--enable-cluster-external-secret-reconciler=false",
-            "--enable-cluster-push-secret-reconciler=false",
-            "--loglevel=info",
+            *(program, kubeconfig),
+            f"--metrics-address={HOST}:{ports.external_secrets}",
+            # Five minutes in the released operator: too long to watch a Vault outage end.
+            "--store-requeue-interval=10s",
         ],
     }
     return commands[name]
@@ -94,9 +89,8 @@ def start_with(
         "command": command(settings, tools, name),
         "served": SERVED[name],
     }
-    environment = {"KUBECONFIG": str(settings.kubeconfig), **python_path()}
     keeper = [sys.executable, "-m", "sandbox.keeper", json.dumps(task)]
-    supervisor.start(name, keeper, env=environment)
+    supervisor.start(name, keeper, env=python_path())
 
 
 def stop(settings: Settings, name: str) -> None:

@@ -142,7 +142,6 @@ def _check_ports(supervisor: Supervisor, settings: Settings) -> None:
         "cert_manager": "cert-manager",
         "trust_manager": "trust-manager",
         "external_secrets": "external-secrets",
-        "external_secrets_live": "external-secrets",
     }
     for field in fields(Ports):
         name = owners.get(field.name, field.name)

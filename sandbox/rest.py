@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import ssl
 import urllib.error
@@ -54,7 +55,7 @@ class Client:
             f"{self.base}{path}", data=data, method=method, headers=headers
         )
         try:
-            with self._opener().open(request, timeout=seconds) as response:
+            with _opener(self.ca_file, self.client_pair).open(request, timeout=seconds) as response:
                 return Answer(response.status, _decode(response.read()))
         except urllib.error.HTTPError as error:
             with error:
@@ -62,13 +63,16 @@ class Client:
         except (OSError, HTTPException):
             return Answer(0)
 
-    def _opener(self) -> urllib.request.OpenerDirector:
-        context = ssl.create_default_context(cafile=str(self.ca_file))
-        if self.client_pair:
-            context.load_cert_chain(*map(str, self.client_pair))
-        return urllib.request.build_opener(
-            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
-        )
+
+@functools.cache
+def _opener(ca_file: Path, client_pair: tuple[Path, Path] | None) -> urllib.request.OpenerDirector:
+    # Kept: loading the certificates costs more than the request, and keepers ask all the time.
+    context = ssl.create_default_context(cafile=str(ca_file))
+    if client_pair:
+        context.load_cert_chain(*map(str, client_pair))
+    return urllib.request.build_opener(
+        urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
+    )
 
 
 def _decode(raw: bytes) -> object:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 from dataclasses import dataclass, fields, replace
@@ -30,7 +31,6 @@ class Ports:
     cainjector: int = 18403
     trust_manager: int = 18404
     external_secrets: int = 18405
-    external_secrets_live: int = 18406
 
 
 @dataclass(frozen=True)
@@ -138,13 +138,12 @@ def port_owner(port: int) -> str | None:
     inodes = _listening_inodes(port)
     if not inodes:
         return None
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            links = {str(link.readlink()) for link in (process / "fd").iterdir()}
-            if links & inodes:
+    for link in Path("/proc").glob("[0-9]*/fd/*"):
+        # It ended or was closed meanwhile, or belongs to another user.
+        with contextlib.suppress(OSError):
+            if str(link.readlink()) in inodes:
+                process = link.parents[1]
                 return f"{process.name} ({(process / 'comm').read_text().strip()})"
-        except OSError:
-            continue  # It ended meanwhile, or belongs to another user.
     return None
 
 

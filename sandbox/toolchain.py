@@ -104,8 +104,8 @@ TOOLS: dict[str, Tool] = {
             "external-secrets",
             "external-secrets",
             upstream.EXTERNAL_SECRETS_VERSION,
-            upstream.EXTERNAL_SECRETS,
-            2,
+            ".",
+            3,
         ),
         Tool(
             "helm",
@@ -215,7 +215,7 @@ def _build(tool: Tool) -> Path:
         with tempfile.TemporaryDirectory(prefix=".build-", dir=target.parent) as scratch:
             output = Path(scratch) / tool.name
             source = MODULES / tool.module
-            if tool.package == upstream.EXTERNAL_SECRETS:
+            if tool.name == "external-secrets":
                 source = upstream.prepare_external_secrets(source, Path(scratch))
             _go_build(tool, source, output)
             output.replace(target)

@@ -15,7 +15,7 @@ EXTERNAL_SECRETS = "github.com/external-secrets/external-secrets"
 EXTERNAL_SECRETS_VERSION = "0.20.4"
 # What the public checksum database says of that release; a copy is not checked by Go itself.
 EXTERNAL_SECRETS_SUM = "h1:HhNAjWfFEshhItphr28SGsHzf2bUP7uDAOVLg76uNAg="
-_COPIED = ("go.mod", "go.sum", "main.go", "apis", "cmd/controller", "pkg")
+_COPIED = ("go.mod", "go.sum", "apis", "pkg")
 
 
 class UpstreamChangedError(Exception):
@@ -31,7 +31,7 @@ def prepare_external_secrets(module: Path, scratch: Path) -> Path:
     work = scratch / "module"
     copy = work / "upstream"
     copy.mkdir(parents=True)
-    for name in ("go.mod", "go.sum"):
+    for name in ("go.mod", "go.sum", "main.go"):
         shutil.copyfile(module / name, work / name)
     for name in _COPIED:
         source, target = release / name, copy / name
