@@ -62,7 +62,7 @@ class ClusterArguments:
         self.auth_mount = config.vault.auth_mount or f"kubernetes/{cluster.name}"
         # With the API server's own audience too, Vault can have a token reviewed with itself.
         self.audiences = (config.vault.audience, cluster.api_audience)
-        self.refresh_interval = str(config.external_secrets.refresh_interval)
+        self.refresh_interval = config.external_secrets.refresh_interval.go
         credentials = config.buoyant_cloud.credentials
         in_vault = config.buoyant_cloud.enabled and credentials.source == "vault"
         self.buoyant_vault_path = credentials.vault_path if in_vault else None
@@ -143,18 +143,18 @@ class ClusterArguments:
             audiences=self.audiences,
             signing=trust.signing,
             trust_domain=trust.domain,
-            duration=str(trust.issuer.duration),
-            renew_before=str(trust.issuer.renew_before),
+            duration=trust.issuer.duration.go,
+            renew_before=trust.issuer.renew_before.go,
         )
 
     def webhook_certificates(self) -> WebhookCertificatesArgs:
         """Arguments of `WebhookCertificates`."""
         webhooks = self.config.trust.webhooks
         return WebhookCertificatesArgs(
-            ca_duration=str(webhooks.ca_duration),
-            ca_renew_before=str(webhooks.ca_renew_before),
-            duration=str(webhooks.duration),
-            renew_before=str(webhooks.renew_before),
+            ca_duration=webhooks.ca_duration.go,
+            ca_renew_before=webhooks.ca_renew_before.go,
+            duration=webhooks.duration.go,
+            renew_before=webhooks.renew_before.go,
             viz=self.config.viz.enabled,
         )
 
@@ -168,8 +168,8 @@ class ClusterArguments:
             cluster_domain=self.cluster.domain,
             cluster_networks=self.cluster.networks,
             trust_domain=trust.domain,
-            leaf_lifetime=str(trust.issuer.leaf_lifetime),
-            clock_skew=str(trust.issuer.clock_skew),
+            leaf_lifetime=trust.issuer.leaf_lifetime.go,
+            clock_skew=trust.issuer.clock_skew.go,
             **self.config.linkerd.model_dump(),
         )
 

@@ -30,8 +30,8 @@ _LONGEST = 100 * 365 * 86400
 class Duration:
     """A length of time in whole seconds.
 
-    Written as in Go (`48h`, `1h30m`, `90s`), and with `d` for 24 hours. `str()` gives the form that
-    cert-manager, Vault and Linkerd read: hours, minutes and seconds only.
+    Written as in Go (`48h`, `1h30m`, `90s`), and with `d` for 24 hours. `str()` is short,
+    for people; `go` is for objects in the cluster.
     """
 
     seconds: int
@@ -55,6 +55,19 @@ class Duration:
         minutes, seconds = divmod(rest, 60)
         parts = ((hours, "h"), (minutes, "m"), (seconds, "s"))
         return "".join(f"{n}{unit}" for n, unit in parts if n)
+
+    @property
+    def go(self) -> str:
+        """The form that Go prints (`48h0m0s`), for custom resources.
+
+        An operator that writes its object back writes this form; with any other the next preview
+        would show a change.
+        """
+        hours, rest = divmod(self.seconds, 3600)
+        minutes, seconds = divmod(rest, 60)
+        if hours:
+            return f"{hours}h{minutes}m{seconds}s"
+        return f"{minutes}m{seconds}s" if minutes else f"{seconds}s"
 
     def __lt__(self, other: Duration) -> bool:
         return self.seconds < other.seconds
