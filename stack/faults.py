@@ -44,9 +44,11 @@ class Fault:
                 text += f"[{part}]"
             else:
                 # A fault is one line, whatever somebody put into a key.
-                name = part if part.isprintable() and len(part) <= 60 else shown(part)
+                bare = part.removesuffix(":")
+                name = bare if bare.isprintable() and len(bare) <= 60 else shown(bare)
                 text += f".{name}" if text else name
-        return text.removesuffix(":") if ":" in str(self.path[:1]) else f"{PROJECT}:{text}"
+        foreign = ":" in str(self.path[0]) if self.path else False
+        return text if foreign else f"{PROJECT}:{text}"
 
 
 class ConfigError(Exception):
@@ -98,7 +100,7 @@ def from_pydantic(error: ValidationError) -> list[Fault]:
             case "extra_forbidden":
                 message = f"{UNKNOWN}; {suggestion(path)}"
             case "missing":
-                message = f"missing; it is {_description(path)}"
+                message = f"missing: {_description(path)}"
             case "value_error":
                 message = str(item["ctx"]["error"])
             case kind:

@@ -237,7 +237,7 @@ def _with_authorities(
     update = {}
     for name in ("cluster", "vault"):
         section = getattr(config, name)
-        if section is None or section.ca_file is None:
+        if section is None or section.ca_file is None or section.ca_pem is not None:
             continue
         message = None
         try:

@@ -96,7 +96,8 @@ class _Reader:
                 node, path, f"{text!r} is text to the engine: write true or false, or quote it"
             )
             return None
-        if kind in ("int", "float") and _OTHER_INT.fullmatch(text):
+        old = kind in ("int", "float") and _OTHER_INT.fullmatch(text)
+        if old or (node.style is None and re.fullmatch(r"[-+]?0o[0-7]+", text)):
             self._fault(node, path, "is a number in an old notation: put it in quotes")
             return None
         try:
