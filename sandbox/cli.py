@@ -1,7 +1,8 @@
 """Dispatcher of `python -m sandbox`; another module adds a command by defining `add_command`.
 
-Each name in COMMANDS is a module with `add_command(subparsers)`, which adds a parser and sets
-`run`, a function from the parsed arguments to an exit code. A module that is absent is left out.
+Each module in COMMANDS has `add_command(subparsers)`, which adds a parser and sets `run`, a
+function from the parsed arguments to an exit code. Only the module of the command that is asked for
+is imported: `cluster down` works whatever state the rest of the program is in.
 """
 
 from __future__ import annotations
@@ -15,26 +16,30 @@ from pathlib import Path
 from typing import Any
 
 PROJECT = Path(__file__).resolve().parent.parent
-COMMANDS = (
-    "sandbox.cluster_command",
-    "sandbox.toolchain_command",
-    "sandbox.run_command",
-    "sandbox.verify_command",
-)
+COMMANDS = {
+    "cluster": "sandbox.cluster_command",
+    "toolchain": "sandbox.toolchain_command",
+    "run": "sandbox.run",
+    "verify": "sandbox.verify",
+    "down": "sandbox.down",
+}
 FAILED, TOOL_MISSING, INTERRUPTED = 1, 3, 130
 Subparsers = Any  # argparse keeps the name of its class to itself.
 
 
 def main(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code; an expected failure is one line, no traceback."""
+    from bot.exit_codes import BAD_INPUT, BotError
     from sandbox.processes import StartError
     from sandbox.settings import PortTakenError
     from sandbox.toolchain import ToolMissing
     from sandbox.vault import VaultError
+    from stack.faults import ConfigError
 
     parser = argparse.ArgumentParser(prog="python -m sandbox", description="The embedded cluster.")
     subparsers = parser.add_subparsers(required=True, metavar="command")
-    for module in COMMANDS:
+    asked = arguments[0] if arguments else ""
+    for module in [COMMANDS[asked]] if asked in COMMANDS else COMMANDS.values():
         if importlib.util.find_spec(module):
             importlib.import_module(module).add_command(subparsers)
     parsed = parser.parse_args(list(arguments))
@@ -46,6 +51,12 @@ def main(arguments: Sequence[str]) -> int:
     except (StartError, PortTakenError, VaultError, ValueError) as error:
         sys.stderr.write(f"sandbox: {error}\n")
         return FAILED
+    except BotError as error:
+        sys.stderr.write(f"sandbox: {error}\n")
+        return error.exit_code
+    except ConfigError as error:
+        sys.stderr.write(f"{error}\n")
+        return BAD_INPUT
     except KeyboardInterrupt:
         sys.stderr.write("sandbox: interrupted; what was started is stopped\n")
         return INTERRUPTED

@@ -1,0 +1,71 @@
+"""The command line: dispatch, and one line instead of a traceback."""
+
+from __future__ import annotations
+
+import importlib
+
+import pytest
+
+from sandbox import cli, cluster_command
+from sandbox.processes import StartError
+from sandbox.settings import Ports, PortTakenError
+from sandbox.toolchain import ToolMissing
+
+
+def test_stopping_the_cluster_does_not_import_the_rest_of_the_program(monkeypatch):
+    """A working copy that cannot deploy must still be able to clean up."""
+    imported = []
+    real = importlib.import_module
+    monkeypatch.setattr(
+        importlib, "import_module", lambda name: (imported.append(name), real(name))[1]
+    )
+    monkeypatch.setattr(cluster_command, "run", lambda _parsed: 0)
+    assert cli.main(["cluster", "down"]) == 0
+    assert imported == ["sandbox.cluster_command"]
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ToolMissing("etcd: not on PATH"), 3),
+        (StartError("vault ended"), 1),
+        (PortTakenError("port 16443"), 1),
+        (ValueError("SANDBOX_TTL is 'x'"), 1),
+        (KeyboardInterrupt(), 130),
+    ],
+)
+def test_an_expected_failure_is_one_line_and_its_code(monkeypatch, capsys, error, code):
+    def fail(_parsed):
+        raise error
+
+    monkeypatch.setattr(cluster_command, "run", fail)
+    assert cli.main(["cluster", "up"]) == code
+    said = capsys.readouterr().err
+    assert said.startswith("sandbox: ")
+    assert "Traceback" not in said
+
+
+def test_an_unknown_action_is_an_argument_error():
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["cluster", "restart"])
+    assert stopped.value.code == 2
+
+
+def test_a_state_folder_of_its_own_keeps_the_fixed_ports(monkeypatch, tmp_path):
+    seen = []
+
+    def keep(parsed):
+        seen.append(cluster_command.settings_of(parsed))
+        return 0
+
+    monkeypatch.setattr(cluster_command, "run", keep)
+    cli.main(["cluster", "up", "--state-dir", str(tmp_path)])
+    cli.main(["cluster", "up", "--state-dir", str(tmp_path), "--ephemeral"])
+    assert seen[0].ports == Ports()
+    assert seen[0].state_dir == seen[1].state_dir == tmp_path
+    assert seen[1].ports != Ports()
+
+
+def test_an_unknown_tool_is_named_with_the_known_ones(capsys):
+    assert cli.main(["toolchain", "consul"]) == 1
+    assert "no tool 'consul'; there are etcd," in capsys.readouterr().err
