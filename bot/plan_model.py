@@ -46,6 +46,11 @@ class Object:
     protect: bool
     manifest: Manifest
 
+    @property
+    def place(self) -> str:
+        """`<namespace>/<name>`, or the name alone."""
+        return f"{self.namespace}/{self.name}" if self.namespace else self.name
+
 
 @dataclass(frozen=True)
 class ChartPlan:
@@ -90,6 +95,11 @@ class Plan:
 def kind_of(resource: Resource) -> str:
     """The last part of a type token, such as `Deployment`."""
     return resource.type.rpartition(":")[2]
+
+
+def counted(number: int, what: str) -> str:
+    """`1 object`, `2 objects`."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def is_provider(resource: Resource) -> bool:
@@ -178,8 +188,7 @@ def _chart_object(evaluation: Evaluation, chart: Resource, manifest: Manifest) -
     bare = _object(manifest.content, namespace, None, manifest)
     group_version = bare.api_version if "/" in bare.api_version else f"core/{bare.api_version}"
     type_ = f"kubernetes:{group_version}:{bare.kind}"
-    place = f"{bare.namespace}/{bare.name}" if bare.namespace else bare.name
-    name = f"{chart.inputs.get('resourcePrefix', chart.name)}:{place}"
+    name = f"{chart.inputs.get('resourcePrefix', chart.name)}:{bare.place}"
     parents, _ = chart.urn.rsplit("::", 1)
     child = evaluation.transformed(
         Resource(

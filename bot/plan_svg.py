@@ -10,11 +10,11 @@ from html import escape
 from bot.mock_monitor import Resource
 from bot.plan_graph import Node, graph
 from bot.plan_layout import Placed, place
-from bot.plan_model import Plan, kind_of
+from bot.plan_model import Plan, counted, kind_of
 
 CHAR, LINE, PAD, GAP, BETWEEN = 7.25, 19.0, 14.0, 36.0, 72.0  # pixels
 HEADER = 48.0
-LONGEST = 42  # characters of a line in a box
+LONGEST = 50  # characters of a line in a box
 # Areas of the type tokens; each colour has contrast enough on both grounds.
 COLOURS = {
     "crds": "#64748b",
@@ -80,25 +80,23 @@ def svg(plan: Plan) -> str:
 
 
 def _box(node: Node, objects: Mapping[str, int | None]) -> _Box:
+    children = sorted(node.children, key=lambda r: (kind_of(r), r.name))
+    kinds = max((len(kind_of(child)) for child in children), default=0)
     lines = []
-    for child in sorted(node.children, key=lambda r: (kind_of(r), r.name)):
-        name = child.name.removeprefix(f"{node.resource.name}-")
+    for child in children:
+        note = ""
         if child.urn in objects:
             count = objects[child.urn]
-            name += " · not rendered" if count is None else f" · {count} objects"
+            note = f" · {'not rendered' if count is None else counted(count, 'object')}"
+        name = child.name.removeprefix(f"{node.resource.name}-")
+        name = _clipped(name, LONGEST - kinds - 2 - len(note)) + note
         lines.append((kind_of(child), name, child.protect))
-    if not lines:
-        lines.append(("nothing to make", "", False))
-    kinds = max(len(kind) for kind, _, _ in lines)
-    shortened = tuple(
-        (kind, _clipped(name, LONGEST - kinds - 2), keep) for kind, name, keep in lines
-    )
     longest = max(
-        max(kinds + 2 + len(name) for _, name, _ in shortened),
+        *(kinds + 2 + len(name) for _, name, _ in lines),
         (len(node.resource.name) * 14 + 11) // 12,
         len(node.resource.type),
     )
-    return _Box(shortened, longest * CHAR + 2 * PAD + 8, HEADER + LINE * len(lines) + PAD, kinds)
+    return _Box(tuple(lines), longest * CHAR + 2 * PAD + 8, HEADER + LINE * len(lines) + PAD, kinds)
 
 
 def _clipped(text: str, most: int) -> str:
