@@ -7,6 +7,7 @@ from typing import Any
 import pulumi
 
 _WEBHOOK_KINDS = ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
+_SERVICE = "kubernetes:core/v1:Service"
 _KEPT_TYPES = frozenset(
     {
         "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition",
@@ -16,6 +17,7 @@ _KEPT_TYPES = frozenset(
 )
 _RELEASE = "kubernetes:helm.sh/v3:Release"
 _WAIT_FOR_CA = {"pulumi.com/waitFor": "jsonpath={.webhooks[0].clientConfig.caBundle}"}
+_SKIP_AWAIT = {"pulumi.com/skipAwait": "true"}
 # No object has this label, so no request is sent.
 _NOBODY = {"matchLabels": {"linkerd-platform.io/webhook-answers": "true"}}
 
@@ -33,26 +35,36 @@ def register(*, protect: bool, open_webhooks: bool) -> None:
     """
 
     def transform(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:
-        if args.type_.endswith(_WEBHOOK_KINDS):
-            props = opened(args.props) if open_webhooks else waiting(args.props)
-            return pulumi.ResourceTransformResult(props=props, opts=args.opts)
+        props = transformed(args.type_, args.props, open_webhooks=open_webhooks)
         if protect and is_kept(args.type_, args.name):
             args.opts.protect = True
             args.opts.retain_on_delete = True
-            return pulumi.ResourceTransformResult(props=args.props, opts=args.opts)
-        return None
+        elif props is args.props:
+            return None
+        return pulumi.ResourceTransformResult(props=props, opts=args.opts)
 
     pulumi.runtime.register_resource_transform(transform)
 
 
-def waiting(props: Any) -> dict[str, Any]:
-    """A webhook configuration that is ready once cainjector has given it a CA.
+def transformed(type_: str, props: Any, *, open_webhooks: bool) -> Any:
+    """What a resource of this type is made with; `props` itself where nothing changes."""
+    if type_.endswith(_WEBHOOK_KINDS):
+        return opened(props) if open_webhooks else annotated(props, _WAIT_FOR_CA)
+    if type_ == _SERVICE:
+        # The provider waits 10 s for endpoints to settle, four times one after another in a first
+        # `up`; the Deployments behind them are awaited anyway.
+        return annotated(props, _SKIP_AWAIT)
+    return props
 
-    Until then the API server refuses what the webhook should look at: the next custom resource
-    would fail on a first install.
+
+def annotated(props: Any, annotations: dict[str, str]) -> dict[str, Any]:
+    """The object with these annotations for the provider.
+
+    A webhook configuration waits until cainjector has given it a CA: before that the API server
+    refuses what the webhook should look at, and the next custom resource of a first `up` fails.
     """
     metadata = dict(props["metadata"])
-    metadata["annotations"] = {**(metadata.get("annotations") or {}), **_WAIT_FOR_CA}
+    metadata["annotations"] = {**(metadata.get("annotations") or {}), **annotations}
     return {**props, "metadata": metadata}
 
 
