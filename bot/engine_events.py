@@ -188,11 +188,12 @@ class Ledger:
         for step in self.steps.values() if steps is None else steps:
             if step.type == _STACK_TYPE:
                 continue
-            row = table.setdefault(self._heading(step), {})
+            row = table.setdefault(self.heading(step), {})
             row[step.kind] = row.get(step.kind, 0) + 1
         return table
 
-    def _heading(self, step: Step) -> str:
+    def heading(self, step: Step) -> str:
+        """Name under which the resource is counted: its component's, or `providers`."""
         return "providers" if step.type.startswith("pulumi:providers:") else self.component(step)
 
 

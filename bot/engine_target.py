@@ -69,7 +69,11 @@ def of(stack: str, project_dir: Path = stacks.PROJECT_DIR) -> Target:
     """
     file = stacks.file_of(stack, project_dir)
     if stack == SANDBOX:
-        return sandbox(project_dir, file.read_text(encoding="utf-8"), embedded_token(project_dir))
+        from sandbox import stack_file
+
+        text = stack_file.content(project_dir)
+        own = stack_file.chosen(project_dir)
+        return sandbox(project_dir, text, {} if own else embedded_token(project_dir))
     config = load.from_file(file)
     document = yaml.safe_load(file.read_text(encoding="utf-8"))
     given = any(os.environ.get(name) is not None for name in (_PASSPHRASE, f"{_PASSPHRASE}_FILE"))

@@ -83,10 +83,12 @@ class Progress:
             if step.urn not in self._failed:
                 self._failed.add(step.urn)
                 self._say(f"failed: {ledger.component(step)}: {step.name}")
-        for name, (ended, count) in _components(ledger).items():
-            if name not in self._said and count and ended:
+        for step in list(ledger.steps.values()):
+            name = ledger.heading(step)
+            # When a component is through only the end of the run tells: more of it may follow.
+            if step.kind != "unchanged" and not step.logical and name not in self._said:
                 self._said.add(name)
-                self._say(f"{name}: {count} resource{'s' if count > 1 else ''}")
+                self._say(f"{name} begins")
 
     def _say(self, text: str) -> None:
         self._shown_at = time.monotonic()
@@ -104,17 +106,6 @@ def _waiting(step: Step, now: float) -> str:
     seconds = now - step.started
     since = f" ({duration(seconds)})" if seconds >= 1 else ""
     return f"{step.name}{since}"
-
-
-def _components(ledger: Ledger) -> dict[str, tuple[bool, int]]:
-    """Per component that changes: whether all of it that began has ended, and how much that is."""
-    found: dict[str, tuple[bool, int]] = {}
-    for step in ledger.steps.values():
-        name = ledger.component(step)
-        ended, count = found.get(name, (True, 0))
-        changes = step.kind != "unchanged" and not step.logical
-        found[name] = (ended and step.ended is not None, count + changes)
-    return found
 
 
 def _memory(target: Target) -> Path:

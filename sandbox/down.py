@@ -1,0 +1,69 @@
+"""`python -m sandbox down`, which is `make sandbox-down`: leave nothing behind."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import time
+from collections.abc import Callable
+
+import sandbox
+from bot import destroy as bot_destroy
+from bot import engine, engine_target
+from bot.engine import EngineMissing
+from bot.exit_codes import MissingToolError
+from sandbox import lifecycle, stack_file
+from sandbox.cli import FAILED, PROJECT, Subparsers, say
+from sandbox.settings import Settings
+
+DONE = 0
+
+
+def add_command(subparsers: Subparsers) -> None:
+    """Add `down` to the command line."""
+    parser = subparsers.add_parser("down", help="destroy the stack, stop the servers, delete all")
+    parser.add_argument(
+        "--include-protected",
+        action="store_true",
+        help="also what is protected: matters on a cluster of your own (--context)",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(parsed: argparse.Namespace) -> int:
+    """Destroy what the stack made, then the servers and their data.
+
+    On a context of the user's a failed destruction ends the command, so that the state is kept; the
+    embedded cluster goes with all that is on it.
+    """
+    own = stack_file.chosen(PROJECT)
+    settings = lifecycle.adopted(Settings.default(PROJECT))
+    if own or ((settings.state_dir / "state").exists() and lifecycle.running(settings)):
+        gone = _destroy(parsed.include_protected, say)
+        if own and not gone:
+            say("the state is kept in .sandbox: mend the cause, then run this again")
+            return FAILED
+    if own is None:
+        sandbox.cluster_down(settings, say)
+    shutil.rmtree(settings.state_dir, ignore_errors=True)
+    return DONE
+
+
+def _destroy(include_protected: bool, say: Callable[[str], None]) -> bool:
+    try:
+        found = engine.find(install=False)
+        target = engine_target.of(engine_target.SANDBOX, PROJECT)
+    except EngineMissing as error:
+        say(f"the stack is not destroyed object by object: {error}")
+        return False
+    except MissingToolError as error:
+        say(str(error))
+        return False
+    started = time.monotonic()
+    result = bot_destroy.destroy(found, target, include_protected=include_protected)
+    if engine.cancel_stale(found, target, result):
+        result = bot_destroy.destroy(found, target, include_protected=include_protected)
+    if result.ending.ended == "interrupted":
+        raise KeyboardInterrupt
+    say("\n".join(bot_destroy.lines(result, time.monotonic() - started, include_protected)))
+    return result.ok

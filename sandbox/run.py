@@ -1,0 +1,206 @@
+"""`python -m sandbox run`, which is `make sandbox`: from nothing to a proven mesh."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import sandbox
+from bot import engine, engine_target
+from bot import preview as bot_preview
+from bot import up as bot_up
+from bot.engine import Engine, EngineMissing, Result
+from bot.engine_errors import duration
+from bot.engine_target import Target
+from sandbox import lifecycle, stack_file, toolchain, verify
+from sandbox.cli import FAILED, PROJECT, TOOL_MISSING, Subparsers, say
+from sandbox.processes import Supervisor
+from sandbox.settings import Settings
+from stack import load
+from stack.arguments import chart_refs
+from stack.charts import ChartError, Charts
+from stack.config import StackConfig
+
+DONE, BAD_ARGUMENTS = 0, 2
+_FETCH_SECONDS = 600
+
+
+class RunFailed(Exception):  # noqa: N818  (it ends the run, it is no error of ours)
+    """A step of the run failed; what went wrong has been said."""
+
+
+def add_command(subparsers: Subparsers) -> None:
+    """Add `run` to the command line."""
+    parser = subparsers.add_parser(
+        "run", help="deploy to a local cluster made for it, and prove it"
+    )
+    parser.add_argument(
+        "--context", metavar="NAME", help="a context of your kubeconfig, not the embedded cluster"
+    )
+    parser.add_argument(
+        "--strict", action="store_true", help="exit code 3 where engine or charts are missing"
+    )
+    parser.add_argument("--ephemeral", action="store_true", help="take free ports")
+    parser.set_defaults(run=run)
+
+
+def run(parsed: argparse.Namespace) -> int:
+    """Run the command; 0 when everything is proven, or when only the plan can be shown."""
+    started = time.monotonic()
+    try:
+        if parsed.context:
+            stack_file.choose(PROJECT, parsed.context, os.environ)
+        own = stack_file.chosen(PROJECT)
+    except stack_file.ContextError as error:
+        sys.stderr.write(f"sandbox: {error}\n")
+        return BAD_ARGUMENTS
+    try:
+        found = engine.find()
+        _charts_ready()
+        if own is None and (reason := toolchain.missing_reason()):
+            return plan_instead(reason, parsed.strict)
+    except (EngineMissing, ChartError) as error:
+        return plan_instead(str(error), parsed.strict)
+    if own:
+        say(f"cluster: context {own.context} at {own.api_server}, Vault at {own.vault_addr}")
+        return _deploy(found, started)
+    settings = Settings.ephemeral(PROJECT / ".sandbox") if parsed.ephemeral else None
+    return _on_embedded(found, settings or Settings.default(PROJECT), started)
+
+
+def _on_embedded(found: Engine, settings: Settings, started: float) -> int:
+    """Deploy to the embedded cluster; an interrupt takes along what this run has started."""
+    mark = settings.state_dir / "settings.json"
+    known, before = mark.exists(), lifecycle.adopted(settings)
+    ran = known and lifecycle.running(before)
+    try:
+        sandbox.cluster_up(settings, say)
+        return _deploy(found, started)
+    except KeyboardInterrupt:
+        if not ran:
+            settings = lifecycle.adopted(settings)
+            say("interrupted: stopping the servers")
+            if known:
+                # Its data was here before this run, and stays for the next.
+                Supervisor(settings.run_dir, settings.log_dir).stop_all(lifecycle.GRACE_SECONDS)
+            else:
+                sandbox.cluster_down(settings, say)
+        raise
+
+
+def _deploy(found: Engine, started: float) -> int:
+    target = engine_target.of(engine_target.SANDBOX, PROJECT)
+    try:
+        updated = deploy(found, target)
+        say("preview: the same program once more must change nothing")
+        _must_be_empty(bot_preview.preview(found, target))
+        say("refresh and preview: what the servers say must be what the program wants")
+        _must_be_empty(bot_preview.preview(found, target, refresh=True))
+    except RunFailed:
+        say("the servers go on running: look around, then `make sandbox` or `make sandbox-down`")
+        return FAILED
+    say("")
+    proven = verify.prove(target, PROJECT)
+    say("\n".join(verify.table(proven)))
+    say("\n".join(_summary(target, updated, time.monotonic() - started)))
+    return DONE if all(proof.ok for proof in proven) else FAILED
+
+
+def deploy(found: Engine, target: Target) -> Result:
+    """Bring the stack up; a lock that a killed run left behind is released. Raises RunFailed."""
+    started = time.monotonic()
+    result = bot_up.up(found, target)
+    if engine.cancel_stale(found, target, result):
+        say("a killed run had left its lock behind: released")
+        result = bot_up.up(found, target)
+    say("\n".join(bot_up.lines(result, time.monotonic() - started)))
+    return _gone_well(result)
+
+
+def _gone_well(result: Result) -> Result:
+    if result.ending.ended == "interrupted":
+        raise KeyboardInterrupt
+    if not result.ok:
+        raise RunFailed
+    return result
+
+
+def _must_be_empty(result: Result) -> None:
+    say("\n".join(bot_preview.lines(result)))
+    _gone_well(result)
+    if not result.unchanged:
+        say(f"FAIL: the {result.operation} is not empty")
+        raise RunFailed
+
+
+def _charts_ready() -> None:
+    """Have every archive of the sandbox stack in place, downloading what is absent.
+
+    Raises ChartError when one cannot be had.
+    """
+    charts = Charts(PROJECT)
+    config = stack_config()
+    wanted = {name.removesuffix("-crds") if name not in charts.entries else name
+              for name in chart_refs(config, charts)}  # fmt: skip
+    if wanted & set(charts.missing()):
+        say("charts: downloading what the cache has not got (make charts)")
+        # What it could not get is told by `link`, which knows what this stack needs.
+        subprocess.run(
+            [sys.executable, "-m", "stack.fetch"],
+            cwd=PROJECT,
+            capture_output=True,
+            timeout=_FETCH_SECONDS,
+            check=False,
+        )
+    charts.link(*chart_refs(config, charts).values())
+
+
+def stack_config() -> StackConfig:
+    """The tracked stack's config; the files that it names need not be there yet."""
+    from bot.mock_values import throwaway_certificate
+
+    return load.from_file(PROJECT / stack_file.TRACKED, lambda _path: throwaway_certificate())
+
+
+def plan_instead(reason: str, strict: bool) -> int:
+    """Show what the sandbox stack is made of, where it cannot be deployed."""
+    line = f"NOT DEPLOYED: {reason}"
+    say(line)
+    subprocess.run(
+        [sys.executable, "-m", "bot", "plan", "--stack", "sandbox"],
+        cwd=PROJECT,
+        check=False,
+        timeout=120,
+    )
+    say(line)
+    return TOOL_MISSING if strict else DONE
+
+
+def _summary(target: Target, updated: Result, seconds: float) -> list[str]:
+    cluster, vault = target.config.cluster, target.config.vault
+    kubeconfig = cluster.kubeconfig if cluster else None
+    folder = target.project_dir
+    lines = ["", "look around:"]
+    if kubeconfig:
+        lines.append(f"  export KUBECONFIG={_shown(folder / kubeconfig)}")
+    lines.append(f"  export VAULT_ADDR={vault.address}")
+    if vault.ca_file:
+        lines.append(f"  export VAULT_CACERT={_shown(folder / vault.ca_file)}")
+    token = folder / ".sandbox" / "vault" / "root-token"
+    if token.exists():
+        lines.append(f"  export VAULT_TOKEN=$(cat {_shown(token)})")
+    lines += [
+        "  python -m bot preview --stack sandbox",
+        "  python -m sandbox verify",
+        "  make sandbox-down",
+        f"update {duration(updated.ledger.seconds)}, all in all {duration(seconds)}",
+    ]
+    return lines
+
+
+def _shown(path: Path) -> str:
+    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)

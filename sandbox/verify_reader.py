@@ -1,0 +1,172 @@
+"""Reads from the API server, from Vault and from the state what the proofs are about."""
+
+from __future__ import annotations
+
+import base64
+import ssl
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import yaml
+
+from bot.engine_target import Target, write_private
+from components.names import anchor_path, signing_policy
+from sandbox import verify_vault
+from sandbox.rest import Client
+from sandbox.vault import VaultError
+from sandbox.verify_data import Attempt, Manifest, Seen, name_of
+from stack.config import StackConfig, Vault
+
+_LISTS: Mapping[str, str] = {
+    "deployments": "/apis/apps/v1/deployments",
+    "pods": "/api/v1/pods",
+    "nodes": "/api/v1/nodes",
+    "certificates": "/apis/cert-manager.io/v1/certificates",
+    "external_secrets": "/apis/external-secrets.io/v1/externalsecrets",
+    "api_services": "/apis/apiregistration.k8s.io/v1/apiservices",
+}
+_ADMISSION = "/apis/admissionregistration.k8s.io/v1"
+_WEBHOOKS = ("mutatingwebhookconfigurations", "validatingwebhookconfigurations")
+
+
+class ReadError(ValueError):
+    """A server did not give what the proofs need."""
+
+
+def read(target: Target, state_dir: Path) -> Seen:
+    """Everything that the proofs need; raises ReadError when a server does not give it."""
+    config = target.config
+    if config.cluster is None:
+        raise ReadError(f"stack {target.stack} has no cluster")
+    environment = target.full_environment()
+    kubeconfig = Path(config.cluster.kubeconfig or environment.get("KUBECONFIG", "~/.kube/config"))
+    path = (target.project_dir / kubeconfig.expanduser()).resolve()
+    token = environment.get("VAULT_TOKEN", "")
+    with kubernetes(path, config.cluster.context) as api:
+        objects: dict[str, Any] = {name: _items(api, url) for name, url in _LISTS.items()}
+        objects["webhooks"] = [
+            each for kind in _WEBHOOKS for each in _items(api, f"{_ADMISSION}/{kind}")
+        ]
+        objects["secrets"] = _by_name(_items(api, "/api/v1/secrets"))
+        objects["config_maps"] = _by_name(_items(api, "/api/v1/configmaps"))
+    vault = vault_client(config.vault, target.project_dir, token)
+    return Seen(
+        **objects,
+        anchors={g.name: _anchor(vault, config, g.name) for g in config.trust.generations},
+        attempts=_attempts(vault, config, target.project_dir),
+        files={
+            str(file.relative_to(state_dir)): file.read_bytes()
+            for file in sorted(state_dir.rglob("*"))
+            if file.is_file()
+        },
+        tokens=[token],
+    )
+
+
+@contextmanager
+def kubernetes(kubeconfig: Path, context: str | None) -> Iterator[Client]:
+    """A client as the kubeconfig says: client certificate or token. Raises ReadError."""
+    try:
+        document = yaml.safe_load(kubeconfig.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ReadError(f"{kubeconfig}: {error.strerror}") from None
+    name = context or document["current-context"]
+    chosen = next(c["context"] for c in document["contexts"] if c["name"] == name)
+    cluster = next(c["cluster"] for c in document["clusters"] if c["name"] == chosen["cluster"])
+    user = next(u["user"] for u in document["users"] if u["name"] == chosen["user"])
+    with TemporaryDirectory(prefix="linkerd-platform-") as scratch:
+        folder = Path(scratch)
+
+        def file(part: dict[str, str], key: str) -> Path | None:
+            if f"{key}-data" in part:
+                write_private(folder / key, base64.b64decode(part[f"{key}-data"]).decode())
+                return folder / key
+            return kubeconfig.parent / part[key] if key in part else None
+
+        pair = (file(user, "client-certificate"), file(user, "client-key"))
+        authority = file(cluster, "certificate-authority")
+        if not authority or not (all(pair) or "token" in user):
+            raise ReadError(
+                f"{kubeconfig}: context {name}: verify needs a client certificate or a token there"
+            )
+        certificate, key = pair
+        yield Client(
+            cluster["server"],
+            authority,
+            (certificate, key) if certificate and key else None,
+            {"Authorization": f"Bearer {user['token']}"} if "token" in user else {},
+        )
+
+
+def vault_client(vault: Vault, project_dir: Path, token: str) -> Client:
+    """A client of the stack's Vault with a token."""
+    if vault.ca_file:
+        authority = project_dir / vault.ca_file
+    elif vault.ca_pem:
+        authority = project_dir / ".sandbox" / "stack" / "vault-ca.pem"
+        authority.write_text(vault.ca_pem)
+    else:
+        authority = Path(ssl.get_default_verify_paths().cafile or "")
+    headers = {"X-Vault-Token": token}
+    if vault.namespace:
+        headers["X-Vault-Namespace"] = vault.namespace
+    return Client(vault.address, authority, headers=headers)
+
+
+def _items(api: Client, url: str) -> list[Manifest]:
+    answer = api.request("GET", url, seconds=30)
+    if answer.status == 404:
+        return []  # The kind is not installed, so there are none.
+    if not answer.ok:
+        state = f"status {answer.status}" if answer.status else "no answer"
+        raise ReadError(f"{api.base}{url}: {state}")
+    return list(answer.body["items"])
+
+
+def _by_name(items: list[Manifest]) -> dict[str, Manifest]:
+    return {name_of(each): each for each in items}
+
+
+def _anchor(vault: Client, config: StackConfig, generation: str) -> str:
+    answer = vault.request("GET", f"/v1/{config.vault.pki_mount}/issuer/{generation}/json")
+    return str(answer.body["data"]["certificate"]) if answer.ok else ""
+
+
+def _attempts(vault: Client, config: StackConfig, project_dir: Path) -> dict[str, Attempt]:
+    """Requests that should be refused, and one that should not."""
+    pki, signing = config.vault.pki_mount, config.trust.signing
+    issuer = vault.request("GET", f"/v1/{pki}/issuer/{signing}")
+    if not issuer.ok:
+        return {}
+    key_id = issuer.body["data"]["key_id"]
+    tried = {
+        verify_vault.READ_KEY: _attempt(vault, "GET", f"{pki}/key/{key_id}"),
+        verify_vault.EXPORT_KEYS: _attempt(vault, "GET", f"{pki}/keys/export/{key_id}"),
+    }
+    wanted = {"policies": [signing_policy(signing)], "no_default_policy": True, "ttl": "60s"}
+    made = vault.request("POST", "/v1/auth/token/create", wanted)
+    if not made.ok:
+        return tried
+    narrow = vault_client(config.vault, project_dir, made.body["auth"]["client_token"])
+    tried |= {
+        verify_vault.SIGN_HERE: _attempt(
+            narrow, "POST", f"{pki}/issuer/{signing}/sign-intermediate"
+        ),
+        verify_vault.SIGN_ELSEWHERE: _attempt(narrow, "POST", f"{pki}/root/sign-intermediate"),
+        verify_vault.READ_KV: _attempt(
+            narrow, "GET", f"{config.vault.kv_mount}/data/{anchor_path(signing)}"
+        ),
+    }
+    accessor = {"accessor": made.body["auth"]["accessor"]}
+    if not vault.request("POST", "/v1/auth/token/revoke-accessor", accessor).ok:
+        raise VaultError("the token made for the proofs could not be revoked; it ends in 60 s")
+    return tried
+
+
+def _attempt(vault: Client, method: str, path: str) -> Attempt:
+    answer = vault.request(method, f"/v1/{path}", {} if method == "POST" else None)
+    data = answer.body.get("data") if isinstance(answer.body, dict) else None
+    return Attempt(answer.status, data or {})
