@@ -23,7 +23,7 @@ COMMANDS = {
     "verify": "sandbox.verify",
     "down": "sandbox.down",
 }
-FAILED, TOOL_MISSING, INTERRUPTED = 1, 3, 130
+FAILED, TOOL_MISSING = 1, 3
 Subparsers = Any  # argparse keeps the name of its class to itself.
 
 
@@ -57,9 +57,6 @@ def main(arguments: Sequence[str]) -> int:
     except ConfigError as error:
         sys.stderr.write(f"{error}\n")
         return BAD_INPUT
-    except KeyboardInterrupt:
-        sys.stderr.write("sandbox: interrupted; what was started is stopped\n")
-        return INTERRUPTED
 
 
 def say(text: str) -> None:

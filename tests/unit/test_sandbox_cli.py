@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-
 import pytest
 
 from sandbox import cli, cluster_command
@@ -14,14 +12,9 @@ from sandbox.toolchain import ToolMissing
 
 def test_stopping_the_cluster_does_not_import_the_rest_of_the_program(monkeypatch):
     """A working copy that cannot deploy must still be able to clean up."""
-    imported = []
-    real = importlib.import_module
-    monkeypatch.setattr(
-        importlib, "import_module", lambda name: (imported.append(name), real(name))[1]
-    )
+    monkeypatch.setitem(cli.COMMANDS, "run", "sandbox.no_such_module.at_all")
     monkeypatch.setattr(cluster_command, "run", lambda _parsed: 0)
     assert cli.main(["cluster", "down"]) == 0
-    assert imported == ["sandbox.cluster_command"]
 
 
 @pytest.mark.parametrize(
@@ -31,7 +24,6 @@ def test_stopping_the_cluster_does_not_import_the_rest_of_the_program(monkeypatc
         (StartError("vault ended"), 1),
         (PortTakenError("port 16443"), 1),
         (ValueError("SANDBOX_TTL is 'x'"), 1),
-        (KeyboardInterrupt(), 130),
     ],
 )
 def test_an_expected_failure_is_one_line_and_its_code(monkeypatch, capsys, error, code):
