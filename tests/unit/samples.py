@@ -1,0 +1,252 @@
+"""One component of each kind with plain arguments, and what it registers on mocks."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from google.protobuf.json_format import MessageToDict
+
+from bot.mock_engine import run_program
+from bot.mock_monitor import RecordingMonitor, Resource
+from bot.mock_values import plain
+from components import (
+    buoyant_cloud,
+    cert_manager,
+    external_secrets,
+    gateway_api,
+    identity_issuer,
+    linkerd,
+    namespaces,
+    trust_anchor,
+    trust_bundle,
+    vault_auth,
+    viz,
+    webhook_certificates,
+)
+from components.base import Args, Component
+from components.chart import ChartRef
+from tests.unit.stack_files import certificate
+
+LIFETIMES = {
+    "ca_duration": "8760h0m0s",
+    "ca_renew_before": "1440h0m0s",
+    "duration": "168h0m0s",
+    "renew_before": "72h0m0s",
+}
+
+
+class Recorder(RecordingMonitor):
+    """A recording monitor that keeps the outputs of components as well."""
+
+    def __init__(self, preview: bool = False) -> None:
+        super().__init__(preview)
+        self.outputs: dict[str, Any] = {}
+        self.clear: dict[str, Any] = {}
+
+    def RegisterResource(self, request: Any) -> Any:  # noqa: N802
+        answer = super().RegisterResource(request)
+        self.clear[answer.urn] = _revealed(MessageToDict(request.object))
+        return answer
+
+    def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802
+        self.outputs[request.urn] = plain(request.outputs)
+        return super().RegisterResourceOutputs(request)
+
+
+def _revealed(value: Any) -> Any:
+    """The value of a request with what is marked as secret in clear."""
+    if isinstance(value, list):
+        return [_revealed(item) for item in value]
+    if isinstance(value, dict):
+        # The SDK's mark, and the value beside it.
+        return (
+            _revealed(value["value"])
+            if _MARK in value
+            else {key: _revealed(item) for key, item in value.items()}
+        )
+    return value
+
+
+_MARK = "4dabf18193072939515e22adb298388d"
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What a program registered, in order, and by URN the outputs of its components.
+
+    `clear` are the inputs by URN with secrets in clear, to search them for what must not be there.
+    """
+
+    resources: Sequence[Resource]
+    outputs: Mapping[str, Any]
+    clear: Mapping[str, Any]
+
+    def named(self, name: str) -> Resource:
+        """The one resource of this name."""
+        (found,) = [r for r in self.resources if r.name == name]
+        return found
+
+    def of_kind(self, ending: str) -> list[Resource]:
+        """The resources whose type ends so, such as `:Certificate`."""
+        return [r for r in self.resources if r.type.endswith(ending)]
+
+    def comes_after(self, later: Resource, earlier: Resource) -> bool:
+        """True when `later` waits for `earlier`, directly or by others."""
+        return earlier.urn in self.needed_by(later)
+
+    def needed_by(self, resource: Resource) -> set[str]:
+        """URNs of everything that the resource waits for; a component stands for its children."""
+        by_urn = {r.urn: r for r in self.resources}
+        todo, seen = [resource.urn], set[str]()
+        while todo:
+            urn = todo.pop()
+            for needed in by_urn[urn].dependencies if urn in by_urn else ():
+                if needed not in seen:
+                    seen.add(needed)
+                    todo.append(needed)
+        return seen
+
+
+def record(body: Callable[[], object], preview: bool = False) -> Recording:
+    """Run a program on mocks."""
+    monitor = Recorder(preview)
+    run_program(lambda: body() and None, monitor, "test")
+    return Recording(tuple(monitor.recorded.values()), monitor.outputs, monitor.clear)
+
+
+def chart(name: str) -> ChartRef:
+    """A chart of that name; the archive need not be there."""
+    return ChartRef(name=name, version="1.2.3", path=f"./.local/{name}-1.2.3.tgz")
+
+
+@functools.cache
+def arguments() -> dict[type[Component], Args]:
+    """Arguments of each component, as the smallest HA production stack has them."""
+    vault = {
+        "vault_address": "https://vault.example.com:8200",
+        "vault_ca_pem": certificate(),
+        "vault_namespace": "platform",
+        "auth_mount": "kubernetes/test",
+        "audiences": ("vault", "https://kubernetes.default.svc.cluster.local"),
+    }
+    return {
+        buoyant_cloud.BuoyantCloud: buoyant_cloud.BuoyantCloudArgs(
+            chart=chart("linkerd-buoyant"),
+            agent_name="test",
+            vault_path="buoyant-cloud",
+            refresh_interval="10m0s",
+        ),
+        cert_manager.CertManager: cert_manager.CertManagerArgs(
+            cert_manager=chart("cert-manager"),
+            cert_manager_crds=chart("cert-manager-crds"),
+            trust_manager=chart("trust-manager"),
+            trust_manager_crds=chart("trust-manager-crds"),
+            replicas=2,
+            trust_manager_replicas=2,
+        ),
+        external_secrets.ExternalSecrets: external_secrets.ExternalSecretsArgs(
+            chart=chart("external-secrets"),
+            crds=chart("external-secrets-crds"),
+            replicas=2,
+            kv_mount="linkerd/kv",
+            role="external-secrets",
+            namespaces=("cert-manager",),
+            **vault,
+        ),
+        gateway_api.GatewayApi: gateway_api.GatewayApiArgs(
+            version="1.2.1", chart=chart("gateway-api-crds")
+        ),
+        identity_issuer.IdentityIssuer: identity_issuer.IdentityIssuerArgs(
+            pki_mount="linkerd/pki",
+            role="linkerd-identity-issuer",
+            signing="anchor-2",
+            trust_domain="cluster.local",
+            duration="48h0m0s",
+            renew_before="25h0m0s",
+            **vault,
+        ),
+        linkerd.Linkerd: linkerd.LinkerdArgs(
+            chart=chart("linkerd-control-plane"),
+            crds=chart("linkerd-crds"),
+            cluster="test",
+            cluster_domain="cluster.local",
+            cluster_networks=("10.0.0.0/8", "fd00::/8"),
+            trust_domain="cluster.local",
+            leaf_lifetime="24h0m0s",
+            clock_skew="20s",
+            ha=True,
+            replicas=3,
+            default_inbound_policy="all-unauthenticated",
+            webhook_failure_policy="Fail",
+            proxy_await=True,
+            native_sidecar=True,
+            heartbeat=False,
+            log_level="info",
+            image_registry="cr.l5d.io/linkerd",
+        ),
+        namespaces.Namespaces: namespaces.NamespacesArgs(viz=True, buoyant_cloud=True),
+        trust_anchor.TrustAnchor: trust_anchor.TrustAnchorArgs(
+            pki_mount="linkerd/pki",
+            kv_mount="linkerd/kv",
+            create_kv_mount=True,
+            trust_domain="cluster.local",
+            generations=(
+                trust_anchor.AnchorGeneration(name="anchor-1", lifetime=1000),
+                trust_anchor.AnchorGeneration(name="anchor-2", lifetime=2000),
+            ),
+        ),
+        trust_bundle.TrustBundle: trust_bundle.TrustBundleArgs(
+            generations=("anchor-1", "anchor-2"), refresh_interval="10m0s"
+        ),
+        vault_auth.VaultAuth: vault_auth.VaultAuthArgs(
+            cluster="test",
+            auth_mount="kubernetes/test",
+            create_auth_mount=True,
+            kubernetes_host="https://api.example.com:6443",
+            kubernetes_ca_pem=certificate(),
+            audience="vault",
+            token_ttl=600,
+            kv_mount="linkerd/kv",
+            signing="anchor-2",
+            readable=("buoyant-cloud",),
+        ),
+        viz.Viz: viz.VizArgs(
+            chart=chart("linkerd-viz"),
+            ha=True,
+            replicas=3,
+            cluster_domain="cluster.local",
+            trust_domain="cluster.local",
+            prometheus_url=None,
+            log_level="info",
+            image_registry="cr.l5d.io/linkerd",
+        ),
+        webhook_certificates.WebhookCertificates: webhook_certificates.WebhookCertificatesArgs(
+            viz=True, **LIFETIMES
+        ),
+    }
+
+
+# What a component takes between its arguments and its options.
+_NEEDS: dict[type[Component], tuple[Any, ...]] = {
+    external_secrets.ExternalSecrets: ((),),
+    identity_issuer.IdentityIssuer: ((),),
+    linkerd.Linkerd: ((),),
+    viz.Viz: ((),),
+}
+
+
+def make(
+    component: type[Component], name: str = "x", opts: Any = None, **changes: Any
+) -> Component:
+    """A component with some of its arguments changed; only inside `record`."""
+    args = arguments()[component].model_copy(update=changes)
+    cls: Any = component
+    return cast(Component, cls(name, args, *_NEEDS.get(component, ()), opts=opts))
+
+
+def made(component: type[Component], preview: bool = False, **changes: Any) -> Recording:
+    """What the component called `x` registers, with some arguments changed."""
+    return record(lambda: make(component, **changes), preview)

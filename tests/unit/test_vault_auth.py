@@ -1,0 +1,83 @@
+"""Logging in to Vault: a mount per cluster, a role per operator, and little to be had by it."""
+
+from __future__ import annotations
+
+from components.vault_auth import (
+    ISSUER_ROLE,
+    STORE_ROLE,
+    VaultAuth,
+    auth_delegator,
+    service_account,
+)
+from tests.unit.samples import made
+
+
+def test_each_operator_has_a_role_bound_to_one_account() -> None:
+    """One role for all would let External Secrets sign intermediates."""
+    recording = made(VaultAuth)
+    roles = {r.inputs["roleName"]: r.inputs for r in recording.of_kind(":AuthBackendRole")}
+    assert set(roles) == {ISSUER_ROLE, STORE_ROLE}
+    issuer, store = roles[ISSUER_ROLE], roles[STORE_ROLE]
+    assert issuer["boundServiceAccountNamespaces"] == ["cert-manager"]
+    assert issuer["tokenPolicies"] == ["linkerd-sign-anchor-2"]
+    assert store["boundServiceAccountNamespaces"] == ["external-secrets"]
+    assert store["tokenPolicies"] == ["linkerd-read-anchors", "linkerd-read-test"]
+    for role in roles.values():
+        assert len(role["boundServiceAccountNames"]) == 1
+        assert "*" not in str(role)
+
+
+def test_a_role_demands_an_audience_and_gives_short_tokens() -> None:
+    """Without an audience any token of that account logs in."""
+    for role in made(VaultAuth).of_kind(":AuthBackendRole"):
+        assert role.inputs["audience"] == "vault"
+        assert role.inputs["tokenTtl"] == role.inputs["tokenMaxTtl"] == 600
+
+
+def test_vault_holds_no_reviewer_token() -> None:
+    """It would be long-lived, and in the state."""
+    config = made(VaultAuth).named("x-config").inputs
+    assert "tokenReviewerJwt" not in config
+    assert config["disableLocalCaJwt"] is True
+    assert config["kubernetesHost"] == "https://api.example.com:6443"
+
+
+def test_what_the_store_may_read_besides_is_named() -> None:
+    """A policy on the whole mount would give away every cluster's credentials."""
+    recording = made(VaultAuth)
+    assert recording.named("x-read").inputs["policy"] == (
+        'path "linkerd/kv/data/buoyant-cloud" { capabilities = ["read"] }\n'
+    )
+    role = recording.named("x-external-secrets")
+    assert recording.comes_after(role, recording.named("x-read"))
+
+
+def test_with_nothing_besides_there_is_no_policy_of_the_clusters_own() -> None:
+    """An empty policy in Vault is one that somebody fills."""
+    recording = made(VaultAuth, readable=())
+    assert recording.of_kind(":Policy") == []
+    assert recording.named("x-external-secrets").inputs["tokenPolicies"] == ["linkerd-read-anchors"]
+
+
+def test_a_mount_that_is_there_is_used_and_not_made() -> None:
+    """In many companies another team owns the auth mounts."""
+    recording = made(VaultAuth, create_auth_mount=False)
+    assert recording.of_kind(":AuthBackend") == []
+    assert recording.named("x-config").inputs["backend"] == "kubernetes/test"
+
+
+def test_roles_come_after_the_config_and_that_after_the_mount() -> None:
+    """Vault answers 404 for a mount that is not there yet."""
+    recording = made(VaultAuth)
+    config = recording.named("x-config")
+    assert recording.comes_after(config, recording.named("x-mount"))
+    for role in recording.of_kind(":AuthBackendRole"):
+        assert recording.comes_after(role, config)
+
+
+def test_an_account_is_mounted_nowhere_and_reviews_tokens_only() -> None:
+    """A pod with its token could log in to Vault."""
+    assert service_account("a", "ns")["automountServiceAccountToken"] is False
+    binding = auth_delegator("a", "ns")
+    assert binding["roleRef"]["name"] == "system:auth-delegator"
+    assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "a", "namespace": "ns"}]
