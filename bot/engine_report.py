@@ -52,12 +52,11 @@ def listed(ledger: Ledger, *, preview: bool = False) -> list[str]:
     shown = [step for step in ledger.changes if step.kind != "created"]
     lines = []
     for step in shown[:_LISTED]:
-        keys = ", ".join((*step.keys[:4], "…") if len(step.keys) > 4 else step.keys)
+        first = ", ".join((*step.keys[:4], "…") if len(step.keys) > 4 else step.keys)
+        keys = f"  ({first})" if first else ""
         verb = _FUTURE.get(step.kind, step.kind) if preview else step.kind
         guard = "  PROTECTED" if step.protected and step.kind in ("deleted", "replaced") else ""
-        lines.append(
-            f"  {verb:9} {_short_type(step)} {step.name}{keys if step.keys else ''}{guard}"
-        )
+        lines.append(f"  {verb:9} {_short_type(step)} {step.name}{keys}{guard}")
     if len(shown) > _LISTED:
         lines.append(f"  and {len(shown) - _LISTED} more")
     return lines

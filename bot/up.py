@@ -18,6 +18,7 @@ def add(subparsers: Subparsers) -> None:
     """Add the command to the parser."""
     parser = subparsers.add_parser("up", help="bring a stack to what its file says")
     parser.add_argument("--stack", required=True, metavar="NAME")
+    parser.add_argument("--refresh", action="store_true", help="read what is there first")
     parser.add_argument("--yes", action="store_true", help="do not preview and ask first")
     preview.add_timeout(parser)
     parser.set_defaults(run=run)
@@ -30,7 +31,9 @@ def run(arguments: argparse.Namespace) -> int:
     found = search.engine()
     if not arguments.yes:
         needs_terminal("up")
-        planned = preview.preview(found, target, timeout=arguments.timeout)
+        planned = preview.preview(
+            found, target, refresh=arguments.refresh, timeout=arguments.timeout
+        )
         say(preview.lines(planned))
         if not planned.ok or planned.unchanged:
             return preview.exit_code(planned, expect_no_changes=False)
@@ -38,16 +41,26 @@ def run(arguments: argparse.Namespace) -> int:
             say(["nothing was changed"])
             return DONE
     started = time.monotonic()
-    result = up(found, target, timeout=arguments.timeout)
+    result = up(found, target, refresh=arguments.refresh, timeout=arguments.timeout)
     say(lines(result, time.monotonic() - started))
     return preview.exit_code(result, expect_no_changes=False)
 
 
-def up(found: Engine, target: Target, *, timeout: float = engine.TIMEOUT_SECONDS) -> Result:
-    """Run the update with progress on stderr."""
+def up(
+    found: Engine,
+    target: Target,
+    *,
+    refresh: bool = False,
+    timeout: float = engine.TIMEOUT_SECONDS,
+) -> Result:
+    """Run the update with progress on stderr.
+
+    refresh: what is there is read first, so that what somebody else changed is set right.
+    """
     progress = Progress("up", target)
+    flags = ["--refresh"] if refresh else []
     try:
-        result = engine.run(found, target, "up", listen=progress.show, timeout=timeout)
+        result = engine.run(found, target, "up", *flags, listen=progress.show, timeout=timeout)
     finally:
         progress.close()
     if result.ok:

@@ -67,7 +67,7 @@ def run(parsed: argparse.Namespace) -> int:
         return plan_instead(str(error), parsed.strict)
     if own:
         say(f"cluster: context {own.context} at {own.api_server}, Vault at {own.vault_addr}")
-        return _deploy(found, started)
+        return _deploy(found, started, again=True)
     settings = Settings.ephemeral(PROJECT / ".sandbox") if parsed.ephemeral else None
     return _on_embedded(found, settings or Settings.default(PROJECT), started)
 
@@ -79,7 +79,7 @@ def _on_embedded(found: Engine, settings: Settings, started: float) -> int:
     ran = known and lifecycle.running(before)
     try:
         sandbox.cluster_up(settings, say)
-        return _deploy(found, started)
+        return _deploy(found, started, again=ran)
     except KeyboardInterrupt:
         if not ran:
             settings = lifecycle.adopted(settings)
@@ -92,10 +92,11 @@ def _on_embedded(found: Engine, settings: Settings, started: float) -> int:
         raise
 
 
-def _deploy(found: Engine, started: float) -> int:
+def _deploy(found: Engine, started: float, *, again: bool) -> int:
+    """Deploy, prove, sum up. again: something may be there, and not be as we left it."""
     target = engine_target.of(engine_target.SANDBOX, PROJECT)
     try:
-        updated = deploy(found, target)
+        updated = deploy(found, target, refresh=again)
         say("preview: the same program once more must change nothing")
         _must_be_empty(bot_preview.preview(found, target))
         say("refresh and preview: what the servers say must be what the program wants")
@@ -110,13 +111,13 @@ def _deploy(found: Engine, started: float) -> int:
     return DONE if all(proof.ok for proof in proven) else FAILED
 
 
-def deploy(found: Engine, target: Target) -> Result:
+def deploy(found: Engine, target: Target, *, refresh: bool) -> Result:
     """Bring the stack up; a lock that a killed run left behind is released. Raises RunFailed."""
     started = time.monotonic()
-    result = bot_up.up(found, target)
+    result = bot_up.up(found, target, refresh=refresh)
     if engine.cancel_stale(found, target, result):
         say("a killed run had left its lock behind: released")
-        result = bot_up.up(found, target)
+        result = bot_up.up(found, target, refresh=refresh)
     say("\n".join(bot_up.lines(result, time.monotonic() - started)))
     return _gone_well(result)
 
