@@ -1,0 +1,25 @@
+# What deploying the stack of cluster CLUSTER takes in Vault: its login, and reading the anchors.
+# Paths are those of the defaults vault.authMount (kubernetes/CLUSTER) and vault.kvMount (linkerd/kv).
+path "sys/auth" {
+  capabilities = ["read"]
+}
+# Making an auth mount takes sudo in Vault.
+path "sys/auth/kubernetes/CLUSTER" {
+  capabilities = ["create", "read", "update", "delete", "sudo"]
+}
+path "sys/mounts/auth/kubernetes/CLUSTER/tune" {
+  capabilities = ["read", "update"]
+}
+path "auth/kubernetes/CLUSTER/*" {
+  capabilities = ["create", "read", "update", "delete"]
+}
+path "sys/policies/acl/linkerd-read-CLUSTER" {
+  capabilities = ["create", "read", "update", "delete"]
+}
+path "linkerd/kv/data/anchors/*" {
+  capabilities = ["read"]
+}
+# The provider works with a child token; not needed with vault.skipChildToken.
+path "auth/token/create" {
+  capabilities = ["create", "update"]
+}
