@@ -32,7 +32,10 @@ __all__ = ["Evaluation", "Resource", "evaluate"]
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A stack's resources in order of registration, its exports, and what a reader should know."""
+    """A stack's resources, its exports, and what a reader should know.
+
+    A resource comes after its parent, its provider and its dependencies, and otherwise by its URN.
+    """
 
     stack: str
     config: StackConfig
@@ -77,11 +80,25 @@ def evaluate(stack_file: Path, project_dir: Path, preview: bool = True) -> Evalu
     return Evaluation(
         stack=name,
         config=config,
-        resources=tuple(monitor.recorded.values()),
+        resources=in_order(monitor.recorded),
         exports=monitor.exports,
         warnings=tuple(warnings),
         transforms=tuple(monitor.get_registered_transforms()),
     )
+
+
+def in_order(recorded: Mapping[str, Resource]) -> tuple[Resource, ...]:
+    """The resources in an order that is the same every time, which that of the requests is not."""
+    depths: dict[str, int] = {}
+
+    def depth(urn: str) -> int:
+        if urn not in depths:
+            resource = recorded[urn]
+            needed = {resource.parent, resource.provider, *resource.dependencies} - {None}
+            depths[urn] = 1 + max((depth(str(n)) for n in needed if n in recorded), default=0)
+        return depths[urn]
+
+    return tuple(recorded[urn] for urn in sorted(recorded, key=lambda u: (depth(u), u)))
 
 
 def run_program(body: Callable[[], None], monitor: RecordingMonitor, stack: str) -> None:
@@ -112,7 +129,7 @@ def run_program(body: Callable[[], None], monitor: RecordingMonitor, stack: str)
         asyncio.set_event_loop(loop)
         # What a failing program leaves behind unanswered is told by its own error.
         loop.set_exception_handler(lambda *_: None)
-        # One thread, so that requests arrive in the same order every time.
+        # One thread: the monitor answers one request at a time.
         loop.set_default_executor(ThreadPoolExecutor(max_workers=1))
         try:
             loop.run_until_complete(run_in_stack(body))

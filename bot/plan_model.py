@@ -12,11 +12,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from bot.exit_codes import BadInputError
 from bot.mock_engine import Evaluation, evaluate
 from bot.mock_monitor import Resource
 from bot.plan_render import CHART, RELEASE, Manifest, archive, masked, render, to_yaml
 from stack.arguments import chart_refs
 from stack.charts import Charts
+from stack.faults import ConfigError
 
 # Kinds that live in no namespace; a chart's object of another kind is in the chart's namespace.
 CLUSTER_SCOPED = frozenset(
@@ -107,14 +109,14 @@ def is_provider(resource: Resource) -> bool:
     return resource.type.startswith("pulumi:providers:")
 
 
-def plans(files: Sequence[Path], project_dir: Path, helm: str | None = None) -> list[Plan]:
+def plans(files: Sequence[Path], project_dir: Path) -> list[Plan]:
     """A plan per stack file, charts rendered side by side.
 
-    `helm` is found on PATH unless given. Raises ConfigError for a faulty stack file, BotError for a
-    chart that Helm refuses.
+    Raises BadInputError with the faults of every stack file, BotError for a chart that Helm
+    refuses. Without `helm` on PATH no chart is rendered.
     """
-    evaluations = [evaluate(file, project_dir) for file in files]
-    helm = helm or shutil.which("helm")
+    evaluations = _evaluated(files, project_dir)
+    helm = shutil.which("helm")
     with ThreadPoolExecutor(max_workers=(os.cpu_count() or 1) + 1) as pool:
         waiting: dict[str, Future[list[Manifest] | None]] = {}
         for evaluation in evaluations:
@@ -127,6 +129,18 @@ def plans(files: Sequence[Path], project_dir: Path, helm: str | None = None) -> 
             _plan(e, [(r, waiting[_same(r)].result()) for r in _charts(e)], project_dir, helm)
             for e in evaluations
         ]
+
+
+def _evaluated(files: Sequence[Path], project_dir: Path) -> list[Evaluation]:
+    evaluations, faulty = [], []
+    for file in files:
+        try:
+            evaluations.append(evaluate(file, project_dir))
+        except ConfigError as error:
+            faulty.append(str(error))
+    if faulty:
+        raise BadInputError("\n".join(faulty))
+    return evaluations
 
 
 def _charts(evaluation: Evaluation) -> list[Resource]:

@@ -10,10 +10,9 @@ from bot.exit_codes import BadInputError
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 
 
-def names(project_dir: Path = PROJECT_DIR) -> list[str]:
+def names(project_dir: Path | None = None) -> list[str]:
     """Names of all stacks that have a file, in alphabetical order."""
-    files = project_dir.glob("Pulumi.*.yaml")
-    return sorted(name_of(file) for file in files if file.name.count(".") == 2)
+    return sorted(name_of(file) for file in (project_dir or PROJECT_DIR).glob("Pulumi.*.yaml"))
 
 
 def name_of(file: Path) -> str:
@@ -21,11 +20,12 @@ def name_of(file: Path) -> str:
     return file.name.removeprefix("Pulumi.").removesuffix(".yaml")
 
 
-def file_of(stack: str, project_dir: Path = PROJECT_DIR) -> Path:
+def file_of(stack: str, project_dir: Path | None = None) -> Path:
     """The file of a stack; raises BadInputError that lists the known stacks and the nearest one."""
-    known = names(project_dir)
+    folder = project_dir or PROJECT_DIR
+    known = names(folder)
     if stack in known:
-        return project_dir / f"Pulumi.{stack}.yaml"
+        return folder / f"Pulumi.{stack}.yaml"
     near = difflib.get_close_matches(stack, known, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}? " if near else ""
     raise BadInputError(
