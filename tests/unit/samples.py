@@ -97,17 +97,18 @@ class Recording:
         """True when `later` waits for `earlier`, directly or by others."""
         return earlier.urn in self.needed_by(later)
 
-    def needed_by(self, resource: Resource) -> set[str]:
+    def needed_by(self, resource: Resource) -> frozenset[str]:
         """URNs of everything that the resource waits for; a component stands for its children."""
-        by_urn = {r.urn: r for r in self.resources}
-        todo, seen = [resource.urn], set[str]()
-        while todo:
-            urn = todo.pop()
-            for needed in by_urn[urn].dependencies if urn in by_urn else ():
-                if needed not in seen:
-                    seen.add(needed)
-                    todo.append(needed)
-        return seen
+        return self._needs[resource.urn]
+
+    @functools.cached_property
+    def _needs(self) -> Mapping[str, frozenset[str]]:
+        # What a resource waits for is registered before it, so one pass is enough.
+        needs: dict[str, frozenset[str]] = {}
+        for resource in self.resources:
+            direct = frozenset(resource.dependencies)
+            needs[resource.urn] = direct.union(*(needs[urn] for urn in direct))
+        return needs
 
 
 def record(body: Callable[[], object], preview: bool = False) -> Recording:

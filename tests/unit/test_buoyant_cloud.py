@@ -7,12 +7,14 @@ import pulumi
 from components.buoyant_cloud import BuoyantCloud, BuoyantCloudArgs
 from tests.unit.samples import Recording, arguments, made, record
 
+SECRET = "hunter2"  # noqa: S105
+
 
 def from_config() -> Recording:
     """With credentials of the stack's config."""
     args = arguments()[BuoyantCloud].model_copy(update={"vault_path": None})
     assert isinstance(args, BuoyantCloudArgs)
-    return record(lambda: BuoyantCloud("x", args, "client", pulumi.Output.secret("hunter2")))
+    return record(lambda: BuoyantCloud("x", args, "client", pulumi.Output.secret(SECRET)))
 
 
 def test_credentials_come_from_vault_by_default() -> None:
@@ -31,8 +33,8 @@ def test_credentials_from_config_are_a_secret_marked_as_such() -> None:
     secret = recording.named("x-credentials")
     assert secret.type == "kubernetes:core/v1:Secret"
     assert secret.inputs["stringData"] == "[secret]"
-    assert recording.clear[secret.urn]["stringData"]["client_secret"] == "hunter2"
-    assert "hunter2" not in str((recording.resources, recording.outputs))
+    assert recording.clear[secret.urn]["stringData"]["client_secret"] == SECRET
+    assert SECRET not in str((recording.resources, recording.outputs))
 
 
 def test_the_values_of_the_agent_hold_no_credential() -> None:
