@@ -63,7 +63,7 @@ sandbox-down: venv ## Destroy what the sandbox made, and stop its servers
 	@$(PY) -m sandbox down
 
 bench: venv ## Measure evaluation, preview and update as ratios
-	@$(PY) -m tests.bench
+	@$(PY) -m bench
 
 docs: venv ## Write the generated documentation anew
 	@$(PY) -m stack.docs
