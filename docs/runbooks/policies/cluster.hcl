@@ -7,6 +7,9 @@ path "sys/auth" {
 path "sys/auth/kubernetes/CLUSTER" {
   capabilities = ["create", "read", "update", "delete", "sudo"]
 }
+path "sys/mounts/auth/kubernetes/CLUSTER" {
+  capabilities = ["read"]
+}
 path "sys/mounts/auth/kubernetes/CLUSTER/tune" {
   capabilities = ["read", "update"]
 }
