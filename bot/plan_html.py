@@ -27,10 +27,10 @@ a { color: inherit } p.faint, td.faint { color: var(--faint) }
 .scroll { overflow-x: auto } table { border-collapse: collapse; width: 100% }
 th, td { text-align: left; vertical-align: top; padding: 5px 18px 5px 0;
   border-bottom: 1px solid var(--line) }
-td { overflow-wrap: anywhere } td.whole { white-space: nowrap }
+td:nth-child(-n+2) { white-space: nowrap }
 code, pre { font: 13px ui-monospace, "DejaVu Sans Mono", Menlo, monospace }
-pre { overflow-x: auto; margin: 0 } ul.warnings { background: var(--note); margin: 0;
-  padding: 10px 14px 10px 32px; border-radius: 6px }
+pre { white-space: pre-wrap; overflow-wrap: anywhere; margin: 0 }
+ul.warnings { background: var(--note); margin: 0; padding: 10px 14px 10px 32px; border-radius: 6px }
 summary { cursor: pointer }
 """
 

@@ -20,11 +20,12 @@ def headline(plan: Plan) -> str:
     """The size of the plan in one line."""
     resources = plan.evaluation.resources
     protected = sum(r.protect for r in resources)
+    size = f"{counted(len(resources), 'resource')}, {protected} protected"
+    if not plan.charts:
+        return size
     objects = sum(len(chart.objects) for chart in plan.charts)
-    return (
-        f"{counted(len(resources), 'resource')}, {protected} protected; "
-        f"{counted(len(plan.charts), 'chart')} with {counted(objects, 'object')}"
-    )
+    charts = counted(len(plan.charts), "chart")
+    return f"{size}; {charts} with {counted(objects, 'object')}"
 
 
 def _lines(plan: Plan) -> Iterator[str]:
