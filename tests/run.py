@@ -74,7 +74,7 @@ def run_tier(tier: str, arguments: Sequence[str], project: Path = PROJECT) -> Ou
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        command = [sys.executable, "-m", "pytest", f"tests/{tier}", f"--junitxml={report}", "-q"]
+        command = [sys.executable, "-m", "pytest", f"tests/{tier}", f"--junitxml={report}", "-qrfE"]
         exit_code = subprocess.run([*command, *arguments], cwd=project, check=False).returncode
         outcome = outcome_of(report, exit_code)
     outcome.seconds = time.monotonic() - started
