@@ -7,23 +7,34 @@ The archives come from a folder outside the project, `CHARTS_DIR` or the user's 
 
 from __future__ import annotations
 
+import difflib
+import hashlib
 import os
 import re
+import tarfile
+import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from components.chart import ChartRef
 from stack.crd_charts import chart_of_manifest, crds_of_chart
+from stack.values import shown
+from stack.yaml_file import parse
 
 LOCAL = ".local"
+# Both become a part of a file's name.
+_Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")]
+_Version = Annotated[str, Field(pattern=r"^v?[0-9]+\.[0-9]+\.[0-9]+([-+][A-Za-z0-9.+-]+)?$")]
 
 
 class _Entry(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
-    version: str
+    version: _Version
     repository: str | None = None
     url: str | None = None
     digest: str | None = None
@@ -33,8 +44,8 @@ class _Entry(BaseModel):
 class _Document(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
-    charts: dict[str, _Entry]
-    manifests: dict[str, _Entry]
+    charts: dict[_Name, _Entry]
+    manifests: dict[_Name, _Entry]
 
 
 class ChartError(Exception):
@@ -53,11 +64,7 @@ class Charts:
     """The charts of one project; raises ChartError when charts.yaml is faulty."""
 
     def __init__(self, project_dir: Path) -> None:
-        file = project_dir / "charts.yaml"
-        try:
-            document = _Document.model_validate(yaml.safe_load(file.read_text(encoding="utf-8")))
-        except (OSError, yaml.YAMLError, ValidationError) as error:
-            raise ChartError(f"{file.name}: {' '.join(str(error).split())}") from None
+        document = _read(project_dir / "charts.yaml")
         self._project_dir = project_dir
         self.entries = {**document.charts, **document.manifests}
         self._manifests = frozenset(document.manifests)
@@ -100,15 +107,68 @@ class Charts:
         if not source.is_file():
             # An archive put there by hand serves; an old link does not vanish with the cache.
             return target.is_file()
-        if target.is_file() and target.stat().st_mtime_ns >= source.stat().st_mtime_ns:
+        made = source.stat().st_mtime_ns
+        # As old as its source: an older one from another cache is another archive, too.
+        if target.is_file() and target.stat().st_mtime_ns == made:
             return True
-        content = source.read_bytes()
-        if only_crds and name in self._manifests:
-            content = chart_of_manifest(chart.name, chart.version, content)
-        elif only_crds:
-            content = crds_of_chart(content)
+        content = self._content(chart, source, name if only_crds else None)
         target.parent.mkdir(exist_ok=True)
-        part = target.with_suffix(f".{os.getpid()}.part")
-        part.write_bytes(content)
-        part.replace(target)  # another run may be reading it
+        handle, part = tempfile.mkstemp(dir=target.parent, prefix=f"{target.name}.")
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.utime(part, ns=(made, made))
+        Path(part).replace(target)  # another run may be reading it
         return True
+
+    def _content(self, chart: ChartRef, source: Path, crds_of: str | None) -> bytes:
+        """The archive, or the CRDs of `crds_of` that are cut from it."""
+        content = source.read_bytes()
+        digest = self.entries[crds_of or chart.name].digest
+        found = f"sha256:{hashlib.sha256(content).hexdigest()}"
+        if digest not in (None, found):
+            raise ChartError(f"{source}: its digest is {found}, charts.yaml has {digest}")
+        if crds_of is None:
+            return content
+        try:
+            if crds_of in self._manifests:
+                return chart_of_manifest(chart.name, chart.version, content)
+            return crds_of_chart(content)
+        except (OSError, EOFError, tarfile.TarError, yaml.YAMLError, ValueError) as error:
+            raise ChartError(
+                f"{source}: {' '.join(str(error).split())}: delete it and run `make charts`"
+            ) from None
+
+
+def _read(file: Path) -> _Document:
+    try:
+        document = parse(file.read_text(encoding="utf-8"))
+        for path, line, message in document.faults:
+            raise ChartError(f"{file.name}:{line}: {'.'.join(map(str, path))}: {message}")
+        listed = _Document.model_validate(document.value)
+    except OSError as error:
+        raise ChartError(f"{file.name}: {error.strerror}") from None
+    except ValidationError as error:
+        lines = []
+        for item in error.errors(include_url=False):
+            place = item["loc"][:-1] if item["loc"][-1:] == ("[key]",) else item["loc"]
+            line = document.lines.get(place) or document.lines.get(place[:-1], 0)
+            where = f"{file.name}:{line}" if line else file.name
+            lines.append(f"{where}: {'.'.join(map(str, place))}: {_message(item['type'], item)}")
+        raise ChartError("\n".join(lines)) from None
+    except ValueError as error:
+        raise ChartError(f"{file.name}: {error}") from None
+    for name in listed.charts.keys() & listed.manifests.keys():
+        raise ChartError(f"{file.name}: {name}: is a chart and a manifest: give one another name")
+    return listed
+
+
+def _message(kind: str, item: Mapping[str, Any]) -> str:
+    if kind == "extra_forbidden":
+        keys = list(_Entry.model_fields if len(item["loc"]) > 1 else _Document.model_fields)
+        near = difflib.get_close_matches(str(item["loc"][-1]), keys, n=1)
+        return (
+            f"unknown key; did you mean {near[0]!r}?" if near else f"unknown key; {keys} are known"
+        )
+    if kind == "string_pattern_mismatch":
+        return f"{shown(item['input'])} is no version like 1.2.3, or no name like linkerd-crds"
+    return f"{item['msg'][0].lower()}{item['msg'][1:]}"

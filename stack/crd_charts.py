@@ -19,7 +19,10 @@ _KEPT = re.compile(r"[^/]+/(Chart\.yaml|values\.yaml|templates/_[^/]+\.tpl)$")
 
 
 def crds_of_chart(archive: bytes) -> bytes:
-    """The same chart with no template but its CRDs; the same bytes for the same archive."""
+    """The same chart with no template but its CRDs; the same bytes for the same archive.
+
+    Raises ValueError when it has none, and tarfile's errors when it is no archive.
+    """
     files = {}
     with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as tar:
         for member in tar:
@@ -27,24 +30,31 @@ def crds_of_chart(archive: bytes) -> bytes:
                 content = tar.extractfile(member)
                 if content is not None:
                     files[member.name] = content.read()
+    if not any(map(_CRD_TEMPLATE.match, files)):
+        raise ValueError("holds no CRD")
     return _archive(files)
 
 
 def chart_of_manifest(name: str, version: str, manifest: bytes) -> bytes:
-    """A chart called `name` with the CRDs of a manifest, kept when the release is uninstalled."""
+    """A chart called `name` with the CRDs of a manifest, kept when the release is uninstalled.
+
+    Raises ValueError when it has none, and yaml's errors when it is no YAML.
+    """
     files = {
         f"{name}/Chart.yaml": yaml.safe_dump(
             {"apiVersion": "v2", "name": name, "version": version}
         ).encode()
     }
     for document in yaml.load_all(manifest, Loader=_Loader):
-        if document and document.get("kind") == "CustomResourceDefinition":
+        if isinstance(document, dict) and document.get("kind") == "CustomResourceDefinition":
             metadata = document["metadata"]
             metadata.setdefault("annotations", {})["helm.sh/resource-policy"] = "keep"
             text = yaml.dump(document, Dumper=_Dumper, sort_keys=False)
             # A description may hold braces, which Helm would take for a template.
             text = text.replace("{{", '{{ "{{" }}')
             files[f"{name}/templates/{metadata['name']}.yaml"] = text.encode()
+    if len(files) == 1:
+        raise ValueError("holds no CRD")
     return _archive(files)
 
 
