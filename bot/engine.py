@@ -25,6 +25,7 @@ from bot.exit_codes import BotError, MissingToolError
 
 TIMEOUT_SECONDS = 30 * 60.0
 _SHORT_SECONDS = 60.0
+_PENDING = "pending operations from previous deployment"
 Listen = Callable[[Ledger], None]
 
 
@@ -61,6 +62,11 @@ class Result:
             and ledger.result == "succeeded"
             and not ledger.errors
         )
+
+    @property
+    def pending(self) -> bool:
+        """True when a run before this one was killed while it made something."""
+        return any(_PENDING in text for text in self.ledger.warnings)
 
     @property
     def unchanged(self) -> bool:

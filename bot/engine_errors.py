@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 NO_STACK = re.compile(r"no stack named '[^']+' found")
+# How the kubernetes provider begins: the resource is named beside the reason already.
+_WRAPPED = re.compile(r'resource "urn:[^"]*" (?=was not successfully)')
 # pulumi pkg/backend/diy/lock.go
 _LOCKED = re.compile(r"currently locked by \d+ lock")
 _LOCK = re.compile(
@@ -151,6 +153,7 @@ def explain(texts: Iterable[str], stack: str) -> tuple[str | None, str]:
 
 def first_line(text: str, limit: int = 300) -> str:
     """The telling line of an error: the innermost reason of a wrapped one, cut to `limit`."""
+    text = _WRAPPED.sub("", text)
     lines = [line.strip(" *\t") for line in text.splitlines() if line.strip(" *\t:")]
     best = next((line for line in reversed(lines) if "error" in line.lower()), None)
     chosen = best or (lines[0] if lines else "no reason given")

@@ -78,6 +78,11 @@ class Progress:
             parts.append(f"{len(ledger.failed)} failed")
         return "  ".join(parts)
 
+    def note(self, text: str) -> None:
+        """Say something that is worth a line of its own."""
+        self.close()
+        self._say(text)
+
     def _say_news(self, ledger: Ledger) -> None:
         for step in ledger.failed:
             if step.urn not in self._failed:

@@ -6,7 +6,7 @@ import argparse
 import sys
 import time
 
-from bot import engine, engine_report, engine_target, preview
+from bot import engine, engine_recover, engine_report, engine_target, preview
 from bot.cli import Subparsers
 from bot.engine import Engine, Result
 from bot.engine_target import Target
@@ -61,6 +61,10 @@ def up(
     flags = ["--refresh"] if refresh else []
     try:
         result = engine.run(found, target, "up", *flags, listen=progress.show, timeout=timeout)
+        if not result.ok and result.pending and result.ending.ended == "finished":
+            progress.note("a run before this one was killed: taking over what it had made")
+            engine_recover.recover(found, target)
+            result = engine.run(found, target, "up", *flags, listen=progress.show, timeout=timeout)
     finally:
         progress.close()
     if result.ok:

@@ -100,6 +100,83 @@ def test_a_self_signed_certificate_becomes_a_bundle(with_crds):
     assert found["data"]["ca-bundle.crt"].strip() == certificate.strip()
 
 
+def test_an_aggregated_api_is_available_only_with_the_right_authority(with_crds):
+    """viz registers one; while it is unavailable, no namespace of the cluster can be deleted."""
+    path = "/apis/cert-manager.io/v1/namespaces/mesh"
+    with_crds.apply(
+        f"{path}/issuers",
+        {
+            "apiVersion": "cert-manager.io/v1",
+            "kind": "Issuer",
+            "metadata": {"name": "webhooks"},
+            "spec": {"selfSigned": {}},
+        },
+    )
+    with_crds.apply(
+        f"{path}/certificates",
+        {
+            "apiVersion": "cert-manager.io/v1",
+            "kind": "Certificate",
+            "metadata": {"name": "tap"},
+            "spec": {
+                "secretName": "tap-k8s-tls",
+                "dnsNames": ["tap.mesh.svc"],
+                "privateKey": {"algorithm": "ECDSA"},
+                "issuerRef": {"name": "webhooks"},
+            },
+        },
+    )
+    labels = {"app": "tap"}
+    with_crds.apply(
+        f"{CORE}/mesh/services",
+        {
+            "apiVersion": "v1",
+            "kind": "Service",
+            "metadata": {"name": "tap"},
+            "spec": {"selector": labels, "ports": [{"port": 443, "targetPort": 8089}]},
+        },
+    )
+    pod = {"name": "tap", "image": "example.invalid/tap", "ports": [{"containerPort": 8089}]}
+    with_crds.apply(
+        f"{CORE}/mesh/pods",
+        {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"name": "tap", "labels": labels},
+            "spec": {"containers": [pod]},
+        },
+    )
+    apis = "/apis/apiregistration.k8s.io/v1/apiservices"
+    name = "v1alpha1.tap.linkerd.io"
+    service = {
+        "apiVersion": "apiregistration.k8s.io/v1",
+        "kind": "APIService",
+        "metadata": {"name": name},
+        "spec": {
+            "group": "tap.linkerd.io",
+            "version": "v1alpha1",
+            "groupPriorityMinimum": 1000,
+            "versionPriority": 100,
+            "service": {"name": "tap", "namespace": "mesh"},
+        },
+    }
+    wrong = (with_crds.settings.pki_dir / "vault-ca.crt").read_bytes()
+    service["spec"]["caBundle"] = base64.b64encode(wrong).decode()
+    with_crds.apply(apis, service)
+    with_crds.wait_for(f"{apis}/{name}", "Available", "False")
+    del service["spec"]["caBundle"]
+    service["metadata"]["annotations"] = {"cert-manager.io/inject-ca-from": "mesh/tap"}
+    with_crds.apply(apis, service)
+    with_crds.wait_for(f"{apis}/{name}", "Available")
+    with_crds.apply(CORE, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "gone"}})
+    with_crds.api.request("DELETE", f"{CORE}/gone")
+    deadline = time.monotonic() + 30
+    while with_crds.get(f"{CORE}/gone"):
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    with_crds.api.request("DELETE", f"{apis}/{name}")
+
+
 def test_vault_signs_an_issuer_for_a_kubernetes_login(vault_login):
     ca = (vault_login.settings.pki_dir / "vault-ca.crt").read_bytes()
     vault_login.apply(

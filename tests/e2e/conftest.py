@@ -1,0 +1,43 @@
+"""The mesh that several e2e tests look at, and the empty cluster that each fault begins with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e import project
+from tests.e2e.project import Copy
+
+
+@pytest.fixture(scope="session")
+def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Copy, str]]:
+    """The sandbox as `make sandbox` leaves it, and what the command printed."""
+    _skip_without_engine()
+    copy = project.copy_to(tmp_path_factory.mktemp("mesh") / "project")
+    try:
+        done = copy.run("sandbox", "run", "--ephemeral", "--strict")
+        assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+        yield copy, done.stdout + done.stderr
+    finally:
+        copy.down()
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Iterator[Copy]:
+    """A running cluster and Vault with nothing of ours in them."""
+    _skip_without_engine()
+    copy = project.copy_to(tmp_path / "project")
+    try:
+        done = copy.run("sandbox", "cluster", "up", "--ephemeral")
+        assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+        yield copy
+    finally:
+        copy.down()
+
+
+def _skip_without_engine() -> None:
+    reason = project.missing_engine()
+    if reason:
+        pytest.skip(reason)

@@ -1,0 +1,156 @@
+"""A copy of the project in a folder of its own, with a sandbox on free ports, for e2e tests."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot import engine, engine_target
+from bot.engine import Engine
+from bot.engine_target import Target
+from sandbox import cluster, lifecycle, toolchain
+from sandbox.processes import Record, Supervisor
+from sandbox.rest import Client
+from sandbox.settings import Settings
+from stack.charts import Charts
+
+PROJECT = Path(__file__).resolve().parents[2]
+COPIED = ("bot", "components", "sandbox", "stack")
+# A forgotten sandbox ends by itself.
+TTL_SECONDS = 1800
+
+
+def missing_engine() -> str | None:
+    """Why a test with the engine cannot run here; None when it can."""
+    if shutil.which("pulumi") is None:
+        return "pulumi is not on PATH"
+    if not engine_target.plugins_on_path(os.environ["PATH"]):
+        return "the providers' plugins are not on PATH"
+    return missing_charts() or toolchain.missing_reason()
+
+
+def missing_charts() -> str | None:
+    """Why the charts cannot be used here; None when they can. The agent's chart is not public."""
+    absent = [name for name in Charts(PROJECT).missing() if name != "linkerd-buoyant"]
+    return f"chart archives missing: {', '.join(absent)} (make charts)" if absent else None
+
+
+def copy_to(folder: Path) -> Copy:
+    """Copy what the program, the bot and the sandbox are made of."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in COPIED:
+        shutil.copytree(PROJECT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for file in PROJECT.glob("*"):
+        if file.is_file():
+            shutil.copy2(file, folder / file.name)
+    (folder / ".venv").symlink_to(sys.prefix, target_is_directory=True)
+    return Copy(folder)
+
+
+@dataclass(frozen=True)
+class Copy:
+    """The copy, and its sandbox in `.sandbox`."""
+
+    folder: Path
+
+    @property
+    def settings(self) -> Settings:
+        """The sandbox as it was started."""
+        return lifecycle.adopted(Settings.default(self.folder))
+
+    @property
+    def api(self) -> Client:
+        """A client of its API server."""
+        return cluster.client(self.settings)
+
+    @property
+    def target(self) -> Target:
+        """The sandbox stack for the engine."""
+        return engine_target.of("sandbox", self.folder)
+
+    @property
+    def engine(self) -> Engine:
+        """The engine of this machine."""
+        return engine.find(install=False)
+
+    def environment(self) -> dict[str, str]:
+        """The environment of every command: nothing of the copied-from project."""
+        return {**os.environ, "SANDBOX_TTL": str(TTL_SECONDS), "PYTHONPATH": str(self.folder)}
+
+    def run(self, *arguments: str, seconds: float = 400) -> subprocess.CompletedProcess[str]:
+        """Run `python -m ...` in the copy; its output is text."""
+        return subprocess.run(
+            [sys.executable, "-m", *arguments],
+            cwd=self.folder,
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
+
+    def start(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """Start `python -m ...` with its output in `output.log`."""
+        with (self.folder / "output.log").open("wb") as log:
+            return subprocess.Popen(
+                [sys.executable, "-m", *arguments],
+                cwd=self.folder,
+                env=self.environment(),
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+
+    def output(self) -> str:
+        """What the command of `start` has printed so far."""
+        return (self.folder / "output.log").read_text(errors="replace")
+
+    def wait_for(self, text: str, process: subprocess.Popen[bytes], seconds: float = 200) -> None:
+        """Return as soon as the started command prints `text`."""
+        deadline = time.monotonic() + seconds
+        while text not in self.output():
+            assert process.poll() is None, f"ended before {text!r}:\n{self.output()}"
+            assert time.monotonic() < deadline, f"no {text!r} in {seconds} s:\n{self.output()}"
+            time.sleep(0.02)
+
+    def down(self) -> None:
+        """Stop the servers and delete the state."""
+        lifecycle.down(self.settings, lambda _text: None)
+        shutil.rmtree(self.folder / ".sandbox", ignore_errors=True)
+
+
+def records(copy: Copy) -> list[Record]:
+    """The servers of the copy's sandbox."""
+    return Supervisor(copy.settings.run_dir, copy.settings.log_dir).records()
+
+
+def sessions_below(pid: int) -> list[int]:
+    """The process and all its descendants: each session of them is killed by `kill_all`."""
+    parents: dict[int, list[int]] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        parents.setdefault(int(fields[1]), []).append(int(stat.parent.name))
+    found = [pid]
+    for each in found:
+        found += parents.get(each, [])
+    return found
+
+
+def kill_all(process: subprocess.Popen[bytes]) -> None:
+    """SIGKILL for the command and everything it started, as a crash of the machine would."""
+    for pid in sessions_below(process.pid):
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+    process.wait(20)

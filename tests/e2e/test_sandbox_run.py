@@ -1,0 +1,108 @@
+"""What `make sandbox` does, on real servers with the real engine."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+from sandbox import verify, verify_reader
+from sandbox.verify_vault import leaks
+from tests.e2e import project
+from tests.e2e.project import Copy
+
+pytestmark = pytest.mark.e2e
+_ISSUER = "/api/v1/namespaces/linkerd/secrets/linkerd-identity-issuer"
+_RENEWED_SECONDS = 60
+
+
+def _preview(copy: Copy, *flags: str) -> None:
+    done = copy.run("bot", "preview", "--stack", "sandbox", "--expect-no-changes", *flags)
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+
+
+def test_everything_is_proven_after_one_run(mesh: tuple[Copy, str]) -> None:
+    """The first promise of the project: one command, a mesh, and the proof that it is one."""
+    copy, _ = mesh
+    proofs = verify.prove(copy.target, copy.folder)
+    assert len(proofs) > 20
+    assert [proof for proof in proofs if not proof.ok] == []
+
+
+def test_unchanged_program_previews_as_no_change(mesh: tuple[Copy, str]) -> None:
+    """A preview that always shows something hides the change that matters."""
+    _preview(mesh[0])
+
+
+def test_preview_after_refresh_is_empty(mesh: tuple[Copy, str]) -> None:
+    """Controllers write into our objects: what they write must not be taken for drift."""
+    _preview(mesh[0], "--refresh")
+
+
+def test_preview_stays_empty_after_issuer_renewal(mesh: tuple[Copy, str]) -> None:
+    """cert-manager renews the issuer every day: a deployment must not see that as a change."""
+    copy, _ = mesh
+    before = copy.api.request("GET", _ISSUER).body["data"]["tls.crt"]
+    assert copy.api.request("DELETE", _ISSUER).ok
+    deadline = time.monotonic() + _RENEWED_SECONDS
+    while True:
+        answer = copy.api.request("GET", _ISSUER)
+        if answer.ok and answer.body.get("data", {}).get("tls.crt") not in (None, "", before):
+            break
+        assert time.monotonic() < deadline, "cert-manager issued nothing"
+        time.sleep(0.5)
+    _preview(copy)
+    _preview(copy, "--refresh")
+    test_everything_is_proven_after_one_run(mesh)
+
+
+def test_drift_is_seen_and_set_right(mesh: tuple[Copy, str]) -> None:
+    """An empty preview proves nothing unless a real difference makes it non-empty."""
+    copy, _ = mesh
+    path = "/apis/apps/v1/namespaces/linkerd/deployments/linkerd-identity"
+    patch = {"spec": {"replicas": 1}}
+    merge = "application/merge-patch+json"
+    assert copy.api.request("PATCH", path, patch, content_type=merge).ok
+    seen = copy.run("bot", "preview", "--stack", "sandbox", "--refresh", "--expect-no-changes")
+    assert seen.returncode == 5
+    assert "linkerd-identity  (spec.replicas)" in seen.stdout
+    done = copy.run("bot", "up", "--stack", "sandbox", "--refresh", "--yes")
+    assert done.returncode == 0, done.stdout
+    assert copy.api.request("GET", path).body["spec"]["replicas"] == 3
+
+
+def test_second_run_on_running_sandbox_is_safe(mesh: tuple[Copy, str]) -> None:
+    """People type the command again: it must prove once more, and renew no anchor."""
+    copy, _ = mesh
+    before = verify_reader.read(copy.target, copy.folder / ".sandbox" / "state").anchors
+    done = copy.run("sandbox", "run", "--strict")
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    assert "the sandbox is running" in done.stdout
+    after = verify_reader.read(copy.target, copy.folder / ".sandbox" / "state").anchors
+    assert after == before
+
+
+def test_no_private_key_or_token_anywhere(mesh: tuple[Copy, str]) -> None:
+    """State, output and logs are copied into tickets: nothing in them may be worth stealing."""
+    copy, output = mesh
+    sandbox = copy.folder / ".sandbox"
+    token = (sandbox / "vault" / "root-token").read_text().strip()
+    passphrase = (sandbox / "passphrase").read_text().strip()
+    seen = copy.run("bot", "preview", "--stack", "sandbox", "--json")
+    assert json.loads(seen.stdout)["ok"]
+    files = {"run": output.encode(), "preview": (seen.stdout + seen.stderr).encode()}
+    for folder in ("state", "log", "stack"):
+        for file in (sandbox / folder).rglob("*"):
+            if file.is_file():
+                files[str(file.relative_to(sandbox))] = file.read_bytes()
+    assert any(name.startswith("state/") for name in files)
+    assert leaks(files, [token, passphrase]) == []
+    for name in ("passphrase", "vault/root-token", "stack/Pulumi.sandbox.yaml"):
+        assert (sandbox / name).stat().st_mode & 0o077 == 0, name
+
+
+def test_tracked_stack_file_is_not_written(mesh: tuple[Copy, str]) -> None:
+    """The engine writes a salt into the stack file it uses: a checkout must stay clean."""
+    tracked = mesh[0].folder / "Pulumi.sandbox.yaml"
+    assert tracked.read_bytes() == (project.PROJECT / "Pulumi.sandbox.yaml").read_bytes()
