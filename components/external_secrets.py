@@ -13,23 +13,30 @@ from components.chart import Chart, ChartRef, crd_release, helm_chart
 from components.names import EXTERNAL_SECRETS, SECRET_STORE, STORE_ACCOUNT
 
 
-class ExternalSecretsArgs(Args):
-    """The operator, and the Vault that its store reads.
+class VaultStoreArgs(Args):
+    """The Vault that a store reaches, by the auth mount of `VaultAuth`.
 
-    `auth_mount` and `role` are those of `VaultAuth`; `audiences` must hold that of the role.
+    `audiences` are those of the tokens it logs in with, and must hold that of its role.
+    """
+
+    vault_address: str
+    vault_ca_pem: str | None
+    vault_namespace: str | None
+    kv_mount: str
+    auth_mount: str
+    audiences: tuple[str, ...]
+
+
+class ExternalSecretsArgs(VaultStoreArgs):
+    """The operator, and its store's role and users.
+
     `namespaces` are the only ones whose ExternalSecrets may use the store.
     """
 
     chart: ChartRef
     crds: ChartRef
     replicas: int
-    vault_address: str
-    vault_ca_pem: str | None
-    vault_namespace: str | None
-    kv_mount: str
-    auth_mount: str
     role: str
-    audiences: tuple[str, ...]
     namespaces: tuple[str, ...]
 
 
@@ -79,35 +86,40 @@ def secret_store(args: ExternalSecretsArgs) -> Manifest:
 
     Follows https://external-secrets.io/latest/provider/hashicorp-vault/
     """
-    vault: dict[str, Any] = {
-        "server": args.vault_address,
-        "path": args.kv_mount,
-        "version": "v2",
-        "auth": {
-            "kubernetes": {
-                "mountPath": args.auth_mount,
-                "role": args.role,
-                "serviceAccountRef": {
-                    "name": STORE_ACCOUNT,
-                    "namespace": EXTERNAL_SECRETS,
-                    "audiences": list(args.audiences),
-                },
-            }
-        },
-    }
-    if args.vault_ca_pem:
-        vault["caBundle"] = base64.b64encode(args.vault_ca_pem.encode()).decode()
-    if args.vault_namespace:
-        vault["namespace"] = args.vault_namespace
+    account = {"name": STORE_ACCOUNT, "namespace": EXTERNAL_SECRETS}
     return {
         "apiVersion": "external-secrets.io/v1",
         "kind": "ClusterSecretStore",
         "metadata": {"name": SECRET_STORE},
         "spec": {
             "conditions": [{"namespaces": list(args.namespaces)}],
-            "provider": {"vault": vault},
+            "provider": {"vault": vault_provider(args, args.role, account)},
         },
     }
+
+
+def vault_provider(vault: VaultStoreArgs, role: str, account: dict[str, str]) -> dict[str, Any]:
+    """How a store reaches Vault's KV version 2, logged in with the token of a service account.
+
+    Follows https://external-secrets.io/latest/provider/hashicorp-vault/
+    """
+    made: dict[str, Any] = {
+        "server": vault.vault_address,
+        "path": vault.kv_mount,
+        "version": "v2",
+        "auth": {
+            "kubernetes": {
+                "mountPath": vault.auth_mount,
+                "role": role,
+                "serviceAccountRef": {**account, "audiences": list(vault.audiences)},
+            }
+        },
+    }
+    if vault.vault_ca_pem:
+        made["caBundle"] = base64.b64encode(vault.vault_ca_pem.encode()).decode()
+    if vault.vault_namespace:
+        made["namespace"] = vault.vault_namespace
+    return made
 
 
 def external_secret(
@@ -117,13 +129,17 @@ def external_secret(
     properties: dict[str, str],
     refresh_interval: str,
     labels: dict[str, str] | None = None,
+    secret_type: str | None = None,
 ) -> Manifest:
     """An ExternalSecret that keeps Secret `name` in step with an entry of the store.
 
     `properties` maps keys of the Secret to properties of the entry. The Secret goes with the
     ExternalSecret, but stays when the entry in Vault is gone.
     """
-    template = {"template": {"metadata": {"labels": labels}}} if labels else {}
+    made: dict[str, Any] = {"metadata": {"labels": labels}} if labels else {}
+    if secret_type:
+        made |= {"type": secret_type}
+    template = {"template": made} if made else {}
     return {
         "apiVersion": "external-secrets.io/v1",
         "kind": "ExternalSecret",

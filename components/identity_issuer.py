@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import pulumi
 
 from components.base import Args, Component, KubernetesObject, Manifest
-from components.names import CERT_MANAGER, IDENTITY_ISSUER, ISSUER_ACCOUNT, LINKERD
+from components.external_secrets import external_secret
+from components.names import (
+    CERT_MANAGER,
+    IDENTITY_ISSUER,
+    ISSUER_ACCOUNT,
+    LINKERD,
+    anchor_key_path,
+)
 
 
 class IdentityIssuerArgs(Args):
     """Who signs the issuer, and for how long.
 
-    `duration` and `renew_before` are written as cert-manager reads them (`48h`).
+    `custody` is where the signer's key lives, see docs/config.md; `refresh_interval` is for the
+    Secret with that key, in custody `cluster`. `duration` and `renew_before` are written as
+    cert-manager reads them (`48h0m0s`).
     """
 
     vault_address: str
@@ -26,13 +35,18 @@ class IdentityIssuerArgs(Args):
     role: str
     audiences: tuple[str, ...]
     signing: str
+    custody: Literal["vault", "cluster"]
     trust_domain: str
     duration: str
     renew_before: str
+    refresh_interval: str
 
 
 class IdentityIssuer(Component, area="trust"):
-    """A ClusterIssuer on Vault for the signing generation, and the issuer's Certificate.
+    """A ClusterIssuer of the signing generation, and the issuer's Certificate.
+
+    In custody `vault` Vault signs; in custody `cluster` cert-manager does, with a key that
+    External Secrets brings, so that both are alike for everything after them.
 
     `certificate` is ready when the Secret `linkerd-identity-issuer` holds a signed issuer.
     """
@@ -43,12 +57,15 @@ class IdentityIssuer(Component, area="trust"):
         self,
         name: str,
         args: IdentityIssuerArgs,
-        vault_login: Sequence[pulumi.Resource],
+        signer: Sequence[pulumi.Resource],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(name, opts)
-        grants = [self.apply(manifest, name=kind) for kind, manifest in token_grant().items()]
-        issuer = self.apply(cluster_issuer(args), *vault_login, *grants, wait_for="condition=Ready")
+        if args.custody == "vault":
+            needed = [self.apply(manifest, name=kind) for kind, manifest in token_grant().items()]
+        else:
+            needed = [self.apply(key_secret(args), wait_for="condition=Ready")]
+        issuer = self.apply(cluster_issuer(args), *signer, *needed, wait_for="condition=Ready")
         self.certificate = self.apply(
             certificate(args), issuer, name="certificate", wait_for="condition=Ready"
         )
@@ -97,8 +114,40 @@ def token_grant() -> dict[str, Manifest]:
     }
 
 
+def key_secret_name(generation: str) -> str:
+    """Name of the Secret with certificate and key of a generation in custody `cluster`."""
+    return f"linkerd-trust-anchor-{generation}-key"
+
+
+def key_secret(args: IdentityIssuerArgs) -> Manifest:
+    """The ExternalSecret that brings certificate and key of the signer from Vault."""
+    return external_secret(
+        key_secret_name(args.signing),
+        CERT_MANAGER,
+        anchor_key_path(args.signing),
+        {"tls.crt": "tls.crt", "tls.key": "tls.key"},
+        args.refresh_interval,
+        secret_type="kubernetes.io/tls",  # noqa: S106
+    )
+
+
 def cluster_issuer(args: IdentityIssuerArgs) -> Manifest:
-    """The ClusterIssuer on Vault's `sign-intermediate`; `sign/<role>` would make a leaf.
+    """The ClusterIssuer of the signing generation."""
+    spec = (
+        {"vault": vault_issuer(args)}
+        if args.custody == "vault"
+        else {"ca": {"secretName": key_secret_name(args.signing)}}
+    )
+    return {
+        "apiVersion": "cert-manager.io/v1",
+        "kind": "ClusterIssuer",
+        "metadata": {"name": cluster_issuer_name(args.signing)},
+        "spec": spec,
+    }
+
+
+def vault_issuer(args: IdentityIssuerArgs) -> dict[str, Any]:
+    """The issuer on Vault's `sign-intermediate`; `sign/<role>` would make a leaf.
 
     Follows https://cert-manager.io/docs/configuration/vault/
     """
@@ -117,12 +166,7 @@ def cluster_issuer(args: IdentityIssuerArgs) -> Manifest:
         vault["caBundle"] = base64.b64encode(args.vault_ca_pem.encode()).decode()
     if args.vault_namespace:
         vault["namespace"] = args.vault_namespace
-    return {
-        "apiVersion": "cert-manager.io/v1",
-        "kind": "ClusterIssuer",
-        "metadata": {"name": cluster_issuer_name(args.signing)},
-        "spec": {"vault": vault},
-    }
+    return vault
 
 
 def certificate(args: IdentityIssuerArgs) -> Manifest:

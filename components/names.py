@@ -27,6 +27,15 @@ def signing_policy(generation: str) -> str:
 READ_ANCHORS_POLICY = "linkerd-read-anchors"
 
 
+# Writes anchors made in the owner's cluster to Vault.
+ANCHOR_ACCOUNT = "linkerd-trust-anchor-vault"
+
+
+def anchor_key_path(generation: str) -> str:
+    """Path below the KV mount of certificate and key of a generation in custody `cluster`."""
+    return f"anchor-keys/{generation}"
+
+
 def anchor_path(generation: str) -> str:
     """Path below the KV mount at which the public certificate of a generation lies."""
     return f"anchors/{generation}"

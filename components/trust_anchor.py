@@ -12,10 +12,11 @@ from components.names import READ_ANCHORS_POLICY, anchor_path, signing_policy
 
 
 class AnchorGeneration(Args):
-    """One root: its name, and its lifetime in seconds."""
+    """A root in Vault's PKI engine: its name, lifetime in seconds, whether it was imported."""
 
     name: str
     lifetime: int
+    imported: bool = False
 
 
 class TrustAnchorArgs(Args):
@@ -32,31 +33,21 @@ class TrustAnchor(Component, area="trust"):
     """A PKI mount with one root per generation, each published to KV and with a signing policy.
 
     The root key is made by Vault as `internal`: no call of Vault's API gives it out, so it is in no
-    state file either. `certificates` maps generations to their PEM, `issuer_ids` to Vault's ids.
+    state file either. An
+    imported one is there already, and is published alike. `certificates` maps generations to PEM.
     Follows https://developer.hashicorp.com/vault/docs/secrets/pki/setup
     """
 
     certificates: dict[str, pulumi.Output[str]]
-    issuer_ids: dict[str, pulumi.Output[str]]
+    kv_mount: list[pulumi.Resource]
 
     def __init__(
         self, name: str, args: TrustAnchorArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__(name, opts)
-        longest = max(generation.lifetime for generation in args.generations)
-        pki = vault.Mount(
-            f"{name}-pki",
-            path=args.pki_mount,
-            type="pki",
-            description="Linkerd's trust anchors, made by linkerd-platform",
-            # Vault cuts what it signs to this, its own default would be 768 h.
-            max_lease_ttl_seconds=longest,
-            default_lease_ttl_seconds=longest,
-            opts=self.child(),
-        )
-        kv: list[pulumi.Resource] = []
+        self.kv_mount: list[pulumi.Resource] = []
         if args.create_kv_mount:
-            kv.append(
+            self.kv_mount.append(
                 vault.Mount(
                     f"{name}-kv",
                     path=args.kv_mount,
@@ -67,9 +58,8 @@ class TrustAnchor(Component, area="trust"):
                 )
             )
         self.certificates = {}
-        self.issuer_ids = {}
-        for generation in args.generations:
-            self._generation(args, generation, pki, kv)
+        if args.generations:
+            self._generations(args)
         vault.Policy(
             f"{name}-read-anchors",
             name=READ_ANCHORS_POLICY,
@@ -82,14 +72,53 @@ class TrustAnchor(Component, area="trust"):
             policies=[READ_ANCHORS_POLICY, *(signing_policy(g.name) for g in args.generations)],
         )
 
-    def _generation(
-        self,
-        args: TrustAnchorArgs,
-        generation: AnchorGeneration,
-        pki: vault.Mount,
-        kv: list[pulumi.Resource],
-    ) -> None:
-        name = f"{self.name}-{generation.name}"
+    def _generations(self, args: TrustAnchorArgs) -> None:
+        longest = max(generation.lifetime for generation in args.generations)
+        pki = vault.Mount(
+            f"{self.name}-pki",
+            path=args.pki_mount,
+            type="pki",
+            description="Linkerd's trust anchors, made by linkerd-platform",
+            # Vault cuts what it signs to this, its own default would be 768 h.
+            max_lease_ttl_seconds=longest,
+            default_lease_ttl_seconds=longest,
+            opts=self.child(),
+        )
+        for generation in args.generations:
+            name = f"{self.name}-{generation.name}"
+            certificate = (
+                self._imported(args.pki_mount, generation, pki)
+                if generation.imported
+                else self._root(name, args, generation, pki)
+            )
+            vault.kv.SecretV2(
+                f"{name}-certificate",
+                mount=args.kv_mount,
+                name=anchor_path(generation.name),
+                data_json=pulumi.Output.json_dumps({"certificate": certificate}),
+                opts=self.child(*self.kv_mount),
+            )
+            vault.Policy(
+                f"{name}-sign",
+                name=signing_policy(generation.name),
+                policy=sign_policy(args.pki_mount, generation.name),
+                opts=self.child(pki),
+            )
+            self.certificates[generation.name] = certificate
+
+    def _imported(
+        self, pki_mount: str, generation: AnchorGeneration, pki: vault.Mount
+    ) -> pulumi.Output[str]:
+        issuer = pkisecret.get_backend_issuer_output(
+            backend=pki_mount,
+            issuer_ref=generation.name,
+            opts=pulumi.InvokeOutputOptions(parent=self, depends_on=[pki]),
+        )
+        return issuer.certificate
+
+    def _root(
+        self, name: str, args: TrustAnchorArgs, generation: AnchorGeneration, pki: vault.Mount
+    ) -> pulumi.Output[str]:
         # A deleted root leaves its key behind, and Vault takes no two keys of one name.
         suffix = random.RandomString(
             f"{name}-key",
@@ -114,21 +143,7 @@ class TrustAnchor(Component, area="trust"):
             key_name=suffix.result.apply(lambda text: f"{generation.name}-{text}"),
             opts=self.child(pki),
         )
-        vault.kv.SecretV2(
-            f"{name}-certificate",
-            mount=args.kv_mount,
-            name=anchor_path(generation.name),
-            data_json=pulumi.Output.json_dumps({"certificate": root.certificate}),
-            opts=self.child(*kv),
-        )
-        vault.Policy(
-            f"{name}-sign",
-            name=signing_policy(generation.name),
-            policy=sign_policy(args.pki_mount, generation.name),
-            opts=self.child(pki),
-        )
-        self.certificates[generation.name] = root.certificate
-        self.issuer_ids[generation.name] = root.issuer_id
+        return root.certificate
 
 
 def sign_policy(pki_mount: str, generation: str) -> str:
@@ -145,3 +160,16 @@ def sign_policy(pki_mount: str, generation: str) -> str:
 def read_policy(*paths: str) -> str:
     """The right to read these paths, and nothing else."""
     return "".join(f'path "{path}" {{ capabilities = ["read"] }}\n' for path in paths)
+
+
+def write_policy(kv_mount: str) -> str:
+    """The right to write an anchor and its key once: without `update` nothing is overwritten.
+
+    External Secrets marks what it has written in the entry's metadata.
+    """
+    entries = [f"{kind}/*" for kind in ("anchors", "anchor-keys")]
+    return "".join(
+        f'path "{kv_mount}/data/{entry}" {{ capabilities = ["create", "read"] }}\n'
+        f'path "{kv_mount}/metadata/{entry}" {{ capabilities = ["create", "read", "update"] }}\n'
+        for entry in entries
+    )

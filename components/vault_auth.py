@@ -8,6 +8,7 @@ from pulumi_vault import kubernetes as vault_kubernetes
 
 from components.base import Args, Component, Manifest
 from components.names import (
+    ANCHOR_ACCOUNT,
     CERT_MANAGER,
     EXTERNAL_SECRETS,
     ISSUER_ACCOUNT,
@@ -15,17 +16,20 @@ from components.names import (
     STORE_ACCOUNT,
     signing_policy,
 )
-from components.trust_anchor import read_policy
+from components.trust_anchor import read_policy, write_policy
 
 ISSUER_ROLE = "linkerd-identity-issuer"
 STORE_ROLE = "external-secrets"
+ANCHOR_ROLE = "linkerd-trust-anchor"
 
 
 class VaultAuthArgs(Args):
     """The cluster as Vault sees it.
 
     `token_ttl` is in seconds. `audience` is what a role demands; `readable` are paths below the KV
-    mount that the store may read besides the anchors.
+    mount that the store may read besides the anchors. `signing` is the generation that Vault signs
+    with, None where cert-manager does. `writes_anchors` is for the owner of roots in custody
+    `cluster`.
     """
 
     cluster: str
@@ -36,7 +40,8 @@ class VaultAuthArgs(Args):
     audience: str
     token_ttl: int
     kv_mount: str
-    signing: str
+    signing: str | None
+    writes_anchors: bool = False
     readable: tuple[str, ...] = ()
 
 
@@ -48,8 +53,9 @@ class VaultAuth(Component, area="trust"):
     Follows https://developer.hashicorp.com/vault/docs/auth/kubernetes
     """
 
-    issuer_login: list[pulumi.Resource]
     store_login: list[pulumi.Resource]
+    issuer_login: list[pulumi.Resource]
+    anchor_login: list[pulumi.Resource]
 
     def __init__(
         self, name: str, args: VaultAuthArgs, opts: pulumi.ResourceOptions | None = None
@@ -74,37 +80,59 @@ class VaultAuth(Component, area="trust"):
             disable_local_ca_jwt=True,
             opts=self.child(*mount),
         )
-        policies = [READ_ANCHORS_POLICY]
-        store_policy: list[pulumi.Resource] = []
+        reads = [READ_ANCHORS_POLICY]
+        read: list[pulumi.Resource] = []
         if args.readable:
-            policies.append(f"linkerd-read-{args.cluster}")
-            store_policy.append(
-                vault.Policy(
-                    f"{name}-read",
-                    name=policies[-1],
-                    policy=read_policy(*(f"{args.kv_mount}/data/{p}" for p in args.readable)),
-                    opts=self.child(),
-                )
+            paths = [f"{args.kv_mount}/data/{path}" for path in args.readable]
+            read = [self._policy("read", args.cluster, read_policy(*paths))]
+            reads.append(f"linkerd-read-{args.cluster}")
+        self.store_login = self._login(
+            args, STORE_ROLE, EXTERNAL_SECRETS, STORE_ACCOUNT, reads, config, *read
+        )
+        self.issuer_login = []
+        if args.signing:
+            signs = [signing_policy(args.signing)]
+            self.issuer_login = self._login(
+                args, ISSUER_ROLE, CERT_MANAGER, ISSUER_ACCOUNT, signs, config
             )
-        self.issuer_login = [
-            *self._account(CERT_MANAGER, ISSUER_ACCOUNT),
-            self._role(
-                args, ISSUER_ROLE, CERT_MANAGER, ISSUER_ACCOUNT, [signing_policy(args.signing)],
-                config,
-            ),
-        ]  # fmt: skip
-        self.store_login = [
-            *self._account(EXTERNAL_SECRETS, STORE_ACCOUNT),
-            self._role(
-                args, STORE_ROLE, EXTERNAL_SECRETS, STORE_ACCOUNT, policies, config, *store_policy
-            ),
-        ]
-        self.done(mount=args.auth_mount, roles=[ISSUER_ROLE, STORE_ROLE])
+        self.anchor_login = []
+        if args.writes_anchors:
+            write = self._policy("write-anchors", args.cluster, write_policy(args.kv_mount))
+            writes = [f"linkerd-write-anchors-{args.cluster}"]
+            self.anchor_login = self._login(
+                args, ANCHOR_ROLE, CERT_MANAGER, ANCHOR_ACCOUNT, writes, config, write
+            )
+        self.done(
+            mount=args.auth_mount,
+            roles=[
+                STORE_ROLE,
+                *([ISSUER_ROLE] if args.signing else []),
+                *([ANCHOR_ROLE] if args.writes_anchors else []),
+            ],
+        )
 
-    def _account(self, namespace: str, account: str) -> list[pulumi.Resource]:
+    def _policy(self, what: str, cluster: str, policy: str) -> pulumi.Resource:
+        return vault.Policy(
+            f"{self.name}-{what}",
+            name=f"linkerd-{what}-{cluster}",
+            policy=policy,
+            opts=self.child(),
+        )
+
+    def _login(
+        self,
+        args: VaultAuthArgs,
+        role: str,
+        namespace: str,
+        account: str,
+        policies: list[str],
+        *after: pulumi.Resource,
+    ) -> list[pulumi.Resource]:
+        """A service account that may have its token reviewed, and the role it logs in with."""
         return [
             self.apply(service_account(account, namespace), name=f"{account}-{namespace}"),
             self.apply(auth_delegator(account, namespace), name=f"{account}-{namespace}-reviews"),
+            self._role(args, role, namespace, account, policies, *after),
         ]
 
     def _role(

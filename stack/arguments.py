@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from components.buoyant_cloud import BuoyantCloudArgs
 from components.cert_manager import CertManagerArgs
 from components.chart import ChartRef
+from components.cluster_anchor import ClusterAnchorArgs, ClusterGeneration
 from components.external_secrets import ExternalSecretsArgs
 from components.gateway_api import GatewayApiArgs
 from components.identity_issuer import IdentityIssuerArgs
 from components.linkerd import LinkerdArgs
-from components.names import CERT_MANAGER, LINKERD_BUOYANT
+from components.names import CERT_MANAGER, LINKERD_BUOYANT, anchor_key_path
 from components.namespaces import NamespacesArgs
 from components.trust_anchor import AnchorGeneration, TrustAnchorArgs
 from components.trust_bundle import TrustBundleArgs
-from components.vault_auth import ISSUER_ROLE, STORE_ROLE, VaultAuthArgs
+from components.vault_auth import ANCHOR_ROLE, ISSUER_ROLE, STORE_ROLE, VaultAuthArgs
 from components.viz import VizArgs
 from components.webhook_certificates import WebhookCertificatesArgs
 from stack.charts import Charts
@@ -46,8 +49,11 @@ def trust_anchor(config: StackConfig) -> TrustAnchorArgs:
         create_kv_mount=config.vault.create_kv_mount,
         trust_domain=config.trust.domain,
         generations=tuple(
-            AnchorGeneration(name=g.name, lifetime=g.lifetime.seconds)
+            AnchorGeneration(
+                name=g.name, lifetime=g.lifetime.seconds, imported=g.source == "imported"
+            )
             for g in config.trust.generations
+            if g.custody == "vault"
         ),
     )
 
@@ -66,6 +72,16 @@ class ClusterArguments:
         credentials = config.buoyant_cloud.credentials
         in_vault = config.buoyant_cloud.enabled and credentials.source == "vault"
         self.buoyant_vault_path = credentials.vault_path if in_vault else None
+        signer = config.trust.signer
+        self.signing_key_path = (
+            anchor_key_path(signer.name) if signer.custody == "cluster" else None
+        )
+        # Roots that cert-manager makes here, for Vault to keep.
+        self.own_roots = tuple(
+            ClusterGeneration(name=g.name, lifetime=g.lifetime.go)
+            for g in config.trust.generations
+            if config.owns_anchor and g.custody == "cluster" and g.source == "generated"
+        )
 
     def gateway_api(self) -> GatewayApiArgs:
         """Arguments of `GatewayApi`."""
@@ -103,8 +119,9 @@ class ClusterArguments:
             audience=self.config.vault.audience,
             token_ttl=self.config.vault.token_ttl.seconds,
             kv_mount=self.config.vault.kv_mount,
-            signing=self.config.trust.signing,
-            readable=(self.buoyant_vault_path,) if self.buoyant_vault_path else (),
+            signing=None if self.signing_key_path else self.config.trust.signing,
+            writes_anchors=bool(self.own_roots),
+            readable=tuple(filter(None, (self.buoyant_vault_path, self.signing_key_path))),
         )
 
     def external_secrets(self) -> ExternalSecretsArgs:
@@ -113,20 +130,35 @@ class ClusterArguments:
             chart=self.charts["external-secrets"],
             crds=self.charts["external-secrets-crds"],
             replicas=self.config.external_secrets.replicas,
-            vault_address=self.config.vault.address,
-            vault_ca_pem=self.config.vault.ca_pem,
-            vault_namespace=self.config.vault.namespace,
-            kv_mount=self.config.vault.kv_mount,
-            auth_mount=self.auth_mount,
             role=STORE_ROLE,
-            audiences=self.audiences,
+            **self._store(),
             namespaces=(CERT_MANAGER, *((LINKERD_BUOYANT,) if self.buoyant_vault_path else ())),
         )
+
+    def cluster_anchor(self) -> ClusterAnchorArgs:
+        """Arguments of `ClusterAnchor`."""
+        return ClusterAnchorArgs(
+            role=ANCHOR_ROLE,
+            trust_domain=self.config.trust.domain,
+            generations=self.own_roots,
+            **self._store(),
+        )
+
+    def _store(self) -> dict[str, Any]:
+        """How a store reaches Vault."""
+        return {
+            "vault_address": self.config.vault.address,
+            "vault_ca_pem": self.config.vault.ca_pem,
+            "vault_namespace": self.config.vault.namespace,
+            "kv_mount": self.config.vault.kv_mount,
+            "auth_mount": self.auth_mount,
+            "audiences": self.audiences,
+        }
 
     def trust_bundle(self) -> TrustBundleArgs:
         """Arguments of `TrustBundle`."""
         return TrustBundleArgs(
-            generations=tuple(g.name for g in self.config.trust.generations),
+            generations=tuple(g.name for g in self.config.trust.trusted),
             refresh_interval=self.refresh_interval,
         )
 
@@ -142,9 +174,11 @@ class ClusterArguments:
             role=ISSUER_ROLE,
             audiences=self.audiences,
             signing=trust.signing,
+            custody=trust.signer.custody,
             trust_domain=trust.domain,
             duration=trust.issuer.duration.go,
             renew_before=trust.issuer.renew_before.go,
+            refresh_interval=self.refresh_interval,
         )
 
     def webhook_certificates(self) -> WebhookCertificatesArgs:

@@ -101,8 +101,21 @@ class Generation(Section):
     """One trust anchor. Several may be trusted at a time; one signs."""
 
     name: Name = Field(description="Name of the generation, and of the issuer in Vault.")
+    custody: Literal["vault", "cluster"] = Field(
+        "vault",
+        description="Where the key lives. `vault`: in Vault's PKI engine, never outside. "
+        "`cluster`: in Vault's KV engine and in every cluster that signs with it.",
+    )
+    source: Literal["generated", "imported"] = Field(
+        "generated",
+        description="`imported`: a root or intermediate of your own, put there by "
+        "`python -m bot trust import`.",
+    )
     lifetime: Duration = Field(
-        Duration(3650 * 86400), description="Lifetime of the root certificate."
+        Duration(3650 * 86400), description="Lifetime of the certificate, when generated."
+    )
+    retired: bool = Field(
+        False, description="No longer trusted; the owner keeps the key until it is destroyed."
     )
 
 
@@ -143,9 +156,6 @@ class Webhooks(Section):
 class Trust(Section):
     """The trust anchor and what is signed below it."""
 
-    custody: Literal["vault"] = Field(
-        "vault", description="Where the root key lives: inside Vault's PKI engine, never outside."
-    )
     domain: Domain = Field("cluster.local", description="Trust domain of the mesh identities.")
     generations: tuple[Generation, ...] = Field(
         description="The trust anchors that are trusted, oldest first."
@@ -153,6 +163,16 @@ class Trust(Section):
     signing: Name = Field(description="Name of the generation that signs the identity issuer.")
     issuer: Issuer = Field(Issuer(), description="The identity issuer.")
     webhooks: Webhooks = Field(Webhooks(), description="The webhooks' certificates.")
+
+    @property
+    def trusted(self) -> tuple[Generation, ...]:
+        """The generations that are not retired, oldest first."""
+        return tuple(generation for generation in self.generations if not generation.retired)
+
+    @property
+    def signer(self) -> Generation:
+        """The generation that signs."""
+        return next(g for g in self.generations if g.name == self.signing)
 
 
 class GatewayApi(Section):

@@ -10,6 +10,7 @@ import pulumi_vault as vault
 
 from components.buoyant_cloud import BuoyantCloud
 from components.cert_manager import CertManager
+from components.cluster_anchor import ClusterAnchor
 from components.external_secrets import ExternalSecrets
 from components.gateway_api import GatewayApi
 from components.identity_issuer import IdentityIssuer, cluster_issuer_name
@@ -45,34 +46,46 @@ class Platform:
                 arguments.trust_anchor(config),
                 options(self.vault, random_provider()),
             )
-        self.outputs["trustAnchors"] = self._anchor_outputs(anchor)
+        published: list[pulumi.Resource] = [anchor] if anchor else []
         if config.cluster:
             refs = arguments.chart_refs(config, charts)
             made = arguments.ClusterArguments(config, config.cluster, refs)
-            self._cluster(config.cluster, made, [anchor] if anchor else [])
+            published = self._cluster(config.cluster, made, published)
+        self.outputs["trustAnchors"] = self._anchor_outputs(anchor, published)
 
-    def _anchor_outputs(self, anchor: TrustAnchor | None) -> dict[str, pulumi.Output[Any]]:
-        """Fingerprint and expiry per generation; a cluster reads what the owner published."""
-        if anchor:
-            return {name: pem.apply(describe) for name, pem in anchor.certificates.items()}
+    def _anchor_outputs(
+        self, anchor: TrustAnchor | None, published: list[pulumi.Resource]
+    ) -> dict[str, pulumi.Output[Any]]:
+        """Fingerprint and expiry per generation; what this stack does not make lies in Vault."""
+        made = anchor.certificates if anchor else {}
         return {
-            generation.name: pulumi.Output.unsecret(
-                vault.kv.get_secret_v2_output(
-                    mount=self.config.vault.kv_mount,
-                    name=anchor_path(generation.name),
-                    opts=pulumi.InvokeOutputOptions(provider=self.vault),
-                ).apply(lambda secret: describe(secret.data["certificate"]))
-            )
+            generation.name: made[generation.name].apply(describe)
+            if generation.name in made
+            else self._published(generation.name, published)
             for generation in self.config.trust.generations
         }
+
+    def _published(self, generation: str, after: list[pulumi.Resource]) -> pulumi.Output[Any]:
+        entry = vault.kv.get_secret_v2_output(
+            mount=self.config.vault.kv_mount,
+            name=anchor_path(generation),
+            opts=pulumi.InvokeOutputOptions(provider=self.vault, depends_on=after),
+        )
+        # A Vault entry is secret to the engine, whatever is in it; a certificate is public.
+        return pulumi.Output.unsecret(
+            entry.apply(lambda secret: describe(secret.data["certificate"]))
+        )
 
     def _cluster(
         self,
         cluster: Cluster,
         args: arguments.ClusterArguments,
         anchor: list[pulumi.Resource],
-    ) -> None:
-        """Every part after what it needs (docs/components/README.md has the order as a picture)."""
+    ) -> list[pulumi.Resource]:
+        """Every part after what it needs; what the anchors in Vault come from.
+
+        docs/components/README.md has the order as a picture.
+        """
         provider = kubernetes_provider(cluster)
 
         def after(*parts: pulumi.Resource) -> pulumi.ResourceOptions:
@@ -85,13 +98,21 @@ class Platform:
         secrets = ExternalSecrets(
             "external-secrets", args.external_secrets(), login.store_login, after(namespaces)
         )
+        if args.own_roots:
+            own = ClusterAnchor(
+                "cluster-anchor",
+                args.cluster_anchor(),
+                login.anchor_login,
+                after(namespaces, cert_manager, secrets),
+            )
+            anchor = [*anchor, *own.pushed]
         bundle = TrustBundle(
             "trust-bundle", args.trust_bundle(), anchor, after(namespaces, cert_manager, secrets)
         )
         issuer = IdentityIssuer(
             "identity-issuer",
             args.identity_issuer(),
-            [*login.issuer_login, *anchor],
+            [*login.issuer_login, *anchor, secrets.store],
             after(namespaces, cert_manager),
         )
         webhooks = WebhookCertificates(
@@ -123,3 +144,4 @@ class Platform:
                 "issuerRef": cluster_issuer_name(self.config.trust.signing),
             },
         }
+        return anchor

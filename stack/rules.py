@@ -76,6 +76,22 @@ def _trust(config: StackConfig) -> Iterator[Fault]:
             f"{trust.signing!r} is not one of the generations: name one of {', '.join(names)}",
             looks_at=(("trust", "generations"),),
         )
+    if names and not trust.trusted:
+        yield Fault(("trust", "generations"), "all are retired: at least one must be trusted")
+    for index, generation in enumerate(trust.generations):
+        path = ("trust", "generations", index)
+        if generation.retired and generation.name == trust.signing:
+            yield Fault(
+                (*path, "retired"),
+                f"{generation.name!r} signs the identity issuer: switch `signing` first",
+            )
+        made = generation.custody == "cluster" and generation.source == "generated"
+        if made and config.role == "owner":
+            yield Fault(
+                (*path, "custody"),
+                "is made by cert-manager, and a stack with role 'owner' has no cluster: "
+                "use role 'standalone', or source: imported",
+            )
     yield from _mounts(config.vault)
 
 

@@ -1,0 +1,144 @@
+"""The trust anchor in custody `cluster`: made once by the owner's cert-manager, kept in Vault."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pulumi
+
+from components.base import Args, Component, KubernetesObject, Manifest
+from components.external_secrets import VaultStoreArgs, vault_provider
+from components.names import ANCHOR_ACCOUNT, CERT_MANAGER, anchor_key_path, anchor_path
+
+ANCHOR_STORE = "linkerd-trust-anchor"
+
+
+class ClusterGeneration(Args):
+    """One root: its name, and its lifetime as Go writes it (`87600h0m0s`)."""
+
+    name: str
+    lifetime: str
+
+
+class ClusterAnchorArgs(VaultStoreArgs):
+    """The roots to make, and the role that writes them to Vault."""
+
+    role: str
+    trust_domain: str
+    generations: tuple[ClusterGeneration, ...]
+
+
+class ClusterAnchor(Component, area="trust"):
+    """A self-signed root per generation, pushed to Vault's KV unless there is one already.
+
+    What every cluster trusts and signs with, this one too, is what lies in Vault: should the
+    Secret here be lost, cert-manager would make another root, and nobody would come to know it.
+    The key is in Secrets and in Vault, and in no state file. `pushed` is ready when it lies there.
+    """
+
+    pushed: list[KubernetesObject]
+
+    def __init__(
+        self,
+        name: str,
+        args: ClusterAnchorArgs,
+        vault_login: Sequence[pulumi.Resource],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__(name, opts)
+        store = self.apply(secret_store(args), *vault_login, wait_for="condition=Ready")
+        issuer = self.apply(self_signed(), name="issuer", wait_for="condition=Ready")
+        self.pushed = []
+        for generation in args.generations:
+            root = self.apply(
+                root_certificate(generation, args.trust_domain),
+                issuer,
+                wait_for="condition=Ready",
+                # A root that went by mistake would take the fleet's next issuer with it.
+                opts=pulumi.ResourceOptions(retain_on_delete=True),
+            )
+            self.pushed.append(
+                self.apply(
+                    push_secret(generation.name),
+                    root,
+                    store,
+                    name=f"{generation.name}-push",
+                    wait_for="condition=Ready",
+                )
+            )
+        self.done(generations=[generation.name for generation in args.generations])
+
+
+def origin(generation: str) -> str:
+    """Name of the root's Certificate and Secret in the owner's cluster."""
+    return f"linkerd-trust-anchor-{generation}-origin"
+
+
+def secret_store(args: ClusterAnchorArgs) -> Manifest:
+    """The SecretStore through which roots are written; only `cert-manager` can use it."""
+    return {
+        "apiVersion": "external-secrets.io/v1",
+        "kind": "SecretStore",
+        "metadata": {"name": ANCHOR_STORE, "namespace": CERT_MANAGER},
+        "spec": {"provider": {"vault": vault_provider(args, args.role, {"name": ANCHOR_ACCOUNT})}},
+    }
+
+
+def self_signed() -> Manifest:
+    """The issuer of the roots."""
+    return {
+        "apiVersion": "cert-manager.io/v1",
+        "kind": "Issuer",
+        "metadata": {"name": ANCHOR_STORE, "namespace": CERT_MANAGER},
+        "spec": {"selfSigned": {}},
+    }
+
+
+def root_certificate(generation: ClusterGeneration, trust_domain: str) -> Manifest:
+    """The root, which is never renewed: another anchor is another generation.
+
+    Four public installations renew theirs by an ordinary `renewBefore`, and stop the mesh with it.
+    https://cert-manager.io/docs/reference/api-docs/#cert-manager.io/v1.CertificateSpec
+    """
+    return {
+        "apiVersion": "cert-manager.io/v1",
+        "kind": "Certificate",
+        "metadata": {"name": origin(generation.name), "namespace": CERT_MANAGER},
+        "spec": {
+            "secretName": origin(generation.name),
+            "commonName": f"root.linkerd.{trust_domain}",
+            "isCA": True,
+            "duration": generation.lifetime,
+            "renewal": {"policy": "Disabled"},
+            "privateKey": {"algorithm": "ECDSA", "size": 256, "rotationPolicy": "Never"},
+            "usages": ["cert sign", "crl sign"],
+            "issuerRef": {"group": "cert-manager.io", "kind": "Issuer", "name": ANCHOR_STORE},
+        },
+    }
+
+
+def push_secret(generation: str) -> Manifest:
+    """Certificate and key to one entry of KV, the certificate alone to another.
+
+    `IfNotExists` leaves alone what is there; Vault's policy allows no update either.
+    Follows https://external-secrets.io/latest/api/pushsecret/
+    """
+    whole: dict[str, Any] = {"remoteRef": {"remoteKey": anchor_key_path(generation)}}
+    public = {
+        "secretKey": "tls.crt",
+        "remoteRef": {"remoteKey": anchor_path(generation), "property": "certificate"},
+    }
+    return {
+        "apiVersion": "external-secrets.io/v1alpha1",
+        "kind": "PushSecret",
+        "metadata": {"name": origin(generation), "namespace": CERT_MANAGER},
+        "spec": {
+            "refreshInterval": "1h0m0s",
+            "updatePolicy": "IfNotExists",
+            "deletionPolicy": "None",
+            "secretStoreRefs": [{"kind": "SecretStore", "name": ANCHOR_STORE}],
+            "selector": {"secret": {"name": origin(generation)}},
+            "data": [{"match": whole}, {"match": public}],
+        },
+    }
