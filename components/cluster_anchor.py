@@ -121,7 +121,7 @@ def root_certificate(generation: ClusterGeneration, trust_domain: str) -> Manife
 def push_secret(generation: str) -> Manifest:
     """Certificate and key to one entry of KV, the certificate alone to another.
 
-    `IfNotExists` leaves alone what is there; Vault's policy allows no update either.
+    `IfNotExists` leaves alone what is there.
     Follows https://external-secrets.io/latest/api/pushsecret/
     """
     whole: dict[str, Any] = {"remoteRef": {"remoteKey": anchor_key_path(generation)}}

@@ -163,13 +163,13 @@ def read_policy(*paths: str) -> str:
 
 
 def write_policy(kv_mount: str) -> str:
-    """The right to write an anchor and its key once: without `update` nothing is overwritten.
+    """The right to write anchors and their keys; for the owner's cluster alone.
 
-    External Secrets marks what it has written in the entry's metadata.
+    `update` is needed for a first write too, because External Secrets marks the entry's metadata
+    before it writes the entry. What keeps an entry is `IfNotExists`, and KV's older versions.
     """
-    entries = [f"{kind}/*" for kind in ("anchors", "anchor-keys")]
     return "".join(
-        f'path "{kv_mount}/data/{entry}" {{ capabilities = ["create", "read"] }}\n'
-        f'path "{kv_mount}/metadata/{entry}" {{ capabilities = ["create", "read", "update"] }}\n'
-        for entry in entries
+        f'path "{kv_mount}/{part}/{kind}/*" {{ capabilities = ["create", "read", "update"] }}\n'
+        for kind in ("anchors", "anchor-keys")
+        for part in ("data", "metadata")
     )
