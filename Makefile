@@ -22,8 +22,8 @@ $(STAMP): requirements.txt
 		if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
 		then found=$$python; break; fi; done; \
 	if [ -z "$${found:-}" ]; then \
-		echo "make: Python 3.11 or newer is needed, and neither $(PYTHON) nor python3 is one:" \
-			"install it, or name it as in 'make PYTHON=/path/to/python3.12'" >&2; exit 3; fi; \
+		echo "make: Python 3.11 or newer is needed, and none is on PATH: install it," \
+			"or name it as in 'make PYTHON=/path/to/python3.12'" >&2; exit 3; fi; \
 	$(PY) -c '' 2>/dev/null || "$$found" -m venv --clear $(VENV)
 	@$(PY) -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
 	@$(PY) -m compileall -q $(VENV)/lib || true  # some packages ship templates that are no Python

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from sandbox import pki
-from sandbox.processes import Supervisor
+from sandbox.processes import Supervisor, python_path
 from sandbox.rest import Client
 from sandbox.settings import HOST, Settings
 
@@ -82,6 +83,28 @@ def start_etcd(supervisor: Supervisor, settings: Settings, tools: Mapping[str, P
     supervisor.start("etcd", [str(tools["etcd"]), *_flags(flags)])
 
 
+def start_pod_network(supervisor: Supervisor, settings: Settings) -> None:
+    """Start what answers the API server's calls to services (does not wait)."""
+    task = {
+        "socket": str(settings.pod_network_socket),
+        "nameless_cert": str(settings.pki_dir / "components.crt"),
+        "nameless_key": str(settings.pki_dir / "components.key"),
+        **admin_login(settings),
+    }
+    command = [sys.executable, "-m", "sandbox.pod_network", json.dumps(task)]
+    supervisor.start("pod-network", command, env=python_path())
+
+
+def admin_login(settings: Settings) -> dict[str, str]:
+    """Return address, authority and the administrator's certificate for a helper process."""
+    return {
+        "base": settings.kube_host,
+        "ca": str(settings.pki_dir / "ca.crt"),
+        "cert": str(settings.pki_dir / "admin.crt"),
+        "key": str(settings.pki_dir / "admin.key"),
+    }
+
+
 def start_api_server(supervisor: Supervisor, settings: Settings, tools: Mapping[str, Path]) -> None:
     """Start the API server (does not wait, see wait_api_server)."""
     keys, ports = settings.pki_dir, settings.ports
@@ -146,7 +169,6 @@ def start_controllers(
         "use-service-account-credentials": "true",
         "cluster-signing-cert-file": keys / "ca.crt",
         "cluster-signing-key-file": keys / "ca.key",
-        # Deployments follow their pods at once instead of in batches.
         "concurrent-deployment-syncs": 10,
         "concurrent-replicaset-syncs": 10,
     }
@@ -252,16 +274,16 @@ def _write_api_server_config(settings: Settings) -> None:
             "conditions": [{"path": path} for path in ("/livez", "/readyz", "/healthz")],
         },
     }
-    # Calls to services of the cluster go to a socket that does not exist: they fail at once, and
-    # no packet for a service address ever leaves the machine.
-    nowhere = {
+    # Calls to services of the cluster end in sandbox.pod_network: no packet for a service or pod
+    # address ever leaves the machine.
+    proxy = {
         "proxyProtocol": "HTTPConnect",
-        "transport": {"uds": {"udsName": str(settings.state_dir / "no-pod-network.sock")}},
+        "transport": {"uds": {"udsName": str(settings.pod_network_socket)}},
     }
     egress = {
         "apiVersion": "apiserver.k8s.io/v1beta1",
         "kind": "EgressSelectorConfiguration",
-        "egressSelections": [{"name": "cluster", "connection": nowhere}],
+        "egressSelections": [{"name": "cluster", "connection": proxy}],
     }
     for name, document in (("authentication", authentication), ("egress", egress)):
         (settings.state_dir / f"{name}.json").write_text(json.dumps(document))

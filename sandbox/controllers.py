@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from sandbox.processes import Supervisor
+from sandbox.cluster import admin_login
+from sandbox.processes import Supervisor, python_path
 from sandbox.settings import HOST, Settings
 
 TRUST_NAMESPACE = "cert-manager"
-PROJECT = Path(__file__).resolve().parent.parent
 
 # What must be served before the operator starts: the kinds it watches.
 _CERTIFICATES = {
@@ -82,10 +81,7 @@ def start_with(
 
         tools = toolchain.ensure([TOOL[name]])
     task = {
-        "base": settings.kube_host,
-        "ca": str(settings.pki_dir / "ca.crt"),
-        "cert": str(settings.pki_dir / "admin.crt"),
-        "key": str(settings.pki_dir / "admin.key"),
+        **admin_login(settings),
         "command": command(settings, tools, name),
         "served": SERVED[name],
     }
@@ -98,9 +94,3 @@ def stop(settings: Settings, name: str) -> None:
     if name not in SERVED:
         raise KeyError(f"{name!r} is no operator of the sandbox; there are {', '.join(NAMES)}")
     Supervisor(settings.run_dir, settings.log_dir).stop(name)
-
-
-def python_path() -> dict[str, str]:
-    """Return the environment in which `python -m sandbox...` works from any folder."""
-    rest = os.environ.get("PYTHONPATH")
-    return {"PYTHONPATH": f"{PROJECT}{os.pathsep}{rest}" if rest else str(PROJECT)}

@@ -15,11 +15,14 @@ from pathlib import Path
 
 from sandbox import cluster, controllers, pki, toolchain, vault, watchdog
 from sandbox.cluster import Endpoints
-from sandbox.processes import StartError, Supervisor, signals_held
+from sandbox.processes import StartError, Supervisor, python_path, signals_held
 from sandbox.settings import Ports, Settings, check_free
 
-SERVERS = ("etcd", "vault", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kwok")
-PROCESSES = (watchdog.NAME, *SERVERS, *controllers.NAMES)
+PROCESSES = (
+    *(watchdog.NAME, "etcd", "pod-network", "kube-apiserver", vault.NAME),
+    *("kube-controller-manager", "kube-scheduler", "kwok"),
+    *controllers.NAMES,
+)
 NODES_SECONDS = 60.0
 # The state is thrown away, so nothing is lost by stopping without ceremony.
 GRACE_SECONDS = 2.0
@@ -55,6 +58,7 @@ def down(settings: Settings, progress: Callable[[str], None] = print) -> None:
     with _only_one(settings.state_dir), signals_held():
         say = _with_seconds(progress)
         Supervisor(settings.run_dir, settings.log_dir).stop_all(GRACE_SECONDS)
+        settings.pod_network_socket.unlink(missing_ok=True)
         shutil.rmtree(settings.state_dir)
         say("stopped, state deleted")
 
@@ -108,8 +112,9 @@ def _start_all(
     # First of all, so that there is no moment at which an abandoned server would stay for good.
     life = [sys.executable, "-m", "sandbox.watchdog", str(settings.state_dir)]
     life.append(str(settings.ttl_seconds))
-    supervisor.start(watchdog.NAME, life, env=controllers.python_path())
+    supervisor.start(watchdog.NAME, life, env=python_path())
     cluster.start_etcd(supervisor, settings, tools)
+    cluster.start_pod_network(supervisor, settings)
     cluster.start_api_server(supervisor, settings, tools)
     vault.start(supervisor, settings, tools)
     say("etcd, kube-apiserver and vault are starting")

@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 STOP_SECONDS = 10.0
+PROJECT = Path(__file__).resolve().parent.parent
 _HELD_BACK = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 
 
@@ -193,6 +194,12 @@ class Supervisor:
         with signals_held():
             for name in reversed(self.started):
                 self.stop(name, grace)
+
+
+def python_path() -> dict[str, str]:
+    """Return the environment in which `python -m sandbox...` works from any folder."""
+    rest = os.environ.get("PYTHONPATH")
+    return {"PYTHONPATH": f"{PROJECT}{os.pathsep}{rest}" if rest else str(PROJECT)}
 
 
 # Kept so that a child's exit is collected; a collected Popen object would complain that it runs.

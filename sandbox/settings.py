@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import socket
+import tempfile
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 HOST = "127.0.0.1"
 DEFAULT_TTL_SECONDS = 8 * 3600
+_SOCKET_PATH_BYTES = 100  # The least that systems allow is 103 (unix(7), unix(4)).
 
 
 class PortTakenError(Exception):
@@ -77,6 +80,15 @@ class Settings:
     def kubeconfig(self) -> Path:
         """Cluster administrator's kubeconfig (mode 0600)."""
         return self.state_dir / "kubeconfig"
+
+    @property
+    def pod_network_socket(self) -> Path:
+        """Where the API server's calls to services go; a socket's path is at most 107 bytes."""
+        path = self.state_dir / "pod-network.sock"
+        if len(os.fsencode(path)) <= _SOCKET_PATH_BYTES:
+            return path
+        name = hashlib.sha256(os.fsencode(path)).hexdigest()[:16]
+        return Path(tempfile.gettempdir()) / f"sandbox-{name}.sock"
 
     @property
     def kube_host(self) -> str:

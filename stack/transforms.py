@@ -70,5 +70,5 @@ def annotated(props: Any, annotations: dict[str, str]) -> dict[str, Any]:
 
 def opened(props: Any) -> dict[str, Any]:
     """A webhook configuration that looks at no object; its certificates stay as they are."""
-    webhooks = [{**hook, "objectSelector": _NOBODY} for hook in props["webhooks"]]
+    webhooks = [{**hook, "objectSelector": _NOBODY} for hook in props.get("webhooks") or []]
     return {**props, "webhooks": webhooks}

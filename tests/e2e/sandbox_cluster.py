@@ -61,6 +61,12 @@ class Cluster:
             assert time.monotonic() < deadline, f"{path} after {seconds} s: {found}"
             time.sleep(0.1)
 
+    def wait_gone(self, path: str, seconds: float = 30.0) -> None:
+        deadline = time.monotonic() + seconds
+        while self.get(path):
+            assert time.monotonic() < deadline, f"{path} is still there after {seconds} s"
+            time.sleep(0.2)
+
     def wait_for(self, path: str, kind: str, status: str = "True", seconds: float = 30.0) -> dict:
         return self.wait(
             path,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import shutil
 import tarfile
 from pathlib import Path
 
@@ -44,10 +43,21 @@ END
 """
 
 
+def _charts() -> dict[str, dict[str, dict[str, str]]]:
+    """The list of charts, without the digests: the archives are made by the test."""
+    listed: dict[str, dict[str, dict[str, str]]] = yaml.safe_load(
+        (PROJECT_DIR / "charts.yaml").read_text(encoding="utf-8")
+    )
+    for entries in listed.values():
+        for entry in entries.values():
+            entry.pop("digest", None)
+    return listed
+
+
 def project(folder: Path, **stacks: object) -> Path:
     """A folder with charts.yaml and a stack file for each name; text is written as it is."""
     folder.mkdir(exist_ok=True)
-    shutil.copy(PROJECT_DIR / "charts.yaml", folder)
+    (folder / "charts.yaml").write_text(yaml.safe_dump(_charts()), encoding="utf-8")
     for name, content in stacks.items():
         text = content if isinstance(content, str) else yaml.safe_dump(content)
         (folder / f"Pulumi.{name}.yaml").write_text(text, encoding="utf-8")
@@ -64,13 +74,15 @@ def stack_file(name: str) -> dict[str, dict[str, object]]:
 def archives(folder: Path) -> Path:
     """A chart cache with an archive for every entry of charts.yaml, each with next to nothing."""
     folder.mkdir(exist_ok=True)
-    listed = yaml.safe_load((PROJECT_DIR / "charts.yaml").read_text(encoding="utf-8"))
+    listed = _charts()
     for name, entry in listed["charts"].items():
-        content = yaml.safe_dump({"apiVersion": "v2", "name": name, "version": entry["version"]})
+        head = yaml.safe_dump({"apiVersion": "v2", "name": name, "version": entry["version"]})
+        files = {"Chart.yaml": head, "templates/crds/things.yaml": "kind: CustomResourceDefinition"}
         with tarfile.open(folder / f"{name}-{entry['version']}.tgz", "w:gz") as tar:
-            info = tarfile.TarInfo(f"{name}/Chart.yaml")
-            info.size = len(content)
-            tar.addfile(info, io.BytesIO(content.encode()))
+            for path, content in files.items():
+                info = tarfile.TarInfo(f"{name}/{path}")
+                info.size = len(content)
+                tar.addfile(info, io.BytesIO(content.encode()))
     for name, entry in listed["manifests"].items():
         crd = {"kind": "CustomResourceDefinition", "metadata": {"name": "things.example.com"}}
         (folder / f"{name}-{entry['version']}.yaml").write_text(json.dumps(crd), encoding="utf-8")

@@ -108,6 +108,19 @@ def test_a_chart_that_helm_refuses_fails_the_plan(
 
 
 @pytest.mark.usefixtures("secret_project")
+def test_a_damaged_archive_is_not_taken_for_a_missing_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A plan that goes on with a warning would hide that somebody changed the archive."""
+    (archive,) = (tmp_path / "charts").glob("cert-manager-*.tgz")
+    archive.write_bytes(b"no archive")
+    assert cli.main(["plan", "--stack", "staging"]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith(str(archive))
+
+
+@pytest.mark.usefixtures("secret_project")
 def test_no_secret_is_shown_or_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A plan is posted where anybody reads it; its cache outlives it."""
     assert cli.main(["plan", "--all"]) == 0

@@ -188,9 +188,7 @@ def test_an_archive_with_another_digest_is_not_linked(project: Path) -> None:
     (project / "charts.yaml").write_text(yaml.safe_dump(listed), encoding="utf-8")
     charts = Charts(project)
     for ref in (charts.chart("a"), charts.crds("a")):
-        with pytest.raises(
-            ChartError, match=r"its digest is sha256:.*, charts.yaml has sha256:000"
-        ):
+        with pytest.raises(ChartError, match=r"its digest is .*, charts.yaml has sha256:000"):
             charts.link(ref)
 
 

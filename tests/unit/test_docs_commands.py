@@ -47,8 +47,10 @@ def commands() -> list[tuple[str, str]]:
     return [
         (str(page.relative_to(PROJECT)), line)
         for page in PAGES
-        for block in re.findall(r"^```sh\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
-        for line in block.splitlines()
+        for block in re.findall(
+            r"^ *```sh\n(.*?)^ *```", page.read_text(), re.DOTALL | re.MULTILINE
+        )
+        for line in map(str.strip, block.splitlines())
         if line and not line.startswith("#")
     ]
 
