@@ -15,6 +15,7 @@ from bot.mock_values import plain
 from components import (
     buoyant_cloud,
     cert_manager,
+    cluster_anchor,
     external_secrets,
     gateway_api,
     identity_issuer,
@@ -148,6 +149,16 @@ def arguments() -> dict[type[Component], Args]:
             replicas=2,
             trust_manager_replicas=2,
         ),
+        cluster_anchor.ClusterAnchor: cluster_anchor.ClusterAnchorArgs(
+            kv_mount="linkerd/kv",
+            role="linkerd-trust-anchor",
+            trust_domain="cluster.local",
+            generations=(
+                cluster_anchor.ClusterGeneration(name="anchor-1", lifetime="87600h0m0s"),
+                cluster_anchor.ClusterGeneration(name="anchor-2", lifetime="43800h0m0s"),
+            ),
+            **vault,
+        ),
         external_secrets.ExternalSecrets: external_secrets.ExternalSecretsArgs(
             chart=chart("external-secrets"),
             crds=chart("external-secrets-crds"),
@@ -167,6 +178,8 @@ def arguments() -> dict[type[Component], Args]:
             trust_domain="cluster.local",
             duration="48h0m0s",
             renew_before="25h0m0s",
+            custody="vault",
+            refresh_interval="10m0s",
             **vault,
         ),
         linkerd.Linkerd: linkerd.LinkerdArgs(
@@ -232,6 +245,7 @@ def arguments() -> dict[type[Component], Args]:
 
 # What a component takes between its arguments and its options.
 _NEEDS: dict[type[Component], tuple[Any, ...]] = {
+    cluster_anchor.ClusterAnchor: ((),),
     external_secrets.ExternalSecrets: ((),),
     identity_issuer.IdentityIssuer: ((),),
     linkerd.Linkerd: ((),),
