@@ -32,7 +32,7 @@ _TEXTS: dict[object, str] = {
 _INTRO = f"""\
 # Stack config
 
-Generated from the models in `stack/config.py` by `make docs`; change it there.
+Generated from the models in `stack/config*.py` by `make docs`; change it there.
 
 A stack file `Pulumi.<stack>.yaml` has one key per section below `config:`, each beginning with
 `{PROJECT}:`. What is not listed here is an error: it names the file, the line, the key and
