@@ -25,7 +25,9 @@ class Generation(Section):
         "`python -m bot trust import`.",
     )
     lifetime: Duration = Field(
-        Duration(3650 * 86400), description="Lifetime of the certificate, when generated."
+        Duration(3650 * 86400),
+        description="Lifetime of the certificate: of one to generate, or as an imported one has "
+        "it.",
     )
     retired: bool = Field(
         False, description="No longer trusted; the owner keeps the key until it is destroyed."

@@ -53,14 +53,22 @@ _RULES = f"""\
 ## Rules between keys
 
 - Role `owner` has no cluster; `cluster` and `standalone` need one.
-- `trust.signing` is one of `trust.generations`, and no generation is listed twice.
+- `trust.signing` is one of `trust.generations` and not retired, at least one is trusted, and none
+  is listed twice or called `...-key` or `...-origin`, as the Secrets of keys are.
+- A generation in custody `cluster` that is generated needs a cluster to be made in: role
+  `standalone`, or `cluster`, which reads what the owner has made.
+- What Vault can sign is known here only for a root that this program generates in custody `vault`:
+  the PKI mount is tuned to the longest of them. Of an imported one `lifetime` is what you say it
+  has, and Vault or cert-manager cut an issuer to what is left of it.
 - `trust.issuer.renewBefore` is longer than `leafLifetime` and `clockSkew` together; a leaf lives
   shorter than the issuer, the issuer shorter than each generation.
 - A `renewBefore` is at least {rules.MIN_RENEW_BEFORE} and shorter than its `duration`, which is at
-  least {rules.MIN_DURATION}; a webhook certificate does not outlive its CA.
+  least {rules.MIN_DURATION}; a webhook certificate does not outlive its CA, whose
+  `caRenewBefore` is at most half of `caDuration`.
+- `vault.tokenTtl` is at most {rules.MAX_TOKEN_TTL} where the auth mount is made here.
 - `linkerd.ha` needs {rules.HA_REPLICAS} replicas or more.
 - `vault.pkiMount` and `vault.kvMount` do not lie one in the other, nor in what Vault keeps for
-  itself; `buoyantCloud.credentials.vaultPath` does not lie below `anchors/`.
+  itself; `buoyantCloud.credentials.vaultPath` does not lie below `anchors/` or `anchor-keys/`.
 - `caPem` and `caFile` exclude each other, and hold certificates alone; the cluster needs one.
 - `gatewayApi.version` is {" to ".join(".".join(map(str, v)) for v in rules.GATEWAY_API_SUPPORTED)}.
 - `buoyantCloud.credentials`: `clientId` and `clientSecret` go with source `config`, and only with

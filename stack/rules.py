@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from cryptography import x509
 
 from stack.config import Cluster, StackConfig, Vault
+from stack.config_trust import Webhooks
 from stack.faults import Fault
 from stack.values import Duration, shown
 
@@ -18,6 +19,10 @@ MIN_RENEW_BEFORE = Duration(300)
 # Linkerd 2.20 reads these: https://linkerd.io/2/features/gateway-api/
 GATEWAY_API_SUPPORTED = ((1, 2, 1), (1, 5, 1))
 HA_REPLICAS = 3
+# Vault cuts the tokens of an auth mount to this, without an error, unless the mount says more.
+MAX_TOKEN_TTL = Duration(768 * 3600)
+# With these a generation would be called like the Secret of another's key.
+_ENDINGS = ("-key", "-origin")
 
 
 def check(config: StackConfig) -> list[Fault]:
@@ -45,6 +50,9 @@ def _role(config: StackConfig) -> Iterator[Fault]:
         )
     if config.cluster:
         yield from _networks(config.cluster.networks)
+        if config.cluster.name == "anchors":
+            message = "is the name of Vault's policy for all clusters: take another"
+            yield Fault(("cluster", "name"), f"'anchors' {message}")
 
 
 def _networks(networks: Sequence[str]) -> Iterator[Fault]:
@@ -92,7 +100,20 @@ def _trust(config: StackConfig) -> Iterator[Fault]:
                 "is made by cert-manager, and a stack with role 'owner' has no cluster: "
                 "use role 'standalone', or source: imported",
             )
+        if generation.name.endswith(_ENDINGS):
+            endings = " or ".join(repr(ending) for ending in _ENDINGS)
+            yield Fault(
+                (*path, "name"),
+                f"{generation.name!r} ends in {endings}, as the Secrets of keys do: take another",
+            )
     yield from _mounts(config.vault)
+    if config.vault.create_auth_mount and config.vault.token_ttl > MAX_TOKEN_TTL:
+        yield Fault(
+            ("vault", "tokenTtl"),
+            f"{config.vault.token_ttl} is more than Vault gives at this mount: "
+            f"write at most {MAX_TOKEN_TTL}",
+            looks_at=(("vault", "createAuthMount"),),
+        )
 
 
 # Vault keeps these for itself.
@@ -145,6 +166,7 @@ def _webhooks(config: StackConfig) -> Iterator[Fault]:
     webhooks = config.trust.webhooks
     path = ("trust", "webhooks")
     yield from _renewal((*path, "caDuration"), webhooks.ca_duration, webhooks.ca_renew_before)
+    yield from _reversed(path, webhooks)
     yield from _renewal((*path, "duration"), webhooks.duration, webhooks.renew_before)
     if webhooks.duration > webhooks.ca_renew_before:
         yield Fault(
@@ -152,6 +174,19 @@ def _webhooks(config: StackConfig) -> Iterator[Fault]:
             f"{webhooks.duration} must not be longer than caRenewBefore "
             f"({webhooks.ca_renew_before}), else a certificate outlives its CA",
             looks_at=((*path, "caRenewBefore"),),
+        )
+
+
+def _reversed(path: tuple[str, ...], webhooks: Webhooks) -> Iterator[Fault]:
+    """A lifetime taken for the time left: a CA of a year that is renewed in its second month."""
+    duration, before = webhooks.ca_duration, webhooks.ca_renew_before
+    if duration.seconds < 2 * before.seconds < 2 * duration.seconds:
+        age = Duration(duration.seconds - before.seconds)
+        yield Fault(
+            (*path, "caRenewBefore"),
+            f"{before} counts back from the end, so the CA would be renewed at {age} of "
+            f"{duration}: write at most half of caDuration, such as {age}",
+            looks_at=((*path, "caDuration"),),
         )
 
 
@@ -230,9 +265,12 @@ def _extensions(config: StackConfig) -> Iterator[Fault]:
             )
         if credentials.source == "config" and value is None and config.buoyant_cloud.enabled:
             yield Fault(path, "missing: source 'config' needs it", looks_at=source)
-    if credentials.source == "vault" and f"{credentials.vault_path}/".startswith("anchors/"):
-        yield Fault(
-            ("buoyantCloud", "credentials", "vaultPath"),
-            f"{credentials.vault_path!r}: every cluster may read what is below anchors/: "
-            "take another path",
-        )
+    path = ("buoyantCloud", "credentials", "vaultPath")
+    if credentials.source == "vault":
+        for kind, whose in (("anchors", "every cluster"), ("anchor-keys", "a signing cluster")):
+            if f"{credentials.vault_path}/".startswith(f"{kind}/"):
+                yield Fault(
+                    path,
+                    f"{credentials.vault_path!r}: {whose} may read what is below {kind}/: "
+                    "take another path",
+                )
