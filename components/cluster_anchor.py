@@ -15,10 +15,15 @@ ANCHOR_STORE = "linkerd-trust-anchor"
 
 
 class ClusterGeneration(Args):
-    """One root: its name, and its lifetime as Go writes it (`87600h0m0s`)."""
+    """One root: its name, and its lifetime as Go writes it (`87600h0m0s`).
+
+    A `retired` one is kept, and pushed no more: Vault's entry would come back within the hour
+    after somebody destroyed it.
+    """
 
     name: str
     lifetime: str
+    retired: bool = False
 
 
 class ClusterAnchorArgs(VaultStoreArgs):
@@ -55,9 +60,9 @@ class ClusterAnchor(Component, area="trust"):
                 root_certificate(generation, args.trust_domain),
                 issuer,
                 wait_for="condition=Ready",
-                # A root that went by mistake would take the fleet's next issuer with it.
-                opts=pulumi.ResourceOptions(retain_on_delete=True),
             )
+            if generation.retired:
+                continue
             self.pushed.append(
                 self.apply(
                     push_secret(generation.name),

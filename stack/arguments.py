@@ -78,7 +78,7 @@ class ClusterArguments:
         )
         # Roots that cert-manager makes here, for Vault to keep.
         self.own_roots = tuple(
-            ClusterGeneration(name=g.name, lifetime=g.lifetime.go)
+            ClusterGeneration(name=g.name, lifetime=g.lifetime.go, retired=g.retired)
             for g in config.trust.generations
             if config.owns_anchor and g.custody == "cluster" and g.source == "generated"
         )

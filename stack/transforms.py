@@ -16,6 +16,7 @@ _KEPT_TYPES = frozenset(
     }
 )
 _RELEASE = "kubernetes:helm.sh/v3:Release"
+_CERTIFICATE = "kubernetes:cert-manager.io/v1:Certificate"
 _WAIT_FOR_CA = {"pulumi.com/waitFor": "jsonpath={.webhooks[0].clientConfig.caBundle}"}
 _SKIP_AWAIT = {"pulumi.com/skipAwait": "true"}
 # No object has this label, so no request is sent.
@@ -23,8 +24,9 @@ _NOBODY = {"matchLabels": {"linkerd-platform.io/webhook-answers": "true"}}
 
 
 def is_kept(type_: str, name: str) -> bool:
-    """True for what a mistake must not delete: CRDs, their releases, Vault's mounts and roots."""
-    return type_ in _KEPT_TYPES or (type_ == _RELEASE and name.endswith("-crds"))
+    """True for what a mistake must not delete: CRDs, their releases, Vault's mounts, all roots."""
+    named = {_RELEASE: "-crds", _CERTIFICATE: "-origin"}.get(type_)
+    return type_ in _KEPT_TYPES or (named is not None and name.endswith(named))
 
 
 def register(*, protect: bool, open_webhooks: bool) -> None:
