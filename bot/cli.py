@@ -17,7 +17,7 @@ from bot.exit_codes import BAD_INPUT, DONE, INTERRUPTED, BotError
 from stack.charts import ChartError
 from stack.faults import ConfigError
 
-COMMANDS = ["bot.plan", "bot.preview", "bot.up", "bot.destroy"]
+COMMANDS = ["bot.plan", "bot.preview", "bot.up", "bot.destroy", "bot.trust"]
 Subparsers = Any  # argparse keeps the name of its class to itself.
 
 

@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 
-from bot import engine, engine_report, engine_target
+from bot import engine, engine_report, engine_target, trust_fleet
 from bot.cli import Subparsers
 from bot.engine import Engine, Result
 from bot.engine_target import Target
@@ -52,6 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command."""
     search = engine.FoundMeanwhile()
     target = engine_target.of(arguments.stack)
+    trust_fleet.guard(target)
     result = preview(search.engine(), target, refresh=arguments.refresh, timeout=arguments.timeout)
     if arguments.json:
         sys.stdout.write(f"{json.dumps(engine_report.document(result), indent=2)}\n")

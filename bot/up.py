@@ -6,7 +6,7 @@ import argparse
 import sys
 import time
 
-from bot import engine, engine_recover, engine_report, engine_target, preview
+from bot import engine, engine_recover, engine_report, engine_target, preview, trust_fleet
 from bot.cli import Subparsers
 from bot.engine import Engine, Result
 from bot.engine_target import Target
@@ -28,6 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command; raises BadInputError where nobody can be asked and `--yes` is not given."""
     search = engine.FoundMeanwhile()
     target = engine_target.of(arguments.stack)
+    trust_fleet.guard(target)
     found = search.engine()
     if not arguments.yes:
         needs_terminal("up")

@@ -1,0 +1,154 @@
+"""`python -m bot trust destroy-key`: the end of a retired generation's key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from bot import trust_vault
+from bot.engine_target import Target
+from bot.exit_codes import BadInputError, BotError, RefusedError
+from bot.trust_chain import anchor_of, fingerprint
+from bot.trust_fleet import Gathered
+from bot.trust_model import Kept, Seen
+from bot.trust_servers import cluster, vault
+from components.cluster_anchor import origin
+from components.names import CERT_MANAGER, anchor_key_path
+from sandbox.rest import Client
+from stack.config import Generation, StackConfig
+
+
+def run(target: Target, name: str, gathered: Gathered) -> list[str]:
+    """Destroy the key, and say what was done.
+
+    Raises BadInputError (no such generation here), RefusedError with every reason, and Unreadable.
+    """
+    generation = generation_of(target, name)
+    if reasons := refusals(name, gathered):
+        raise RefusedError("\n".join(f"{name}: {reason}" for reason in reasons))
+    with vault(target) as client:
+        if generation.custody == "vault":
+            return _in_pki(client, target.config, name)
+        told = _in_kv(client, target.config, name)
+    if generation.source == "generated" and target.config.cluster:
+        told += _origin(target, name)
+    return told
+
+
+def generation_of(target: Target, name: str) -> Generation:
+    """The generation in the stack file, which must be the owner's; raises BadInputError."""
+    file = f"Pulumi.{target.stack}.yaml"
+    if not target.config.owns_anchor:
+        raise BadInputError(
+            f"{file}: role: {target.config.role!r} keeps no key: name the owner's stack"
+        )
+    for generation in target.config.trust.generations:
+        if generation.name == name:
+            return generation
+    known = ", ".join(each.name for each in target.config.trust.generations)
+    raise BadInputError(f"{file}: trust.generations: lists no {name}; there are: {known}")
+
+
+def refusals(name: str, gathered: Gathered) -> list[str]:
+    """Why the key must stay: who trusts the generation, signs with it, or cannot be asked."""
+    found = _in_files(name, gathered.configs)
+    found += [f"{place} could not be read: {why}" for place, why in gathered.unread.items()]
+    kept = next((each for each in gathered.kept if each.generation == name), None)
+    for stack, seen in gathered.seen.items():
+        found += [f"{stack}: {text}" for text in _in_cluster(name, seen, kept)]
+    return found
+
+
+def _in_files(name: str, configs: Mapping[str, StackConfig]) -> list[str]:
+    found = []
+    for stack, config in configs.items():
+        if config.trust.signing == name:
+            found.append(f"Pulumi.{stack}.yaml signs with it")
+        elif any(each.name == name for each in config.trust.trusted):
+            found.append(f"Pulumi.{stack}.yaml trusts it: write `retired: true` and deploy")
+    return found
+
+
+def _in_cluster(name: str, seen: Seen, kept: Kept | None) -> list[str]:
+    """What is seen counts for more than the file: it may not have been deployed yet."""
+    anchor = seen.anchors.get(name)
+    if anchor is None and kept is not None:
+        anchor = kept.published or kept.made
+    if anchor is None:
+        return ["which certificate it has is not known: nothing can be ruled out"]
+    found = []
+    held = seen.bundle.certificates if seen.bundle else []
+    if any(fingerprint(each) == fingerprint(anchor) for each in held):
+        found.append("the bundle has it: deploy the retirement first")
+    if anchor_of(seen.issuer, [anchor], seen.now):
+        found.append("the identity issuer is signed by it")
+    return found
+
+
+def _in_pki(client: Client, config: StackConfig, name: str) -> list[str]:
+    """Delete the key; the issuer keeps its certificate, so that the stack still finds it.
+
+    Follows https://developer.hashicorp.com/vault/api-docs/secret/pki#delete-key
+    """
+    mount = config.vault.pki_mount
+    key = trust_vault.key_id(client, config, name)
+    if key is None:
+        raise BotError(f"{name}: {mount} shows no issuer of this name to this token")
+    if not key:
+        return [f"{name}: {mount} has no key of it; nothing was changed"]
+    answer = client.request("DELETE", f"/v1/{mount}/key/{key}")
+    trust_vault.checked(client, answer, f"{mount}/key")
+    if trust_vault.key_id(client, config, name):
+        raise BotError(f"{name}: {mount} still has the key")
+    return [f"{name}: its key in {mount} is destroyed; nothing can be signed with it any more"]
+
+
+def _in_kv(client: Client, config: StackConfig, name: str) -> list[str]:
+    """Put a mark in the key's place, then destroy every version that held the key.
+
+    The entry is not deleted: the owner's PushSecret writes one that is not there
+    (`IfNotExists`), and would bring the key back within the hour.
+    Follows https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v2#destroy-secret-versions
+    """
+    mount, path = config.vault.kv_mount, anchor_key_path(name)
+    answer = client.request("GET", f"/v1/{mount}/metadata/{path}")
+    if answer.status == trust_vault.NOT_FOUND:
+        return [f"{name}: {mount}/{path} is not there; nothing was changed"]
+    known = trust_vault.checked(client, answer, f"{mount}/metadata/{path}")["data"]
+    marked = trust_vault.kv_data(client, config, path) or {}
+    if trust_vault.DESTROYED not in marked:
+        mark = {trust_vault.DESTROYED: datetime.now(UTC).isoformat(timespec="seconds")}
+        body = {"options": {"cas": known["current_version"]}, "data": mark}
+        answer = client.request("POST", f"/v1/{mount}/data/{path}", body)
+        trust_vault.checked(client, answer, f"{mount}/{path}")
+    answer = client.request("GET", f"/v1/{mount}/metadata/{path}")
+    known = trust_vault.checked(client, answer, f"{mount}/metadata/{path}")["data"]
+    current = str(known["current_version"])
+    old = [
+        int(number)
+        for number, version in known["versions"].items()
+        if number != current and not version["destroyed"]
+    ]
+    if not old:
+        return [f"{name}: the key at {mount}/{path} is destroyed already; nothing was changed"]
+    answer = client.request("PUT", f"/v1/{mount}/destroy/{path}", {"versions": old})
+    trust_vault.checked(client, answer, f"{mount}/destroy/{path}")
+    return [f"{name}: the key at {mount}/{path} is destroyed in {len(old)} version(s)"]
+
+
+def _origin(target: Target, name: str) -> list[str]:
+    """Delete the key's first Secret, in the owner's cluster.
+
+    cert-manager fills it again, with a root that nobody trusts and that is pushed nowhere.
+    """
+    path = f"/api/v1/namespaces/{CERT_MANAGER}/secrets/{origin(name)}"
+    with cluster(target) as api:
+        answer = api.request("DELETE", path)
+    if answer.status not in (200, 202, trust_vault.NOT_FOUND):
+        raise BotError(f"{name}: Secret {CERT_MANAGER}/{origin(name)}: status {answer.status}")
+    if answer.status == trust_vault.NOT_FOUND:
+        return [f"{name}: no Secret {CERT_MANAGER}/{origin(name)} was there"]
+    return [
+        f"{name}: Secret {CERT_MANAGER}/{origin(name)} is deleted, its successor is not trusted",
+        f"next: remove {name} from trust.generations, and deploy",
+    ]
