@@ -1,0 +1,163 @@
+"""Certificates and a cluster in the middle of a rotation, for the tests of the trust commands."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+
+from bot.trust_model import (
+    IDENTITY,
+    INJECTOR,
+    Bundle,
+    IdentityPod,
+    Issued,
+    Kept,
+    Pod,
+    Seen,
+    Workload,
+)
+from components.names import LINKERD
+
+NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+ONE_BELOW = x509.BasicConstraints(True, 1)
+Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+
+
+@dataclass(frozen=True)
+class Authority:
+    """A CA with its key."""
+
+    certificate: x509.Certificate
+    key: Key
+
+    @property
+    def pem(self) -> str:
+        return self.certificate.public_bytes(Encoding.PEM).decode()
+
+    @property
+    def key_pem(self) -> str:
+        form = (Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        return self.key.private_bytes(*form).decode()
+
+
+def authority(
+    name: str,
+    parent: Authority | None = None,
+    *,
+    key: Key | None = None,
+    starts: datetime = NOW - DAY,
+    lifetime: timedelta = 365 * DAY,
+    constraints: x509.BasicConstraints | None = ONE_BELOW,
+    cert_sign: bool = True,
+) -> Authority:
+    """A CA below `parent`, self-signed without one."""
+    own: Key = key or ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(parent.certificate.subject if parent else subject)
+        .public_key(own.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(starts)
+        .not_valid_after(starts + lifetime)
+        .add_extension(
+            x509.KeyUsage(True, False, False, False, False, cert_sign, True, False, False), True
+        )
+    )
+    if constraints is not None:
+        builder = builder.add_extension(constraints, True)
+    made = builder.sign((parent or Authority(None, own)).key, hashes.SHA256())  # type: ignore[arg-type]
+    return Authority(made, own)
+
+
+@functools.cache
+def root(name: str) -> Authority:
+    """A root of this name; one per test run, since keys take time."""
+    return authority(name)
+
+
+def chain(anchor: str, issued: datetime = NOW - HOUR) -> tuple[x509.Certificate, ...]:
+    """The identity issuer below a root, 48 h long."""
+    below = x509.BasicConstraints(True, 0)
+    made = authority("identity", root(anchor), starts=issued, lifetime=48 * HOUR, constraints=below)
+    return (made.certificate,)
+
+
+def bundle(*names: str, changed: datetime = NOW - 10 * DAY) -> Bundle:
+    """The ConfigMap with these roots."""
+    return Bundle("".join(root(name).pem for name in names), changed)
+
+
+def pod(
+    name: str,
+    kind: str = "Deployment",
+    *,
+    started: datetime = NOW - HOUR,
+    mark: str | None = None,
+    namespace: str = "shop",
+) -> Pod:
+    """A meshed pod; `mark` is the bundle's hash that the injector wrote."""
+    return Pod(namespace, name, Workload(namespace, kind, name), started, mark)
+
+
+def control(name: str, *, started: datetime = NOW - HOUR) -> Pod:
+    """A control plane pod of a Deployment of this name."""
+    owner = Workload(LINKERD, "Deployment", name)
+    return Pod(LINKERD, f"{name}-0", owner, started, control_plane=True)
+
+
+def control_plane(started: datetime = NOW - HOUR) -> tuple[Pod, ...]:
+    return tuple(
+        control(name, started=started) for name in (IDENTITY, "linkerd-destination", INJECTOR)
+    )
+
+
+def seen(
+    *held: str,
+    signer: str = "a",
+    stack: str = "staging",
+    anchors: tuple[str, ...] = ("a", "b", "c"),
+    changed: datetime = NOW - 10 * DAY,
+    switched: datetime = NOW - 5 * HOUR,
+    pods: tuple[Pod, ...] | None = None,
+    ttls: tuple[float | None, ...] | None = None,
+) -> Seen:
+    """A cluster whose bundle holds these roots and whose issuer is below `signer`.
+
+    It was switched at `switched`, and its issuer is from then.
+    """
+    own = control_plane() if pods is None else pods
+    names = [each for each in own if each.is_identity]
+    values = ttls or tuple(None for _ in names)
+    issuer = chain(signer, switched)
+    return Seen(
+        stack=stack,
+        cluster=stack,
+        now=NOW,
+        leaf=24 * HOUR,
+        bundle=bundle(*held, changed=changed) if held else None,
+        anchors={name: root(name).certificate for name in anchors},
+        issuer=issuer,
+        issuer_changed=switched,
+        requests=(Issued(switched, issuer),),
+        pods=own,
+        identities=tuple(
+            IdentityPod(str(each), ttl, "status 503" if ttl is None else "")
+            for each, ttl in zip(names, values, strict=True)
+        ),
+    )
+
+
+def kept(name: str, *, key: bool | None = True, other: str | None = None) -> Kept:
+    """A generation in Vault; `other` is the root that the PKI engine has under its name."""
+    made = root(other or name).certificate
+    return Kept(name, root(name).certificate, made, key)
