@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,7 +15,11 @@ from bot.mock_values import plain, throwaway_certificate
 
 STACK_TYPE = "pulumi:pulumi:Stack"
 _ROOT_CERT = "vault:pkiSecret/secretBackendRootCert:SecretBackendRootCert"
-_READ_SECRET = "vault:kv/getSecretV2:getSecretV2"  # noqa: S105
+# What reads a certificate back, and the answer.
+_READS: Mapping[str, Callable[[str], Mapping[str, Any]]] = {
+    "vault:kv/getSecretV2:getSecretV2": lambda pem: {"data": {"certificate": pem}},
+    "vault:pkiSecret/getBackendIssuer:getBackendIssuer": lambda pem: {"certificate": pem},
+}
 Transform = pulumi.ResourceTransform
 
 
@@ -141,8 +145,8 @@ class RecordingMonitor(mocks.MockMonitor):
 
     def Invoke(self, request: Any) -> Any:  # noqa: N802
         """Unknown in a preview: nothing outside is read."""
-        if self.preview or request.tok != _READ_SECRET:
+        if self.preview or request.tok not in _READS:
             return resource_pb2.ResourceInvokeResponse(unknown=True)
         found = struct_pb2.Struct()
-        found.update({"data": {"certificate": throwaway_certificate()}})
+        found.update(_READS[request.tok](throwaway_certificate()))
         return resource_pb2.ResourceInvokeResponse(**{"return": found})

@@ -75,7 +75,12 @@ def project() -> Path:
 
 @functools.cache
 def evaluated(stack: str, preview: bool) -> Evaluated:
-    """A real stack file, evaluated once; with no chart archive, which no test here needs."""
+    """A real stack file, evaluated once."""
+    return evaluated_file(project() / f"Pulumi.{stack}.yaml", preview)
+
+
+def evaluated_file(file: Path, preview: bool) -> Evaluated:
+    """Any stack file, evaluated; with no chart archive, which no test here needs."""
     monitors: list[Recorder] = []
 
     def monitor(preview: bool) -> Recorder:
@@ -85,6 +90,6 @@ def evaluated(stack: str, preview: bool) -> Evaluated:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CHARTS_DIR", str(project() / "no-charts"))
         patch.setattr(mock_engine, "RecordingMonitor", monitor)
-        evaluation = evaluate(project() / f"Pulumi.{stack}.yaml", project(), preview)
+        evaluation = evaluate(file, project(), preview)
     (used,) = monitors
     return Evaluated(evaluation.resources, used.outputs, used.clear, evaluation)
