@@ -12,10 +12,10 @@ from bot import trust_destroy, trust_fleet, trust_import, trust_reader, trust_te
 from bot.cli import Subparsers
 from bot.engine_target import Target
 from bot.exit_codes import DONE, FAILED, REFUSED, BadInputError
-from bot.trust_decide import decide, judge
+from bot.trust_decide import decide, judge, stage
 from bot.trust_model import PROPAGATION
 from bot.trust_restart import phases
-from bot.trust_stage import derive, next_step
+from bot.trust_stage import next_step
 
 Parser = argparse.ArgumentParser
 
@@ -138,9 +138,9 @@ def restart_plan(arguments: argparse.Namespace) -> int:
     if target.config.cluster is None:
         raise BadInputError(f"stack {target.stack} has no cluster, so nothing runs in it")
     seen = trust_reader.read(target)
-    stage = derive(seen, [generation.name for generation in target.config.trust.trusted])
-    step = arguments.step or next_step(stage, target.config.trust)
-    verdict = judge(seen, stage, stage, target.config.trust, step)
+    now = stage(seen, target.config.trust)
+    step = arguments.step or next_step(now, target.config.trust)
+    verdict = judge(seen, now, now, target.config.trust, step)
     kubectl = ["kubectl"]
     if target.config.cluster.kubeconfig:
         kubectl += ["--kubeconfig", target.config.cluster.kubeconfig]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from bot import trust_check, trust_stage
@@ -34,8 +35,13 @@ def decide(gathered: Gathered, stack: str, step: Step | None = None) -> list[Ver
 
 def stage_of(gathered: Gathered, stack: str) -> Stage:
     """The stage of a cluster that was read."""
-    trusted = [generation.name for generation in gathered.configs[stack].trust.trusted]
-    return derive(gathered.seen[stack], trusted, gathered.kept_names)
+    return stage(gathered.seen[stack], gathered.configs[stack].trust, gathered.kept_names)
+
+
+def stage(seen: Seen, trust: Trust, kept: Collection[str] = ()) -> Stage:
+    """The stage of a cluster, in the order of its stack file."""
+    trusted = [generation.name for generation in trust.trusted]
+    return derive(seen, trusted, kept, [generation.name for generation in trust.generations])
 
 
 def judge(seen: Seen, stage: Stage, first: Stage, trust: Trust, step: Step | None) -> Verdict:

@@ -132,7 +132,7 @@ class Kept:
 
 @dataclass(frozen=True)
 class Stage:
-    """Where a rotation stands, from what is seen: who signs, what the bundle holds, in order."""
+    """Where a rotation stands, from what is seen: who signs, what is trusted, oldest first."""
 
     name: StageName
     signer: str | None

@@ -10,7 +10,12 @@ from bot.trust_model import Seen, Stage, StageName, Step
 from stack.config import Trust
 
 
-def derive(seen: Seen, trusted: Sequence[str] = (), kept: Collection[str] = ()) -> Stage:
+def derive(
+    seen: Seen,
+    trusted: Sequence[str] = (),
+    kept: Collection[str] = (),
+    order: Sequence[str] = (),
+) -> Stage:
     """The stage of a cluster.
 
     `adding`: the stack file trusts a generation that the bundle has not got yet. `added`: a newer
@@ -19,12 +24,14 @@ def derive(seen: Seen, trusted: Sequence[str] = (), kept: Collection[str] = ()) 
     one is trusted and signs. `broken`: the issuer leads to no trusted anchor. `unknown`: no bundle.
 
     trusted: generations of the stack file that are not retired, oldest first. kept: generations
-    whose key Vault still has.
+    whose key Vault still has. order: all generations of the stack file, oldest first; what is not
+    among them counts as oldest. The bundle's own order says nothing: trust-manager sorts it.
     """
     if seen.bundle is None:
         return Stage("unknown", None, (), "no ConfigMap with trust roots")
     held = seen.bundle.certificates
-    names = names_of(held, seen.anchors)
+    places = {name: place for place, name in enumerate(order or trusted)}
+    names = tuple(sorted(names_of(held, seen.anchors), key=lambda name: places.get(name, -1)))
     if not seen.issuer:
         return Stage("broken", None, names, "no identity issuer")
     root = anchor_of(seen.issuer, held, seen.now)

@@ -73,7 +73,7 @@ def _cluster_document(seen: Seen, stage: Stage) -> dict[str, Any]:
             "changed": seen.bundle.changed.isoformat(),
             "anchors": [
                 {"generation": name, **certificate_document(each, seen.now)}
-                for name, each in zip(stage.bundle, seen.bundle.certificates, strict=True)
+                for name, each in _held(seen)
             ],
         }
         if seen.bundle
@@ -131,9 +131,7 @@ def status_lines(gathered: Gathered) -> list[str]:
 def _cluster_lines(seen: Seen, stage: Stage) -> list[str]:
     by = f", signed by {stage.signer}" if stage.signer else f": {stage.why}"
     lines = [f"cluster {seen.cluster} (stack {seen.stack}): {stage.name}{by}"]
-    if seen.bundle:
-        for name, each in zip(stage.bundle, seen.bundle.certificates, strict=True):
-            lines.append(f"{_row(name, each, seen.now)}  trusted")
+    lines += [f"{_row(name, each, seen.now)}  trusted" for name, each in _held(seen)]
     if seen.issuer:
         root = anchor_of(seen.issuer, seen.anchors.values(), seen.now)
         under = names_of([root], seen.anchors)[0] if root else "no known anchor"
@@ -150,6 +148,14 @@ def _cluster_lines(seen: Seen, stage: Stage) -> list[str]:
     lines += [f"    old bundle: {pod} ({pod.owner.kind} {pod.owner.name})" for pod in old]
     faults, notes = identity_faults(seen)
     return [*lines, *(f"  ERROR {text}" for text in faults), *(f"  note: {n}" for n in notes)]
+
+
+def _held(seen: Seen) -> list[tuple[str, x509.Certificate]]:
+    """The anchors of the bundle with their generations, in the order of the generations."""
+    held = seen.bundle.certificates if seen.bundle else []
+    order = list(seen.anchors)
+    named = zip(names_of(held, seen.anchors), held, strict=True)
+    return sorted(named, key=lambda each: order.index(each[0]) if each[0] in order else -1)
 
 
 def _row(name: str, certificate: x509.Certificate, now: datetime) -> str:

@@ -30,7 +30,8 @@ def trust(*names: str, signing: str, retired: tuple[str, ...] = ()) -> Trust:
         (("b",), "b", ("b",), ("a", "b"), "retired"),
         (("b",), "b", ("b",), ("b",), "steady"),
         (("a", "b", "c"), "b", ("a", "b", "c"), (), "added"),
-        (("b", "a"), "b", ("b", "a"), (), "added"),
+        (("a", "b"), "a", ("b", "a"), (), "switched"),
+        (("a", "b"), "b", ("b", "a"), (), "added"),
         (("a",), "b", ("a",), (), "broken"),
     ],
 )
@@ -44,7 +45,17 @@ def test_the_stage_follows_from_bundle_and_signer(
     """Saved progress would be wrong after the first manual repair."""
     found = derive(seen(*held, signer=signer), trusted, kept)
     assert found.name == stage
-    assert found.bundle == held
+    assert sorted(found.bundle) == sorted(held)
+
+
+def test_the_order_is_that_of_the_file_and_not_of_the_bundle() -> None:
+    """trust-manager sorts what it writes: the last certificate need not be the newest."""
+    found = derive(seen("b", "a", signer="a"), ("a", "b"), (), ("a", "b"))
+    assert found.bundle == ("a", "b")
+    assert found.name == "added"
+    file_has_retired_one = derive(seen("b", "a", signer="b"), ("b",), (), ("a", "b"))
+    assert file_has_retired_one.bundle == ("a", "b")
+    assert file_has_retired_one.name == "switched"
 
 
 def test_a_cluster_without_bundle_is_unknown_and_without_issuer_broken() -> None:
