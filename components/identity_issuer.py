@@ -64,7 +64,7 @@ class IdentityIssuer(Component, area="trust"):
         if args.custody == "vault":
             needed = [self.apply(manifest, name=kind) for kind, manifest in token_grant().items()]
         else:
-            needed = [self.apply(key_secret(args), wait_for="condition=Ready")]
+            needed = [self.apply(key_secret(args), *signer, wait_for="condition=Ready")]
         issuer = self.apply(cluster_issuer(args), *signer, *needed, wait_for="condition=Ready")
         self.certificate = self.apply(
             certificate(args), issuer, name="certificate", wait_for="condition=Ready"

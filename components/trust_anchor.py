@@ -96,7 +96,7 @@ class TrustAnchor(Component, area="trust"):
                 mount=args.kv_mount,
                 name=anchor_path(generation.name),
                 data_json=pulumi.Output.json_dumps({"certificate": certificate}),
-                opts=self.child(*self.kv_mount),
+                opts=self.child(*self.kv_mount, pki),
             )
             vault.Policy(
                 f"{name}-sign",

@@ -103,7 +103,8 @@ class Platform:
                 "cluster-anchor",
                 args.cluster_anchor(),
                 login.anchor_login,
-                after(namespaces, cert_manager, secrets),
+                # The KV mount that they are pushed to is the owner's.
+                after(namespaces, cert_manager, secrets, *anchor),
             )
             anchor = [*anchor, *own.pushed]
         bundle = TrustBundle(
