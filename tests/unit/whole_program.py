@@ -39,6 +39,10 @@ class Evaluated(Recording):
             if "apiVersion" in resource.inputs and "kind" in resource.inputs:
                 yield resource, resource.inputs
 
+    def of(self, kind: str) -> list[Resource]:
+        """Our own objects of one kind."""
+        return [r for r, m in self.objects if m["kind"] == kind]
+
     def object(self, kind: str, name: str) -> Resource:
         """The one object of this kind and name."""
         (found,) = [
