@@ -8,6 +8,7 @@ from datetime import datetime
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
 
 _LONGEST = 8
 
@@ -23,6 +24,11 @@ def certificates_in(pem: bytes) -> list[x509.Certificate]:
 def fingerprint(certificate: x509.Certificate) -> str:
     """SHA-256 of the certificate, in hexadecimal."""
     return certificate.fingerprint(hashes.SHA256()).hex()
+
+
+def pem(certificate: x509.Certificate) -> str:
+    """The certificate as PEM."""
+    return certificate.public_bytes(Encoding.PEM).decode()
 
 
 def anchor_of(

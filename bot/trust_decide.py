@@ -50,10 +50,19 @@ def judge(seen: Seen, stage: Stage, first: Stage, trust: Trust, step: Step | Non
     A cluster that has taken it already is judged alike: its pods count for the others.
     """
     if step == "switch":
-        return trust_check.switch(seen, stage, trust_stage.switch_to(first, trust))
+        verdict = trust_check.switch(seen, stage, trust_stage.switch_to(first, trust))
+        trusted = [generation.name for generation in trust.trusted]
+        return _and(verdict, tuple(_both(name) for name in stage.bundle if name not in trusted))
     if step == "retire":
         return trust_check.retire(seen, stage, trust_stage.staying(first, trust))
     return trust_check.between(seen, stage)
+
+
+def _both(name: str) -> str:
+    return (
+        f"the stack file stops trusting {name} in the same change, while leaves below it may be in "
+        "use: switch first, retire in a change of its own"
+    )
 
 
 def _and(verdict: Verdict, reasons: tuple[str, ...]) -> Verdict:

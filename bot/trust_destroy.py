@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+
+from cryptography import x509
 
 from bot import trust_vault
 from bot.engine_target import Target
 from bot.exit_codes import BadInputError, BotError, RefusedError
-from bot.trust_chain import anchor_of, fingerprint
+from bot.trust_chain import anchor_of, fingerprint, pem
 from bot.trust_fleet import Gathered
 from bot.trust_model import Kept, Seen
 from bot.trust_servers import cluster, vault
@@ -30,8 +34,9 @@ def run(target: Target, name: str, gathered: Gathered) -> list[str]:
         if generation.custody == "vault":
             return _in_pki(client, target.config, name)
         told = _in_kv(client, target.config, name)
+        anchor = trust_vault.published(client, target.config, name)
     if generation.source == "generated" and target.config.cluster:
-        told += _origin(target, name)
+        told += _origin(target, name, anchor)
     return told
 
 
@@ -86,21 +91,43 @@ def _in_cluster(name: str, seen: Seen, kept: Kept | None) -> list[str]:
 
 
 def _in_pki(client: Client, config: StackConfig, name: str) -> list[str]:
-    """Delete the key; the issuer keeps its certificate, so that the stack still finds it.
+    """Delete issuer and key, then give the issuer its certificate back, without the key.
 
+    Vault deletes no key that an issuer has; and an issuer that is gone would be made anew, as
+    another root under the same name, by the next update that refreshes.
     Follows https://developer.hashicorp.com/vault/api-docs/secret/pki#delete-key
     """
     mount = config.vault.pki_mount
+    certificate = trust_vault.issuer(client, config, name)
+    certificate = certificate or trust_vault.published(client, config, name)
+    if certificate is None:
+        raise BotError(f"{name}: neither {mount} nor KV has its certificate: nothing was changed")
     key = trust_vault.key_id(client, config, name)
-    if key is None:
-        raise BotError(f"{name}: {mount} shows no issuer of this name to this token")
-    if not key:
+    keys = {key} if key else set()
+    keys |= _keys_named(client, mount, name)
+    if key:
+        answer = client.request("DELETE", f"/v1/{mount}/issuer/{name}")
+        trust_vault.checked(client, answer, f"{mount}/issuer/{name}")
+    for each in sorted(keys):
+        answer = client.request("DELETE", f"/v1/{mount}/key/{each}")
+        trust_vault.checked(client, answer, f"{mount}/key")
+    if key or key is None:
+        trust_vault.import_bundle(client, mount, name, pem(certificate))
+    if trust_vault.key_id(client, config, name) != "":
+        raise BotError(f"{name}: {mount} does not show the issuer without a key: look at it there")
+    if not keys:
         return [f"{name}: {mount} has no key of it; nothing was changed"]
-    answer = client.request("DELETE", f"/v1/{mount}/key/{key}")
-    trust_vault.checked(client, answer, f"{mount}/key")
-    if trust_vault.key_id(client, config, name):
-        raise BotError(f"{name}: {mount} still has the key")
     return [f"{name}: its key in {mount} is destroyed; nothing can be signed with it any more"]
+
+
+def _keys_named(client: Client, mount: str, name: str) -> set[str]:
+    """Keys called after the generation: those that a run left behind which was killed half-way."""
+    answer = client.request("LIST", f"/v1/{mount}/keys")
+    if answer.status == trust_vault.NOT_FOUND:
+        return set()
+    listed = trust_vault.checked(client, answer, f"{mount}/keys")["data"]["key_info"]
+    ours = re.compile(rf"{re.escape(name)}-[a-z0-9]{{8}}")
+    return {each for each, info in listed.items() if ours.fullmatch(info.get("key_name") or "")}
 
 
 def _in_kv(client: Client, config: StackConfig, name: str) -> list[str]:
@@ -136,19 +163,24 @@ def _in_kv(client: Client, config: StackConfig, name: str) -> list[str]:
     return [f"{name}: the key at {mount}/{path} is destroyed in {len(old)} version(s)"]
 
 
-def _origin(target: Target, name: str) -> list[str]:
+def _origin(target: Target, name: str, anchor: x509.Certificate | None) -> list[str]:
     """Delete the key's first Secret, in the owner's cluster.
 
-    cert-manager fills it again, with a root that nobody trusts and that is pushed nowhere.
+    cert-manager fills it again, with a root that nobody trusts and that is pushed nowhere; so only
+    a Secret that holds the anchor is deleted.
     """
+    place = f"{CERT_MANAGER}/{origin(name)}"
     path = f"/api/v1/namespaces/{CERT_MANAGER}/secrets/{origin(name)}"
     with cluster(target) as api:
+        found = api.request("GET", path)
+        if found.status == trust_vault.NOT_FOUND:
+            return []
+        if not found.ok:
+            raise BotError(f"{name}: Secret {place}: status {found.status}")
+        held = base64.b64decode(found.body.get("data", {}).get("tls.crt", ""))
+        if anchor is None or trust_vault.first(held.decode()) != anchor:
+            return []
         answer = api.request("DELETE", path)
-    if answer.status not in (200, 202, trust_vault.NOT_FOUND):
-        raise BotError(f"{name}: Secret {CERT_MANAGER}/{origin(name)}: status {answer.status}")
-    if answer.status == trust_vault.NOT_FOUND:
-        return [f"{name}: no Secret {CERT_MANAGER}/{origin(name)} was there"]
-    return [
-        f"{name}: Secret {CERT_MANAGER}/{origin(name)} is deleted, its successor is not trusted",
-        f"next: remove {name} from trust.generations, and deploy",
-    ]
+    if not answer.ok and answer.status != trust_vault.NOT_FOUND:
+        raise BotError(f"{name}: Secret {place} with the key is still there: {answer.status}")
+    return [f"{name}: Secret {place} is deleted; nobody trusts what comes in its place"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -20,8 +19,8 @@ from cryptography.hazmat.primitives.serialization import (
 
 from bot import trust_vault
 from bot.engine_target import Target
-from bot.exit_codes import BadInputError, BotError, RefusedError
-from bot.trust_chain import fingerprint
+from bot.exit_codes import BadInputError, RefusedError
+from bot.trust_chain import fingerprint, pem
 from bot.trust_servers import vault
 from components.names import anchor_key_path, anchor_path
 from sandbox.rest import Client
@@ -29,7 +28,6 @@ from stack.config import Generation, StackConfig
 
 _RSA_BITS = (2048, 4096)
 _BAD_REQUEST = 400
-_PATCH = "application/merge-patch+json"
 
 
 def run(target: Target, generation: str, certificate_file: str, key_file: str) -> list[str]:
@@ -40,8 +38,8 @@ def run(target: Target, generation: str, certificate_file: str, key_file: str) -
     """
     config = target.config
     wanted = generation_of(config, target.stack, generation)
-    pem = read_text(certificate_file, "--certificate")
-    certificate = checked_certificate(pem, certificate_file, config.trust.issuer.duration.seconds)
+    text = read_text(certificate_file, "--certificate")
+    certificate = checked_certificate(text, certificate_file, config.trust.issuer.duration.seconds)
     key = checked_key(read_text(key_file, "--key"), key_file, certificate)
     with vault(target) as client:
         _refuse_twins(client, config, generation, certificate)
@@ -85,20 +83,20 @@ def read_text(file: str, option: str) -> str:
         raise BadInputError(f"{option} {file}: is no PEM: convert it with openssl") from None
 
 
-def checked_certificate(pem: str, file: str, issuer_seconds: int) -> x509.Certificate:
+def checked_certificate(text: str, file: str, issuer_seconds: int) -> x509.Certificate:
     """The one certificate of a PEM text, fit to be a trust anchor; raises BadInputError.
 
     issuer_seconds: lifetime of the identity issuer, which must fit below it. Linkerd takes ECDSA
     P-256, and RSA for an anchor (linkerd2 pkg/issuercerts/issuercerts.go).
     """
 
-    def wrong(text: str) -> BadInputError:
-        return BadInputError(f"--certificate {file}: {text}")
+    def wrong(said: str) -> BadInputError:
+        return BadInputError(f"--certificate {file}: {said}")
 
-    if "PRIVATE KEY" in pem:
+    if "PRIVATE KEY" in text:
         raise wrong("holds a private key: give the certificate alone")
     try:
-        found = x509.load_pem_x509_certificates(pem.encode())
+        found = x509.load_pem_x509_certificates(text.encode())
     except ValueError:
         raise wrong("is no PEM certificate (-----BEGIN CERTIFICATE-----)") from None
     if len(found) != 1:
@@ -144,10 +142,10 @@ def _authority_fault(certificate: x509.Certificate) -> str | None:
     return None if usage.key_cert_sign else "may not sign certificates (key usage)"
 
 
-def checked_key(pem: str, file: str, certificate: x509.Certificate) -> str:
+def checked_key(text: str, file: str, certificate: x509.Certificate) -> str:
     """The key as PKCS8 PEM, when it is that of the certificate; raises BadInputError."""
     try:
-        key = load_pem_private_key(pem.encode(), None)
+        key = load_pem_private_key(text.encode(), None)
     except TypeError:
         raise BadInputError(
             f"--key {file}: is encrypted: decrypt it into the command (openssl pkey -in FILE | "
@@ -181,7 +179,7 @@ def _into_pki(
 ) -> str:
     """Into the PKI engine, under the generation's name.
 
-    Follows https://developer.hashicorp.com/vault/api-docs/secret/pki#import-ca-certificates-and-keys
+    Follows https://developer.hashicorp.com/vault/docs/secrets/pki/rotation-primitives
     """
     mount = config.vault.pki_mount
     known = trust_vault.issuer(client, config, name)
@@ -193,29 +191,12 @@ def _into_pki(
             )
         if trust_vault.key_id(client, config, name):
             return f"is in {mount} already; nothing was changed"
-    bundle = f"{_pem(certificate)}{key}"
-    answer = client.request("POST", f"/v1/{mount}/issuers/import/bundle", {"pem_bundle": bundle})
-    if answer.status == trust_vault.NOT_FOUND:
-        raise BotError(
-            f"{name}: there is no PKI engine at {mount} yet: deploy the stack once, which makes it "
-            "and then stops for want of this anchor"
+    if known:
+        raise RefusedError(
+            f"{name}: {mount} has its certificate without the key: the key was destroyed, and a "
+            "destroyed anchor does not come back, add a generation"
         )
-    data = trust_vault.checked(client, answer, f"{mount}/issuers/import/bundle")["data"]
-    issuers: dict[str, Any] = data.get("mapping") or {}
-    identifiers = [
-        *(data.get("imported_issuers") or ()),
-        *(data.get("existing_issuers") or ()),
-    ]
-    if len(identifiers) != 1:
-        raise BotError(f"{name}: {mount} took {len(identifiers)} issuers: look at vault list")
-    issuer = str(identifiers[0])
-    if issuer in issuers and not issuers[issuer]:
-        raise BotError(f"{name}: {mount} took the certificate without its key")
-    if not known:
-        # PATCH: a POST would set whatever is not in it back to its default.
-        path = f"/v1/{mount}/issuer/{issuer}"
-        named = client.request("PATCH", path, {"issuer_name": name}, content_type=_PATCH)
-        trust_vault.checked(client, named, f"{mount}/issuer/{issuer}")
+    trust_vault.import_bundle(client, mount, name, f"{pem(certificate)}{key}")
     return f"imported into {mount}, and named"
 
 
@@ -223,7 +204,7 @@ def _into_kv(
     client: Client, config: StackConfig, name: str, certificate: x509.Certificate, key: str
 ) -> str:
     """Into KV, the key first: nothing must trust an anchor that cannot sign."""
-    pem = _pem(certificate)
+    text = pem(certificate)
     known = trust_vault.kv_data(client, config, anchor_key_path(name))
     if known and trust_vault.first(str(known.get("tls.crt", ""))) != certificate:
         raise RefusedError(
@@ -232,9 +213,9 @@ def _into_kv(
         )
     entries: dict[str, dict[str, str]] = {}
     if not known:
-        entries[anchor_key_path(name)] = {"tls.crt": pem, "tls.key": key}
+        entries[anchor_key_path(name)] = {"tls.crt": text, "tls.key": key}
     if not trust_vault.published(client, config, name):
-        entries[anchor_path(name)] = {"certificate": pem}
+        entries[anchor_path(name)] = {"certificate": text}
     for path, data in entries.items():
         _create(client, config, path, data)
     done = " and ".join(f"{config.vault.kv_mount}/{path}" for path in entries)
@@ -254,7 +235,3 @@ def _create(client: Client, config: StackConfig, path: str, data: dict[str, str]
             "overwritten: take another generation"
         )
     trust_vault.checked(client, answer, f"{config.vault.kv_mount}/{path}")
-
-
-def _pem(certificate: x509.Certificate) -> str:
-    return certificate.public_bytes(Encoding.PEM).decode()

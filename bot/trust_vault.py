@@ -7,6 +7,7 @@ from typing import Any
 from cryptography import x509
 
 from bot.engine_target import Target
+from bot.exit_codes import BotError
 from bot.trust_chain import certificates_in
 from bot.trust_model import Kept
 from bot.trust_servers import Unreadable, vault
@@ -16,6 +17,8 @@ from stack.config import Generation, StackConfig
 
 DESTROYED = "destroyed"
 NOT_FOUND = 404
+# As long as the suffix that a generated key has in its name.
+IMPORTED = "imported"
 
 
 def read(target: Target) -> tuple[Kept, ...]:
@@ -85,6 +88,35 @@ def kv_data(client: Client, config: StackConfig, path: str) -> dict[str, Any] | 
     if answer.status == NOT_FOUND:
         return None
     return dict(checked(client, answer, f"{config.vault.kv_mount}/{path}")["data"]["data"] or {})
+
+
+def import_bundle(client: Client, mount: str, name: str, bundle: str) -> None:
+    """Bring a certificate into a PKI engine, with its key or without, and name the issuer.
+
+    Raises BotError where there is no such engine, or it took anything else. Follows
+    https://developer.hashicorp.com/vault/api-docs/secret/pki#import-ca-certificates-and-keys
+    """
+    keyed = "PRIVATE KEY" in bundle
+    path = f"{mount}/issuers/import/{'bundle' if keyed else 'cert'}"
+    answer = client.request("POST", f"/v1/{path}", {"pem_bundle": bundle})
+    if answer.status == NOT_FOUND:
+        raise BotError(
+            f"{name}: there is no PKI engine at {mount} yet: deploy the stack once, which makes it "
+            "and then stops for want of this anchor"
+        )
+    data = checked(client, answer, path)["data"]
+    issuers = [*(data.get("imported_issuers") or ()), *(data.get("existing_issuers") or ())]
+    key = (data.get("mapping") or {}).get(str(issuers[0])) if len(issuers) == 1 else None
+    if len(issuers) != 1 or bool(key) != keyed:
+        raise BotError(f"{name}: {path}: Vault took {len(issuers)} issuers: look at them there")
+    # It is new, so that what a POST leaves out is at its default anyway.
+    path = f"{mount}/issuer/{issuers[0]}"
+    checked(client, client.request("POST", f"/v1/{path}", {"issuer_name": name}), path)
+    if key:
+        # Else nothing would tell whose key it is, should its issuer go.
+        path = f"{mount}/key/{key}"
+        body = {"key_name": f"{name}-{IMPORTED}"}
+        checked(client, client.request("POST", f"/v1/{path}", body), path)
 
 
 def checked(client: Client, answer: Answer, what: str) -> dict[str, Any]:
