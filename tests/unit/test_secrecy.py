@@ -37,7 +37,7 @@ def test_a_key_is_found_in_clear_and_coded_however_deep(kind: str, form: str) ->
     )
     text = pem.decode()
     for value in (text, coded(text), coded(coded(text)), f"x: {coded(text)} y"):
-        assert secrets_in({"spec": [{"a": value}]}) == [".spec[0].a: private key"], form
+        assert ".spec[0].a: private key" in secrets_in({"spec": [{"a": value}]}), form
     bare = "".join(text.splitlines()[1:-1])
     assert bool(found_in(bare)) == (form != "openssh")
 
