@@ -141,7 +141,9 @@ class TrustAnchor(Component, area="trust"):
             ttl=str(generation.lifetime),
             issuer_name=generation.name,
             key_name=suffix.result.apply(lambda text: f"{generation.name}-{text}"),
-            opts=self.child(pki),
+            # Another issuer of that name is the same certificate without its destroyed key; the
+            # provider would make another root in its place.
+            opts=self.child(pki, opts=pulumi.ResourceOptions(ignore_changes=["issuerId"])),
         )
         return root.certificate
 
