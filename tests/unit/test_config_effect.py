@@ -1,0 +1,154 @@
+"""Every key of a stack file changes something: none is read and then ignored."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from typing import Any
+
+import pytest
+
+from stack.config import StackConfig
+from stack.faults import all_paths
+from tests.unit.custody import sections
+from tests.unit.stack_files import certificate, write
+from tests.unit.whole_program import Evaluated, evaluated_file, project
+
+# key -> what it is set to, and what else must be set for it to be allowed
+CHANGES: dict[str, Any] = {
+    "role": "cluster",
+    "cluster.name": "other",
+    "cluster.context": "other",
+    "cluster.kubeconfig": "other",
+    "cluster.apiServer": "https://other.example.com:6443",
+    "cluster.caPem": certificate() + certificate(),
+    "cluster.apiAudience": "other",
+    "cluster.domain": "other.local",
+    "cluster.networks": ["10.0.0.0/8"],
+    "vault.address": "https://other.example.com:8200",
+    "vault.caPem": certificate(),
+    "vault.namespace": "other",
+    "vault.pkiMount": "other/pki",
+    "vault.kvMount": "other/kv",
+    "vault.createKvMount": False,
+    "vault.authMount": "other",
+    "vault.createAuthMount": False,
+    "vault.audience": "other",
+    "vault.tokenTtl": "20m",
+    "vault.skipChildToken": True,
+    "trust.domain": "other.local",
+    "trust.signing": "b",
+    "trust.generations.0.name": "c",
+    "trust.generations.0.custody": "cluster",
+    "trust.generations.0.source": "imported",
+    "trust.generations.0.lifetime": "4000d",
+    "trust.generations.1.custody": "vault",
+    "trust.generations.1.source": "imported",
+    "trust.generations.1.lifetime": "4000d",
+    "trust.generations.1.retired": True,
+    "trust.issuer.duration": "72h",
+    "trust.issuer.renewBefore": "26h",
+    "trust.issuer.leafLifetime": "12h",
+    "trust.issuer.clockSkew": "30s",
+    "trust.webhooks.caDuration": "400d",
+    "trust.webhooks.caRenewBefore": "61d",
+    "trust.webhooks.duration": "8d",
+    "trust.webhooks.renewBefore": "2d",
+    "gatewayApi.install": False,
+    "certManager.replicas": 3,
+    "certManager.trustManagerReplicas": 3,
+    "externalSecrets.replicas": 3,
+    "externalSecrets.refreshInterval": "5m",
+    "linkerd.ha": False,
+    "linkerd.replicas": 5,
+    "linkerd.defaultInboundPolicy": "audit",
+    "linkerd.webhookFailurePolicy": "Ignore",
+    "linkerd.proxyAwait": False,
+    "linkerd.nativeSidecar": False,
+    "linkerd.heartbeat": True,
+    "linkerd.logLevel": "debug",
+    "linkerd.imageRegistry": "registry.example.com/linkerd",
+    "viz.enabled": False,
+    "viz.ha": False,
+    "viz.prometheusUrl": "http://prometheus.monitoring:9090",
+    "buoyantCloud.enabled": False,
+    "buoyantCloud.agentName": "other",
+    "buoyantCloud.credentials.vaultPath": "other",
+    "protection.protect": False,
+    "sandbox.openWebhooks": True,
+}
+WEBHOOK = "kubernetes:admissionregistration.k8s.io/v1:MutatingWebhookConfiguration"
+PROPS: dict[str, Any] = {"metadata": {"name": "w"}, "webhooks": [{"name": "a"}]}
+# Found out in another way: read from a file, checked against an archive, or held by the engine.
+ELSEWHERE = {
+    "cluster.caFile": "test_load.py",
+    "vault.caFile": "test_load.py",
+    "gatewayApi.version": "test_gateway_api.py",
+    "buoyantCloud.credentials.source": "test_buoyant_cloud.py",
+    "buoyantCloud.credentials.clientId": "test_buoyant_cloud.py",
+    "buoyantCloud.credentials.clientSecret": "test_buoyant_cloud.py",
+}
+
+
+def changed(key: str, value: Any) -> dict[str, Any]:
+    """The stack file of a standalone stack in the middle of a rotation, with one key set."""
+    made = sections("standalone", "added")
+    # The sample's lists are shared.
+    made["trust"] = {
+        **made["trust"],
+        "generations": [dict(g) for g in made["trust"]["generations"]],
+    }
+    place: Any = made
+    *path, last = [int(part) if part.isdigit() else part for part in key.split(".")]
+    for part in path:
+        place = place[part] if isinstance(place, list) else place.setdefault(part, {})
+    place[last] = value
+    if key == "trust.generations.0.name":
+        made["trust"]["signing"] = value
+    return made
+
+
+def program(made: dict[str, Any]) -> Evaluated:
+    """The program of these sections, previewed."""
+    return evaluated_file(write(project(), made), True)
+
+
+@functools.cache
+def base() -> Any:
+    """What the program registers without the change."""
+    return shown(program(sections("standalone", "added")))
+
+
+def shown(made: Evaluated) -> Any:
+    """All that the engine would see of a program."""
+    resources = [
+        (r.urn, r.inputs, r.protect, r.retain_on_delete, r.provider) for r in made.resources
+    ]
+    # A chart's objects are rendered by the provider; this stands for one.
+    webhook = dataclasses.replace(made.resources[0], type=WEBHOOK, inputs=PROPS)
+    transforms = made.evaluation.transformed(webhook).inputs
+    return resources, transforms, made.clear
+
+
+@pytest.mark.parametrize("key", CHANGES)
+def test_a_key_changes_what_the_engine_sees(key: str) -> None:
+    """Three public modules read inputs and drop them: users find out in an outage."""
+    assert shown(program(changed(key, CHANGES[key]))) != base()
+
+
+def test_the_comparison_can_say_that_nothing_changed() -> None:
+    """One that always differs proves nothing."""
+    assert shown(program(sections("standalone", "added"))) == base()
+
+
+def test_no_key_is_left_out() -> None:
+    """A new key must not go untested."""
+    leaves = {".".join(path) for path in all_paths(StackConfig) if not is_section(path)}
+    named = {key.replace(".0.", ".").replace(".1.", ".") for key in CHANGES}
+    assert named | set(ELSEWHERE) == leaves
+    assert not named & set(ELSEWHERE)
+
+
+def is_section(path: tuple[str, ...]) -> bool:
+    """True for a key with keys of its own."""
+    return any(other[: len(path)] == path and other != path for other in all_paths(StackConfig))
