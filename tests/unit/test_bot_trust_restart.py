@@ -1,0 +1,83 @@
+"""What must restart comes in an order in which no pod has to restart twice."""
+
+from __future__ import annotations
+
+from bot.trust_model import IDENTITY, INJECTOR
+from bot.trust_restart import phases
+from tests.unit.bot_trust_samples import control, control_plane, pod
+
+ALL = (
+    pod("report", "Job"),
+    pod("nightly", "CronJob"),
+    pod("bare", "Pod"),
+    pod("roll", "Rollout"),
+    pod("db", "StatefulSet"),
+    pod("agent", "DaemonSet"),
+    pod("web"),
+    pod("web"),
+    pod("web", namespace="other"),
+    control("linkerd-destination"),
+    control(IDENTITY),
+    control(INJECTOR),
+)
+
+
+def test_the_injector_comes_first_and_the_workloads_after_the_control_plane() -> None:
+    """A workload before the injector would get the old bundle once more."""
+    assert [phase.title for phase in phases(ALL)] == [
+        "proxy injector",
+        "identity",
+        "rest of the control plane",
+        "Deployments",
+        "StatefulSets",
+        "DaemonSets",
+        "Jobs",
+        "by hand",
+    ]
+
+
+def test_a_workload_is_restarted_once_however_many_pods_it_has() -> None:
+    """And each is awaited, before the next phase begins."""
+    (deployments,) = [phase for phase in phases(ALL) if phase.title == "Deployments"]
+    assert deployments.commands == (
+        "kubectl -n other rollout restart deployment/web",
+        "kubectl -n shop rollout restart deployment/web",
+        "kubectl -n other rollout status deployment/web --timeout=15m",
+        "kubectl -n shop rollout status deployment/web --timeout=15m",
+    )
+
+
+def test_jobs_bare_pods_and_foreign_kinds_are_named_and_have_no_command() -> None:
+    """`kubectl rollout restart` has none for them: to leave them out would be to forget them."""
+    by_title = {phase.title: phase for phase in phases(ALL)}
+    assert [str(w) for w in by_title["Jobs"].workloads] == [
+        "shop/cronjob/nightly",
+        "shop/job/report",
+    ]
+    assert [str(w) for w in by_title["by hand"].workloads] == ["shop/pod/bare", "shop/rollout/roll"]
+    assert by_title["Jobs"].commands == by_title["by hand"].commands == ()
+
+
+def test_nothing_to_restart_is_an_empty_plan() -> None:
+    """Not a plan that restarts the injector for nothing."""
+    assert phases(()) == []
+    assert phases((), fresh_bundle=True) == []
+
+
+def test_a_fresh_bundle_takes_the_injector_along() -> None:
+    """Its mounted file may still be the old one, however young its pod."""
+    assert [phase.title for phase in phases([pod("web")])] == ["Deployments"]
+    fresh = phases([pod("web")], fresh_bundle=True)
+    assert [phase.title for phase in fresh] == ["proxy injector", "Deployments"]
+    assert (
+        fresh[0].commands[0]
+        == "kubectl -n linkerd rollout restart deployment/linkerd-proxy-injector"
+    )
+
+
+def test_the_commands_name_the_cluster_that_was_read() -> None:
+    """A paste into a shell with another current context would restart another cluster."""
+    for phase in phases(control_plane(), ["kubectl", "--context", "my cluster"]):
+        assert all(
+            c.startswith("kubectl --context 'my cluster' -n linkerd") for c in phase.commands
+        )
