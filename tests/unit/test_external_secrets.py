@@ -77,6 +77,21 @@ def test_a_secret_outlives_its_entry_but_not_its_external_secret() -> None:
     ]
 
 
+def test_a_secret_has_a_type_where_its_reader_wants_one() -> None:
+    """cert-manager takes a CA from a TLS Secret; a type cannot be changed afterwards."""
+    manifest = external_secret("a", "ns", "p", {"tls.key": "k"}, "1m0s", None, "x/tls")
+    assert manifest["spec"]["target"]["template"] == {"type": "x/tls"}
+    plain = external_secret("a", "ns", "p", {"tls.key": "k"}, "1m0s")
+    assert "template" not in plain["spec"]["target"]
+    both = external_secret("a", "ns", "p", {"k": "k"}, "1m0s", {"l": "1"}, "x/tls")
+    assert both["spec"]["target"]["template"] == {
+        "metadata": {"labels": {"l": "1"}},
+        "type": "x/tls",
+    }
+    for made_ in (manifest, plain, both):
+        assert faults(made_) == []
+
+
 def test_the_store_waits_for_the_operator() -> None:
     """Its webhook refuses the store while nobody answers."""
     recording = made(ExternalSecrets)

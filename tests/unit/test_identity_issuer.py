@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
+from components.base import KubernetesObject
 from components.identity_issuer import (
     IdentityIssuer,
     IdentityIssuerArgs,
     certificate,
     cluster_issuer,
     cluster_issuer_name,
+    key_secret,
     token_grant,
 )
+from components.vault_auth import service_account
 from tests.unit.crd_schemas import faults
-from tests.unit.samples import arguments, made
+from tests.unit.samples import arguments, made, record
 
 
 def args(**changes: object) -> IdentityIssuerArgs:
@@ -96,3 +101,51 @@ def test_the_certificate_waits_for_the_issuer_and_that_for_its_grants() -> None:
     for resource in (issuer, final):
         waits = resource.inputs["metadata"]["annotations"]["pulumi.com/waitFor"]
         assert waits == "condition=Ready"
+
+
+def test_in_the_clusters_custody_cert_manager_signs_with_a_key_from_vault() -> None:
+    """A ClusterIssuer looks for its Secret in cert-manager's namespace, and takes a TLS one."""
+    changed = args(custody="cluster")
+    key = key_secret(changed)
+    assert key["metadata"]["namespace"] == "cert-manager"
+    assert key["spec"]["target"]["template"] == {"type": "kubernetes.io/tls"}
+    issuer = cluster_issuer(changed)
+    assert issuer["spec"] == {"ca": {"secretName": key["spec"]["target"]["name"]}}
+    assert faults(key) == faults(issuer) == []
+    assert {d["secretKey"]: d["remoteRef"] for d in key["spec"]["data"]} == {
+        name: {"key": "anchor-keys/anchor-2", "property": name} for name in ("tls.crt", "tls.key")
+    }
+
+
+def test_both_custodies_issue_the_same_certificate() -> None:
+    """What Linkerd reads must not tell who signed."""
+    assert certificate(args(custody="cluster")) == certificate(args(custody="vault"))
+
+
+def test_in_the_clusters_custody_nobody_may_ask_for_a_login_token() -> None:
+    """There is nothing to log in for."""
+    recording = made(IdentityIssuer, custody="cluster")
+    assert recording.of_kind(":Role") == recording.of_kind(":RoleBinding") == []
+    issuer = recording.named("x-linkerd-identity-issuer-anchor-2")
+    key = recording.named("x-linkerd-trust-anchor-anchor-2-key")
+    assert recording.comes_after(issuer, key)
+    assert key.inputs["metadata"]["annotations"] == {"pulumi.com/waitFor": "condition=Ready"}
+
+
+@pytest.mark.parametrize("custody", ["vault", "cluster"])
+def test_the_signer_is_waited_for_in_both_custodies(custody: str) -> None:
+    """On a first install store, login and anchor are not there yet, nor is the kind of a key."""
+
+    def body() -> None:
+        signer = KubernetesObject("signer", service_account("signer", "ns"))
+        IdentityIssuer("x", args(custody=custody), [signer])
+
+    recording = record(body)
+    later = [
+        recording.named("x-linkerd-identity-issuer-anchor-2"),
+        recording.named("x-certificate"),
+    ]
+    later += recording.of_kind(":ExternalSecret")
+    assert len(later) == (3 if custody == "cluster" else 2)
+    for resource in later:
+        assert recording.comes_after(resource, recording.named("signer")), resource.name

@@ -7,7 +7,13 @@ import json
 import pytest
 from pulumi.runtime.rpc import UNKNOWN
 
-from components.trust_anchor import TrustAnchor, read_policy, sign_policy
+from components.trust_anchor import (
+    AnchorGeneration,
+    TrustAnchor,
+    read_policy,
+    sign_policy,
+    write_policy,
+)
 from tests.unit.samples import Recording, made
 
 ROOT = "SecretBackendRootCert"
@@ -102,3 +108,49 @@ def test_a_preview_knows_no_certificate_and_makes_up_none() -> None:
     recording = made(TrustAnchor, preview=True)
     entry = recording.clear[recording.named("x-anchor-1-certificate").urn]
     assert entry["dataJson"] == UNKNOWN
+
+
+def test_an_imported_anchor_is_read_from_the_mount_and_published_alike() -> None:
+    """Its key is the corporate CA's business: nothing here may make another of that name."""
+    generation = AnchorGeneration(name="corporate", lifetime=3000, imported=True)
+    recording = made(TrustAnchor, generations=(generation,))
+    assert recording.of_kind(f":{ROOT}") == []
+    assert recording.of_kind(":RandomString") == []
+    entry = recording.clear[recording.named("x-corporate-certificate").urn]
+    assert json.loads(entry["dataJson"])["certificate"].startswith("-----BEGIN CERTIFICATE-----")
+    assert recording.named("x-corporate-sign").inputs["policy"] == sign_policy(
+        "linkerd/pki", "corporate"
+    )
+
+
+@pytest.mark.parametrize("preview", [True, False])
+@pytest.mark.parametrize("imported", [True, False])
+def test_a_certificate_is_published_after_both_mounts(preview: bool, imported: bool) -> None:
+    """The order must not depend on whether the certificate is known yet."""
+    generation = AnchorGeneration(name="a", lifetime=3000, imported=imported)
+    recording = made(TrustAnchor, preview, generations=(generation,))
+    entry = recording.named("x-a-certificate")
+    for mount in ("x-kv", "x-pki"):
+        assert recording.comes_after(entry, recording.named(mount))
+
+
+def test_without_a_generation_in_vault_there_is_no_pki_mount() -> None:
+    """In custody `cluster` the keys are in KV; the readers' policy is needed all the same."""
+    recording = made(TrustAnchor, generations=())
+    mounts = [r.inputs["type"] for r in recording.of_kind(":Mount")]
+    assert mounts == ["kv"]
+    assert [r.inputs["name"] for r in recording.of_kind(":Policy")] == ["linkerd-read-anchors"]
+    assert recording.outputs[recording.named("x").urn]["issuers"] == []
+
+
+def test_writing_is_of_anchors_and_their_keys_alone() -> None:
+    """`update` is what External Secrets needs for a first write; `delete` is what nobody needs."""
+    lines = write_policy("linkerd/kv").splitlines()
+    paths = [line.split('"')[1] for line in lines]
+    assert sorted(paths) == [
+        "linkerd/kv/data/anchor-keys/*",
+        "linkerd/kv/data/anchors/*",
+        "linkerd/kv/metadata/anchor-keys/*",
+        "linkerd/kv/metadata/anchors/*",
+    ]
+    assert all("[" + '"create", "read", "update"' + "]" in line for line in lines)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from components.vault_auth import (
+    ANCHOR_ROLE,
     ISSUER_ROLE,
     STORE_ROLE,
     VaultAuth,
@@ -81,3 +82,37 @@ def test_an_account_is_mounted_nowhere_and_reviews_tokens_only() -> None:
     binding = auth_delegator("a", "ns")
     assert binding["roleRef"]["name"] == "system:auth-delegator"
     assert binding["subjects"] == [{"kind": "ServiceAccount", "name": "a", "namespace": "ns"}]
+
+
+def test_without_a_signer_in_vault_nobody_may_have_anything_signed() -> None:
+    """In custody `cluster` cert-manager signs by itself, and has no business in Vault."""
+    recording = made(VaultAuth, signing=None)
+    roles = [r.inputs["roleName"] for r in recording.of_kind(":AuthBackendRole")]
+    assert roles == [STORE_ROLE]
+    accounts = [r.inputs["metadata"]["namespace"] for r in recording.of_kind(":ServiceAccount")]
+    assert accounts == ["external-secrets"]
+    assert recording.outputs[recording.named("x").urn]["roles"] == [STORE_ROLE]
+
+
+def test_the_right_to_write_anchors_is_asked_for_and_has_an_account_of_its_own() -> None:
+    """Whoever writes them is trusted by every mesh: no store that others use may."""
+    assert "x-write-anchors" not in [r.name for r in made(VaultAuth).resources]
+    recording = made(VaultAuth, writes_anchors=True)
+    roles = {r.inputs["roleName"]: r for r in recording.of_kind(":AuthBackendRole")}
+    assert set(roles) == {ISSUER_ROLE, STORE_ROLE, ANCHOR_ROLE}
+    role = roles[ANCHOR_ROLE].inputs
+    assert role["tokenPolicies"] == ["linkerd-write-anchors-test"]
+    assert role["boundServiceAccountNames"] == ["linkerd-trust-anchor-vault"]
+    assert role["boundServiceAccountNamespaces"] == ["cert-manager"]
+    assert recording.comes_after(roles[ANCHOR_ROLE], recording.named("x-write-anchors"))
+    for name in (ISSUER_ROLE, STORE_ROLE):
+        assert "linkerd-write-anchors-test" not in roles[name].inputs["tokenPolicies"]
+
+
+def test_a_key_is_readable_by_its_path_alone() -> None:
+    """With `anchor-keys/*` a cluster could sign for generations that it has never used."""
+    recording = made(VaultAuth, signing=None, readable=("buoyant-cloud", "anchor-keys/anchor-2"))
+    assert recording.named("x-read").inputs["policy"].splitlines() == [
+        'path "linkerd/kv/data/buoyant-cloud" { capabilities = ["read"] }',
+        'path "linkerd/kv/data/anchor-keys/anchor-2" { capabilities = ["read"] }',
+    ]
