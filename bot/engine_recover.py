@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from bot import engine
+from bot import engine, engine_recover_root
 from bot.engine import Engine
 from bot.engine_target import Target, write_private
 from bot.exit_codes import BotError
@@ -41,7 +41,8 @@ _VAULT_IDS: Mapping[str, Callable[[dict[str, Any]], str]] = {
 def recover(found: Engine, target: Target) -> list[str]:
     """Take over what a killed run had made; names of what was pending. Raises BotError."""
     document = json.loads(engine.short(found, target, "stack", "export", "--stack", target.stack))
-    mended, adopted = entered(document["deployment"])
+    roots = engine_recover_root.made(target, document["deployment"])
+    mended, adopted = entered(document["deployment"], roots)
     pending = len(document["deployment"].get("pending_operations") or ())
     if not pending:
         return []
@@ -58,9 +59,12 @@ def recover(found: Engine, target: Target) -> list[str]:
     return [urn.rpartition("::")[2] for urn in adopted]
 
 
-def entered(deployment: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+def entered(
+    deployment: dict[str, Any], found: Mapping[str, Resource] | None = None
+) -> tuple[dict[str, Any], list[str]]:
     """A state with its pending creations entered as made, and the URNs of these.
 
+    found: resources that were looked up, by URN; they are entered as they are.
     Left out is what the state has already, and what has no existence outside the state, such as a
     random value: it is made anew.
     """
@@ -74,9 +78,10 @@ def entered(deployment: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
             left.append(operation)
             continue
         id_ = identity(resource)
-        if resource["urn"] in known or id_ is None:
+        whole = (found or {}).get(resource["urn"])
+        if resource["urn"] in known or (id_ is None and whole is None):
             continue
-        resources.append({**resource, "id": id_, "outputs": _outputs(resource)})
+        resources.append(whole or {**resource, "id": id_, "outputs": _outputs(resource)})
         adopted.append(resource["urn"])
     return {**deployment, "resources": resources, "pending_operations": left}, adopted
 

@@ -9,6 +9,7 @@ import pytest
 
 from tests.e2e import project
 from tests.e2e.project import Copy
+from tests.e2e.trust_mesh import TrustMesh
 
 
 @pytest.fixture(scope="session")
@@ -22,6 +23,18 @@ def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Copy, str]]
         yield copy, done.stdout + done.stderr
     finally:
         copy.down()
+
+
+@pytest.fixture(scope="session")
+def trust_mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrustMesh]:
+    """A mesh of its own for rotations: each test leaves it with another anchor, and healthy."""
+    _skip_without_engine()
+    made = TrustMesh(project.copy_to(tmp_path_factory.mktemp("trust") / "project"))
+    try:
+        made.begin()
+        yield made
+    finally:
+        made.copy.down()
 
 
 @pytest.fixture

@@ -1,0 +1,140 @@
+"""Leaves as linkerd-identity signs them: a workload's request, and the issuer's answer."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from sandbox.verify_data import certificates_in
+
+_IDENTITY = "{}.demo.serviceaccount.identity.linkerd.cluster.local"
+
+
+def now() -> datetime:
+    """This moment, with its zone."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """A certificate of one workload, the chain it is presented with, and when to renew it.
+
+    probe: made by the checker itself to judge an issuer, and held by no workload.
+    """
+
+    name: str
+    certificate: x509.Certificate
+    chain: tuple[x509.Certificate, ...]
+    renew: datetime
+    probe: bool = False
+
+
+@dataclass(frozen=True)
+class Issuer:
+    """The identity issuer as its Secret holds it: certificates below the root, and the key."""
+
+    source: str
+    chain: tuple[x509.Certificate, ...]
+    key: ec.EllipticCurvePrivateKey
+
+    @classmethod
+    def of(cls, data: Mapping[str, str]) -> Issuer:
+        """Read the data of the Secret; raises ValueError when it is no ECDSA issuer."""
+        key = load_pem_private_key(base64.b64decode(data["tls.key"]), None)
+        chain = tuple(certificates_in(base64.b64decode(data["tls.crt"])))
+        if not chain or not isinstance(key, ec.EllipticCurvePrivateKey):
+            raise ValueError("the issuer's Secret has no certificate or no ECDSA key")
+        if chain[0].public_key() != key.public_key():
+            raise ValueError("the issuer's key does not belong to its certificate")
+        return cls(data["tls.crt"], chain, key)
+
+    @property
+    def serial(self) -> int:
+        """Serial number of the issuer's certificate."""
+        return self.chain[0].serial_number
+
+    @cached_property
+    def probe(self) -> Leaf:
+        """A leaf that lives as long as the issuer, so that judging it judges the issuer."""
+        life = self.chain[0].not_valid_after_utc - now()
+        return sign(request("probe"), self, life, timedelta(), 1.0, probe=True)
+
+
+def request(workload: str) -> x509.CertificateSigningRequest:
+    """The request of a workload, with a key that is its own."""
+    name = _IDENTITY.format(workload)
+    builder = x509.CertificateSigningRequestBuilder().subject_name(
+        x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, workload)])
+    )
+    names = x509.SubjectAlternativeName([x509.DNSName(name)])
+    builder = builder.add_extension(names, critical=False)
+    return builder.sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256())
+
+
+def sign(
+    asked: x509.CertificateSigningRequest,
+    issuer: Issuer,
+    lifetime: timedelta,
+    skew: timedelta,
+    renew_at: float,
+    *,
+    probe: bool = False,
+) -> Leaf:
+    """Sign a request as linkerd-identity would (pkg/tls/ca.go).
+
+    The leaf begins `skew` ago, lives for `lifetime` and `skew`, and ends no later than its issuer.
+    renew_at: the part of its life after which its holder asks again.
+    """
+    if not asked.is_signature_valid:
+        raise ValueError("the request is not signed with its own key")
+    moment = now()
+    end = min(moment + lifetime + skew, issuer.chain[0].not_valid_after_utc)
+    names = asked.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    authority = issuer.chain[0].extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    purposes = [ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]
+    usage = dict.fromkeys(
+        (
+            "content_commitment",
+            "data_encipherment",
+            "key_agreement",
+            "key_cert_sign",
+            "crl_sign",
+            "encipher_only",
+            "decipher_only",
+        ),
+        False,
+    )
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(asked.subject)
+        .issuer_name(issuer.chain[0].subject)
+        .public_key(asked.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(moment - skew)
+        .not_valid_after(max(end, moment - skew))
+        .add_extension(names, critical=False)
+        .add_extension(
+            x509.KeyUsage(digital_signature=True, key_encipherment=True, **usage), critical=True
+        )
+        .add_extension(
+            x509.ExtendedKeyUsage(purposes),
+            critical=False,
+        )
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(authority),
+            critical=False,
+        )
+        .sign(issuer.key, hashes.SHA256())
+    )
+    name = names.get_values_for_type(x509.DNSName)[0]
+    renew = moment + (end - moment) * renew_at
+    return Leaf(name, certificate, issuer.chain, renew, probe)

@@ -1,0 +1,168 @@
+"""Rotation of issuer and anchor on real servers, while a checker verifies what is in use."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from components.cluster_anchor import origin
+from components.identity_issuer import cluster_issuer_name
+from components.names import CERT_MANAGER, TRUST_ROOTS_CONFIG_MAP
+from tests.e2e.checker import Checker, serials
+from tests.e2e.trust_mesh import LEAF_SECONDS, SKEW_SECONDS, TrustMesh
+
+pytestmark = pytest.mark.e2e
+_BUNDLE = f"/apis/trust.cert-manager.io/v1alpha1/bundles/{TRUST_ROOTS_CONFIG_MAP}"
+_ISSUERS = "/apis/cert-manager.io/v1/clusterissuers"
+_SECRETS = f"/api/v1/namespaces/{CERT_MANAGER}/secrets"
+# Rounds per second that a checker must have done: less is not several times a second.
+_RATE = 2
+Kill = Callable[[str], bool]
+
+
+def _sound(checker: Checker, seconds: float) -> None:
+    """The checker saw no fault, and was not asleep."""
+    print(checker.report())
+    assert checker.failures == {}
+    assert checker.rounds >= _RATE * seconds
+    assert checker.longest < 3.0
+    assert checker.checks > 6 * checker.rounds
+
+
+def _up(mesh: TrustMesh, killed: Callable[[], bool] | None) -> None:
+    """Deploy; or have the update killed at a moment, release its lock, and deploy again."""
+    before = mesh.serials()
+    if killed:
+        mesh.up_killed(killed)
+        # What the killed update has made stays too, published or not.
+        before |= mesh.serials()
+    mesh.up()
+    assert mesh.serials() == {**mesh.serials(), **before}
+    mesh.assert_unchanged()
+
+
+def _add(mesh: TrustMesh, custody: str, killed: Kill | None = None) -> str:
+    name = mesh.add(custody)
+    _up(mesh, (lambda: killed(name)) if killed else None)
+    held = serials(mesh.roots())
+    assert held[-1] == mesh.anchors()[name].serial_number
+    assert len(held) == 2
+    return name
+
+
+def _switch(mesh: TrustMesh, name: str, killed: Kill | None = None) -> None:
+    mesh.signing = name
+    _up(mesh, (lambda: killed(name)) if killed else None)
+    assert mesh.signer() == name
+
+
+def _retire(mesh: TrustMesh, name: str, killed: Kill | None = None) -> None:
+    mesh.retire(name)
+    _up(mesh, (lambda: killed(name)) if killed else None)
+    assert serials(mesh.roots()) == [mesh.anchors()[name].serial_number]
+
+
+def _in_pki(mesh: TrustMesh) -> Kill:
+    return lambda name: mesh.in_vault(f"{mesh.copy.target.config.vault.pki_mount}/issuer/{name}")
+
+
+def _has_issuer(mesh: TrustMesh) -> Kill:
+    return lambda name: mesh.exists(f"{_ISSUERS}/{cluster_issuer_name(name)}")
+
+
+def _has_origin(mesh: TrustMesh) -> Kill:
+    return lambda name: mesh.exists(f"{_SECRETS}/{origin(name)}")
+
+
+def _one_source(mesh: TrustMesh) -> Kill:
+    return lambda _name: len(mesh.copy.api.request("GET", _BUNDLE).body["spec"]["sources"]) == 1
+
+
+def test_issuer_is_renewed_unattended_and_no_leaf_notices(trust_mesh: TrustMesh) -> None:
+    """Every day for years, with nobody there: it must work each time, and be no change to us."""
+    mesh = trust_mesh
+    anchors = mesh.serials()
+    started = time.monotonic()
+    with mesh.issuers_capped(), mesh.watch() as checker:
+        mesh.wait("first look", lambda: bool(checker.issuers))
+        mesh.renewed()
+        span = mesh.issuer().not_valid_after_utc - mesh.issuer().not_valid_before_utc
+        assert span.total_seconds() < 120
+        for _ in range(2):
+            mesh.next_issuer()
+            mesh.assert_unchanged()
+        seconds = time.monotonic() - started
+    _sound(checker, seconds)
+    assert len(set(checker.issuers)) >= 4
+    assert mesh.serials() == anchors
+    mesh.renewed()
+
+
+def test_anchor_rotates_in_vault_with_every_update_killed_once(trust_mesh: TrustMesh) -> None:
+    """A machine may die in any step; who skips a restart or a wait has the outage, and is seen.
+
+    Beside the mesh that follows the runbook there are two that do not: one switches before its pods
+    have restarted, one retires before its leaves have ended. They prove that the checker can fail.
+    """
+    mesh = trust_mesh
+    started = time.monotonic()
+    early = Checker(mesh.copy.api, 100 * LEAF_SECONDS, SKEW_SECONDS)
+    with mesh.watch() as checker, mesh.watch() as hasty, early:
+        name = _add(mesh, "vault", _in_pki(mesh))
+        checker.restart()
+        early.restart()
+        assert hasty.failures == {}
+        _switch(mesh, name, _has_issuer(mesh))
+        mesh.wait("failure of who has not restarted", lambda: bool(hasty.failures), 10)
+        assert any(text.startswith("issuer ") for text in hasty.failures)
+        mesh.wait("a refused issuer", lambda: bool(hasty.skipped), 10)
+        assert early.failures == {}
+        checker.settle()
+        _retire(mesh, name, _one_source(mesh))
+        assert early.failures == {}
+        early.restart("web")
+        mesh.wait("failure of who retired too early", lambda: bool(early.failures), 10)
+        assert any(text.startswith("leaf of issuer ") for text in early.failures)
+        checker.restart()
+        time.sleep(1)
+        seconds = time.monotonic() - started
+    _sound(checker, seconds)
+    assert len(set(checker.issuers)) >= 2
+
+
+def test_anchor_moves_from_vault_to_cluster_custody(trust_mesh: TrustMesh) -> None:
+    """Another custody is an ordinary rotation: nothing is re-issued at once, nothing stops."""
+    mesh = trust_mesh
+    started = time.monotonic()
+    with mesh.watch() as checker:
+        name = _add(mesh, "cluster", _has_origin(mesh))
+        checker.restart()
+        _switch(mesh, name)
+        checker.settle()
+        _retire(mesh, name)
+        checker.restart()
+        seconds = time.monotonic() - started
+    _sound(checker, seconds)
+
+
+def test_anchor_rotates_in_cluster_custody_and_issuers_are_renewed(trust_mesh: TrustMesh) -> None:
+    """The second mode must hold what the first does: renewals, empty previews, no outage."""
+    mesh = trust_mesh
+    started = time.monotonic()
+    with mesh.watch() as checker:
+        for _ in range(2):
+            mesh.renewed()
+        mesh.assert_unchanged()
+        name = _add(mesh, "cluster")
+        checker.restart()
+        mesh.renewed()
+        _switch(mesh, name)
+        mesh.renewed()
+        checker.settle()
+        _retire(mesh, name)
+        checker.restart()
+        seconds = time.monotonic() - started
+    _sound(checker, seconds)
+    assert len(set(checker.issuers)) >= 6
