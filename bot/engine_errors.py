@@ -12,6 +12,12 @@ from pathlib import Path
 NO_STACK = re.compile(r"no stack named '[^']+' found")
 # How the kubernetes provider begins: the resource is named beside the reason already.
 _WRAPPED = re.compile(r'resource "urn:[^"]*" (?=was not successfully)')
+_FILLER = re.compile(r"^\d+ errors? occurred:$")
+_FOLLOWS = re.compile(
+    r"the client connection is closing|grpc_error_to_exception|"
+    r"^(update|preview|destroy|refresh) (failed|canceled)$|program exited with non-zero exit code|"
+    r"resource monitor shut down"
+)
 # pulumi pkg/backend/diy/lock.go
 _LOCKED = re.compile(r"currently locked by \d+ lock")
 _LOCK = re.compile(
@@ -134,7 +140,7 @@ REASONS = (
         "set PULUMI_BACKEND_URL or run `pulumi login`, then run again",
     ),
     _reason(
-        r"conflicts? with .*field manager|Apply failed with \d+ conflict",
+        r"conflicts? with .*field manager|Apply failed with \d+ conflict|conflicting fields?",
         "somebody else owns a field of the object",
         "find the other owner with `kubectl get ... --show-managed-fields`, and let one own it",
     ),
@@ -152,12 +158,18 @@ def explain(texts: Iterable[str], stack: str) -> tuple[str | None, str]:
 
 
 def first_line(text: str, limit: int = 300) -> str:
-    """The telling line of an error: the innermost reason of a wrapped one, cut to `limit`."""
-    text = _WRAPPED.sub("", text)
-    lines = [line.strip(" *\t") for line in text.splitlines() if line.strip(" *\t:")]
-    best = next((line for line in reversed(lines) if "error" in line.lower()), None)
-    chosen = best or (lines[0] if lines else "no reason given")
+    """An error in one line, cut to `limit`: without filler, of a traceback the last line."""
+    lines = [line.strip(" *\t") for line in _WRAPPED.sub("", text).splitlines()]
+    lines = [line for line in lines if line and not _FILLER.search(line)]
+    if any(line.startswith("Traceback") for line in lines):
+        lines = lines[-1:]
+    chosen = " ".join(lines) or "no reason given"
     return chosen if len(chosen) <= limit else f"{chosen[: limit - 1]}…"
+
+
+def follows(text: str) -> bool:
+    """True for an error that only says that another one happened."""
+    return bool(_FOLLOWS.search(text))
 
 
 def stderr_errors(text: str) -> list[str]:

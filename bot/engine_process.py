@@ -25,6 +25,7 @@ Event = dict[str, Any]
 Ended = Literal["finished", "timed out", "interrupted"]
 TICK_SECONDS = 0.05
 GRACE_SECONDS = 30.0
+_GONE_SECONDS = 5.0
 _ENDING = (signal.SIGTERM, signal.SIGHUP)
 
 
@@ -118,13 +119,19 @@ class EngineProcess:
 
 
 def kill_session(process: subprocess.Popen[bytes]) -> None:
-    """Kill every process of the engine's session: it gives each plugin a group of its own."""
+    """Kill every process of the engine's session: it gives each plugin a group of its own.
+
+    Returns when they are gone: a killed process still holds its files and sockets for a moment.
+    """
     if process.poll() is None:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
-    for pid in _members(process.pid):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + _GONE_SECONDS
+    while (left := _members(process.pid)) and time.monotonic() < deadline:
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.01)
 
 
 def _members(session: int) -> list[int]:
