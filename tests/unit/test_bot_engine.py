@@ -238,3 +238,15 @@ def test_progress_names_what_is_waited_for(tmp_path: Path) -> None:
     line = Progress("up", fake_engine.target(tmp_path)).line(ledger, time.monotonic() + 65)
     assert "0 of at least 1 done" in line
     assert "waiting for anchor-pki (1 min 5 s)" in line
+
+
+def test_destroy_is_counted_under_the_same_names() -> None:
+    """A destroy reports a chart's objects before the component that they belong to."""
+    ledger = Ledger()
+    chart = "linkerd-platform:trust:TrustAnchor$kubernetes:helm.sh/v4:Chart"
+    urn = f"urn:pulumi:s::p::{chart}$kubernetes:core/v1:Service::web"
+    old = {"parent": f"urn:pulumi:s::p::{chart}::c", "custom": True}
+    ledger.add(
+        {"resourcePreEvent": {"metadata": {"op": "delete", "urn": urn, "type": "t", "old": old}}}
+    )
+    assert ledger.by_component() == {"trust-anchor": {"deleted": 1}}
