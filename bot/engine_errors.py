@@ -79,6 +79,12 @@ REASONS = (
         "this run stopped",
     ),
     _reason(
+        r"no secret found at .*/anchors/|no certificate in Vault at anchors/",
+        "a generation of the trust anchor is not in Vault",
+        "bring its owner up first (`python -m bot up --stack trust`), or name in "
+        "`trust.generations` what it has published",
+    ),
+    _reason(
         r"vault.*permission denied|permission denied.*vault|Code: 403.*v1/",
         "Vault refused our token",
         "set VAULT_TOKEN to a token that may manage the mounts of this stack, then run again",
@@ -108,7 +114,7 @@ REASONS = (
         "check `cluster.kubeconfig` and `cluster.context` in the stack file, or KUBECONFIG",
     ),
     _reason(
-        r"already exists",
+        r"already exists|path is already in use",
         "it exists already, and not in the state",
         "a run that was killed may have made it: run `python -m bot up --stack {stack}` again; if "
         "somebody else made it, import it or remove it",

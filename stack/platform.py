@@ -22,7 +22,7 @@ from components.vault_auth import VaultAuth
 from components.viz import Viz
 from components.webhook_certificates import WebhookCertificates
 from stack import arguments, transforms
-from stack.certificates import describe
+from stack.certificates import describe, describe_published
 from stack.charts import Charts
 from stack.config import Cluster, StackConfig
 from stack.providers import kubernetes_provider, options, random_provider, vault_provider
@@ -55,16 +55,19 @@ class Platform:
         """Fingerprint and expiry per generation; a cluster reads what the owner published."""
         if anchor:
             return {name: pem.apply(describe) for name, pem in anchor.certificates.items()}
-        return {
-            generation.name: pulumi.Output.unsecret(
-                vault.kv.get_secret_v2_output(
-                    mount=self.config.vault.kv_mount,
-                    name=anchor_path(generation.name),
-                    opts=pulumi.InvokeOutputOptions(provider=self.vault),
-                ).apply(lambda secret: describe(secret.data["certificate"]))
-            )
-            for generation in self.config.trust.generations
-        }
+        return {g.name: self._published(g.name) for g in self.config.trust.generations}
+
+    def _published(self, generation: str) -> pulumi.Output[Any]:
+        path = anchor_path(generation)
+        entry = vault.kv.get_secret_v2_output(
+            mount=self.config.vault.kv_mount,
+            name=path,
+            opts=pulumi.InvokeOutputOptions(provider=self.vault),
+        )
+        # An entry of Vault is secret to the engine, whatever it holds; a certificate is public.
+        return pulumi.Output.unsecret(
+            entry.apply(lambda secret: describe_published(secret.data, path))
+        )
 
     def _cluster(
         self,
