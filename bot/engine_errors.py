@@ -11,7 +11,7 @@ from pathlib import Path
 
 NO_STACK = re.compile(r"no stack named '[^']+' found")
 # How the kubernetes provider begins: the resource is named beside the reason already.
-_WRAPPED = re.compile(r'resource "urn:[^"]*" (?=was not successfully)')
+_WRAPPED = re.compile(r'resource "urn:[^"]*" (?=was (not )?successfully)')
 _FILLER = re.compile(r"^\d+ errors? occurred:$")
 _FOLLOWS = re.compile(
     r"the client connection is closing|grpc_error_to_exception|"
@@ -125,8 +125,8 @@ REASONS = (
         "a protected resource goes only with `python -m bot destroy --include-protected`",
     ),
     _reason(
-        r"timed? ?out waiting|context deadline exceeded|timeout.*awaiting|resource .* was not "
-        r"successfully created",
+        r"timed? ?out waiting|context deadline exceeded|timeout.*awaiting|"
+        r"failed to (fully initialize or )?become live|was not successfully created",
         "it did not become ready in time",
         "look at its events (`kubectl describe`), then run again: what is ready is not made anew",
     ),
