@@ -63,7 +63,7 @@ class EngineProcess:
         self._ended: Ended = "finished"
         self._killed = False
         event_log.touch(mode=0o600)
-        with text_log.open("wb") as log:
+        with text_log.open("wb") as log, _children_hear_interrupts():
             # A session of its own: a Ctrl-C in the terminal reaches us alone, and we decide.
             self.process = subprocess.Popen(
                 [*command, "--event-log", str(event_log)],
@@ -160,6 +160,24 @@ class _Lines:
                     event = json.loads(line)
                     if isinstance(event, dict):
                         yield event
+
+
+@contextmanager
+def _children_hear_interrupts() -> Iterator[None]:
+    """Start children that react to SIGINT, in the block, though we may ignore it.
+
+    A background job of a script ignores it, and so would every child: the engine could then only
+    be killed.
+    """
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    if not ignored or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @contextmanager
