@@ -7,7 +7,8 @@ import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
+
+from sandbox.processes import start_time
 
 NO_STACK = re.compile(r"no stack named '[^']+' found")
 # How the kubernetes provider begins: the resource is named beside the reason already.
@@ -37,7 +38,7 @@ class Lock:
     @property
     def stale(self) -> bool:
         """True when its process was of this machine and is gone: nothing will ever release it."""
-        return self.host == socket.gethostname() and not Path(f"/proc/{self.pid}").exists()
+        return self.host == socket.gethostname() and start_time(self.pid) is None
 
     def __str__(self) -> str:
         state = ", which is gone" if self.stale else ""
