@@ -7,11 +7,18 @@ import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
+
+from sandbox.processes import start_time
 
 NO_STACK = re.compile(r"no stack named '[^']+' found")
 # How the kubernetes provider begins: the resource is named beside the reason already.
-_WRAPPED = re.compile(r'resource "urn:[^"]*" (?=was not successfully)')
+_WRAPPED = re.compile(r'resource "urn:[^"]*" (?=was (not )?successfully)')
+_FILLER = re.compile(r"^\d+ errors? occurred:$")
+_FOLLOWS = re.compile(
+    r"the client connection is closing|grpc_error_to_exception|"
+    r"^(update|preview|destroy|refresh) (failed|canceled)$|program exited with non-zero exit code|"
+    r"resource monitor shut down"
+)
 # pulumi pkg/backend/diy/lock.go
 _LOCKED = re.compile(r"currently locked by \d+ lock")
 _LOCK = re.compile(
@@ -31,7 +38,7 @@ class Lock:
     @property
     def stale(self) -> bool:
         """True when its process was of this machine and is gone: nothing will ever release it."""
-        return self.host == socket.gethostname() and not Path(f"/proc/{self.pid}").exists()
+        return self.host == socket.gethostname() and start_time(self.pid) is None
 
     def __str__(self) -> str:
         state = ", which is gone" if self.stale else ""
@@ -73,6 +80,12 @@ REASONS = (
         "this run stopped",
     ),
     _reason(
+        r"no secret found at .*/anchors/|no certificate in Vault at anchors/",
+        "a generation of the trust anchor is not in Vault",
+        "bring its owner up first (`python -m bot up --stack trust`), or name in "
+        "`trust.generations` what it has published",
+    ),
+    _reason(
         r"vault.*permission denied|permission denied.*vault|Code: 403.*v1/",
         "Vault refused our token",
         "set VAULT_TOKEN to a token that may manage the mounts of this stack, then run again",
@@ -102,7 +115,7 @@ REASONS = (
         "check `cluster.kubeconfig` and `cluster.context` in the stack file, or KUBECONFIG",
     ),
     _reason(
-        r"already exists",
+        r"already exists|path is already in use",
         "it exists already, and not in the state",
         "a run that was killed may have made it: run `python -m bot up --stack {stack}` again; if "
         "somebody else made it, import it or remove it",
@@ -113,8 +126,8 @@ REASONS = (
         "a protected resource goes only with `python -m bot destroy --include-protected`",
     ),
     _reason(
-        r"timed? ?out waiting|context deadline exceeded|timeout.*awaiting|resource .* was not "
-        r"successfully created",
+        r"timed? ?out waiting|context deadline exceeded|timeout.*awaiting|"
+        r"failed to (fully initialize or )?become live|was not successfully created",
         "it did not become ready in time",
         "look at its events (`kubectl describe`), then run again: what is ready is not made anew",
     ),
@@ -134,7 +147,7 @@ REASONS = (
         "set PULUMI_BACKEND_URL or run `pulumi login`, then run again",
     ),
     _reason(
-        r"conflicts? with .*field manager|Apply failed with \d+ conflict",
+        r"conflicts? with .*field manager|Apply failed with \d+ conflict|conflicting fields?",
         "somebody else owns a field of the object",
         "find the other owner with `kubectl get ... --show-managed-fields`, and let one own it",
     ),
@@ -152,12 +165,18 @@ def explain(texts: Iterable[str], stack: str) -> tuple[str | None, str]:
 
 
 def first_line(text: str, limit: int = 300) -> str:
-    """The telling line of an error: the innermost reason of a wrapped one, cut to `limit`."""
-    text = _WRAPPED.sub("", text)
-    lines = [line.strip(" *\t") for line in text.splitlines() if line.strip(" *\t:")]
-    best = next((line for line in reversed(lines) if "error" in line.lower()), None)
-    chosen = best or (lines[0] if lines else "no reason given")
+    """An error in one line, cut to `limit`: without filler, of a traceback the last line."""
+    lines = [line.strip(" *\t") for line in _WRAPPED.sub("", text).splitlines()]
+    lines = [line for line in lines if line and not _FILLER.search(line)]
+    if any(line.startswith("Traceback") for line in lines):
+        lines = lines[-1:]
+    chosen = " ".join(lines) or "no reason given"
     return chosen if len(chosen) <= limit else f"{chosen[: limit - 1]}…"
+
+
+def follows(text: str) -> bool:
+    """True for an error that only says that another one happened."""
+    return bool(_FOLLOWS.search(text))
 
 
 def stderr_errors(text: str) -> list[str]:

@@ -5,6 +5,7 @@ Event names and fields: pulumi sdk/go/common/apitype/events.go.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -198,10 +199,13 @@ class Ledger:
 
 
 def _component_in(urn: str) -> str | None:
-    """Type of the innermost component in a URN's chain of types, when its parent is not known."""
+    """The innermost component in a URN's chain of types, while its parent is not known.
+
+    A destroy reports children first. Components are called after their type, in kebab case.
+    """
     types = urn.split("::")[2].split("$") if urn.count("::") >= 3 else []
     own = [each for each in types if each.startswith(COMPONENT_PREFIX)]
-    return own[-1].rpartition(":")[2] if own else None
+    return re.sub(r"(?<!^)(?=[A-Z])", "-", own[-1].rpartition(":")[2]).lower() if own else None
 
 
 def _changed_keys(metadata: dict[str, Any]) -> tuple[str, ...]:

@@ -25,6 +25,7 @@ Event = dict[str, Any]
 Ended = Literal["finished", "timed out", "interrupted"]
 TICK_SECONDS = 0.05
 GRACE_SECONDS = 30.0
+_GONE_SECONDS = 5.0
 _ENDING = (signal.SIGTERM, signal.SIGHUP)
 
 
@@ -62,7 +63,7 @@ class EngineProcess:
         self._ended: Ended = "finished"
         self._killed = False
         event_log.touch(mode=0o600)
-        with text_log.open("wb") as log:
+        with text_log.open("wb") as log, _children_hear_interrupts():
             # A session of its own: a Ctrl-C in the terminal reaches us alone, and we decide.
             self.process = subprocess.Popen(
                 [*command, "--event-log", str(event_log)],
@@ -118,13 +119,19 @@ class EngineProcess:
 
 
 def kill_session(process: subprocess.Popen[bytes]) -> None:
-    """Kill every process of the engine's session: it gives each plugin a group of its own."""
+    """Kill every process of the engine's session: it gives each plugin a group of its own.
+
+    Returns when they are gone: a killed process still holds its files and sockets for a moment.
+    """
     if process.poll() is None:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
-    for pid in _members(process.pid):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + _GONE_SECONDS
+    while (left := _members(process.pid)) and time.monotonic() < deadline:
+        for pid in left:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.01)
 
 
 def _members(session: int) -> list[int]:
@@ -153,6 +160,24 @@ class _Lines:
                     event = json.loads(line)
                     if isinstance(event, dict):
                         yield event
+
+
+@contextmanager
+def _children_hear_interrupts() -> Iterator[None]:
+    """Start children that react to SIGINT, in the block, though we may ignore it.
+
+    A background job of a script ignores it, and so would every child: the engine could then only
+    be killed.
+    """
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    if not ignored or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @contextmanager

@@ -10,11 +10,13 @@ what is there stays in the state, what is not goes, and is made by the next run.
 from __future__ import annotations
 
 import json
+import os
 import secrets
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from urllib.parse import urlencode
 
 from bot import engine, engine_recover_root
 from bot.engine import Engine
@@ -123,8 +125,40 @@ def _releases_whole(found: Engine, target: Target, adopted: list[str]) -> None:
         state = (resource.get("outputs", {}).get("status") or {}).get("status")
         if state != _DEPLOYED:
             namespace, _, name = resource["id"].partition("/")
-            raise BotError(
-                f"Helm release {name} is {state}: a killed run left it half done; remove it with "
-                f"`helm uninstall {name} --namespace {namespace}` and `pulumi state delete "
-                f"'{resource['urn']}'`, then run the command again"
+            _forget_release(target, namespace, name, str(state))
+            # Nothing can depend on it yet: it was being made.
+            flags = ("--stack", target.stack, "--yes", "--force")
+            engine.short(found, target, "state", "delete", resource["urn"], *flags)
+
+
+def _forget_release(target: Target, namespace: str, name: str, state: str) -> None:
+    """Remove Helm's record of a release that was being installed, and nothing else.
+
+    What is installed of it stays, and the next install takes it over by Helm's own marks on it. An
+    uninstall would delete CRDs, and with them every object of their kinds.
+    """
+    # Here, because the sandbox is built on this package.
+    from sandbox.verify_reader import ReadError, kubernetes
+
+    cluster = target.config.cluster
+    given = cluster.kubeconfig if cluster else None
+    path = given or os.environ.get("KUBECONFIG") or "~/.kube/config"
+    selector = f"owner=helm,name={name},status={state}"
+    try:
+        with kubernetes(
+            target.project_dir / Path(path).expanduser(), cluster.context if cluster else None
+        ) as api:
+            query = urlencode({"labelSelector": selector})
+            answer = api.request(
+                "DELETE", f"/api/v1/namespaces/{namespace}/secrets?{query}", seconds=30
             )
+            if answer.ok:
+                return
+            reason = f"status {answer.status}"
+    except (ReadError, StopIteration) as error:
+        reason = str(error)
+    raise BotError(
+        f"Helm release {name} is {state}: a killed run left it half done, and its record cannot be "
+        f"removed ({reason}); remove it with `kubectl delete secret --namespace {namespace} "
+        f"--selector {selector}`, then run the command again"
+    )

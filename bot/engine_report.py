@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bot.engine import Result
-from bot.engine_errors import duration, explain, first_line
+from bot.engine_errors import duration, explain, first_line, follows
 from bot.engine_events import Ledger, Step
 
 COLUMNS = ("created", "imported", "updated", "replaced", "deleted", "unknown", "unchanged")
@@ -107,14 +107,14 @@ def _failed(result: Result) -> list[str]:
     lines = []
     ledger = result.ledger
     told: set[str] = set()
+    others = any(not follows(text) for _, text in ledger.errors)
     for step in ledger.failed:
         reasons = ledger.reasons(step)
         reason = first_line(reasons[0]) if reasons else "the engine gives no reason"
         told.update(reasons)
         lines.append(f"failed: {ledger.component(step)}: {step.name}: {reason}")
     for urn, text in ledger.errors:
-        # The engine closes with a summary of its own, which says less than the above.
-        if text in told or (told and text in ("update failed", "preview failed")):
+        if text in told or (follows(text) and (told or others)):
             continue
         told.add(text)
         name = f"{urn.rpartition('::')[2]}: " if urn else ""

@@ -6,7 +6,15 @@ import argparse
 import sys
 import time
 
-from bot import engine, engine_recover, engine_report, engine_target, preview, trust_fleet
+from bot import (
+    engine,
+    engine_checkpoint,
+    engine_recover,
+    engine_report,
+    engine_target,
+    preview,
+    trust_fleet,
+)
 from bot.cli import Subparsers
 from bot.engine import Engine, Result
 from bot.engine_target import Target
@@ -62,6 +70,9 @@ def up(
     flags = ["--refresh"] if refresh else []
     try:
         result = engine.run(found, target, "up", *flags, listen=progress.show, timeout=timeout)
+        if engine_checkpoint.mend(target, result):
+            progress.note("a killed run had torn the state file: the one before it is used")
+            result = engine.run(found, target, "up", *flags, listen=progress.show, timeout=timeout)
         if not result.ok and result.pending and result.ending.ended == "finished":
             progress.note("a run before this one was killed: taking over what it had made")
             engine_recover.recover(found, target)

@@ -144,10 +144,10 @@ def _charts_ready() -> None:
     Raises ChartError when one cannot be had.
     """
     charts = Charts(PROJECT)
-    config = stack_config()
-    wanted = {name.removesuffix("-crds") if name not in charts.entries else name
-              for name in chart_refs(config, charts)}  # fmt: skip
-    if wanted & set(charts.missing()):
+    wanted = chart_refs(stack_config(), charts).values()
+    try:
+        charts.link(*wanted)
+    except ChartError:
         say("charts: downloading what the cache has not got (make charts)")
         # What it could not get is told by `link`, which knows what this stack needs.
         subprocess.run(
@@ -157,7 +157,7 @@ def _charts_ready() -> None:
             timeout=_FETCH_SECONDS,
             check=False,
         )
-    charts.link(*chart_refs(config, charts).values())
+        charts.link(*wanted)
 
 
 def stack_config() -> StackConfig:

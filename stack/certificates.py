@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import pulumi
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
@@ -14,3 +17,16 @@ def describe(pem: str) -> dict[str, str]:
         "expiry": certificate.not_valid_after_utc.isoformat(),
         "subject": certificate.subject.rfc4514_string(),
     }
+
+
+def describe_published(data: Mapping[str, str] | None, path: str) -> dict[str, str]:
+    """The same of the anchor that its owner has published in Vault at `path`.
+
+    Raises pulumi.RunError when there is none, such as after its owner was destroyed: Vault then
+    answers with an entry that has no data.
+    """
+    if not data or "certificate" not in data:
+        raise pulumi.RunError(
+            f"no certificate in Vault at {path}: bring the owner of the trust anchor up first"
+        )
+    return describe(data["certificate"])

@@ -109,7 +109,7 @@ class Charts:
             return target.is_file()
         made = source.stat().st_mtime_ns
         # As old as its source: an older one from another cache is another archive, too.
-        if target.is_file() and target.stat().st_mtime_ns == made:
+        if _age(target) == made:
             return True
         content = self._content(chart, source, name if only_crds else None)
         target.parent.mkdir(exist_ok=True)
@@ -137,6 +137,14 @@ class Charts:
             raise ChartError(
                 f"{source}: {' '.join(str(error).split())}: delete it and run `make charts`"
             ) from None
+
+
+def _age(file: Path) -> int | None:
+    # One look, not two: another run may replace the file between them.
+    try:
+        return file.stat().st_mtime_ns
+    except FileNotFoundError:
+        return None
 
 
 def _read(file: Path) -> _Document:

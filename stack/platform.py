@@ -23,7 +23,7 @@ from components.vault_auth import VaultAuth
 from components.viz import Viz
 from components.webhook_certificates import WebhookCertificates
 from stack import arguments, transforms
-from stack.certificates import describe
+from stack.certificates import describe, describe_published
 from stack.charts import Charts
 from stack.config import Cluster, StackConfig
 from stack.providers import kubernetes_provider, options, random_provider, vault_provider
@@ -66,14 +66,15 @@ class Platform:
         }
 
     def _published(self, generation: str, after: list[pulumi.Resource]) -> pulumi.Output[Any]:
+        path = anchor_path(generation)
         entry = vault.kv.get_secret_v2_output(
             mount=self.config.vault.kv_mount,
-            name=anchor_path(generation),
+            name=path,
             opts=pulumi.InvokeOutputOptions(provider=self.vault, depends_on=after),
         )
-        # A Vault entry is secret to the engine, whatever is in it; a certificate is public.
+        # An entry of Vault is secret to the engine, whatever it holds; a certificate is public.
         return pulumi.Output.unsecret(
-            entry.apply(lambda secret: describe(secret.data["certificate"]))
+            entry.apply(lambda secret: describe_published(secret.data, path))
         )
 
     def _cluster(

@@ -7,6 +7,7 @@ nothing failed: a tier that this machine cannot run is skipped, and counted as s
 from __future__ import annotations
 
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -99,6 +100,8 @@ _COUNTS = ("passed", "failed", "skipped")
 
 def main(arguments: Sequence[str]) -> int:
     """Run the named tiers, one after the other even when one fails."""
+    # A background job of a script ignores interrupts, and so would every process that tests start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     words = list(arguments)
     cut = words.index("--") if "--" in words else len(words)
     tiers, rest = words[:cut] or list(TIERS), words[cut + 1 :]

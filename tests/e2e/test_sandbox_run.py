@@ -60,16 +60,36 @@ def test_preview_stays_empty_after_issuer_renewal(mesh: tuple[Copy, str]) -> Non
 def test_drift_is_seen_and_set_right(mesh: tuple[Copy, str]) -> None:
     """An empty preview proves nothing unless a real difference makes it non-empty."""
     copy, _ = mesh
+    path = "/api/v1/namespaces/linkerd/configmaps/linkerd-config"
+    assert copy.api.request("DELETE", path).ok
+    seen = copy.run("bot", "preview", "--stack", "sandbox", "--refresh", "--expect-no-changes")
+    assert seen.returncode == 5
+    assert "linkerd " in seen.stdout
+    done = copy.run("bot", "up", "--stack", "sandbox", "--refresh", "--yes")
+    assert done.returncode == 0, done.stdout
+    assert copy.api.request("GET", path).ok
+
+
+def test_field_that_somebody_else_took_is_told_in_words(mesh: tuple[Copy, str]) -> None:
+    """Somebody scales by hand: to take the field back unasked could undo an emergency measure."""
+    copy, _ = mesh
     path = "/apis/apps/v1/namespaces/linkerd/deployments/linkerd-identity"
-    patch = {"spec": {"replicas": 1}}
     merge = "application/merge-patch+json"
-    assert copy.api.request("PATCH", path, patch, content_type=merge).ok
+
+    def scale(replicas: int) -> None:
+        patch = {"spec": {"replicas": replicas}}
+        assert copy.api.request("PATCH", path, patch, content_type=merge).ok
+
+    scale(1)
     seen = copy.run("bot", "preview", "--stack", "sandbox", "--refresh", "--expect-no-changes")
     assert seen.returncode == 5
     assert "linkerd-identity  (spec.replicas)" in seen.stdout
     done = copy.run("bot", "up", "--stack", "sandbox", "--refresh", "--yes")
-    assert done.returncode == 0, done.stdout
-    assert copy.api.request("GET", path).body["spec"]["replicas"] == 3
+    scale(3)
+    assert done.returncode == 1
+    assert "failed: linkerd: linkerd-control-plane:linkerd/linkerd-identity: " in done.stdout
+    assert "cause: somebody else owns a field" in done.stdout
+    assert "client connection is closing" not in done.stdout
 
 
 def test_second_run_on_running_sandbox_is_safe(mesh: tuple[Copy, str]) -> None:

@@ -6,9 +6,10 @@ import datetime
 import hashlib
 import ssl
 
+import pulumi
 import pytest
 
-from stack.certificates import describe
+from stack.certificates import describe, describe_published
 from tests.unit.stack_files import certificate
 
 
@@ -25,3 +26,12 @@ def test_what_is_no_certificate_is_refused() -> None:
     """An owner that published something else must not look well."""
     with pytest.raises(ValueError, match="PEM"):
         describe("nothing")
+
+
+@pytest.mark.parametrize("data", [None, {}, {"something": "else"}])
+def test_an_anchor_that_its_owner_has_not_published_is_named(data: dict[str, str] | None) -> None:
+    """Vault answers for a deleted entry too, without data: that was a TypeError once."""
+    with pytest.raises(pulumi.RunError, match="anchors/anchor-2026: bring the owner"):
+        describe_published(data, "anchors/anchor-2026")
+    published = {"certificate": certificate()}
+    assert describe_published(published, "anchors/anchor-2026") == describe(certificate())

@@ -1,0 +1,67 @@
+"""A state file that a killed engine left half written."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from bot import engine_checkpoint
+from bot.engine import Result
+from bot.engine_events import Ledger
+from bot.engine_process import Ending
+from bot.engine_target import Target
+from stack.config import StackConfig
+
+_STATE = {"version": 3, "checkpoint": {}}
+_TORN = "failed to load checkpoint: EOF"
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Target:
+    folder = tmp_path / "a backend/.pulumi/stacks/linkerd-platform"
+    folder.mkdir(parents=True)
+    (folder / "sandbox.json.bak").write_text(json.dumps(_STATE))
+    environment = {"PULUMI_BACKEND_URL": (tmp_path / "a backend").as_uri()}
+    return Target("sandbox", tmp_path, cast(StackConfig, None), None, environment)
+
+
+def _state(target: Target) -> Path:
+    folder = target.project_dir / "a backend/.pulumi/stacks/linkerd-platform"
+    return folder / "sandbox.json"
+
+
+def _result(target: Target, text: str = _TORN) -> Result:
+    return Result("up", target, Ledger(), Ending(255, "finished", killed=False), [text])
+
+
+@pytest.mark.parametrize("torn", ["", '{"version": 3, "che'])
+def test_torn_state_is_replaced_by_the_one_before(target: Target, torn: str) -> None:
+    """A kill while the engine writes must cost nothing: the older state knows what was begun."""
+    _state(target).write_text(torn)
+    assert engine_checkpoint.mend(target, _result(target))
+    assert json.loads(_state(target).read_text()) == _STATE
+    assert _state(target).with_name("sandbox.json.torn").read_text() == torn
+    assert not engine_checkpoint.mend(target, _result(target))
+
+
+def test_whole_state_is_never_replaced(target: Target) -> None:
+    """An older state over a good one would forget resources."""
+    _state(target).write_text('{"version": 3, "checkpoint": {"newer": 1}}')
+    assert not engine_checkpoint.mend(target, _result(target))
+    assert "newer" in _state(target).read_text()
+
+
+def test_other_errors_and_backends_are_left_alone(
+    target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the file backend writes in place, and only this error says that it was cut off."""
+    _state(target).write_text("")
+    assert not engine_checkpoint.mend(target, _result(target, "Vault is sealed"))
+    _state(target).with_name("sandbox.json.bak").write_text("also torn")
+    assert not engine_checkpoint.mend(target, _result(target))
+    monkeypatch.delenv("PULUMI_BACKEND_URL", raising=False)
+    elsewhere = Target("sandbox", target.project_dir, target.config, None, {})
+    assert not engine_checkpoint.mend(elsewhere, _result(elsewhere))

@@ -1,0 +1,90 @@
+"""The sandbox on other ports or another cluster: the same stack file with other addresses."""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+import yaml
+
+from sandbox import stack_file
+from sandbox.settings import Ports
+from tests.unit.stack_files import REPO
+
+_TRACKED = (REPO / stack_file.TRACKED).read_text(encoding="utf-8")
+_VAULT = {"VAULT_ADDR": "https://vault.example:8200/", "VAULT_TOKEN": "for-the-test"}
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project with the tracked stack file and a kubeconfig of one context."""
+    (tmp_path / stack_file.TRACKED).write_text(_TRACKED, encoding="utf-8")
+    authority = base64.b64encode(b"the authority").decode()
+    cluster = {"server": "https://10.0.0.1:6443", "certificate-authority-data": authority}
+    kubeconfig = {
+        "contexts": [{"name": "mine", "context": {"cluster": "c", "user": "u"}}],
+        "clusters": [{"name": "c", "cluster": cluster}],
+        "users": [{"name": "u", "user": {}}],
+    }
+    (tmp_path / "kubeconfig").write_text(yaml.safe_dump(kubeconfig))
+    return tmp_path
+
+
+def test_tracked_file_is_used_as_it_stands_on_its_own_ports(project: Path) -> None:
+    """What is reviewed is what is deployed: comments and all."""
+    assert stack_file.content(project) == _TRACKED
+
+
+def test_other_ports_change_two_addresses_and_nothing_else(project: Path) -> None:
+    """Two working copies on one machine need different ports, not different stacks."""
+    (project / ".sandbox").mkdir()
+    mark = {"ports": asdict(Ports(kube=1111, vault=2222)), "ttl_seconds": 60}
+    (project / ".sandbox" / "settings.json").write_text(json.dumps(mark))
+    changed = yaml.safe_load(stack_file.content(project))["config"]
+    expected = yaml.safe_load(_TRACKED)["config"]
+    expected["linkerd-platform:cluster"]["apiServer"] = "https://127.0.0.1:1111"
+    expected["linkerd-platform:vault"]["address"] = "https://127.0.0.1:2222"
+    assert changed == expected
+
+
+def test_own_context_replaces_cluster_and_closes_the_allowances(project: Path) -> None:
+    """On a real cluster pods run: webhooks left open there would hide that nothing is injected."""
+    environment = {**_VAULT, "KUBECONFIG": str(project / "kubeconfig")}
+    stack_file.choose(project, "mine", environment)
+    config = yaml.safe_load(stack_file.content(project))["config"]
+    assert config["linkerd-platform:cluster"] == {
+        "name": "sandbox",
+        "context": "mine",
+        "kubeconfig": str(project / "kubeconfig"),
+        "apiServer": "https://10.0.0.1:6443",
+        "caPem": "the authority",
+    }
+    assert config["linkerd-platform:vault"]["address"] == "https://vault.example:8200"
+    assert "linkerd-platform:sandbox" not in config
+    assert (project / stack_file.TRACKED).read_text(encoding="utf-8") == _TRACKED
+    written = "".join(p.read_text() for p in (project / ".sandbox").rglob("*") if p.is_file())
+    assert "for-the-test" not in written
+
+
+@pytest.mark.parametrize(
+    ("context", "missing", "told"),
+    [
+        ("other", "", "there are: mine"),
+        ("mine", "VAULT_TOKEN", "VAULT_TOKEN not set"),
+        ("mine", "VAULT_ADDR", "VAULT_ADDR not set"),
+        ("mine", "KUBECONFIG", "No such file"),
+    ],
+)
+def test_context_that_cannot_be_used_is_refused_in_words(
+    project: Path, context: str, missing: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found out now, not after the first half of an update."""
+    monkeypatch.setenv("HOME", str(project / "nobody"))
+    environment = {**_VAULT, "KUBECONFIG": str(project / "kubeconfig")}
+    environment.pop(missing, None)
+    with pytest.raises(stack_file.ContextError, match=told):
+        stack_file.choose(project, context, environment)
+    assert stack_file.chosen(project) is None
