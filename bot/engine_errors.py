@@ -126,6 +126,11 @@ REASONS = (
         "a protected resource goes only with `python -m bot destroy --include-protected`",
     ),
     _reason(
+        r"conflicts? with .*field manager|Apply failed with \d+ conflict|field conflict",
+        "somebody else owns a field of the object",
+        "find the other owner with `kubectl get ... --show-managed-fields`, and let one own it",
+    ),
+    _reason(
         r"timed? ?out waiting|context deadline exceeded|timeout.*awaiting|"
         r"failed to (fully initialize or )?become live|was not successfully created",
         "it did not become ready in time",
@@ -145,11 +150,6 @@ REASONS = (
         r"PULUMI_ACCESS_TOKEN must be set|not logged in|pulumi login",
         "the engine is not logged in to a state backend",
         "set PULUMI_BACKEND_URL or run `pulumi login`, then run again",
-    ),
-    _reason(
-        r"conflicts? with .*field manager|Apply failed with \d+ conflict|conflicting fields?",
-        "somebody else owns a field of the object",
-        "find the other owner with `kubectl get ... --show-managed-fields`, and let one own it",
     ),
 )
 _GENERAL = "see the reason above; run `python -m bot up --stack {stack}` again once it is mended"

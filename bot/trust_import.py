@@ -206,6 +206,11 @@ def _into_kv(
     """Into KV, the key first: nothing must trust an anchor that cannot sign."""
     text = pem(certificate)
     known = trust_vault.kv_data(client, config, anchor_key_path(name))
+    if known and trust_vault.DESTROYED in known:
+        raise RefusedError(
+            f"{name}: its key was destroyed at {known[trust_vault.DESTROYED]}, and a destroyed "
+            "anchor does not come back: add a generation"
+        )
     if known and trust_vault.first(str(known.get("tls.crt", ""))) != certificate:
         raise RefusedError(
             f"{name}: {config.vault.kv_mount}/{anchor_key_path(name)} has another anchor: it is "

@@ -15,7 +15,7 @@ from cryptography import x509
 
 from bot import engine
 from components.cluster_anchor import origin
-from components.names import CERT_MANAGER, IDENTITY_ISSUER, LINKERD
+from components.names import CERT_MANAGER, IDENTITY_ISSUER, LINKERD, anchor_path
 from sandbox import stack_file, vault
 from sandbox.verify_data import certificates_in
 from sandbox.verify_trust import signed_by
@@ -87,7 +87,7 @@ class TrustMesh:
     def run(self, *arguments: str, seconds: float = 300) -> str:
         """Run `python -m ...`, which must end well; its output."""
         done = self.copy.run(*arguments, seconds=seconds)
-        self._keep(arguments, done.stdout + done.stderr)
+        self.keep(arguments, done.stdout + done.stderr)
         assert done.returncode == 0, f"{' '.join(arguments)}\n{done.stdout}\n{done.stderr}"
         return done.stdout + done.stderr
 
@@ -97,16 +97,12 @@ class TrustMesh:
 
     def in_vault(self, path: str) -> bool:
         """Tell whether Vault has something at this path."""
-        try:
-            vault.request(self.copy.settings, "GET", f"/v1/{path}")
-        except vault.VaultError:
-            return False
-        return True
+        return bool(self._vault(path))
 
     def try_run(self, *arguments: str) -> tuple[int, str]:
         """Run `python -m ...`; its exit code and output."""
         done = self.copy.run(*arguments, seconds=300)
-        self._keep(arguments, done.stdout + done.stderr)
+        self.keep(arguments, done.stdout + done.stderr)
         return done.returncode, done.stdout + done.stderr
 
     def up(self) -> str:
@@ -126,7 +122,7 @@ class TrustMesh:
                 time.sleep(0.02)
         finally:
             project.kill_all(process)
-        self._keep(("killed", *_UP), self.copy.output())
+        self.keep(("killed", *_UP), self.copy.output())
         self.release()
 
     def release(self) -> None:
@@ -170,23 +166,40 @@ class TrustMesh:
                 found[name] = certificates_in(pem)[0]
         return found
 
+    def has_key(self, name: str) -> bool:
+        """Tell whether Vault has the key of a generation, in either custody."""
+        config = self.copy.target.config.vault
+        made = self._vault(f"{config.pki_mount}/issuer/{name}").get("key_id")
+        kept = self._vault(f"{config.kv_mount}/data/anchor-keys/{name}").get("data") or {}
+        return bool(made or kept.get("tls.key"))
+
     def _made_in_vault(self, name: str) -> bytes:
-        path = f"/v1/{self.copy.target.config.vault.pki_mount}/issuer/{name}/json"
-        try:
-            answer: Any = vault.request(self.copy.settings, "GET", path)
-        except vault.VaultError:
-            return b""
-        return str(answer["data"]["certificate"]).encode()
+        path = f"{self.copy.target.config.vault.pki_mount}/issuer/{name}/json"
+        return str(self._vault(path).get("certificate", "")).encode()
 
     def _made_in_cluster(self, name: str) -> bytes:
+        path = f"{self.copy.target.config.vault.kv_mount}/data/{anchor_path(name)}"
+        if published := self._vault(path).get("data"):
+            return str(published["certificate"]).encode()
         path = f"/api/v1/namespaces/{CERT_MANAGER}/secrets/{origin(name)}"
         answer = self.copy.api.request("GET", path)
         data = answer.body.get("data", {}) if answer.ok else {}
         return base64.b64decode(data.get("tls.crt", ""))
 
+    def _vault(self, path: str) -> dict[str, Any]:
+        try:
+            answer: Any = vault.request(self.copy.settings, "GET", f"/v1/{path}")
+        except vault.VaultError:
+            return {}
+        return dict(answer["data"])
+
     def serials(self) -> dict[str, str]:
         """The serial number of each root that exists by now, by generation."""
         return {name: f"{root.serial_number:x}" for name, root in self.anchors().items()}
+
+    def left(self, certificate: x509.Certificate) -> float:
+        """Seconds that a certificate has to live."""
+        return (certificate.not_valid_after_utc - datetime.now(UTC)).total_seconds()
 
     def signer(self) -> str | None:
         """The generation that signed the issuer which is there now."""
@@ -203,12 +216,12 @@ class TrustMesh:
     # What the tests do to it.
 
     @contextmanager
-    def issuers_capped(self) -> Iterator[None]:
+    def issuers_capped(self, seconds: int = CAPPED_SECONDS) -> Iterator[None]:
         """Let Vault cut what it signs to seconds, which cert-manager then renews by.
 
         cert-manager refuses a duration under an hour, but goes by the lifetime it was given.
         """
-        self._tune(CAPPED_SECONDS)
+        self._tune(seconds)
         try:
             yield
         finally:
@@ -258,5 +271,6 @@ class TrustMesh:
         )
         assert answer.ok, answer
 
-    def _keep(self, arguments: tuple[str, ...], text: str) -> None:
+    def keep(self, arguments: tuple[str, ...], text: str) -> None:
+        """Remember what a command has printed, for the search for keys."""
         self.said[f"{len(self.said):03}-{'-'.join(arguments)}"] = text.encode()

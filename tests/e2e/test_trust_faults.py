@@ -1,0 +1,155 @@
+"""What breaks during a renewal, and that it mends itself; and that no key was left anywhere."""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from components.trust_bundle import anchor_secret
+from sandbox import controllers, vault
+from sandbox.verify_vault import base64_forms, leaks
+from tests.e2e.trust_mesh import TrustMesh
+
+pytestmark = pytest.mark.e2e
+# Long enough for the controllers to try and to fail.
+_OUTAGE_SECONDS = 4.0
+_KEY = b"-----BEGIN EC PRIVATE KEY-----\nMHcCAQEEIPlanted"
+
+
+def _custody(mesh: TrustMesh, custody: str) -> None:
+    """Have a generation of this custody sign, by the three updates of a rotation."""
+    signer = next(each for each in mesh.generations if each["name"] == mesh.signing)
+    if signer["custody"] == custody:
+        return
+    name = mesh.add(custody)
+    mesh.up()
+    mesh.signing = name
+    mesh.up()
+    mesh.retire(name)
+    mesh.up()
+
+
+def _renews_after(mesh: TrustMesh, broken: Callable[[], None], mended: Callable[[], None]) -> None:
+    """A renewal that begins while something is away is made when it is back, by nobody's hand."""
+    anchors, issuer = mesh.serials(), mesh.issuer().serial_number
+    with mesh.watch() as checker:
+        broken()
+        try:
+            mesh.renew()
+            time.sleep(_OUTAGE_SECONDS)
+            assert mesh.issuer().serial_number == issuer, "it was renewed all the same"
+        finally:
+            mended()
+        mesh.wait("renewal", lambda: mesh.issuer().serial_number != issuer, 90)
+        time.sleep(1)
+    assert checker.failures == {}
+    assert len(checker.issuers) >= 2
+    assert mesh.serials() == anchors
+    mesh.assert_unchanged()
+
+
+def test_renewal_waits_for_a_sealed_vault(trust_mesh: TrustMesh) -> None:
+    """Vault seals itself with every restart: an hour of that must not cost the mesh anything."""
+    mesh = trust_mesh
+    _custody(mesh, "vault")
+    settings = mesh.copy.settings
+    _renews_after(mesh, lambda: vault.seal(settings), lambda: vault.unseal(settings))
+
+
+@pytest.mark.parametrize("custody", ["vault", "cluster"])
+def test_renewal_waits_for_cert_manager(trust_mesh: TrustMesh, custody: str) -> None:
+    """An upgrade of cert-manager in the hour of a renewal: it must be picked up afterwards."""
+    mesh = trust_mesh
+    _custody(mesh, custody)
+    settings = mesh.copy.settings
+    _renews_after(
+        mesh,
+        lambda: controllers.stop(settings, "cert-manager"),
+        lambda: controllers.start(settings, "cert-manager"),
+    )
+
+
+def test_renewal_in_cluster_custody_needs_neither_vault_nor_external_secrets(
+    trust_mesh: TrustMesh,
+) -> None:
+    """The key is in the cluster for this: with both away, renewals go on with the same root."""
+    mesh = trust_mesh
+    _custody(mesh, "cluster")
+    settings, anchors = mesh.copy.settings, mesh.serials()
+    with mesh.watch() as checker:
+        controllers.stop(settings, "external-secrets")
+        vault.seal(settings)
+        try:
+            mesh.renewed()
+        finally:
+            vault.unseal(settings)
+            controllers.start(settings, "external-secrets")
+        mesh.refresh(anchor_secret(mesh.signing))
+        time.sleep(1)
+    assert checker.failures == {}
+    assert mesh.serials() == anchors
+    mesh.assert_unchanged()
+
+
+def test_add_completes_when_external_secrets_comes_back(trust_mesh: TrustMesh) -> None:
+    """An update that waits for an operator must go on with it, not fail or make another root."""
+    mesh = trust_mesh
+    settings, anchors = mesh.copy.settings, mesh.serials()
+    controllers.stop(settings, "external-secrets")
+    name = mesh.add("vault")
+    mesh.write()
+    process = mesh.copy.start("bot", "up", "--stack", "sandbox", "--yes")
+    try:
+        mesh.wait("root", lambda: name in mesh.serials(), 60)
+        made = mesh.serials()
+        time.sleep(_OUTAGE_SECONDS)
+        assert process.poll() is None, mesh.copy.output()
+    finally:
+        controllers.start(settings, "external-secrets")
+    assert process.wait(120) == 0, mesh.copy.output()
+    assert mesh.serials() == {**anchors, **made}
+    assert mesh.anchors()[name] in mesh.roots()
+    mesh.assert_unchanged()
+
+
+def test_no_key_and_no_token_is_left_in_anything_written(trust_mesh: TrustMesh) -> None:
+    """After all of the above: state, its history, what was printed, and plans of both modes."""
+    mesh, folder = trust_mesh, trust_mesh.copy.folder
+    for custody in ("vault", "cluster"):
+        _custody(mesh, custody)
+        mesh.run("bot", "plan", "--stack", "sandbox", "--out", f"plan-{custody}")
+        mesh.run("bot", "plan", "--stack", "sandbox", "--json")
+        mesh.run("bot", "preview", "--stack", "sandbox")
+    files = {
+        str(file.relative_to(folder)): file.read_bytes()
+        for place in (".sandbox/state", ".sandbox/log", "plan-vault", "plan-cluster")
+        for file in sorted((folder / place).rglob("*"))
+        if file.is_file()
+    }
+    state = {name: content for name, content in files.items() if "state" in name}
+    assert len(state) > 20
+    assert len(files) > len(state) + 10
+    assert len(mesh.said) > 10
+    tokens = [_private(mesh, "vault/root-token"), _private(mesh, "vault/unseal-key")]
+    tokens += [_private(mesh, "passphrase"), "hvs.", "eyJhbGciOi"]
+    assert leaks({**files, **mesh.said}, tokens) == []
+
+
+def _private(mesh: TrustMesh, name: str) -> str:
+    text = Path(mesh.copy.folder / ".sandbox" / name).read_text().strip()
+    assert len(text) > 10
+    return text
+
+
+@pytest.mark.parametrize("offset", [0, 1, 2])
+def test_scan_finds_a_planted_key_in_every_form(offset: int) -> None:
+    """A scan that finds nothing proves nothing, unless it can find."""
+    padded = b"x" * offset + _KEY
+    assert leaks({"state": padded}, []) == ["private key in state"]
+    assert leaks({"state": base64.b64encode(padded)}, []) == ["private key in state"]
+    assert leaks({"log": b"token hvs.abc"}, ["hvs."]) == ["token in log"]
+    assert len(base64_forms(b"PRIVATE KEY-----")) == 3
