@@ -8,6 +8,7 @@ The archives come from a folder outside the project, `CHARTS_DIR` or the user's 
 from __future__ import annotations
 
 import difflib
+import contextlib
 import hashlib
 import os
 import re
@@ -109,8 +110,9 @@ class Charts:
             return target.is_file()
         made = source.stat().st_mtime_ns
         # As old as its source: an older one from another cache is another archive, too.
-        if target.is_file() and target.stat().st_mtime_ns == made:
-            return True
+        with contextlib.suppress(FileNotFoundError):  # another run may be replacing it
+            if target.stat().st_mtime_ns == made and target.is_file():
+                return True
         content = self._content(chart, source, name if only_crds else None)
         target.parent.mkdir(exist_ok=True)
         handle, part = tempfile.mkstemp(dir=target.parent, prefix=f"{target.name}.")
