@@ -7,8 +7,8 @@ The archives come from a folder outside the project, `CHARTS_DIR` or the user's 
 
 from __future__ import annotations
 
-import difflib
 import contextlib
+import difflib
 import hashlib
 import os
 import re
