@@ -67,8 +67,8 @@ def anchor_secret(generation: str) -> str:
 def bundle(generations: Sequence[str]) -> Manifest:
     """The Bundle that writes the ConfigMap, which is called after it.
 
-    The generations keep their order: `linkerd check --proxy` compares the text of the bundle, so
-    another order would report every pod (linkerd2 pkg/healthcheck/healthcheck.go).
+    trust-manager orders the certificates itself, so that the same anchors are the same text, which
+    `linkerd check --proxy` compares (linkerd2 pkg/healthcheck/healthcheck.go).
     Follows https://cert-manager.io/docs/trust/trust-manager/
     """
     return {

@@ -40,7 +40,7 @@ def judge(seen: Seen, config: StackConfig) -> list[Proof]:
     return [
         *verify_cluster.proofs(seen, config),
         *verify_trust.proofs(seen, config),
-        *verify_vault.proofs(seen),
+        *verify_vault.proofs(seen, config),
     ]
 
 

@@ -13,12 +13,12 @@ from typing import Any
 import yaml
 
 from bot.engine_target import Target, write_private
-from components.names import anchor_path, signing_policy
+from components.names import anchor_key_path, anchor_path, signing_policy
 from sandbox import verify_vault
 from sandbox.rest import Client
 from sandbox.vault import VaultError
 from sandbox.verify_data import Attempt, Manifest, Seen, name_of
-from stack.config import StackConfig, Vault
+from stack.config import Generation, StackConfig, Vault
 
 _LISTS: Mapping[str, str] = {
     "deployments": "/apis/apps/v1/deployments",
@@ -55,7 +55,7 @@ def read(target: Target, state_dir: Path) -> Seen:
     vault = vault_client(config.vault, target.project_dir, token)
     return Seen(
         **objects,
-        anchors={g.name: _anchor(vault, config, g.name) for g in config.trust.generations},
+        anchors={g.name: _anchor(vault, config, g) for g in config.trust.generations},
         attempts=_attempts(vault, config, target.project_dir),
         files={
             str(file.relative_to(state_dir)): file.read_bytes()
@@ -130,14 +130,21 @@ def _by_name(items: list[Manifest]) -> dict[str, Manifest]:
     return {name_of(each): each for each in items}
 
 
-def _anchor(vault: Client, config: StackConfig, generation: str) -> str:
-    answer = vault.request("GET", f"/v1/{config.vault.pki_mount}/issuer/{generation}/json")
+def _anchor(vault: Client, config: StackConfig, generation: Generation) -> str:
+    """The certificate where its key is; in custody `cluster` that is the KV engine."""
+    if generation.custody == "cluster":
+        path = f"/v1/{config.vault.kv_mount}/data/{anchor_key_path(generation.name)}"
+        entry = vault.request("GET", path)
+        return str((entry.body["data"]["data"] or {}).get("tls.crt", "")) if entry.ok else ""
+    answer = vault.request("GET", f"/v1/{config.vault.pki_mount}/issuer/{generation.name}/json")
     return str(answer.body["data"]["certificate"]) if answer.ok else ""
 
 
 def _attempts(vault: Client, config: StackConfig, project_dir: Path) -> dict[str, Attempt]:
     """Requests that should be refused, and one that should not."""
     pki, signing = config.vault.pki_mount, config.trust.signing
+    if config.trust.signer.custody == "cluster":
+        return {}
     issuer = vault.request("GET", f"/v1/{pki}/issuer/{signing}")
     if not issuer.ok:
         return {}

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -27,18 +28,22 @@ _ISSUER = f"{LINKERD}/{IDENTITY_ISSUER}"
 def proofs(seen: Seen, config: StackConfig) -> list[Proof]:
     """All proofs of the trust."""
     anchors = {name: certificates_in(pem.encode()) for name, pem in seen.anchors.items()}
-    roots = [each for certificates in anchors.values() for each in certificates]
+    trusted = [generation.name for generation in config.trust.trusted]
+    roots = [each for name in trusted for each in anchors.get(name, [])]
+    # Vault limits the path of what it makes; cert-manager and others' roots do not.
+    made = config.trust.signer
+    limits = (1, 0) if (made.custody, made.source) == ("vault", "generated") else (None, None)
     found = certificates_in(secret_data(seen.secrets.get(_ISSUER), "tls.crt"))
     issuer = found[0] if found else None
     root = next(iter(anchors.get(config.trust.signing, [])), None)
     return [
-        _bundle(seen, [g.name for g in config.trust.generations], roots),
+        _bundle(seen, trusted, roots),
         _ready(seen),
         _chain(issuer, root, config.trust.signing),
         _key_pair(seen, issuer),
         _algorithm(root, issuer),
-        _authority("trust anchor may sign one level", root, 1),
-        _authority("identity issuer may sign leaves only", issuer, 0),
+        _authority("trust anchor may sign one level", root, limits[0]),
+        _authority("identity issuer may sign leaves only", issuer, limits[1]),
         _lifetime("trust anchor's lifetime", root, _lifetime_of(config)),
         _lifetime("identity issuer's lifetime", issuer, config.trust.issuer.duration.seconds),
         _within(issuer, root),
@@ -61,8 +66,13 @@ def _bundle(seen: Seen, names: list[str], roots: list[x509.Certificate]) -> Proo
         f"ConfigMap {TRUST_ROOTS_CONFIG_MAP}",
         f"exactly Vault's anchors: {', '.join(names)}",
         f"{len(held)} of {len(roots)}, serial {numbers}",
-        bool(held) and held == roots and len(roots) == len(names),
+        # trust-manager orders them by their fingerprints.
+        bool(held) and _prints(held) == _prints(roots) and len(roots) == len(names),
     )
+
+
+def _prints(certificates: list[x509.Certificate]) -> list[bytes]:
+    return sorted(certificate.fingerprint(hashes.SHA256()) for certificate in certificates)
 
 
 def _ready(seen: Seen) -> Proof:
@@ -127,8 +137,8 @@ def curve(certificate: x509.Certificate | None) -> str:
     return "ECDSA P-256" if isinstance(key.curve, ec.SECP256R1) else f"ECDSA {key.curve.name}"
 
 
-def _authority(what: str, certificate: x509.Certificate | None, length: int) -> Proof:
-    expected = f"CA, path length {length}"
+def _authority(what: str, certificate: x509.Certificate | None, length: int | None) -> Proof:
+    expected = "CA" if length is None else f"CA, path length {length}"
     try:
         if certificate is None:
             return Proof(what, expected, "no certificate", False)
@@ -137,7 +147,8 @@ def _authority(what: str, certificate: x509.Certificate | None, length: int) -> 
     except x509.ExtensionNotFound as error:
         return Proof(what, expected, str(error), False)
     seen = f"{'CA' if constraints.ca else 'no CA'}, path length {constraints.path_length}"
-    ok = constraints.ca and constraints.path_length == length and usage.key_cert_sign
+    fits = length is None or constraints.path_length == length
+    ok = constraints.ca and fits and usage.key_cert_sign
     return Proof(what, expected, seen if usage.key_cert_sign else f"{seen}, may not sign", ok)
 
 

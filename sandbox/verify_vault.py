@@ -6,6 +6,7 @@ import base64
 from collections.abc import Iterable, Mapping
 
 from sandbox.verify_data import Proof, Seen
+from stack.config import StackConfig
 
 # What `reader.attempts` tries, by name.
 READ_KEY = "read the root key"
@@ -18,8 +19,10 @@ FORBIDDEN, BAD_REQUEST, NOT_FOUND, NOT_ALLOWED = 403, 400, 404, 405
 _MARK = b"PRIVATE KEY-----"
 
 
-def proofs(seen: Seen) -> list[Proof]:
-    """All proofs of custody."""
+def proofs(seen: Seen, config: StackConfig) -> list[Proof]:
+    """All proofs of custody; where the cluster holds the key too, Vault cannot keep it."""
+    if config.trust.signer.custody == "cluster":
+        return [_files(seen)]
     key, export = seen.attempts.get(READ_KEY), seen.attempts.get(EXPORT_KEYS)
     found = [
         Proof(

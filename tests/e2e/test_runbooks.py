@@ -24,7 +24,8 @@ PAGES = (
     "add-a-cluster.md",
 )
 _COMMANDS = {"python", "kubectl", "vault", "pulumi", "make", "sed", "sh", "sleep", "true"}
-_SHORT_SECONDS = 12
+_SHELL = {"until", "do", "do;", "done"}
+_SHORT_SECONDS, _ANCHOR_SECONDS = 12, 60
 
 
 def _book(mesh: TrustMesh, page: str, old: str = "", new: str = "", **extra: str) -> Runbook:
@@ -44,7 +45,8 @@ def test_runbook_names_only_commands_that_an_operator_has(page: str) -> None:
     assert scripts
     for line in "\n".join(scripts).splitlines():
         for part in line.replace("||", "|").split("|"):
-            assert shlex.split(part)[0] in _COMMANDS, line
+            words = [word for word in shlex.split(part) if word not in _SHELL]
+            assert not words or words[0] in _COMMANDS, line
     assert len((FOLDER / page).read_text().splitlines()) < 160
 
 
@@ -102,7 +104,7 @@ def test_expired_issuer(trust_mesh: TrustMesh) -> None:
 def test_expired_anchor(trust_mesh: TrustMesh) -> None:
     """The one case with an outage: it must end with the page, and without another fault."""
     mesh = trust_mesh
-    with mesh.issuers_capped(40):
+    with mesh.issuers_capped(_ANCHOR_SECONDS):
         old = mesh.add("vault")
         mesh.up()
         mesh.signing = old
@@ -110,7 +112,7 @@ def test_expired_anchor(trust_mesh: TrustMesh) -> None:
         mesh.up()
     new = _next(mesh)
     book = _book(mesh, "expired-anchor.md", old, new)
-    mesh.wait("end of the anchor", lambda: mesh.left(mesh.anchors()[old]) < 0, 60)
+    mesh.wait("end of the anchor", lambda: mesh.left(mesh.anchors()[old]) < 0, 90)
     said = book.run("Expired anchor")
     assert "ended" in said
     book.run("One change instead of three")
