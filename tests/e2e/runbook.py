@@ -20,6 +20,7 @@ FOLDER = PROJECT / "docs" / "runbooks"
 _FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # The simulated nodes have no kubelet that would take two minutes to bring a file.
 KUBELET_SECONDS = 2
+_STACKS = {"OWNER": "sandbox", "CLUSTER": "sandbox", "OTHER": "sandbox"}
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,8 @@ def blocks(page: str) -> list[Block]:
 class Runbook:
     """A page on a mesh whose one stack is owner and cluster.
 
-    names: the generations that the page names, and what they are called on this mesh.
+    names: the generations that the page names, and what they are called on this mesh. extra:
+    variables of the shell, of which OWNER, CLUSTER and OTHER name stacks.
     """
 
     mesh: TrustMesh
@@ -75,8 +77,10 @@ class Runbook:
     def _configure(self, text: str) -> None:
         trust = yaml.safe_load(text)["linkerd-platform:trust"]
         known = {each["name"]: each for each in self.mesh.generations}
+        # A new generation takes the custody of the present one.
+        custody = known[self.mesh.signing]["custody"]
         named = [
-            {**known.get(each["name"], generation(each["name"])), **each}
+            {**known.get(each["name"], generation(each["name"], custody)), **each}
             for each in trust["generations"]
         ]
         # Those of earlier tests, which the page does not know, stay as they are.
@@ -86,7 +90,8 @@ class Runbook:
         self.mesh.write()
 
     def _shell(self, text: str) -> str:
-        text = text.replace('"$OWNER"', "sandbox").replace('"$CLUSTER"', "sandbox")
+        for role, stack in {**_STACKS, **self.extra}.items():
+            text = text.replace(f'"${role}"', stack) if role in _STACKS else text
         # Owner and cluster are one stack here: the second of two equal commands adds nothing.
         lines = text.splitlines()
         script = [line for at, line in enumerate(lines) if at == 0 or line != lines[at - 1]]
@@ -121,6 +126,7 @@ def environment(mesh: TrustMesh, extra: Mapping[str, str]) -> dict[str, str]:
         "VAULT_ADDR": copy.settings.vault_addr,
         "VAULT_CACERT": str(copy.settings.pki_dir / "vault-ca.crt"),
         "KUBELET_SECONDS": str(KUBELET_SECONDS + 1),
+        **_STACKS,
         **extra,
     }
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import shlex
 import shutil
 import time
+from typing import Any
 
 import pytest
+import yaml
 
 from sandbox import controllers, toolchain, vault
 from sandbox.processes import Supervisor
+from sandbox.rest import Client
 from sandbox.verify_trust import signed_by
 from tests.e2e import runbook
 from tests.e2e.runbook import FOLDER, Runbook, blocks, without_kubelet
@@ -79,28 +82,6 @@ def test_rotate_the_anchor(trust_mesh: TrustMesh) -> None:
     mesh.assert_unchanged()
 
 
-def test_expired_issuer(trust_mesh: TrustMesh) -> None:
-    """cert-manager was away past the issuer's end: leaves fail, and the page brings them back."""
-    mesh = trust_mesh
-    book, settings, anchors = _book(mesh, "expired-issuer.md"), mesh.copy.settings, mesh.serials()
-    with mesh.watch() as checker:
-        with mesh.issuers_capped(_SHORT_SECONDS):
-            mesh.renewed()
-            controllers.stop(settings, "cert-manager")
-        mesh.wait("end of the issuer", lambda: mesh.left(mesh.issuer()) < 0)
-        mesh.wait("failures", lambda: bool(checker.failures), 30)
-        said = book.run("Expired issuer")
-        assert "ended" in said or "expired" in said.lower()
-        controllers.start(settings, "cert-manager")
-        book.run("Have a new one made")
-        checker.restart()
-        time.sleep(1)
-        checker.failures.clear()
-        time.sleep(3)
-        assert checker.failures == {}
-    assert mesh.serials() == anchors
-
-
 def test_expired_anchor(trust_mesh: TrustMesh) -> None:
     """The one case with an outage: it must end with the page, and without another fault."""
     mesh = trust_mesh
@@ -124,6 +105,28 @@ def test_expired_anchor(trust_mesh: TrustMesh) -> None:
     assert mesh.roots() == [mesh.anchors()[new]]
 
 
+def test_expired_issuer(trust_mesh: TrustMesh) -> None:
+    """cert-manager was away past the issuer's end: leaves fail, and the page brings them back."""
+    mesh = trust_mesh
+    book, settings, anchors = _book(mesh, "expired-issuer.md"), mesh.copy.settings, mesh.serials()
+    with mesh.watch() as checker:
+        with mesh.issuers_capped(_SHORT_SECONDS):
+            mesh.renewed()
+            controllers.stop(settings, "cert-manager")
+        mesh.wait("end of the issuer", lambda: mesh.left(mesh.issuer()) < 0)
+        mesh.wait("failures", lambda: bool(checker.failures), 30)
+        said = book.run("Expired issuer")
+        assert "ended" in said or "expired" in said.lower()
+        controllers.start(settings, "cert-manager")
+        book.run("Have a new one made")
+        checker.restart()
+        time.sleep(1)
+        checker.failures.clear()
+        time.sleep(3)
+        assert checker.failures == {}
+    assert mesh.serials() == anchors
+
+
 def test_lost_vault(trust_mesh: TrustMesh) -> None:
     """Sealed, then gone and restored: the mesh goes on all the while, with the same anchor."""
     mesh, settings = trust_mesh, trust_mesh.copy.settings
@@ -138,6 +141,38 @@ def test_lost_vault(trust_mesh: TrustMesh) -> None:
     assert checker.failures == {}
     assert mesh.serials() == anchors
     assert signed_by(mesh.issuer(), mesh.anchors()[mesh.signing])[0]
+
+
+def test_add_a_cluster_up_to_its_deployment(trust_mesh: TrustMesh) -> None:
+    """The new stack must stand with the trust of the others, and its deployer reach no key.
+
+    The deployment itself needs pods that answer webhooks, which a simulated cluster has not.
+    """
+    mesh, settings = trust_mesh, trust_mesh.copy.settings
+    book = _book(mesh, "add-a-cluster.md", CLUSTER="east")
+    folder = mesh.copy.folder
+    text = yaml.safe_load((folder / "Pulumi.staging.yaml").read_text(encoding="utf-8"))
+    ours = yaml.safe_load((folder / "Pulumi.sandbox.yaml").read_text(encoding="utf-8"))
+    text["config"]["linkerd-platform:cluster"]["name"] = "east"
+    text["config"]["linkerd-platform:trust"] = ours["config"]["linkerd-platform:trust"]
+    (folder / "Pulumi.east.yaml").write_text(yaml.safe_dump(text), encoding="utf-8")
+    said = book.run("The stack file")
+    assert mesh.signing in said
+    assert "steady" in said or "retired" in said
+    book.run("Vault")
+    wanted = {"policies": ["linkerd-platform-east"], "no_default_policy": True, "ttl": "60s"}
+    made: Any = vault.request(settings, "POST", "/v1/auth/token/create", wanted)
+    token = made["auth"]["client_token"]
+    client = Client(
+        settings.vault_addr, settings.pki_dir / "vault-ca.crt", headers={"X-Vault-Token": token}
+    )
+    kv, pki = "/v1/linkerd/kv/data", "/v1/linkerd/pki"
+    assert client.request("GET", f"{kv}/anchors/{mesh.signing}").ok
+    for path in (f"{kv}/anchor-keys/{mesh.signing}", f"{pki}/keys/export/x"):
+        assert client.request("GET", path).status == 403
+    assert (
+        client.request("POST", f"{pki}/issuer/{mesh.signing}/sign-intermediate", {}).status == 403
+    )
 
 
 def _lose_and_restore(mesh: TrustMesh) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from components.trust_bundle import anchor_secret
 from sandbox import controllers, vault
 from sandbox.verify_vault import base64_forms, leaks
 from tests.e2e.trust_mesh import TrustMesh
@@ -60,39 +59,14 @@ def test_renewal_waits_for_a_sealed_vault(trust_mesh: TrustMesh) -> None:
     _renews_after(mesh, lambda: vault.seal(settings), lambda: vault.unseal(settings))
 
 
-@pytest.mark.parametrize("custody", ["vault", "cluster"])
-def test_renewal_waits_for_cert_manager(trust_mesh: TrustMesh, custody: str) -> None:
+def test_renewal_waits_for_cert_manager(trust_mesh: TrustMesh) -> None:
     """An upgrade of cert-manager in the hour of a renewal: it must be picked up afterwards."""
-    mesh = trust_mesh
-    _custody(mesh, custody)
-    settings = mesh.copy.settings
+    mesh, settings = trust_mesh, trust_mesh.copy.settings
     _renews_after(
         mesh,
         lambda: controllers.stop(settings, "cert-manager"),
         lambda: controllers.start(settings, "cert-manager"),
     )
-
-
-def test_renewal_in_cluster_custody_needs_neither_vault_nor_external_secrets(
-    trust_mesh: TrustMesh,
-) -> None:
-    """The key is in the cluster for this: with both away, renewals go on with the same root."""
-    mesh = trust_mesh
-    _custody(mesh, "cluster")
-    settings, anchors = mesh.copy.settings, mesh.serials()
-    with mesh.watch() as checker:
-        controllers.stop(settings, "external-secrets")
-        vault.seal(settings)
-        try:
-            mesh.renewed()
-        finally:
-            vault.unseal(settings)
-            controllers.start(settings, "external-secrets")
-        mesh.refresh(anchor_secret(mesh.signing))
-        time.sleep(1)
-    assert checker.failures == {}
-    assert mesh.serials() == anchors
-    mesh.assert_unchanged()
 
 
 def test_add_completes_when_external_secrets_comes_back(trust_mesh: TrustMesh) -> None:
@@ -119,11 +93,15 @@ def test_add_completes_when_external_secrets_comes_back(trust_mesh: TrustMesh) -
 def test_no_key_and_no_token_is_left_in_anything_written(trust_mesh: TrustMesh) -> None:
     """After all of the above: state, its history, what was printed, and plans of both modes."""
     mesh, folder = trust_mesh, trust_mesh.copy.folder
+    before = list(mesh.generations), mesh.signing
     for custody in ("vault", "cluster"):
-        _custody(mesh, custody)
+        mesh.signing = mesh.add(custody)
+        mesh.write()
         mesh.run("bot", "plan", "--stack", "sandbox", "--out", f"plan-{custody}")
         mesh.run("bot", "plan", "--stack", "sandbox", "--json")
         mesh.run("bot", "preview", "--stack", "sandbox")
+    mesh.generations, mesh.signing = before
+    mesh.write()
     files = {
         str(file.relative_to(folder)): file.read_bytes()
         for place in (".sandbox/state", ".sandbox/log", "plan-vault", "plan-cluster")
