@@ -88,8 +88,8 @@ def test_our_objects_become_an_issuer_that_verifies_against_the_anchor(applied: 
 
 def test_vault_keeps_the_root_key_and_the_policy_is_narrow(applied: Copy) -> None:
     """The program's own policy text is what Vault enforces: read here from its answers."""
-    seen, config = _seen(applied)
-    proofs = [p for p in verify_vault.proofs(seen, config) if p.what != "state files"]
+    seen, target = _seen(applied)
+    proofs = [p for p in verify_vault.proofs(seen, target.config) if p.what != "state files"]
     assert len(proofs) == 5
     assert [proof for proof in proofs if not proof.ok] == []
 

@@ -18,7 +18,7 @@ PAGES = sorted([PROJECT / "README.md", *(PROJECT / "docs").rglob("*.md")])
 KNOWN: dict[str, dict[str, set[str]]] = {
     "pulumi": {
         "login": set(),
-        "stack init": set(),
+        "stack init": {"--no-select"},
         "stack output": {"--stack"},
         "config set": {"--secret", "--path"},
         "cancel": {"--stack"},
