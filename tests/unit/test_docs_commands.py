@@ -28,6 +28,10 @@ KNOWN: dict[str, dict[str, set[str]]] = {
         "get": {"--context", "-n", "--raw"},
         "describe": {"-n"},
         "logs": {"-n"},
+        "wait": {"-n", "--for", "--timeout"},
+        "delete secret": {"-n"},
+        "rollout status": {"-n", "--timeout"},
+        "rollout restart": {"-n"},
     },
     "vault": {
         "policy write": set(),
@@ -35,11 +39,20 @@ KNOWN: dict[str, dict[str, set[str]]] = {
         "read": set(),
         "list": set(),
         "kv put": {"-mount"},
+        "status": set(),
+        "operator unseal": set(),
     },
     "linkerd": {"check": {"--context"}},
     "sed": {"": set()},
     ".": {"": set()},
+    "sh": {"": {"-eu"}},
+    "sleep": {"": set()},
+    "true": {"": set()},
 }
+# What a shell's loops and conditions add to the commands in them.
+_BEFORE = re.compile(r"^(until|while|if) ")
+_AFTER = re.compile(r"; (do|then)$")
+_ALONE = frozenset({"done", "fi", "else"})
 
 
 def commands() -> list[tuple[str, str]]:
@@ -57,7 +70,9 @@ def commands() -> list[tuple[str, str]]:
 
 def fault(line: str) -> str | None:
     """What is wrong with a command line; None when it can be typed."""
-    for part in line.split(" | "):
+    if line in _ALONE:
+        return None
+    for part in re.split(r" \|\|? ", _AFTER.sub("", _BEFORE.sub("", line))):
         words = shlex.split(part)
         if words[0] == "make":
             found = _make_fault(words[1:])
@@ -89,7 +104,8 @@ def _module_fault(module: str, words: list[str]) -> str | None:
     if text is None:
         return f"python -m {module} {subcommand} has no --help"
     unknown = [w for w in words if w.startswith("-") and not re.search(rf"{w}\b", text)]
-    stacks = [v for w, v in itertools.pairwise(words) if w == "--stack"]
+    given = (v for w, v in itertools.pairwise(words) if w == "--stack")
+    stacks = [name for name in given if not name.startswith("$")]  # the reader's own
     missing = [name for name in stacks if not (PROJECT / f"Pulumi.{name}.yaml").is_file()]
     return f"python -m {module} {subcommand}: {unknown + missing}" if unknown + missing else None
 
