@@ -11,7 +11,7 @@ from cryptography import x509
 
 from bot import engine_target, stacks, trust_reader, trust_vault
 from bot.engine_target import Target
-from bot.exit_codes import BadInputError, BotError
+from bot.exit_codes import BadInputError, BotError, RefusedError
 from bot.trust_chain import fingerprint
 from bot.trust_model import Kept, Seen
 from stack import fleet, load
@@ -72,7 +72,7 @@ def guard(target: Target) -> None:
     """Refuse a stack file with which another one of the fleet cannot live.
 
     Raises BadInputError with a line per contradiction. The files are compared, not the clusters:
-    `python -m bot trust check` looks at those.
+    `same_anchors` looks at those.
     """
     found = fleet_of(target.stack, target.project_dir)
     if found is None:
@@ -85,6 +85,20 @@ def guard(target: Target) -> None:
     ]
     if unsafe:
         raise BadInputError("\n".join(f"{fleet.FILE}: {message}" for message in unsafe))
+
+
+def same_anchors(target: Target) -> list[str]:
+    """Refuse to apply a stack while a generation is two certificates somewhere in its fleet.
+
+    Returns a line per member that could not be asked: a cluster that is not there yet is no reason
+    to stop, and no reason to be silent. Raises RefusedError with a line per difference.
+    """
+    if fleet_of(target.stack, target.project_dir) is None:
+        return []
+    gathered = gather(target)
+    if gathered.mismatches:
+        raise RefusedError("\n".join(f"{fleet.FILE}: {text}" for text in gathered.mismatches))
+    return [f"anchors of {name} not compared: {why}" for name, why in gathered.unread.items()]
 
 
 def target_of(stack: str, project_dir: Path | None = None) -> Target:

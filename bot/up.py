@@ -49,6 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
         if not asked(f"apply this to stack {target.stack}?"):
             say(["nothing was changed"])
             return DONE
+    say(trust_fleet.same_anchors(target))
     started = time.monotonic()
     result = up(found, target, refresh=arguments.refresh, timeout=arguments.timeout)
     say(lines(result, time.monotonic() - started))

@@ -10,8 +10,8 @@ import pytest
 
 from bot import trust_fleet
 from bot.cli import main
-from bot.exit_codes import BAD_INPUT, BadInputError
-from bot.trust_fleet import fleet_of, guard, mismatches, target_of
+from bot.exit_codes import BAD_INPUT, BadInputError, RefusedError
+from bot.trust_fleet import fleet_of, guard, mismatches, same_anchors, target_of
 from stack import fleet, load
 from stack.config import Generation, StackConfig
 from stack.faults import ConfigError
@@ -182,6 +182,24 @@ def test_a_stack_that_has_no_part_in_a_contradiction_can_be_deployed(tmp_path: P
     guard(target_of("staging", folder))
     with pytest.raises(BadInputError, match=r"there is no fleet\.yaml"):
         trust_fleet.the_fleet(folder)
+
+
+def test_up_refuses_while_a_generation_is_two_certificates(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two clusters that trust different roots under one name cannot talk, and nobody sees why."""
+    folder = bot_project.project(tmp_path / "p", **files())
+    (folder / fleet.FILE).write_text((PROJECT / fleet.FILE).read_text(), encoding="utf-8")
+    target = target_of("staging", folder)
+    found = trust_fleet.Gathered({}, "trust", unread={"production": "no context production"})
+    monkeypatch.setattr(trust_fleet, "gather", lambda _target: found)
+    assert same_anchors(target) == ["anchors of production not compared: no context production"]
+    other = replace(found, mismatches=("anchor-2026 is not one certificate: x has 1, y has 2",))
+    monkeypatch.setattr(trust_fleet, "gather", lambda _target: other)
+    with pytest.raises(RefusedError, match=r"fleet\.yaml: anchor-2026 is not one certificate"):
+        same_anchors(target)
+    (folder / fleet.FILE).unlink()
+    assert same_anchors(target) == []
 
 
 def test_one_name_with_two_certificates_is_found_wherever_it_is() -> None:
