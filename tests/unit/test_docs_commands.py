@@ -28,6 +28,10 @@ KNOWN: dict[str, dict[str, set[str]]] = {
         "get": {"--context", "-n", "--raw"},
         "describe": {"-n"},
         "logs": {"-n"},
+        "wait": {"-n", "--for", "--timeout"},
+        "delete secret": {"-n"},
+        "rollout restart": {"-n"},
+        "rollout status": {"-n", "--timeout"},
     },
     "vault": {
         "policy write": set(),
@@ -35,9 +39,13 @@ KNOWN: dict[str, dict[str, set[str]]] = {
         "read": set(),
         "list": set(),
         "kv put": {"-mount"},
+        "status": set(),
+        "operator unseal": set(),
     },
     "linkerd": {"check": {"--context"}},
     "sed": {"": set()},
+    "sh": {"": {"-eu"}},
+    "sleep": {"": set()},
     ".": {"": set()},
 }
 
