@@ -125,6 +125,8 @@ def environment(mesh: TrustMesh, extra: Mapping[str, str]) -> dict[str, str]:
     if not programs.exists():
         programs.mkdir()
         (programs / "vault").symlink_to(toolchain.ensure(["vault"])["vault"])
+        # The policies that the pages write are beside them.
+        (copy.folder / "docs").symlink_to(PROJECT / "docs")
     path = os.pathsep.join([str(programs), str(Path(sys.prefix) / "bin"), os.environ["PATH"]])
     return {
         **copy.environment(),
