@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import ssl
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -12,6 +13,9 @@ from dataclasses import dataclass, field
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
+
+_TOO_MANY = 429
+_PAUSE_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,21 @@ class Client:
         content_type: str = "application/json",
         seconds: float = 10.0,
     ) -> Answer:
-        """Send one request; never raises for a refused connection or an HTTP error."""
+        """Send one request; never raises for a refused connection or an HTTP error.
+
+        A server that says `too many requests` is asked again until `seconds` are over: the API
+        server says so while it sets up the storage of a new kind.
+        """
+        deadline = time.monotonic() + seconds
+        while True:
+            answer = self._once(method, path, body, content_type, seconds)
+            if answer.status != _TOO_MANY or time.monotonic() + _PAUSE_SECONDS > deadline:
+                return answer
+            time.sleep(_PAUSE_SECONDS)
+
+    def _once(
+        self, method: str, path: str, body: object, content_type: str, seconds: float
+    ) -> Answer:
         data = None if body is None else json.dumps(body).encode()
         headers = {"Content-Type": content_type, "Accept": "application/json", **self.headers}
         request = urllib.request.Request(  # noqa: S310  (always https, see base)

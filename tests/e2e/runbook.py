@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
@@ -20,7 +20,8 @@ FOLDER = PROJECT / "docs" / "runbooks"
 _FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # The simulated nodes have no kubelet that would take two minutes to bring a file.
 KUBELET_SECONDS = 2
-_STACKS = {"OWNER": "sandbox", "CLUSTER": "sandbox", "OTHER": "sandbox"}
+# The stacks that the pages name.
+_STACKS = {"trust": "sandbox", "staging": "sandbox", "production": "sandbox"}
 
 
 @dataclass(frozen=True)
@@ -51,13 +52,14 @@ class Runbook:
     """A page on a mesh whose one stack is owner and cluster.
 
     names: the generations that the page names, and what they are called on this mesh. extra:
-    variables of the shell, of which OWNER, CLUSTER and OTHER name stacks.
+    variables of the shell. stacks: where a stack of the page is another one than `sandbox`.
     """
 
     mesh: TrustMesh
     page: str
     names: Mapping[str, str]
     extra: Mapping[str, str]
+    stacks: Mapping[str, str] = field(default_factory=dict)
 
     def run(self, *headings: str) -> str:
         """Run the blocks under these headings, in the page's order; what they printed."""
@@ -90,11 +92,17 @@ class Runbook:
         self.mesh.write()
 
     def _shell(self, text: str) -> str:
-        for role, stack in {**_STACKS, **self.extra}.items():
-            text = text.replace(f'"${role}"', stack) if role in _STACKS else text
-        # Owner and cluster are one stack here: the second of two equal commands adds nothing.
+        for stack, ours in {**_STACKS, **self.stacks}.items():
+            # Not the command `bot trust`.
+            text = re.sub(rf"(?<!bot )\b{stack}\b", ours, text)
+        text = text.replace("sleep 120", f"sleep {KUBELET_SECONDS + 1}")
+        # Owner and cluster are one stack here: the second of two equal updates adds nothing.
         lines = text.splitlines()
-        script = [line for at, line in enumerate(lines) if at == 0 or line != lines[at - 1]]
+        script = [
+            line
+            for at, line in enumerate(lines)
+            if not (at and line == lines[at - 1] and " bot up " in line)
+        ]
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", "\n".join(script)],
             cwd=self.mesh.copy.folder,
@@ -117,6 +125,8 @@ def environment(mesh: TrustMesh, extra: Mapping[str, str]) -> dict[str, str]:
     if not programs.exists():
         programs.mkdir()
         (programs / "vault").symlink_to(toolchain.ensure(["vault"])["vault"])
+        # The policies that the pages write are beside them.
+        (copy.folder / "docs").symlink_to(PROJECT / "docs")
     path = os.pathsep.join([str(programs), str(Path(sys.prefix) / "bin"), os.environ["PATH"]])
     return {
         **copy.environment(),
@@ -125,8 +135,6 @@ def environment(mesh: TrustMesh, extra: Mapping[str, str]) -> dict[str, str]:
         "KUBECONFIG": str(copy.settings.kubeconfig),
         "VAULT_ADDR": copy.settings.vault_addr,
         "VAULT_CACERT": str(copy.settings.pki_dir / "vault-ca.crt"),
-        "KUBELET_SECONDS": str(KUBELET_SECONDS + 1),
-        **_STACKS,
         **extra,
     }
 

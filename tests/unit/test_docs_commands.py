@@ -18,7 +18,7 @@ PAGES = sorted([PROJECT / "README.md", *(PROJECT / "docs").rglob("*.md")])
 KNOWN: dict[str, dict[str, set[str]]] = {
     "pulumi": {
         "login": set(),
-        "stack init": {"--no-select"},
+        "stack init": set(),
         "stack output": {"--stack"},
         "config set": {"--secret", "--path"},
         "cancel": {"--stack"},
@@ -30,8 +30,8 @@ KNOWN: dict[str, dict[str, set[str]]] = {
         "logs": {"-n"},
         "wait": {"-n", "--for", "--timeout"},
         "delete secret": {"-n"},
-        "rollout status": {"-n", "--timeout"},
         "rollout restart": {"-n"},
+        "rollout status": {"-n", "--timeout"},
     },
     "vault": {
         "policy write": set(),
@@ -44,15 +44,10 @@ KNOWN: dict[str, dict[str, set[str]]] = {
     },
     "linkerd": {"check": {"--context"}},
     "sed": {"": set()},
-    ".": {"": set()},
     "sh": {"": {"-eu"}},
     "sleep": {"": set()},
-    "true": {"": set()},
+    ".": {"": set()},
 }
-# What a shell's loops and conditions add to the commands in them.
-_BEFORE = re.compile(r"^(until|while|if) ")
-_AFTER = re.compile(r"; (do|then)$")
-_ALONE = frozenset({"done", "fi", "else"})
 
 
 def commands() -> list[tuple[str, str]]:
@@ -70,9 +65,7 @@ def commands() -> list[tuple[str, str]]:
 
 def fault(line: str) -> str | None:
     """What is wrong with a command line; None when it can be typed."""
-    if line in _ALONE:
-        return None
-    for part in re.split(r" \|\|? ", _AFTER.sub("", _BEFORE.sub("", line))):
+    for part in line.split(" | "):
         words = shlex.split(part)
         if words[0] == "make":
             found = _make_fault(words[1:])
@@ -104,8 +97,7 @@ def _module_fault(module: str, words: list[str]) -> str | None:
     if text is None:
         return f"python -m {module} {subcommand} has no --help"
     unknown = [w for w in words if w.startswith("-") and not re.search(rf"{w}\b", text)]
-    given = (v for w, v in itertools.pairwise(words) if w == "--stack")
-    stacks = [name for name in given if not name.startswith("$")]  # the reader's own
+    stacks = [v for w, v in itertools.pairwise(words) if w == "--stack"]
     missing = [name for name in stacks if not (PROJECT / f"Pulumi.{name}.yaml").is_file()]
     return f"python -m {module} {subcommand}: {unknown + missing}" if unknown + missing else None
 
