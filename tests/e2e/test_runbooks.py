@@ -45,7 +45,7 @@ def test_runbook_names_only_commands_that_an_operator_has(page: str) -> None:
     """A helper of ours in a runbook is one more thing that is missing at night."""
     scripts = [block.text for block in blocks(page) if block.language == "sh"]
     assert scripts
-    for line in "\n".join(scripts).splitlines():
+    for line in "".join(scripts).splitlines():
         for part in line.replace("||", "|").split("|"):
             assert shlex.split(part)[0] in _COMMANDS, line
     assert len((FOLDER / page).read_text().splitlines()) < 160
