@@ -7,7 +7,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.requirements
 
-.PHONY: help venv test test-unit test-charts test-e2e lint plan charts charts-lock sandbox \
+.PHONY: help venv test test-unit test-charts test-e2e test-slow lint plan charts charts-lock sandbox \
 	sandbox-down bench docs clean
 
 help: ## List the targets
@@ -40,6 +40,9 @@ test-charts: venv ## Render the charts with our values: needs helm and the archi
 
 test-e2e: venv ## Run against real servers on loopback: needs Go or the servers' programs
 	@$(PY) -m tests.run e2e
+
+test-slow: venv ## Run every test, rotations and renders a minute apart too: ten minutes more
+	@CHARTS_SLOW=1 E2E_SLOW=1 $(PY) -m tests.run unit charts e2e
 
 lint: venv ## Check style, types and generated documentation
 	@$(PY) -m ruff check .

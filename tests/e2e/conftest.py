@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,6 +29,8 @@ def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Copy, str]]
 @pytest.fixture(scope="session")
 def trust_mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrustMesh]:
     """A mesh of its own for rotations: each test leaves it with another anchor, and healthy."""
+    if not os.environ.get("E2E_SLOW"):
+        pytest.skip("rotations wait for certificates to end, ten minutes in all: set E2E_SLOW=1")
     _skip_without_engine()
     made = TrustMesh(project.copy_to(tmp_path_factory.mktemp("trust") / "project"))
     try:
