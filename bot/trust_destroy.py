@@ -133,8 +133,8 @@ def _keys_named(client: Client, mount: str, name: str) -> set[str]:
 def _in_kv(client: Client, config: StackConfig, name: str) -> list[str]:
     """Put a mark in the key's place, then destroy every version that held the key.
 
-    The entry is not deleted: the owner's PushSecret writes one that is not there
-    (`IfNotExists`), and would bring the key back within the hour.
+    The entry is not deleted: a PushSecret writes one that is not there (`IfNotExists`). A retired
+    generation has none any more, but an owner that has not been brought up since still runs one.
     Follows https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v2#destroy-secret-versions
     """
     mount, path = config.vault.kv_mount, anchor_key_path(name)

@@ -33,8 +33,8 @@ class TrustAnchor(Component, area="trust"):
     """A PKI mount with one root per generation, each published to KV and with a signing policy.
 
     The root key is made by Vault as `internal`: no call of Vault's API gives it out, so it is in no
-    state file either. An
-    imported one is there already, and is published alike. `certificates` maps generations to PEM.
+    state file either. An imported one is there already, and is published alike. `certificates` maps
+    generations to PEM.
     Follows https://developer.hashicorp.com/vault/docs/secrets/pki/setup
     """
 

@@ -132,30 +132,19 @@ class VaultAuth(Component, area="trust"):
         return [
             self.apply(service_account(account, namespace), name=f"{account}-{namespace}"),
             self.apply(auth_delegator(account, namespace), name=f"{account}-{namespace}-reviews"),
-            self._role(args, role, namespace, account, policies, *after),
+            vault_kubernetes.AuthBackendRole(
+                f"{self.name}-{role}",
+                backend=args.auth_mount,
+                role_name=role,
+                bound_service_account_names=[account],
+                bound_service_account_namespaces=[namespace],
+                audience=args.audience,
+                token_policies=policies,
+                token_ttl=args.token_ttl,
+                token_max_ttl=args.token_ttl,
+                opts=self.child(*after),
+            ),
         ]
-
-    def _role(
-        self,
-        args: VaultAuthArgs,
-        role: str,
-        namespace: str,
-        account: str,
-        policies: list[str],
-        *after: pulumi.Resource,
-    ) -> pulumi.Resource:
-        return vault_kubernetes.AuthBackendRole(
-            f"{self.name}-{role}",
-            backend=args.auth_mount,
-            role_name=role,
-            bound_service_account_names=[account],
-            bound_service_account_namespaces=[namespace],
-            audience=args.audience,
-            token_policies=policies,
-            token_ttl=args.token_ttl,
-            token_max_ttl=args.token_ttl,
-            opts=self.child(*after),
-        )
 
 
 def service_account(name: str, namespace: str) -> Manifest:
