@@ -6,9 +6,10 @@ PYTHON ?= python3
 VENV := .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.requirements
+PACK := policies/.venv
 
-.PHONY: help venv test test-unit test-charts test-e2e test-slow lint plan charts charts-lock sandbox \
-	sandbox-down bench docs clean
+.PHONY: help venv test test-unit test-charts test-e2e test-slow lint plan policies charts charts-lock \
+	kubeconfig actionlint sandbox sandbox-down bench docs clean
 
 help: ## List the targets
 	@sed -nE 's/^([a-z0-9-]+):[^#]*## (.*)$$/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) \
@@ -53,11 +54,28 @@ lint: venv ## Check style, types and generated documentation
 plan: venv ## Show what every stack is made of, without any credentials, into .plan/
 	@$(PY) -m bot plan --all --out .plan
 
+policies: $(PACK)/.requirements ## Make policies/.venv, in which the engine runs the policy pack
+
+$(PACK)/.requirements: policies/requirements.txt | $(STAMP)
+	@$(PACK)/bin/python -c '' 2>/dev/null || $(PY) -m venv --clear $(PACK)
+	@$(PACK)/bin/python -m pip install --quiet --disable-pip-version-check \
+		--requirement policies/requirements.txt
+	@$(PACK)/bin/python -m compileall -q $(PACK)/lib || true  # as above
+	@touch $@
+
 charts: venv ## Download the charts that charts.yaml lists (CHARTS_LOCATION=url, oci:// or folder)
 	@$(PY) -m stack.fetch
 
 charts-lock: venv ## Write the digests of the downloaded charts into charts.yaml
 	@$(PY) -m stack.fetch --lock
+
+kubeconfig: ## Write $KUBECONFIG_DATA to ~/.kube/config where there is none: for a job of CI
+	@if [ -z "$${KUBECONFIG_DATA:-}" ]; then echo "make: KUBECONFIG_DATA is empty: no cluster" >&2; \
+	elif [ -e ~/.kube/config ]; then echo "make: ~/.kube/config is there: left as it is" >&2; exit 4; \
+	else umask 077; mkdir -p ~/.kube; printenv KUBECONFIG_DATA > ~/.kube/config; fi
+
+actionlint: venv ## Build actionlint, with which test-e2e checks the workflows: needs Go, half a minute
+	@$(PY) -m sandbox toolchain actionlint
 
 sandbox: venv ## Deploy to a local cluster made for it (CONTEXT=name for another, STRICT=1)
 	@$(PY) -m sandbox run $(if $(CONTEXT),--context $(CONTEXT)) $(if $(STRICT),--strict)
@@ -70,6 +88,7 @@ bench: venv ## Measure evaluation, preview and update as ratios
 
 docs: venv ## Write the generated documentation anew
 	@$(PY) -m stack.docs
+	@$(PY) -m bot.changes.page
 
 clean: ## Remove the virtual environment and caches; a running sandbox is left alone
-	@rm -rf $(VENV) .plan .local .mypy_cache .ruff_cache .pytest_cache
+	@rm -rf $(VENV) $(PACK) .plan .local .mypy_cache .ruff_cache .pytest_cache

@@ -5,12 +5,16 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from contextlib import closing
 
 from bot import engine, engine_report, engine_target, preview, up
 from bot.cli import Subparsers
+from bot.delivery import lock, protected, tree
+from bot.delivery.operation import Operation
+from bot.delivery.protected import Action, Need
 from bot.engine import Engine, Result
 from bot.engine_target import Target
-from bot.exit_codes import DONE
+from bot.exit_codes import DONE, FAILED
 from bot.progress import Progress
 
 
@@ -24,6 +28,8 @@ def add(subparsers: Subparsers) -> None:
         action="store_true",
         help="also drop what is protected: trust anchors, Vault's mounts, CRDs",
     )
+    up.add_allow(parser)
+    up.add_wait(parser)
     preview.add_timeout(parser)
     parser.set_defaults(run=run)
 
@@ -32,6 +38,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command; raises BadInputError where nobody can be asked and `--yes` is not given."""
     search = engine.FoundMeanwhile()
     target = engine_target.of(arguments.stack)
+    needed = Need(Action.STACK, f"stack {target.stack}", "is destroyed, with all that it made")
+    command = f"run `python -m bot destroy --stack {target.stack}` again"
+    protected.refuse([needed], arguments.allow, command)
     if not arguments.yes:
         up.needs_terminal("destroy")
         # The name, not a `y`: a habit answers `y`.
@@ -40,12 +49,22 @@ def run(arguments: argparse.Namespace) -> int:
         if sys.stdin.readline().strip() != target.stack:
             up.say(["nothing was changed"])
             return DONE
+    found = search.engine()
+    wanted = Operation(
+        tree=tree.read(target.project_dir), allowed=tuple(arguments.allow), kind="destroy"
+    )
+    with closing(Progress("destroy", target)) as progress:
+        wait = lock.Wait(arguments.wait, progress.waiting, progress.note)
+        if not wait.until_free(target):
+            up.say(engine_report.locked(target.stack, [e.lock for e in lock.held(target)]))
+            return FAILED
     started = time.monotonic()
     result = destroy(
-        search.engine(),
+        found,
         target,
         include_protected=arguments.include_protected,
         timeout=arguments.timeout,
+        message=wanted.message(target.stack),
     )
     up.say(lines(result, time.monotonic() - started, arguments.include_protected))
     return preview.exit_code(result, expect_no_changes=False)
@@ -57,14 +76,13 @@ def destroy(
     *,
     include_protected: bool = False,
     timeout: float = engine.TIMEOUT_SECONDS,
+    message: str = "",
 ) -> Result:
-    """Run the destruction with progress on stderr."""
-    progress = Progress("destroy", target)
-    flag = "--ignore-protect" if include_protected else "--exclude-protected"
-    try:
-        return engine.run(found, target, "destroy", flag, listen=progress.show, timeout=timeout)
-    finally:
-        progress.close()
+    """Run the destruction with progress on stderr. message: goes into the history."""
+    flags = ["--ignore-protect" if include_protected else "--exclude-protected"]
+    flags += ["--message", message] if message else []
+    with closing(Progress("destroy", target)) as progress:
+        return engine.run(found, target, "destroy", *flags, listen=progress.show, timeout=timeout)
 
 
 def lines(result: Result, seconds: float, include_protected: bool) -> list[str]:

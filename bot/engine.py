@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bot import engine_errors
+from bot import engine_errors, engine_runs
 from bot.engine_events import Ledger
 from bot.engine_process import Ending, EngineProcess
 from bot.engine_target import Target
@@ -189,7 +189,8 @@ def _run(
     command += ["--color", "never", "--suppress-permalink"]
     if operation in ("preview", "up"):
         command.append("--suppress-outputs")
-    if operation != "preview":
+    # A run that only looks has nothing to confirm, and the engine refuses both together.
+    if operation != "preview" and "--preview-only" not in flags:
         command += ["--yes", "--skip-preview"]
     if target.config_file:
         command += ["--config-file", str(target.config_file)]
@@ -204,11 +205,12 @@ def _run(
             text_log,
             timeout=timeout,
         )
-        for event in process.events():
-            if event is None:
-                listen(ledger)
-            else:
-                ledger.add(event)
+        with engine_runs.noted(target.project_dir, target.stack, operation, process.process.pid):
+            for event in process.events():
+                if event is None:
+                    listen(ledger)
+                else:
+                    ledger.add(event)
         listen(ledger)
         text = text_log.read_text(errors="replace")
     if process.ending is None:

@@ -11,6 +11,7 @@ import json
 import os
 import re
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -28,8 +29,16 @@ def mend(target: Target, result: Result) -> bool:
 
     The torn file is kept beside it as `.torn`.
     """
+    return mend_after(target, result.outside)
+
+
+def mend_after(target: Target, errors: Iterable[str]) -> bool:
+    """The same, after any command of the engine that ended with these errors.
+
+    Nothing else says that a state is torn: one that is not there may have been removed on purpose.
+    """
     file = _state_file(target)
-    if file is None or not any(_TORN.search(text) for text in result.outside):
+    if file is None or not any(_TORN.search(text) for text in errors):
         return False
     before = file.with_name(f"{file.name}.bak")
     if _whole(file) or not _whole(before):
@@ -40,12 +49,17 @@ def mend(target: Target, result: Result) -> bool:
     return True
 
 
-def _state_file(target: Target) -> Path | None:
+def folder_of_backend(target: Target) -> Path | None:
+    """Where the engine's file backend keeps its `.pulumi`; None for any other backend."""
     url = urlsplit({**os.environ, **target.environment}.get("PULUMI_BACKEND_URL", ""))
     if url.scheme != "file":
         return None
-    folder = Path(unquote(url.netloc + url.path)).expanduser()
-    return folder / ".pulumi" / "stacks" / PROJECT / f"{target.stack}.json"
+    return Path(unquote(url.netloc + url.path)).expanduser()
+
+
+def _state_file(target: Target) -> Path | None:
+    folder = folder_of_backend(target)
+    return folder and folder / ".pulumi" / "stacks" / PROJECT / f"{target.stack}.json"
 
 
 def _whole(file: Path) -> bool:

@@ -74,6 +74,16 @@ def _reason(pattern: str, what: str, next_step: str) -> Reason:
 # The first that matches is taken: the particular before the general.
 REASONS = (
     _reason(
+        r"performing HTTP request|unable to open (state directory|bucket)|could not list bucket",
+        "the state backend does not answer",
+        "check PULUMI_BACKEND_URL and its credentials (`pulumi whoami -v`), then run again",
+    ),
+    _reason(
+        r"chart archives missing",
+        "charts that charts.yaml lists are not here",
+        "run `make charts`, then run again",
+    ),
+    _reason(
         r"vault is sealed",
         "Vault is sealed",
         "unseal Vault (`vault operator unseal`), then run the command again: it goes on where "
@@ -86,7 +96,7 @@ REASONS = (
         "`trust.generations` what it has published",
     ),
     _reason(
-        r"vault.*permission denied|permission denied.*vault|Code: 403.*v1/",
+        r"vault.*permission denied|permission denied.*vault|Code: 403.*v1/|/v1/\S*\s+Code: 403",
         "Vault refused our token",
         "set VAULT_TOKEN to a token that may manage the mounts of this stack, then run again",
     ),
@@ -101,6 +111,11 @@ REASONS = (
         "Vault does not answer",
         "check `vault.address` in the stack file and that Vault runs (`vault status`), then run "
         "again",
+    ),
+    _reason(
+        r"the server has asked for the client to provide credentials",
+        "the Kubernetes API server refused our credentials",
+        "log in to the cluster again, then run again",
     ),
     _reason(
         r"configured Kubernetes cluster is unreachable|unreachable: unable to load schema|"

@@ -11,8 +11,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bot.engine_process import Event
+from bot.engine_process import UNREADABLE, Event
 
+CHART_TYPE = "kubernetes:helm.sh/v4:Chart"
 COMPONENT_PREFIX = "linkerd-platform:"
 _STACK_TYPE = "pulumi:pulumi:Stack"
 # The engine's operation -> what it is to a reader. What is not here is a change nobody knows.
@@ -34,13 +35,19 @@ KINDS: Mapping[str, str] = {
     "remove-pending-replace": "replaced",
 }
 UNKNOWN = "unknown"
+_ENDED = "program exited with non-zero exit code"
+_PRINTED = 20
 # Sent for every plugin that is on PATH; nothing is wrong with that.
 _EXPECTED_WARNINGS = ("using pulumi-resource-", "resource plugin ")
 
 
 @dataclass
 class Step:
-    """What happened, or would happen, to one resource. `started` and `ended` in seconds."""
+    """What happened, or would happen, to one resource. `started` and `ended` in seconds.
+
+    old, new: the engine's word on the resource before and after, kept for what changes and for
+    charts; detail: its `detailedDiff`; replacing: keys that make it new; op: its last operation.
+    """
 
     urn: str
     type: str
@@ -49,6 +56,11 @@ class Step:
     protected: bool = False
     logical: bool = False
     keys: tuple[str, ...] = ()
+    old: dict[str, Any] | None = None
+    new: dict[str, Any] | None = None
+    detail: dict[str, Any] | None = None
+    replacing: tuple[str, ...] = ()
+    op: str = ""
     started: float = 0.0
     ended: float | None = None
     failed: bool = False
@@ -59,12 +71,22 @@ class Step:
         """The resource's name in the program."""
         return self.urn.rpartition("::")[2]
 
+    def keep(self, metadata: dict[str, Any]) -> None:
+        """Keep what an event says of the resource; of a replacement no event has everything."""
+        self.old = metadata.get("old") or self.old
+        self.new = metadata.get("new") or self.new
+        self.detail = metadata.get("detailedDiff") or self.detail
+        self.replacing = tuple(metadata.get("keys") or ()) or self.replacing
+
 
 @dataclass
 class Ledger:
     """The record of one run, filled by `add`.
 
     `result` is the engine's own word (`succeeded`, `failed`); None when it did not get that far.
+    `counts` is its number of resources by operation; `unread` the number of events that say
+    something nobody could read; `policies` what rules of a policy pack said; `printed` the last
+    that the program wrote to its standard error.
     """
 
     steps: dict[str, Step] = field(default_factory=dict)
@@ -72,9 +94,16 @@ class Ledger:
     warnings: list[str] = field(default_factory=list)
     result: str | None = None
     seconds: int = 0
+    policies: list[dict[str, Any]] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
+    unread: int = 0
+    printed: list[str] = field(default_factory=list)
 
     def add(self, event: Event) -> None:
-        """Take one event in; an event that is not known changes nothing."""
+        """Take one event in; one of a kind that is not known changes nothing.
+
+        One that is known and cannot be read is counted: what it said is not in the record.
+        """
         for kind, take in (
             ("resourcePreEvent", self._began),
             ("resOutputsEvent", self._finished),
@@ -82,9 +111,18 @@ class Ledger:
             ("diagnosticEvent", self._said),
             ("summaryEvent", self._summed_up),
             ("errorEvent", self._erred),
+            ("policyEvent", self.policies.append),
+            (UNREADABLE, self._missed),
         ):
-            if isinstance(body := event.get(kind), dict):
-                take(body)
+            if (body := event.get(kind)) is None:
+                continue
+            try:
+                take(dict(body))
+            except (KeyError, TypeError, AttributeError, ValueError):
+                self.unread += 1
+
+    def _missed(self, _body: dict[str, Any]) -> None:
+        self.unread += 1
 
     def _began(self, body: dict[str, Any]) -> None:
         self._step(body["metadata"])
@@ -103,12 +141,17 @@ class Ledger:
         urn = str(body.get("urn") or "")
         severity = body.get("severity")
         if severity == "error":
+            if _ENDED in text and not self.errors and self.printed:
+                # The engine knows no more than that; why, the program has written itself.
+                self.errors.append(("", "\n".join(self.printed)))
             self.errors.append((urn, text))
         elif severity == "warning" and not text.startswith(_EXPECTED_WARNINGS):
             if text not in self.warnings:
                 self.warnings.append(text)
         elif severity in ("info", "info#err") and urn in self.steps:
             self.steps[urn].news = " ".join(text.split())
+        elif severity == "info#err" and text:
+            self.printed = [*self.printed, text][-_PRINTED:]
 
     def _erred(self, body: dict[str, Any]) -> None:
         self.errors.append(("", str(body.get("error", "")).strip()))
@@ -116,6 +159,7 @@ class Ledger:
     def _summed_up(self, body: dict[str, Any]) -> None:
         self.result = str(body.get("result") or "succeeded")
         self.seconds = int(body.get("durationSeconds") or 0)
+        self.counts = {str(op): int(n) for op, n in (body.get("resourceChanges") or {}).items()}
 
     def _step(self, metadata: dict[str, Any]) -> Step:
         urn, op = str(metadata["urn"]), str(metadata["op"])
@@ -132,11 +176,15 @@ class Ledger:
                 started=time.monotonic(),
             )
             self.steps[urn] = step
-        elif kind != "unchanged" or step.kind == "unchanged":
-            # A replacement comes as several operations, the first or last of which may be a create.
-            step.kind = "replaced" if step.kind == "replaced" else kind
-        step.protected = step.protected or bool(state.get("protect"))
+        else:
+            step.kind = _folded(step.kind, kind)
+        step.protected = step.protected or any(
+            (metadata.get(side) or {}).get("protect") for side in ("old", "new")
+        )
         step.keys = step.keys or _changed_keys(metadata)
+        step.op = op
+        if kind != "unchanged" or step.type == CHART_TYPE:
+            step.keep(metadata)
         return step
 
     @property
@@ -196,6 +244,19 @@ class Ledger:
     def heading(self, step: Step) -> str:
         """Name under which the resource is counted: its component's, or `providers`."""
         return "providers" if step.type.startswith("pulumi:providers:") else self.component(step)
+
+
+def _folded(before: str, now: str) -> str:
+    """What a resource comes to of which there are several operations.
+
+    A replacement comes as several, the first or last of which may be a create. What is not known
+    stays not known, and a deletion beside anything else is a replacement too.
+    """
+    if UNKNOWN in (before, now):
+        return UNKNOWN
+    if before == now or "unchanged" in (before, now):
+        return now if before == "unchanged" else before
+    return "replaced" if {"replaced", "deleted"} & {before, now} else now
 
 
 def _component_in(urn: str) -> str | None:

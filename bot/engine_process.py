@@ -23,6 +23,8 @@ from typing import IO, Any, Literal
 
 Event = dict[str, Any]
 Ended = Literal["finished", "timed out", "interrupted"]
+# Kind of the event that stands for a line of the log that is none.
+UNREADABLE = "unreadableEvent"
 TICK_SECONDS = 0.05
 GRACE_SECONDS = 30.0
 _GONE_SECONDS = 5.0
@@ -82,7 +84,7 @@ class EngineProcess:
         end the loop: what the engine still reports is the record of what it had done. A second
         interrupt kills it. Whatever happens, no process is left when the loop is left.
         """
-        with self.event_log.open("rb") as log, _ending_signals_interrupt():
+        with self.event_log.open("rb") as log, ending_signals_interrupt():
             lines = _Lines(log)
             try:
                 while True:
@@ -90,6 +92,7 @@ class EngineProcess:
                         over = self._wait(TICK_SECONDS)
                         yield from lines.complete()
                         if over:
+                            yield from lines.torn()
                             break
                         yield None
                     except KeyboardInterrupt:
@@ -127,14 +130,15 @@ def kill_session(process: subprocess.Popen[bytes]) -> None:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
     deadline = time.monotonic() + _GONE_SECONDS
-    while (left := _members(process.pid)) and time.monotonic() < deadline:
+    while (left := members(process.pid)) and time.monotonic() < deadline:
         for pid in left:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         time.sleep(0.01)
 
 
-def _members(session: int) -> list[int]:
+def members(session: int) -> list[int]:
+    """Ids of the processes of a session that run, its leader's included."""
     found: list[int] = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
@@ -156,10 +160,16 @@ class _Lines:
         while chunk := self._file.read(1 << 20):
             *whole, self._rest = (self._rest + chunk).split(b"\n")
             for line in whole:
-                with contextlib.suppress(ValueError):
+                try:
                     event = json.loads(line)
-                    if isinstance(event, dict):
-                        yield event
+                except ValueError:
+                    event = None
+                yield event if isinstance(event, dict) else {UNREADABLE: {}}
+
+    def torn(self) -> Iterator[Event]:
+        """Stands for a last line that was never finished."""
+        if self._rest.strip():
+            yield {UNREADABLE: {}}
 
 
 @contextmanager
@@ -181,7 +191,7 @@ def _children_hear_interrupts() -> Iterator[None]:
 
 
 @contextmanager
-def _ending_signals_interrupt() -> Iterator[None]:
+def ending_signals_interrupt() -> Iterator[None]:
     """Let SIGTERM and SIGHUP end the run as Ctrl-C does, in the block."""
     if threading.current_thread() is not threading.main_thread():
         yield  # Python lets the main thread alone handle signals.

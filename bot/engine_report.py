@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from bot.engine import Result
-from bot.engine_errors import duration, explain, first_line, follows
+from bot.engine_errors import Lock, duration, explain, first_line, follows
 from bot.engine_events import Ledger, Step
 
 COLUMNS = ("created", "imported", "updated", "replaced", "deleted", "unknown", "unchanged")
@@ -62,20 +63,22 @@ def listed(ledger: Ledger, *, preview: bool = False) -> list[str]:
     return lines
 
 
+def locked(stack: str, locks: Sequence[Lock]) -> list[str]:
+    """Who holds the stack, for how long, and what to do about it."""
+    line = f"stack {stack} is locked by {'; '.join(map(str, locks))}"
+    release = f"pulumi cancel {stack} --yes"
+    if all(lock.stale for lock in locks):
+        return [line, f"next: nobody works on it any more; release it with `{release}`"]
+    way_on = "wait until that run has ended (`--wait SECONDS` does); if it never will, release it"
+    return [line, f"next: {way_on} with `{release}`"]
+
+
 def failure(result: Result) -> list[str]:
     """What was applied, what failed and why, what was not reached, and the next step."""
     ledger, stack = result.ledger, result.target.stack
     lines: list[str] = []
     if result.locks:
-        holders = "; ".join(str(lock) for lock in result.locks)
-        lines.append(f"stack {stack} is locked by {holders}")
-        release = f"pulumi cancel {stack} --yes"
-        if all(lock.stale for lock in result.locks):
-            return [*lines, f"next: nobody works on it any more; release it with `{release}`"]
-        return [
-            *lines,
-            f"next: wait until that run has ended; if it never will, release it with `{release}`",
-        ]
+        return locked(stack, result.locks)
     if result.ending.ended == "timed out":
         lines.append(f"{result.operation} was stopped: it took longer than its time-out")
     elif result.ending.ended == "interrupted":

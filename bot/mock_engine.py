@@ -49,23 +49,30 @@ class Evaluation:
         return transformed(resource, self.transforms)
 
 
-def evaluate(stack_file: Path, project_dir: Path, preview: bool = True) -> Evaluation:
+def evaluate(
+    stack_file: Path, project_dir: Path, preview: bool = True, *, confined: bool = False
+) -> Evaluation:
     """Run the program for a stack file.
 
     Raises ConfigError, ChartError for a damaged archive, or what the program raises.
 
     With `preview` what only an apply can tell is `[known after apply]`; without it, ids and the
-    trust anchor's certificate are made up, so that all of the program runs.
+    trust anchor's certificate are made up, so that all of the program runs. With `confined` a
+    placeholder stands for each file outside of the project that the stack file names: whoever wrote
+    it may not be one who may read this machine.
     """
     warnings: list[str] = []
 
     def read(path: Path) -> str:
+        shown = path.relative_to(project_dir) if path.is_relative_to(project_dir) else path
+        outside = not path.resolve().is_relative_to(project_dir.resolve())
         try:
-            return read_text(path)
+            if not (confined and outside):
+                return read_text(path)
+            warnings.append(f"{shown} is outside of the project: a placeholder stands for it")
         except FileNotFoundError:
-            shown = path.relative_to(project_dir) if path.is_relative_to(project_dir) else path
             warnings.append(f"{shown} is not there: a placeholder stands for it")
-            return f"[content of {path.name}]"
+        return f"[content of {path.name}]"
 
     config = from_file(stack_file, read)
     charts = Charts(project_dir)

@@ -1,6 +1,7 @@
 """`python -m bot plan`: what a stack is made of, without engine, cluster, Vault or secret.
 
-Helm and the chart archives add the objects of the charts where they are there.
+Helm and the chart archives add the objects of the charts where they are there. With `--base` it
+tells what changes between a revision and the working tree.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from bot import stacks
 from bot.cli import Subparsers
-from bot.exit_codes import DONE
+from bot.exit_codes import DONE, FAILED, BadInputError, RefusedError
 
 
 def add(subparsers: Subparsers) -> None:
@@ -25,19 +26,35 @@ def add(subparsers: Subparsers) -> None:
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--stack", action="append", metavar="NAME", help="may be repeated")
     which.add_argument("--all", action="store_true", help="every stack that has a file")
+    parser.add_argument(
+        "--base",
+        metavar="REV",
+        help="what changes from this git revision to the working tree, and how risky it is",
+    )
+    parser.add_argument(
+        "--fetch-charts",
+        action="store_true",
+        help="with --base: download the chart archives that REV lists and the cache has not",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.add_argument(
         "--out",
         type=Path,
         metavar="DIR",
-        help="also write manifests, plan.json and index.html with the graph as a picture",
+        help="also write manifests, plan.json and index.html with the graph as a picture, and with "
+        "--base a STACK.changes.json per stack for `bot comment`",
     )
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; faults of all stack files are told before any plan is made."""
+    if arguments.base is not None:
+        return _compare(arguments)
+    if arguments.fetch_charts:
+        raise BadInputError("--fetch-charts: goes with --base; `make charts` fetches this tree's")
     # These take 0.4 s to import, which the other commands need not wait for.
+    from bot import policy
     from bot.plan_files import as_json, write
     from bot.plan_model import plans
     from bot.plan_text import text
@@ -52,4 +69,26 @@ def run(arguments: argparse.Namespace) -> int:
         sys.stdout.write("\n\n".join(map(text, made)) + "\n")
     if arguments.out is not None:
         sys.stderr.write(f"written: {arguments.out / 'index.html'}\n")
+    policy.judge(made)
     return DONE
+
+
+def _compare(arguments: argparse.Namespace) -> int:
+    from bot import plan_base, plan_base_files, plan_base_text
+
+    names = None if arguments.all else arguments.stack
+    if arguments.out is not None:
+        plan_base_files.clear(arguments.out)
+    found = plan_base.compare(
+        arguments.base, names, out=arguments.out, fetch_charts=arguments.fetch_charts
+    )
+    if arguments.out is not None:
+        # Before any fault is told: whoever reads the comment is told of it there.
+        plan_base_files.write(found.sets, arguments.out)
+    if found.faults:
+        raise BadInputError("\n".join(found.faults))
+    shown = plan_base_text.as_json(found) if arguments.json else plan_base_text.text(found)
+    sys.stdout.write(f"{shown}\n")
+    if found.refused:
+        raise RefusedError("\n".join(found.refused))
+    return FAILED if found.broken else DONE

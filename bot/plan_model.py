@@ -37,7 +37,8 @@ CLUSTER_SCOPED = frozenset(
 class Object:
     """A Kubernetes object that the stack applies; `namespace` is None where it has none.
 
-    `urn` and `protect` are those of its resource; an object of a Release has no URN of its own.
+    `urn`, `protect` and `retained` are those of its resource; an object of a Release has no URN of
+    its own.
     """
 
     api_version: str
@@ -46,6 +47,7 @@ class Object:
     name: str
     urn: str | None
     protect: bool
+    retained: bool
     manifest: Manifest
 
     @property
@@ -109,13 +111,13 @@ def is_provider(resource: Resource) -> bool:
     return resource.type.startswith("pulumi:providers:")
 
 
-def plans(files: Sequence[Path], project_dir: Path) -> list[Plan]:
-    """A plan per stack file, charts rendered side by side.
+def plans(files: Sequence[Path], project_dir: Path, *, confined: bool = False) -> list[Plan]:
+    """A plan per stack file, charts rendered side by side; `confined` as for `evaluate`.
 
     Raises BadInputError with the faults of every stack file, BotError for a chart that Helm
     refuses. Without `helm` on PATH no chart is rendered.
     """
-    evaluations = _evaluated(files, project_dir)
+    evaluations = _evaluated(files, project_dir, confined)
     helm = shutil.which("helm")
     with ThreadPoolExecutor(max_workers=(os.cpu_count() or 1) + 1) as pool:
         waiting: dict[str, Future[list[Manifest] | None]] = {}
@@ -131,11 +133,11 @@ def plans(files: Sequence[Path], project_dir: Path) -> list[Plan]:
         ]
 
 
-def _evaluated(files: Sequence[Path], project_dir: Path) -> list[Evaluation]:
+def _evaluated(files: Sequence[Path], project_dir: Path, confined: bool) -> list[Evaluation]:
     evaluations, faulty = [], []
     for file in files:
         try:
-            evaluations.append(evaluate(file, project_dir))
+            evaluations.append(evaluate(file, project_dir, confined=confined))
         except ConfigError as error:
             faulty.append(str(error))
     if faulty:
@@ -220,7 +222,13 @@ def _chart_object(evaluation: Evaluation, chart: Resource, manifest: Manifest) -
     )
     if child.inputs != manifest.content:
         manifest = Manifest(child.inputs, to_yaml(child.inputs))
-    return replace(bare, urn=child.urn, protect=child.protect, manifest=manifest)
+    return replace(
+        bare,
+        urn=child.urn,
+        protect=child.protect,
+        retained=child.retain_on_delete,
+        manifest=manifest,
+    )
 
 
 def _object(
@@ -235,6 +243,7 @@ def _object(
         name=str(metadata.get("name", "")),
         urn=resource.urn if resource else None,
         protect=resource.protect if resource else False,
+        retained=resource.retain_on_delete if resource else False,
         manifest=manifest,
     )
 

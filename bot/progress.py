@@ -78,6 +78,14 @@ class Progress:
             parts.append(f"{len(ledger.failed)} failed")
         return "  ".join(parts)
 
+    def waiting(self, text: str) -> None:
+        """Show what is waited for while there is no record yet; on a log now and then."""
+        now = time.monotonic()
+        if self._live:
+            self._replace(text)
+        elif now - max(self._shown_at, self._started) >= QUIET_SECONDS:
+            self._say(text)
+
     def note(self, text: str) -> None:
         """Say something that is worth a line of its own."""
         self.close()

@@ -3,11 +3,29 @@
 from __future__ import annotations
 
 import difflib
+import re
 from pathlib import Path
 
 from bot.exit_codes import BadInputError
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent
+
+# As the engine has them (pulumi sdk/go/common/tokens/names.go), but for what would be a hidden
+# file or an option.
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
+
+
+def checked(stack: str, where: str = "") -> str:
+    """The name of a stack, which may stand in a file's name, a marker or a terminal.
+
+    where: what it is from, for the error. Raises BadInputError for what no stack can be called.
+    """
+    if not _NAME.fullmatch(stack):
+        told = f"{where}: " if where else ""
+        raise BadInputError(
+            f"{told}stack {stack[:80]!r}: a stack's name is letters, digits, `_`, `.` and `-`"
+        )
+    return stack
 
 
 def names(project_dir: Path | None = None) -> list[str]:
@@ -22,6 +40,7 @@ def name_of(file: Path) -> str:
 
 def file_of(stack: str, project_dir: Path | None = None) -> Path:
     """The file of a stack; raises BadInputError that lists the known stacks and the nearest one."""
+    checked(stack)
     folder = project_dir or PROJECT_DIR
     known = names(folder)
     if stack in known:

@@ -10,6 +10,7 @@ from typing import Any
 
 from bot import trust_destroy, trust_fleet, trust_import, trust_reader, trust_text
 from bot.cli import Subparsers
+from bot.command_group import Parser, command, group
 from bot.engine_target import Target
 from bot.exit_codes import DONE, FAILED, REFUSED, BadInputError
 from bot.trust_decide import decide, judge, stage
@@ -17,23 +18,19 @@ from bot.trust_model import PROPAGATION
 from bot.trust_restart import phases
 from bot.trust_stage import next_step
 
-Parser = argparse.ArgumentParser
-
 
 def add(subparsers: Subparsers) -> None:
     """Add the command to the parser."""
-    parser = subparsers.add_parser(
+    group(
+        subparsers,
         "trust",
-        help="the trust anchor: status, safe steps of a rotation, import, end of a key",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        "the trust anchor: status, safe steps of a rotation, import, end of a key",
+        (_status, _check, _plan, _import, _destroy),
     )
-    commands = parser.add_subparsers(required=True, metavar="what")
-    made = [make(commands) for make in (_status, _check, _plan, _import, _destroy)]
-    parser.epilog = "".join(each.format_usage() for each in made)
 
 
 def _status(commands: Subparsers) -> Parser:
-    parser = _command(commands, "status", status, "the certificate tree with the time left")
+    parser = command(commands, "status", status, "the certificate tree with the time left")
     chosen = parser.add_mutually_exclusive_group(required=True)
     chosen.add_argument("--stack", metavar="NAME")
     chosen.add_argument("--all", action="store_true", help="every stack of fleet.yaml")
@@ -42,7 +39,7 @@ def _status(commands: Subparsers) -> Parser:
 
 
 def _check(commands: Subparsers) -> Parser:
-    parser = _command(commands, "check", check, "exit code 4 when the next step is unsafe")
+    parser = command(commands, "check", check, "exit code 4 when the next step is unsafe")
     _stack(parser)
     _step(parser)
     _json(parser)
@@ -50,7 +47,7 @@ def _check(commands: Subparsers) -> Parser:
 
 
 def _plan(commands: Subparsers) -> Parser:
-    parser = _command(commands, "restart-plan", restart_plan, "what must restart, in order")
+    parser = command(commands, "restart-plan", restart_plan, "what must restart, in order")
     _stack(parser)
     _step(parser)
     _json(parser)
@@ -58,7 +55,7 @@ def _plan(commands: Subparsers) -> Parser:
 
 
 def _import(commands: Subparsers) -> Parser:
-    parser = _command(commands, "import", import_, "an anchor of your own into Vault")
+    parser = command(commands, "import", import_, "an anchor of your own into Vault")
     _stack(parser)
     parser.add_argument("--generation", required=True, metavar="NAME")
     parser.add_argument("--certificate", required=True, metavar="FILE", help="PEM")
@@ -67,20 +64,12 @@ def _import(commands: Subparsers) -> Parser:
 
 
 def _destroy(commands: Subparsers) -> Parser:
-    parser = _command(commands, "destroy-key", destroy_key, "a retired generation's key")
+    parser = command(commands, "destroy-key", destroy_key, "a retired generation's key")
     _stack(parser)
     parser.add_argument("--generation", required=True, metavar="NAME")
     parser.add_argument(
         "--yes-destroy", required=True, metavar="NAME", help="the generation once more"
     )
-    return parser
-
-
-def _command(
-    commands: Subparsers, name: str, run: Callable[[argparse.Namespace], int], text: str
-) -> Parser:
-    parser: Parser = commands.add_parser(name, help=text, description=text)
-    parser.set_defaults(run=run)
     return parser
 
 
@@ -147,7 +136,8 @@ def restart_plan(arguments: argparse.Namespace) -> int:
     if target.config.cluster.context:
         kubectl += ["--context", target.config.cluster.context]
     fresh = seen.bundle is not None and seen.now < seen.bundle.changed + PROPAGATION
-    planned = phases(verdict.restart, kubectl, fresh_bundle=fresh)
+    leaves = step == "retire"
+    planned = phases(verdict.restart, kubectl, fresh_bundle=fresh, leaves=leaves)
     _say(
         arguments,
         lambda: trust_text.plan_document(target.stack, planned),

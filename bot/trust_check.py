@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-from bot.trust_chain import anchor_of, fingerprint, names_of
+from bot.trust_chain import anchor_of, names_of
+from bot.trust_leaves import after_identity, old_leaf, switched_at, unproven, until
 from bot.trust_model import PROPAGATION, IdentityPod, Pod, Seen, Stage, Verdict
 
 # A gauge is read some time after it was computed, and clocks differ.
 _TOLERANCE_SECONDS = 60.0
 _NAMED = 5
+_WHY_ALL = (
+    "with issuer_cert_ttl_seconds readable (get on pods/proxy in linkerd) identity would not be in "
+    "doubt, and only what is older than the switch would have to restart"
+)
+_WHY_MORE = (
+    "identity restarts, and nothing tells afterwards what it has signed: {} more {} restart after "
+    "it in the same round"
+)
 
 
 def switch(seen: Seen, stage: Stage, generation: str) -> Verdict:
@@ -67,11 +76,18 @@ def retire(seen: Seen, stage: Stage, remaining: Sequence[str]) -> Verdict:
         )
     else:
         switched = switched_at(seen)
-        old = [pod for pod in old_leaf(seen, switched) if pod not in restart]
-        until = _until(seen, switched)
-        one = f"may hold a leaf of the old issuer until {until}"
+        doubted = unproven(seen, switched)
+        one = "may sign with the old issuer until it restarts: nothing shows that it has followed"
+        reasons += _held_back(doubted, one, one)
+        old = [pod for pod in old_leaf(seen, switched) if pod not in (*restart, *doubted)]
+        one = f"may hold a leaf of the old issuer until {until(seen, switched)}"
         reasons += _held_back(old, one, one)
-        restart = [*restart, *old]
+        restart = [*restart, *(pod for pod in doubted if pod not in restart), *old]
+        if doubted:
+            notes.append(_WHY_ALL)
+        if again := after_identity(seen, restart):
+            notes.append(_WHY_MORE.format(len(again), _pods(again)))
+            restart += again
     return Verdict(seen.stack, "retire", leaving, tuple(reasons), tuple(notes), tuple(restart))
 
 
@@ -93,67 +109,6 @@ def old_bundle(seen: Seen) -> list[Pod]:
         for pod in seen.pods
         if (pod.started <= changed if pod.control_plane else pod.bundle != sha)
     ]
-
-
-def switched_at(seen: Seen) -> datetime | None:
-    """Since when the present anchor signs the issuer, at the latest; None when nothing tells.
-
-    The oldest request of the uninterrupted line up to now that leads to the same anchor.
-    cert-manager keeps a few (`revisionHistoryLimit`), so the truth may be earlier, never later.
-    Without any, the last write to the Secret.
-    """
-    anchors = [*seen.anchors.values(), *(seen.bundle.certificates if seen.bundle else ())]
-    root = anchor_of(seen.issuer, anchors, seen.now)
-    since = seen.issuer_changed
-    for issued in reversed(seen.requests):
-        # An earlier issuer may have ended: it is judged at the time of its making.
-        then = max(issued.at, *(each.not_valid_before_utc for each in issued.chain))
-        found = anchor_of(issued.chain, anchors, then)
-        if root is None or found is None or fingerprint(found) != fingerprint(root):
-            break
-        since = min(issued.at, since) if since else issued.at
-    return since
-
-
-def settled(seen: Seen, switched: datetime) -> datetime:
-    """From when on every leaf is of the present issuer.
-
-    That is when the Secret has reached the identity pods. One that started later may have replaced
-    one that had missed the new issuer, so what its predecessor signed counts until then.
-    """
-    reached = switched + PROPAGATION
-    return max([reached, *(pod.started for pod in seen.pods if pod.is_identity)])
-
-
-def old_leaf(seen: Seen, switched: datetime | None) -> list[Pod]:
-    """The pods that may present a leaf of the issuer before the switch.
-
-    The control plane must have started since the switch, any other pod since all of identity
-    signs with the new issuer; or a leaf's lifetime has passed since then.
-    """
-    if switched is None:
-        return list(seen.pods)
-    if seen.now >= settled(seen, switched) + seen.leaf:
-        # Renewal is up to identity: one that has not been seen to follow proves nothing by time.
-        proven = {each.pod for each in seen.identities if each.ttl is not None}
-        return [
-            pod
-            for pod in seen.pods
-            if pod.is_identity and pod.started < switched + PROPAGATION and str(pod) not in proven
-        ]
-    since = settled(seen, switched)
-    return [
-        pod
-        for pod in seen.pods
-        if pod.started < (switched + PROPAGATION if pod.control_plane else since)
-    ]
-
-
-def _until(seen: Seen, switched: datetime | None) -> str:
-    if switched is None:
-        return "it restarts: when the issuer changed is not known"
-    end = settled(seen, switched) + seen.leaf
-    return f"{end:%Y-%m-%d %H:%M} UTC, or until it restarts" if end > seen.now else "it restarts"
 
 
 def identity_faults(seen: Seen) -> tuple[list[str], list[str]]:

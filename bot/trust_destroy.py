@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-
-from cryptography import x509
 
 from bot import trust_vault
 from bot.engine_target import Target
 from bot.exit_codes import BadInputError, BotError, RefusedError
 from bot.trust_chain import anchor_of, fingerprint, pem
-from bot.trust_fleet import Gathered
+from bot.trust_fleet import Gathered, target_of
+from bot.trust_key_secrets import delete, still_brought
 from bot.trust_model import Kept, Seen
-from bot.trust_servers import cluster, vault
-from components.cluster_anchor import origin
-from components.names import CERT_MANAGER, anchor_key_path
+from bot.trust_servers import vault
+from components.names import anchor_key_path
 from sandbox.rest import Client
 from stack.config import Generation, StackConfig
 
@@ -30,14 +27,23 @@ def run(target: Target, name: str, gathered: Gathered) -> list[str]:
     generation = generation_of(target, name)
     if reasons := refusals(name, gathered):
         raise RefusedError("\n".join(f"{name}: {reason}" for reason in reasons))
-    with vault(target) as client:
-        if generation.custody == "vault":
+    if generation.custody == "vault":
+        with vault(target) as client:
             return _in_pki(client, target.config, name)
+    clusters = [_member(stack, target) for stack in gathered.seen]
+    if brought := [line for each in clusters for line in still_brought(each, name)]:
+        raise RefusedError("\n".join(f"{name}: {line}" for line in brought))
+    with vault(target) as client:
         told = _in_kv(client, target.config, name)
         anchor = trust_vault.published(client, target.config, name)
-    if generation.source == "generated" and target.config.cluster:
-        told += _origin(target, name, anchor)
+    for each in clusters:
+        own = each.stack == target.stack
+        told += [f"{name}: {line}" for line in delete(each, generation, anchor, made_here=own)]
     return told
+
+
+def _member(stack: str, target: Target) -> Target:
+    return target if stack == target.stack else target_of(stack, target.project_dir)
 
 
 def generation_of(target: Target, name: str) -> Generation:
@@ -161,26 +167,3 @@ def _in_kv(client: Client, config: StackConfig, name: str) -> list[str]:
     answer = client.request("PUT", f"/v1/{mount}/destroy/{path}", {"versions": old})
     trust_vault.checked(client, answer, f"{mount}/destroy/{path}")
     return [f"{name}: the key at {mount}/{path} is destroyed in {len(old)} version(s)"]
-
-
-def _origin(target: Target, name: str, anchor: x509.Certificate | None) -> list[str]:
-    """Delete the key's first Secret, in the owner's cluster.
-
-    cert-manager fills it again, with a root that nobody trusts and that is pushed nowhere; so only
-    a Secret that holds the anchor is deleted.
-    """
-    place = f"{CERT_MANAGER}/{origin(name)}"
-    path = f"/api/v1/namespaces/{CERT_MANAGER}/secrets/{origin(name)}"
-    with cluster(target) as api:
-        found = api.request("GET", path)
-        if found.status == trust_vault.NOT_FOUND:
-            return []
-        if not found.ok:
-            raise BotError(f"{name}: Secret {place}: status {found.status}")
-        held = base64.b64decode(found.body.get("data", {}).get("tls.crt", ""))
-        if anchor is None or trust_vault.first(held.decode()) != anchor:
-            return []
-        answer = api.request("DELETE", path)
-    if not answer.ok and answer.status != trust_vault.NOT_FOUND:
-        raise BotError(f"{name}: Secret {place} with the key is still there: {answer.status}")
-    return [f"{name}: Secret {place} is deleted; nobody trusts what comes in its place"]

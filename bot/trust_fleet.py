@@ -16,7 +16,8 @@ from bot.trust_chain import fingerprint
 from bot.trust_model import Kept, Seen
 from stack import fleet, load
 from stack.config import StackConfig
-from stack.fleet import Difference, Fleet
+from stack.fleet import Fleet
+from stack.fleet_differences import Difference, differences
 
 VAULT = "Vault"
 
@@ -53,7 +54,7 @@ def the_fleet(project_dir: Path | None = None) -> Fleet:
     found = fleet.read(project_dir or stacks.PROJECT_DIR)
     if found is None:
         raise BadInputError(
-            f"--all: there is no {fleet.FILE}: list `owner` and `clusters` there, or use --stack"
+            f"--all: there is no {fleet.FILE}: list `owner` and `waves` there, or use --stack"
         )
     return found
 
@@ -80,7 +81,7 @@ def guard(target: Target) -> None:
     configs = {name: _member(name, target).config for name in found.stacks}
     unsafe = [
         each.message
-        for each in fleet.differences(configs, found.owner)
+        for each in differences(configs, found.owner)
         if each.unsafe and target.stack in each.stacks
     ]
     if unsafe:
@@ -121,7 +122,7 @@ def gather(target: Target) -> Gathered:
 
     What cannot be read is told, and is no error here: what follows from it is for the caller.
     """
-    found = fleet_of(target.stack, target.project_dir) or Fleet(target.stack, (target.stack,))
+    found = fleet_of(target.stack, target.project_dir) or Fleet.alone(target.stack)
     targets = {name: _member(name, target) for name in found.stacks}
     configs = {name: each.config for name, each in targets.items()}
     clusters = [each for each in targets.values() if each.config.cluster]
@@ -148,7 +149,7 @@ def gather(target: Target) -> Gathered:
         },
         unread=unread,
         kept=kept,
-        differences=tuple(fleet.differences(configs, found.owner)),
+        differences=tuple(differences(configs, found.owner)),
         mismatches=tuple(mismatches(list(seen.values()), kept, found.owner)),
     )
 

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from bot import trust_vault
+from bot import trust_mounts, trust_vault
 from bot.engine_target import Target
 from bot.exit_codes import BadInputError, RefusedError
 from bot.trust_chain import fingerprint, pem
@@ -31,7 +31,7 @@ _BAD_REQUEST = 400
 
 
 def run(target: Target, generation: str, certificate_file: str, key_file: str) -> list[str]:
-    """Import, and say what was done.
+    """Import, and say what was done; what the import needs in Vault is made first.
 
     Raises BadInputError (files, certificate, stack file), RefusedError where something else is
     there already, Unreadable and MissingToolError.
@@ -43,11 +43,13 @@ def run(target: Target, generation: str, certificate_file: str, key_file: str) -
     key = checked_key(read_text(key_file, "--key"), key_file, certificate)
     with vault(target) as client:
         _refuse_twins(client, config, generation, certificate)
-        told = _into_pki if wanted.custody == "vault" else _into_kv
-        done = told(client, config, generation, certificate, key)
+        made = trust_mounts.ensure(client, target, wanted)
+        into = _into_pki if wanted.custody == "vault" else _into_kv
+        done = into(client, config, generation, certificate, key)
     left = certificate.not_valid_after_utc - datetime.now(UTC)
     kind = "root" if certificate.issuer == certificate.subject else "intermediate"
     return [
+        *made,
         f"{generation}: {done}",
         f"{kind} {certificate.subject.rfc4514_string()}, {left.days} days left",
         f"sha256 {fingerprint(certificate)}",
@@ -135,6 +137,11 @@ def _authority_fault(certificate: x509.Certificate) -> str | None:
         return "is no CA (CA:FALSE): an anchor signs the identity issuer"
     if constraints.path_length == 0:
         return "allows no CA below it (pathlen:0), and the identity issuer is one: pathlen:1"
+    try:
+        certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
+    except x509.ExtensionNotFound:
+        # Vault imports it, then fails at its first revocation list, and leaves it there unnamed.
+        return "has no subject key identifier, which a CA must have (RFC 5280, 4.2.1.2)"
     try:
         usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
     except x509.ExtensionNotFound:

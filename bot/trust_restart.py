@@ -25,13 +25,19 @@ class Phase:
 
 
 def phases(
-    pods: Iterable[Pod], kubectl: Sequence[str] = ("kubectl",), *, fresh_bundle: bool = False
+    pods: Iterable[Pod],
+    kubectl: Sequence[str] = ("kubectl",),
+    *,
+    fresh_bundle: bool = False,
+    leaves: bool = False,
 ) -> list[Phase]:
     """The phases that these pods ask for; none where nothing must restart.
 
     The injector comes before any workload: a pod that is admitted with a bundle from before the
     change has to restart again. It restarts too where the bundle is so fresh that its mounted file
-    may be the old one. kubectl: the program with its global options.
+    may be the old one. leaves: it is about leaves, not about the bundle, so identity goes before
+    the injector: else that one may have its new leaf from an identity process that is replaced
+    next. kubectl: the program with its global options.
     """
     found = list(pods)
     own = {pod.owner for pod in found if pod.control_plane}
@@ -48,7 +54,12 @@ def phases(
             injector,
             kubectl,
         ),
-        _phase("identity", "it reads the bundle once, at its start", identity, kubectl),
+        _phase(
+            "identity",
+            "it reads bundle and issuer at its start, and signs every leaf from then on",
+            identity,
+            kubectl,
+        ),
         _phase(
             "rest of the control plane",
             "its proxies take bundle and leaf at their start",
@@ -56,6 +67,8 @@ def phases(
             kubectl,
         ),
     ]
+    if leaves:
+        planned[0], planned[1] = planned[1], planned[0]
     for kind in KINDS:
         some = [each for each in rest if each.kind == kind]
         planned.append(_phase(f"{kind}s", "meshed workloads", some, kubectl))

@@ -101,8 +101,8 @@ def import_bundle(client: Client, mount: str, name: str, bundle: str) -> None:
     answer = client.request("POST", f"/v1/{path}", {"pem_bundle": bundle})
     if answer.status == NOT_FOUND:
         raise BotError(
-            f"{name}: there is no PKI engine at {mount} yet: deploy the stack once, which makes it "
-            "and then stops for want of this anchor"
+            f"{name}: there is no PKI engine at {mount}, and this token could not look for it: it "
+            "needs sys/mounts, see docs/runbooks/policies/owner.hcl"
         )
     data = checked(client, answer, path)["data"]
     issuers = [*(data.get("imported_issuers") or ()), *(data.get("existing_issuers") or ())]

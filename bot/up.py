@@ -1,10 +1,13 @@
-"""`python -m bot up`: bring a stack to what its file says."""
+"""`python -m bot up`: bring a stack to what its file says, and prove that it is healthy."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
 
 from bot import (
     engine,
@@ -15,45 +18,157 @@ from bot import (
     preview,
     trust_fleet,
 )
+from bot.changes.model import ChangeSet
 from bot.cli import Subparsers
+from bot.delivery import approval, check, gate, lock, operation, outcome, tree, verify, waves
+from bot.delivery.operation import Operation
+from bot.delivery.protected import Action
 from bot.engine import Engine, Result
 from bot.engine_target import Target
-from bot.exit_codes import DONE, BadInputError
+from bot.exit_codes import DONE, FAILED, BadInputError
 from bot.progress import Progress, remember
+
+# How long a backend that shows its locks only to who tries is left alone between two tries.
+_RETRY_SECONDS = 15.0
 
 
 def add(subparsers: Subparsers) -> None:
     """Add the command to the parser."""
     parser = subparsers.add_parser("up", help="bring a stack to what its file says")
-    parser.add_argument("--stack", required=True, metavar="NAME")
+    chosen = parser.add_mutually_exclusive_group(required=True)
+    chosen.add_argument("--stack", metavar="NAME")
+    chosen.add_argument("--wave", metavar="NAME", help="every stack of a wave of fleet.yaml")
+    waves.add(parser)
     parser.add_argument("--refresh", action="store_true", help="read what is there first")
-    parser.add_argument("--yes", action="store_true", help="do not preview and ask first")
+    parser.add_argument("--yes", action="store_true", help="do not ask")
+    parser.add_argument(
+        "--approved", type=Path, metavar="FILE", help="apply what this approval is for, or nothing"
+    )
+    add_allow(parser)
+    parser.add_argument(
+        "--skip-waves",
+        action="store_true",
+        help="though stacks of earlier waves have not had this commit; needs --reason",
+    )
+    parser.add_argument("--reason", metavar="TEXT", help="why; it goes into the history")
+    parser.add_argument(
+        "--no-verify", action="store_true", help="do not prove the mesh afterwards; is recorded"
+    )
+    add_wait(parser)
     preview.add_timeout(parser)
     parser.set_defaults(run=run)
 
 
+def add_allow(parser: argparse.ArgumentParser) -> None:
+    """Add the option for protected actions."""
+    parser.add_argument(
+        "--allow",
+        action="append",
+        type=Action,
+        choices=list(Action),
+        default=[],
+        metavar="|".join(Action),
+        help="a protected action that is meant; once for each",
+    )
+
+
+def add_wait(parser: argparse.ArgumentParser) -> None:
+    """Add the option for a stack that somebody else works on."""
+    parser.add_argument(
+        "--wait",
+        type=preview.seconds_or_none,
+        default=0.0,
+        metavar="SECONDS",
+        help="wait this long for another run to end (default: not at all)",
+    )
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; raises BadInputError where nobody can be asked and `--yes` is not given."""
+    waves.refuse_options(arguments)
+    if arguments.wave:
+        return waves.run(arguments)
+    skipped = gate.skipped(arguments.skip_waves, arguments.reason)
     search = engine.FoundMeanwhile()
     target = engine_target.of(arguments.stack)
     trust_fleet.guard(target)
-    found = search.engine()
-    if not arguments.yes:
+    given = approval.read(arguments.approved) if arguments.approved else None
+    if given is not None:
+        approval.refuse_unusable(given, target.stack)
+    wanted = Operation(
+        tree=tree.read(target.project_dir),
+        approval=given,
+        allowed=tuple(arguments.allow),
+        skipped=skipped,
+        verify=not arguments.no_verify,
+    )
+    rule = gate.policy(target.stack, target.project_dir)
+    gate.check(rule, wanted.tree, approved=given is not None)
+    if not arguments.yes and given is None:
         needs_terminal("up")
-        planned = preview.preview(
-            found, target, refresh=arguments.refresh, timeout=arguments.timeout
-        )
-        say(preview.lines(planned))
-        if not planned.ok or planned.unchanged:
-            return preview.exit_code(planned, expect_no_changes=False)
-        if not asked(f"apply this to stack {target.stack}?"):
-            say(["nothing was changed"])
-            return DONE
-    say(trust_fleet.same_anchors(target))
-    started = time.monotonic()
-    result = up(found, target, refresh=arguments.refresh, timeout=arguments.timeout)
+    if wanted.verify:
+        verify.refuse_unable(target)
+    found = search.engine()
+    if not skipped:
+        gate.earlier_waves(found, target, rule, wanted.tree)
+    return deliver(found, target, wanted, arguments)
+
+
+def deliver(
+    found: Engine,
+    target: Target,
+    wanted: Operation,
+    arguments: argparse.Namespace,
+    refuse: Callable[[ChangeSet], None] = lambda _changes: None,
+) -> int:
+    """Check, ask and apply, until the lock is ours or the time to wait for it is over.
+
+    Each try checks and asks anew: whoever had the lock has changed what would be applied.
+    refuse: raises RefusedError for changes that the caller's own rules forbid.
+    """
+    with closing(Progress("up", target)) as progress:
+        wait = lock.Wait(arguments.wait, progress.waiting, progress.note)
+        while True:
+            if not wait.until_free(target):
+                locks = [each.lock for each in lock.held(target)]
+                say(engine_report.locked(target.stack, locks))
+                return FAILED
+            planned = check.checked(
+                found,
+                target,
+                wanted,
+                refresh=arguments.refresh,
+                timeout=arguments.timeout,
+                note=progress.note,
+            )
+            if not planned.result.ok:
+                say(preview.lines(planned.result))
+                return preview.exit_code(planned.result, expect_no_changes=False)
+            say([*check.verdict(planned.changes), *preview.lines(planned.result)])
+            refuse(planned.changes)
+            if not (arguments.yes or wanted.approval or planned.result.unchanged):
+                needs_terminal("up")
+                if not asked(f"apply this to stack {target.stack}?"):
+                    say(["nothing was changed"])
+                    return DONE
+            say(trust_fleet.same_anchors(target))
+            check.refuse_moved(found, target, planned)
+            started = time.monotonic()
+            with operation.marked(found, target, wanted.approval) as mark:
+                result = up(
+                    found,
+                    target,
+                    refresh=arguments.refresh,
+                    timeout=arguments.timeout,
+                    message=wanted.message(target.stack),
+                )
+                # Then it has not begun, and another run's mark may be the one that counts.
+                mark.keep = not result.locks
+            if not result.locks or wait.over:
+                break
+            wait.pause("; ".join(map(str, result.locks)), _RETRY_SECONDS)
     say(lines(result, time.monotonic() - started))
-    return preview.exit_code(result, expect_no_changes=False)
+    return outcome.concluded(found, target, wanted, result)
 
 
 def up(
@@ -62,24 +177,28 @@ def up(
     *,
     refresh: bool = False,
     timeout: float = engine.TIMEOUT_SECONDS,
+    message: str = "",
 ) -> Result:
     """Run the update with progress on stderr.
 
     refresh: what is there is read first, so that what somebody else changed is set right.
+    message: goes into the history; without one the engine takes the commit's first line.
     """
-    progress = Progress("up", target)
     flags = ["--refresh"] if refresh else []
-    try:
-        result = engine.run(found, target, "up", *flags, listen=progress.show, timeout=timeout)
+    flags += ["--message", message] if message else []
+    with closing(Progress("up", target)) as progress:
+
+        def once() -> Result:
+            return engine.run(found, target, "up", *flags, listen=progress.show, timeout=timeout)
+
+        result = once()
         if engine_checkpoint.mend(target, result):
             progress.note("a killed run had torn the state file: the one before it is used")
-            result = engine.run(found, target, "up", *flags, listen=progress.show, timeout=timeout)
+            result = once()
         if not result.ok and result.pending and result.ending.ended == "finished":
             progress.note("a run before this one was killed: taking over what it had made")
             engine_recover.recover(found, target)
-            result = engine.run(found, target, "up", *flags, listen=progress.show, timeout=timeout)
-    finally:
-        progress.close()
+            result = once()
     if result.ok:
         remember(target, result.ledger)
     return result

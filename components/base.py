@@ -77,7 +77,7 @@ class KubernetesObject(pulumi.CustomResource):
 
     The token is the one of the kubernetes provider's own class for a built-in kind, so that
     policies and diffs see the usual types; the generated Python classes would cost 0.25 s to
-    import. The data of a Secret is marked secret.
+    import. Each entry of a Secret is marked secret.
     """
 
     def __init__(
@@ -87,7 +87,10 @@ class KubernetesObject(pulumi.CustomResource):
         props: dict[str, Any] = dict(manifest)
         if kind == "Secret":
             for key in ("data", "stringData"):
-                if key in props:
-                    props[key] = pulumi.Output.secret(props[key])
+                if isinstance(entries := props.get(key), Mapping):
+                    # Each on its own: a diff, and a policy, may know the names.
+                    props[key] = {k: pulumi.Output.secret(v) for k, v in entries.items()}
+                elif key in props:
+                    props[key] = pulumi.Output.secret(entries)
         group_version = api_version if "/" in api_version else f"core/{api_version}"
         super().__init__(f"kubernetes:{group_version}:{kind}", name, props, opts)

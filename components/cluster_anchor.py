@@ -8,7 +8,7 @@ from typing import Any
 import pulumi
 
 from components.base import Args, Component, KubernetesObject, Manifest
-from components.external_secrets import VaultStoreArgs, vault_provider
+from components.external_secrets import VaultStoreArgs, secret_store_in
 from components.names import ANCHOR_ACCOUNT, CERT_MANAGER, anchor_key_path, anchor_path
 
 ANCHOR_STORE = "linkerd-trust-anchor"
@@ -82,12 +82,7 @@ def origin(generation: str) -> str:
 
 def secret_store(args: ClusterAnchorArgs) -> Manifest:
     """The SecretStore through which roots are written; only `cert-manager` can use it."""
-    return {
-        "apiVersion": "external-secrets.io/v1",
-        "kind": "SecretStore",
-        "metadata": {"name": ANCHOR_STORE, "namespace": CERT_MANAGER},
-        "spec": {"provider": {"vault": vault_provider(args, args.role, {"name": ANCHOR_ACCOUNT})}},
-    }
+    return secret_store_in(CERT_MANAGER, ANCHOR_STORE, args, args.role, ANCHOR_ACCOUNT)
 
 
 def self_signed() -> Manifest:

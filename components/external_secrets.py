@@ -98,6 +98,21 @@ def secret_store(args: ExternalSecretsArgs) -> Manifest:
     }
 
 
+def secret_store_in(
+    namespace: str, name: str, vault: VaultStoreArgs, role: str, account: str
+) -> Manifest:
+    """A SecretStore that its own namespace alone can use, with a login of its own there.
+
+    Follows https://external-secrets.io/latest/api/secretstore/
+    """
+    return {
+        "apiVersion": "external-secrets.io/v1",
+        "kind": "SecretStore",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"provider": {"vault": vault_provider(vault, role, {"name": account})}},
+    }
+
+
 def vault_provider(vault: VaultStoreArgs, role: str, account: dict[str, str]) -> dict[str, Any]:
     """How a store reaches Vault's KV version 2, logged in with the token of a service account.
 
@@ -130,23 +145,26 @@ def external_secret(
     refresh_interval: str,
     labels: dict[str, str] | None = None,
     secret_type: str | None = None,
+    store: str | None = None,
 ) -> Manifest:
     """An ExternalSecret that keeps Secret `name` in step with an entry of the store.
 
-    `properties` maps keys of the Secret to properties of the entry. The Secret goes with the
-    ExternalSecret, but stays when the entry in Vault is gone.
+    `store` is a SecretStore of that namespace, by default the ClusterSecretStore. `properties` maps
+    keys of the Secret to properties of the entry. The Secret goes with the ExternalSecret, but
+    stays when the entry in Vault is gone.
     """
     made: dict[str, Any] = {"metadata": {"labels": labels}} if labels else {}
     if secret_type:
         made |= {"type": secret_type}
     template = {"template": made} if made else {}
+    kind = "SecretStore" if store else "ClusterSecretStore"
     return {
         "apiVersion": "external-secrets.io/v1",
         "kind": "ExternalSecret",
         "metadata": {"name": name, "namespace": namespace},
         "spec": {
             "refreshInterval": refresh_interval,
-            "secretStoreRef": {"kind": "ClusterSecretStore", "name": SECRET_STORE},
+            "secretStoreRef": {"kind": kind, "name": store or SECRET_STORE},
             "target": {
                 "name": name,
                 "creationPolicy": "Owner",

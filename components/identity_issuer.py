@@ -8,32 +8,31 @@ from typing import Any, Literal
 
 import pulumi
 
-from components.base import Args, Component, KubernetesObject, Manifest
-from components.external_secrets import external_secret
+from components.base import Component, KubernetesObject, Manifest
+from components.external_secrets import VaultStoreArgs, external_secret, secret_store_in
 from components.names import (
     CERT_MANAGER,
     IDENTITY_ISSUER,
     ISSUER_ACCOUNT,
+    KEY_ACCOUNT,
     LINKERD,
     anchor_key_path,
 )
 
+# The one store that may read a key; only `cert-manager`, where the key's Secret is, can use it.
+KEY_STORE = "linkerd-trust-anchor-key"
 
-class IdentityIssuerArgs(Args):
+
+class IdentityIssuerArgs(VaultStoreArgs):
     """Who signs the issuer, and for how long.
 
-    `custody` is where the signer's key lives, see docs/config.md; `refresh_interval` is for the
-    Secret with that key, in custody `cluster`. `duration` and `renew_before` are written as
-    cert-manager reads them (`48h0m0s`).
+    `custody` is where the signer's key lives, see docs/config.md. `role` may have an intermediate
+    signed, or in custody `cluster` read that key, every `refresh_interval`. `duration` and
+    `renew_before` are written as cert-manager reads them (`48h0m0s`).
     """
 
-    vault_address: str
-    vault_ca_pem: str | None
-    vault_namespace: str | None
     pki_mount: str
-    auth_mount: str
     role: str
-    audiences: tuple[str, ...]
     signing: str
     custody: Literal["vault", "cluster"]
     trust_domain: str
@@ -46,7 +45,9 @@ class IdentityIssuer(Component, area="trust"):
     """A ClusterIssuer of the signing generation, and the issuer's Certificate.
 
     In custody `vault` Vault signs; in custody `cluster` cert-manager does, with a key that
-    External Secrets brings, so that both are alike for everything after them.
+    External Secrets brings, so that both are alike for everything after them. The key comes
+    through a store of its own: with the ClusterSecretStore, each namespace that may use that one
+    could have the key too.
 
     `certificate` is ready when the Secret `linkerd-identity-issuer` holds a signed issuer.
     """
@@ -64,7 +65,8 @@ class IdentityIssuer(Component, area="trust"):
         if args.custody == "vault":
             needed = [self.apply(manifest, name=kind) for kind, manifest in token_grant().items()]
         else:
-            needed = [self.apply(key_secret(args), *signer, wait_for="condition=Ready")]
+            store = self.apply(key_store(args), *signer, wait_for="condition=Ready")
+            needed = [self.apply(key_secret(args), store, *signer, wait_for="condition=Ready")]
         issuer = self.apply(cluster_issuer(args), *signer, *needed, wait_for="condition=Ready")
         self.certificate = self.apply(
             certificate(args), issuer, name="certificate", wait_for="condition=Ready"
@@ -119,6 +121,11 @@ def key_secret_name(generation: str) -> str:
     return f"linkerd-trust-anchor-{generation}-key"
 
 
+def key_store(args: IdentityIssuerArgs) -> Manifest:
+    """The SecretStore that reads the key of the signer, and nothing else."""
+    return secret_store_in(CERT_MANAGER, KEY_STORE, args, args.role, KEY_ACCOUNT)
+
+
 def key_secret(args: IdentityIssuerArgs) -> Manifest:
     """The ExternalSecret that brings certificate and key of the signer from Vault."""
     return external_secret(
@@ -128,6 +135,7 @@ def key_secret(args: IdentityIssuerArgs) -> Manifest:
         {"tls.crt": "tls.crt", "tls.key": "tls.key"},
         args.refresh_interval,
         secret_type="kubernetes.io/tls",  # noqa: S106
+        store=KEY_STORE,
     )
 
 

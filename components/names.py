@@ -7,6 +7,7 @@ EXTERNAL_SECRETS = "external-secrets"
 LINKERD = "linkerd"
 LINKERD_VIZ = "linkerd-viz"
 LINKERD_BUOYANT = "linkerd-buoyant"
+LINKERD_EGRESS = "linkerd-egress"
 
 # Linkerd reads these two by their names: https://linkerd.io/2/tasks/
 TRUST_ROOTS_CONFIG_MAP = "linkerd-identity-trust-roots"
@@ -29,6 +30,8 @@ READ_ANCHORS_POLICY = "linkerd-read-anchors"
 
 # Writes anchors made in the owner's cluster to Vault.
 ANCHOR_ACCOUNT = "linkerd-trust-anchor-vault"
+# Reads the key of the signing generation, in custody `cluster`.
+KEY_ACCOUNT = "linkerd-trust-anchor-key-vault"
 
 
 def anchor_key_path(generation: str) -> str:

@@ -86,8 +86,14 @@ class TrustAnchor(Component, area="trust"):
         )
         for generation in args.generations:
             name = f"{self.name}-{generation.name}"
+            sign = vault.Policy(
+                f"{name}-sign",
+                name=signing_policy(generation.name),
+                policy=sign_policy(args.pki_mount, generation.name),
+                opts=self.child(pki),
+            )
             certificate = (
-                self._imported(args.pki_mount, generation, pki)
+                self._imported(args.pki_mount, generation, pki, sign)
                 if generation.imported
                 else self._root(name, args, generation, pki)
             )
@@ -96,23 +102,19 @@ class TrustAnchor(Component, area="trust"):
                 mount=args.kv_mount,
                 name=anchor_path(generation.name),
                 data_json=pulumi.Output.json_dumps({"certificate": certificate}),
-                opts=self.child(*self.kv_mount, pki),
-            )
-            vault.Policy(
-                f"{name}-sign",
-                name=signing_policy(generation.name),
-                policy=sign_policy(args.pki_mount, generation.name),
-                opts=self.child(pki),
+                opts=self.child(*self.kv_mount, pki, sign),
             )
             self.certificates[generation.name] = certificate
 
     def _imported(
-        self, pki_mount: str, generation: AnchorGeneration, pki: vault.Mount
+        self, pki_mount: str, generation: AnchorGeneration, *after: pulumi.Resource
     ) -> pulumi.Output[str]:
+        # Not asked for in an update of the mounts alone, which makes no policy: that update comes
+        # before the import (bot/trust_mounts.py).
         issuer = pkisecret.get_backend_issuer_output(
             backend=pki_mount,
             issuer_ref=generation.name,
-            opts=pulumi.InvokeOutputOptions(parent=self, depends_on=[pki]),
+            opts=pulumi.InvokeOutputOptions(parent=self, depends_on=list(after)),
         )
         return issuer.certificate
 

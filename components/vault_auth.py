@@ -12,8 +12,10 @@ from components.names import (
     CERT_MANAGER,
     EXTERNAL_SECRETS,
     ISSUER_ACCOUNT,
+    KEY_ACCOUNT,
     READ_ANCHORS_POLICY,
     STORE_ACCOUNT,
+    anchor_key_path,
     signing_policy,
 )
 from components.trust_anchor import read_policy, write_policy
@@ -21,6 +23,7 @@ from components.trust_anchor import read_policy, write_policy
 ISSUER_ROLE = "linkerd-identity-issuer"
 STORE_ROLE = "external-secrets"
 ANCHOR_ROLE = "linkerd-trust-anchor"
+KEY_ROLE = "linkerd-trust-anchor-key"
 
 
 class VaultAuthArgs(Args):
@@ -28,8 +31,8 @@ class VaultAuthArgs(Args):
 
     `token_ttl` is in seconds. `audience` is what a role demands; `readable` are paths below the KV
     mount that the store may read besides the anchors. `signing` is the generation that Vault signs
-    with, None where cert-manager does. `writes_anchors` is for the owner of roots in custody
-    `cluster`.
+    with, None where cert-manager does; `signing_key` the one whose key cert-manager signs with.
+    `writes_anchors` is for the owner of roots in custody `cluster`.
     """
 
     cluster: str
@@ -41,12 +44,16 @@ class VaultAuthArgs(Args):
     token_ttl: int
     kv_mount: str
     signing: str | None
+    signing_key: str | None = None
     writes_anchors: bool = False
     readable: tuple[str, ...] = ()
 
 
 class VaultAuth(Component, area="trust"):
     """Auth mount, one role per operator, and the service accounts that the roles are bound to.
+
+    `issuer_login` is that of the signer: it may have an intermediate signed, or read the one key
+    that cert-manager signs with, by a role that nothing else uses.
 
     Vault reviews a token with that same token, so no long-lived reviewer token is kept in Vault or
     in the state; the accounts may have tokens reviewed and nothing else.
@@ -95,6 +102,13 @@ class VaultAuth(Component, area="trust"):
             self.issuer_login = self._login(
                 args, ISSUER_ROLE, CERT_MANAGER, ISSUER_ACCOUNT, signs, config
             )
+        if args.signing_key:
+            path = f"{args.kv_mount}/data/{anchor_key_path(args.signing_key)}"
+            key = self._policy("anchor-key", args.cluster, read_policy(path))
+            keys = [f"linkerd-anchor-key-{args.cluster}"]
+            self.issuer_login += self._login(
+                args, KEY_ROLE, CERT_MANAGER, KEY_ACCOUNT, keys, config, key
+            )
         self.anchor_login = []
         if args.writes_anchors:
             write = self._policy("write-anchors", args.cluster, write_policy(args.kv_mount))
@@ -107,6 +121,7 @@ class VaultAuth(Component, area="trust"):
             roles=[
                 STORE_ROLE,
                 *([ISSUER_ROLE] if args.signing else []),
+                *([KEY_ROLE] if args.signing_key else []),
                 *([ANCHOR_ROLE] if args.writes_anchors else []),
             ],
         )

@@ -87,6 +87,7 @@ def start_pod_network(supervisor: Supervisor, settings: Settings) -> None:
     """Start what answers the API server's calls to services (does not wait)."""
     task = {
         "socket": str(settings.pod_network_socket),
+        "routes": str(settings.pod_routes),
         "nameless_cert": str(settings.pki_dir / "components.crt"),
         "nameless_key": str(settings.pki_dir / "components.key"),
         **admin_login(settings),
@@ -236,11 +237,9 @@ def node(zone: str) -> dict[str, object]:
 def nodes_ready(settings: Settings) -> bool:
     """Tell whether every node reports Ready."""
     answer = client(settings).request("GET", "/api/v1/nodes")
-    if not answer.ok:
-        return False
     ready_names = {
         item["metadata"]["name"]
-        for item in answer.body["items"]
+        for item in (answer.body["items"] if answer.ok else ())
         for condition in item["status"].get("conditions", [])
         if condition["type"] == "Ready" and condition["status"] == "True"
     }

@@ -7,6 +7,10 @@ kubernetes.io/docs/tasks/extend-kubernetes/setup-konnectivity). An aggregated AP
 the question what it serves: nothing. Without one it would count as unavailable, and then no
 namespace can be deleted. The answer comes over TLS with the certificate that the cluster holds for
 that service in a Secret, so a request through the API server fails unless the caBundle really fits.
+
+A pod that is simulated, but whose program runs on this machine all the same, has a line in the file
+`routes`: a JSON object from `<pod's address>:<port>` to a port of 127.0.0.1. A call to it, as by
+`pods/<name>/proxy`, goes there. No other address can be named.
 """
 
 from __future__ import annotations
@@ -14,7 +18,9 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import select
 import signal
+import socket
 import socketserver
 import ssl
 import sys
@@ -27,6 +33,7 @@ from typing import Any
 from cryptography import x509
 
 from sandbox.rest import Client
+from sandbox.settings import HOST
 
 NAME = "pod-network"
 SECONDS = 10.0
@@ -72,12 +79,18 @@ class Tunnel(socketserver.StreamRequestHandler):
 
     def handle(self) -> None:
         """Serve one connection; whatever goes wrong closes it."""
-        if not self.rfile.readline().startswith(b"CONNECT "):
+        head = self.rfile.readline().split()
+        if len(head) < 2 or head[0] != b"CONNECT":
             return
         while self.rfile.readline().strip():
             pass
         self.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
         assert isinstance(self.server, Server)  # noqa: S101
+        port = self.server.route_of(head[1].decode(errors="replace"))
+        if port is not None:
+            with contextlib.suppress(OSError):
+                _pass_on(self.connection, port)
+            return
         # The API server's own check for availability gives no name and accepts any certificate.
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*self.server.nameless)
@@ -102,11 +115,24 @@ class Tunnel(socketserver.StreamRequestHandler):
         return None
 
 
+def _pass_on(client: socket.socket, port: int) -> None:
+    """Carry bytes both ways between a client and a port of this machine, until one side ends."""
+    with socket.create_connection((HOST, port), timeout=SECONDS) as program:
+        other = {client: program, program: client}
+        while ready := select.select(list(other), [], [], SECONDS)[0]:
+            for source in ready:
+                data = source.recv(65536)
+                if not data:
+                    return
+                other[source].sendall(data)
+
+
 class Server(socketserver.ThreadingUnixStreamServer):
     """The proxy on the Unix socket `path`.
 
     nameless: certificate and key file for a client that names no service.
-    context_for: the TLS context of a service's name, None where there is none.
+    context_for: the TLS context of a service's name, None where there is none. routes: the file of
+    pods whose program runs here; it may come and go.
     """
 
     daemon_threads = True
@@ -116,12 +142,22 @@ class Server(socketserver.ThreadingUnixStreamServer):
         path: Path,
         nameless: tuple[str, str],
         context_for: Callable[[str], ssl.SSLContext | None],
+        routes: Path | None = None,
     ) -> None:
+        self.routes = routes
         self.nameless = nameless
         self.context_for = context_for
         path.unlink(missing_ok=True)  # What a killed one left.
         super().__init__(str(path), Tunnel)
         path.chmod(0o600)
+
+    def route_of(self, address: str) -> int | None:
+        """The port of this machine that stands for a pod's address; None for every other."""
+        try:
+            found = json.loads(self.routes.read_text()).get(address) if self.routes else None
+        except (OSError, ValueError):
+            return None
+        return found if isinstance(found, int) else None
 
 
 def context_from_cluster(api: Client, name: str) -> ssl.SSLContext | None:
@@ -161,7 +197,10 @@ def main(argument: str) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     nameless = (task["nameless_cert"], task["nameless_key"])
     with Server(
-        Path(task["socket"]), nameless, lambda name: context_from_cluster(api, name)
+        Path(task["socket"]),
+        nameless,
+        lambda name: context_from_cluster(api, name),
+        Path(task["routes"]),
     ) as server:
         server.serve_forever()
 

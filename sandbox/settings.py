@@ -91,6 +91,11 @@ class Settings:
         return Path(tempfile.gettempdir()) / f"sandbox-{name}.sock"
 
     @property
+    def pod_routes(self) -> Path:
+        """Pods whose program runs on this machine, see `sandbox.pod_network`; mostly absent."""
+        return self.state_dir / "pod-routes.json"
+
+    @property
     def kube_host(self) -> str:
         """Address of the API server."""
         return f"https://{HOST}:{self.ports.kube}"

@@ -118,9 +118,18 @@ TOOLS: dict[str, Tool] = {
             f"-X {_CHARTUTIL}.k8sVersionMajor=1 -X {_CHARTUTIL}.k8sVersionMinor=35",
             ("version --short", "v3."),
         ),
+        Tool(
+            "actionlint",
+            "actionlint",
+            "1.7.12",
+            "github.com/rhysd/actionlint/cmd/actionlint",
+            1,
+            on_path=("--version", "1.7."),
+        ),
     )
 }
-SERVERS = tuple(name for name in TOOLS if name != "helm")
+# The others are tools of tests, built when somebody asks for them.
+SERVERS = tuple(name for name in TOOLS if name not in ("helm", "actionlint"))
 
 
 def cache_dir() -> Path:

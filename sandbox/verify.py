@@ -36,7 +36,9 @@ def prove(target: Target, project_dir: Path) -> list[Proof]:
 
 
 def judge(seen: Seen, config: StackConfig) -> list[Proof]:
-    """All proofs, from data alone."""
+    """All proofs, from data alone; of a stack without a cluster those of its anchor."""
+    if config.cluster is None:
+        return [*verify_trust.anchor_proofs(seen, config), *verify_vault.proofs(seen, config)]
     return [
         *verify_cluster.proofs(seen, config),
         *verify_trust.proofs(seen, config),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -13,22 +14,29 @@ from typing import Any
 import yaml
 
 from bot.engine_target import Target, write_private
-from components.names import anchor_key_path, anchor_path, signing_policy
+from components.names import (
+    CERT_MANAGER,
+    EXTERNAL_SECRETS,
+    IDENTITY_ISSUER,
+    LINKERD,
+    LINKERD_BUOYANT,
+    LINKERD_VIZ,
+    TRUST_ROOTS_CONFIG_MAP,
+    anchor_key_path,
+    anchor_path,
+    signing_policy,
+)
+from components.webhook_certificates import CONTROL_PLANE_WEBHOOKS, VIZ_WEBHOOKS
 from sandbox import verify_vault
 from sandbox.rest import Client
 from sandbox.vault import VaultError
-from sandbox.verify_data import Attempt, Manifest, Seen, name_of
+from sandbox.verify_data import Attempt, Manifest, Seen
+from sandbox.verify_vault import NOT_FOUND
 from stack.config import Generation, StackConfig, Vault
 
-_LISTS: Mapping[str, str] = {
-    "deployments": "/apis/apps/v1/deployments",
-    "pods": "/api/v1/pods",
-    "nodes": "/api/v1/nodes",
-    "certificates": "/apis/cert-manager.io/v1/certificates",
-    "external_secrets": "/apis/external-secrets.io/v1/externalsecrets",
-    "api_services": "/apis/apiregistration.k8s.io/v1/apiservices",
-}
-_ADMISSION = "/apis/admissionregistration.k8s.io/v1"
+_CORE, _ADMISSION = "/api/v1", "/apis/admissionregistration.k8s.io/v1"
+_NODES = f"{_CORE}/nodes"
+_API_SERVICES = "/apis/apiregistration.k8s.io/v1/apiservices"
 _WEBHOOKS = ("mutatingwebhookconfigurations", "validatingwebhookconfigurations")
 
 
@@ -46,17 +54,12 @@ def read(target: Target, state_dir: Path) -> Seen:
     path = (target.project_dir / kubeconfig.expanduser()).resolve()
     token = environment.get("VAULT_TOKEN", "")
     with kubernetes(path, config.cluster.context) as api:
-        objects: dict[str, Any] = {name: _items(api, url) for name, url in _LISTS.items()}
-        objects["webhooks"] = [
-            each for kind in _WEBHOOKS for each in _items(api, f"{_ADMISSION}/{kind}")
-        ]
-        objects["secrets"] = _by_name(_items(api, "/api/v1/secrets"))
-        objects["config_maps"] = _by_name(_items(api, "/api/v1/configmaps"))
+        objects = cluster_objects(api, config)
     vault = vault_client(config.vault, target.project_dir, token)
     return Seen(
         **objects,
         anchors={g.name: _anchor(vault, config, g) for g in config.trust.generations},
-        attempts=_attempts(vault, config, target.project_dir),
+        attempts=attempts(vault, config),
         files={
             str(file.relative_to(state_dir)): file.read_bytes()
             for file in sorted(state_dir.rglob("*"))
@@ -64,6 +67,43 @@ def read(target: Target, state_dir: Path) -> Seen:
         },
         tokens=[token],
     )
+
+
+def cluster_objects(api: Client, config: StackConfig) -> dict[str, Any]:
+    """What the proofs need of a cluster, by the names it has in `Seen`; raises ReadError.
+
+    Only our namespaces are looked at, and of Secrets only those that the trust is made of: others'
+    workloads are no proof of ours, and others' Secrets are none of our business.
+    """
+    places = namespaces(config)
+    webhooks = [(LINKERD, name) for name in CONTROL_PLANE_WEBHOOKS]
+    webhooks += [(LINKERD_VIZ, name) for name in (VIZ_WEBHOOKS if config.viz.enabled else ())]
+    return {
+        "deployments": [
+            each
+            for place in places
+            for each in _items(api, f"/apis/apps/v1/namespaces/{place}/deployments")
+        ],
+        "pods": _items(api, f"{_CORE}/namespaces/{LINKERD}/pods"),
+        "nodes": _items(api, _NODES),
+        "certificates": _items(api, f"/apis/cert-manager.io/v1/namespaces/{LINKERD}/certificates"),
+        "external_secrets": _items(
+            api, f"/apis/external-secrets.io/v1/namespaces/{LINKERD}/externalsecrets"
+        ),
+        "api_services": _items(api, _API_SERVICES),
+        "webhooks": [each for kind in _WEBHOOKS for each in _items(api, f"{_ADMISSION}/{kind}")],
+        "secrets": _named(api, "secrets", [(LINKERD, IDENTITY_ISSUER), *webhooks]),
+        "config_maps": _named(api, "configmaps", [(LINKERD, TRUST_ROOTS_CONFIG_MAP)]),
+    }
+
+
+def namespaces(config: StackConfig) -> list[str]:
+    """The namespaces whose workloads are ours."""
+    optional = [
+        (LINKERD_VIZ, config.viz.enabled),
+        (LINKERD_BUOYANT, config.buoyant_cloud.enabled),
+    ]
+    return [CERT_MANAGER, EXTERNAL_SECRETS, LINKERD, *(name for name, on in optional if on)]
 
 
 @contextmanager
@@ -117,17 +157,26 @@ def vault_client(vault: Vault, project_dir: Path, token: str) -> Client:
 
 
 def _items(api: Client, url: str) -> list[Manifest]:
+    body = _body(api, url)
+    return list(body["items"]) if body else []  # Without an answer the kind is not installed.
+
+
+def _named(api: Client, kind: str, names: list[tuple[str, str]]) -> dict[str, Manifest]:
+    found = {
+        f"{place}/{name}": _body(api, f"{_CORE}/namespaces/{place}/{kind}/{name}")
+        for place, name in names
+    }
+    return {name: body for name, body in found.items() if body}
+
+
+def _body(api: Client, url: str) -> dict[str, Any] | None:
     answer = api.request("GET", url, seconds=30)
-    if answer.status == 404:
-        return []  # The kind is not installed, so there are none.
+    if answer.status == NOT_FOUND:
+        return None
     if not answer.ok:
         state = f"status {answer.status}" if answer.status else "no answer"
         raise ReadError(f"{api.base}{url}: {state}")
-    return list(answer.body["items"])
-
-
-def _by_name(items: list[Manifest]) -> dict[str, Manifest]:
-    return {name_of(each): each for each in items}
+    return dict(answer.body)
 
 
 def _anchor(vault: Client, config: StackConfig, generation: Generation) -> str:
@@ -140,8 +189,11 @@ def _anchor(vault: Client, config: StackConfig, generation: Generation) -> str:
     return str(answer.body["data"]["certificate"]) if answer.ok else ""
 
 
-def _attempts(vault: Client, config: StackConfig, project_dir: Path) -> dict[str, Attempt]:
-    """Requests that should be refused, and one that should not."""
+def attempts(vault: Client, config: StackConfig) -> dict[str, Attempt]:
+    """Requests that should be refused, and one that should not.
+
+    Where the token may make tokens, one with the signing policy alone is made for a minute.
+    """
     pki, signing = config.vault.pki_mount, config.trust.signing
     if config.trust.signer.custody == "cluster":
         return {}
@@ -157,7 +209,8 @@ def _attempts(vault: Client, config: StackConfig, project_dir: Path) -> dict[str
     made = vault.request("POST", "/v1/auth/token/create", wanted)
     if not made.ok:
         return tried
-    narrow = vault_client(config.vault, project_dir, made.body["auth"]["client_token"])
+    token = made.body["auth"]["client_token"]
+    narrow = replace(vault, headers={**vault.headers, "X-Vault-Token": token})
     tried |= {
         verify_vault.SIGN_HERE: _attempt(
             narrow, "POST", f"{pki}/issuer/{signing}/sign-intermediate"

@@ -27,12 +27,9 @@ _ISSUER = f"{LINKERD}/{IDENTITY_ISSUER}"
 
 def proofs(seen: Seen, config: StackConfig) -> list[Proof]:
     """All proofs of the trust."""
-    anchors = {name: certificates_in(pem.encode()) for name, pem in seen.anchors.items()}
+    anchors = _anchors(seen)
     trusted = [generation.name for generation in config.trust.trusted]
     roots = [each for name in trusted for each in anchors.get(name, [])]
-    # Vault limits the path of what it makes; cert-manager and others' roots do not.
-    made = config.trust.signer
-    limits = (1, 0) if (made.custody, made.source) == ("vault", "generated") else (None, None)
     found = certificates_in(secret_data(seen.secrets.get(_ISSUER), "tls.crt"))
     issuer = found[0] if found else None
     root = next(iter(anchors.get(config.trust.signing, [])), None)
@@ -42,14 +39,38 @@ def proofs(seen: Seen, config: StackConfig) -> list[Proof]:
         _chain(issuer, root, config.trust.signing),
         _key_pair(seen, issuer),
         _algorithm(root, issuer),
-        _authority("trust anchor may sign one level", root, limits[0]),
-        _authority("identity issuer may sign leaves only", issuer, limits[1]),
+        _authority("trust anchor may sign one level", root, _limits(config)[0]),
+        _authority("identity issuer may sign leaves only", issuer, _limits(config)[1]),
         _lifetime("trust anchor's lifetime", root, _lifetime_of(config)),
         _lifetime("identity issuer's lifetime", issuer, config.trust.issuer.duration.seconds),
         _within(issuer, root),
         _renewal(seen, config),
         _one_owner(seen),
     ]
+
+
+def anchor_proofs(seen: Seen, config: StackConfig) -> list[Proof]:
+    """The proofs of an owner without a cluster: every generation is there, the signing one fits."""
+    anchors = _anchors(seen)
+    names = [generation.name for generation in config.trust.generations]
+    there = [name for name in names if anchors.get(name)]
+    root = next(iter(anchors.get(config.trust.signing, [])), None)
+    return [
+        Proof("anchors in Vault", ", ".join(names), ", ".join(there) or "none", there == names),
+        _algorithm(root),
+        _authority("trust anchor may sign one level", root, _limits(config)[0]),
+        _lifetime("trust anchor's lifetime", root, _lifetime_of(config)),
+    ]
+
+
+def _anchors(seen: Seen) -> dict[str, list[x509.Certificate]]:
+    return {name: certificates_in(pem.encode()) for name, pem in seen.anchors.items()}
+
+
+def _limits(config: StackConfig) -> tuple[int | None, int | None]:
+    """Path lengths of anchor and issuer: Vault limits what it makes, others' roots are as given."""
+    made = config.trust.signer
+    return (1, 0) if (made.custody, made.source) == ("vault", "generated") else (None, None)
 
 
 def _lifetime_of(config: StackConfig) -> int:

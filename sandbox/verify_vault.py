@@ -20,8 +20,11 @@ _MARK = b"PRIVATE KEY-----"
 
 
 def proofs(seen: Seen, config: StackConfig) -> list[Proof]:
-    """All proofs of custody; where the cluster holds the key too, Vault cannot keep it."""
-    if config.trust.signer.custody == "cluster":
+    """All proofs of custody, for the stack that makes the anchor: others may not even try.
+
+    Where the cluster holds the key too, Vault cannot keep it.
+    """
+    if config.trust.signer.custody == "cluster" or not config.owns_anchor:
         return [_files(seen)]
     key, export = seen.attempts.get(READ_KEY), seen.attempts.get(EXPORT_KEYS)
     found = [

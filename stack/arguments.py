@@ -12,11 +12,11 @@ from components.external_secrets import ExternalSecretsArgs
 from components.gateway_api import GatewayApiArgs
 from components.identity_issuer import IdentityIssuerArgs
 from components.linkerd import LinkerdArgs
-from components.names import CERT_MANAGER, LINKERD_BUOYANT, anchor_key_path
+from components.names import CERT_MANAGER, LINKERD_BUOYANT
 from components.namespaces import NamespacesArgs
 from components.trust_anchor import AnchorGeneration, TrustAnchorArgs
 from components.trust_bundle import TrustBundleArgs
-from components.vault_auth import ANCHOR_ROLE, ISSUER_ROLE, STORE_ROLE, VaultAuthArgs
+from components.vault_auth import ANCHOR_ROLE, ISSUER_ROLE, KEY_ROLE, STORE_ROLE, VaultAuthArgs
 from components.viz import VizArgs
 from components.webhook_certificates import WebhookCertificatesArgs
 from stack.charts import Charts
@@ -73,9 +73,8 @@ class ClusterArguments:
         in_vault = config.buoyant_cloud.enabled and credentials.source == "vault"
         self.buoyant_vault_path = credentials.vault_path if in_vault else None
         signer = config.trust.signer
-        self.signing_key_path = (
-            anchor_key_path(signer.name) if signer.custody == "cluster" else None
-        )
+        # Whose key this cluster reads, to sign by itself.
+        self.signing_key = signer.name if signer.custody == "cluster" else None
         # Roots that cert-manager makes here, for Vault to keep.
         self.own_roots = tuple(
             ClusterGeneration(name=g.name, lifetime=g.lifetime.go, retired=g.retired)
@@ -119,9 +118,10 @@ class ClusterArguments:
             audience=self.config.vault.audience,
             token_ttl=self.config.vault.token_ttl.seconds,
             kv_mount=self.config.vault.kv_mount,
-            signing=None if self.signing_key_path else self.config.trust.signing,
+            signing=None if self.signing_key else self.config.trust.signing,
+            signing_key=self.signing_key,
             writes_anchors=bool(self.own_roots),
-            readable=tuple(filter(None, (self.buoyant_vault_path, self.signing_key_path))),
+            readable=tuple(filter(None, (self.buoyant_vault_path,))),
         )
 
     def external_secrets(self) -> ExternalSecretsArgs:
@@ -166,13 +166,9 @@ class ClusterArguments:
         """Arguments of `IdentityIssuer`."""
         trust = self.config.trust
         return IdentityIssuerArgs(
-            vault_address=self.config.vault.address,
-            vault_ca_pem=self.config.vault.ca_pem,
-            vault_namespace=self.config.vault.namespace,
             pki_mount=self.config.vault.pki_mount,
-            auth_mount=self.auth_mount,
-            role=ISSUER_ROLE,
-            audiences=self.audiences,
+            role=KEY_ROLE if self.signing_key else ISSUER_ROLE,
+            **self._store(),
             signing=trust.signing,
             custody=trust.signer.custody,
             trust_domain=trust.domain,

@@ -10,8 +10,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr
 
+from stack.config_egress import Egress as Egress
+from stack.config_observability import Observability as Observability
+from stack.config_policy import Policy as Policy
+from stack.config_rollout import Rollout as Rollout
 from stack.config_trust import Generation as Generation
 from stack.config_trust import Trust as Trust
+from stack.config_workloads import Guards as Guards
+from stack.config_workloads import Workloads as Workloads
 from stack.section import Section as Section
 from stack.values import Domain, Duration, HttpsUrl, HttpUrl, Name, Text, VaultPath
 
@@ -193,7 +199,7 @@ class Protection(Section):
 
 
 class Sandbox(Section):
-    """Allowances for a cluster whose pods never run. Refused with a shared trust anchor."""
+    """Allowances for a cluster whose pods never run. For role `standalone`, and on this machine."""
 
     open_webhooks: bool = Field(
         False, description="No request is sent to a webhook, because no pod can answer."
@@ -218,6 +224,12 @@ class StackConfig(Section):
     linkerd: Linkerd = Field(Linkerd(), description="The control plane.")
     viz: Viz = Field(Viz(), description="The viz extension.")
     buoyant_cloud: BuoyantCloud = Field(BuoyantCloud(), description="The Buoyant Cloud agent.")
+    rollout: Rollout = Field(Rollout(), description="Which namespaces are in the mesh, and when.")
+    workloads: Workloads = Field(Workloads(), description="What the proxies there are like.")
+    policy: Policy = Field(Policy(), description="Who may call whom there.")
+    egress: Egress = Field(Egress(), description="What may be reached from there outside.")
+    guards: Guards = Field(Guards(), description="What the API server refuses there.")
+    observability: Observability = Field(Observability(), description="What is watched.")
     protection: Protection = Field(Protection(), description="Guards against deletion.")
     sandbox: Sandbox = Field(Sandbox(), description="Allowances for the sandbox.")
 

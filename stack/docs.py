@@ -15,9 +15,9 @@ from pydantic import AfterValidator, BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from stack import rules, values
+from stack import config_egress, config_observability, config_policy, rules, values, words
 from stack.config import StackConfig
-from stack.faults import PROJECT, section_of
+from stack.faults import MAP_KEY, PROJECT, is_map, section_of
 
 FILE = Path(__file__).resolve().parent.parent / "docs" / "config.md"
 
@@ -28,6 +28,18 @@ _TEXTS: dict[object, str] = {
     values.http_url: "http address",
     values.mount_path: "Vault path",
     values.plain_text: "text",
+    config_egress.host_name: "host",
+    config_observability.objective: "per cent",
+    config_policy.container_port: "port",
+    config_policy.service_account: "service account",
+    config_policy.network: "network",
+    config_policy.url_path: "path",
+    config_policy.identity: "mesh identity",
+    words.calendar_date: "date",
+    words.label_value: "label value",
+    words.port_range: "port or range of ports",
+    words.quantity: "quantity",
+    words.workload: "workload",
 }
 _INTRO = f"""\
 # Stack config
@@ -73,7 +85,18 @@ _RULES = f"""\
 - `gatewayApi.version` is {" to ".join(".".join(map(str, v)) for v in rules.GATEWAY_API_SUPPORTED)}.
 - `buoyantCloud.credentials`: `clientId` and `clientSecret` go with source `config`, and only with
   it.
-- `sandbox.openWebhooks` is for role `standalone`.
+- `policy`: a namespace is in a wave of `rollout`; a client's namespace is meshed, and in
+  `allowFrom` where that is used; `allowFrom` needs rung `audit` or `deny`. With `routes` or
+  `metrics` a port lists its `probes`. `strictMtls` refuses lower rungs, webhooks, and rules for
+  networks alone.
+- `rollout.waves`: a namespace is in one wave, once; none is of those that are never meshed; one
+  wave takes the rest; days do not go backwards; a wave that is not `off` names its namespaces.
+- `workloads.namespaces` are in a wave and not opted out; a port is listed once.
+- `observability.alerts` that are not `off` need `runbooks`; `disabled` names alerts that there are.
+  `issuerLeft`, `webhookLeft` and `leafLeft` are shorter than what is left at a renewal, and
+  `anchorCritical` than `anchorWarning`, which is shorter than each trusted anchor's lifetime. Times
+  for which something may last are 1m to 30d; `quorum` is at most `linkerd.replicas`.
+- `sandbox.openWebhooks` is for role `standalone`, or an API server and a Vault on 127.0.0.1.
 """
 
 
@@ -91,7 +114,7 @@ def _sections(
         key = field.alias or name
         section = section_of(field.annotation)
         if section:
-            inner.append((section, (*path, key)))
+            inner.append((section, (*path, key, *([MAP_KEY] if is_map(field.annotation) else []))))
         cells = (f"`{key}`", kind(field), _default(field), field.description or "")
         rows.append(
             "| " + " | ".join(" ".join(c.split()).replace("|", "\\|") for c in cells) + " |"
@@ -121,6 +144,8 @@ def _kind(annotation: Any, metadata: list[Any]) -> str:
         return _kind(next(a for a in args if a is not type(None)), [])
     if origin is tuple:
         return f"list of {_kind(args[0], [])}"
+    if origin is dict:
+        return f"map of {_kind(args[1], [])}"
     if origin is typing.Literal:
         return ", ".join(f"`{a}`" for a in args)
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
@@ -144,6 +169,8 @@ def _default(field: FieldInfo) -> str:
         return "below"
     if isinstance(default, bool):
         return f"`{default}`".lower()
+    if default in ((), {}):
+        return "none"
     return (
         ", ".join(f"`{item}`" for item in default) if isinstance(default, tuple) else f"`{default}`"
     )

@@ -20,6 +20,8 @@ from stack.yaml_file import Path_, parse
 
 PROJECT = "linkerd-platform"
 UNKNOWN = "unknown key"
+# Stands for any name of the user's own in the path of a key.
+MAP_KEY = "<name>"
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,8 @@ def from_pydantic(error: ValidationError) -> list[Fault]:
     """Every fault of a pydantic error, with the nearest valid key for an unknown one."""
     faults = []
     for item in error.errors(include_url=False):
-        path = tuple(item["loc"])
+        # pydantic adds this where the name in a map is wrong itself.
+        path = tuple(part for part in item["loc"] if part != "[key]")
         match item["type"]:
             case "extra_forbidden":
                 message = f"{UNKNOWN}; {suggestion(path)}"
@@ -168,23 +171,31 @@ def field_keys(model: type[BaseModel]) -> list[str]:
 
 def model_at(path: Path_) -> type[BaseModel] | None:
     """The section at a key path; None where there is none."""
-    model: type[BaseModel] | None = StackConfig
+    place: object = StackConfig
     for part in path:
         if isinstance(part, int):
             continue
+        model = section_of(place)
         if model is None:
             return None
-        model = next(
-            (section_of(f.annotation) for f in model.model_fields.values() if f.alias == part), None
-        )
-    return model
+        if is_map(place):
+            place = model
+        else:
+            fields = model.model_fields.values()
+            place = next((f.annotation for f in fields if f.alias == part), None)
+    return None if is_map(place) else section_of(place)
+
+
+def is_map(annotation: object) -> bool:
+    """True for `dict[Name, Section]`: the names in it are the user's own."""
+    return typing.get_origin(annotation) is dict
 
 
 def section_of(annotation: object) -> type[BaseModel] | None:
-    """The section inside `Section`, `Section | None` or `tuple[Section, ...]`."""
+    """The section inside `Section`, `Section | None`, `tuple[Section, ...]` or a map of them."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
-    if typing.get_origin(annotation) in (typing.Union, types.UnionType, tuple):
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType, tuple, dict):
         return next(filter(None, map(section_of, typing.get_args(annotation))), None)
     return None
 
@@ -195,7 +206,8 @@ def all_paths(model: type[BaseModel], prefix: tuple[str, ...] = ()) -> Iterable[
         path = (*prefix, field.alias or name)
         yield path
         if section := section_of(field.annotation):
-            yield from all_paths(section, path)
+            inner = (*path, MAP_KEY) if is_map(field.annotation) else path
+            yield from all_paths(section, inner)
 
 
 def _secrets(model: type[BaseModel], prefix: tuple[str, ...] = ()) -> Iterable[tuple[str, ...]]:

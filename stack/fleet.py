@@ -1,50 +1,94 @@
-"""The stacks that share a trust anchor, and where their files contradict each other."""
+"""The fleet: the stack that makes the trust anchor, and the clusters that share it, in waves.
+
+A change goes through the waves in the order of the file: the stacks of one wave may be applied
+together, those of the next only when these are verified.
+"""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+import difflib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any, Literal
 
-from stack.config import StackConfig
-from stack.faults import ConfigError, Fault
-from stack.values import shown
-from stack.yaml_file import parse
+from pydantic import BaseModel, Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from stack.faults import UNKNOWN, ConfigError, Fault, field_keys, section_of
+from stack.section import Section
+from stack.values import Name, shown
+from stack.yaml_file import Document, Path_, parse
 
 FILE = "fleet.yaml"
-_KEYS = ("owner", "clusters")
+REQUIRED = "required"
 
 
-@dataclass(frozen=True)
-class Fleet:
-    """The stack that makes the anchor, and those of the clusters that share it."""
+class Cluster(Section):
+    """A cluster of the fleet."""
 
-    owner: str
-    clusters: tuple[str, ...]
+    stack: Name = Field(description="name the stack of the cluster, as in Pulumi.<stack>.yaml")
+    environment: Name = Field(description="name what the cluster is for, such as staging")
+
+
+class Wave(Section):
+    """Stacks that get a change together."""
+
+    name: Name = Field(description="give the wave a name, such as canary")
+    approval: Literal["none", "required"] = "none"
+    clusters: tuple[Cluster, ...] = Field(description="list the clusters of the wave")
 
     @property
     def stacks(self) -> tuple[str, ...]:
-        """Every stack, the owner first; a standalone owner is a cluster too and is there once."""
-        return tuple(dict.fromkeys((self.owner, *self.clusters)))
+        """The stacks of the wave, in the order of the file."""
+        return tuple(cluster.stack for cluster in self.clusters)
 
 
-@dataclass(frozen=True)
-class Difference:
-    """Two stacks and the generation about which they do not agree.
+class Fleet(Section):
+    """The stack that makes the anchor, and the waves of clusters that share it.
 
-    unsafe: with both applied, one would refuse the other's certificates. Otherwise it is a rotation
-    under way.
+    The owner is in no wave: it is applied on its own, before the clusters that need what it makes.
     """
 
-    stacks: tuple[str, str]
-    generation: str
-    message: str
-    unsafe: bool
+    owner: Name = Field(description="name the stack that makes the trust anchor")
+    waves: tuple[Wave, ...] = Field(description="list the waves of clusters that share the anchor")
+
+    @classmethod
+    def alone(cls, stack: str) -> Fleet:
+        """The fleet of a stack that shares its anchor with none."""
+        return cls.model_construct(owner=stack, waves=())
+
+    @property
+    def clusters(self) -> tuple[str, ...]:
+        """The stacks of the clusters, wave by wave."""
+        return tuple(stack for wave in self.waves for stack in wave.stacks)
+
+    @property
+    def stacks(self) -> tuple[str, ...]:
+        """Every stack, the owner first."""
+        return (self.owner, *self.clusters)
+
+    def wave(self, name: str) -> Wave | None:
+        """The wave of that name."""
+        return next((wave for wave in self.waves if wave.name == name), None)
+
+    def wave_of(self, stack: str) -> Wave | None:
+        """The wave that a stack is in; None for the owner and for a stack outside the fleet."""
+        return next((wave for wave in self.waves if stack in wave.stacks), None)
+
+    def before(self, stack: str) -> tuple[str, ...]:
+        """The stacks of all waves before that of `stack`; none for a stack without a wave."""
+        own = self.wave_of(stack)
+        earlier = self.waves[: self.waves.index(own)] if own else ()
+        return tuple(each for wave in earlier for each in wave.stacks)
+
+    def environment_of(self, stack: str) -> str | None:
+        """The environment of a stack; None for the owner and for a stack outside the fleet."""
+        every = (cluster for wave in self.waves for cluster in wave.clusters)
+        return next((each.environment for each in every if each.stack == stack), None)
 
 
 def read(project_dir: Path) -> Fleet | None:
-    """The fleet file; None when the project has none. Raises ConfigError."""
+    """The fleet file; None when the project has none. Raises ConfigError with every fault."""
     file = project_dir / FILE
     try:
         document = parse(file.read_text(encoding="utf-8"))
@@ -53,97 +97,116 @@ def read(project_dir: Path) -> Fleet | None:
     except (OSError, ValueError) as error:
         raise ConfigError(file, [Fault((), f"cannot be read: {error}")]) from None
     faults = [
-        Fault((), f"{'.'.join(map(str, p))} {said}", line) for p, line, said in document.faults
+        Fault((), f"{_key(path)} {said}".lstrip(), line) for path, line, said in document.faults
     ]
-    value = document.value if isinstance(document.value, dict) else {}
-    owner, clusters = value.get("owner"), value.get("clusters")
-    unknown = [key for key in value if key not in _KEYS]
-    faults += [Fault((), f"unknown key {shown(k)}: owner and clusters are known") for k in unknown]
-    if not isinstance(owner, str) or not owner:
-        faults.append(Fault((), "owner: name the stack that makes the trust anchor"))
-    if not isinstance(clusters, list) or not all(isinstance(c, str) and c for c in clusters):
-        faults.append(Fault((), "clusters: list the stacks of the clusters that share the anchor"))
-    elif len(set(clusters)) != len(clusters):
-        faults.append(Fault((), "clusters: names a stack twice"))
-    if faults or not isinstance(owner, str) or not isinstance(clusters, list):
+    fleet: Fleet | None = None
+    try:
+        fleet = Fleet.model_validate(_tupled(document.value or {}))
+    except ValidationError as error:
+        faults += [_fault(document, item) for item in error.errors(include_url=False)]
+    else:
+        files = project_dir.glob("Pulumi.*.yaml")
+        known = [each.name.removeprefix("Pulumi.").removesuffix(".yaml") for each in files]
+        faults += [_at(document, path, said) for path, said in _contradictions(fleet, known)]
+    if faults or fleet is None:
         raise ConfigError(file, faults)
-    return Fleet(owner, tuple(clusters))
+    return fleet
 
 
-def differences(configs: Mapping[str, StackConfig], owner: str | None = None) -> list[Difference]:
-    """Where the files of stacks that share a trust anchor do not agree, the unsafe ones first.
-
-    `owner` is the stack that makes the anchor. Where one signs with a generation that another does
-    not trust, a pod of the first cannot talk to one of the second. A generation that only some
-    trust yet is a rotation under way.
-    """
-    clusters = {name: config for name, config in configs.items() if config.cluster}
-    found = list(_pairs(clusters))
-    if owner is not None and owner in configs:
-        for name, config in configs.items():
-            if name != owner:
-                found += _against_owner(owner, configs[owner], name, config)
-    return sorted(found, key=lambda difference: not difference.unsafe)
+def _tupled(value: Any) -> Any:
+    # Strict models take tuples, so that the fleet stays frozen; YAML gives lists.
+    if isinstance(value, dict):
+        return {key: _tupled(item) for key, item in value.items()}
+    return tuple(map(_tupled, value)) if isinstance(value, list) else value
 
 
-def _pairs(clusters: Mapping[str, StackConfig]) -> Iterator[Difference]:
-    for (one, first), (two, second) in itertools.combinations(clusters.items(), 2):
-        if first.trust.domain != second.trust.domain:
-            yield Difference(
-                (one, two),
-                first.trust.signing,
-                f"{one} and {two} share anchor {first.trust.signing} with two trust domains: "
-                f"{first.trust.domain} and {second.trust.domain}",
-                unsafe=True,
+def _contradictions(fleet: Fleet, known: Sequence[str]) -> Iterator[tuple[Path_, str]]:
+    """What no single value is to blame for; `known` are the stacks that have a file."""
+    if not fleet.waves:
+        yield ("waves",), f"is empty: list a wave, or remove {FILE} where one stack stands alone"
+    if fleet.owner not in known:
+        yield ("owner",), _no_such(fleet.owner, known)
+    waves: set[str] = set()
+    stacks: dict[str, str] = {}
+    for index, wave in enumerate(fleet.waves):
+        if wave.name in waves:
+            yield ("waves", index, "name"), f"{wave.name!r} is a wave already: name each once"
+        waves.add(wave.name)
+        if not wave.clusters:
+            yield ("waves", index, "clusters"), "is empty: list a cluster, or remove the wave"
+        for place, stack in enumerate(wave.stacks):
+            path = ("waves", index, "clusters", place, "stack")
+            if stack == fleet.owner:
+                yield path, f"{stack!r} is the owner, which is in no wave: remove it here"
+            elif stack in stacks:
+                yield path, f"{stack!r} is in wave {stacks[stack]!r} already: list it once"
+            elif stack not in known:
+                yield path, _no_such(stack, known)
+            stacks.setdefault(stack, wave.name)
+
+
+def _no_such(stack: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(stack, known, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    listed = ", ".join(sorted(known)) or "none"
+    return f"there is no file Pulumi.{stack}.yaml; {hint}stacks here: {listed}"
+
+
+def _fault(document: Document, item: ErrorDetails) -> Fault:
+    path: Path_ = tuple(item["loc"])
+    match item["type"]:
+        case "extra_forbidden":
+            return _at(document, path, f"{UNKNOWN}; {_suggestion(path)}")
+        case "missing":
+            field = next(f for n, f in _model(path[:-1]).model_fields.items() if n == path[-1])
+            return _at(document, path, f"missing: {field.description}")
+        case "value_error":
+            return _at(document, path, str(item["ctx"]["error"]))
+        case "literal_error":
+            said = f"should be none or {REQUIRED}"
+        case "model_type":
+            said = (
+                f"should be a section with keys of its own: {', '.join(field_keys(_model(path)))}"
             )
-        trusts = {one: _trusted(first), two: _trusted(second)}
-        for signs, config, other in ((one, first, two), (two, second, one)):
-            signing = config.trust.signing
-            if signing not in trusts[other]:
-                yield Difference(
-                    (signs, other),
-                    signing,
-                    f"{signs} signs with {signing}, which {other} does not trust: add it to "
-                    f"trust.generations of {other} first, in every cluster, and retire it last",
-                    unsafe=True,
-                )
-        signers = {first.trust.signing, second.trust.signing}
-        for generation in sorted((trusts[one] ^ trusts[two]) - signers):
-            has, lacks = (one, two) if generation in trusts[one] else (two, one)
-            yield Difference(
-                (has, lacks), generation, f"{has} trusts {generation}, {lacks} does not", False
-            )
+        case "tuple_type":
+            said = "should be a list"
+        case "string_type":
+            said = "should be text, in quotes where YAML takes it for something else"
+        case _:
+            said = item["msg"]
+    value = item["input"]
+    given = "it is empty" if value is None else f"it is {shown(value)}"
+    return _at(document, path, f"{said}, but {given}")
 
 
-def _against_owner(
-    owner: str, own: StackConfig, name: str, config: StackConfig
-) -> Iterator[Difference]:
-    """What a stack names must be made by the owner, in the same custody, and in the same place."""
-    made = {generation.name: generation for generation in own.trust.generations}
-    mounts = [(each.vault.kv_mount, each.vault.pki_mount) for each in (own, config)]
-    if mounts[0] != mounts[1]:
-        yield Difference(
-            (name, owner),
-            config.trust.signing,
-            f"{name} looks for {config.trust.signing} at {' and '.join(mounts[1])}, {owner} makes "
-            f"it at {' and '.join(mounts[0])}: give both the same vault.kvMount and pkiMount",
-            unsafe=True,
-        )
-    for generation in config.trust.trusted:
-        known = made.get(generation.name)
-        if known is None:
-            message = (
-                f"{name} trusts {generation.name}, which {owner} does not list: add it there first"
-            )
-        elif known.custody != generation.custody:
-            message = (
-                f"{generation.name} is in custody {known.custody} for {owner} and in custody "
-                f"{generation.custody} for {name}: write the owner's"
-            )
-        else:
-            continue
-        yield Difference((name, owner), generation.name, message, unsafe=True)
+def _suggestion(path: Path_) -> str:
+    name, keys = str(path[-1]), field_keys(_model(path[:-1]))
+    if path == ("clusters",):
+        # What the file looked like before there were waves.
+        return "clusters are listed by wave: `waves: [{name: ..., clusters: [{stack: ...}]}]`"
+    near = difflib.get_close_matches(name, keys, n=1, cutoff=0.6)
+    return f"did you mean {near[0]!r}?" if near else f"valid here: {', '.join(keys)}"
 
 
-def _trusted(config: StackConfig) -> set[str]:
-    return {generation.name for generation in config.trust.trusted}
+def _model(path: Path_) -> type[BaseModel]:
+    model: type[BaseModel] = Fleet
+    for part in path:
+        if isinstance(part, str):
+            model = section_of(model.model_fields[part].annotation) or model
+    return model
+
+
+def _at(document: Document, path: Path_, message: str) -> Fault:
+    """A fault with its key, such as `waves[0].clusters[1].stack`, and the line of the nearest."""
+    place = path
+    while place and place not in document.lines:
+        place = place[:-1]
+    return Fault((), f"{_key(path)}: {message}".removeprefix(": "), document.lines.get(place))
+
+
+def _key(path: Path_) -> str:
+    text = ""
+    for part in path:
+        bare = part if isinstance(part, int) or part.isprintable() else shown(part)
+        text += f"[{part}]" if isinstance(part, int) else f".{bare}"
+    return text.removeprefix(".")

@@ -205,6 +205,17 @@ _STANDINS: dict[str, Any] = {
     "name": "a",
     "apiServer": "https://cluster",
     "address": "https://vault",
+    "cidr": "10.0.0.0/8",
+    "path": "/",
+    "port": "1",
+    "ports": ({"port": "1"},),
+    "ports[]": {"port": "1"},
+    "selector": {"a": "a"},
+    "host": "host.example.com",
+    "hosts[]": {"host": "host.example.com"},
+    "namespace": "a",
+    "workload": "a",
+    "workloads[]": {"namespace": "a", "workload": "a"},
 }
 
 

@@ -2,27 +2,42 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
 import pulumi
 import pulumi_vault as vault
 
+from components.admission_guard import AdmissionGuard
+from components.alerts import Alerts
 from components.buoyant_cloud import BuoyantCloud
 from components.cert_manager import CertManager
 from components.cluster_anchor import ClusterAnchor
+from components.egress import Egress
 from components.external_secrets import ExternalSecrets
 from components.gateway_api import GatewayApi
 from components.identity_issuer import IdentityIssuer, cluster_issuer_name
 from components.linkerd import Linkerd
+from components.monitors import Monitors
 from components.names import IDENTITY_ISSUER, LINKERD, anchor_path
+from components.namespace_policy import NamespacePolicy
 from components.namespaces import Namespaces
+from components.rollout import Rollout
+from components.service_policy import ServicePolicy
 from components.trust_anchor import TrustAnchor
 from components.trust_bundle import TrustBundle
 from components.vault_auth import VaultAuth
 from components.viz import Viz
 from components.webhook_certificates import WebhookCertificates
-from stack import arguments, transforms
+from stack import (
+    arguments,
+    arguments_egress,
+    arguments_mesh,
+    arguments_observability,
+    arguments_policy,
+    transforms,
+)
 from stack.certificates import describe, describe_published
 from stack.charts import Charts
 from stack.config import Cluster, StackConfig
@@ -34,7 +49,9 @@ class Platform:
 
     def __init__(self, config: StackConfig, charts: Charts, project_dir: Path) -> None:
         transforms.register(
-            protect=config.protection.protect, open_webhooks=config.sandbox.open_webhooks
+            protect=config.protection.protect,
+            open_webhooks=config.sandbox.open_webhooks,
+            owner=pulumi.get_stack(),
         )
         self.config = config
         self.vault = vault_provider(config.vault, project_dir)
@@ -52,6 +69,8 @@ class Platform:
             made = arguments.ClusterArguments(config, config.cluster, refs)
             published = self._cluster(config.cluster, made, published)
         self.outputs["trustAnchors"] = self._anchor_outputs(anchor, published)
+        if config.cluster:
+            self._observe(config.cluster)
 
     def _anchor_outputs(
         self, anchor: TrustAnchor | None, published: list[pulumi.Resource]
@@ -138,6 +157,8 @@ class Platform:
                 pulumi.Output.secret(secret.get_secret_value()) if secret else None,
                 after(namespaces, linkerd, secrets),
             )
+        self._in_mesh = after(namespaces, linkerd)
+        self._workloads(cluster, self._in_mesh)
         self.outputs |= {
             "chartVersions": {name: chart.version for name, chart in args.charts.items()},
             "namespaces": namespaces.names,
@@ -147,3 +168,46 @@ class Platform:
             },
         }
         return anchor
+
+    def _workloads(self, cluster: Cluster, opts: pulumi.ResourceOptions) -> None:
+        """What is done to the namespaces of workloads, when the mesh is there to take them in."""
+        policies = self._policies(opts)
+        rollout = arguments_mesh.rollout_args(self.config)
+        if rollout.namespaces:
+            self.outputs["rollout"] = {each.name: each.state for each in rollout.namespaces}
+            Rollout("rollout", rollout, opts, policies)
+        egress = arguments_egress.egress(self.config, cluster)
+        if egress.scopes:
+            self.outputs["egress"] = Egress("egress", egress, opts).modes
+        guard = arguments_mesh.admission_guard(self.config)
+        if (guard.opt_out, guard.own_service_account) != ("off", "off"):
+            AdmissionGuard("admission-guard", guard, opts)
+
+    def _observe(self, cluster: Cluster) -> None:
+        """What watches all that, and the trust anchors, whose ends are in their certificates."""
+        if monitors := arguments_observability.monitors(self.config):
+            Monitors("monitors", monitors, self._in_mesh)
+        if alerts := arguments_observability.alerts(self.config, cluster, pulumi.get_stack()):
+            anchors = self.outputs["trustAnchors"]
+            trusted = [generation.name for generation in self.config.trust.trusted]
+            ends = {name: anchors[name].apply(lambda each: each["expiry"]) for name in trusted}
+            Alerts("alerts", alerts, ends, self._in_mesh)
+
+    def _policies(self, opts: pulumi.ResourceOptions) -> dict[str, list[pulumi.Resource]]:
+        """The policies of each namespace: they come before its rung makes new pods need them."""
+        rungs = {}
+        made: dict[str, list[pulumi.Resource]] = {}
+        for args in arguments_policy.namespaces(self.config):
+            name = f"policy-{args.namespace}"
+            namespace = NamespacePolicy(name, args, opts)
+            rungs[args.namespace] = args.rung
+            made[args.namespace] = [namespace]
+            after = copy.copy(opts)
+            after.depends_on = [namespace.last]
+            for service in arguments_policy.services(self.config, args.namespace):
+                # A slash: with a hyphen, service b-c of a and service c of a-b would be one.
+                policy = ServicePolicy(f"{name}/{service.service}", service, after)
+                made[args.namespace].append(policy)
+        if rungs:
+            self.outputs["policy"] = rungs
+        return made

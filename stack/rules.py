@@ -5,9 +5,11 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterator, Sequence
+from urllib.parse import urlsplit
 
 from cryptography import x509
 
+from stack import rules_egress, rules_observability, rules_policy, rules_rollout
 from stack.config import Cluster, StackConfig, Vault
 from stack.config_trust import Webhooks
 from stack.faults import Fault
@@ -21,6 +23,8 @@ GATEWAY_API_SUPPORTED = ((1, 2, 1), (1, 5, 1))
 HA_REPLICAS = 3
 # Vault cuts the tokens of an auth mount to this, without an error, unless the mount says more.
 MAX_TOKEN_TTL = Duration(768 * 3600)
+# The rules of the sections about workloads, each in a file of its own.
+_MESH = (rules_rollout.check, rules_policy.check, rules_egress.check, rules_observability.check)
 # With these a generation would be called like the Secret of another's key.
 _ENDINGS = ("-key", "-origin")
 
@@ -28,7 +32,7 @@ _ENDINGS = ("-key", "-origin")
 def check(config: StackConfig) -> list[Fault]:
     """All faults between the keys of `config`, in the order of the file."""
     rules = (_role, _trust, _issuer, _webhooks, _authorities, _linkerd, _gateway_api, _extensions)
-    return [fault for rule in rules for fault in rule(config)]
+    return [fault for rule in (*rules, *_MESH) for fault in rule(config)]
 
 
 def _role(config: StackConfig) -> Iterator[Fault]:
@@ -42,17 +46,33 @@ def _role(config: StackConfig) -> Iterator[Fault]:
         yield Fault(
             ("cluster",), f"missing: role {config.role!r} needs a cluster", looks_at=(("role",),)
         )
-    if config.sandbox.open_webhooks and config.role != "standalone":
+    if config.sandbox.open_webhooks and config.role != "standalone" and not _embedded(config):
         yield Fault(
             ("sandbox", "openWebhooks"),
-            "only for role 'standalone': a real webhook must be answered",
-            looks_at=(("role",),),
+            "only for role 'standalone', or where both the API server and Vault are on this "
+            "machine (127.0.0.1): a real webhook must be answered",
+            looks_at=(("role",), ("cluster", "apiServer"), ("vault", "address")),
         )
     if config.cluster:
         yield from _networks(config.cluster.networks)
         if config.cluster.name == "anchors":
             message = "is the name of Vault's policy for all clusters: take another"
             yield Fault(("cluster", "name"), f"'anchors' {message}")
+
+
+def _embedded(config: StackConfig) -> bool:
+    """True for a cluster of this machine: its API server and its Vault listen on loopback."""
+    if config.cluster is None:
+        return False
+    return _on_loopback(config.cluster.api_server) and _on_loopback(config.vault.address)
+
+
+def _on_loopback(address: str) -> bool:
+    host = urlsplit(address).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _networks(networks: Sequence[str]) -> Iterator[Fault]:

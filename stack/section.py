@@ -12,3 +12,11 @@ class Section(BaseModel):
     model_config = ConfigDict(
         extra="forbid", strict=True, frozen=True, alias_generator=to_camel, validate_default=False
     )
+
+    def __hash__(self) -> int:
+        # A map of sections by name has no hash of its own; a list still makes it fail.
+        return hash((type(self), *(_hashable(value) for value in self.__dict__.values())))
+
+
+def _hashable(value: object) -> object:
+    return frozenset(value.items()) if isinstance(value, dict) else value

@@ -61,7 +61,7 @@ class _Recorder(Mocks):
             )
             self._evaluation.charts[use.release] = use
         elif args.typ.startswith("kubernetes:"):
-            self._evaluation.objects.append(inputs)
+            self._evaluation.objects.append(_with_integers(inputs))
         outputs = dict(inputs)
         if args.typ.endswith("SecretBackendRootCert"):
             outputs["certificate"] = _certificate()
@@ -76,7 +76,12 @@ class _Recorder(Mocks):
 @functools.cache
 def evaluate(stack: str) -> Evaluation:
     """Evaluate the program with the stack's own file; needs no engine."""
-    config = from_file(PROJECT / f"Pulumi.{stack}.yaml", lambda _: _certificate())
+    return evaluate_file(PROJECT / f"Pulumi.{stack}.yaml", stack)
+
+
+def evaluate_file(file: Path, stack: str) -> Evaluation:
+    """Evaluate the program with any stack file; raises what `from_file` does."""
+    config = from_file(file, lambda _: _certificate())
     evaluation = Evaluation()
     asyncio.set_event_loop(asyncio.new_event_loop())
     set_mocks(_Recorder(evaluation), "linkerd-platform", stack)

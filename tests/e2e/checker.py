@@ -1,9 +1,9 @@
-"""Watches the trust of a mesh: simulated identity processes and pods on real certificates.
+"""Watches the trust of a mesh: identity processes and simulated pods on real certificates.
 
-The issuers are those that the real servers make. What linkerd-identity and a proxy would do with
-them is done here, as upstream does it: identity reads the bundle once, at its start, and keeps the
-issuer it has when a new one does not verify against that (pkg/identity/service.go); a proxy gets
-the bundle when its pod starts, and renews its leaf at seven tenths of its life.
+The issuers are those that the real servers make. Leaves come from Linkerd's own identity service
+where its program is there, else from a simulated one (`tests.e2e.identity`). What a proxy would do
+is done here, as upstream does it: it gets the bundle when its pod starts, and renews its leaf at
+seven tenths of its life.
 """
 
 from __future__ import annotations
@@ -12,99 +12,29 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from cryptography import x509
-from cryptography.x509 import verification
 
 from components.names import IDENTITY_ISSUER, LINKERD, TRUST_ROOTS_CONFIG_MAP
 from sandbox.rest import Client
 from sandbox.verify_data import certificates_in
 from sandbox.verify_trust import BUNDLE_KEY
-from tests.e2e.leaves import Issuer, Leaf, now, request, sign
+from tests.e2e import identity_process
+from tests.e2e.identity import Bundle, Identity
+from tests.e2e.identity_process import IdentityProcess
+from tests.e2e.leaves import Issuer, Leaf, now, request
 
 _EVERY_SECONDS = 0.2
-# linkerd2-proxy: a leaf is renewed when this much of its life has passed.
-_RENEW_AT = 0.7
 # A kubelet brings a new Secret to each replica at another moment.
 _DELAYS_SECONDS = (0.0, 0.6, 1.8)
 WORKLOADS = ("web", "api", "database-0", "agent", "bare", "linkerd-identity")
 _SECRET = f"/api/v1/namespaces/{LINKERD}/secrets/{IDENTITY_ISSUER}"
 _CONFIG_MAP = f"/api/v1/namespaces/{LINKERD}/configmaps/{TRUST_ROOTS_CONFIG_MAP}"
-
-
-@dataclass(frozen=True)
-class Bundle:
-    """The trust roots as a pod took them at its start."""
-
-    text: str
-    roots: tuple[x509.Certificate, ...]
-
-    @classmethod
-    def of(cls, text: str) -> Bundle:
-        """Read the value of the ConfigMap; raises ValueError when it holds no certificate."""
-        roots = tuple(certificates_in(text.encode()))
-        if not roots:
-            raise ValueError(f"the bundle has no certificate: {text[:60]!r}")
-        return cls(text, roots)
-
-    def refuses(self, leaf: Leaf, at: datetime) -> str:
-        """Why this leaf does not chain to the bundle; empty when it does."""
-        policy = verification.PolicyBuilder().store(verification.Store(self.roots)).time(at)
-        try:
-            verifier = policy.build_server_verifier(x509.DNSName(leaf.name))
-            verifier.verify(leaf.certificate, list(leaf.chain))
-        except verification.VerificationError as error:
-            ended = [each for each in (leaf.certificate, *leaf.chain) if _ended(each, at)]
-            return "expired" if ended else str(error).split("(encountered")[0].strip()
-        return ""
-
-    def __str__(self) -> str:
-        return "+".join(f"{root.serial_number:x}"[:6] for root in self.roots)
-
-
-def _ended(certificate: x509.Certificate, at: datetime) -> bool:
-    return at > certificate.not_valid_after_utc
-
-
-@dataclass
-class Identity:
-    """One linkerd-identity process: the roots of its start, and the issuer it signs with."""
-
-    name: str
-    delay: float
-    bundle: Bundle
-    issuer: Issuer | None = None
-    # What the Secret held when this process looked last, and since when.
-    offered: tuple[Issuer, float] | None = None
-    skipped: list[int] = field(default_factory=list)
-
-    def restart(self, bundle: Bundle, issuer: Issuer | None) -> None:
-        """Read roots and issuer anew; one that does not verify is not taken."""
-        self.bundle, self.issuer = bundle, None
-        if issuer:
-            self._take(issuer)
-
-    def look(self, issuer: Issuer) -> None:
-        """Follow the Secret, with the delay of this process's kubelet."""
-        if self.offered is None or self.offered[0].serial != issuer.serial:
-            self.offered = (issuer, time.monotonic())
-        elif time.monotonic() - self.offered[1] < self.delay:
-            return
-        if self.delay == 0.0 or time.monotonic() - self.offered[1] >= self.delay:
-            self._take(issuer)
-
-    def _take(self, issuer: Issuer) -> None:
-        if self.issuer and self.issuer.serial == issuer.serial:
-            return
-        if self.bundle.refuses(issuer.probe, now()):
-            if issuer.serial not in self.skipped:
-                self.skipped.append(issuer.serial)
-            return
-        self.issuer = issuer
 
 
 @dataclass
@@ -119,13 +49,18 @@ class Workload:
 class Checker:
     """Several times a second: every issuer and every live leaf against every bundle in use.
 
-    lifetime: seconds of a leaf, which is cut to its issuer's end. A `with` block runs it; `restart`
-    stands for the restart of pods. `failures` counts each fault that was seen, `checks` the
-    verifications, `issuers` are the serial numbers in the order in which they came.
+    lifetime: seconds of a leaf, which is cut to its issuer's end. processes: folder in which
+    Linkerd's own identity processes keep their files; without one, or without the program, they are
+    simulated, and `report` says why. A `with` block runs it; `restart` stands for that of pods.
+    `failures` counts each fault that was seen, `checks` the verifications, `issuers` are the serial
+    numbers in the order in which they came.
     """
 
-    def __init__(self, api: Client, lifetime: float, skew: float) -> None:
+    def __init__(
+        self, api: Client, lifetime: float, skew: float, processes: Path | None = None
+    ) -> None:
         self._api, self._lifetime, self._skew = api, lifetime, skew
+        self.simulated = identity_process.missing() if processes else "as asked"
         self._lock, self._stop = threading.RLock(), threading.Event()
         self._thread = threading.Thread(target=self._run, name="checker", daemon=True)
         self.failures: Counter[str] = Counter()
@@ -137,13 +72,21 @@ class Checker:
         self.issuers: list[int] = []
         self._issuer: Issuer | None = None
         bundle = self.published()
-        self.identities = [
-            Identity(f"identity-{index}", delay, bundle)
+        life, short = timedelta(seconds=lifetime), timedelta(seconds=skew)
+        self.identities: list[Identity] = [
+            IdentityProcess(
+                f"identity-{index}", delay, bundle, life, short, api=api, folder=processes
+            )
+            if processes and self.simulated is None
+            else Identity(f"identity-{index}", delay, bundle, life, short)
             for index, delay in enumerate(_DELAYS_SECONDS)
         ]
         self.workloads = [Workload(name, bundle) for name in WORKLOADS]
 
     def __enter__(self) -> Checker:
+        self._look()
+        for identity in self.identities:
+            identity.restart(self.published(), self._issuer)
         self._thread.start()
         return self
 
@@ -155,6 +98,8 @@ class Checker:
     ) -> None:
         self._stop.set()
         self._thread.join(30)
+        for identity in self.identities:
+            identity.stop()
 
     def published(self) -> Bundle:
         """What a pod that starts now would get."""
@@ -166,8 +111,8 @@ class Checker:
         """Restart these pods one after the other; without names the whole mesh, identity first."""
         for identity in self.identities:
             if not names or identity.name in names:
-                with self._lock:
-                    identity.restart(self.published(), self._issuer)
+                # Without the lock: a new process comes up while the old one goes on.
+                identity.restart(self.published(), self._issuer)
                 time.sleep(0.1)
         for workload in self.workloads:
             if not names or workload.name in names:
@@ -186,7 +131,12 @@ class Checker:
         return (
             f"{self.checks} verifications in {self.rounds} rounds, {len(self.issuers)} issuers, "
             f"{self.leaves} leaves, longest pause {self.longest:.1f} s, "
-            f"{self.failures.total()} failures"
+            f"{self.failures.total()} failures; leaves from "
+            + (
+                f"a simulated identity: {self.simulated}"
+                if self.simulated
+                else f"{len(self.identities)} processes of linkerd-identity"
+            )
         )
 
     @property
@@ -248,12 +198,9 @@ class Checker:
         asked = request(workload.name)
         for offset in range(len(self.identities)):
             identity = self.identities[(self.leaves + offset) % len(self.identities)]
-            issuer = identity.issuer
-            # As identity does before each signature: else it would hand out what nobody takes.
-            if issuer is None or identity.bundle.refuses(issuer.probe, now()):
+            leaf = identity.certify(workload.name, asked)
+            if leaf is None:
                 continue
-            life, skew = timedelta(seconds=self._lifetime), timedelta(seconds=self._skew)
-            leaf = sign(asked, issuer, life, skew, _RENEW_AT)
             if not workload.bundle.refuses(leaf, now()):
                 workload.leaf = leaf
             else:

@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e import project
+from tests.e2e import mesh_processes, project
+from tests.e2e.delivery import Pipeline
+from tests.e2e.mesh_processes import Controllers
 from tests.e2e.project import Copy
+from tests.e2e.sandbox_cluster import running_sandbox
 from tests.e2e.trust_mesh import TrustMesh
 
 
@@ -40,6 +43,18 @@ def trust_mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrustMesh]:
         made.copy.down()
 
 
+@pytest.fixture(scope="module")
+def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
+    """A sandbox that was deployed by the bot, from a commit, without viz."""
+    _skip_without_engine()
+    made = Pipeline(project.copy_to(tmp_path_factory.mktemp("pipeline") / "project"))
+    try:
+        made.begin()
+        yield made
+    finally:
+        made.copy.down()
+
+
 @pytest.fixture
 def empty(tmp_path: Path) -> Iterator[Copy]:
     """A running cluster and Vault with nothing of ours in them."""
@@ -51,6 +66,20 @@ def empty(tmp_path: Path) -> Iterator[Copy]:
         yield copy
     finally:
         copy.down()
+
+
+@pytest.fixture(scope="session")
+def linkerd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Controllers]:
+    """A cluster with Linkerd's own programs in its pods' place."""
+    reason = mesh_processes.missing_controllers()
+    if reason:
+        pytest.skip(f"upstream's CRDs alone judge what the program makes: {reason}")
+    folder = tmp_path_factory.mktemp("linkerd")
+    with (
+        running_sandbox(folder) as cluster,
+        mesh_processes.running_controllers(cluster, folder) as made,
+    ):
+        yield made
 
 
 def _skip_without_engine() -> None:

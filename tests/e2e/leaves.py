@@ -12,11 +12,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from sandbox.verify_data import certificates_in
 
-_IDENTITY = "{}.demo.serviceaccount.identity.linkerd.cluster.local"
+NAMESPACE = "demo"
+_IDENTITY = f"{{}}.{NAMESPACE}.serviceaccount.identity.linkerd.cluster.local"
 
 
 def now() -> datetime:
@@ -40,22 +41,24 @@ class Leaf:
 
 @dataclass(frozen=True)
 class Issuer:
-    """The identity issuer as its Secret holds it: certificates below the root, and the key."""
+    """The identity issuer as its Secret holds it: files, certificates below the root, the key."""
 
     source: str
+    files: Mapping[str, str]
     chain: tuple[x509.Certificate, ...]
     key: ec.EllipticCurvePrivateKey
 
     @classmethod
     def of(cls, data: Mapping[str, str]) -> Issuer:
         """Read the data of the Secret; raises ValueError when it is no ECDSA issuer."""
-        key = load_pem_private_key(base64.b64decode(data["tls.key"]), None)
+        files = {name: base64.b64decode(data[name]).decode() for name in ("tls.crt", "tls.key")}
+        key = load_pem_private_key(files["tls.key"].encode(), None)
         chain = tuple(certificates_in(base64.b64decode(data["tls.crt"])))
         if not chain or not isinstance(key, ec.EllipticCurvePrivateKey):
             raise ValueError("the issuer's Secret has no certificate or no ECDSA key")
         if chain[0].public_key() != key.public_key():
             raise ValueError("the issuer's key does not belong to its certificate")
-        return cls(data["tls.crt"], chain, key)
+        return cls(data["tls.crt"], files, chain, key)
 
     @property
     def serial(self) -> int:
@@ -69,12 +72,16 @@ class Issuer:
         return sign(request("probe"), self, life, timedelta(), 1.0, probe=True)
 
 
+def identity_of(workload: str) -> str:
+    """The name of a workload in the mesh: that of its service account."""
+    return _IDENTITY.format(workload)
+
+
 def request(workload: str) -> x509.CertificateSigningRequest:
     """The request of a workload, with a key that is its own."""
-    name = _IDENTITY.format(workload)
-    builder = x509.CertificateSigningRequestBuilder().subject_name(
-        x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, workload)])
-    )
+    name = identity_of(workload)
+    # A common name has 64 characters at most, and linkerd-identity takes no other than this one.
+    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
     names = x509.SubjectAlternativeName([x509.DNSName(name)])
     builder = builder.add_extension(names, critical=False)
     return builder.sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256())
@@ -121,7 +128,8 @@ def sign(
         .serial_number(x509.random_serial_number())
         .not_valid_before(moment - skew)
         .not_valid_after(max(end, moment - skew))
-        .add_extension(names, critical=False)
+        # As RFC 5280 has it, and Go does, for a certificate without a subject.
+        .add_extension(names, critical=not list(asked.subject))
         .add_extension(
             x509.KeyUsage(digital_signature=True, key_encipherment=True, **usage), critical=True
         )

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from sandbox.settings import Settings
 from stack.charts import Charts
 
 PROJECT = Path(__file__).resolve().parents[2]
-COPIED = ("bot", "components", "sandbox", "stack")
+COPIED = ("bot", "components", "policies", "sandbox", "stack")
 # A forgotten sandbox ends by itself.
 TTL_SECONDS = 1800
 
@@ -44,8 +45,9 @@ def missing_charts() -> str | None:
 def copy_to(folder: Path) -> Copy:
     """Copy what the program, the bot and the sandbox are made of."""
     folder.mkdir(parents=True, exist_ok=True)
+    left_out = shutil.ignore_patterns("__pycache__", ".venv")
     for name in COPIED:
-        shutil.copytree(PROJECT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(PROJECT / name, folder / name, ignore=left_out)
     for file in PROJECT.glob("*"):
         if file.is_file():
             shutil.copy2(file, folder / file.name)
@@ -114,10 +116,26 @@ class Copy:
 
     def wait_for(self, text: str, process: subprocess.Popen[bytes], seconds: float = 200) -> None:
         """Return as soon as the started command prints `text`."""
+        self._wait(text, lambda: text in self.output(), process, seconds)
+
+    def wait_in_update(self, text: str, process: subprocess.Popen[bytes]) -> None:
+        """Return as soon as the update prints `text`; what its preview said is above the lock."""
+        locks = self.folder / ".sandbox/state/.pulumi/locks"
+        self._wait("a lock", lambda: any(locks.rglob("*.json")), process, 200)
+        seen = len(self.output())
+        self._wait(text, lambda: text in self.output()[seen:], process, 200)
+
+    def _wait(
+        self,
+        what: str,
+        seen: Callable[[], bool],
+        process: subprocess.Popen[bytes],
+        seconds: float,
+    ) -> None:
         deadline = time.monotonic() + seconds
-        while text not in self.output():
-            assert process.poll() is None, f"ended before {text!r}:\n{self.output()}"
-            assert time.monotonic() < deadline, f"no {text!r} in {seconds} s:\n{self.output()}"
+        while not seen():
+            assert process.poll() is None, f"ended before {what!r}:\n{self.output()}"
+            assert time.monotonic() < deadline, f"no {what!r} in {seconds} s:\n{self.output()}"
             time.sleep(0.02)
 
     def down(self) -> None:

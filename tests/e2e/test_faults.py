@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from bot import engine
 from sandbox import vault, verify, verify_reader
 from sandbox.processes import start_time
 from tests.e2e import project
@@ -39,21 +38,14 @@ def test_killed_update_converges_with_the_same_anchor(
     The engine itself loses what was being made: the next run would end with `already exists`.
     """
     process = empty.start(*_UP)
-    empty.wait_for(point, process)
+    empty.wait_in_update(point, process)
     time.sleep(seconds)
     project.kill_all(process)
     before = _anchors(empty)
 
-    locked = empty.run(*_UP)
-    assert locked.returncode == 1
-    assert "is locked by" in locked.stdout
-    assert "which is gone" in locked.stdout
-    assert "pulumi cancel" in locked.stdout
-
-    result = engine.run(empty.engine, empty.target, "up")
-    assert engine.cancel_stale(empty.engine, empty.target, result)
     done = empty.run(*_UP)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    assert "was taken over: its run is dead" in done.stderr
     after = _anchors(empty)
     assert before == after or before == {"sandbox-1": ""}
     assert [p for p in verify.prove(empty.target, empty.folder) if not p.ok] == []
@@ -64,7 +56,7 @@ def test_killed_update_converges_with_the_same_anchor(
 def test_sealed_vault_is_named_and_second_run_completes(empty: Copy) -> None:
     """Vault reseals on every restart: the error must name it, and the way on must be short."""
     process = empty.start(*_UP)
-    empty.wait_for("gateway-api begins", process)
+    empty.wait_in_update("gateway-api begins", process)
     vault.seal(empty.settings)
     process.wait(300)
     first = empty.output()

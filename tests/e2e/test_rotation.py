@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from components.cluster_anchor import origin
-from components.identity_issuer import cluster_issuer_name
+from components.identity_issuer import cluster_issuer_name, key_secret_name
 from components.names import CERT_MANAGER, TRUST_ROOTS_CONFIG_MAP
 from components.trust_bundle import anchor_secret
 from sandbox import controllers, vault
@@ -19,6 +19,7 @@ from tests.e2e.trust_mesh import LEAF_SECONDS, SKEW_SECONDS, TrustMesh
 pytestmark = pytest.mark.e2e
 _BUNDLE = f"/apis/trust.cert-manager.io/v1alpha1/bundles/{TRUST_ROOTS_CONFIG_MAP}"
 _ISSUERS = "/apis/cert-manager.io/v1/clusterissuers"
+_PUSHES = f"/apis/external-secrets.io/v1alpha1/namespaces/{CERT_MANAGER}/pushsecrets"
 _SECRETS = f"/api/v1/namespaces/{CERT_MANAGER}/secrets"
 # Rounds per second that a checker must have done: less is not several times a second.
 _RATE = 2
@@ -80,6 +81,14 @@ def _has_origin(mesh: TrustMesh) -> Kill:
     return lambda name: mesh.exists(f"{_SECRETS}/{origin(name)}")
 
 
+def _has_push(mesh: TrustMesh) -> Kill:
+    return lambda name: mesh.exists(f"{_PUSHES}/{origin(name)}")
+
+
+def _has_key(mesh: TrustMesh) -> Kill:
+    return lambda name: mesh.exists(f"{_SECRETS}/{key_secret_name(name)}")
+
+
 def _one_source(mesh: TrustMesh) -> Kill:
     return lambda _name: len(mesh.copy.api.request("GET", _BUNDLE).body["spec"]["sources"]) == 1
 
@@ -113,7 +122,7 @@ def test_anchor_rotates_in_vault_with_every_update_killed_once(trust_mesh: Trust
     mesh = trust_mesh
     started = time.monotonic()
     early = Checker(mesh.copy.api, 100 * LEAF_SECONDS, SKEW_SECONDS)
-    with mesh.watch() as checker, mesh.watch() as hasty, early:
+    with mesh.watch() as checker, mesh.watch(simulated=True) as hasty, early:
         name = _add(mesh, "vault", _in_pki(mesh))
         checker.restart()
         early.restart()
@@ -139,22 +148,24 @@ def test_anchor_rotates_in_vault_with_every_update_killed_once(trust_mesh: Trust
 def test_anchor_moves_from_vault_to_cluster_custody(trust_mesh: TrustMesh) -> None:
     """Another custody is an ordinary rotation: nothing is re-issued at once, nothing stops.
 
-    What the second custody is for comes after it: renewals go on with Vault and External Secrets
-    away. A whole rotation within it is that of the runbook.
+    Every update is killed once. What the second custody is for comes after it: renewals go on with
+    Vault and External Secrets away.
     """
     mesh = trust_mesh
     started = time.monotonic()
     with mesh.watch() as checker:
         name = _add(mesh, "cluster", _has_origin(mesh))
         checker.restart()
-        _switch(mesh, name)
+        _switch(mesh, name, _has_issuer(mesh))
         checker.settle()
-        _retire(mesh, name)
+        _retire(mesh, name, _one_source(mesh))
         checker.restart()
         anchors = mesh.serials()
         with _without_vault_and_external_secrets(mesh):
             for _ in range(2):
                 mesh.renewed()
+                new = mesh.issuer().serial_number
+                mesh.wait("a look at it", lambda: checker.issuers[-1] == new, 10)  # noqa: B023
         mesh.refresh(anchor_secret(name))
         time.sleep(1)
         seconds = time.monotonic() - started
@@ -162,6 +173,35 @@ def test_anchor_moves_from_vault_to_cluster_custody(trust_mesh: TrustMesh) -> No
     assert len(set(checker.issuers)) >= 4
     assert mesh.serials() == anchors
     mesh.assert_unchanged()
+
+
+def test_anchor_rotates_within_cluster_custody_with_every_update_killed_once(
+    trust_mesh: TrustMesh,
+) -> None:
+    """Here a killed update may leave a root that was not pushed, or a key that signs nothing."""
+    mesh = trust_mesh
+    if mesh.custody != "cluster":
+        _rotate(mesh, "cluster")
+    old, started = mesh.signing, time.monotonic()
+    with mesh.watch() as checker:
+        name = _add(mesh, "cluster", _has_push(mesh))
+        checker.restart()
+        _switch(mesh, name, _has_key(mesh))
+        checker.settle()
+        assert not mesh.exists(f"{_SECRETS}/{key_secret_name(old)}"), "the old key is left there"
+        _retire(mesh, name, _one_source(mesh))
+        checker.restart()
+        time.sleep(1)
+        seconds = time.monotonic() - started
+    _sound(checker, seconds)
+    assert len(set(checker.issuers)) >= 2
+
+
+def _rotate(mesh: TrustMesh, custody: str) -> None:
+    """A whole rotation at once, of a mesh that nobody watches."""
+    name = _add(mesh, custody)
+    _switch(mesh, name)
+    _retire(mesh, name)
 
 
 @contextmanager

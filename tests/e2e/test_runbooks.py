@@ -5,14 +5,11 @@ from __future__ import annotations
 import shlex
 import shutil
 import time
-from typing import Any
 
 import pytest
-import yaml
 
 from sandbox import controllers, toolchain, vault
 from sandbox.processes import Supervisor
-from sandbox.rest import Client
 from sandbox.verify_trust import signed_by
 from tests.e2e import runbook
 from tests.e2e.runbook import FOLDER, Runbook, blocks, without_kubelet
@@ -141,38 +138,6 @@ def test_lost_vault(trust_mesh: TrustMesh) -> None:
     assert signed_by(mesh.issuer(), mesh.anchors()[mesh.signing])[0]
 
 
-def test_add_a_cluster_up_to_its_deployment(trust_mesh: TrustMesh) -> None:
-    """The new stack must stand with the trust of the others, and its deployer reach no key.
-
-    The deployment itself needs pods that answer webhooks, which a simulated cluster has not.
-    """
-    mesh, settings = trust_mesh, trust_mesh.copy.settings
-    book = Runbook(mesh, "add-a-cluster.md", {}, {}, {"production": "east"})
-    folder = mesh.copy.folder
-    text = yaml.safe_load((folder / "Pulumi.staging.yaml").read_text(encoding="utf-8"))
-    ours = yaml.safe_load((folder / "Pulumi.sandbox.yaml").read_text(encoding="utf-8"))
-    text["config"]["linkerd-platform:cluster"]["name"] = "east"
-    text["config"]["linkerd-platform:trust"] = ours["config"]["linkerd-platform:trust"]
-    (folder / "Pulumi.east.yaml").write_text(yaml.safe_dump(text), encoding="utf-8")
-    said = book.run("The stack file")
-    assert mesh.signing in said
-    assert "steady" in said or "retired" in said
-    book.run("Vault")
-    wanted = {"policies": ["linkerd-platform-east"], "no_default_policy": True, "ttl": "60s"}
-    made: Any = vault.request(settings, "POST", "/v1/auth/token/create", wanted)
-    token = made["auth"]["client_token"]
-    client = Client(
-        settings.vault_addr, settings.pki_dir / "vault-ca.crt", headers={"X-Vault-Token": token}
-    )
-    kv, pki = "/v1/linkerd/kv/data", "/v1/linkerd/pki"
-    assert client.request("GET", f"{kv}/anchors/{mesh.signing}").ok
-    for path in (f"{kv}/anchor-keys/{mesh.signing}", f"{pki}/keys/export/x"):
-        assert client.request("GET", path).status == 403
-    assert (
-        client.request("POST", f"{pki}/issuer/{mesh.signing}/sign-intermediate", {}).status == 403
-    )
-
-
 def _lose_and_restore(mesh: TrustMesh) -> None:
     """Vault's data is deleted, and put back as a snapshot would."""
     settings = mesh.copy.settings
@@ -189,7 +154,14 @@ def _lose_and_restore(mesh: TrustMesh) -> None:
 
 
 def test_every_runbook_of_trust_is_run_here() -> None:
-    """A page that is added without a test is a page that nobody has followed."""
-    others = {"first-deployment.md"}
+    """A page that is added without a test is a page that nobody has followed.
+
+    That of a second cluster is run by test_add_a_cluster.py; the commands of delivery are under
+    test in test_delivery.py, test_rollback.py and test_drift.py; those of adoption are followed by
+    test_rollout_runbook.py, test_policy.py and test_mesh_egress.py.
+    """
+    delivery = {"deploy.md", "drift.md", "fleet.md", "roll-back.md"}
+    adoption = {"mesh-a-namespace.md", "deny.md", "open-an-egress-host.md"}
+    others = {"first-deployment.md", *delivery, *adoption}
     assert {page.name for page in FOLDER.glob("*.md")} - others == set(PAGES)
     assert runbook.KUBELET_SECONDS > 0

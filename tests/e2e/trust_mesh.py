@@ -31,7 +31,8 @@ FIRST = "anchor-1"
 _PREFIX = "linkerd-platform:"
 _CERTIFICATE = f"/apis/cert-manager.io/v1/namespaces/{LINKERD}/certificates/{IDENTITY_ISSUER}"
 _SECRET = f"/api/v1/namespaces/{LINKERD}/secrets/{IDENTITY_ISSUER}"
-_UP = ("bot", "up", "--stack", "sandbox", "--yes")
+# A rotation is what is meant here: without `--allow` an update of the anchor is refused.
+_UP = ("bot", "up", "--stack", "sandbox", "--yes", "--allow", "anchor")
 Generation = Mapping[str, Any]
 
 
@@ -48,6 +49,11 @@ class TrustMesh:
     generations: list[Generation] = field(default_factory=lambda: [generation(FIRST)])
     signing: str = FIRST
     said: dict[str, bytes] = field(default_factory=dict)
+
+    @property
+    def custody(self) -> str:
+        """Where the key of the signing generation lives."""
+        return str(next(g["custody"] for g in self.generations if g["name"] == self.signing))
 
     def begin(self) -> None:
         """Bring up servers and mesh, without what has nothing to do with trust."""
@@ -110,7 +116,7 @@ class TrustMesh:
         self.write()
         return self.run(*_UP)
 
-    def up_killed(self, at: Callable[[], bool], seconds: float = 60) -> None:
+    def up_killed(self, at: Callable[[], bool], seconds: float = 180) -> None:
         """Deploy, and kill the command with all it started as soon as `at` holds."""
         self.write()
         process = self.copy.start(*_UP)
@@ -140,10 +146,15 @@ class TrustMesh:
         result = engine.run(self.copy.engine, self.copy.target, "preview")
         assert result.unchanged, (result.ledger.changes, result.ledger.errors, result.outside)
 
-    def watch(self) -> Checker:
-        """A checker whose leaves live as long as the stack file says."""
+    def watch(self, *, simulated: bool = False) -> Checker:
+        """A checker whose leaves live as long as the stack file says.
+
+        simulated: without Linkerd's own identity processes, for a mesh that is there to fail.
+        """
         issuer = self.copy.target.config.trust.issuer
-        return Checker(self.copy.api, issuer.leaf_lifetime.seconds, issuer.clock_skew.seconds)
+        folder = None if simulated else self.copy.folder / "identity"
+        life, skew = issuer.leaf_lifetime.seconds, issuer.clock_skew.seconds
+        return Checker(self.copy.api, life, skew, folder)
 
     # What is there by now.
 
@@ -241,15 +252,20 @@ class TrustMesh:
             "message": "renewed by hand",
             "lastTransitionTime": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         }
-        answer = self.copy.api.request("GET", _CERTIFICATE)
-        certificate = answer.body
-        conditions = certificate.get("status", {}).get("conditions", [])
-        certificate["status"]["conditions"] = [
-            *(each for each in conditions if each["type"] != "Issuing"),
-            condition,
-        ]
-        answer = self.copy.api.request("PUT", f"{_CERTIFICATE}/status", certificate)
-        assert answer.ok, answer
+
+        def asked() -> bool:
+            certificate = self.copy.api.request("GET", _CERTIFICATE).body
+            conditions = certificate.get("status", {}).get("conditions", [])
+            certificate["status"]["conditions"] = [
+                *(each for each in conditions if each["type"] != "Issuing"),
+                condition,
+            ]
+            answer = self.copy.api.request("PUT", f"{_CERTIFICATE}/status", certificate)
+            # cert-manager may have written in between.
+            assert answer.ok or answer.status == 409, answer
+            return answer.ok
+
+        self.wait("a request for renewal", asked, 20)
 
     def renewed(self) -> None:
         """Ask for a new issuer and wait until it is there."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
@@ -57,6 +57,7 @@ def authority(
     lifetime: timedelta = 365 * DAY,
     constraints: x509.BasicConstraints | None = ONE_BELOW,
     cert_sign: bool = True,
+    identifier: bool = True,
 ) -> Authority:
     """A CA below `parent`, self-signed without one."""
     own: Key = key or ec.generate_private_key(ec.SECP256R1())
@@ -73,6 +74,9 @@ def authority(
             x509.KeyUsage(True, False, False, False, False, cert_sign, True, False, False), True
         )
     )
+    if identifier:
+        own_id = x509.SubjectKeyIdentifier.from_public_key(own.public_key())
+        builder = builder.add_extension(own_id, False)
     if constraints is not None:
         builder = builder.add_extension(constraints, True)
     made = builder.sign((parent or Authority(None, own)).key, hashes.SHA256())  # type: ignore[arg-type]
@@ -155,6 +159,17 @@ def seen(
             for each, ttl in zip(names, values, strict=True)
         ),
     )
+
+
+def marked(cluster: Seen, *names: str, **changes: object) -> Seen:
+    """The cluster with pods that hold its bundle."""
+    assert cluster.bundle
+    more = tuple(pod(name, mark=cluster.bundle.sha256, **changes) for name in names)  # type: ignore[arg-type]
+    return replace(cluster, pods=(*cluster.pods, *more))
+
+
+def with_pods(cluster: Seen, *more: object) -> Seen:
+    return replace(cluster, pods=(*cluster.pods, *more))  # type: ignore[arg-type]
 
 
 def kept(name: str, *, key: bool | None = True, other: str | None = None) -> Kept:

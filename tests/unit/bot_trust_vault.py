@@ -14,14 +14,15 @@ from typing import Any
 from bot.trust_chain import certificates_in
 from sandbox.rest import Answer, Client
 
-PKI, KV = "/v1/linkerd/pki", "/v1/linkerd/kv"
+PKI, KV, MOUNTS = "/v1/linkerd/pki", "/v1/linkerd/kv", "/v1/sys/mounts/"
 
 
 @dataclass(frozen=True)
 class FakeVault(Client):
     """issuers: id to name, PEM and key; keys: id to name; entries: path to its versions.
 
-    A version is None once it is destroyed. fails: the request that ends the run, as a kill would.
+    mounts: the engines that are there. A version is None once it is destroyed. fails: the request
+    that ends the run, as a kill would.
     """
 
     base: str = "https://vault.example.com"
@@ -29,6 +30,7 @@ class FakeVault(Client):
     issuers: dict[str, dict[str, str]] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
     entries: dict[str, list[dict[str, str] | None]] = field(default_factory=dict)
+    mounts: set[str] = field(default_factory=lambda: {"linkerd/pki", "linkerd/kv"})
     requests: list[str] = field(default_factory=list)
     fails: list[str] = field(default_factory=list)
     ids: Any = field(default_factory=lambda: itertools.count(1))
@@ -46,6 +48,11 @@ class FakeVault(Client):
         self.requests.append(f"{method} {path}")
         if any(f"{method} {path}".startswith(each) for each in self.fails):
             return Answer(0)
+        if path.startswith(MOUNTS):
+            there = path.removeprefix(MOUNTS) in self.mounts
+            return Answer(200, {"data": {}}) if there else Answer(400, {"errors": ["No secret..."]})
+        if not any(path.startswith(f"/v1/{mount}/") for mount in self.mounts):
+            return Answer(404, {"errors": []})
         if path.startswith(KV):
             kind, _, name = path.removeprefix(f"{KV}/").partition("/")
             return self._kv(method, kind, name, body)

@@ -5,6 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from stack.faults import PROJECT
+from tests.unit import (
+    one_fault_egress,
+    one_fault_observability,
+    one_fault_policy,
+    one_fault_rollout,
+)
 from tests.unit.stack_files import REMOVE, KeyPath, certificate
 
 ISSUER: KeyPath = ("trust", "issuer")
@@ -35,7 +41,7 @@ ONE_FAULT: dict[str, tuple[dict[KeyPath, Any], str, str]] = {
         "trust.generations[0].lifetme",
         "did you mean 'lifetime'?",
     ),
-    "not-yet-a-section": ({("policy",): {"enforce": True}}, "policy", "valid here: role, cluster"),
+    "not-yet-a-section": ({("mirror",): {"enforce": True}}, "mirror", "valid here: role, cluster"),
     # missing keys
     "role-missing": ({("role",): REMOVE}, "role", "missing: `owner`: keeper"),
     "vault-missing": ({("vault",): REMOVE}, "vault", "missing: The Vault that keeps"),
@@ -192,6 +198,16 @@ ONE_FAULT: dict[str, tuple[dict[KeyPath, Any], str, str]] = {
         "sandbox.openWebhooks",
         "only for role 'standalone'",
     ),
+    "open-webhooks-of-a-cluster-with-a-vault-elsewhere": (
+        {("sandbox", "openWebhooks"): True, ("cluster", "apiServer"): "https://127.0.0.1:16443"},
+        "sandbox.openWebhooks",
+        "both the API server and Vault are on this",
+    ),
+    "open-webhooks-of-a-cluster-elsewhere": (
+        {("sandbox", "openWebhooks"): True, ("vault", "address"): "https://[::1]:8200"},
+        "sandbox.openWebhooks",
+        "both the API server and Vault are on this",
+    ),
     # the control plane
     "ha-with-two": ({("linkerd", "replicas"): 2}, "linkerd.replicas", "write 3, or ha: false"),
     "gateway-api-old": ({("gatewayApi", "version"): "1.1.0"}, "gatewayApi.version", "1.2.1 to"),
@@ -221,3 +237,7 @@ ONE_FAULT: dict[str, tuple[dict[KeyPath, Any], str, str]] = {
         f"did you mean {PROJECT}:viz?",
     ),
 }
+ONE_FAULT |= one_fault_rollout.FAULTS
+ONE_FAULT |= one_fault_egress.FAULTS
+ONE_FAULT |= one_fault_observability.FAULTS
+ONE_FAULT |= one_fault_policy.FAULTS

@@ -13,6 +13,7 @@ from bot.mock_engine import run_program
 from bot.mock_monitor import RecordingMonitor, Resource
 from bot.mock_values import plain
 from components import (
+    alerts,
     buoyant_cloud,
     cert_manager,
     cluster_anchor,
@@ -20,6 +21,7 @@ from components import (
     gateway_api,
     identity_issuer,
     linkerd,
+    monitors,
     namespaces,
     trust_anchor,
     trust_bundle,
@@ -29,6 +31,8 @@ from components import (
 )
 from components.base import Args, Component
 from components.chart import ChartRef
+from tests.unit import mesh_samples
+from tests.unit.alert_samples import ANCHOR_END, alerts_args
 from tests.unit.stack_files import certificate
 
 LIFETIMES = {
@@ -127,14 +131,20 @@ def chart(name: str) -> ChartRef:
 @functools.cache
 def arguments() -> dict[type[Component], Args]:
     """Arguments of each component, as the smallest HA production stack has them."""
-    vault = {
+    vault: dict[str, Any] = {
         "vault_address": "https://vault.example.com:8200",
         "vault_ca_pem": certificate(),
         "vault_namespace": "platform",
+        "kv_mount": "linkerd/kv",
         "auth_mount": "kubernetes/test",
         "audiences": ("vault", "https://kubernetes.default.svc.cluster.local"),
     }
     return {
+        alerts.Alerts: alerts_args(),
+        monitors.Monitors: monitors.MonitorsArgs(
+            labels={"release": "prometheus"}, interval="30s", viz=True
+        ),
+        **mesh_samples.ARGUMENTS,
         buoyant_cloud.BuoyantCloud: buoyant_cloud.BuoyantCloudArgs(
             chart=chart("linkerd-buoyant"),
             agent_name="test",
@@ -150,7 +160,6 @@ def arguments() -> dict[type[Component], Args]:
             trust_manager_replicas=2,
         ),
         cluster_anchor.ClusterAnchor: cluster_anchor.ClusterAnchorArgs(
-            kv_mount="linkerd/kv",
             role="linkerd-trust-anchor",
             trust_domain="cluster.local",
             generations=(
@@ -163,7 +172,6 @@ def arguments() -> dict[type[Component], Args]:
             chart=chart("external-secrets"),
             crds=chart("external-secrets-crds"),
             replicas=2,
-            kv_mount="linkerd/kv",
             role="external-secrets",
             namespaces=("cert-manager",),
             **vault,
@@ -245,6 +253,7 @@ def arguments() -> dict[type[Component], Args]:
 
 # What a component takes between its arguments and its options.
 _NEEDS: dict[type[Component], tuple[Any, ...]] = {
+    alerts.Alerts: ({"anchor-1": ANCHOR_END},),
     cluster_anchor.ClusterAnchor: ((),),
     external_secrets.ExternalSecrets: ((),),
     identity_issuer.IdentityIssuer: ((),),

@@ -68,8 +68,8 @@ def test_the_data_of_a_secret_is_secret_in_the_state() -> None:
         "stringData": {"c": "d"},
     }
     inputs = record(lambda: KubernetesObject("o", manifest)).named("o").inputs
-    assert inputs["data"] == "[secret]"
-    assert inputs["stringData"] == "[secret]"
+    assert inputs["data"] == {"a": "[secret]"}
+    assert inputs["stringData"] == {"c": "[secret]"}
     assert inputs["metadata"] == {"name": "m"}
 
 

@@ -72,6 +72,22 @@ def test_any_doubt_is_a_failure(tmp_path: Path, body: str) -> None:
     assert not engine.run(found, fake_engine.target(tmp_path), "up").ok
 
 
+def test_what_the_program_wrote_is_the_reason(tmp_path: Path) -> None:
+    """The engine says no more than that the program ended: the way on is in its last words."""
+    body = """
+say(diagnosticEvent=dict(severity="info#err", message="chart archives missing: web 1.0"))
+say(diagnosticEvent=dict(severity="error", message="program exited with non-zero exit code: 2"))
+summary("failed")
+sys.exit(255)
+"""
+    found = fake_engine.engine(tmp_path, body)
+    result = engine.run(found, fake_engine.target(tmp_path), "preview")
+    told = engine_report.failure(result)
+    assert told[0] == "failed: chart archives missing: web 1.0"
+    assert "make charts" in told[-1]
+    assert not any("non-zero" in line for line in told)
+
+
 def test_unknown_operation_counts_as_change(tmp_path: Path) -> None:
     """A newer engine may know more operations: what nobody can read must not look like nothing."""
     body = 'resource("resourcePreEvent", "teleport", MOUNT)\nsummary()'
@@ -121,9 +137,7 @@ def test_second_interrupt_kills_engine_that_ignores_the_first(tmp_path: Path) ->
     body = _HANGS + "signal.signal(signal.SIGINT, signal.SIG_IGN)\ntime.sleep(60)"
     for delay in (1.0, 1.8):
         threading.Timer(delay, os.kill, (os.getpid(), signal.SIGINT)).start()
-    started = time.monotonic()
     result = engine.run(fake_engine.engine(tmp_path, body), target, "up")
-    assert time.monotonic() - started < 10
     assert result.ending.killed
     assert not _alive(int(child.read_text()))
     assert "may stay locked" in "\n".join(engine_report.failure(result))
@@ -187,10 +201,16 @@ def test_every_known_cause_has_a_next_step() -> None:
     """A reason without a way on is half an answer; the first match must be the particular one."""
     cases = {
         "Error making API request. Code: 503. Errors: * Vault is sealed": "Vault is sealed",
+        "GET https://v/v1/auth/token/lookup-self\nCode: 403. Errors:": "Vault refused our token",
+        "cluster is unreachable: unable to load schema information from the API server: the "
+        "server has asked for the client to provide credentials": "refused our credentials",
         "configured Kubernetes cluster is unreachable: dial": "API server does not answer",
         'deployments.apps "x" already exists': "exists already",
         "Resource x cannot be deleted because it is protected": "protected",
         "Apply failed with 1 conflict: conflict with": "somebody else owns",
+        'performing HTTP request: Get "https://x/api/user": dial tcp 1.2.3.4:1: connect: '
+        "connection refused": "state backend does not answer",
+        "chart archives missing: linkerd-viz 2026.6.3. Run `make charts`": "charts",
     }
     for text, expected in cases.items():
         what, next_step = engine_errors.explain([text], "staging")

@@ -136,7 +136,7 @@ def test_no_secret_is_shown_or_written(tmp_path: Path, capsys: pytest.CaptureFix
         assert "aHVudGVyMi" not in content
     written = tmp_path / "out/staging/manifests/linkerd-buoyant/Secret"
     secret = yaml.safe_load((written / "buoyant-cloud-org-credentials.yaml").read_text())
-    assert secret["stringData"] == "[secret]"
+    assert secret["stringData"] == {"client_id": "[secret]", "client_secret": "[secret]"}
     secret = yaml.safe_load((written / "made-by-helm.yaml").read_text())
     assert secret["data"] == {"token": "[secret]"}
 
@@ -196,3 +196,21 @@ def test_text_names_every_resource_chart_and_warning(capsys: pytest.CaptureFixtu
         assert entry["name"] in words, entry["name"]
     for name in document["exports"]:
         assert f"  {name}: " in text
+
+
+def test_a_broken_policy_refuses_the_plan_and_still_shows_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever has to mend it needs the plan in which it is broken."""
+    file = stack_file("production")
+    file["config"]["linkerd-platform:protection"] = {"protect": False}
+    folder = project(tmp_path, production=file)
+    monkeypatch.setattr("bot.stacks.PROJECT_DIR", folder)
+    monkeypatch.setenv("CHARTS_DIR", str(tmp_path / "none"))
+    assert cli.main(["plan", "--all", "--out", str(tmp_path / "out")]) == 4
+    shown = capsys.readouterr()
+    assert shown.out.startswith("Stack production: ")
+    assert (tmp_path / "out" / "plan.json").is_file()
+    lines = [line for line in shown.err.splitlines() if not line.startswith("written: ")]
+    assert len(lines) >= 5
+    assert all(line.startswith("production: mandatory policy crds-protected: ") for line in lines)

@@ -14,8 +14,7 @@ from bot.exit_codes import BAD_INPUT, BadInputError, RefusedError
 from bot.trust_fleet import fleet_of, guard, mismatches, same_anchors, target_of
 from stack import fleet, load
 from stack.config import Generation, StackConfig
-from stack.faults import ConfigError
-from stack.fleet import differences
+from stack.fleet_differences import differences
 from tests.unit import bot_project
 from tests.unit.bot_trust_samples import kept, root, seen
 
@@ -111,26 +110,6 @@ def test_two_trust_domains_cannot_share_an_anchor_unnoticed() -> None:
     domain = one.trust.model_copy(update={"domain": "other.local"})
     (told,) = unsafe({"x": one, "y": one.model_copy(update={"trust": domain})})
     assert "cluster.local and other.local" in told
-
-
-@pytest.mark.parametrize(
-    ("text", "said"),
-    [
-        ("owner: [a]\nclusters: []\n", "owner: name the stack"),
-        ("owner: a\n", "clusters: list the stacks"),
-        ("owner: a\nclusters: [b, b]\n", "names a stack twice"),
-        ("owner: a\nclusters: []\nklusters: []\n", "unknown key 'klusters'"),
-        ("owner: a\nowner: b\nclusters: []\n", "is there twice"),
-        ("owner: [", "cannot be read"),
-        ("", "owner: name the stack"),
-    ],
-)
-def test_a_faulty_fleet_file_is_named_with_its_fault(tmp_path: Path, text: str, said: str) -> None:
-    """It decides who is compared with whom: read loosely it would compare nothing."""
-    (tmp_path / fleet.FILE).write_text(text, encoding="utf-8")
-    with pytest.raises(ConfigError, match=said) as caught:
-        fleet.read(tmp_path)
-    assert str(caught.value).startswith("fleet.yaml")
 
 
 def test_without_a_fleet_file_a_stack_stands_alone(tmp_path: Path) -> None:

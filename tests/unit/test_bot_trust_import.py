@@ -54,6 +54,7 @@ def test_a_p256_or_rsa_root_or_intermediate_is_taken(key: str | None) -> None:
         ({"constraints": None}, "no basic constraints"),
         ({"constraints": x509.BasicConstraints(False, None)}, "CA:FALSE"),
         ({"constraints": x509.BasicConstraints(True, 0)}, "pathlen:0"),
+        ({"identifier": False}, "no subject key identifier"),
         ({"cert_sign": False}, "may not sign certificates"),
         ({"starts": NOW - 30 * DAY, "lifetime": 20 * DAY}, "ended at"),
         ({"starts": NOW + DAY}, "is valid from"),

@@ -36,6 +36,13 @@ def test_the_injector_comes_first_and_the_workloads_after_the_control_plane() ->
     ]
 
 
+def test_for_leaves_identity_comes_before_the_injector() -> None:
+    """Else the injector's new leaf may come from an identity process that is replaced next."""
+    titles = [phase.title for phase in phases(ALL, leaves=True)]
+    assert titles[:3] == ["identity", "proxy injector", "rest of the control plane"]
+    assert titles[3:] == [phase.title for phase in phases(ALL)][3:]
+
+
 def test_a_workload_is_restarted_once_however_many_pods_it_has() -> None:
     """And each is awaited, before the next phase begins."""
     (deployments,) = [phase for phase in phases(ALL) if phase.title == "Deployments"]

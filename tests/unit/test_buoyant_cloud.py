@@ -32,7 +32,8 @@ def test_credentials_from_config_are_a_secret_marked_as_such() -> None:
     recording = from_config()
     secret = recording.named("x-credentials")
     assert secret.type == "kubernetes:core/v1:Secret"
-    assert secret.inputs["stringData"] == "[secret]"
+    hidden = {"client_id": "[secret]", "client_secret": "[secret]"}
+    assert secret.inputs["stringData"] == hidden
     assert recording.clear[secret.urn]["stringData"]["client_secret"] == SECRET
     assert SECRET not in str((recording.resources, recording.outputs))
 

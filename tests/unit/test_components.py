@@ -16,9 +16,10 @@ from tests.unit.crd_schemas import faults, is_custom
 from tests.unit.samples import arguments, made, make, record
 from tests.unit.stack_files import REPO
 
-HELPERS = {"__init__", "base", "chart", "names"}
+HELPERS = {"__init__", "base", "chart", "names", "policy_objects", "workload_defaults"}
 STEMS = sorted(f.stem for f in (REPO / "components").glob("*.py") if f.stem not in HELPERS)
-AREAS = {"certificates", "cluster", "crds", "extensions", "mesh", "secrets", "trust"}
+AREAS = {"certificates", "cluster", "crds", "extensions", "mesh", "policy", "secrets", "trust"}
+AREAS |= {"observability"}
 
 
 def component_of(stem: str) -> type[Component]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import typing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from stack.config import StackConfig
-from stack.faults import PROJECT, all_paths, field_keys, model_at
+from stack.faults import MAP_KEY, PROJECT, all_paths, field_keys, model_at
 from tests.unit.one_fault import CREDENTIALS, ISSUER, ONE_FAULT
 from tests.unit.stack_files import (
     lines_of_engine,
@@ -107,16 +109,27 @@ SNAKE = re.compile(r"(?<=[a-z])([A-Z])")
 CAMEL_PATHS = [path for path in all_paths(StackConfig) if SNAKE.search(path[-1])]
 
 
+def below(path: tuple[str, ...]) -> Any:
+    """What stands at the first key of a path so that the last one is there."""
+    made: Any = {path[-1]: 1}
+    for at in range(len(path) - 2, 0, -1):
+        if path[at] != MAP_KEY:
+            fields = model_at(path[:at]).model_fields.values()  # type: ignore[union-attr]
+            annotation = next(field.annotation for field in fields if field.alias == path[at])
+            made = [made] if typing.get_origin(annotation) is tuple else made
+        made = {"shop" if path[at] == MAP_KEY else path[at]: made}
+    return made
+
+
 @pytest.mark.parametrize("path", CAMEL_PATHS, ids=".".join)
 def test_snake_case_of_any_key_is_led_to_its_camel_case(
     path: tuple[str, ...], tmp_path: Path
 ) -> None:
     """The models are in snake case, so a reader of the code will write that first."""
     wrong = SNAKE.sub(lambda m: f"_{m[1].lower()}", path[-1])
-    place: list[str | int] = []
-    for part in path[:-1]:
-        place += [part, 0] if part == "generations" else [part]
-    found = lines_of_file(write(tmp_path, spoilt({(*place, wrong): 1})))
+    whole = (*path[:-1], wrong)
+    changes = {whole[:1]: below(whole) if path[1:] else 1}
+    found = lines_of_file(write(tmp_path, spoilt(changes)))
     assert any(f".{wrong}: " in f".{line}" or f":{wrong}: " in line for line in found)
     assert any(f"did you mean {path[-1]!r}?" in line for line in found), found
 

@@ -50,15 +50,33 @@ def test_a_cluster_may_read_anchors_its_entries_and_what_it_signs_with(
     """A cluster that reads every key could sign for generations it has never used."""
     program, owner = pair
     signer = program.evaluation.config.trust.signer
-    expected = {f"{KV}/anchors/*": READ, f"{KV}/buoyant-cloud": READ}
-    if signer.custody == "cluster":
-        expected[f"{KV}/anchor-keys/{signer.name}"] = READ
     made = rights(program, owner)
-    assert made.pop("external-secrets") == expected
+    assert made.pop("external-secrets") == {f"{KV}/anchors/*": READ, f"{KV}/buoyant-cloud": READ}
     if signer.custody == "vault":
         path = f"{PKI}/issuer/{signer.name}/sign-intermediate"
         assert made.pop("linkerd-identity-issuer") == {path: ["create", "update"]}
+    else:
+        assert made.pop("linkerd-trust-anchor-key") == {f"{KV}/anchor-keys/{signer.name}": READ}
     assert set(made) <= {"linkerd-trust-anchor"}
+
+
+def test_no_store_of_several_namespaces_can_read_a_key(pair: tuple[Evaluated, Evaluated]) -> None:
+    """Else whoever may make an ExternalSecret in any of them has the key of every mesh."""
+    program, owner = pair
+    made = rights(program, owner)
+    shared = program.of("ClusterSecretStore")
+    assert len(shared) == 1
+    for store in shared:
+        role = store.inputs["spec"]["provider"]["vault"]["auth"]["kubernetes"]["role"]
+        assert not [path for path in made[role] if "anchor-keys" in path], store.name
+    stores = program.of("SecretStore")
+    assert {store.inputs["metadata"]["namespace"] for store in stores} <= {"cert-manager"}
+    # Every role that reaches a key is bound to one account of that namespace.
+    reach = {role for role, paths in made.items() if any("anchor-keys" in each for each in paths)}
+    for role in program.resources:
+        if role.type.endswith(":AuthBackendRole") and role.inputs["roleName"] in reach:
+            assert role.inputs["boundServiceAccountNamespaces"] == ["cert-manager"]
+            assert len(role.inputs["boundServiceAccountNames"]) == 1
 
 
 def test_only_the_cluster_that_makes_an_anchor_may_write_one(
@@ -72,7 +90,8 @@ def test_only_the_cluster_that_makes_an_anchor_may_write_one(
     )
     made = rights(program, owner)
     assert ("linkerd-trust-anchor" in made) == makes
-    assert bool(program.of("PushSecret") or program.of("SecretStore")) == makes
+    stores = [each.inputs["metadata"]["name"] for each in program.of("SecretStore")]
+    assert bool(program.of("PushSecret") or "linkerd-trust-anchor" in stores) == makes
     if makes:
         assert made["linkerd-trust-anchor"] == {
             f"linkerd/kv/{part}/{kind}/*": ["create", "read", "update"]

@@ -35,6 +35,7 @@ KNOWN: dict[str, dict[str, set[str]]] = {
     },
     "vault": {
         "policy write": set(),
+        "policy delete": set(),
         "token create": {"-policy", "-ttl", "-field"},
         "read": set(),
         "list": set(),

@@ -14,6 +14,7 @@ from components.identity_issuer import (
     cluster_issuer,
     cluster_issuer_name,
     key_secret,
+    key_store,
     token_grant,
 )
 from components.vault_auth import service_account
@@ -112,6 +113,17 @@ def test_in_the_clusters_custody_cert_manager_signs_with_a_key_from_vault() -> N
     issuer = cluster_issuer(changed)
     assert issuer["spec"] == {"ca": {"secretName": key["spec"]["target"]["name"]}}
     assert faults(key) == faults(issuer) == []
+    store = key_store(args(custody="cluster", role="reads-the-key"))
+    assert faults(store) == []
+    assert store["metadata"] == {
+        "name": key["spec"]["secretStoreRef"]["name"],
+        "namespace": key["metadata"]["namespace"],
+    }
+    login = store["spec"]["provider"]["vault"]["auth"]["kubernetes"]
+    assert login["role"] == "reads-the-key"
+    assert login["serviceAccountRef"]["name"] == "linkerd-trust-anchor-key-vault"
+    # An account of another namespace would be refused by External Secrets.
+    assert "namespace" not in login["serviceAccountRef"]
     assert {d["secretKey"]: d["remoteRef"] for d in key["spec"]["data"]} == {
         name: {"key": "anchor-keys/anchor-2", "property": name} for name in ("tls.crt", "tls.key")
     }
@@ -128,7 +140,10 @@ def test_in_the_clusters_custody_nobody_may_ask_for_a_login_token() -> None:
     assert recording.of_kind(":Role") == recording.of_kind(":RoleBinding") == []
     issuer = recording.named("x-linkerd-identity-issuer-anchor-2")
     key = recording.named("x-linkerd-trust-anchor-anchor-2-key")
+    store = recording.named("x-linkerd-trust-anchor-key")
     assert recording.comes_after(issuer, key)
+    assert recording.comes_after(key, store)
+    assert store.inputs["metadata"]["annotations"] == {"pulumi.com/waitFor": "condition=Ready"}
     assert key.inputs["metadata"]["annotations"] == {"pulumi.com/waitFor": "condition=Ready"}
 
 
@@ -145,7 +160,7 @@ def test_the_signer_is_waited_for_in_both_custodies(custody: str) -> None:
         recording.named("x-linkerd-identity-issuer-anchor-2"),
         recording.named("x-certificate"),
     ]
-    later += recording.of_kind(":ExternalSecret")
-    assert len(later) == (3 if custody == "cluster" else 2)
+    later += [*recording.of_kind(":ExternalSecret"), *recording.of_kind(":SecretStore")]
+    assert len(later) == (4 if custody == "cluster" else 2)
     for resource in later:
         assert recording.comes_after(resource, recording.named("signer")), resource.name

@@ -246,3 +246,16 @@ def test_every_stack_of_design_has_a_file() -> None:
         f"Pulumi.{name}.yaml" for name in ("production", "sandbox", "staging", "trust")
     }
     assert (REPO / "Pulumi.yaml").is_file()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
+def test_webhooks_can_be_open_in_a_cluster_of_this_machine(host: str, tmp_path: Path) -> None:
+    """A second embedded cluster shares the first one's anchor, and runs no pod either."""
+    changes: dict[Any, Any] = {
+        ("sandbox", "openWebhooks"): True,
+        ("cluster", "apiServer"): f"https://{host}:16443",
+        ("vault", "address"): f"https://{host}:18200",
+    }
+    config = load(tmp_path, spoilt(changes))
+    assert config.role == "cluster"
+    assert config.sandbox.open_webhooks

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import http.server
+import json
 import socket
 import ssl
 import threading
@@ -57,14 +60,14 @@ def tunnel(keys, tmp_path):
     contexts = {NAME: context}
     nameless = tuple(map(str, pair(keys, "components")))
     path = tmp_path / "socket"
-    with pod_network.Server(path, nameless, contexts.get) as server:
+    with pod_network.Server(path, nameless, contexts.get, tmp_path / "routes") as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
 
-        def connect() -> socket.socket:
+        def connect(address: str = "10.96.0.9:443") -> socket.socket:
             stream = socket.socket(socket.AF_UNIX)
             stream.settimeout(5)
             stream.connect(str(path))
-            stream.sendall(b"CONNECT 10.96.0.9:443 HTTP/1.1\r\nHost: 10.96.0.9:443\r\n\r\n")
+            stream.sendall(f"CONNECT {address} HTTP/1.1\r\nHost: {address}\r\n\r\n".encode())
             assert stream.recv(100).startswith(b"HTTP/1.1 200")
             return stream
 
@@ -72,7 +75,7 @@ def tunnel(keys, tmp_path):
         server.shutdown()
 
 
-def ask(stream: ssl.SSLSocket, path: str) -> tuple[int, bytes]:
+def ask(stream: socket.socket, path: str) -> tuple[int, bytes]:
     client = HTTPConnection(NAME)
     client.sock = stream
     client.request("GET", path)
@@ -118,6 +121,46 @@ def test_the_certificate_is_looked_for_in_the_namespace_of_the_service(keys):
         "/api/v1/namespaces/default/secrets?fieldSelector=type%3Dkubernetes.io/tls"
     ]
     assert pod_network.context_from_cluster(api, "tap.default.svc") is None
+
+
+class Program(http.server.BaseHTTPRequestHandler):
+    """A program on this machine that stands for one in a pod."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(f"issuer_cert_ttl_seconds 42 at {self.path}\n".encode())
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Say nothing."""
+
+
+@pytest.fixture
+def program():
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Program) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_address[1]
+        server.shutdown()
+
+
+def test_a_pod_whose_program_runs_here_is_reached_by_its_address(tunnel, tmp_path, program):
+    """The API server's `pods/<name>/proxy` then reads its real metrics."""
+    (tmp_path / "routes").write_text(json.dumps({"10.244.0.7:9990": program}))
+    assert ask(tunnel("10.244.0.7:9990"), "/metrics") == (
+        200,
+        b"issuer_cert_ttl_seconds 42 at /metrics\n",
+    )
+
+
+@pytest.mark.parametrize("routes", ["", "{", '{"10.244.0.8:9990": 1}', '{"10.244.0.7:9990": "x"}'])
+def test_no_other_address_is_passed_on(tunnel, tmp_path, routes):
+    """A file that is half written, or names another pod, opens nothing."""
+    (tmp_path / "routes").write_text(routes)
+    stream = tunnel("10.244.0.7:9990")
+    stream.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
+    # What comes is a TLS alert, or the end of the connection.
+    with contextlib.suppress(ConnectionError):
+        assert not stream.recv(100).startswith(b"HTTP/1.1 2")
 
 
 def test_only_names_of_services_are_looked_up():

@@ -10,7 +10,15 @@ import pulumi_vault as vault
 import pytest
 from pulumi_vault import pkisecret
 
-from stack.transforms import annotated, is_kept, opened, register, transformed
+from stack.transforms import (
+    OWNER_LABEL,
+    annotated,
+    is_kept,
+    labelled,
+    opened,
+    register,
+    transformed,
+)
 from tests.unit.samples import Recording, record
 
 WEBHOOK = "kubernetes:admissionregistration.k8s.io/v1:ValidatingWebhookConfiguration"
@@ -128,7 +136,7 @@ def registered(**settings: bool) -> Recording:
     """A CRD, a webhook and a ConfigMap under the stack transform."""
 
     def body() -> None:
-        register(**settings)
+        register(**settings, owner="staging")
         for type_ in (CRD, WEBHOOK, "kubernetes:core/v1:ConfigMap"):
             pulumi.CustomResource(type_, type_.rsplit(":", 1)[1], copy.deepcopy(PROPS))
 
@@ -154,3 +162,46 @@ def test_the_transform_opens_webhooks_only_where_the_stack_says_so(open_webhooks
     text = str(recording.named("ValidatingWebhookConfiguration").inputs)
     assert ("webhook-answers" in text) == open_webhooks
     assert ("waitFor" in text) != open_webhooks
+
+
+def test_an_object_is_labelled_with_its_owner() -> None:
+    """Chart objects too: they come through the same transform."""
+    before = copy.deepcopy(PROPS)
+    props = labelled(WEBHOOK, {"apiVersion": "v1", "kind": "Pod", **PROPS}, "staging")
+    assert props["metadata"] == {**PROPS["metadata"], "labels": {OWNER_LABEL: "staging"}}
+    assert before == PROPS
+
+
+def test_labels_that_are_there_stay() -> None:
+    """Selectors of charts go by them; a chart renders an empty map as null."""
+    for labels, kept in (({"a": "b"}, {"a": "b"}), (None, {})):
+        given = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "labels": labels}}
+        props = labelled("kubernetes:core/v1:Pod", given, "staging")
+        assert props["metadata"]["labels"] == {**kept, OWNER_LABEL: "staging"}
+
+
+def test_pods_keep_their_labels() -> None:
+    """A new label on a template would restart every workload."""
+    template = {"metadata": {"labels": {"a": "b"}}}
+    given = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "d"},
+             "spec": {"template": template}}  # fmt: skip
+    assert labelled("kubernetes:apps/v1:Deployment", given, "staging")["spec"] is given["spec"]
+
+
+@pytest.mark.parametrize("type_", ["kubernetes:helm.sh/v3:Release", "vault:index/mount:Mount"])
+def test_what_is_no_object_has_no_label(type_: str) -> None:
+    """The transform sees charts, releases and Vault's resources as well."""
+    props = {"name": "n"}
+    assert labelled(type_, props, "staging") is props
+
+
+def test_the_transform_labels_what_it_registers() -> None:
+    """The whole way, through the SDK."""
+
+    def body() -> None:
+        register(protect=False, open_webhooks=False, owner="staging")
+        props = {"apiVersion": "v1", "kind": "ConfigMap", **copy.deepcopy(PROPS)}
+        pulumi.CustomResource("kubernetes:core/v1:ConfigMap", "map", props)
+
+    labels = record(body).named("map").inputs["metadata"]["labels"]
+    assert labels == {OWNER_LABEL: "staging"}

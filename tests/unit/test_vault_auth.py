@@ -5,6 +5,7 @@ from __future__ import annotations
 from components.vault_auth import (
     ANCHOR_ROLE,
     ISSUER_ROLE,
+    KEY_ROLE,
     STORE_ROLE,
     VaultAuth,
     auth_delegator,
@@ -111,8 +112,22 @@ def test_the_right_to_write_anchors_is_asked_for_and_has_an_account_of_its_own()
 
 def test_a_key_is_readable_by_its_path_alone() -> None:
     """With `anchor-keys/*` a cluster could sign for generations that it has never used."""
-    recording = made(VaultAuth, signing=None, readable=("buoyant-cloud", "anchor-keys/anchor-2"))
-    assert recording.named("x-read").inputs["policy"].splitlines() == [
-        'path "linkerd/kv/data/buoyant-cloud" { capabilities = ["read"] }',
-        'path "linkerd/kv/data/anchor-keys/anchor-2" { capabilities = ["read"] }',
-    ]
+    recording = made(VaultAuth, signing=None, signing_key="anchor-2")
+    assert recording.named("x-anchor-key").inputs["policy"] == (
+        'path "linkerd/kv/data/anchor-keys/anchor-2" { capabilities = ["read"] }\n'
+    )
+
+
+def test_a_key_is_read_by_a_role_and_an_account_of_its_own() -> None:
+    """What the shared store may read, each namespace that uses it may have."""
+    recording = made(VaultAuth, signing=None, signing_key="anchor-2")
+    roles = {r.inputs["roleName"]: r for r in recording.of_kind(":AuthBackendRole")}
+    assert set(roles) == {STORE_ROLE, KEY_ROLE}
+    key = roles[KEY_ROLE].inputs
+    assert key["tokenPolicies"] == ["linkerd-anchor-key-test"]
+    assert key["boundServiceAccountNames"] == ["linkerd-trust-anchor-key-vault"]
+    assert key["boundServiceAccountNamespaces"] == ["cert-manager"]
+    assert recording.comes_after(roles[KEY_ROLE], recording.named("x-anchor-key"))
+    store = roles[STORE_ROLE].inputs
+    assert store["tokenPolicies"] == ["linkerd-read-anchors", "linkerd-read-test"]
+    assert recording.outputs[recording.named("x").urn]["roles"] == [STORE_ROLE, KEY_ROLE]

@@ -19,6 +19,10 @@ path "auth/kubernetes/CLUSTER/*" {
 path "sys/policies/acl/linkerd-read-CLUSTER" {
   capabilities = ["create", "read", "update", "delete"]
 }
+# The right to read the key of the signing generation, where that is in custody `cluster`.
+path "sys/policies/acl/linkerd-anchor-key-CLUSTER" {
+  capabilities = ["create", "read", "update", "delete"]
+}
 path "linkerd/kv/data/anchors/*" {
   capabilities = ["read"]
 }

@@ -1,0 +1,1 @@
+"""What would change, from whichever source: one model, its risk, and what it means to operators."""

@@ -1,0 +1,197 @@
+"""What a change set means to whoever is on call: the questions they ask, answered from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from bot.changes import conditions_mesh as mesh
+from bot.changes import conditions_trust as trust
+from bot.changes import marks
+from bot.changes.model import Change, ChangeSet, Op
+from bot.changes.objects import (
+    PROVIDER,
+    RELEASE,
+    WEBHOOKS,
+    WORKLOADS,
+    both,
+    is_crd_release,
+    is_platform,
+    settings_below,
+    told,
+)
+from bot.changes.paths import parts
+from bot.changes.risk import assess
+from bot.changes.rules import Finding
+from components.names import LINKERD
+
+# What cert-manager does not issue a certificate anew for: pkg/controller/certificates/trigger.
+_NOT_ISSUED = frozenset({"renewBefore", "renewBeforePercentage", "revisionHistoryLimit"})
+_NOT_ISSUED |= frozenset({"secretTemplate", "additionalOutputFormats"})
+# Rules of the risk table after which some calls may be refused.
+_DENYING = frozenset(
+    {
+        *("default-policy-denies", "default-policy-tightens", "authorization-goes"),
+        *("authorization-changes", "server-goes", "server-selects", "egress-denied", "egress-goes"),
+        *("network-policy", "rate-limit", "trusted-root-goes", "signer-changes"),
+        *("trust-domain-changes", "anchor-goes", "issuer-goes"),
+    }
+)
+_READ_AT_INJECTION = ("linkerd.io/inject", "config.linkerd.io/", "config.alpha.linkerd.io/")
+
+
+@dataclass(frozen=True)
+class Impact:
+    """Answers in words, each empty for `no`.
+
+    restarts: workloads of the control plane, extensions and operators whose pods are made anew.
+    reissued: certificates that are issued anew. need_restart: pods that keep what they have until
+    somebody restarts them, and why. denied: who could be denied. touched: CRDs, namespaces,
+    anchors, PKI, webhooks and providers that change, by these names. moves: versions of charts.
+    """
+
+    restarts: tuple[str, ...]
+    reissued: tuple[str, ...]
+    need_restart: tuple[str, ...]
+    denied: tuple[str, ...]
+    touched: Mapping[str, tuple[str, ...]]
+    moves: tuple[str, ...]
+
+
+def impact(changes: ChangeSet, found: Sequence[Finding] | None = None) -> Impact:
+    """The answers for a change set; of one that is not complete they are what is known of it.
+
+    found: what `assess` says of it, where that is known already.
+    """
+    ordered = sorted(changes.changes, key=lambda c: (c.namespace != LINKERD, c.kind, c.place))
+    return Impact(
+        restarts=_once(text for change in ordered for text in _restarts(change)),
+        reissued=_once(text for change in ordered for text in _reissued(change)),
+        need_restart=_once(_need_restart(changes, ordered)),
+        denied=_once(_denied(ordered, assess(changes) if found is None else found)),
+        touched=_touched(ordered),
+        moves=_once(
+            f"{move.chart} {move.before or 'not there'} to {move.after or 'gone'}"
+            for move in changes.moves
+        ),
+    )
+
+
+def _once(texts: Iterator[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(texts))
+
+
+def _restarts(change: Change) -> Iterator[str]:
+    if mesh.restarts(change):
+        yield f"{change.place.removeprefix(f'{LINKERD}/')} ({_pods(change)})"
+    elif change.op is Op.DELETE and change.kind in WORKLOADS and is_platform(change):
+        yield f"{change.place.removeprefix(f'{LINKERD}/')} (gone)"
+    elif change.type == RELEASE and not is_crd_release(change) and change.op is not Op.CREATE:
+        yield f"Helm release {change.inputs.get('name') or change.name} (which pods is not shown)"
+
+
+def _pods(change: Change) -> str:
+    if change.kind == "DaemonSet":
+        return "one on each node"
+    before, after = both(change, "spec", "replicas")
+    replicas = 1 if after is None else after
+    if change.op is Op.UPDATE and before not in (None, after):
+        return f"{told(before)} to {told(replicas)} replicas"
+    return f"{told(replicas)} replica{'' if replicas == 1 else 's'}"
+
+
+def _reissued(change: Change) -> Iterator[str]:
+    if change.op is Op.REPLACE and change.type.startswith("vault:pkiSecret/secretBackendRootCert:"):
+        yield f"root {change.inputs.get('issuerName') or change.name} in Vault"
+    if change.kind != "Certificate" or "cert-manager.io/" not in change.api_version:
+        return
+    keys = {_second(field.path) for field in change.fields if field.path.startswith("spec")}
+    if change.op is Op.REPLACE or (change.op is Op.UPDATE and keys - _NOT_ISSUED):
+        yield change.place
+
+
+def _second(path: str) -> str:
+    keys = parts(path)
+    return str(keys[1]) if len(keys) > 1 else ""
+
+
+def _need_restart(changes: ChangeSet, ordered: list[Change]) -> Iterator[str]:
+    versions = False
+    for change in ordered:
+        if text := mesh.proxy_version(change):
+            versions = True
+            yield f"every meshed pod keeps its proxy until it restarts ({text})"
+        version_paths = {field.path for field in settings_below(change, *mesh.VERSION_SETTINGS)}
+        others = [
+            field.path
+            for field in settings_below(change, "proxy", *mesh.NETWORK_SETTINGS)
+            if field.path not in version_paths
+        ]
+        if others:
+            yield f"every meshed pod keeps its settings until it restarts ({_some(others)})"
+        if trust.trust_domain_changes(change):
+            yield "every meshed pod keeps its identity's old name until it restarts"
+        if trust.root_comes(change) or trust.root_goes(change) or _root_replaced(change):
+            yield "the control plane, then every meshed pod: roots are read when a pod starts"
+        if read := _injection_marks(change):
+            where = f"pods in namespace {change.object_name}"
+            yield f"{where}: {_some(read)} is read when a pod starts"
+    moved = {move.chart for move in changes.moves if move.before is not None}
+    if not versions and "linkerd-control-plane" in moved:
+        yield "every meshed pod keeps its proxy until it restarts (the control plane's chart moves)"
+    if _new_routes(changes, ordered):
+        yield "linkerd-destination: it looks for the kinds of routes when it starts"
+
+
+def _root_replaced(change: Change) -> bool:
+    return change.op is Op.REPLACE and trust.is_anchor(change)
+
+
+def _injection_marks(change: Change) -> list[str]:
+    return [key for key in marks.of_namespace(change) if key.startswith(_READ_AT_INJECTION)]
+
+
+def _new_routes(changes: ChangeSet, ordered: list[Change]) -> bool:
+    """True when CRDs of the Gateway API change below a control plane that stays as it is."""
+    moved = any(
+        change.object_name.endswith("gateway.networking.k8s.io") and change.op is Op.CREATE
+        if change.kind == "CustomResourceDefinition"
+        else change.type == RELEASE and "gateway-api" in change.name
+        for change in ordered
+    )
+    made = any(
+        change.object_name == "linkerd-destination" and change.kind == "Deployment"
+        and (change.op is Op.CREATE or mesh.restarts(change))
+        for change in ordered
+    )  # fmt: skip
+    return moved and not made and changes.unchanged > 0
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - 4} more" if len(names) > 4 else ""
+    return ", ".join(names[:4]) + more
+
+
+def _denied(ordered: list[Change], found: Sequence[Finding]) -> Iterator[str]:
+    denying: dict[str | None, list[Finding]] = {}
+    for finding in found:
+        if finding.rule in _DENYING:
+            denying.setdefault(finding.urn, []).append(finding)
+    for change in ordered:
+        for finding in denying.get(change.urn, ()):
+            yield f"{finding.subject}: {finding.reason}"
+
+
+def _touched(ordered: list[Change]) -> dict[str, tuple[str, ...]]:
+    tests: dict[str, Callable[[Change], bool]] = {
+        "CRDs": mesh.is_crd,
+        "namespaces": lambda change: change.kind in (marks.PATCH, "Namespace"),
+        "anchors": trust.is_anchor,
+        "PKI": lambda change: change.type.startswith("vault:") or trust.is_issuer(change),
+        "webhooks": lambda change: change.kind in WEBHOOKS,
+        "providers": lambda change: change.type.startswith(PROVIDER),
+    }
+    return {
+        what: _once(f"{change.place} ({change.op})" for change in ordered if test(change))
+        for what, test in tests.items()
+    }

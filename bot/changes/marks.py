@@ -1,0 +1,70 @@
+"""Labels and annotations of an object: which of those that change are read, and which only tell."""
+
+from __future__ import annotations
+
+from bot.changes.model import Change, Field, Op
+from bot.changes.objects import mapping
+from bot.changes.paths import parts
+
+# Keys that only tell: nothing selects by them or is configured.
+_TELLING = ("helm.sh/chart", "linkerd.io/created-by", "linkerd.io/helm-release-version")
+_TELLING_PREFIXES = (
+    *("app.kubernetes.io/", "pulumi.com/", "meta.helm.sh/"),
+    "kubernetes.io/description",
+)
+# Those that something in the platform reads.
+_READ = ("linkerd.io/", "cert-manager.io/", "external-secrets.io/", "pod-security.kubernetes.io/")
+# A namespace of somebody else's, with a few keys of ours.
+PATCH = "NamespacePatch"
+Answer = bool | str
+
+
+def namespace_marks(change: Change) -> Answer:
+    """Labels or annotations of a namespace by which the mesh knows what to do there."""
+    return ", ".join(key for key in of_namespace(change) if any(word in key for word in _READ))
+
+
+def of_namespace(change: Change) -> list[str]:
+    """Keys that change on a namespace that stays, by an update of it or by a patch of ours."""
+    if change.kind == PATCH and change.op is not Op.UPDATE:
+        tables = (mapping(change.metadata.get(name)) for name in ("labels", "annotations"))
+        return [key for table in tables for key in table if not key.startswith(_TELLING_PREFIXES)]
+    if change.kind not in (PATCH, "Namespace") or change.op is not Op.UPDATE:
+        return []
+    return marks(change)
+
+
+def traffic_marks(change: Change) -> Answer:
+    """Annotations by which the mesh or an operator treats an object in another way."""
+    if change.op is not Op.UPDATE or change.kind in (PATCH, "Namespace"):
+        return False
+    return ", ".join(key for key in marks(change) if any(word in key for word in _READ))
+
+
+def only_marks(change: Change) -> bool:
+    """True for an update of labels and annotations alone, of those that nothing reads."""
+    if change.op is not Op.UPDATE or not change.fields:
+        return False
+    if any(_keys_of(field) is None for field in change.fields):
+        return False
+    return not any(word in key for key in marks(change) for word in _READ)
+
+
+def marks(change: Change) -> list[str]:
+    """Keys of the object's own labels and annotations that change, without those that only tell."""
+    return [
+        key
+        for field in change.fields
+        for key in _keys_of(field) or ()
+        if key not in _TELLING and not key.startswith(_TELLING_PREFIXES)
+    ]
+
+
+def _keys_of(field: Field) -> list[str] | None:
+    """The labels or annotations of which a field tells; None where it is anything else."""
+    keys = parts(field.path)
+    if keys[:1] != ("metadata",) or keys[1:2] not in (("labels",), ("annotations",)):
+        return None
+    if len(keys) > 2:
+        return [str(keys[2])]
+    return [*dict.fromkeys([*mapping(field.before), *mapping(field.after)])]

@@ -1,0 +1,28 @@
+"""Secrets out of what a change set holds, by where they stand and by what they look like."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from bot.changes import paths
+from bot.changes.model import Field
+from bot.masking import masked_value
+from bot.plan_render import masked as without_keys
+
+
+def masked_object(kind: str, content: Mapping[str, Any]) -> dict[str, Any]:
+    """Inputs of a resource of this kind, secrets masked."""
+    found = masked_value(kind, (), without_keys(dict(content)))
+    return found if isinstance(found, dict) else {}
+
+
+def masked_field(kind: str, field: Field) -> Field:
+    """A field of a resource of this kind; a side that is not there stays so."""
+    keys = tuple(str(part) for part in paths.parts(field.path))
+    return field.model_copy(
+        update={
+            side: value if value == paths.ABSENT else masked_value(kind, keys, value)
+            for side, value in (("before", field.before), ("after", field.after))
+        }
+    )

@@ -1,0 +1,178 @@
+"""The one form of "what would change" that previews, plans and drift share.
+
+A change set is written to a file by one job and read by another, so it is a closed document. It
+holds inputs, never outputs; secrets are masked before they get here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AllowInfNan,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    NonNegativeFloat,
+    NonNegativeInt,
+)
+
+FORMAT = 1  # raised when an older file can no longer be read
+# What stands for a value that only `up` will know, in a preview and in a plan.
+UNKNOWN_VALUE = "[known after apply]"
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Op(StrEnum):
+    """What happens to a resource. `UNKNOWN` is an operation that this program does not know."""
+
+    CREATE = "create"
+    IMPORT = "import"
+    UPDATE = "update"
+    REPLACE = "replace"
+    DELETE = "delete"
+    UNKNOWN = "unknown"
+
+
+class Absent(StrEnum):
+    """Marks the side of a field that is not there; null is a value of its own."""
+
+    ABSENT = "[absent]"
+
+
+class Field(_Model):
+    """One property that changes.
+
+    path: `spec.template.spec.containers[0].image`; a part with dots in it is quoted in brackets.
+    replaces: True where the provider says that this property makes the resource new.
+    """
+
+    path: str
+    before: Any = Absent.ABSENT.value
+    after: Any = Absent.ABSENT.value
+    replaces: bool = False
+
+
+class Change(_Model):
+    """One resource that does not stay as it is. Components are not among them.
+
+    before, after: the inputs, None where the resource is not there. parent: URN.
+    """
+
+    urn: str
+    type: str
+    name: str
+    component: str
+    op: Op
+    protected: bool = False
+    retained: bool = False
+    fields: tuple[Field, ...] = ()
+    before: Mapping[str, Any] | None = None
+    after: Mapping[str, Any] | None = None
+
+    @property
+    def inputs(self) -> Mapping[str, Any]:
+        """The inputs after the change, or those of what goes."""
+        return self.after if self.after is not None else self.before or {}
+
+    @property
+    def api_version(self) -> str:
+        """`apps/v1`; empty for what is no Kubernetes object."""
+        return str(self.inputs.get("apiVersion") or "")
+
+    @property
+    def kind(self) -> str:
+        """`Deployment`; for what is no Kubernetes object the last part of its type.
+
+        A patch is `NamespacePatch`: it comes and goes without the object, which is another's.
+        """
+        last = self.type.rpartition(":")[2]
+        return last if last.endswith("Patch") else str(self.inputs.get("kind") or last)
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """The metadata of a Kubernetes object."""
+        found = self.inputs.get("metadata")
+        return found if isinstance(found, Mapping) else {}
+
+    @property
+    def namespace(self) -> str | None:
+        """Namespace of a Kubernetes object, where it has one."""
+        found = self.metadata.get("namespace")
+        return str(found) if found else None
+
+    @property
+    def object_name(self) -> str:
+        """Name of the Kubernetes object; the resource's own for anything else."""
+        return str(self.metadata.get("name") or self.name)
+
+    @property
+    def place(self) -> str:
+        """`<namespace>/<name>`, or the name alone."""
+        return f"{self.namespace}/{self.object_name}" if self.namespace else self.object_name
+
+    def touches(self, *prefixes: str) -> bool:
+        """True when a field at or below one of these paths changes."""
+        return any(
+            field.path == prefix or field.path.startswith((f"{prefix}.", f"{prefix}["))
+            for field in self.fields
+            for prefix in prefixes
+        )
+
+
+class ChartMove(_Model):
+    """A chart whose version changes; None on the side where it is not there."""
+
+    chart: str
+    before: str | None
+    after: str | None
+
+
+class Violation(_Model):
+    """A rule of the policy pack that a resource breaks. level: `mandatory` or `advisory`."""
+
+    policy: str
+    level: Literal["mandatory", "advisory"]
+    urn: str
+    message: str
+
+
+def _plain(values: Any) -> Any:
+    return tuple(values) if isinstance(values, list) else values
+
+
+Texts = Annotated[tuple[str, ...], BeforeValidator(_plain)]
+
+
+class ChangeSet(_Model):
+    """What would change in one stack.
+
+    source: `preview` (from the engine), `plan` (two revisions, without credentials) or `drift`.
+    doubts: why this may not be the whole truth, such as a preview that failed half-way; with one
+    in it nothing here may be called safe.
+    errors: what went wrong, secrets masked. unchanged: number of resources. seconds: duration.
+    """
+
+    format: Literal[1] = 1
+    stack: str
+    source: Literal["preview", "plan", "drift"]
+    changes: tuple[Change, ...] = ()
+    moves: tuple[ChartMove, ...] = ()
+    violations: tuple[Violation, ...] = ()
+    doubts: Texts = ()
+    errors: Texts = ()
+    warnings: Texts = ()
+    unchanged: NonNegativeInt = 0
+    seconds: Annotated[NonNegativeFloat, AllowInfNan(allow_inf_nan=False)] = 0.0
+    commit: str | None = None
+    base: str | None = None
+
+    @property
+    def complete(self) -> bool:
+        """True when nothing casts doubt on it."""
+        return not self.doubts and not self.errors

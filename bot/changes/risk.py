@@ -1,0 +1,53 @@
+"""The risk of a change set: what each rule of the table says about it, the worst first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from bot.changes.model import Change, ChangeSet
+from bot.changes.rules import DEFAULTS, RULES, Finding, Level, Rule
+from bot.changes.set_rules import WHOLE
+
+
+def assess(changes: ChangeSet) -> tuple[Finding, ...]:
+    """Every finding, the worst first; each change has at least one.
+
+    A set that is not complete and an operation that is not known are critical: what nobody has
+    seen to the end cannot be called safe.
+    """
+    found = [*_of_the_set(changes), *(f for change in changes.changes for f in findings(change))]
+    return tuple(sorted(found, key=lambda finding: -finding.level.rank))
+
+
+def verdict(findings: Iterable[Finding]) -> Level | None:
+    """The worst level; None where there is no finding, that is where nothing changes."""
+    return max((finding.level for finding in findings), default=None)
+
+
+def findings(change: Change) -> list[Finding]:
+    """What the rules say of one change; the defaults speak where no other reaches their level."""
+    found = [finding for rule in RULES for finding in _apply(rule, change)]
+    default = next(rule for rule in DEFAULTS if rule.when(change))
+    worst = verdict(found)
+    # A rule can say more of a change than its operation does, never less.
+    return (
+        found
+        if worst is not None and worst >= default.level
+        else [*found, *_apply(default, change)]
+    )
+
+
+def _apply(rule: Rule, change: Change) -> Iterator[Finding]:
+    answer = rule.when(change)
+    if not answer:
+        return
+    reason = f"{rule.reason}: {answer}" if isinstance(answer, str) else rule.reason
+    subject = f"{change.kind} {change.place}"
+    yield Finding(rule.level, rule.name, reason, change.urn, subject)
+
+
+def _of_the_set(changes: ChangeSet) -> Iterator[Finding]:
+    for rule in WHOLE:
+        for subject, detail in rule.when(changes):
+            reason = f"{rule.reason}: {detail}" if detail else rule.reason
+            yield Finding(rule.level, rule.name, reason, None, subject)

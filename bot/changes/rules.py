@@ -1,0 +1,214 @@
+"""The risk of a change: one table, worst first. docs/risk.md is made from it.
+
+What breaks traffic in Linkerd, and why: https://linkerd.io/2/tasks/ and the pages that each reason
+belongs to. A rule says what may happen, in the words of an operator; whether it does is seen after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bot.changes import conditions_mesh as mesh
+from bot.changes import conditions_policy as policy
+from bot.changes import conditions_trust as trust
+from bot.changes import marks
+from bot.changes.model import Change, Op
+
+
+class Level(StrEnum):
+    """How bad it can get; compared by that, not by the alphabet."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    CRITICAL = "critical"
+
+    @property
+    def rank(self) -> int:
+        """0 for low to 3 for critical."""
+        return list(Level).index(self)
+
+    def __lt__(self, other: str) -> bool:
+        return self.rank < Level(other).rank
+
+    def __le__(self, other: str) -> bool:
+        return self.rank <= Level(other).rank
+
+    def __gt__(self, other: str) -> bool:
+        return self.rank > Level(other).rank
+
+    def __ge__(self, other: str) -> bool:
+        return self.rank >= Level(other).rank
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a rule says. urn: None where it is about the set; subject: `Deployment linkerd/web`."""
+
+    level: Level
+    rule: str
+    reason: str
+    urn: str | None
+    subject: str
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One row. when: True, or words that are added to the reason, where the rule applies."""
+
+    level: Level
+    name: str
+    when: Callable[[Change], bool | str]
+    reason: str
+
+
+CRITICAL, HIGH, MEDIUM, LOW = Level.CRITICAL, Level.HIGH, Level.MEDIUM, Level.LOW
+
+# fmt: off
+RULES: tuple[Rule, ...] = (
+    Rule(CRITICAL, "protected-goes", mesh.protected_goes,
+         "protected: it was made to outlive a mistake, and cannot be had back"),
+    Rule(CRITICAL, "protected-changes", mesh.protected_changes,
+         "protected, and changes in place"),
+    Rule(CRITICAL, "anchor-goes", trust.anchor_goes,
+         "part of the trust anchor: without it nothing in the mesh trusts anything"),
+    Rule(CRITICAL, "trusted-root-goes", trust.root_goes,
+         "a root is no longer trusted: certificates below it are refused once pods restart"),
+    Rule(CRITICAL, "issuer-goes", trust.issuer_goes,
+         "no certificate is signed while it is gone: new pods get no identity"),
+    Rule(CRITICAL, "signer-changes", trust.signer_changes,
+         "another anchor signs: a pod that does not trust it yet reaches nobody"),
+    Rule(CRITICAL, "trust-domain-changes", trust.trust_domain_changes,
+         "identities get other names: policies match none of them, and all pods must restart"),
+    Rule(CRITICAL, "vault-goes", trust.pki_goes,
+         "Vault forgets it: keys, logins or rights below it end at once"),
+    Rule(CRITICAL, "crd-goes", mesh.crd_goes,
+         "every object of its kind goes with it, in all namespaces"),
+    Rule(CRITICAL, "crd-stops-serving", mesh.crd_stops_serving,
+         "a version is no longer served: who reads or writes it gets an error"),
+    Rule(CRITICAL, "namespace-goes", mesh.namespace_goes,
+         "everything in it goes with it"),
+    Rule(CRITICAL, "webhook-goes", mesh.webhook_goes,
+         "pods are made without a proxy, or objects are not checked, while it is gone"),
+    Rule(CRITICAL, "provider-goes", mesh.provider_goes,
+         "everything that it has made goes with it"),
+    Rule(CRITICAL, "provider-target", mesh.provider_target,
+         "the provider talks to something else: resources may be made there, or go"),
+    Rule(CRITICAL, "control-plane-goes", mesh.control_plane_goes,
+         "part of the control plane: proxies lose identity, discovery or policy while it is gone"),
+    Rule(CRITICAL, "no-replicas", mesh.no_replicas,
+         "no pod is left to answer"),
+    Rule(CRITICAL, "default-policy-denies", policy.default_denies,
+         "whom no policy lets in is denied, from a pod's next restart on"),
+    Rule(HIGH, "config-goes", mesh.config_goes,
+         "the injector and the policy controller read it: pods cannot be made without it"),
+    Rule(HIGH, "anchor-changes", trust.anchor_changes,
+         "part of the trust anchor"),
+    Rule(HIGH, "trusted-root-comes", trust.root_comes,
+         "a root joins: the control plane, then all meshed pods must restart before it may sign"),
+    Rule(HIGH, "bundle-moves", trust.bundle_moves,
+         "the trusted roots are written elsewhere: pods that start do not find them"),
+    Rule(HIGH, "issuer-changes", trust.issuer_changes,
+         "the identity issuer is issued anew, or signed in another way"),
+    Rule(HIGH, "lifetime-shortens", trust.lifetime_shortens,
+         "less time to renew it, or to notice that it was not renewed"),
+    Rule(HIGH, "vault-rights-change", trust.vault_rights_change,
+         "who may log in to Vault, or what they may do there, changes"),
+    Rule(HIGH, "vault-changes", trust.vault_changes,
+         "how Vault issues or keeps things changes"),
+    Rule(HIGH, "secret-store-changes", trust.store_changes,
+         "every synced Secret is read from elsewhere, or in another way"),
+    Rule(HIGH, "synced-secret-changes", trust.synced_secret_changes,
+         "another value or another Secret is synced"),
+    Rule(HIGH, "synced-secret-goes", trust.synced_secret_goes,
+         "the Secret that it keeps in sync goes with it"),
+    Rule(HIGH, "secret-changes", trust.secret_changes,
+         "a Secret that the control plane reads gets another content"),
+    Rule(HIGH, "crd-changes", mesh.crd_changes,
+         "objects of all namespaces are read by the new schema; to go back may drop fields"),
+    Rule(HIGH, "namespace-marks", marks.namespace_marks,
+         "labels or annotations by which the mesh treats everything in the namespace"),
+    Rule(HIGH, "webhook-failure-policy", mesh.failure_policy,
+         "while the webhook does not answer, requests are now refused, or pass it by"),
+    Rule(HIGH, "webhook-scope", mesh.webhook_scope,
+         "the webhook is asked about other objects, or in another place"),
+    Rule(HIGH, "control-plane-restarts", mesh.control_plane_restarts,
+         "pods of the control plane restart"),
+    Rule(HIGH, "control-plane-service", mesh.service_changes,
+         "where calls to the control plane end up changes"),
+    Rule(HIGH, "fewer-replicas", mesh.fewer_replicas,
+         "fewer pods answer, so a node less can be lost"),
+    Rule(HIGH, "budget-loosens", mesh.budget_loosens,
+         "more pods may be down at once when nodes are drained"),
+    Rule(HIGH, "spread-goes", mesh.spread_goes,
+         "all replicas may run on one node or in one zone"),
+    Rule(HIGH, "proxy-version", mesh.proxy_version,
+         "pods that start get another proxy, the others keep theirs"),
+    Rule(HIGH, "mesh-network", mesh.mesh_network,
+         "which traffic proxies take over, or take for the cluster's own, changes"),
+    Rule(HIGH, "default-policy-tightens", policy.default_tightens,
+         "fewer callers are let in where no policy says otherwise, from a pod's next restart on"),
+    Rule(HIGH, "default-policy-loosens", policy.default_loosens,
+         "more callers are let in where no policy says otherwise, from a pod's next restart on"),
+    Rule(HIGH, "authorization-goes", policy.grant_goes,
+         "whom it let in is denied at once"),
+    Rule(HIGH, "authorization-changes", policy.grant_changes,
+         "some whom it let in may be denied at once"),
+    Rule(HIGH, "server-goes", policy.server_goes,
+         "its ports fall back to the default inbound policy"),
+    Rule(HIGH, "server-selects", policy.server_selects,
+         "a Server denies who has no authorization, probes of the kubelet included"),
+    Rule(HIGH, "egress-denied", policy.egress_denies,
+         "traffic out of the cluster is denied where no route lets it out"),
+    Rule(HIGH, "egress-goes", policy.egress_goes,
+         "what it kept in gets out, and routes that belong to it end"),
+    Rule(HIGH, "network-policy", policy.network_policy,
+         "packets may be dropped below the mesh"),
+    Rule(HIGH, "strong-rights", policy.strong_rights,
+         "rights with which one can take all others, or read Secrets"),
+    Rule(HIGH, "cluster-admin", policy.cluster_admin,
+         "somebody gets every right"),
+    Rule(HIGH, "bound-to-more", policy.bound_to_more,
+         "others get the rights of the role"),
+    Rule(MEDIUM, "authorization-widens", policy.grant_widens,
+         "more callers are let in"),
+    Rule(MEDIUM, "rate-limit", policy.rate_limits,
+         "callers above the rate are turned away"),
+    Rule(MEDIUM, "more-rights", policy.more_rights,
+         "rights are added"),
+    Rule(MEDIUM, "fewer-rights", policy.fewer_rights,
+         "rights are taken away: something may no longer do its work"),
+    Rule(MEDIUM, "extension-restarts", mesh.extension_restarts,
+         "pods of an extension or operator restart"),
+    Rule(MEDIUM, "certificate-changes", trust.certificate_changes,
+         "the certificate is issued anew"),
+    Rule(MEDIUM, "proxy-settings", mesh.proxy_settings,
+         "pods that start get other settings, the others keep theirs"),
+    Rule(MEDIUM, "mesh-config", mesh.mesh_config,
+         "settings of the mesh change"),
+    Rule(MEDIUM, "release-changes", mesh.release_changes,
+         "a Helm release is upgraded, and which objects change is not shown"),
+    Rule(MEDIUM, "traffic-marks", marks.traffic_marks,
+         "labels or annotations that the mesh or an operator reads"),
+)
+
+# What is said of a change where no rule above says as much; the first that applies.
+DEFAULTS: tuple[Rule, ...] = (
+    Rule(HIGH, "deletion", lambda change: change.op is Op.DELETE,
+         "it is deleted"),
+    Rule(HIGH, "replacement", lambda change: change.op is Op.REPLACE,
+         "it is deleted and made again"),
+    Rule(LOW, "labels-alone", marks.only_marks,
+         "labels and annotations alone"),
+    Rule(MEDIUM, "update", lambda change: change.op is Op.UPDATE,
+         "it changes in place"),
+    Rule(MEDIUM, "import", lambda change: change.op is Op.IMPORT,
+         "what is there already is taken over"),
+    Rule(LOW, "creation", lambda change: change.op is Op.CREATE,
+         "it is new"),
+    Rule(CRITICAL, "unknown-operation", lambda _change: True,
+         "the engine does something to it that this program does not know"),
+)
+# fmt: on

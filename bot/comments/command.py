@@ -1,0 +1,173 @@
+"""`python -m bot comment`: change sets as comments of a pull request."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bot import documents, stacks
+from bot.changes.model import ChangeSet
+from bot.cli import Subparsers
+from bot.comments import files, forge, place
+from bot.comments.github import GitHub, number_of
+from bot.comments.github_api import Api, checked_address
+from bot.comments.marker import Run
+from bot.exit_codes import DONE, BadInputError, BotError, MissingToolError
+
+_OUT = Path(".local/comments")
+
+
+def add(subparsers: Subparsers) -> None:
+    """Add the command to the parser."""
+    parser = subparsers.add_parser(
+        "comment",
+        help="what would change as comments of a pull request",
+        description="Renders what `preview --out` and `plan --base --out` have written, and keeps "
+        "one set of comments per stack up to date.",
+    )
+    parser.add_argument(
+        "--changes", action="append", required=True, type=Path, metavar="FILE", help="repeatable"
+    )
+    parser.add_argument(
+        "--forge", choices=("github", "files"), default="files", help="default: files"
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help=f"folder of `--forge files` (default {_OUT})"
+    )
+    parser.add_argument(
+        "--summary", action="store_true", help="also add it to the file at $GITHUB_STEP_SUMMARY"
+    )
+    parser.add_argument("--pull-request", type=int, metavar="N", help="default: of the job's event")
+    parser.add_argument("--repository", metavar="OWNER/NAME", help="default: $GITHUB_REPOSITORY")
+    parser.add_argument("--commit", metavar="SHA", help="head of the pull request")
+    parser.add_argument("--run-url", metavar="URL", help="address of the log, to link to")
+    parser.add_argument("--identity", metavar="LOGIN", help="default: whose the token is")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command; nothing is written before every file has been read and rendered."""
+    now, environ = datetime.now(UTC), os.environ
+    sets = [read(file) for file in arguments.changes]
+    _check_stacks(arguments.changes, sets)
+    summary = _summary_file(environ) if arguments.summary else None
+    target = server = None
+    if arguments.forge == "github":
+        target = place.of(arguments.repository, arguments.pull_request, environ)
+        server = _server(environ)
+    head = arguments.commit or (target.commit if target else place.head(environ))
+    url = arguments.run_url or place.run_url(environ)
+    runs = {each.stack: Run(head or _hash(each.commit), now, url) for each in sets}
+    rendered = {each.stack: _rendered(each, runs[each.stack]) for each in sets}
+    if summary is not None:
+        for parts in rendered.values():
+            files.add_to_summary(summary, parts)
+    if target is None or arguments.out is not None:
+        _write(arguments.out or _OUT, rendered)
+    if target is not None and server is not None:
+        _post(target, server, rendered, runs, arguments)
+    return DONE
+
+
+def _server(environ: Mapping[str, str]) -> tuple[Api | None, str]:
+    """The REST API, None without a token, and the address of the GraphQL API.
+
+    Raises BadInputError for an address or a token that is none.
+    """
+    rest, graphql = place.addresses(environ)
+    checked_address(rest, "GITHUB_API_URL")
+    checked_address(graphql, "GITHUB_GRAPHQL_URL")
+    token = environ.get("GITHUB_TOKEN", "").strip()
+    return Api(rest, token) if token else None, graphql
+
+
+def read(file: Path) -> ChangeSet:
+    """A change set from its file; raises BadInputError that names the file and the key."""
+    return documents.read(file, ChangeSet, "python -m bot preview --out")
+
+
+def _check_stacks(names: list[Path], sets: list[ChangeSet]) -> None:
+    seen: dict[str, Path] = {}
+    for file, each in zip(names, sets, strict=True):
+        stack = stacks.checked(each.stack, str(file))
+        if stack in seen:
+            raise BadInputError(
+                f"{file}: stack {stack} is in {seen[stack]} too, and has one set of comments"
+            )
+        seen[stack] = file
+
+
+def _summary_file(environ: Mapping[str, str]) -> Path:
+    if not environ.get("GITHUB_STEP_SUMMARY"):
+        raise BadInputError("--summary: GITHUB_STEP_SUMMARY names no file")
+    return Path(environ["GITHUB_STEP_SUMMARY"])
+
+
+def _hash(commit: str | None) -> str | None:
+    return commit if commit and re.fullmatch(r"[0-9a-f]{7,64}", commit) else None
+
+
+def _rendered(changes: ChangeSet, run: Run) -> tuple[str, ...]:
+    from bot.changes.impact import impact
+    from bot.changes.risk import assess
+    from bot.comments.render import render
+
+    found = assess(changes)
+    return render(changes, found, impact(changes, found), run)
+
+
+def _write(folder: Path, rendered: Mapping[str, tuple[str, ...]]) -> None:
+    for stack, parts in rendered.items():
+        for file in files.write(folder, stack, parts):
+            sys.stdout.write(f"{stack}: {file}\n")
+
+
+def _post(
+    target: place.Place,
+    server: tuple[Api | None, str],
+    rendered: Mapping[str, tuple[str, ...]],
+    runs: Mapping[str, Run],
+    arguments: argparse.Namespace,
+) -> None:
+    """Post; what cannot be posted is written to files, so that it is not lost."""
+    api, graphql = server
+    folder = arguments.out or _OUT
+    if api is None:
+        if arguments.out is None:
+            _write(folder, rendered)
+        raise MissingToolError(
+            f"GITHUB_TOKEN is not set, as in a job for a pull request from a fork: nothing is "
+            f"posted, the comments are in {folder}"
+        )
+    try:
+        number = target.number
+        if number is None and target.source is not None:
+            number = number_of(api, target.repository, target.source)
+        if number is None:
+            sys.stdout.write("nothing is posted: no pull request from that branch is open\n")
+            return
+        github = GitHub(api, graphql, target.repository, number, arguments.identity)
+        for stack, parts in rendered.items():
+            outcome = forge.publish(github, stack, parts, runs[stack])
+            sys.stdout.write(f"{stack}: {_told(outcome)}\n")
+    except BotError as error:
+        if arguments.out is None:
+            _write(folder, rendered)
+        raise type(error)(f"{error}\nthe comments are in {folder}") from None
+
+
+def _told(outcome: forge.Outcome) -> str:
+    if outcome.skipped:
+        return f"left as it is: {outcome.skipped}"
+    counts = {
+        "written": outcome.created,
+        "rewritten": outcome.edited,
+        "deleted": outcome.deleted,
+    }
+    told = ", ".join(f"{count} {verb}" for verb, count in counts.items() if count)
+    return f"comments {told}" if told else "comments as they should be"

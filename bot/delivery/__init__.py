@@ -1,0 +1,1 @@
+"""What `up` may do: approvals, protected actions, waves, locks, history, verification."""

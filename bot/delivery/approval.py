@@ -1,0 +1,114 @@
+"""The record that binds an approval to one commit, one state and one set of changes."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+
+from bot import documents
+from bot.changes.model import ChangeSet
+from bot.delivery import digests
+from bot.delivery.digests import Bindings, Signature
+from bot.delivery.protected import Action
+from bot.engine_errors import duration
+from bot.exit_codes import RefusedError
+
+LONGEST_NAME = 100
+_CUT = 8
+
+
+class Approval(BaseModel):
+    """Who approved what, until when. allowed: protected actions that are part of it.
+
+    The file is as good as the place it comes from: nothing in it is signed. What can be computed is
+    computed anew by `up` and only compared with it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal[1] = 1
+    id: str = Field(pattern=r"^[0-9a-f]{16}$")
+    stack: str
+    by: str = Field(min_length=1, max_length=LONGEST_NAME)
+    reason: str = ""
+    verdict: str
+    allowed: tuple[Action, ...] = ()
+    approved_at: AwareDatetime
+    expires_at: AwareDatetime
+    bindings: Bindings
+    changes: tuple[Signature, ...]
+
+    @model_validator(mode="after")
+    def _whole(self) -> Approval:
+        if digests.of_changes(self.changes) != self.bindings.changes:
+            raise ValueError("changes: are not those of bindings.changes")
+        return self
+
+
+def of(
+    changes: ChangeSet,
+    bindings: Bindings,
+    *,
+    by: str,
+    verdict: str,
+    allowed: tuple[Action, ...],
+    reason: str,
+    valid: timedelta,
+) -> Approval:
+    """A new approval, from now on."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    return Approval(
+        id=secrets.token_hex(8),
+        stack=changes.stack,
+        by=by,
+        reason=reason,
+        verdict=verdict,
+        allowed=allowed,
+        approved_at=now,
+        expires_at=now + valid,
+        bindings=bindings,
+        changes=digests.signatures(changes),
+    )
+
+
+def read(file: Path) -> Approval:
+    """The record in a file; raises BadInputError that names the key."""
+    return documents.read(file, Approval, "python -m bot approve")
+
+
+def read_changes(file: Path) -> ChangeSet:
+    """The changes that `preview --out` wrote; raises BadInputError that names the key."""
+    return documents.read(file, ChangeSet, "python -m bot preview --out")
+
+
+def refuse_unusable(approval: Approval, stack: str, now: datetime | None = None) -> None:
+    """Raise RefusedError where the approval is of another stack, or has ended."""
+    if approval.stack != stack:
+        raise RefusedError(f"the approval is for stack {approval.stack}, not for {stack}")
+    late = ((now or datetime.now(UTC)) - approval.expires_at).total_seconds()
+    if late >= 0:
+        raise RefusedError(
+            f"the approval by {approval.by} ended {duration(late)} ago: preview and approve again"
+        )
+
+
+def refuse_stale(approval: Approval, found: list[str]) -> None:
+    """Raise RefusedError that names what is not as it was approved."""
+    if not found:
+        return
+    shown = [f"stale: {text}" for text in found[:_CUT]]
+    if len(found) > _CUT:
+        shown.append(f"and {len(found) - _CUT} more")
+    raise RefusedError(
+        "\n".join(
+            [
+                f"the approval {approval.id} by {approval.by} is not for what would be applied now",
+                *shown,
+                f"next: `python -m bot preview --stack {approval.stack} --out FILE`, then approve",
+            ]
+        )
+    )

@@ -1,0 +1,143 @@
+"""What the state backend keeps of a stack beside its resources: a version, a history, tags.
+
+The history is the engine's own (`pulumi stack history`). What the bot knows of an update stands in
+its message, as trailers like git's; what is known only after it, in a tag. Both work on every
+backend, the file backend included (engine 3.260).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from bot import engine
+from bot.engine import Engine
+from bot.engine_target import Target
+from bot.exit_codes import BotError
+
+# As many as are looked at: the Pulumi service gives ten unless asked for more.
+_ENTRIES = 100
+_TRAILER = re.compile(r"^([A-Z][A-Za-z-]*): (.+)$", re.MULTILINE)
+_NO_STACK = re.compile(r"no stack named")
+_NO_TAG = re.compile(r"stack tag .* not found|no stack named")
+
+OPERATION, COMMIT, TREE = "Operation", "Commit", "Tree"
+APPROVAL, APPROVED_BY, SKIPPED, VERIFY = "Approval", "Approved-by", "Skipped-waves", "Verify"
+ALLOWED, BY = "Allowed", "By"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One operation of the history. result: the engine's word, such as `succeeded`."""
+
+    kind: str
+    started: datetime
+    ended: datetime
+    result: str
+    message: str
+    environment: Mapping[str, str]
+    counts: Mapping[str, int]
+
+    @property
+    def trailers(self) -> dict[str, str]:
+        """What the bot noted in the message; empty for an operation of somebody else's."""
+        found = dict(_TRAILER.findall(self.message))
+        return found if OPERATION in found else {}
+
+    @property
+    def commit(self) -> str | None:
+        """The commit of the program, by the bot's note, else by the engine's."""
+        return self.trailers.get(COMMIT) or self.environment.get("git.head")
+
+    @property
+    def clean(self) -> bool:
+        """True when the files were that commit's."""
+        if self.trailers:
+            return self.trailers.get(TREE) == "clean"
+        return self.environment.get("git.dirty") == "false"
+
+    @property
+    def key(self) -> str:
+        """Tells this entry from others: the file backend gives them no number."""
+        text = f"{self.kind} {self.started.isoformat()} {self.ended.isoformat()} {self.message}"
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def message(first_line: str, trailers: Mapping[str, str]) -> str:
+    """A message for `--message`; each trailer is one line, whatever is in its value."""
+    lines = [f"{name}: {' '.join(value.split())}" for name, value in trailers.items() if value]
+    return "\n".join([" ".join(first_line.split()), "", *lines])
+
+
+def history(found: Engine, target: Target) -> tuple[Entry, ...]:
+    """The last 100 operations, the newest first; none for a stack that is not there."""
+    arguments = ("stack", "history", "--stack", target.stack, "--json")
+    try:
+        text = engine.short(found, target, *arguments, "--page-size", str(_ENTRIES))
+    except BotError as error:
+        if _NO_STACK.search(str(error)):
+            return ()
+        raise
+    return tuple(_entry(each) for each in json.loads(text or "[]") or ())
+
+
+def _entry(document: dict[str, Any]) -> Entry:
+    started = _moment(document["startTime"])
+    return Entry(
+        kind=str(document.get("kind", "")),
+        started=started,
+        ended=_moment(document["endTime"]) if document.get("endTime") else started,
+        result=str(document.get("result", "")),
+        message=str(document.get("message") or ""),
+        environment=dict(document.get("environment") or {}),
+        counts=dict(document.get("resourceChanges") or {}),
+    )
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
+def state_version(found: Engine, target: Target) -> str:
+    """Digest of the resources and of what is pending; the same as long as nothing wrote to it.
+
+    Secrets stay as they are encrypted. The manifest is left out: it has the time of an export.
+    Raises BotError.
+    """
+    text = engine.short(found, target, "stack", "export", "--stack", target.stack)
+    deployment = json.loads(text).get("deployment") or {}
+    kept = {key: deployment.get(key) or [] for key in ("resources", "pending_operations")}
+    return digest(json.dumps(kept, sort_keys=True).encode())
+
+
+def digest(content: bytes) -> str:
+    """`sha256:` and the digest in hexadecimal."""
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+def tag(found: Engine, target: Target, name: str) -> str:
+    """A tag of the stack; empty where there is no such tag or stack. Raises BotError."""
+    try:
+        return engine.short(
+            found, target, "stack", "tag", "get", name, "--stack", target.stack
+        ).strip()
+    except BotError as error:
+        if _NO_TAG.search(str(error)):
+            return ""
+        raise
+
+
+def set_tag(found: Engine, target: Target, name: str, value: str) -> None:
+    """Set a tag, or remove it where `value` is empty. At most 256 characters. Raises BotError."""
+    if value:
+        words = ["tag", "set", name, value]
+    elif tag(found, target, name):
+        words = ["tag", "rm", name]
+    else:
+        return
+    engine.short(found, target, "stack", *words, "--stack", target.stack)

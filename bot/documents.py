@@ -1,0 +1,50 @@
+"""Documents in files: read with the key that is wrong, written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from bot.exit_codes import BadInputError
+
+_Document = TypeVar("_Document", bound=BaseModel)
+
+
+def read(file: Path, kind: type[_Document], made_by: str) -> _Document:
+    """A closed document from its file.
+
+    made_by: the command that writes such. Raises BadInputError that names it, the file and the key.
+    """
+    try:
+        return kind.model_validate_json(file.read_bytes())
+    except OSError as error:
+        raise BadInputError(f"{file}: {error.strerror or error}; `{made_by}` writes it") from None
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        # A key that is not ours may hold anything.
+        key = ".".join(map(str, first["loc"])) or "document"
+        shown = key if key.isprintable() and len(key) <= 200 else f"{key[:200]!r}"
+        raise BadInputError(
+            f"{file}: {shown}: {first['msg']}; `{made_by}` writes it anew"
+        ) from None
+
+
+def write(file: Path, text: str, option: str = "--out") -> None:
+    """Write a file whole or not at all, so that nobody reads half of one.
+
+    Raises BadInputError that names the option and the file.
+    """
+    if not file.name:
+        raise BadInputError(f"{option} {file}: name a file, not a folder")
+    part = file.with_name(f"{file.name}.{os.getpid()}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(file)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise BadInputError(
+            f"{option} {file}: {error.strerror or error}: name a file in a folder that is there"
+        ) from None

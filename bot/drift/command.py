@@ -1,0 +1,133 @@
+"""`python -m bot drift`: what is there and not as declared. It reads, and changes nothing."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bot import engine, engine_target, preview, trust_fleet
+from bot.cli import Subparsers
+from bot.engine import Engine
+from bot.engine_process import ending_signals_interrupt
+from bot.engine_target import Target
+from bot.exit_codes import BadInputError
+
+if TYPE_CHECKING:
+    from bot.drift.report import Report, StackDrift
+
+PARALLEL = 4
+REPORT = "drift.json"
+
+
+def add(subparsers: Subparsers) -> None:
+    """Add the command to the parser."""
+    parser = subparsers.add_parser(
+        "drift",
+        help="what is there and not as declared; changes nothing",
+        description="Tracked objects that differ from the state, and objects that nobody declared "
+        "in the platform's namespaces. Exit code 5 when there is drift, 1 when a stack could not "
+        "be looked at.",
+    )
+    chosen = parser.add_mutually_exclusive_group(required=True)
+    chosen.add_argument("--stack", metavar="NAME")
+    chosen.add_argument("--all", action="store_true", help="every stack of fleet.yaml")
+    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help=f"also write {REPORT}, and for each stack NAME.changes.json for `bot comment`",
+    )
+    parser.add_argument(
+        "--parallel",
+        type=_number,
+        default=PARALLEL,
+        metavar="N",
+        help=f"stacks at a time (default {PARALLEL})",
+    )
+    preview.add_timeout(parser)
+    parser.set_defaults(run=run)
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+    return int(text)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command; raises BadInputError for a stack that is none or a folder of no use."""
+    search = engine.FoundMeanwhile()
+    names = trust_fleet.the_fleet().stacks if arguments.all else (arguments.stack,)
+    targets = [engine_target.of(name) for name in names]
+    if arguments.out is not None:
+        _folder(arguments.out)
+    # The models take a while to import, which the other commands need not wait for.
+    from bot.drift import report, text
+
+    stacks = look(search.engine(), targets, arguments.parallel, arguments.timeout)
+    made = report.Report(stacks=tuple(stacks))
+    if arguments.out is not None:
+        _write(made, arguments.out)
+    if arguments.json:
+        sys.stdout.write(f"{json.dumps(report.document(made), indent=2)}\n")
+    else:
+        sys.stdout.write("".join(f"{line}\n" for line in text.lines(made)))
+    return made.exit_code
+
+
+def look(
+    found: Engine, targets: Sequence[Target], parallel: int, timeout: float
+) -> list[StackDrift]:
+    """The drift of each stack in the order given, `parallel` of them at a time.
+
+    An interrupt ends every run of the engine: none of them holds a lock or writes a state.
+    """
+    from bot.drift.check import check
+
+    stop = threading.Event()
+    progress = sys.stderr if len(targets) > 1 else None
+    with ThreadPoolExecutor(max_workers=parallel) as pool, ending_signals_interrupt():
+        waiting: list[Future[StackDrift]] = []
+        try:
+            # One by one: an interrupt between two of them must end those that run.
+            for each in targets:
+                waiting.append(pool.submit(check, found, each, stop, timeout))  # noqa: PERF401
+            for future in as_completed(waiting):
+                if progress:
+                    done = future.result()
+                    progress.write(f"{done.stack}: {done.outcome}\n")
+        except BaseException:
+            stop.set()
+            for future in waiting:
+                future.cancel()
+            raise
+        return [future.result() for future in waiting]
+
+
+def _folder(folder: Path) -> None:
+    """Make the folder before anything is looked at; raises BadInputError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadInputError(f"--out {folder}: {error.strerror}: name a folder") from None
+
+
+def _write(made: Report, folder: Path) -> None:
+    from bot.drift import report
+    from bot.drift.as_changes import changes
+
+    texts = {REPORT: json.dumps(report.document(made), indent=2)}
+    for each in made.stacks:
+        texts[f"{each.stack}.changes.json"] = changes(each).model_dump_json(indent=2)
+    try:
+        for name, text in texts.items():
+            (folder / name).write_text(f"{text}\n", encoding="utf-8")
+    except OSError as error:
+        raise BadInputError(f"--out {folder}: {error.strerror}: name a folder") from None

@@ -1,0 +1,38 @@
+"""Change sets in a folder, one file per stack, for `bot comment`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from bot import documents
+from bot.changes.model import ChangeSet
+from bot.exit_codes import BadInputError
+
+SUFFIX = ".changes.json"
+
+
+def clear(folder: Path) -> None:
+    """Remove what an earlier run left, so that nobody takes it for the result of one that fails.
+
+    Raises BadInputError where that is not possible.
+    """
+    try:
+        for old in folder.glob(f"*{SUFFIX}"):
+            old.unlink()
+    except OSError as error:
+        raise BadInputError(f"--out {folder}: {error.strerror}") from None
+
+
+def write(sets: Sequence[ChangeSet], folder: Path) -> None:
+    """Write `<stack>.changes.json` for each.
+
+    Raises BadInputError where the folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for changes in sets:
+            file = folder / f"{changes.stack}{SUFFIX}"
+            documents.write(file, changes.model_dump_json(indent=2))
+    except OSError as error:
+        raise BadInputError(f"--out {folder}: {error.strerror}") from None

@@ -1,0 +1,83 @@
+"""Questions to a Prometheus, by its HTTP API.
+
+Follows https://prometheus.io/docs/prometheus/latest/querying/api/ (instant queries).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http.client import HTTPException
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from bot.exit_codes import BotError
+
+SECONDS = 30.0
+_MOST_BYTES = 64 * 2**20
+
+
+class PrometheusError(BotError):
+    """A Prometheus does not answer, or refuses; says which and what it said."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One series of an answer: its labels and its value now; never NaN."""
+
+    labels: Mapping[str, str]
+    value: float
+
+
+@dataclass(frozen=True)
+class Prometheus:
+    """A Prometheus at an address such as `http://prometheus.monitoring:9090`, or with a path."""
+
+    url: str
+
+    def query(self, expression: str) -> list[Sample]:
+        """The series of an instant query, without those that are no number.
+
+        Nothing is NaN here: 0/0 is no traffic, which is no answer. Raises PrometheusError.
+        """
+        document = self._get("/api/v1/query", {"query": expression})
+        try:
+            if document["status"] != "success" or document["data"]["resultType"] != "vector":
+                raise PrometheusError(f"{self._shown}: {document.get('error') or 'no vector'}")
+            samples = [
+                Sample(dict(each["metric"]), float(each["value"][1]))
+                for each in document["data"]["result"]
+            ]
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError):
+            raise PrometheusError(f"{self._shown}: no answer of a Prometheus") from None
+        return [each for each in samples if not math.isnan(each.value)]
+
+    @property
+    def _shown(self) -> str:
+        return f"Prometheus {self.url}"
+
+    def _get(self, path: str, query: Mapping[str, str]) -> Any:
+        if urlsplit(self.url).scheme not in ("http", "https"):
+            raise PrometheusError(f"{self._shown}: is no http or https address")
+        address = f"{self.url.rstrip('/')}{path}?{urlencode(query)}"
+        try:
+            with urllib.request.urlopen(address, timeout=SECONDS) as answer:  # noqa: S310
+                return json.loads(answer.read(_MOST_BYTES))
+        except urllib.error.HTTPError as error:
+            with error:
+                raise PrometheusError(f"{self._shown}: {_said(error)}") from None
+        except (OSError, HTTPException, ValueError) as error:
+            reason = getattr(error, "reason", None) or error
+            raise PrometheusError(f"{self._shown}: {reason or type(error).__name__}") from None
+
+
+def _said(error: urllib.error.HTTPError) -> str:
+    """What a refusal says: Prometheus explains a faulty query in its body."""
+    try:
+        return str(json.loads(error.read(4096))["error"])
+    except (ValueError, KeyError, TypeError, OSError):
+        return f"status {error.code}"

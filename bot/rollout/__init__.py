@@ -1,0 +1,1 @@
+"""How far the namespaces of a cluster are in the mesh, and what comes next."""

@@ -1,0 +1,122 @@
+"""The words and documents of the rollout commands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from bot.rollout import step as steps
+from bot.rollout.check import Verdict
+from bot.rollout.model import Seen, Standing
+from bot.rollout.step import Step
+
+_SHOWN = 5  # restarts of a namespace; --json has all
+
+
+def status_lines(found: Sequence[Standing], seen: Seen) -> list[str]:
+    """A table, and below it what has to restart and what a human has to do."""
+    if not found:
+        return ["no namespace of workloads, and no plan"]
+    rows = [("NAMESPACE", "WAVE", "STATE", "PODS", "MESH", "PROXY", "DEFAULT POLICY", "SIDECAR")]
+    for each in found:
+        sidecar = "" if not each.meshed else "native" if each.native else "container"
+        pods = f"{each.meshed}/{each.pods}"
+        versions, policies = ",".join(each.versions), ",".join(each.policies)
+        rows.append(
+            (each.namespace, each.wave, each.state, pods, each.mesh, versions, policies, sidecar)
+        )
+    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+    for each in found:
+        lines += [f"{each.namespace}: {note}" for note in each.notes]
+        for restart in each.restarts[:_SHOWN]:
+            lines.append(f"{each.namespace}: {restart.pod.name} has to restart: {restart.why}")
+        if len(each.restarts) > _SHOWN:
+            lines.append(f"{each.namespace}: and {len(each.restarts) - _SHOWN} more")
+    failed = {name: count for name, count in sorted(seen.failures.items()) if count}
+    lines += [f"{name}: the injector failed {count} times lately" for name, count in failed.items()]
+    return lines
+
+
+def status_document(found: Sequence[Standing], seen: Seen) -> dict[str, Any]:
+    """The same for programs; every pod that has to restart is in it."""
+    return {
+        "controlPlane": seen.version,
+        "namespaces": [
+            {
+                "name": each.namespace,
+                "wave": each.wave,
+                "state": each.state,
+                "mesh": each.mesh,
+                "meshedPods": each.meshed,
+                "pods": each.pods,
+                "proxyVersions": list(each.versions),
+                "defaultPolicies": list(each.policies),
+                "nativeSidecar": each.native,
+                "restarts": [
+                    {"pod": r.pod.name, "workload": str(r.pod.owner), "why": r.why}
+                    for r in each.restarts
+                ],
+                "notes": list(each.notes),
+            }
+            for each in found
+        ],
+        "injectorFailures": dict(sorted(seen.failures.items())),
+    }
+
+
+def step_lines(step: Step, stack: str) -> list[str]:
+    """The change of the stack file, and what to type then."""
+    place = f"in linkerd-platform:rollout, waves, item {step.index + 1} ({step.wave.name})"
+    restart = f"#   python -m bot rollout restart --stack {stack} --namespace"
+    return [
+        f"# Pulumi.{stack}.yaml: {place} becomes",
+        *steps.edit(step).splitlines(),
+        "# then",
+        f"#   python -m bot rollout check --stack {stack}{_options(step)}",
+        f"#   python -m bot preview --stack {stack}",
+        f"#   python -m bot up --stack {stack}",
+        *(f"{restart} {name} --yes" for name in step.names),
+    ]
+
+
+def _options(step: Step) -> str:
+    back = "" if step.forward else " --back"
+    return f"{back} --wave {step.wave.name} --state {step.state}"
+
+
+def step_document(step: Step, stack: str) -> dict[str, Any]:
+    """The same for programs."""
+    return {
+        "file": f"Pulumi.{stack}.yaml",
+        "key": f"linkerd-platform:rollout.waves[{step.index}]",
+        "wave": steps.document(step),
+        "found": list(step.found),
+    }
+
+
+def verdict_lines(verdict: Verdict) -> list[str]:
+    """The verdict first, then why."""
+    step = verdict.step
+    what = f"wave {step.wave.name}: {step.wave.state} to {step.state}"
+    head = f"{what}: {'safe' if verdict.safe else 'not safe'}"
+    return [
+        head,
+        *(f"against: {text}" for text in verdict.against),
+        *(f"note: {text}" for text in verdict.remarks),
+    ]
+
+
+def verdict_document(verdict: Verdict) -> dict[str, Any]:
+    """The same for programs."""
+    return {
+        "wave": verdict.step.wave.name,
+        "from": verdict.step.wave.state,
+        "to": verdict.step.state,
+        "safe": verdict.safe,
+        "against": list(verdict.against),
+        "remarks": list(verdict.remarks),
+    }

@@ -1,0 +1,155 @@
+"""What a rule is, and what rules are made from.
+
+Follows https://prometheus.io/docs/prometheus/latest/configuration/alerting_rules/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from components.base import Args
+
+Severity = Literal["critical", "warning", "info"]
+PREFIX = "linkerd_platform"
+
+
+class Workload(Args):
+    """A workload by its kind and name, such as `Deployment` `legacy`."""
+
+    kind: str
+    name: str
+
+
+class Meshed(Args):
+    """A namespace whose every pod is in the mesh, and its workloads that are not."""
+
+    name: str
+    opt_out: tuple[Workload, ...] = ()
+
+
+class Thresholds(Args):
+    """When an alert fires; times in seconds. docs/config.md tells each."""
+
+    anchor_warning: int
+    anchor_critical: int
+    issuer_left: int
+    renewal_overdue: int
+    issuer_reload: int
+    webhook_left: int
+    leaf_left: int
+    leaf_refresh_errors: int
+    not_ready: int
+    secret_errors: int
+    sync_errors: int
+    quorum: int
+    injector_rejections: int
+    unmeshed: int
+    old_proxies: int
+    denials: int
+    audit_hits: int
+    rate_limited: int
+    no_ready_endpoint: int
+    gateway_down: int
+
+
+class Objective(Args):
+    """The service level objective of a workload, or of all without `namespace` and `workload`.
+
+    `success` and `fast` are fractions, such as 0.999; `latency` is in milliseconds, and a bucket
+    of the proxy's histogram.
+    """
+
+    success: float
+    latency: int
+    fast: float
+    namespace: str = ""
+    workload: str = ""
+
+
+class Objectives(Args):
+    """The objective of all workloads, and of some; below `least_requests` an hour none counts."""
+
+    default: Objective
+    workloads: tuple[Objective, ...] = ()
+    least_requests: int
+
+
+class Setting(Args):
+    """All that the rules depend on."""
+
+    thresholds: Thresholds
+    objectives: Objectives
+    meshed: tuple[Meshed, ...]
+
+
+@dataclass(frozen=True)
+class Alert:
+    """One alerting rule.
+
+    `for_` is in seconds. `namespace` goes into the labels of an alert whose series have none:
+    an Alertmanager routes by it. `page` is the runbook below docs/runbooks/alerts/.
+    """
+
+    name: str
+    expr: str
+    severity: Severity
+    summary: str
+    description: str
+    page: str
+    for_: int = 0
+    namespace: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Record:
+    """One recording rule."""
+
+    name: str
+    expr: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Rules that are evaluated one after another, every `interval` seconds."""
+
+    name: str
+    rules: Sequence[Alert | Record]
+    interval: int = 30
+
+
+def duration(seconds: int) -> str:
+    """A time as Prometheus writes it, such as `1h30m`; `0s` for none."""
+    parts = []
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
+        count, seconds = divmod(seconds, size)
+        if count:
+            parts.append(f"{count}{unit}")
+    return "".join(parts) or "0s"
+
+
+def either(names: Sequence[str]) -> str:
+    """A regular expression that matches each of these names and nothing else."""
+    return "|".join(names)
+
+
+def rule(each: Alert | Record, base: Mapping[str, str], runbooks: str) -> dict[str, Any]:
+    """The rule as Prometheus reads it; `base` are labels that every alert has."""
+    if isinstance(each, Record):
+        made: dict[str, Any] = {"record": each.name, "expr": each.expr}
+        return made | ({"labels": dict(each.labels)} if each.labels else {})
+    own = {"namespace": each.namespace} if each.namespace else {}
+    return {
+        "alert": each.name,
+        "expr": each.expr,
+        **({"for": duration(each.for_)} if each.for_ else {}),
+        "labels": {"severity": each.severity, **base, **own, **each.labels},
+        "annotations": {
+            "summary": each.summary,
+            "description": each.description,
+            "runbook_url": f"{runbooks.rstrip('/')}/{each.page}.md#{each.name.lower()}",
+        },
+    }

@@ -1,0 +1,102 @@
+"""No private key passes through the engine: it would stay in the state for good."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from policies.model import Context, Subject
+from policies.values import SECRET, mapping, strings, value
+
+# With the first line of its content: documentation that names the header is no key.
+_PEM = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----\s*[A-Za-z0-9+/=:,\- ]{8}")
+_PEM_HEADER = "PRIVATE KEY-----"
+# `-----BEGIN` in base64, the way a Secret holds a PEM.
+_ENCODED = "LS0tLS1CRUdJTi"
+_ENCODED_TEXT = re.compile(rf"{_ENCODED}[A-Za-z0-9+/=\s]*")
+# Names under which Secrets hold keys: tls.key, ca-key.pem, id_ed25519.
+_KEY_NAME = re.compile(r"(^|[._-])(key|key\.pem|id_(rsa|dsa|ecdsa|ed25519))$", re.IGNORECASE)
+_TLS = "kubernetes.io/tls"
+_CRD = "CustomResourceDefinition"
+_CHARTS = "kubernetes:helm.sh/"
+# Names of entries, which look like secrets by the name of their field: they refer to one.
+_REFERS = "external-secrets.io/"
+_NAMES_OF_ENTRIES = ("secretKey",)
+# What makes a key and hands it back as an output, whatever it is asked.
+_RETURNS_KEY = frozenset(
+    {
+        "tls:index/privateKey:PrivateKey",
+        "vault:pkiSecret/secretBackendCert:SecretBackendCert",
+    }
+)
+# What hands its key back when its `type` says so.
+_MAY_RETURN_KEY = frozenset(
+    {
+        "vault:pkiSecret/secretBackendRootCert:SecretBackendRootCert",
+        "vault:pkiSecret/secretBackendIntermediateCertRequest:SecretBackendIntermediateCertRequest",
+    }
+)
+
+
+def no_private_key(subject: Subject, context: Context) -> Iterator[str]:  # noqa: ARG001
+    """A private key in an input, or a resource that hands one back."""
+    if subject.kind == _CRD:
+        return  # its texts are documentation
+    yield from (f"{path} holds a private key" for path in _in_texts(subject.props))
+    if subject.is_object and subject.kind == "Secret":
+        yield from _in_secret(subject)
+    elif subject.is_object or subject.type.startswith(_CHARTS):
+        yield from (
+            f"{path} is masked: a private key, or a secret that belongs into a Secret"
+            for path in _hidden(subject)
+        )
+    if subject.type in _RETURNS_KEY:
+        yield "hands its private key back to the engine"
+    if subject.type in _MAY_RETURN_KEY and value(subject.props, "type") == "exported":
+        yield "is of type 'exported', so Vault hands its private key back to the engine"
+
+
+def _hidden(subject: Subject) -> Iterator[str]:
+    """What was masked before it got here, as plans and change sets mask every key."""
+    by_name = _NAMES_OF_ENTRIES if _REFERS in subject.type else ()
+    for path, text in strings(subject.props):
+        if SECRET in text and path.rpartition(".")[2] not in by_name:
+            yield path
+
+
+def _in_texts(props: Any) -> Iterator[str]:
+    # One pass in C over the whole rules out nearly everything.
+    whole = json.dumps(props, default=str)
+    if _PEM_HEADER in whole or _ENCODED in whole:
+        for path, text in strings(props):
+            if _PEM.search(text) or any(_PEM.search(each) for each in _decoded(text)):
+                yield path
+
+
+def _decoded(text: str) -> Iterator[str]:
+    for found in _ENCODED_TEXT.findall(text):
+        bare = "".join(found.split()).rstrip("=")
+        bare = bare[: len(bare) - (len(bare) % 4 == 1)]
+        try:
+            plain = base64.b64decode(bare + "=" * (-len(bare) % 4))
+        except binascii.Error:
+            continue
+        yield plain.decode("utf-8", "replace")
+
+
+def _in_secret(subject: Subject) -> Iterator[str]:
+    """Entries that are keys by their name: their values are masked, or only known later."""
+    for part in ("data", "stringData"):
+        if subject.props.get(part) == SECRET and value(subject.props, "type") == _TLS:
+            yield f"is a Secret of type {_TLS}"
+            continue
+        entries = mapping(subject.props, part)
+        yield from (
+            f"{part}.{name} is where a private key goes"
+            for name, content in entries.items()
+            if content and _KEY_NAME.search(str(name))
+        )

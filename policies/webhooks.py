@@ -1,0 +1,35 @@
+"""What happens to a request while a webhook of Linkerd's does not answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from policies.model import Context, Subject, objects
+from policies.values import items, value
+
+INJECTOR = "linkerd-proxy-injector-webhook-config"
+_VALIDATORS = frozenset(
+    {"linkerd-sp-validator-webhook-config", "linkerd-policy-validator-webhook-config"}
+)
+_KINDS = ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
+
+
+def webhook_failure_policy(subject: Subject, context: Context) -> Iterator[str]:
+    """As the stack file says; and `Fail` for the injector in production.
+
+    With `Ignore` a pod that starts while the injector is away runs outside the mesh, in plain
+    text, and nobody is told.
+    """
+    for each in objects([subject], *_KINDS):
+        if each.object_name != INJECTOR and each.object_name not in _VALIDATORS:
+            continue
+        for number, hook in enumerate(items(each.props, "webhooks")):
+            # The API server's default is Fail.
+            policy = value(hook, "failurePolicy") or "Fail"
+            if policy != context.failure_policy:
+                yield (
+                    f"webhooks[{number}].failurePolicy is {policy}, and the stack file says "
+                    f"{context.failure_policy}"
+                )
+            if context.production and each.object_name == INJECTOR and policy != "Fail":
+                yield f"webhooks[{number}].failurePolicy is {policy}, and production needs Fail"

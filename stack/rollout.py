@@ -1,0 +1,59 @@
+"""Look-ups in the rollout plan, for the rules, the program and the bot alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from components.names import CERT_MANAGER, EXTERNAL_SECRETS
+from stack.config import StackConfig
+from stack.config_rollout import Wave, WaveNamespace
+
+# What must run before the mesh does, or below it: a proxy there would wait for itself.
+NEVER = frozenset(
+    {
+        "kube-node-lease",
+        "kube-public",
+        "kube-system",
+        "vault",
+        CERT_MANAGER,
+        EXTERNAL_SECRETS,
+    }
+)
+
+
+def named(config: StackConfig) -> Iterator[tuple[Wave, WaveNamespace]]:
+    """Every namespace that the plan names, with its wave, in the order of adoption."""
+    for wave in config.rollout.waves:
+        for namespace in wave.namespaces:
+            yield wave, namespace
+
+
+def waves_by_namespace(config: StackConfig) -> dict[str, Wave]:
+    """The wave of each namespace that the plan names."""
+    return {namespace.name: wave for wave, namespace in named(config)}
+
+
+def forbidden(config: StackConfig, namespace: str) -> str | None:
+    """Why a namespace must never be meshed by the plan; None where it may."""
+    if namespace in NEVER:
+        return "runs what the mesh itself needs"
+    if namespace == "linkerd" or namespace.startswith("linkerd-"):
+        return "is Linkerd's own, which decides about its proxies itself"
+    if namespace == monitoring(config):
+        return "has the Prometheus of viz.prometheusUrl, which must see the mesh from outside"
+    if namespace in config.rollout.never:
+        return "is in rollout.never"
+    return None
+
+
+def monitoring(config: StackConfig) -> str | None:
+    """The namespace of viz's external Prometheus; None where it is outside the cluster.
+
+    A Service is reached as `<name>.<namespace>` or `<name>.<namespace>.svc.<cluster domain>`:
+    https://kubernetes.io/docs/concepts/services-networking/dns-pod-service/
+    """
+    host = urlsplit(config.viz.prometheus_url or "").hostname or ""
+    parts = host.split(".")
+    in_cluster = len(parts) == 2 or (len(parts) > 2 and parts[2] == "svc")
+    return parts[1] if in_cluster else None

@@ -1,0 +1,121 @@
+"""A real Prometheus that scrapes counters as proxies have them, from an exporter of ours."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from bot.prometheus import Prometheus, PrometheusError
+from tests.e2e.identity_process import free_ports
+
+_TTL_SECONDS, _READY_SECONDS = 600, 60.0
+Labels = Mapping[str, str]
+
+
+def missing() -> str | None:
+    """Why no Prometheus can be run here; None when one can."""
+    return None if shutil.which("prometheus") else "prometheus is not on PATH"
+
+
+class Exporter:
+    """Counters by name and labels; what is served is what they are at the moment."""
+
+    def __init__(self) -> None:
+        self.counters: dict[tuple[str, tuple[tuple[str, str], ...]], int] = {}
+
+    def count(self, name: str, labels: Labels, by: int = 1) -> None:
+        """Add to a counter."""
+        key = (name, tuple(sorted(labels.items())))
+        self.counters[key] = self.counters.get(key, 0) + by
+
+    def text(self) -> bytes:
+        """The exposition format."""
+        lines = []
+        for (name, labels), value in list(self.counters.items()):
+            inside = ",".join(f"{key}={json.dumps(text)}" for key, text in labels)
+            lines.append(f"{name}{{{inside}}} {value}")
+        return ("\n".join(lines) + "\n").encode()
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[tuple[Exporter, Prometheus]]:
+    """The exporter and the Prometheus, on loopback; both end with the block."""
+    exporter = Exporter()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            body = exporter.text()
+            self.send_response(200)
+            self.send_header("Content-Type", "text/plain; version=0.0.4")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            """Nothing on the screen."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    (port,) = free_ports(1)
+    target = {"targets": [f"127.0.0.1:{server.server_port}"]}
+    scrape = {"job_name": "linkerd-proxy", "honor_labels": True, "static_configs": [target]}
+    config = {"global": {"scrape_interval": "1s"}, "scrape_configs": [scrape]}
+    (folder / "prometheus.yml").write_text(json.dumps(config))
+    with (folder / "prometheus.log").open("wb") as log:
+        process = subprocess.Popen(
+            [
+                *("timeout", str(_TTL_SECONDS), "prometheus"),
+                f"--config.file={folder / 'prometheus.yml'}",
+                f"--storage.tsdb.path={folder / 'data'}",
+                f"--web.listen-address=127.0.0.1:{port}",
+            ],
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        url = f"http://127.0.0.1:{port}"
+        _wait_ready(url, folder / "prometheus.log")
+        yield exporter, Prometheus(url)
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+        server.shutdown()
+        server.server_close()
+        thread.join(timeout=5)
+
+
+def _wait_ready(url: str, log: Path) -> None:
+    deadline = time.monotonic() + _READY_SECONDS
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    while True:
+        try:
+            with opener.open(f"{url}/-/ready", timeout=2):
+                return
+        except OSError:
+            assert time.monotonic() < deadline, log.read_text()[-2000:]
+            time.sleep(0.2)
+
+
+def wait_scraped(prometheus: Prometheus, exporter: Exporter) -> None:
+    """Until Prometheus has every counter at its present value."""
+    deadline = time.monotonic() + _READY_SECONDS
+    for (name, labels), value in list(exporter.counters.items()):
+        selector = ",".join(f"{key}={json.dumps(text)}" for key, text in labels)
+        while True:
+            try:
+                found = [each.value for each in prometheus.query(f"{name}{{{selector}}}")]
+            except PrometheusError:
+                found = []
+            if found == [float(value)]:
+                break
+            assert time.monotonic() < deadline, (name, labels, found)
+            time.sleep(0.2)

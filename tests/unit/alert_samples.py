@@ -1,0 +1,69 @@
+"""Arguments of the alerts, as a staging stack with defaults has them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from components.alert_rules.model import (
+    Meshed,
+    Objective,
+    Objectives,
+    Setting,
+    Thresholds,
+    Workload,
+)
+from components.alerts import AlertsArgs
+from stack.config_observability import Thresholds as Defaults
+from stack.values import Duration
+
+# 200 days after the start of promtool's clock.
+ANCHOR_END = "1970-07-20T00:00:00+00:00"
+RUNBOOKS = "https://runbooks.example.com/alerts"
+
+
+def thresholds() -> Thresholds:
+    """The defaults of a stack file, with three replicas of the control plane."""
+    section = Defaults()
+    values = {name: getattr(section, name) for name in Defaults.model_fields}
+    plain = {k: v.seconds if isinstance(v, Duration) else v for k, v in values.items()}
+    return Thresholds(**{**plain, "quorum": 2})
+
+
+def setting() -> Setting:
+    """One namespace in the mesh, and one workload with objectives of its own."""
+    return Setting(
+        thresholds=thresholds(),
+        objectives=Objectives(
+            default=Objective(success=0.999, latency=1000, fast=0.99),
+            workloads=(
+                Objective(namespace="shop", workload="db", success=0.95, latency=100, fast=0.9),
+            ),
+            least_requests=100,
+        ),
+        meshed=(
+            Meshed(name="linkerd-viz"),
+            Meshed(
+                name="shop",
+                opt_out=(
+                    Workload(kind="Deployment", name="legacy"),
+                    Workload(kind="CronJob", name="backup"),
+                    Workload(kind="StatefulSet", name="old"),
+                ),
+            ),
+        ),
+    )
+
+
+def alerts_args(**changes: Any) -> AlertsArgs:
+    """Arguments of `Alerts`, some of them changed."""
+    made: dict[str, Any] = {
+        "form": "prometheus-rule",
+        "namespace": "linkerd",
+        "labels": {"release": "prometheus"},
+        "runbooks": RUNBOOKS,
+        "cluster": "test",
+        "environment": "staging",
+        "disabled": (),
+        "setting": setting(),
+    }
+    return AlertsArgs(**{**made, **changes})

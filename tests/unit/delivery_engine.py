@@ -1,0 +1,113 @@
+"""An engine without a process, whose backend is `backend.json`: for tests of whole commands.
+
+`plan` there is what would change, by name and operation. An update writes it into the state, step
+by step; with `die` it is killed after the first step, with `locked` somebody else has the lock
+that many times.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from bot import engine
+from bot.engine import Engine, Result
+from bot.engine_errors import Lock
+from bot.engine_events import Ledger
+from bot.engine_process import Ending
+from bot.engine_target import Target
+from bot.exit_codes import BotError
+
+# Below the trust anchor, and no mount: the policies have a word on those.
+_URN = (
+    "urn:pulumi:trust::linkerd-platform::linkerd-platform:trust:TrustAnchor$"
+    "vault:index/policy:Policy::"
+)
+_COMMAND = Engine("pulumi", "v3.260.0")
+
+
+def use(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let every command have this engine."""
+    monkeypatch.setattr(engine, "find", lambda: _COMMAND)
+    monkeypatch.setattr(engine, "short", _short)
+    monkeypatch.setattr(engine, "run", _run)
+
+
+def _read(target: Target) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((target.project_dir / "backend.json").read_text())
+    return found
+
+
+def _write(target: Target, data: dict[str, Any]) -> None:
+    (target.project_dir / "backend.json").write_text(json.dumps(data))
+
+
+def _short(_engine: Engine, target: Target, *words: str) -> str:
+    data = _read(target)
+    tags = data.setdefault("tags", {})
+    if words[:2] == ("stack", "history"):
+        return json.dumps(data.get("history", []))
+    if words[:2] == ("stack", "export"):
+        return json.dumps({"deployment": data.get("state", {})})
+    if words[:3] == ("stack", "tag", "get"):
+        if words[3] not in tags:
+            raise BotError(f"pulumi stack tag: stack tag '{words[3]}' not found")
+        return f"{tags[words[3]]}\n"
+    if words[:3] == ("stack", "tag", "set"):
+        tags[words[3]] = words[4]
+    elif words[:3] == ("stack", "tag", "rm"):
+        del tags[words[3]]
+    else:
+        raise AssertionError(words)
+    _write(target, data)
+    return ""
+
+
+def _run(_engine: Engine, target: Target, operation: str, *flags: str, **_more: object) -> Result:
+    data, ledger = _read(target), Ledger()
+    data.setdefault("calls", []).append([operation, *flags])
+    _write(target, data)
+    if operation == "up" and data.get("locked"):
+        data["locked"] -= 1
+        _write(target, data)
+        locks = [Lock("eve", "elsewhere", 7, 60.0)]
+        return Result(operation, target, ledger, Ending(255, "finished"), ["locked"], locks)
+    for name, op in data.get("plan", {}).items():
+        _step(ledger, "resourcePreEvent", name, op)
+        if operation == "up":
+            data.setdefault("state", {}).setdefault("resources", []).append({name: op})
+            _write(target, data)
+            if data.get("die"):
+                return Result(operation, target, ledger, Ending(-9, "finished"))
+        _step(ledger, "resOutputsEvent", name, op)
+    counts = dict.fromkeys(data.get("plan", {}).values(), 1)
+    ledger.add(
+        {"summaryEvent": {"result": "succeeded", "durationSeconds": 1, "resourceChanges": counts}}
+    )
+    if operation == "up":
+        _applied(target, data, flags[flags.index("--message") + 1])
+    return Result(operation, target, ledger, Ending(0, "finished"))
+
+
+def _step(ledger: Ledger, event: str, name: str, op: str) -> None:
+    urn = f"{_URN}{name}"
+    state = {"urn": urn, "type": "vault:index/policy:Policy", "parent": "", "custom": True}
+    metadata = {"op": op, "urn": urn, "type": state["type"], "old": None, "new": state}
+    ledger.add({event: {"metadata": metadata}})
+
+
+def _applied(target: Target, data: dict[str, Any], message: str) -> None:
+    entry = {
+        "kind": "update",
+        "startTime": "2026-11-21T10:00:00Z",
+        "endTime": "2026-11-21T10:00:09Z",
+        "message": message,
+        "result": "succeeded",
+        "environment": {},
+        "resourceChanges": {},
+    }
+    data["history"] = [entry, *data.get("history", [])]
+    data["plan"] = {}
+    _write(target, data)

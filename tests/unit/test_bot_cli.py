@@ -1,0 +1,45 @@
+"""The dispatcher: each command by its name, and no other imported for it."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import subprocess
+import sys
+
+import pytest
+
+from bot import cli
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_a_module_adds_the_command_it_is_listed_for(name: str) -> None:
+    """A name that leads to another command's module would be called unknown by its own parser."""
+    made = argparse.ArgumentParser().add_subparsers()
+    importlib.import_module(cli.COMMANDS[name]).add(made)
+    assert list(made.choices) == [name]
+
+
+def test_a_named_command_imports_no_other() -> None:
+    """All of them together cost each preview half a second."""
+    code = (
+        "import sys; from bot import cli\n"
+        "try: cli.main(['comment', '--help'])\n"
+        "except SystemExit: pass\n"
+        "print(sorted(set(cli.COMMANDS.values()) & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "['bot.comments.command']"
+
+
+def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a name, or with one that is none, all of them are offered."""
+    with pytest.raises(SystemExit):
+        cli.main(["--help"])
+    said = capsys.readouterr().out
+    assert all(name in said for name in cli.COMMANDS)
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["previw"])
+    assert ended.value.code == 2

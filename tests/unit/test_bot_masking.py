@@ -1,0 +1,144 @@
+"""The belt: no secret in a comment, even where the change set has one in clear."""
+
+from __future__ import annotations
+
+import base64
+import json
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
+from bot.changes.model import ChangeSet, Field, Op
+from bot.comments.render import render
+from bot.masking import masked, masked_value
+from tests.unit import comment_samples as samples
+from tests.unit.secrecy import found_in
+
+
+def _key(made: object, form: str, coding: str) -> bytes:
+    return made.private_bytes(  # type: ignore[attr-defined]
+        getattr(serialization.Encoding, coding),
+        getattr(serialization.PrivateFormat, form),
+        serialization.NoEncryption(),
+    )
+
+
+def secrets() -> dict[str, str]:
+    """One of each kind, made here and now."""
+    curve = ec.generate_private_key(ec.SECP256R1())
+    keys = {"ec": curve, "ed25519": ed25519.Ed25519PrivateKey.generate()}
+    keys["rsa"] = rsa.generate_private_key(65537, 2048)  # type: ignore[assignment]
+    made = {}
+    for name, key in keys.items():
+        made[f"{name} pkcs8"] = _key(key, "PKCS8", "PEM").decode()
+        made[f"{name} pkcs8 der"] = base64.b64encode(_key(key, "PKCS8", "DER")).decode()
+    for name in ("ec", "rsa"):
+        made[f"{name} old"] = _key(keys[name], "TraditionalOpenSSL", "PEM").decode()
+        der = _key(keys[name], "TraditionalOpenSSL", "DER")
+        made[f"{name} old der"] = base64.b64encode(der).decode()
+    made["in base64"] = base64.b64encode(made["ec pkcs8"].encode()).decode()
+    made["twice in base64"] = base64.b64encode(made["in base64"].encode()).decode()
+    made["in json"] = json.dumps({"tls.key": made["rsa old"]})
+    made["cut at its end"] = made["rsa pkcs8"][:300]
+    made["Vault"] = "hvs." + "CAESI" * 6
+    made["Vault batch"] = "hvb." + "AAAAA" * 6
+    made["web token"] = ".".join("eyJ" + "hbGciOiJSUzI1" * 2 for _ in range(3))
+    made["GitHub"] = "ghp_" + "a1B2" * 9
+    made["engine"] = "pul-" + "0f" * 20
+    made["address"] = "https://admin:correct-horse@vault.example/v1"
+    made["header"] = "Authorization: Bearer " + "a1b2c3" * 5
+    return made
+
+
+SECRETS = secrets()
+
+
+def essence(secret: str) -> str:
+    """The part that must not be seen."""
+    if secret.startswith("https"):
+        return "correct-horse"
+    lines = [line for line in secret.replace("\\n", "\n").splitlines() if "-----" not in line]
+    return max(lines, key=len).rpartition(" ")[2][:60]
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_a_secret_is_masked_by_its_look(name: str) -> None:
+    secret = SECRETS[name]
+    told = masked(f"before {secret} after")
+    assert essence(secret) not in told
+    assert "[secret]" in told
+    assert told.startswith("before ")
+
+
+@pytest.mark.parametrize("before", ["", "a", "ab", "abc"])
+def test_a_coded_key_is_found_wherever_it_begins(before: str) -> None:
+    """Nothing says that base64 begins at the first character of a word."""
+    assert masked(f"{before}{SECRETS['in base64']}") == "[secret]"
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_no_place_of_a_comment_shows_one(name: str) -> None:
+    """Values, names, errors, reasons: whatever a program or a server put there."""
+    secret = SECRETS[name]
+    one = samples.change(
+        "ConfigMap", "ns/x", Op.UPDATE,
+        Field(path="data.a", before="x", after=secret),
+        Field(path="data.b", before=f"x\n{secret}\ny", after=f"x\n{secret}z\ny"),
+        Field(path="data.c", before={"deep": [secret]}),
+    )  # fmt: skip
+    new = samples.change("ConfigMap", "ns/y", Op.CREATE, content={"data": {"a": [secret]}})
+    changes = ChangeSet(
+        stack="production", source="preview", changes=(one, new),
+        errors=(f"failed: {secret}",), doubts=(secret,), warnings=(secret,),
+    )  # fmt: skip
+    found = (samples.finding(samples.Level.HIGH, f"because {secret}", one),)
+    for part in render(changes, found, samples.impact(denied=(secret,)), samples.RUN):
+        assert essence(secret) not in part
+        assert not found_in(part)
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "value", "told"),
+    [
+        ("Secret", ("data", "password"), "aGk=", "[secret]"),
+        ("Secret", ("data",), {"a": "aGk=", "b": "x"}, {"a": "[secret]", "b": "[secret]"}),
+        ("Secret", ("stringData", "x"), "hi", "[secret]"),
+        ("Secret", ("metadata", "name"), "webhook-tls", "webhook-tls"),
+        ("Secret", ("type",), "kubernetes.io/tls", "kubernetes.io/tls"),
+        ("SecretV2", ("dataJson",), '{"a": "hi"}', "[secret]"),
+        ("ConfigMap", ("data", "password"), "hi", "[secret]"),
+        ("ConfigMap", ("data", "clientSecret"), "hi", "[secret]"),
+        ("Deployment", ("spec", "secretName"), "linkerd-identity-issuer", None),
+        ("Deployment", ("spec", "automountServiceAccountToken"), False, None),
+        ("ConfigMap", ("data", "token"), None, None),
+        ("ConfigMap", ("data", "x"), "[known after apply]", None),
+    ],
+)
+def test_a_secret_is_masked_by_where_it_stands(
+    kind: str, path: tuple[str, ...], value: object, told: object
+) -> None:
+    """`hi` is a password where a password stands; names of Secrets are no secrets."""
+    assert masked_value(kind, path, value) == (value if told is None else told)
+
+
+def test_the_copy_that_kubectl_keeps_of_a_secret_is_masked() -> None:
+    key = "kubectl.kubernetes.io/last-applied-configuration"
+    value = {"metadata": {"annotations": {key: '{"data": {"password": "aGk="}}'}}}
+    assert "aGk=" not in str(masked_value("Secret", (), value))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "cr.l5d.io/linkerd/controller:edge-26.11.2",
+        "basic authentication",
+        "https://vault.example:8200/v1/pki",
+        "-----BEGIN CERTIFICATE-----\nMIIBjTCCATOgAwIBAgIRAKYv\n-----END CERTIFICATE-----",
+        "sha256:" + "0123456789abcdef" * 4,
+        "s.example.com",
+    ],
+)
+def test_what_is_no_secret_stays(text: str) -> None:
+    """A comment in which everything is masked tells nothing."""
+    assert masked(text) == text

@@ -1,0 +1,64 @@
+"""Questions to a Prometheus, against a small server on loopback."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.prometheus import Prometheus, PrometheusError
+from tests.unit.fake_prometheus import fake_prometheus, vector
+
+
+def test_a_series_has_labels_and_a_value() -> None:
+    """A namespace is told by its label."""
+    with fake_prometheus(lambda query: vector((query, "0.5"))) as url:
+        (found,) = Prometheus(f"{url}/").query("up")
+    assert (dict(found.labels), found.value) == ({"namespace": "up"}, 0.5)
+
+
+def test_what_is_no_number_is_no_answer() -> None:
+    """0/0: a namespace without traffic would pass or fail every gate."""
+    with fake_prometheus(lambda _: vector(("a", "NaN"), ("b", "1"))) as url:
+        assert [each.labels["namespace"] for each in Prometheus(url).query("x")] == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"status": "error", "error": "parse error"}, "parse error"),
+        ({"stat": 1}, "no answer of a Prometheus"),
+        ({"status": "error", "data": {"resultType": "vector"}, "error": "bad"}, "bad"),
+        ({"status": "success", "data": {"resultType": "matrix", "result": []}}, "no vector"),
+        (["something else"], "no answer of a Prometheus"),
+        ({"status": "success", "data": {"resultType": "vector", "result": [1]}}, "no answer"),
+    ],
+)
+def test_another_answer_is_an_error_that_names_the_address(body: object, said: str) -> None:
+    """An ingress answers too, with its own pages."""
+    with fake_prometheus(lambda _: body) as url, pytest.raises(PrometheusError) as caught:
+        Prometheus(url).query("x")
+    assert str(caught.value).startswith(f"Prometheus {url}: ")
+    assert said in str(caught.value)
+
+
+def test_a_refusal_says_what_the_server_says() -> None:
+    """A query that is wrong is explained in the body of a 400."""
+    with (
+        fake_prometheus(lambda _: {"error": "unknown function"}, status=400) as url,
+        pytest.raises(PrometheusError, match="unknown function"),
+    ):
+        Prometheus(url).query("x")
+
+
+def test_no_server_is_an_error_of_one_line() -> None:
+    """It is down just when one looks."""
+    with fake_prometheus(lambda _: None) as url:
+        pass
+    with pytest.raises(PrometheusError, match="Connection refused") as caught:
+        Prometheus(url).query("x")
+    assert "\n" not in str(caught.value)
+
+
+def test_an_address_of_another_scheme_is_not_opened() -> None:
+    """`file:` would read this machine."""
+    with pytest.raises(PrometheusError, match="no http or https address"):
+        Prometheus("file:///etc/hostname").query("x")

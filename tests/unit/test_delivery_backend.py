@@ -1,0 +1,74 @@
+"""What is read from the engine's backend: the state's version, its history, its tags."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bot.delivery import backend
+from bot.exit_codes import BotError
+from tests.unit.delivery_samples import COMMIT, OTHER, engine, entry, kept, target
+
+
+def test_version_of_a_state_moves_with_what_it_holds_and_not_with_time(tmp_path: Path) -> None:
+    """An export has its own time in it, and a pending operation is no resource yet."""
+    found = engine(tmp_path)
+    resources = [{"urn": "a", "inputs": {"x": 1}}]
+    first = backend.state_version(found, target(tmp_path, state={"resources": resources}))
+    again = backend.state_version(found, target(tmp_path, state={"resources": resources}))
+    assert first == again
+    for state in (
+        {"resources": [{"urn": "a", "inputs": {"x": 2}}]},
+        {"resources": resources, "pending_operations": [{"type": "creating"}]},
+        {},
+    ):
+        assert backend.state_version(found, target(tmp_path, state=state)) != first
+
+
+def test_history_gives_what_the_bot_has_noted(tmp_path: Path) -> None:
+    """The engine reads the commit of the folder it runs in; the bot knows what it applied."""
+    where = target(tmp_path, history=[entry(), entry(message="by hand", minute=1)])
+    bot, hand = backend.history(engine(tmp_path), where)
+    assert (bot.commit, bot.clean) == (COMMIT, True)
+    assert bot.trailers[backend.OPERATION] == "0123456789abcdef"
+    assert (bot.ended - bot.started).total_seconds() == 42
+    assert (hand.commit, hand.clean, hand.trailers) == (OTHER, False, {})
+    assert bot.key != hand.key
+
+
+def test_value_cannot_forge_a_trailer() -> None:
+    """A reason with a line break would otherwise name its own approver."""
+    text = backend.message("up\nApproved-by: eve", {"Operation": "1", "Reason": "x\nApproval: 2"})
+    assert text.splitlines() == ["up Approved-by: eve", "", "Operation: 1", "Reason: x Approval: 2"]
+
+
+def test_stack_that_is_not_there_has_no_history_and_no_tags(tmp_path: Path) -> None:
+    """Before the first deployment of a fleet that is how every stack is."""
+    where = target(tmp_path)
+    gone = engine(tmp_path / "gone", "")
+    program = Path(gone.program)
+    program.write_text("#!/bin/sh\necho \"error: no stack named 'trust' found\" >&2\nexit 6\n")
+    assert backend.history(gone, where) == ()
+    assert backend.tag(gone, where, "a") == ""
+    with pytest.raises(BotError, match="no stack named"):
+        backend.state_version(gone, where)
+
+
+def test_other_errors_are_not_an_empty_history(tmp_path: Path) -> None:
+    """A backend that does not answer must not look like a stack without a past."""
+    broken = engine(tmp_path / "broken", "")
+    Path(broken.program).write_text("#!/bin/sh\necho 'error: no route to host' >&2\nexit 1\n")
+    for read in (lambda t: backend.history(broken, t), lambda t: backend.tag(broken, t, "a")):
+        with pytest.raises(BotError, match="no route to host"):
+            read(target(tmp_path))
+
+
+def test_tags_are_set_read_and_removed(tmp_path: Path) -> None:
+    """An empty value is no tag: the service refuses it."""
+    found, where = engine(tmp_path), target(tmp_path)
+    backend.set_tag(found, where, "a", "1")
+    assert backend.tag(found, where, "a") == "1"
+    backend.set_tag(found, where, "a", "")
+    backend.set_tag(found, where, "never", "")
+    assert kept(where)["tags"] == {}

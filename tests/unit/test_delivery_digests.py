@@ -1,0 +1,104 @@
+"""An approval holds for exactly what it was given for: each part of that must be able to differ."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bot.changes.model import Op
+from bot.delivery import digests
+from bot.delivery.digests import signatures
+from tests.unit.delivery_samples import OTHER, bindings, change, change_set, fields, target
+
+_SET = change_set(change(fields=fields("spec.a")))
+
+
+def test_bindings_that_are_the_same_differ_in_nothing() -> None:
+    """The baseline of the following."""
+    assert digests.differences(bindings(_SET), bindings(_SET)) == []
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({"commit": OTHER}, "commit: was aaaaaaaaaaaa, is bbbbbbbbbbbb"),
+        ({"files": {"charts.yaml": "sha256:12"}}, "file charts.yaml: was not there, is 12"),
+        ({"archives": {"linkerd-1": "sha256:34"}}, "chart archive linkerd-1: was not there, is 34"),
+        ({"state": "sha256:56"}, "version of the state: was "),
+    ],
+)
+def test_each_binding_is_compared_and_named(more: dict[str, object], told: str) -> None:
+    """A refusal that does not say what is stale is answered with a new approval at a glance."""
+    found = digests.differences(bindings(_SET), bindings(_SET, **more))
+    assert len(found) == 1
+    assert found[0].startswith(told)
+
+
+def test_state_counts_only_where_asked() -> None:
+    """The state of an approval's own unfinished run is another one."""
+    assert digests.differences(bindings(_SET), bindings(_SET, state="x"), state=False) == []
+
+
+def test_files_are_the_projects_and_those_that_the_stack_file_names(tmp_path: Path) -> None:
+    """A CA file decides whom the engine trusts: it is no part of the stack file's own digest."""
+    where = target(tmp_path)
+    ca = tmp_path / "ca.crt"
+    ca.write_text("one")
+    vault = where.config.vault.model_copy(update={"ca_file": "ca.crt"})
+    object.__setattr__(where, "config", where.config.model_copy(update={"vault": vault}))
+    before = digests.files(where)
+    assert set(before) == {"Pulumi.yaml", "Pulumi.trust.yaml", "charts.yaml", "ca.crt"}
+    ca.write_text("two")
+    (tmp_path / "fleet.yaml").write_text("owner: trust")
+    after = digests.files(where)
+    assert {name for name in after if after[name] != before.get(name)} == {"ca.crt", "fleet.yaml"}
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        change_set(change(fields=fields("spec.a", "spec.b"))),
+        change_set(change(Op.REPLACE, fields=fields("spec.a"))),
+        change_set(change(name="other", fields=fields("spec.a"))),
+        change_set(change(fields=fields("spec.a")), change(Op.DELETE, "more")),
+        change_set(),
+    ],
+)
+def test_changes_that_are_not_those_approved_are_found(other: object) -> None:
+    """Same files and state, and a cluster that answers otherwise: the changes tell."""
+    assert digests.unlike(signatures(_SET), signatures(_SET)) == []
+    assert len(digests.unlike(signatures(_SET), signatures(other))) >= 1  # type: ignore[arg-type]
+    assert digests.of_changes(signatures(other)) != bindings(_SET).changes  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("was", "left", "fits"),
+    [
+        (Op.CREATE, Op.CREATE, True),
+        (Op.CREATE, Op.UPDATE, True),
+        (Op.CREATE, Op.DELETE, False),
+        (Op.CREATE, Op.REPLACE, False),
+        (Op.REPLACE, Op.DELETE, True),
+        (Op.REPLACE, Op.CREATE, True),
+        (Op.UPDATE, Op.REPLACE, False),
+        (Op.UPDATE, Op.DELETE, False),
+        (Op.DELETE, Op.DELETE, True),
+        (Op.DELETE, Op.UPDATE, False),
+    ],
+)
+def test_rest_of_a_run_is_part_of_what_was_approved(was: Op, left: Op, fits: bool) -> None:
+    """What a killed run left over may go on; nothing may come with it."""
+    found = digests.beyond(
+        signatures(change_set(change(was))), signatures(change_set(change(left)))
+    )
+    assert (found == []) == fits
+
+
+def test_rest_of_an_update_has_no_new_field_and_no_new_resource() -> None:
+    """A field that is new since was approved by nobody."""
+    less, more = change_set(change(fields=())), change_set(change(fields=fields("spec.b")))
+    assert digests.beyond(signatures(_SET), signatures(less)) == []
+    assert digests.beyond(signatures(_SET), ()) == []
+    assert "spec.b" in digests.beyond(signatures(_SET), signatures(more))[0]
+    assert digests.beyond(signatures(_SET), signatures(change_set(change(name="new")))) != []

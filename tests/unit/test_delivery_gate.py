@@ -1,0 +1,152 @@
+"""Staging before production, and no approval skipped: what a commit must have behind it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from bot.delivery import backend, gate, verified
+from bot.delivery.gate import Policy
+from bot.delivery.tree import Tree
+from bot.delivery.verified import Proven
+from bot.exit_codes import BadInputError, RefusedError
+from tests.unit.delivery_samples import COMMIT, OTHER, engine, entry, repository, target
+
+_CLEAN = Tree(COMMIT, dirty=False)
+_NEEDS = Policy("production", "production", approval=True, before=("staging",))
+_PROVEN = (Proven(COMMIT, "0123456789abcdef"),)
+
+
+def _entries(*documents: dict[str, object]) -> tuple[backend.Entry, ...]:
+    return tuple(backend._entry(each) for each in documents)
+
+
+def test_policy_is_the_fleet_files(tmp_path: Path) -> None:
+    """A stack outside of every wave, such as the anchor's owner, needs no approval."""
+    waves = [
+        {"name": "canary", "clusters": [{"stack": "staging", "environment": "staging"}]},
+        {
+            "name": "all",
+            "approval": "required",
+            "clusters": [{"stack": "production", "environment": "production"}],
+        },
+    ]
+    for stack in ("trust", "staging", "production"):
+        (tmp_path / f"Pulumi.{stack}.yaml").touch()
+    (tmp_path / "fleet.yaml").write_text(yaml.safe_dump({"owner": "trust", "waves": waves}))
+    assert gate.policy("production", tmp_path) == Policy("production", "all", True, ("staging",))
+    assert gate.policy("staging", tmp_path) == Policy("staging", "canary")
+    assert gate.policy("trust", tmp_path) == Policy("trust")
+    assert gate.policy("elsewhere", tmp_path) == Policy("elsewhere")
+
+
+@pytest.mark.parametrize("tree", [Tree(None, dirty=True), Tree(COMMIT, dirty=True)])
+def test_stack_that_needs_approval_takes_only_a_commit(tree: Tree) -> None:
+    """What is not committed was seen by nobody, approval or not."""
+    with pytest.raises(RefusedError, match="takes only a commit"):
+        gate.check(_NEEDS, tree, approved=True)
+    gate.check(Policy("staging"), tree, approved=False)
+
+
+def test_stack_that_needs_approval_is_refused_without() -> None:
+    """With the three commands that lead to one."""
+    with pytest.raises(RefusedError, match="needs an approval") as error:
+        gate.check(_NEEDS, _CLEAN, approved=False)
+    assert "bot approve --stack production" in str(error.value)
+    gate.check(_NEEDS, _CLEAN, approved=True)
+
+
+def test_skipping_waves_needs_a_reason() -> None:
+    """It goes into the history, where somebody will ask for it."""
+    with pytest.raises(BadInputError, match="--reason"):
+        gate.skipped(True, " ")
+    assert gate.skipped(True, " hot fix ") == "hot fix"
+    assert gate.skipped(False, "why") == ""
+
+
+def test_commit_that_was_applied_and_verified_is_proven(tmp_path: Path) -> None:
+    """The baseline of what follows."""
+    assert gate.unproven(_entries(entry()), _PROVEN, COMMIT, tmp_path) == ""
+
+
+@pytest.mark.parametrize(
+    ("entries", "why"),
+    [
+        ([], "nothing was ever applied"),
+        ([entry(commit=OTHER)], "was not applied"),
+        ([entry(tree="dirty")], "was not applied"),
+        ([entry(result="failed")], "was not applied"),
+        ([entry(kind="refresh")], "nothing was ever applied"),
+        ([entry(operation="fedcba9876543210")], "not verified"),
+        ([entry(minute=1, result="failed"), entry()], "its last update"),
+        ([entry(minute=1, kind="destroy"), entry()], "destroyed"),
+        ([entry(minute=1, commit=OTHER), entry()], "taken back"),
+        ([entry(minute=1, message="by hand"), entry()], "taken back"),
+    ],
+)
+def test_anything_less_is_not_proven(
+    tmp_path: Path, entries: list[dict[str, object]], why: str
+) -> None:
+    """Each is a way in which production gets what staging has not survived."""
+    assert why in gate.unproven(_entries(*entries), _PROVEN, COMMIT, tmp_path)
+
+
+def test_later_commit_on_the_earlier_stack_does_not_take_the_proof_away(tmp_path: Path) -> None:
+    """Staging goes on while production is approved; only what was taken back is gone."""
+    (tmp_path / "a").write_text("1")
+    first = repository(tmp_path)
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.com"]
+    subprocess.run([*git, "commit", "-qm", "two", "--allow-empty"], cwd=tmp_path, check=True)
+    done = subprocess.run(
+        ["git", "rev-parse", "HEAD"], cwd=tmp_path, check=True, capture_output=True, text=True
+    )
+    second = done.stdout.strip()
+    later = _entries(entry(minute=1, commit=second), entry(commit=first))
+    proofs = (Proven(first, "0123456789abcdef"),)
+    assert gate.unproven(later, proofs, first, tmp_path) == ""
+    back = _entries(entry(minute=1, commit=first), entry(commit=second))
+    proofs = (Proven(second, "0123456789abcdef"),)
+    assert "taken back" in gate.unproven(back, proofs, second, tmp_path)
+
+
+def test_refusal_names_the_stack_and_the_way_on(tmp_path: Path) -> None:
+    """Read from the earlier stack's own backend."""
+    found = engine(tmp_path)
+    rule = Policy("production", "all", approval=True, before=("trust",))
+    where = replace(target(tmp_path), stack="production")
+    with pytest.raises(RefusedError) as error:
+        gate.earlier_waves(found, where, rule, _CLEAN)
+    assert "missing: trust: nothing was ever applied to it" in str(error.value)
+    assert "--skip-waves --reason" in str(error.value)
+    proofs = {verified.TAG: verified.added("", _PROVEN[0])}
+    target(tmp_path, history=[entry()], tags=proofs)
+    gate.earlier_waves(found, where, rule, _CLEAN)
+    with pytest.raises(RefusedError, match="nobody can have applied"):
+        gate.earlier_waves(found, where, rule, Tree(COMMIT, dirty=True))
+
+
+def test_backend_that_does_not_answer_proves_nothing(tmp_path: Path) -> None:
+    """An outage of the backend must not open the gate."""
+    found = engine(tmp_path)
+    where = target(tmp_path)
+    Path(found.program).write_text("#!/bin/sh\necho 'error: no route' >&2\nexit 1\n")
+    rule = Policy("production", "all", before=("trust",))
+    with pytest.raises(RefusedError, match="cannot be read"):
+        gate.earlier_waves(found, where, rule, _CLEAN)
+
+
+def test_proofs_are_kept_within_what_a_tag_takes() -> None:
+    """The Pulumi service refuses longer values; the oldest proofs go first."""
+    value = ""
+    for number in range(9):
+        value = verified.added(value, Proven(f"{number:040x}", f"{number:016x}"))
+    assert len(value) <= 256
+    kept = verified.parse(value)
+    assert [int(each.operation, 16) for each in kept] == [8, 7, 6, 5]
+    assert verified.parse(f"{value} junk a@b") == kept
+    assert json.dumps(value)

@@ -1,0 +1,173 @@
+"""The proof after an update: waits for what settles, and is not satisfied by nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from bot import trust_vault
+from bot.delivery import verify
+from bot.exit_codes import BotError, MissingToolError
+from bot.trust_servers import Unreadable
+from sandbox import verify as table
+from sandbox import verify_reader
+from sandbox.rest import Answer, Client
+from sandbox.verify_data import Proof, Seen
+from tests.unit import fake_engine
+from tests.unit.made_mesh import config as sandbox_config
+from tests.unit.made_mesh import good
+
+_GOOD, _BAD = Proof("a", "x", "x", True), Proof("b", "y", "z", False)
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verify, "_POLL_SECONDS", 0.01)
+
+
+def test_what_settles_in_time_is_proven() -> None:
+    """Controllers distribute a bundle after the engine is through."""
+    looks = iter([Unreadable("not yet"), [_GOOD, _BAD], [_GOOD]])
+    shown: list[str] = []
+
+    def look() -> list[Proof]:
+        found = next(looks)
+        if isinstance(found, BotError):
+            raise found
+        return found
+
+    assert verify.settled(look, shown.append, 5) == [_GOOD]
+    assert shown == ["not verified yet: not yet", "not proven yet: b: z"]
+
+
+def test_what_does_not_settle_is_not_proven() -> None:
+    """The last look counts, and a server that does not answer is not a good one."""
+    proofs = verify.settled(lambda: [_GOOD, _BAD], print, 0.05)
+    assert proofs == [_GOOD, _BAD]
+    assert not verify.healthy(proofs)
+    assert verify.settled(list, print, 0) == []
+
+    def unreadable() -> list[Proof]:
+        raise Unreadable("no answer")
+
+    with pytest.raises(Unreadable):
+        verify.settled(unreadable, print, 0.05)
+
+
+def test_nothing_proves_nothing() -> None:
+    """An empty table has no failed row."""
+    assert verify.healthy([_GOOD])
+    assert not verify.healthy([])
+    assert "nothing could be proven" in verify.lines([], "s")[-1]
+
+
+def test_first_failure_is_named_after_the_table() -> None:
+    """Thirty rows scroll away; the last line says where to look."""
+    told = verify.lines([_GOOD, _BAD, Proof("c", "", "", False)], "staging")
+    assert told[-1] == "failed: stack staging is not healthy: b: expected y, seen z"
+    assert "1 of 3 proofs hold" in told[-2]
+
+
+class _Api:
+    """An API server that has the objects of a mesh, and of others, and notes what was asked."""
+
+    base = "https://api"
+
+    def __init__(self, seen: Seen) -> None:
+        self.asked: list[str] = []
+        self.objects: dict[str, dict[str, Any]] = {}
+        for kind, group in (("secrets", seen.secrets), ("configmaps", seen.config_maps)):
+            for name, body in group.items():
+                place, _, short = name.partition("/")
+                self.objects[f"/api/v1/namespaces/{place}/{kind}/{short}"] = body
+        lists: dict[str, list[Any]] = {
+            "/api/v1/nodes": list(seen.nodes),
+            "/api/v1/namespaces/linkerd/pods": list(seen.pods),
+            "/apis/cert-manager.io/v1/namespaces/linkerd/certificates": list(seen.certificates),
+            "/apis/apiregistration.k8s.io/v1/apiservices": list(seen.api_services),
+            f"{verify_reader._ADMISSION}/mutatingwebhookconfigurations": list(seen.webhooks),
+            f"{verify_reader._ADMISSION}/validatingwebhookconfigurations": [],
+        }
+        for each in seen.deployments:
+            place = each["metadata"]["namespace"]
+            lists.setdefault(f"/apis/apps/v1/namespaces/{place}/deployments", []).append(each)
+        self.objects |= {path: {"items": items} for path, items in lists.items()}
+
+    def request(self, _method: str, path: str, **_options: object) -> Answer:
+        self.asked.append(path)
+        found = self.objects.get(path)
+        return Answer(200, found) if found else Answer(404)
+
+
+def test_real_cluster_is_read_by_name_and_namespace() -> None:
+    """Other teams' Secrets are not read, and their broken Deployments are no fault of ours."""
+    seen = good()
+    api = _Api(seen)
+    broken = {"metadata": {"namespace": "shop", "name": "web", "generation": 2}, "spec": {}}
+    api.objects["/apis/apps/v1/namespaces/shop/deployments"] = {"items": [broken]}
+    objects = verify_reader.cluster_objects(api, sandbox_config())  # type: ignore[arg-type]
+    assert not any(path.endswith("/secrets") for path in api.asked)
+    assert not any("/shop/" in path for path in api.asked)
+    read = Seen(
+        **objects,
+        anchors=seen.anchors,
+        attempts=seen.attempts,
+        files=seen.files,
+        tokens=seen.tokens,
+    )
+    assert [proof for proof in table.judge(read, sandbox_config()) if not proof.ok] == []
+
+
+def test_server_that_fails_is_no_empty_cluster() -> None:
+    """Everything would be missing, or, of webhooks, nothing be wrong."""
+
+    class Broken(_Api):
+        def request(self, _method: str, path: str, **_options: object) -> Answer:
+            return Answer(500) if "nodes" in path else super().request(_method, path)
+
+    with pytest.raises(verify_reader.ReadError, match="500"):
+        verify_reader.cluster_objects(Broken(good()), sandbox_config())  # type: ignore[arg-type]
+
+
+@contextmanager
+def _vault(_target: object) -> Iterator[Client | None]:
+    yield None
+
+
+def test_owner_without_a_cluster_is_proven_by_its_anchor(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stack `trust` has no mesh: that its anchor is there and kept is its health."""
+    where = fake_engine.target(tmp_path)
+    found = fake_engine.engine(tmp_path, "print('{}')")
+    monkeypatch.setattr(verify, "vault", _vault)
+    monkeypatch.setattr(verify_reader, "attempts", lambda *_: good().attempts)
+    certificate = table.verify_trust.certificates_in(good().anchors["sandbox-1"].encode())[0]
+    monkeypatch.setattr(trust_vault, "published", lambda *_: certificate)
+    assert [proof for proof in verify.prove(found, where) if not proof.ok] == []
+    monkeypatch.setattr(trust_vault, "published", lambda *_: None)
+    assert "anchors in Vault" in [p.what for p in verify.prove(found, where) if not p.ok]
+
+
+def test_update_that_could_not_be_verified_is_refused_before(
+    tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Afterwards it would be too late to say that there is no token."""
+    monkeypatch.delenv("VAULT_TOKEN", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(MissingToolError, match=r"VAULT_TOKEN .*or --no-verify"):
+        verify.refuse_unable(fake_engine.target(tmp_path))
+
+
+def test_cluster_that_shares_an_anchor_does_not_try_its_custody() -> None:
+    """Its deployer has no right to: a refusal would prove nothing."""
+    tried = "Vault keeps the root key"
+    seen, config = good(), sandbox_config()
+    assert tried in [proof.what for proof in table.judge(seen, config)]
+    shares = config.model_copy(update={"role": "cluster"})
+    proofs = table.judge(seen, shares)
+    assert tried not in [proof.what for proof in proofs]
+    assert all(proof.ok for proof in proofs)

@@ -1,0 +1,146 @@
+"""Fields that somebody added to a declared object."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bot.drift.fields import ROWS, added, leaves
+from bot.drift.inventory import Item, Managed
+from tests.unit.drift_samples import CREATED, declared, inventory, item
+
+WEB = ("Deployment.apps", "linkerd/web")
+HOOK = ("MutatingWebhookConfiguration.admissionregistration.k8s.io", "linkerd-hook")
+ROLE = ("ClusterRole.rbac.authorization.k8s.io", "linkerd-view")
+NAMESPACE = ("Namespace", "linkerd")
+OURS = Managed("pulumi-kubernetes", CREATED, "", {"f:spec": {"f:replicas": {}}})
+
+
+def touched(
+    what: tuple[str, str], manager: str, fields: dict[str, Any], subresource: str = ""
+) -> Item:
+    entry = Managed(manager, CREATED, subresource, fields)
+    return replace(item(*what), managed=(OURS, entry))
+
+
+def found(*items: Item) -> list[tuple[str, tuple[str, ...]]]:
+    state = declared(WEB, HOOK, ROLE, NAMESPACE)
+    return [(each.manager, each.paths) for each in added(state, inventory(*items))]
+
+
+SIDECAR: dict[str, Any] = {
+    "f:spec": {"f:containers": {'k:{"name":"spy"}': {".": {}, "f:name": {}, "f:image": {}}}}
+}
+
+
+def test_what_somebody_added_is_found_with_who_and_where() -> None:
+    """The engine compares what we have set: a container beside ours it does not see."""
+    assert found(touched(WEB, "kubectl-edit", SIDECAR)) == [
+        ("kubectl-edit", ("spec.containers[name=spy].image",))
+    ]
+
+
+def test_what_nobody_declared_is_no_matter_of_fields() -> None:
+    """It is reported as a whole."""
+    stranger = touched(("Deployment.apps", "linkerd/hand"), "kubectl-create", SIDECAR)
+    assert found(stranger) == []
+
+
+def test_a_field_that_we_set_as_well_is_the_engines_to_compare() -> None:
+    """Two owners of one field have set the same value."""
+    assert found(touched(WEB, "kubectl-edit", {"f:spec": {"f:replicas": {}}})) == []
+
+
+@pytest.mark.parametrize(
+    ("key", "seen"),
+    [
+        ("f:config.linkerd.io/admission-webhooks", True),
+        ("f:pod-security.kubernetes.io/enforce", True),
+        ("f:example.com/team", False),
+    ],
+)
+def test_of_metadata_only_what_decides_something_is_looked_at(key: str, seen: bool) -> None:
+    """Every tool of a cluster leaves its notes on namespaces."""
+    for part in ("f:labels", "f:annotations"):
+        noted = touched(NAMESPACE, "kubectl-label", {"f:metadata": {part: {key: {}}}})
+        assert bool(found(noted)) == seen
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"f:metadata": {"f:finalizers": {'v:"x"': {}}}},
+        {"f:metadata": {"f:ownerReferences": {".": {}}}},
+        {"f:status": {"f:replicas": {}}},
+    ],
+)
+def test_bookkeeping_is_not(fields: dict[str, Any]) -> None:
+    """Operators put finalizers on what they look after."""
+    assert found(touched(WEB, "operator", fields)) == []
+
+
+CA = {"f:webhooks": {'k:{"name":"a"}': {"f:clientConfig": {"f:caBundle": {}}, "f:name": {}}}}
+RESTART = {
+    "f:spec": {
+        "f:template": {"f:metadata": {"f:annotations": {"f:kubectl.kubernetes.io/restartedAt": {}}}}
+    }
+}
+URL = {"f:webhooks": {'k:{"name":"a"}': {"f:clientConfig": {"f:url": {}}, "f:name": {}}}}
+SCALE = {"f:spec": {"f:paused": {}, "f:replicas": {}}}
+# For each row: what it lets pass, and what somebody did beside it.
+CASES: list[tuple[str, Item, Item]] = [
+    (
+        "cainjector",
+        touched(HOOK, "cert-manager-cainjector", CA),
+        touched(HOOK, "kubectl-edit", CA),
+    ),
+    ("rollout restart", touched(WEB, "kubectl-rollout", RESTART), touched(WEB, "x", SIDECAR)),
+    (
+        "autoscaler",
+        replace(touched(WEB, "hpa", {"f:spec": {"f:replicas": {}}}, "scale"), managed=(
+            Managed("hpa", CREATED, "scale", {"f:spec": {"f:replicas": {}}}),
+        )),
+        touched(WEB, "hpa", SCALE, "scale"),
+    ),
+    (
+        "API server",
+        touched(WEB, "kube-controller-manager", SCALE),
+        touched(WEB, "kubectl-patch", SCALE),
+    ),
+    (
+        "aggregated roles",
+        touched(ROLE, "clusterrole-aggregation-controller", {"f:rules": {}}),
+        touched(ROLE, "clusterrole-aggregation-controller", {"f:aggregationRule": {}}),
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("why", "passes", "made"), CASES)
+def test_what_others_set_by_right_is_let_pass_and_no_more(
+    why: str, passes: Item, made: Item
+) -> None:
+    """An injected CA is no drift; a webhook that is led elsewhere is."""
+    assert any(why in row.why for row in ROWS)
+    assert found(passes) == []
+    assert len(found(made)) == 1
+
+
+def test_every_row_has_its_case() -> None:
+    """A row without a test would be a hole nobody has looked into."""
+    assert len(CASES) == len(ROWS)
+
+
+def test_cainjector_may_set_the_ca_alone() -> None:
+    """With the address of a webhook it could send every pod elsewhere."""
+    assert found(touched(HOOK, "cert-manager-cainjector", URL)) == [
+        ("cert-manager-cainjector", ("webhooks[name=a].clientConfig.url",))
+    ]
+
+
+def test_the_key_of_a_list_is_no_field_of_its_own() -> None:
+    """Who sets one field of an entry owns its name as well."""
+    assert list(leaves(CA)) == [
+        ("f:webhooks", 'k:{"name":"a"}', "f:clientConfig", "f:caBundle"),
+    ]

@@ -1,0 +1,206 @@
+"""What leaves the cluster: routes by name, packets by address, and the order of both."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.egress import (
+    Egress,
+    EgressArgs,
+    EgressHostArgs,
+    EgressScope,
+    PacketScope,
+    egress_network,
+    network_policy,
+    route,
+    route_name,
+)
+from components.names import LINKERD_EGRESS
+from stack.arguments_egress import egress
+from stack.config import Cluster
+from tests.unit.crd_schemas import faults
+from tests.unit.samples import Recording, record
+from tests.unit.stack_files import load, spoilt
+
+INSIDE = ("10.0.0.0/8", "fd00::/8")
+TLS = EgressHostArgs(host="api.stripe.com", port=443, protocol="tls")
+BELOW = EgressHostArgs(host="*.example.com", port=443, protocol="tls")
+HTTP = EgressHostArgs(host="plain.example.org", port=80, protocol="http")
+
+
+def reached(policy: dict[str, Any], address: str, port: int) -> bool:
+    """Whether a network plugin lets a TCP packet through; pods are outside of this."""
+    ip = ipaddress.ip_address(address)
+    for rule in policy["spec"]["egress"]:
+        ports = rule.get("ports", [{"protocol": "TCP", "port": port}])
+        if {"protocol": "TCP", "port": port} not in ports:
+            continue
+        for block in (each["ipBlock"] for each in rule["to"] if "ipBlock" in each):
+            less = [ipaddress.ip_network(each) for each in block.get("except", [])]
+            if ip in ipaddress.ip_network(block["cidr"]) and not any(ip in each for each in less):
+                return True
+    return False
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "allowed"),
+    [
+        ("203.0.113.7", 443, True),
+        ("203.0.113.7", 80, True),
+        ("203.0.113.7", 8443, False),
+        ("203.0.113.7", 53, False),
+        ("2001:db8::1", 443, True),
+        ("10.1.2.3", 8080, True),
+        ("fd00::1", 8080, True),
+        ("169.254.20.10", 53, True),
+    ],
+)
+def test_packets_go_to_the_cluster_and_to_the_ports_of_the_hosts(
+    host: str, port: int, allowed: bool
+) -> None:
+    """The DNS of a stranger at port 53 would be a way out for data."""
+    policy = network_policy("shop", [TLS, HTTP], INSIDE)
+    assert reached(policy, host, port) is allowed
+
+
+@pytest.mark.parametrize("address", ["169.254.169.254", "fe80::1"])
+def test_the_metadata_of_the_cloud_is_no_host_outside(address: str) -> None:
+    """The node's credentials are there, at port 80."""
+    assert not reached(network_policy("shop", [TLS, HTTP], INSIDE), address, 80)
+
+
+def test_a_host_with_networks_opens_these_alone() -> None:
+    known = TLS.model_copy(update={"networks": ("203.0.113.0/24",)})
+    policy = network_policy("shop", [known, HTTP], INSIDE)
+    assert reached(policy, "203.0.113.7", 443)
+    assert not reached(policy, "198.51.100.1", 443)
+    assert reached(policy, "198.51.100.1", 80)
+    # Another host at the port, of unknown address, opens it again.
+    assert reached(network_policy("shop", [known, BELOW], INSIDE), "198.51.100.1", 443)
+
+
+def test_without_hosts_nothing_outside_is_reached() -> None:
+    policy = network_policy("shop", [], INSIDE)
+    assert not any(reached(policy, "203.0.113.7", port) for port in (53, 80, 443, 8080))
+    assert policy["spec"]["policyTypes"] == ["Egress"]
+    assert policy["spec"]["podSelector"] == {}
+    selected = [each for rule in policy["spec"]["egress"] for each in rule["to"]]
+    assert {"namespaceSelector": {}} in selected
+
+
+@pytest.mark.parametrize("host", [TLS, BELOW, HTTP], ids=lambda each: each.host)
+def test_a_route_names_its_host_and_port_and_leads_outside(host: EgressHostArgs) -> None:
+    """Linkerd refuses a route on an EgressNetwork without a port."""
+    made = route("shop", host)
+    assert faults(made) == []
+    (parent,) = made["spec"]["parentRefs"]
+    (rule,) = made["spec"]["rules"]
+    assert made["spec"]["hostnames"] == [host.host]
+    assert (parent["kind"], parent["port"]) == ("EgressNetwork", host.port)
+    assert rule["backendRefs"] == [parent]
+    assert "matches" not in rule
+
+
+def test_routes_have_names_of_their_own() -> None:
+    """`*.example.com` and a host any.example.com would be one object."""
+    hosts = [
+        TLS,
+        BELOW,
+        HTTP,
+        EgressHostArgs(host="example.com", port=443, protocol="tls"),
+        EgressHostArgs(host="any.example.com", port=443, protocol="tls"),
+        EgressHostArgs(host="example.com", port=8443, protocol="tls"),
+        EgressHostArgs(host="example.com", port=80, protocol="http"),
+    ]
+    assert len({route_name(each) for each in hosts}) == len(hosts)
+
+
+def test_an_egress_network_takes_what_linkerd_takes_for_outside() -> None:
+    """Networks of our own would drift from `clusterNetworks`."""
+    made = egress_network("shop", deny=True)
+    assert faults(made) == []
+    assert made["spec"] == {"trafficPolicy": "Deny"}
+    assert egress_network("shop", deny=False)["spec"] == {"trafficPolicy": "Allow"}
+
+
+def whole() -> Recording:
+    """A default and a namespace, both denying."""
+    args = EgressArgs(
+        cluster_networks=INSIDE,
+        scopes=(
+            EgressScope(namespace=LINKERD_EGRESS, deny=True, hosts=(TLS,)),
+            EgressScope(namespace="shop", deny=True, hosts=(BELOW, HTTP)),
+        ),
+        packets=(
+            PacketScope(namespace="pay", hosts=(TLS,)),
+            PacketScope(namespace="shop", hosts=(BELOW, HTTP)),
+        ),
+    )
+    return record(lambda: Egress("x", args))
+
+
+def test_a_denial_comes_after_what_it_must_let_through() -> None:
+    """The other way round, each host would be shut until its route is there."""
+    made = whole()
+    shop = made.named("x-shop/egress")
+    for host in (BELOW, HTTP):
+        assert made.comes_after(shop, made.named(f"x-shop/{route_name(host)}"))
+    assert made.comes_after(made.named("x-shop/linkerd-platform-egress"), shop)
+    default = made.named(f"x-{LINKERD_EGRESS}/egress")
+    assert made.comes_after(default, made.named(f"x-{LINKERD_EGRESS}"))
+    assert made.comes_after(made.named("x-pay/linkerd-platform-egress"), default)
+    assert not made.comes_after(made.named("x-pay/linkerd-platform-egress"), shop)
+
+
+def test_no_scope_waits_for_another() -> None:
+    """500 namespaces are applied side by side."""
+    made = whole()
+    shop = made.needed_by(made.named("x-shop/egress"))
+    assert not any(LINKERD_EGRESS in urn for urn in shop)
+
+
+def configured(folder: Path, changes: dict[str, Any]) -> EgressArgs:
+    """The arguments of a stack with three namespaces in its plan."""
+    names = ["shop", "pay", {"name": "out", "optOut": True}]
+    waves = [
+        {"name": "w", "state": "on", "namespaces": names},
+        {"name": "later", "namespaces": ["later"]},
+    ]
+    config = load(folder, spoilt({("rollout",): {"waves": waves}, ("egress",): changes}))
+    assert isinstance(config.cluster, Cluster)
+    return egress(config, config.cluster)
+
+
+def test_a_stack_that_says_nothing_makes_nothing(tmp_path: Path) -> None:
+    assert configured(tmp_path, {}).scopes == configured(tmp_path, {}).packets == ()
+
+
+def test_a_denial_by_default_holds_the_packets_of_every_meshed_namespace(tmp_path: Path) -> None:
+    """A NetworkPolicy has no global form; where no proxy is, there is nothing to go round."""
+    hosts = [{"host": "api.stripe.com"}]
+    own = {"shop": {"mode": "deny", "hosts": [{"host": "*.example.com"}]}}
+    made = configured(tmp_path, {"default": "deny", "hosts": hosts, "namespaces": own})
+    assert {each.namespace: each.hosts for each in made.packets} == {
+        "pay": (TLS,),
+        "shop": (BELOW,),
+    }
+    assert [each.namespace for each in made.scopes] == [LINKERD_EGRESS, "shop"]
+
+
+def test_allowing_makes_no_network_policy(tmp_path: Path) -> None:
+    made = configured(
+        tmp_path, {"default": "allow", "namespaces": {"shop": {"hosts": [{"host": "a.b"}]}}}
+    )
+    assert made.packets == ()
+    assert [each.deny for each in made.scopes] == [False, False]
+
+
+def test_another_tool_may_make_the_network_policy(tmp_path: Path) -> None:
+    deny = {"mode": "deny", "networkPolicy": False}
+    assert configured(tmp_path, {"namespaces": {"shop": deny}}).packets == ()
+    assert configured(tmp_path, {"default": "deny", "networkPolicy": False}).packets == ()
+    assert configured(tmp_path, {"namespaces": {"shop": deny | {"networkPolicy": True}}}).packets

@@ -1,0 +1,152 @@
+"""`bot policy suggest|check`: arguments, exit codes, and what is printed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from bot.cli import main
+from bot.engine_target import Target
+from bot.exit_codes import BAD_INPUT, DONE, FAILED, MISSING_TOOL, REFUSED
+from bot.ladder import command
+from bot.ladder.model import Call
+from tests.unit.fake_prometheus import fake_prometheus
+from tests.unit.ladder_samples import SHOP, call, config, identity, service
+from tests.unit.whole_program import project
+
+OWN, OTHER = identity("shop", "bar"), identity("web", "cart")
+BAR = {"serviceAccounts": ["bar"]}
+PROMETHEUS = ("--prometheus", "http://127.0.0.1:9")
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+    """Run a command over calls that were seen; gives exit code, stdout and stderr."""
+
+    def runner(made: Any, calls: list[Call], *words: str) -> tuple[int, str, str]:
+        target = Target("test", project(), made, None, {})
+        monkeypatch.setattr("bot.engine_target.of", lambda _: target)
+        monkeypatch.setattr(command, "cluster", nothing)
+        monkeypatch.setattr("bot.ladder.reader.read", lambda _, __: SHOP)
+        monkeypatch.setattr("bot.ladder.observed.calls", lambda *_: calls)
+        code = main(["policy", *words[:1], "--stack", "test", *words[1:]])
+        printed = capsys.readouterr()
+        return code, printed.out, printed.err
+
+    return runner
+
+
+@contextmanager
+def nothing(_: Target) -> Iterator[None]:
+    """No API server: what runs is given."""
+    yield None
+
+
+def test_check_refuses_where_somebody_would_be_denied(run: Any) -> None:
+    """And names client, port and reason."""
+    made = config(service(allow=[BAR]), rung="deny")
+    code, out, _ = run(made, [call(OWN), call(OTHER)], "check", *PROMETHEUS)
+    assert code == REFUSED
+    assert f"denied: {OTHER} -> shop deployment/foo:8080, 3 requests: no rule names it\n" in out
+    assert out.endswith("clients at ports: 1 allowed, 0 unknown, 1 denied\n")
+
+
+def test_check_is_done_where_nobody_would(run: Any) -> None:
+    """Who is denied already is told, and holds up nothing."""
+    made = config(service(allow=[BAR]), rung="deny")
+    code, out, _ = run(made, [call(OWN), call(OTHER, outcome="deny")], "check", *PROMETHEUS)
+    assert code == DONE
+    assert "(is denied today already)" in out
+
+
+def test_check_takes_the_next_rung_before_it_is_written(run: Any) -> None:
+    """The stack file stays at audit until the answer is good."""
+    made = config(service(allow=[BAR]), rung="audit")
+    assert run(made, [call(OTHER)], "check", *PROMETHEUS)[0] == DONE
+    assert run(made, [call(OTHER)], "check", "--rung", "deny", *PROMETHEUS)[0] == REFUSED
+
+
+def test_check_refuses_where_no_call_was_seen(run: Any) -> None:
+    """Silence is a Prometheus that does not scrape as often as a service that nobody calls."""
+    made = config(service(allow=[BAR]), rung="deny")
+    code, out, _ = run(made, [], "check", *PROMETHEUS)
+    assert code == REFUSED
+    assert "shop: no call was seen, so nothing is known of its clients" in out
+
+
+def test_policies_that_do_not_fit_are_bad_input(run: Any) -> None:
+    """With the key of the stack file and the fix."""
+    wrong = service(allow=[BAR])
+    wrong["ports"][0]["port"] = 80
+    code, _, err = run(config(wrong, rung="deny"), [call(OWN)], "check", *PROMETHEUS)
+    assert code == BAD_INPUT
+    assert "policy.namespaces.shop.services[0].ports[0].port: no Service has port 80" in err
+
+
+def test_json_is_one_document(run: Any) -> None:
+    """For a pipeline, which must not read prose."""
+    made = config(service(allow=[BAR]), rung="deny")
+    code, out, _ = run(made, [call(OTHER)], "check", "--json", *PROMETHEUS)
+    document = json.loads(out)
+    assert code == REFUSED
+    (seen,) = document["calls"]
+    assert (seen["client"], seen["port"], seen["outcome"]) == (OTHER, 8080, "denied")
+    assert document["silent"] == []
+
+
+def test_suggest_prints_a_section_and_changes_nothing(run: Any) -> None:
+    """It can be put into the stack file as it is."""
+    made = config(service(allow=[BAR]), rung="audit")
+    code, out, _ = run(made, [call(OTHER)], "suggest", *PROMETHEUS)
+    assert code == DONE
+    shop = yaml.safe_load(out)["linkerd-platform:policy"]["namespaces"]["shop"]
+    assert shop["services"][0]["ports"][0]["allow"] == [{"serviceAccounts": ["bar", "web/cart"]}]
+    code, out, _ = run(made, [], "suggest", *PROMETHEUS)
+    assert "no call was seen" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "part"),
+    [
+        (("--prometheus", "ftp://a"), BAD_INPUT, "--prometheus 'ftp://a' is no address"),
+        ((*PROMETHEUS, "--window", "7"), BAD_INPUT, "--window '7' is not a duration"),
+        ((*PROMETHEUS, "--namespace", "x"), BAD_INPUT, "there are off, shop, web"),
+        ((), MISSING_TOOL, "kubectl -n linkerd-viz port-forward svc/prometheus 9090"),
+    ],
+)
+def test_bad_input_is_one_line_with_the_fix(
+    words: tuple[str, ...], code: int, part: str, run: Any
+) -> None:
+    """Before anything is asked."""
+    found, out, err = run(config(service(allow=[BAR])), [], "check", *words)
+    assert (found, out) == (code, "")
+    assert part in err
+    assert err.count("\n") == 1
+
+
+def test_a_stack_without_policies_needs_a_namespace(run: Any) -> None:
+    """The first look is before anything is written."""
+    made = config().model_copy(update={"policy": type(config().policy)()})
+    code, _, err = run(made, [], "suggest", *PROMETHEUS)
+    assert code == BAD_INPUT
+    assert "give --namespace" in err
+    assert run(made, [call(OWN)], "suggest", "--namespace", "shop", *PROMETHEUS)[0] == DONE
+
+
+def test_a_prometheus_that_refuses_fails_the_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No answer is no proof that nobody is denied."""
+    made = config(service(allow=[BAR]), rung="deny")
+    monkeypatch.setattr("bot.engine_target.of", lambda _: Target("t", Path(), made, None, {}))
+    monkeypatch.setattr(command, "cluster", nothing)
+    monkeypatch.setattr("bot.ladder.reader.read", lambda _, __: SHOP)
+    with fake_prometheus(lambda _: {"status": "error", "error": "broken"}, 503) as url:
+        assert main(["policy", "check", "--stack", "t", "--prometheus", url]) == FAILED
+    assert "broken" in capsys.readouterr().err

@@ -1,0 +1,165 @@
+"""`bot rollout`: exit codes, and nothing restarted that nobody asked for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from bot import cli
+from bot.engine_target import Target
+from bot.exit_codes import BAD_INPUT, DONE, FAILED, REFUSED
+from bot.rollout import command, reader, restart
+from bot.rollout.model import Seen
+from bot.rollout.restart import RestartError
+from bot.stacks import PROJECT_DIR
+from tests.unit.rollout_samples import config, namespace, pod, seen
+
+Run = Callable[..., int]
+PLAN = ({"state": "on", "namespaces": ["shop"]}, {"namespaces": ["pay"]})
+CLUSTER = seen(namespace("shop", "on"), pod("shop", "a", meshed=True), namespace("pay"))
+UNSETTLED = seen(namespace("shop", "on"), pod("shop", "a"), pod("shop", "j", kind="Job"))
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs a command against a cluster that a test makes up."""
+
+    def body(*words: str, cluster: Seen = CLUSTER, more: Any = None, role: str = "cluster") -> int:
+        made = config(*PLAN, more=more)
+        if role == "owner":
+            made = made.model_copy(update={"cluster": None})
+
+        @contextmanager
+        def client(_: Target) -> Iterator[None]:
+            yield None
+
+        monkeypatch.setattr(
+            command.trust_fleet,
+            "target_of",
+            lambda stack: Target(stack, PROJECT_DIR, made, None, {}),
+        )
+        monkeypatch.setattr(command, "cluster", client)
+        monkeypatch.setattr(reader, "read", lambda *_: cluster)
+        return cli.main(["rollout", *words[:1], "--stack", "staging", *words[1:]])
+
+    return body
+
+
+def document(capsys: pytest.CaptureFixture[str]) -> Any:
+    """The one document on stdout."""
+    return json.loads(capsys.readouterr().out)
+
+
+def test_status_prints_a_table_and_a_document(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    """The same for a human and a program."""
+    assert run("status") == DONE
+    assert capsys.readouterr().out.splitlines()[1].startswith("shop")
+    assert run("status", "--json") == DONE
+    assert [each["name"] for each in document(capsys)["namespaces"]] == ["shop", "pay"]
+
+
+def test_next_prints_the_edit(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    """It writes no file: the change goes through a pull request."""
+    assert run("next") == DONE
+    assert "      - name: w1\n        state: 'on'\n" in capsys.readouterr().out
+    assert run("next", "--back", "--json") == DONE
+    found = document(capsys)
+    assert found["key"] == "linkerd-platform:rollout.waves[0]"
+    assert found["wave"] == {"name": "w0", "state": "off", "namespaces": ["shop"]}
+
+
+def test_check_exits_4_where_it_is_not_safe(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    """A pipeline stops by it."""
+    assert run("check") == DONE
+    assert run("check", cluster=UNSETTLED) == REFUSED
+    assert run("check", "--back", cluster=UNSETTLED) == DONE
+    capsys.readouterr()
+    assert run("check", "--json", cluster=UNSETTLED) == REFUSED
+    assert document(capsys)["safe"] is False
+
+
+def test_check_asks_the_prometheus_of_the_config_or_the_one_named(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A gate that is not looked at must not be taken for one that holds."""
+    more = {("viz", "prometheusUrl"): "http://127.0.0.1:1"}
+    assert run("check", more=more) == FAILED
+    assert "Prometheus http://127.0.0.1:1: " in capsys.readouterr().err
+    assert run("check", "--prometheus", "http://127.0.0.1:2") == FAILED
+    assert "Prometheus http://127.0.0.1:2: " in capsys.readouterr().err
+
+
+def test_nothing_restarts_without_yes(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The whole command is about pods that users are served by."""
+    begun: list[Any] = []
+    monkeypatch.setattr(restart, "run", lambda *given, **_: begun.append(given[1]))
+    assert run("restart", "--namespace", "shop", cluster=UNSETTLED) == DONE
+    assert capsys.readouterr().out.splitlines() == [
+        "shop/deployment/a: would restart (--yes)",
+        "shop/job/j: for you to restart",
+    ]
+    assert run("restart", "--namespace", "shop", "--json", cluster=UNSETTLED) == DONE
+    assert document(capsys) == {"restart": ["shop/deployment/a"], "byHand": ["shop/job/j"]}
+    assert begun == []
+    assert run("restart", "--namespace", "shop", "--yes", cluster=UNSETTLED) == DONE
+    assert [[str(each) for each in given] for given in begun] == [["shop/deployment/a"]]
+
+
+def test_a_restart_that_fails_exits_1(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A job that goes on after it would announce a meshed namespace."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise RestartError("shop/deployment/a: not up")
+
+    monkeypatch.setattr(restart, "run", fail)
+    assert run("restart", "--namespace", "shop", "--yes", cluster=UNSETTLED) == FAILED
+    assert "shop/deployment/a: not up" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("restart", "--namespace", "kube-system", "--yes"), "runs what the mesh itself needs"),
+        (("restart", "--namespace", "linkerd", "--yes"), "bot trust restart-plan"),
+        (("restart", "--namespace", "nowhere"), "the cluster has no such namespace"),
+        (("next", "--wave", "w7"), "is not in the plan"),
+    ],
+)
+def test_bad_input_is_refused_before_anything_is_done(
+    run: Run, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], said: str
+) -> None:
+    """A restart of the injector is the rotation's business, in its own order."""
+    assert run(*words) == BAD_INPUT
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("restart", "--namespace", "shop", "--timeout", "0"),
+        ("check", "--prometheus", "prometheus:9090"),
+        ("next", "--state", "halfway"),
+        ("restart",),
+    ],
+)
+def test_options_that_cannot_be_used_end_with_2(run: Run, words: tuple[str, ...]) -> None:
+    """One line on stderr, before a cluster is asked."""
+    with pytest.raises(SystemExit) as caught:
+        run(*words)
+    assert caught.value.code == BAD_INPUT
+
+
+def test_a_stack_without_a_cluster_is_bad_input(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The owner of the anchor has no pods."""
+    assert run("status", role="owner") == BAD_INPUT
+    assert "has no cluster" in capsys.readouterr().err

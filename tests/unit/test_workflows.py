@@ -1,0 +1,269 @@
+"""The workflows: no secret where strangers' code runs, nothing applied that nobody approved."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from bot.delivery.protected import Action
+from stack import fleet
+from tests.unit.workflow_files import (
+    ACTIONS,
+    PROJECT,
+    VALUES,
+    WORKFLOWS,
+    fault,
+    jobs,
+    load,
+    steps,
+    workflow,
+)
+
+FILES = [*WORKFLOWS, *ACTIONS]
+READ = {"contents": "read"}
+OIDC = {**READ, "id-token": "write"}
+# What the token of each job may do, beyond which nothing is needed.
+PERMISSIONS: Mapping[str, Mapping[str, str]] = {
+    "ci/test": READ,
+    "plan/plan": READ,
+    "plan-comment/comment": {**READ, "actions": "read", "pull-requests": "write"},
+    "preview/preview": OIDC,
+    "preview/comment": {**READ, "pull-requests": "write"},
+    "stack/preview": OIDC,
+    "stack/up": OIDC,
+    "deploy/canary": OIDC,
+    "deploy/production": OIDC,
+    "deploy/one": OIDC,
+    "drift/drift": OIDC,
+}
+# Actions of others by commit, checked against their releases.
+PINS = {
+    "actions/cache": ("5a3ec84eff668545956fd18022155c47e93e2684", "v4.2.3"),
+    "actions/checkout": ("11bd71901bbe5b1630ceea73d27597364c9af683", "v4.2.2"),
+    "actions/download-artifact": ("d3f86a106a0bac45b974a628896c90dbdf5c8093", "v4.3.0"),
+    "actions/setup-python": ("a26af69be951a213d495a4c3e4e4022e16d87065", "v5.6.0"),
+    "actions/upload-artifact": ("ea165f8d65b6e75b540449e92b4886f43607fa02", "v4.6.2"),
+    "hashicorp/vault-action": ("4c06c5ccf5c0761b6029f56cfb1dcf5565918a3b", "v3.4.0"),
+}
+FLEET = fleet.read(PROJECT)
+assert FLEET is not None
+STACKS = list(FLEET.stacks)
+RUNS = [(where, step["run"], known) for where, step, known in steps() if "run" in step]
+
+
+def step_of(name: str, job: str, part: str) -> dict[str, Any]:
+    """The step of a job whose command or action has this in it."""
+    found = workflow(name)["jobs"][job]["steps"]
+    (step,) = [each for each in found if part in each.get("run", each.get("uses", ""))]
+    return step
+
+
+@pytest.mark.parametrize(("where", "line", "known"), RUNS)
+def test_a_line_is_a_target_or_a_command_that_is_there(
+    where: str, line: str, known: Mapping[str, Any]
+) -> None:
+    """What only CI can run is what nobody can try; the real parser takes each."""
+    assert fault(line) is None, where
+    used = set(re.findall(r"\$(\w+)", line))
+    assert used <= {*known, "RUNNER_TEMP"}, where
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "make",
+        "make sandbocks",
+        "make venv sandbocks",
+        "pip install x",
+        "python -m bot plan --all",
+        ".venv/bin/python -m bot plan",
+        ".venv/bin/python -m bot plan --all --force",
+        ".venv/bin/python -m bot plan --stack $STACK",
+        '.venv/bin/python -m bot plan --stack "$SECRET"',
+        ".venv/bin/python -m bot plan --all | tee log",
+        ".venv/bin/python -m bot plan --all; true",
+        "make venv && make charts",
+    ],
+)
+def test_a_line_that_is_neither_is_found(line: str) -> None:
+    """The check itself must bite."""
+    assert fault(line) is not None
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.parent.name}/{file.stem}")
+def test_no_expression_is_part_of_a_script(file: Any) -> None:
+    """A branch called `$(...)` would run: what comes from outside comes by the environment."""
+    text = file.read_text()
+    assert "pull_request_target" not in text
+    assert not re.search(r"\bsecrets\.", text)
+    for _, step, _ in steps():
+        assert "${{" not in step.get("run", "")
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.parent.name}/{file.stem}")
+def test_every_action_is_pinned_with_its_version(file: Any) -> None:
+    """A tag can be moved; then somebody else's code has our token."""
+    for uses, comment in re.findall(r"uses: (\S+)(?: # (\S+))?$", file.read_text(), re.MULTILINE):
+        if uses.startswith("./"):
+            target = PROJECT / uses
+            assert target.is_file() or (target / "action.yml").is_file(), uses
+        else:
+            name, _, commit = uses.partition("@")
+            assert (commit, comment) == PINS[name]
+
+
+def test_every_job_may_do_what_it_needs_and_no_more() -> None:
+    """A job that is new has to be thought about."""
+    found = {}
+    for name, job, content in jobs():
+        whole = workflow(name)["permissions"]
+        assert whole in (READ, {}), name
+        found[f"{name}/{job}"] = content.get("permissions", whole)
+    assert found == PERMISSIONS
+
+
+@pytest.mark.parametrize(("where", "step"), [(w, s) for w, s, _ in steps()])
+def test_a_checkout_leaves_no_token_behind(where: str, step: Mapping[str, Any]) -> None:
+    """Else everything that runs after it can push."""
+    if step.get("uses", "").startswith("actions/checkout@") and not where.startswith("ci/"):
+        assert step["with"]["persist-credentials"] is False, where
+
+
+def test_every_job_ends() -> None:
+    """The default is six hours."""
+    for name, job, content in jobs():
+        if "uses" not in content:
+            assert 0 < content["timeout-minutes"] <= 120, f"{name}/{job}"
+
+
+def test_a_strangers_code_sees_no_credentials() -> None:
+    """`plan` runs for every pull request, a fork's too."""
+    content = workflow("plan")
+    assert list(content["on"]) == ["pull_request"]
+    (job,) = content["jobs"].values()
+    assert "environment" not in job
+    assert "actions/credentials" not in str(job["steps"])
+    assert "vars." not in str(job)
+
+
+def test_what_writes_comments_runs_no_code_of_a_pull_request() -> None:
+    """Its token writes; so it takes the code of the base, no cache, and the plan as data."""
+    base = "${{ github.event.pull_request.base.sha }}"
+    for name, ref in (("plan-comment", None), ("preview", base)):
+        job = workflow(name)["jobs"]["comment"]
+        text = str(job["steps"])
+        assert "actions/cache" not in text
+        assert "./.github" not in text
+        assert "id-token" not in str(job["permissions"])
+        assert step_of(name, "comment", "actions/checkout")["with"].get("ref") == ref
+        unpacked = step_of(name, "comment", "actions/download-artifact")["with"]["path"]
+        assert unpacked.startswith("${{ runner.temp }}/")
+
+
+def test_the_comment_of_a_plan_goes_by_what_the_forge_says() -> None:
+    """The number of the pull request in an archive of a stranger's would be anybody's choice."""
+    content = workflow("plan-comment")
+    assert content["on"] == {"workflow_run": {"workflows": ["plan"], "types": ["completed"]}}
+    assert content["permissions"] == {}
+    line = step_of("plan-comment", "comment", "bot comment")["run"]
+    assert "--pull-request" not in line
+    assert "github.event.workflow_run.event == 'pull_request'" in content["jobs"]["comment"]["if"]
+
+
+def test_a_fork_is_not_offered_credentials() -> None:
+    """It would get no OIDC token, and the reviewer would have approved for nothing."""
+    job = workflow("preview")["jobs"]["preview"]
+    assert job["if"] == "github.event.pull_request.head.repo.full_name == github.repository"
+    assert job["environment"] == "preview"
+
+
+@pytest.mark.parametrize("part", ["plan/plan", "plan-comment/comment", "preview/comment"])
+def test_every_stack_of_the_fleet_has_its_comment(part: str) -> None:
+    """A stack that is new would be applied without having been shown."""
+    name, _, job = part.partition("/")
+    line = step_of(name, job, "bot comment")["run"]
+    shown = re.findall(r"(\w+)\.changes\.json", line)
+    assert shown == STACKS
+    assert workflow("preview")["jobs"]["preview"]["strategy"]["matrix"]["stack"] == STACKS
+
+
+def test_drift_shows_every_stack_and_fails_by_the_bots_word() -> None:
+    """Exit code 5 fails the job; what was found is in its summary all the same."""
+    line = step_of("drift", "drift", "bot comment")["run"]
+    assert re.findall(r"(\w+)\.changes\.json", line) == STACKS
+    for part in ("bot comment", "upload-artifact"):
+        assert step_of("drift", "drift", part)["if"] == "${{ !cancelled() }}"
+    assert "continue-on-error" not in str(workflow("drift"))
+
+
+def test_the_waves_are_those_of_the_fleet_file() -> None:
+    """In its order; the next begins when each stack of the one before is applied and proven."""
+    found = workflow("deploy")["jobs"]
+    assert FLEET is not None
+    waves = [name for name in found if name != "one"]
+    assert waves == [wave.name for wave in FLEET.waves]
+    for before, wave in zip([None, *FLEET.waves], FLEET.waves, strict=False):
+        job = found[wave.name]
+        assert job["strategy"]["matrix"]["stack"] == list(wave.stacks)
+        assert job["strategy"]["fail-fast"] is False  # it would end an `up` that runs
+        assert job.get("needs") == (before.name if before else None)
+        assert job["uses"] == "./.github/workflows/stack.yml"
+    assert found[waves[0]]["if"] == "github.event_name == 'push'"
+
+
+def test_one_stack_by_hand_is_of_main_and_takes_what_the_bot_takes() -> None:
+    """A protected action is asked for by its name."""
+    content = workflow("deploy")
+    assert content["on"]["push"] == {"branches": ["main"]}
+    inputs = content["on"]["workflow_dispatch"]["inputs"]
+    assert inputs["stack"]["options"] == STACKS
+    assert inputs["allow"]["options"] == ["none", *Action]
+    assert "github.ref == 'refs/heads/main'" in content["jobs"]["one"]["if"]
+    taken = workflow("stack")["on"]["workflow_call"]["inputs"]
+    assert sorted(content["jobs"]["one"]["with"]) == sorted(taken) == sorted(inputs)
+
+
+def test_nothing_is_applied_but_what_was_previewed_and_approved() -> None:
+    """The environment of the stack asks its reviewers; the bot binds their answer."""
+    job = workflow("stack")["jobs"]["up"]
+    assert job["needs"] == "preview"
+    assert job["environment"] == "${{ inputs.stack }}"
+    group = {"group": "stack-${{ inputs.stack }}", "cancel-in-progress": False}
+    assert job["concurrency"] == group
+    lines = [step["run"] for step in job["steps"] if "run" in step]
+    assert [line.split()[3] for line in lines] == ["approve", "approve", "up"]
+    assert "--approved" in lines[-1]
+    assert not any("--yes" in line or "--no-verify" in line for line in lines)
+    conditions = [step["if"] for step in job["steps"] if "bot approve" in step.get("run", "")]
+    assert conditions == ["inputs.allow == 'none'", "inputs.allow != 'none'"]
+
+
+def test_no_workflow_but_the_one_for_a_stack_applies_anything() -> None:
+    """And that one is only called."""
+    for where, line, _ in RUNS:
+        words = line.split()
+        if {"up", "destroy", "rollback", "import"} & set(words):
+            assert where == "stack/up", line
+    assert list(workflow("stack")["on"]) == ["workflow_call"]
+
+
+def test_credentials_come_from_vault_by_the_jobs_own_identity() -> None:
+    """Nothing long-lived lies in the forge."""
+    action = load(PROJECT / ".github/actions/credentials/action.yml")
+    login, _ = action["runs"]["steps"]
+    assert login["with"]["method"] == "jwt"
+    for where, step, _ in steps():
+        if step.get("uses") == "./.github/actions/credentials":
+            name, _, job = where.partition("/")
+            content = workflow(name)["jobs"][job]
+            assert content["permissions"]["id-token"] == "write"
+            assert content["environment"]
+
+
+def test_every_value_above_is_used() -> None:
+    """A variable that no line has any more needs no sample."""
+    used = {name for _, line, _ in RUNS for name in re.findall(r"\$(\w+)", line)}
+    assert used == VALUES.keys()
