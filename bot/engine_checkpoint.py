@@ -1,7 +1,9 @@
-"""Puts a torn state file right: a kill while the engine wrote it leaves half a file, or none.
+"""Puts right what a killed engine or a crash of the machine has torn in a file backend.
 
-The engine's file backend writes the state in place, and keeps the one before as `.bak`
-(pulumi pkg/backend/diy/state.go). That one knows what was begun last, so nothing is lost:
+The backend renames each file into its place, but not the `.attrs` beside it, which it creates empty
+and then fills (gocloud.dev blob/fileblob/attrs.go). One that is torn makes its file unreadable; one
+that is not there does not matter. After a crash the state itself may be torn: the one before is
+kept as `.bak` (pulumi pkg/backend/diy/state.go) and knows what was begun last, so nothing is lost:
 bot/engine_recover.py asks the providers what came of it. Object stores replace a file whole.
 """
 
@@ -22,12 +24,16 @@ from stack.faults import PROJECT
 _TORN = re.compile(
     r"failed to load checkpoint: .*(EOF|unexpected end|invalid character|no such file)"
 )
+_UNREADABLE = re.compile(r"\b(EOF|unexpected end of JSON input|invalid character)\b")
+# Of a stack, below `.pulumi`; the rest is written once, when the backend is made.
+_WRITTEN = ("stacks", "history", "backups", "locks/organization")
 
 
 def mend(target: Target, result: Result) -> bool:
-    """Put the state before the torn one in its place; True when that was done.
+    """Put the state before the torn one in its place; True when something was put right.
 
-    The torn file is kept beside it as `.torn`.
+    The torn file is kept beside it as `.torn`. The stack's lock must be free: what an engine is
+    writing just now looks torn, too.
     """
     return mend_after(target, result.outside)
 
@@ -37,8 +43,30 @@ def mend_after(target: Target, errors: Iterable[str]) -> bool:
 
     Nothing else says that a state is torn: one that is not there may have been removed on purpose.
     """
+    told = list(errors)
+    if any(_UNREADABLE.search(text) for text in told) and drop_torn_attributes(target):
+        return True
+    return any(_TORN.search(text) for text in told) and _state_before(target)
+
+
+def drop_torn_attributes(target: Target) -> bool:
+    """Remove the stack's `.attrs` files that are no whole JSON; True when there were any."""
+    folder = folder_of_backend(target)
+    if folder is None:
+        return False
+    below = [folder / ".pulumi" / name / PROJECT for name in _WRITTEN]
+    files = [(folder / ".pulumi" / "meta.yaml.attrs")]
+    files += below[0].glob(f"{target.stack}.json*.attrs")
+    files += [file for each in below[1:] for file in (each / target.stack).glob("*.attrs")]
+    torn = [file for file in files if file.exists() and not _whole(file)]
+    for file in torn:
+        file.unlink(missing_ok=True)
+    return bool(torn)
+
+
+def _state_before(target: Target) -> bool:
     file = _state_file(target)
-    if file is None or not any(_TORN.search(text) for text in errors):
+    if file is None:
         return False
     before = file.with_name(f"{file.name}.bak")
     if _whole(file) or not _whole(before):

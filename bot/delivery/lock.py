@@ -93,6 +93,7 @@ def take_over(target: Target) -> list[Held]:
             each.file.with_name(f"{each.file.name}.attrs").unlink(missing_ok=True)
             if note is not None:
                 note.unlink(missing_ok=True)
+        engine_checkpoint.drop_torn_attributes(target)
         return found
 
 

@@ -47,6 +47,35 @@ def test_torn_state_is_replaced_by_the_one_before(target: Target, torn: str) -> 
     assert not engine_checkpoint.mend(target, _result(target))
 
 
+@pytest.mark.parametrize("torn", ["", '{"user.content_ty'])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "stacks/linkerd-platform/sandbox.json.attrs",
+        "stacks/linkerd-platform/sandbox.json.bak.attrs",
+        "history/linkerd-platform/sandbox/sandbox-1.history.json.attrs",
+        "locks/organization/linkerd-platform/sandbox/a.json.attrs",
+        "meta.yaml.attrs",
+    ],
+)
+def test_torn_attributes_go_and_the_state_stays(target: Target, name: str, torn: str) -> None:
+    """The state itself is renamed into its place; what lies beside it is not."""
+    _state(target).write_text('{"version": 3, "checkpoint": {"newer": 1}}')
+    whole = _state(target).with_name("sandbox.json.whole.attrs")
+    whole.write_text("{}")
+    other = _state(target).with_name("staging.json.attrs")
+    other.write_text("")
+    file = target.project_dir / "a backend/.pulumi" / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(torn)
+    assert engine_checkpoint.mend(target, _result(target))
+    assert not file.exists()
+    assert whole.exists()
+    assert other.exists(), "another stack's run may be writing it"
+    assert "newer" in _state(target).read_text()
+    assert not engine_checkpoint.mend(target, _result(target))
+
+
 def test_whole_state_is_never_replaced(target: Target) -> None:
     """An older state over a good one would forget resources."""
     _state(target).write_text('{"version": 3, "checkpoint": {"newer": 1}}')
@@ -57,7 +86,7 @@ def test_whole_state_is_never_replaced(target: Target) -> None:
 def test_other_errors_and_backends_are_left_alone(
     target: Target, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Only the file backend writes in place, and only this error says that it was cut off."""
+    """Only a file backend can be torn, and only these errors say so."""
     _state(target).write_text("")
     assert not engine_checkpoint.mend(target, _result(target, "Vault is sealed"))
     _state(target).with_name("sandbox.json.bak").write_text("also torn")
