@@ -15,7 +15,15 @@ from pydantic import AfterValidator, BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from stack import config_egress, config_observability, config_policy, rules, values, words
+from stack import (
+    config_egress,
+    config_observability,
+    config_policy,
+    config_tracing,
+    rules,
+    values,
+    words,
+)
 from stack.config import StackConfig
 from stack.faults import MAP_KEY, PROJECT, is_map, section_of
 
@@ -35,6 +43,10 @@ _TEXTS: dict[object, str] = {
     config_policy.network: "network",
     config_policy.url_path: "path",
     config_policy.identity: "mesh identity",
+    config_tracing.share: "per cent",
+    config_tracing.host_port: "host and port",
+    config_tracing.pinned_image: "image",
+    config_tracing.entry_name: "property of an entry",
     words.calendar_date: "date",
     words.label_value: "label value",
     words.port_range: "port or range of ports",
