@@ -14,6 +14,22 @@ from components.names import LINKERD
 from components.webhook_certificates import from_cert_manager
 
 
+class ProxyTracing(Args):
+    """Where proxies send spans to, and what they say of themselves.
+
+    endpoint: host and port, of OTLP over gRPC. service_account, namespace: whose identity must
+    answer there. open_census: host and port for the spans of the controllers, which speak that
+    alone; None for none.
+    """
+
+    endpoint: str
+    service_account: str
+    namespace: str
+    service_name: str
+    labels: dict[str, str]
+    open_census: str | None = None
+
+
 class LinkerdArgs(Args):
     """What the control plane is set to; lifetimes as Go writes them (`24h`)."""
 
@@ -34,6 +50,7 @@ class LinkerdArgs(Args):
     heartbeat: bool
     log_level: str
     image_registry: str
+    tracing: ProxyTracing | None = None
 
 
 class Linkerd(Component, area="mesh"):
@@ -96,7 +113,37 @@ def values(args: LinkerdArgs) -> dict[str, Any]:
     if args.heartbeat:
         # The chart would take the time of the rendering, and never render the same twice.
         made["heartbeatSchedule"] = heartbeat_schedule(args.cluster)
+    if args.tracing:
+        made = merged(made, tracing_values(args.tracing))
     return merged(made, ha_values()) if args.ha else made
+
+
+def tracing_values(args: ProxyTracing) -> dict[str, Any]:
+    """Values of tracing: for every proxy, those of the control plane among them.
+
+    The labels come on top of the chart's own. The endpoint of the controllers is always named:
+    without it they would speak OpenCensus (linkerd2 pkg/trace/trace.go) to the proxies' collector.
+    """
+    made: dict[str, Any] = {
+        "proxy": {
+            "tracing": {
+                "enabled": True,
+                "traceServiceName": args.service_name,
+                "labels": dict(args.labels),
+                "collector": {
+                    "endpoint": args.endpoint,
+                    "meshIdentity": {
+                        "serviceAccountName": args.service_account,
+                        "namespace": args.namespace,
+                    },
+                },
+            }
+        }
+    }
+    if args.open_census:
+        controllers = {"enabled": True, "collector": {"endpoint": args.open_census}}
+        made["controller"] = {"tracing": controllers}
+    return made
 
 
 def ha_values() -> dict[str, Any]:

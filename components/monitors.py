@@ -8,13 +8,14 @@ from typing import Any
 import pulumi
 
 from components.base import Args, Component, Manifest
-from components.names import CERT_MANAGER, EXTERNAL_SECRETS, LINKERD, LINKERD_VIZ
+from components.names import CERT_MANAGER, EXTERNAL_SECRETS, LINKERD, LINKERD_TRACING, LINKERD_VIZ
 
 Relabelings = list[dict[str, Any]]
 # Ports by the names that the charts give them; tests/charts finds each in the rendered pods.
 CERT_MANAGER_PORT = "http-metrics"
 TRUST_MANAGER_PORT = "metrics"
 EXTERNAL_SECRETS_PORT = "metrics"
+COLLECTOR_PORT = "metrics"
 PROXY_PORT = "linkerd-admin"
 _PORT = "__meta_kubernetes_pod_container_port_name"
 _CONTAINER = "__meta_kubernetes_pod_container_name"
@@ -22,11 +23,15 @@ _PROXY_LABEL = "__meta_kubernetes_pod_label_linkerd_io_proxy_"
 
 
 class MonitorsArgs(Args):
-    """Labels by which Prometheus selects them, how often it scrapes, and whether viz is there."""
+    """Labels by which Prometheus selects them, how often it scrapes, and whether viz is there.
+
+    tracing: whether a collector of ours is.
+    """
 
     labels: dict[str, str]
     interval: str
     viz: bool
+    tracing: bool = False
 
 
 class Monitors(Component, area="observability"):
@@ -48,7 +53,7 @@ def manifests(args: MonitorsArgs) -> list[Manifest]:
     PodMonitors, because not every part has a Service for its metrics.
     Follows https://prometheus-operator.dev/docs/api-reference/api/ PodMonitor.
     """
-    return [
+    made = [
         _controller(args),
         _multicluster(args),
         _proxies(args),
@@ -56,6 +61,10 @@ def manifests(args: MonitorsArgs) -> list[Manifest]:
         _operator(args, "trust-manager", CERT_MANAGER, _named("trust-manager"), TRUST_MANAGER_PORT),
         _operator(args, EXTERNAL_SECRETS, EXTERNAL_SECRETS, _named(*_ESO), EXTERNAL_SECRETS_PORT),
     ]
+    if args.tracing:
+        names = _named("collector", "jaeger")
+        made.append(_operator(args, "trace-collector", LINKERD_TRACING, names, COLLECTOR_PORT))
+    return made
 
 
 _CERT_MANAGER = ("cert-manager", "cainjector", "webhook")

@@ -8,6 +8,7 @@ LINKERD = "linkerd"
 LINKERD_VIZ = "linkerd-viz"
 LINKERD_BUOYANT = "linkerd-buoyant"
 LINKERD_EGRESS = "linkerd-egress"
+LINKERD_TRACING = "linkerd-tracing"
 
 # Linkerd reads these two by their names: https://linkerd.io/2/tasks/
 TRUST_ROOTS_CONFIG_MAP = "linkerd-identity-trust-roots"

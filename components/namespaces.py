@@ -14,6 +14,7 @@ from components.names import (
     EXTERNAL_SECRETS,
     LINKERD,
     LINKERD_BUOYANT,
+    LINKERD_TRACING,
     LINKERD_VIZ,
 )
 
@@ -23,14 +24,19 @@ PodSecurity = Literal["privileged", "baseline", "restricted"]
 # at them. https://linkerd.io/2/features/proxy-injection/
 NO_WEBHOOKS = {"config.linkerd.io/admission-webhooks": "disabled"}
 NOT_MESHED = {"linkerd.io/inject": "disabled"}
+MESHED = {"linkerd.io/inject": "enabled"}
 
 
 class NamespacesArgs(Args):
-    """Which extensions have a namespace, and the Prometheus that viz reads instead of its own."""
+    """Which extensions have a namespace, and the Prometheus that viz reads instead of its own.
+
+    tracing: whether a collector of ours runs.
+    """
 
     viz: bool
     buoyant_cloud: bool
     prometheus_url: str | None = None
+    tracing: bool = False
 
 
 class Namespaces(Component, area="cluster"):
@@ -78,6 +84,10 @@ def manifests(args: NamespacesArgs) -> list[Manifest]:
         made.append(namespace(LINKERD_VIZ, "privileged", {"linkerd.io/extension": "viz"}, external))
     if args.buoyant_cloud:
         made.append(namespace(LINKERD_BUOYANT, "privileged", {"linkerd.io/extension": "buoyant"}))
+    if args.tracing:
+        # Proxies send spans to an identity, which the collector has from its own proxy. No label of
+        # an extension: `linkerd check` would look for a program of that name.
+        made.append(namespace(LINKERD_TRACING, "privileged", annotations=MESHED))
     return made
 
 

@@ -14,7 +14,7 @@ from components.webhook_certificates import from_cert_manager
 
 
 class VizArgs(Args):
-    """What viz is set to."""
+    """What viz is set to. jaeger: host and port of the Jaeger that its dashboard links to."""
 
     chart: ChartRef
     ha: bool
@@ -24,6 +24,7 @@ class VizArgs(Args):
     prometheus_url: str | None
     log_level: str
     image_registry: str
+    jaeger: str | None = None
 
 
 class Viz(Component, area="mesh"):
@@ -83,4 +84,6 @@ def values(args: VizArgs) -> dict[str, Any]:
     if args.prometheus_url:
         made["prometheusUrl"] = args.prometheus_url
         made["prometheus"] = {"enabled": False}
+    if args.jaeger:
+        made["jaegerUrl"] = args.jaeger
     return made

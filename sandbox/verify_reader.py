@@ -20,6 +20,7 @@ from components.names import (
     IDENTITY_ISSUER,
     LINKERD,
     LINKERD_BUOYANT,
+    LINKERD_TRACING,
     LINKERD_VIZ,
     TRUST_ROOTS_CONFIG_MAP,
     anchor_key_path,
@@ -32,6 +33,7 @@ from sandbox.rest import Client
 from sandbox.vault import VaultError
 from sandbox.verify_data import Attempt, Manifest, Seen
 from sandbox.verify_vault import NOT_FOUND
+from stack import arguments_tracing
 from stack.config import Generation, StackConfig, Vault
 
 _CORE, _ADMISSION = "/api/v1", "/apis/admissionregistration.k8s.io/v1"
@@ -102,6 +104,7 @@ def namespaces(config: StackConfig) -> list[str]:
     optional = [
         (LINKERD_VIZ, config.viz.enabled),
         (LINKERD_BUOYANT, config.buoyant_cloud.enabled),
+        (LINKERD_TRACING, arguments_tracing.bundled(config)),
     ]
     return [CERT_MANAGER, EXTERNAL_SECRETS, LINKERD, *(name for name, on in optional if on)]
 

@@ -12,13 +12,14 @@ from components.external_secrets import ExternalSecretsArgs
 from components.gateway_api import GatewayApiArgs
 from components.identity_issuer import IdentityIssuerArgs
 from components.linkerd import LinkerdArgs
-from components.names import CERT_MANAGER, LINKERD_BUOYANT
+from components.names import CERT_MANAGER, LINKERD_BUOYANT, LINKERD_TRACING
 from components.namespaces import NamespacesArgs
 from components.trust_anchor import AnchorGeneration, TrustAnchorArgs
 from components.trust_bundle import TrustBundleArgs
 from components.vault_auth import ANCHOR_ROLE, ISSUER_ROLE, KEY_ROLE, STORE_ROLE, VaultAuthArgs
 from components.viz import VizArgs
 from components.webhook_certificates import WebhookCertificatesArgs
+from stack import arguments_tracing
 from stack.charts import Charts
 from stack.config import Cluster, StackConfig
 
@@ -72,6 +73,7 @@ class ClusterArguments:
         credentials = config.buoyant_cloud.credentials
         in_vault = config.buoyant_cloud.enabled and credentials.source == "vault"
         self.buoyant_vault_path = credentials.vault_path if in_vault else None
+        self.trace_vault_path = arguments_tracing.vault_path(config)
         signer = config.trust.signer
         # Whose key this cluster reads, to sign by itself.
         self.signing_key = signer.name if signer.custody == "cluster" else None
@@ -94,6 +96,7 @@ class ClusterArguments:
             viz=self.config.viz.enabled,
             buoyant_cloud=self.config.buoyant_cloud.enabled,
             prometheus_url=self.config.viz.prometheus_url,
+            tracing=arguments_tracing.bundled(self.config),
         )
 
     def cert_manager(self) -> CertManagerArgs:
@@ -121,7 +124,7 @@ class ClusterArguments:
             signing=None if self.signing_key else self.config.trust.signing,
             signing_key=self.signing_key,
             writes_anchors=bool(self.own_roots),
-            readable=tuple(filter(None, (self.buoyant_vault_path,))),
+            readable=tuple(filter(None, (self.buoyant_vault_path, self.trace_vault_path))),
         )
 
     def external_secrets(self) -> ExternalSecretsArgs:
@@ -132,7 +135,11 @@ class ClusterArguments:
             replicas=self.config.external_secrets.replicas,
             role=STORE_ROLE,
             **self._store(),
-            namespaces=(CERT_MANAGER, *((LINKERD_BUOYANT,) if self.buoyant_vault_path else ())),
+            namespaces=(
+                CERT_MANAGER,
+                *((LINKERD_BUOYANT,) if self.buoyant_vault_path else ()),
+                *((LINKERD_TRACING,) if self.trace_vault_path else ()),
+            ),
         )
 
     def cluster_anchor(self) -> ClusterAnchorArgs:
@@ -200,6 +207,7 @@ class ClusterArguments:
             trust_domain=trust.domain,
             leaf_lifetime=trust.issuer.leaf_lifetime.go,
             clock_skew=trust.issuer.clock_skew.go,
+            tracing=arguments_tracing.proxy_tracing(self.config, self.cluster),
             **self.config.linkerd.model_dump(),
         )
 
@@ -214,6 +222,7 @@ class ClusterArguments:
             prometheus_url=self.config.viz.prometheus_url,
             log_level=self.config.linkerd.log_level,
             image_registry=self.config.linkerd.image_registry,
+            jaeger=arguments_tracing.jaeger_address(self.config, self.cluster),
         )
 
     def buoyant_cloud(self) -> BuoyantCloudArgs:

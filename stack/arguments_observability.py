@@ -12,8 +12,8 @@ from components.alert_rules.model import (
 )
 from components.alerts import AlertsArgs
 from components.monitors import MonitorsArgs
-from components.names import LINKERD_VIZ
-from stack import rollout
+from components.names import LINKERD_TRACING, LINKERD_VIZ
+from stack import arguments_tracing, rollout
 from stack.config import Cluster, StackConfig
 from stack.config_observability import WorkloadObjective
 from stack.values import Duration
@@ -48,7 +48,12 @@ def monitors(config: StackConfig) -> MonitorsArgs | None:
     section = config.observability.monitors
     if not section.enabled:
         return None
-    return MonitorsArgs(labels=section.labels, interval=section.interval.go, viz=config.viz.enabled)
+    return MonitorsArgs(
+        labels=section.labels,
+        interval=section.interval.go,
+        viz=config.viz.enabled,
+        tracing=arguments_tracing.bundled(config),
+    )
 
 
 def _thresholds(config: StackConfig) -> Thresholds:
@@ -91,6 +96,8 @@ def _fraction(per_cent: str) -> float:
 def _meshed(config: StackConfig) -> tuple[Meshed, ...]:
     """The namespaces in which every pod must have a proxy, and the workloads that stay outside."""
     own = [Meshed(name=LINKERD_VIZ)] if config.viz.enabled else []
+    if arguments_tracing.bundled(config):
+        own.append(Meshed(name=LINKERD_TRACING))
     planned = [
         Meshed(
             name=namespace.name,

@@ -30,3 +30,14 @@ def describe_published(data: Mapping[str, str] | None, path: str) -> dict[str, s
             f"no certificate in Vault at {path}: bring the owner of the trust anchor up first"
         )
     return describe(data["certificate"])
+
+
+def certificate_fault(pem: str) -> str | None:
+    """What is wrong with CA certificates in PEM; None when nothing is."""
+    if "PRIVATE KEY" in pem:
+        return "holds a private key: give the certificate alone"
+    try:
+        x509.load_pem_x509_certificates(pem.encode())
+    except ValueError:
+        return "is no PEM certificate (-----BEGIN CERTIFICATE-----)"
+    return None

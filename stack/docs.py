@@ -15,7 +15,15 @@ from pydantic import AfterValidator, BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from stack import config_egress, config_observability, config_policy, rules, values, words
+from stack import (
+    config_egress,
+    config_observability,
+    config_policy,
+    config_tracing,
+    rules,
+    values,
+    words,
+)
 from stack.config import StackConfig
 from stack.faults import MAP_KEY, PROJECT, is_map, section_of
 
@@ -35,6 +43,10 @@ _TEXTS: dict[object, str] = {
     config_policy.network: "network",
     config_policy.url_path: "path",
     config_policy.identity: "mesh identity",
+    config_tracing.share: "per cent",
+    config_tracing.host_port: "host and port",
+    config_tracing.pinned_image: "image",
+    config_tracing.entry_name: "property of an entry",
     words.calendar_date: "date",
     words.label_value: "label value",
     words.port_range: "port or range of ports",
@@ -96,6 +108,10 @@ _RULES = f"""\
   `issuerLeft`, `webhookLeft` and `leafLeft` are shorter than what is left at a renewal, and
   `anchorCritical` than `anchorWarning`, which is shorter than each trusted anchor's lifetime. Times
   for which something may last are 1m to 30d; `quorum` is at most `linkerd.replicas`.
+- `observability.tracing` needs `trust.domain` to be `cluster.domain`. What is for an `existing`
+  collector, for mode `tail`, or for a backend of the other kind is refused elsewhere; `tail` needs
+  one replica, and `wait` is 15s to 5m. Credentials go over https; an endpoint for gRPC has a port
+  and no path, and with `egress.default: deny` it is one of `egress.hosts`.
 - `sandbox.openWebhooks` is for role `standalone`, or an API server and a Vault on 127.0.0.1.
 """
 

@@ -25,6 +25,7 @@ from components.namespace_policy import NamespacePolicy
 from components.namespaces import Namespaces
 from components.rollout import Rollout
 from components.service_policy import ServicePolicy
+from components.tracing import Tracing
 from components.trust_anchor import TrustAnchor
 from components.trust_bundle import TrustBundle
 from components.vault_auth import VaultAuth
@@ -36,6 +37,7 @@ from stack import (
     arguments_mesh,
     arguments_observability,
     arguments_policy,
+    arguments_tracing,
     transforms,
 )
 from stack.certificates import describe, describe_published
@@ -158,6 +160,8 @@ class Platform:
                 after(namespaces, linkerd, secrets),
             )
         self._in_mesh = after(namespaces, linkerd)
+        if tracing := arguments_tracing.tracing(self.config, cluster):
+            Tracing("tracing", tracing, after(namespaces, linkerd, secrets))
         self._workloads(cluster, self._in_mesh)
         self.outputs |= {
             "chartVersions": {name: chart.version for name, chart in args.charts.items()},

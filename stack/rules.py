@@ -7,9 +7,8 @@ import re
 from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit
 
-from cryptography import x509
-
 from stack import rules_egress, rules_observability, rules_policy, rules_rollout
+from stack.certificates import certificate_fault as certificate_fault
 from stack.config import Cluster, StackConfig, Vault
 from stack.config_trust import Webhooks
 from stack.faults import Fault
@@ -236,17 +235,6 @@ def _authority(name: str, section: Cluster | Vault) -> Iterator[Fault]:
         yield Fault((name, "caFile"), message, looks_at=((name, "caPem"),))
     if section.ca_pem is not None and (wrong := certificate_fault(section.ca_pem)):
         yield Fault((name, "caPem"), wrong)
-
-
-def certificate_fault(pem: str) -> str | None:
-    """What is wrong with CA certificates in PEM; None when nothing is."""
-    if "PRIVATE KEY" in pem:
-        return "holds a private key: give the certificate alone"
-    try:
-        x509.load_pem_x509_certificates(pem.encode())
-    except ValueError:
-        return "is no PEM certificate (-----BEGIN CERTIFICATE-----)"
-    return None
 
 
 def _linkerd(config: StackConfig) -> Iterator[Fault]:

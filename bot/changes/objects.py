@@ -10,10 +10,18 @@ import yaml
 
 from bot.changes.model import Change, Field, Op
 from bot.changes.paths import ABSENT, Part, differences, parts, value_at
-from components.names import CERT_MANAGER, EXTERNAL_SECRETS, LINKERD, LINKERD_BUOYANT, LINKERD_VIZ
+from components.names import (
+    CERT_MANAGER,
+    EXTERNAL_SECRETS,
+    LINKERD,
+    LINKERD_BUOYANT,
+    LINKERD_TRACING,
+    LINKERD_VIZ,
+)
 from stack.values import Duration
 
-PLATFORM = frozenset({LINKERD, LINKERD_VIZ, LINKERD_BUOYANT, CERT_MANAGER, EXTERNAL_SECRETS})
+PLATFORM = frozenset({LINKERD, LINKERD_VIZ, LINKERD_BUOYANT, LINKERD_TRACING})
+PLATFORM |= {CERT_MANAGER, EXTERNAL_SECRETS}
 WORKLOADS = frozenset({"Deployment", "StatefulSet", "DaemonSet"})
 WEBHOOKS = frozenset({"MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"})
 CHART_OBJECT = "kubernetes:helm.sh/v4:Chart$"

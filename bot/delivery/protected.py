@@ -20,13 +20,13 @@ from bot.changes.conditions_policy import (
 from bot.changes.model import Change, ChangeSet, Op
 from bot.changes.objects import mapping
 from bot.exit_codes import RefusedError
-from components.names import LINKERD, LINKERD_BUOYANT, LINKERD_VIZ
+from components.names import LINKERD, LINKERD_BUOYANT, LINKERD_TRACING, LINKERD_VIZ
 
 _GONE = (Op.DELETE, Op.REPLACE)
 # Their URNs have the component's type in the chain: what is below it is the trust's.
 _TRUST = (":TrustAnchor$", ":TrustBundle$", ":ClusterAnchor$", ":IdentityIssuer$", ":VaultAuth$")
-# An extension's chart brings the policy of its own servers along.
-_OWN_POLICY = (LINKERD, LINKERD_VIZ, LINKERD_BUOYANT)
+# An extension brings the policy of its own servers along.
+_OWN_POLICY = (LINKERD, LINKERD_VIZ, LINKERD_BUOYANT, LINKERD_TRACING)
 
 
 class Action(StrEnum):

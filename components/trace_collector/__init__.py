@@ -1,0 +1,1 @@
+"""What the component `Tracing` is made from: the collector's config, its objects, Jaeger."""
