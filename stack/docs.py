@@ -15,7 +15,15 @@ from pydantic import AfterValidator, BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from stack import config_egress, config_observability, config_policy, rules, values, words
+from stack import (
+    config_dashboards,
+    config_egress,
+    config_observability,
+    config_policy,
+    rules,
+    values,
+    words,
+)
 from stack.config import StackConfig
 from stack.faults import MAP_KEY, PROJECT, is_map, section_of
 
@@ -28,6 +36,8 @@ _TEXTS: dict[object, str] = {
     values.http_url: "http address",
     values.mount_path: "Vault path",
     values.plain_text: "text",
+    config_dashboards.datasource_uid: "uid",
+    config_dashboards.metric_label: "metric label",
     config_egress.host_name: "host",
     config_observability.objective: "per cent",
     config_policy.container_port: "port",
@@ -36,6 +46,7 @@ _TEXTS: dict[object, str] = {
     config_policy.url_path: "path",
     config_policy.identity: "mesh identity",
     words.calendar_date: "date",
+    words.label_key: "label key",
     words.label_value: "label value",
     words.port_range: "port or range of ports",
     words.quantity: "quantity",
@@ -96,6 +107,8 @@ _RULES = f"""\
   `issuerLeft`, `webhookLeft` and `leafLeft` are shorter than what is left at a renewal, and
   `anchorCritical` than `anchorWarning`, which is shorter than each trusted anchor's lifetime. Times
   for which something may last are 1m to 30d; `quorum` is at most `linkerd.replicas`.
+- `observability.dashboards` need `alerts` that are not `off`, which record what they read;
+  `clusterLabel` is none of the metrics' own labels.
 - `sandbox.openWebhooks` is for role `standalone`, or an API server and a Vault on 127.0.0.1.
 """
 

@@ -6,6 +6,7 @@ from typing import Any
 
 ALERTS = "observability.alerts"
 MONITORS = "observability.monitors"
+DASHBOARDS = "observability.dashboards"
 _TIMES = (
     "anchorWarning anchorCritical issuerLeft renewalOverdue issuerReload webhookLeft leafLeft "
     "notReady unmeshed oldProxies noReadyEndpoint gatewayDown"
@@ -37,6 +38,13 @@ CHANGES: dict[str, Any] = {
     f"{MONITORS}.enabled": False,
     f"{MONITORS}.labels": {"role": "other"},
     f"{MONITORS}.interval": "15s",
+    f"{DASHBOARDS}.enabled": False,
+    f"{DASHBOARDS}.namespace": "linkerd-viz",
+    f"{DASHBOARDS}.labels": {"role": "other"},
+    f"{DASHBOARDS}.folder": "Other",
+    f"{DASHBOARDS}.folderAnnotation": "example.com/folder",
+    f"{DASHBOARDS}.datasource": "thanos",
+    f"{DASHBOARDS}.clusterLabel": "k8s_cluster",
 }
 # What a key is changed in: everything is on.
 PLAN: dict[str, Any] = {
@@ -48,4 +56,5 @@ PLAN: dict[str, Any] = {
         },
     },
     "monitors": {"enabled": True},
+    "dashboards": {"enabled": True, "folder": "Linkerd"},
 }
