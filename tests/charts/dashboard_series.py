@@ -103,7 +103,7 @@ def _outbound() -> Iterator[Series]:
 
 
 def _routes() -> Iterator[Series]:
-    """What the clients of the service web see: front, which is a Deployment of another namespace."""
+    """What the clients of the service web see: front, a Deployment of another namespace."""
     front = {"namespace": "web", "pod": "front-1", "deployment": "front"}
     base = {**front, **ROUTE}
     for kind, good, bad in (

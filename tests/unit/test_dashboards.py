@@ -1,4 +1,4 @@
-"""The dashboards: metrics that exist, a layout without holes, thresholds and links from the config."""
+"""The dashboards: metrics that exist, a layout without holes, links and limits of the config."""
 
 from __future__ import annotations
 
