@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from stack.section import Section
-from stack.values import Name, Text, shown
+from stack.values import Name, plain_text, shown
 from stack.words import LabelKey, LabelValue
 
 _LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
@@ -38,8 +38,19 @@ def datasource_uid(text: str) -> str:
     )
 
 
+def folder_title(text: str) -> str:
+    """The title of a folder of Grafana; raises ValueError otherwise.
+
+    The sidecar makes a folder of files of it: a path would lead out of its own.
+    """
+    if plain_text(text) and "/" not in text and not text.startswith("."):
+        return text
+    raise ValueError(f"{shown(text)} is no title of a folder: write it like Linkerd, without '/'")
+
+
 MetricLabel = Annotated[str, AfterValidator(metric_label)]
 DatasourceUid = Annotated[str, AfterValidator(datasource_uid)]
+Folder = Annotated[str, AfterValidator(folder_title)]
 
 
 class Dashboards(Section):
@@ -57,7 +68,7 @@ class Dashboards(Section):
     labels: dict[LabelKey, LabelValue] = Field(
         {"grafana_dashboard": "1"}, description="Labels by which the sidecar finds them."
     )
-    folder: Text | None = Field(
+    folder: Folder | None = Field(
         None, description="Folder in Grafana; without it the sidecar's own, mostly General."
     )
     folder_annotation: LabelKey = Field(

@@ -37,6 +37,7 @@ _TEXTS: dict[object, str] = {
     values.mount_path: "Vault path",
     values.plain_text: "text",
     config_dashboards.datasource_uid: "uid",
+    config_dashboards.folder_title: "title",
     config_dashboards.metric_label: "metric label",
     config_egress.host_name: "host",
     config_observability.objective: "per cent",

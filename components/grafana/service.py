@@ -28,13 +28,11 @@ _PARENT = ('parent_namespace="$service_namespace"', 'parent_name="$service"')
 _BACKEND = ('backend_namespace="$service_namespace"', 'backend_name="$service"')
 _RATE = "$__rate_interval"
 _HTTP, _GRPC = "outbound_http_route", "outbound_grpc_route"
+_GRPC_FAILURES = "UNKNOWN|DEADLINE_EXCEEDED|PERMISSION_DENIED|INTERNAL|UNAVAILABLE|DATA_LOSS"
 # What the proxy counts as no failure, by status; it has none where a request ended in an error.
 _GOOD = {
-    _HTTP: ('http_status=~"[1-4]..",error=""'),
-    _GRPC: (
-        'grpc_status!~"UNKNOWN|DEADLINE_EXCEEDED|PERMISSION_DENIED|INTERNAL|UNAVAILABLE|DATA_LOSS",'
-        'error=""'
-    ),
+    _HTTP: 'http_status=~"[1-4]..",error=""',
+    _GRPC: f'grpc_status!~"{_GRPC_FAILURES}",error=""',
 }
 _ROUTE = "route_name"
 _TOP = 10
@@ -91,10 +89,7 @@ def _now(view: View, metrics: Metrics) -> list[Panel]:
         f"({_requests(metrics, kind, '', _GOOD[kind])} or vector(0))" for kind in (_HTTP, _GRPC)
     )
     retried = _sum(metrics(f"{_HTTP}_retry_requests_total", *_PARENT))
-    states = {
-        state: metrics("outbound_http_balancer_endpoints", f'endpoint_state="{state}"', *_BACKEND)
-        for state in ("ready", "pending")
-    }
+    ready = metrics("outbound_http_balancer_endpoints", 'endpoint_state="ready"', *_BACKEND)
     shut = metrics("outbound_http_balancer_queue_gate_shut_total", *_BACKEND)
     return [
         stat(
@@ -123,7 +118,7 @@ def _now(view: View, metrics: Metrics) -> list[Panel]:
         stat(
             "Least ready endpoints",
             "Of all clients, the one that can reach fewest. 0 fails every request of it.",
-            f"min(sum by (namespace, pod) ({states['ready']}))",
+            f"min(sum by (namespace, pod) ({ready}))",
             "short",
             at_least(1),
             runbook="traffic.md#linkerdnoreadyendpoint",
@@ -164,28 +159,44 @@ def _routes(metrics: Metrics) -> list[Panel]:
             "reqps",
             "requests",
         ),
-        _both(metrics, "Failures by route", "Share of the requests, after retries.", "percentunit", "failures"),
-        _both(metrics, "Latency p95 by route", "Until the response is complete, with retries.", "s", "latency"),
+        _both(
+            metrics,
+            "Failures by route",
+            "Share of the requests, after retries.",
+            "percentunit",
+            "failures",
+        ),
+        _both(
+            metrics,
+            "Latency p95 by route",
+            "Until the response is complete, with retries.",
+            "s",
+            "latency",
+        ),
     ]
 
 
 def _retries(metrics: Metrics) -> list[Panel]:
     queries = {
-        "Retries by route": ("retry_requests_total", "Requests that were sent again.", "{{route_name}}"),
-        "Retries that succeeded": ("retry_successes_total", "Retried requests that were answered well.", "{{route_name}}"),
+        "Retries by route": ("requests", "Requests that were sent again."),
+        "Retries that succeeded": ("successes", "Retried requests that were answered well."),
     }
     made = [
         Panel(
             "timeseries",
             title,
             description,
-            [Query(_sum(metrics(f"{_HTTP}_{name}", *_PARENT), _ROUTE), legend)],
+            [
+                Query(
+                    _sum(metrics(f"{_HTTP}_retry_{name}_total", *_PARENT), _ROUTE), "{{route_name}}"
+                )
+            ],
             8,
             unit="reqps",
             limits=(0, None),
             empty=HEALTHY,
         )
-        for title, (name, description, legend) in queries.items()
+        for title, (name, description) in queries.items()
     ]
     given_up = [
         Query(

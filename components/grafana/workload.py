@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from components.alert_rules import slo
-from components.alert_rules.model import PREFIX, Objectives
+from components.grafana.budget import burn
 from components.grafana.mesh import objective_steps
 from components.grafana.model import (
     HEALTHY,
@@ -68,27 +68,8 @@ def _quantiles(metrics: Metrics, *where: str, by: str = "", of: str = "") -> lis
     buckets = _rate(metrics, "response_latency_ms_bucket", *where, by=labels)
     return [
         Query(f"histogram_quantile(0.{each}, {buckets})", f"{{{{{by}}}}}" if by else f"p{each}")
-        for each in ([of] if of else ["5", "95", "99"])
+        for each in ([of] if of else ["50", "95", "99"])
     ]
-
-
-def error_ratio(window: str) -> str:
-    """The record of the share of failed requests over a window such as `1h`."""
-    return f"{PREFIX}:workload_error_ratio:{window}"
-
-
-def burn(metrics: Metrics, objectives: Objectives, window: str) -> str:
-    """How many times faster than it may the error budget of the workload is burnt."""
-    ratio = metrics(error_ratio(window), *_RECORDED)
-    parts = []
-    for each in objectives.workloads:
-        only = metrics(
-            error_ratio(window),
-            f'namespace="{each.namespace}"',
-            f'workload="{each.workload}"',
-        )
-        parts.append(f"({ratio} and {only}) / {round(1 - each.success, 9):g}")
-    return " or ".join([*parts, f"{ratio} / {round(1 - objectives.default.success, 9):g}"])
 
 
 def _now(view: View, metrics: Metrics) -> list[Panel]:

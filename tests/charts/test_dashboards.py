@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from components import alerts
+from components.grafana.budget import burn
 from components.grafana.model import Metrics
-from components.grafana.workload import burn
 from tests.charts.dashboard_series import DAY, HOUR, world
 from tests.charts.test_alert_rules import promtool
 from tests.unit.alert_samples import alerts_args, setting

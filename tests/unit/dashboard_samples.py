@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
+import json
 from typing import Any
 
 from components.alert_rules import anchor, overview
 from components.alert_rules.model import PREFIX
 from components.dashboards import DashboardsArgs
-from components.grafana import catalog
+from components.grafana import catalog, render
 from components.grafana.model import Dashboard, Panel, View, Wave
 from tests.unit.alert_samples import RUNBOOKS, setting
 
@@ -76,6 +77,17 @@ def queries(cluster_label: str | None = None) -> list[tuple[str, str]]:
         for name, panel in panels(cluster_label)
         for index, query in enumerate(panel.queries)
     ]
+
+
+def documents(**changes: Any) -> dict[str, dict[str, Any]]:
+    """The JSON of each dashboard by its name, read back."""
+    given = view(**changes)
+    return {each.name: json.loads(render.text(each, given)) for each in catalog.every(given)}
+
+
+def shown(document: dict[str, Any]) -> list[dict[str, Any]]:
+    """Its panels without the headings."""
+    return [panel for panel in document["panels"] if panel["type"] != "row"]
 
 
 def sent(expression: str) -> str:

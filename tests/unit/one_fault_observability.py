@@ -130,6 +130,11 @@ FAULTS: dict[str, tuple[dict[KeyPath, Any], str, str]] = {
         "write 'monitoring'",
     ),
     "dashboards-folder": (dashboards(folder=" a"), f"{DASHBOARDS}.folder", "not a plain text"),
+    "dashboards-folder-path": (
+        dashboards(folder="../etc"),
+        f"{DASHBOARDS}.folder",
+        "is no title of a folder",
+    ),
     "dashboards-folder-annotation": (
         dashboards(folderAnnotation="a b"),
         f"{DASHBOARDS}.folderAnnotation",

@@ -13,110 +13,25 @@ from components import alerts
 from components.alert_rules.model import Alert, Record
 from components.dashboards import Dashboards, manifests
 from components.grafana import catalog, render
-from components.grafana.model import Dashboard, Metrics, Panel
+from components.grafana.model import Metrics
 from tests.unit.alert_samples import RUNBOOKS, setting
 from tests.unit.dashboard_samples import (
     dashboards,
     dashboards_args,
+    documents,
     panels,
     queries,
     recorded,
     sent,
+    shown,
     view,
 )
-from tests.unit.metric_lists import exported, grouped, selectors
+from tests.unit.metric_lists import selectors
 from tests.unit.samples import made
 from tests.unit.stack_files import REPO
 from tests.unit.test_config_effect import base_sections, program
 
 PAGES = REPO / "docs" / "runbooks" / "alerts"
-QUERIES = queries()
-PANELS = panels()
-# Labels that a query itself adds.
-ADDED = {"kind", "wave", "protocol"}
-
-
-def documents(**changes: Any) -> dict[str, dict[str, Any]]:
-    """The JSON of each dashboard, read back."""
-    given = view(**changes)
-    return {each.name: json.loads(render.text(each, given)) for each in catalog.every(given)}
-
-
-def shown(document: dict[str, Any]) -> list[dict[str, Any]]:
-    """Its panels without the headings."""
-    return [panel for panel in document["panels"] if panel["type"] != "row"]
-
-
-def labels_of(metric: str) -> frozenset[str]:
-    known = recorded() if metric in recorded() else exported()
-    assert metric in known, metric
-    return known[metric]
-
-
-@pytest.mark.parametrize(("name", "query"), QUERIES, ids=[name for name, _ in QUERIES])
-def test_a_query_reads_metrics_and_labels_that_are_there(name: str, query: str) -> None:
-    """A panel on a metric that was renamed says "no data", which reads as "no trouble"."""
-    found = selectors(query)
-    assert found, name
-    for each in found:
-        assert set(each.labels) <= labels_of(each.metric), each
-    known = ADDED.union(*(labels_of(each.metric) for each in found))
-    assert grouped(query) <= known
-
-
-@pytest.mark.parametrize(("name", "panel"), PANELS, ids=[name for name, _ in PANELS])
-def test_a_legend_names_labels_that_are_left(name: str, panel: Panel) -> None:
-    """One that is summed away leaves all lines with the same name, or none."""
-    for query in panel.queries:
-        expression = sent(query.expr)
-        read = frozenset().union(*(labels_of(each.metric) for each in selectors(expression)))
-        left = grouped(expression) or read
-        used = set(re.findall(r"\{\{(\w+)\}\}", query.legend))
-        assert used <= left, (name, used)
-        if len(panel.queries) > 1 and panel.kind != "table":
-            assert query.legend
-
-
-@pytest.mark.parametrize(("name", "panel"), PANELS, ids=[name for name, _ in PANELS])
-def test_a_panel_says_what_it_shows_and_what_its_silence_means(name: str, panel: Panel) -> None:
-    """An empty panel is either good news or a broken scrape: the reader must know which."""
-    assert len(panel.description) > 10, name
-    assert panel.description.endswith((".", ")."))
-    assert panel.empty
-    assert panel.queries
-    assert (panel.kind == "table") == bool(panel.columns)
-
-
-@pytest.mark.parametrize(("name", "panel"), [p for p in PANELS if p[1].columns])
-def test_a_table_has_a_column_for_every_label_and_value(name: str, panel: Panel) -> None:
-    """One without a title comes last, as `Value #C`."""
-    numbers = {column.of for column in panel.columns if isinstance(column.of, int)}
-    assert numbers == set(range(len(panel.queries))), name
-    words = {column.of for column in panel.columns if isinstance(column.of, str)}
-    for query in panel.queries:
-        outer = re.search(r"by \(([^)]*)\)", query.expr)
-        assert outer, name
-        added = {label for label in ADDED if f'"{label}"' in query.expr}
-        assert {each.strip() for each in outer[1].split(",")} | added >= words
-    titles = [column.title for column in panel.columns]
-    assert len(set(titles)) == len(titles)
-    assert panel.sort in ("", *titles)
-
-
-@pytest.mark.parametrize("each", dashboards(), ids=lambda each: each.name)
-def test_no_panels_overlap_and_no_row_has_a_hole(each: Dashboard) -> None:
-    """Grafana moves what overlaps to where nobody put it."""
-    taken: set[tuple[int, int]] = set()
-    document = render.document(each, view())
-    for panel in document["panels"]:
-        place = panel["gridPos"]
-        cells = {
-            (place["x"] + x, place["y"] + y) for x in range(place["w"]) for y in range(place["h"])
-        }
-        assert not cells & taken, panel["title"]
-        taken |= cells
-    depth = max(y for _, y in taken) + 1
-    assert taken == {(x, y) for x in range(24) for y in range(depth)}
 
 
 def test_uids_and_ids_are_unique_and_stay() -> None:
@@ -191,50 +106,6 @@ def test_every_link_to_a_dashboard_leads_to_one_of_ours() -> None:
         assert runbooks["url"] == RUNBOOKS
 
 
-@pytest.mark.parametrize("label", [None, "cluster", "k8s_cluster"])
-def test_variables_are_all_that_the_queries_use(label: str | None) -> None:
-    """Grafana sends an unknown variable as it is written, and Prometheus refuses the query."""
-    for name, document in documents(cluster_label=label).items():
-        defined = [variable["name"] for variable in document["templating"]["list"]]
-        assert len(set(defined)) == len(defined)
-        text = json.dumps([panel["targets"] for panel in shown(document)])
-        used = set(re.findall(r"\$\{?(\w+)", text)) - {"__rate_interval"}
-        assert used == set(defined), name
-        assert ("cluster" in defined) == (label is not None)
-
-
-def test_every_selector_is_of_the_chosen_cluster() -> None:
-    """Where one Prometheus holds several, a query without it sums staging and production."""
-    count = 0
-    for name, query in queries("cluster_name"):
-        for each in selectors(query):
-            assert "cluster_name" in each.labels, name
-            count += 1
-    assert count > len(QUERIES)
-    variables = [
-        variable["query"]
-        for document in documents(cluster_label="cluster_name").values()
-        for variable in document["templating"]["list"]
-        if variable["type"] == "query"
-    ]
-    assert all("cluster_name" in query for query in variables)
-    assert not any("cluster_name" in query for _, query in QUERIES)
-
-
-def test_a_variable_reads_metrics_that_are_there() -> None:
-    """An empty choice empties every panel below it."""
-    count = 0
-    for document in documents().values():
-        for variable in document["templating"]["list"]:
-            if variable["type"] == "query":
-                inside = re.fullmatch(r"label_values\((.+), ([\w$]+)\)", variable["query"])
-                assert inside
-                (each,) = selectors(sent(inside[1]))
-                assert {*each.labels, sent(inside[2])} <= labels_of(each.metric)
-                count += 1
-    assert count == 6
-
-
 def test_the_first_of_the_clusters_is_this_one() -> None:
     """Whoever opens the dashboard in staging's Grafana means staging."""
     (variable,) = [
@@ -289,7 +160,7 @@ def test_colours_change_where_the_alerts_do() -> None:
 
 def test_a_workload_with_an_objective_of_its_own_is_measured_by_it() -> None:
     """Else it is red all day, or never."""
-    from components.grafana.workload import burn
+    from components.grafana.budget import burn
 
     text = burn(Metrics(view()), setting().objectives, "1h")
     own, _, rest = text.partition(" or ")
@@ -300,7 +171,7 @@ def test_a_workload_with_an_objective_of_its_own_is_measured_by_it() -> None:
 
 def test_waves_are_bars_with_their_state() -> None:
     """A wave without namespaces has no pods of which to show a share."""
-    (panel,) = [panel for name, panel in PANELS if name.startswith("rollout/Waves/")]
+    (panel,) = [panel for name, panel in panels() if name.startswith("rollout/Waves/")]
     assert [query.legend for query in panel.queries] == ["canary (on)", "later (off)"]
     assert 'namespace=~"shop|third"' in panel.queries[0].expr
     titles = {name for name, _ in panels()}
@@ -322,7 +193,7 @@ def test_what_the_dashboards_read_is_recorded_where_they_are_on() -> None:
     }
     read = {
         each.metric
-        for _, query in QUERIES
+        for _, query in queries()
         for each in selectors(query)
         if each.metric in recorded()
     }
