@@ -177,46 +177,36 @@ def _routes(metrics: Metrics) -> list[Panel]:
 
 
 def _retries(metrics: Metrics) -> list[Panel]:
-    queries = {
-        "Retries by route": ("requests", "Requests that were sent again."),
-        "Retries that succeeded": ("successes", "Retried requests that were answered well."),
+    """Of HTTP requests; routes of gRPC have counters of their own."""
+    graphs = {
+        "Retries by route": ("Requests that were sent again.", {"requests": ""}),
+        "Retries that succeeded": (
+            "Retried requests that were answered well.",
+            {"successes": ""},
+        ),
+        "Not sent again": (
+            "Over the limit of retries, or no endpoint would take them.",
+            {"limit_exceeded": "limit ", "overflow": "circuit breaker "},
+        ),
     }
-    made = [
+    return [
         Panel(
             "timeseries",
             title,
             description,
             [
                 Query(
-                    _sum(metrics(f"{_HTTP}_retry_{name}_total", *_PARENT), _ROUTE), "{{route_name}}"
+                    _sum(metrics(f"{_HTTP}_retry_{name}_total", *_PARENT), _ROUTE),
+                    f"{words}{{{{{_ROUTE}}}}}",
                 )
+                for name, words in counters.items()
             ],
             8,
             unit="reqps",
             limits=(0, None),
             empty=HEALTHY,
         )
-        for title, (name, description) in queries.items()
-    ]
-    given_up = [
-        Query(
-            _sum(metrics(f"{_HTTP}_retry_{name}_total", *_PARENT), _ROUTE),
-            f"{what} {{{{route_name}}}}",
-        )
-        for name, what in (("limit_exceeded", "limit"), ("overflow", "circuit breaker"))
-    ]
-    return [
-        *made,
-        Panel(
-            "timeseries",
-            "Not sent again",
-            "Over the limit of retries, or no endpoint would take them.",
-            given_up,
-            8,
-            unit="reqps",
-            limits=(0, None),
-            empty=HEALTHY,
-        ),
+        for title, (description, counters) in graphs.items()
     ]
 
 
