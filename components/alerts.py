@@ -13,6 +13,7 @@ from components.alert_rules.anchor import anchors, ends
 from components.alert_rules.certificates import certificates
 from components.alert_rules.control_plane import control_plane
 from components.alert_rules.model import Alert, Group, Setting, duration, rule
+from components.alert_rules.overview import overview
 from components.alert_rules.policy import policy
 from components.alert_rules.secrets import secrets
 from components.alert_rules.slo import slo
@@ -69,6 +70,7 @@ def groups(setting: Setting) -> list[Group]:
         policy(setting),
         traffic(setting),
         *slo(setting.objectives),
+        *([overview()] if setting.overview else []),
         sources(),
     ]
 

@@ -22,7 +22,10 @@ from stack.values import Duration
 def setting(config: StackConfig) -> Setting:
     """All that the rules depend on."""
     return Setting(
-        thresholds=_thresholds(config), objectives=_objectives(config), meshed=_meshed(config)
+        thresholds=_thresholds(config),
+        objectives=_objectives(config),
+        meshed=_meshed(config),
+        overview=config.observability.dashboards.enabled,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from stack.config_dashboards import Dashboards
 from stack.config_tracing import Tracing as Tracing
 from stack.section import Section
 from stack.values import Duration, HttpUrl, Name, shown
@@ -193,3 +194,4 @@ class Observability(Section):
     alerts: Alerts = Field(Alerts(), description="Alert and recording rules.")
     monitors: Monitors = Field(Monitors(), description="What Prometheus scrapes.")
     tracing: Tracing = Field(Tracing(), description="Spans of the proxies.")
+    dashboards: Dashboards = Field(Dashboards(), description="Grafana dashboards.")

@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from stack import (
+    config_dashboards,
     config_egress,
     config_observability,
     config_policy,
@@ -36,6 +37,9 @@ _TEXTS: dict[object, str] = {
     values.http_url: "http address",
     values.mount_path: "Vault path",
     values.plain_text: "text",
+    config_dashboards.datasource_uid: "uid",
+    config_dashboards.folder_title: "title",
+    config_dashboards.metric_label: "metric label",
     config_egress.host_name: "host",
     config_observability.objective: "per cent",
     config_policy.container_port: "port",
@@ -48,6 +52,7 @@ _TEXTS: dict[object, str] = {
     config_tracing.pinned_image: "image",
     config_tracing.entry_name: "property of an entry",
     words.calendar_date: "date",
+    words.label_key: "label key",
     words.label_value: "label value",
     words.port_range: "port or range of ports",
     words.quantity: "quantity",
@@ -112,6 +117,8 @@ _RULES = f"""\
   collector, for mode `tail`, or for a backend of the other kind is refused elsewhere; `tail` needs
   one replica, and `wait` is 15s to 5m. Credentials go over https; an endpoint for gRPC has a port
   and no path, and with `egress.default: deny` it is one of `egress.hosts`.
+- `observability.dashboards` need `alerts` that are not `off`, which record what they read;
+  `clusterLabel` is none of the metrics' own labels.
 - `sandbox.openWebhooks` is for role `standalone`, or an API server and a Vault on 127.0.0.1.
 """
 

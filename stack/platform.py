@@ -14,6 +14,7 @@ from components.alerts import Alerts
 from components.buoyant_cloud import BuoyantCloud
 from components.cert_manager import CertManager
 from components.cluster_anchor import ClusterAnchor
+from components.dashboards import Dashboards
 from components.egress import Egress
 from components.external_secrets import ExternalSecrets
 from components.gateway_api import GatewayApi
@@ -33,6 +34,7 @@ from components.viz import Viz
 from components.webhook_certificates import WebhookCertificates
 from stack import (
     arguments,
+    arguments_dashboards,
     arguments_egress,
     arguments_mesh,
     arguments_observability,
@@ -191,6 +193,8 @@ class Platform:
         """What watches all that, and the trust anchors, whose ends are in their certificates."""
         if monitors := arguments_observability.monitors(self.config):
             Monitors("monitors", monitors, self._in_mesh)
+        if dashboards := arguments_dashboards.dashboards(self.config, cluster, pulumi.get_stack()):
+            Dashboards("dashboards", dashboards, self._in_mesh)
         if alerts := arguments_observability.alerts(self.config, cluster, pulumi.get_stack()):
             anchors = self.outputs["trustAnchors"]
             trusted = [generation.name for generation in self.config.trust.trusted]

@@ -7,7 +7,12 @@ import re
 from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit
 
-from stack import rules_egress, rules_observability, rules_policy, rules_rollout
+from stack import (
+    rules_egress,
+    rules_observability,
+    rules_policy,
+    rules_rollout,
+)
 from stack.certificates import certificate_fault as certificate_fault
 from stack.config import Cluster, StackConfig, Vault
 from stack.config_trust import Webhooks
@@ -23,7 +28,12 @@ HA_REPLICAS = 3
 # Vault cuts the tokens of an auth mount to this, without an error, unless the mount says more.
 MAX_TOKEN_TTL = Duration(768 * 3600)
 # The rules of the sections about workloads, each in a file of its own.
-_MESH = (rules_rollout.check, rules_policy.check, rules_egress.check, rules_observability.check)
+_MESH = (
+    rules_rollout.check,
+    rules_policy.check,
+    rules_egress.check,
+    rules_observability.check,
+)
 # With these a generation would be called like the Secret of another's key.
 _ENDINGS = ("-key", "-origin")
 

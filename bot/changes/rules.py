@@ -14,6 +14,7 @@ from bot.changes import conditions_mesh as mesh
 from bot.changes import conditions_policy as policy
 from bot.changes import conditions_trust as trust
 from bot.changes import marks
+from bot.changes.conditions_dashboards import dashboard_changes
 from bot.changes.model import Change, Op
 
 
@@ -202,6 +203,8 @@ DEFAULTS: tuple[Rule, ...] = (
          "it is deleted and made again"),
     Rule(LOW, "labels-alone", marks.only_marks,
          "labels and annotations alone"),
+    Rule(LOW, "dashboard-changes", dashboard_changes,
+         "what a dashboard shows; nothing that runs reads it"),
     Rule(MEDIUM, "update", lambda change: change.op is Op.UPDATE,
          "it changes in place"),
     Rule(MEDIUM, "import", lambda change: change.op is Op.IMPORT,

@@ -15,7 +15,7 @@ _PAGE = "control-plane"
 DEPLOYMENTS = ("linkerd-destination", "linkerd-identity", "linkerd-proxy-injector")
 INJECTOR_WEBHOOK = "linkerd-proxy-injector.linkerd.io"
 PROXY = 'container="linkerd-proxy"'
-_RUNNING = 'kube_pod_status_phase{phase="Running"} == 1'
+RUNNING = 'kube_pod_status_phase{phase="Running"} == 1'
 _OWNER = "namespace, created_by_kind, created_by_name"
 
 
@@ -105,7 +105,7 @@ def _grown(counter: str) -> str:
     return f"increase({series}[10m]) > 0 or ({series} unless {series} offset 10m)"
 
 
-def _with_proxy(matchers: str) -> str:
+def with_proxy(matchers: str) -> str:
     """Running containers of the proxy, which is an init container where it is a native sidecar."""
     both = (
         f"kube_pod_init_container_info{{{matchers}}}",
@@ -116,9 +116,9 @@ def _with_proxy(matchers: str) -> str:
 
 def _skew() -> str:
     """Proxies whose image is another than those in the control plane, while there is one."""
-    theirs = _with_proxy(f'{PROXY},namespace!="{LINKERD}"')
-    reference = _with_proxy(f'{PROXY},namespace="{LINKERD}"')
-    running = f"(({theirs}) and on (namespace, pod) ({_RUNNING}))"
+    theirs = with_proxy(f'{PROXY},namespace!="{LINKERD}"')
+    reference = with_proxy(f'{PROXY},namespace="{LINKERD}"')
+    running = f"(({theirs}) and on (namespace, pod) ({RUNNING}))"
     return (
         f"count by (namespace, image_spec) ({running}) "
         f"unless on (image_spec) ({reference}) "
@@ -131,7 +131,7 @@ def _unmeshed(meshed: Sequence[Meshed]) -> str:
     namespaces = "|".join(each.name for each in meshed)
     # A pod on the host's network is never injected.
     pods = f'kube_pod_info{{namespace=~"{namespaces}",host_network="false"}}'
-    proxies = _with_proxy(f'{PROXY},namespace=~"{namespaces}"')
+    proxies = with_proxy(f'{PROXY},namespace=~"{namespaces}"')
     left_out = [
         f"kube_pod_info{{{_made_by(each.name, workload.kind, workload.name)}}}"
         for each in meshed
@@ -139,7 +139,7 @@ def _unmeshed(meshed: Sequence[Meshed]) -> str:
     ]
     outside = "".join(f" unless on (namespace, pod) {series}" for series in left_out)
     return (
-        f"count by ({_OWNER}) ({pods} and on (namespace, pod) ({_RUNNING}) "
+        f"count by ({_OWNER}) ({pods} and on (namespace, pod) ({RUNNING}) "
         f"unless on (namespace, pod) ({proxies}){outside})"
     )
 

@@ -77,11 +77,12 @@ class Objectives(Args):
 
 
 class Setting(Args):
-    """All that the rules depend on."""
+    """All that the rules depend on; `overview`: whether to record what the dashboards read."""
 
     thresholds: Thresholds
     objectives: Objectives
     meshed: tuple[Meshed, ...]
+    overview: bool = False
 
 
 @dataclass(frozen=True)

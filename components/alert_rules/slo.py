@@ -28,7 +28,7 @@ KINDS = (
     "k8s_job",
 )
 # What the kubelet asks is no traffic.
-_INBOUND = 'direction="inbound",route_name!="probe"'
+INBOUND = 'direction="inbound",route_name!="probe"'
 _BY = "namespace, workload"
 REQUESTS = f"{PREFIX}:workload_requests:rate5m"
 ERRORS = f"{PREFIX}:workload_errors:rate5m"
@@ -61,9 +61,9 @@ def _per_workload(series: str) -> str:
 
 
 def _base(latencies: Sequence[int]) -> list[Record | Alert]:
-    total = _per_workload(f"response_total{{{_INBOUND}}}")
-    failed = _per_workload(f'response_total{{{_INBOUND},classification="failure"}}')
-    timed = _per_workload(f"response_latency_ms_count{{{_INBOUND}}}")
+    total = _per_workload(f"response_total{{{INBOUND}}}")
+    failed = _per_workload(f'response_total{{{INBOUND},classification="failure"}}')
+    timed = _per_workload(f"response_latency_ms_count{{{INBOUND}}}")
     made: list[Record | Alert] = [
         Record(REQUESTS, total),
         # A workload that never failed has no such series; a mean must count it as none.
@@ -73,7 +73,7 @@ def _base(latencies: Sequence[int]) -> list[Record | Alert]:
     for latency in latencies:
         # Prometheus 3 writes whole numbers as 1000.0.
         le = f'le=~"{latency}([.]0)?"'
-        fast = _per_workload(f"response_latency_ms_bucket{{{_INBOUND},{le}}}")
+        fast = _per_workload(f"response_latency_ms_bucket{{{INBOUND},{le}}}")
         made.append(Record(SLOW, f"clamp_min({TIMED} - ({fast}), 0)", {"latency_ms": str(latency)}))
     for name, part, whole in _ratios(latencies):
         made.append(Record(*_ratio(name, "5m", part, whole)))

@@ -51,6 +51,7 @@ def setting() -> Setting:
                 ),
             ),
         ),
+        overview=True,
     )
 
 

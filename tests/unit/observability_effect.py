@@ -8,6 +8,7 @@ from tests.unit import tracing_effect
 
 ALERTS = "observability.alerts"
 MONITORS = "observability.monitors"
+DASHBOARDS = "observability.dashboards"
 _TIMES = (
     "anchorWarning anchorCritical issuerLeft renewalOverdue issuerReload webhookLeft leafLeft "
     "notReady unmeshed oldProxies noReadyEndpoint gatewayDown"
@@ -40,6 +41,13 @@ CHANGES: dict[str, Any] = {
     f"{MONITORS}.labels": {"role": "other"},
     f"{MONITORS}.interval": "15s",
     **tracing_effect.CHANGES,
+    f"{DASHBOARDS}.enabled": False,
+    f"{DASHBOARDS}.namespace": "linkerd-viz",
+    f"{DASHBOARDS}.labels": {"role": "other"},
+    f"{DASHBOARDS}.folder": "Other",
+    f"{DASHBOARDS}.folderAnnotation": "example.com/folder",
+    f"{DASHBOARDS}.datasource": "thanos",
+    f"{DASHBOARDS}.clusterLabel": "k8s_cluster",
 }
 ELSEWHERE = tracing_effect.ELSEWHERE
 # What a key is changed in: everything is on.
@@ -53,4 +61,5 @@ PLAN: dict[str, Any] = {
     },
     "monitors": {"enabled": True},
     "tracing": tracing_effect.PLAN,
+    "dashboards": {"enabled": True, "folder": "Linkerd"},
 }

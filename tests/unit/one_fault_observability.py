@@ -9,6 +9,7 @@ from tests.unit.stack_files import KeyPath
 ALERTS = "observability.alerts"
 LIMITS = f"{ALERTS}.thresholds"
 OBJECTIVES = f"{ALERTS}.objectives"
+DASHBOARDS = "observability.dashboards"
 RUNBOOKS = "https://runbooks.example.com"
 
 
@@ -26,6 +27,12 @@ def limits(**section: Any) -> dict[KeyPath, Any]:
 def objectives(**section: Any) -> dict[KeyPath, Any]:
     """Some objectives."""
     return on(objectives=section)
+
+
+def dashboards(**section: Any) -> dict[KeyPath, Any]:
+    """Dashboards that are on, with these keys, and the alerts that they need."""
+    alerts = {"form": "file", "runbooks": RUNBOOKS}
+    return {("observability",): {"alerts": alerts, "dashboards": {"enabled": True, **section}}}
 
 
 WEB = {"namespace": "shop", "workload": "web"}
@@ -100,6 +107,58 @@ FAULTS: dict[str, tuple[dict[KeyPath, Any], str, str]] = {
         objectives(workloads=[{"namespace": "shop", "latency": 100}]),
         f"{OBJECTIVES}.workloads[0].workload",
         "missing: Its name",
+    ),
+    "dashboards-without-rules": (
+        {("observability",): {"dashboards": {"enabled": True}}},
+        f"{DASHBOARDS}.enabled",
+        "set observability.alerts.form to 'prometheus-rule' or 'file'",
+    ),
+    "dashboards-no-label": (dashboards(labels={}), f"{DASHBOARDS}.labels", "no sidecar finds"),
+    "dashboards-label": (
+        dashboards(labels={"a b": "1"}),
+        f"{DASHBOARDS}.labels.a b",
+        "no key of a label",
+    ),
+    "dashboards-label-number": (
+        dashboards(labels={"grafana_dashboard": 1}),
+        f"{DASHBOARDS}.labels.grafana_dashboard",
+        "text, in quotes",
+    ),
+    "dashboards-namespace": (
+        dashboards(namespace="Monitoring"),
+        f"{DASHBOARDS}.namespace",
+        "write 'monitoring'",
+    ),
+    "dashboards-folder": (dashboards(folder=" a"), f"{DASHBOARDS}.folder", "not a plain text"),
+    "dashboards-folder-path": (
+        dashboards(folder="../etc"),
+        f"{DASHBOARDS}.folder",
+        "is no title of a folder",
+    ),
+    "dashboards-folder-annotation": (
+        dashboards(folderAnnotation="a b"),
+        f"{DASHBOARDS}.folderAnnotation",
+        "no key of a label",
+    ),
+    "dashboards-datasource": (
+        dashboards(datasource="my prometheus"),
+        f"{DASHBOARDS}.datasource",
+        "write the last part of its address",
+    ),
+    "dashboards-cluster-label": (
+        dashboards(clusterLabel="k8s-cluster"),
+        f"{DASHBOARDS}.clusterLabel",
+        "no label of a metric",
+    ),
+    "dashboards-own-label": (
+        dashboards(clusterLabel="namespace"),
+        f"{DASHBOARDS}.clusterLabel",
+        "is a label of the metrics themselves",
+    ),
+    "dashboards-unknown": (
+        dashboards(dataSource="a"),
+        f"{DASHBOARDS}.dataSource",
+        "did you mean 'datasource'?",
     ),
     "monitors-interval": (
         {("observability",): {"monitors": {"enabled": True, "interval": "5s"}}},

@@ -17,6 +17,7 @@ from components import (
     buoyant_cloud,
     cert_manager,
     cluster_anchor,
+    dashboards,
     external_secrets,
     gateway_api,
     identity_issuer,
@@ -34,6 +35,7 @@ from components.base import Args, Component
 from components.chart import ChartRef
 from tests.unit import mesh_samples, tracing_samples
 from tests.unit.alert_samples import ANCHOR_END, alerts_args
+from tests.unit.dashboard_samples import dashboards_args
 from tests.unit.stack_files import certificate
 
 LIFETIMES = {
@@ -142,6 +144,7 @@ def arguments() -> dict[type[Component], Args]:
     }
     return {
         alerts.Alerts: alerts_args(),
+        dashboards.Dashboards: dashboards_args(),
         monitors.Monitors: monitors.MonitorsArgs(
             labels={"release": "prometheus"}, interval="30s", viz=True
         ),

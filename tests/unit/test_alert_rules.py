@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from components import alerts
-from components.alert_rules import anchor, slo
+from components.alert_rules import anchor, overview, slo
 from components.alert_rules.model import PREFIX, Alert, Record, duration
 from tests.unit.alert_samples import ANCHOR_END, setting, thresholds
 from tests.unit.metric_lists import exported, grouped, lists, selectors
@@ -30,7 +30,7 @@ def test_a_rule_reads_metrics_and_labels_that_are_exported(rule: Alert | Record)
     """Several names in public documentation are stale: an alert on one of them never fires."""
     found = selectors(rule.expr)
     assert found or rule.expr.startswith("vector(")
-    known = {"workload", "latency_ms", "generation", "counter"}
+    known = {"workload", "latency_ms", "generation", "counter", "version"}
     for each in found:
         if each.metric in RECORDS:
             continue
@@ -118,11 +118,28 @@ def test_recorded_series_are_bounded_by_workload() -> None:
     allowed = {"namespace", "workload", *slo.KINDS}
     assert len(RECORDS) > 15
     for record in RECORDS.values():
+        if record.name in overview.LABELS:
+            continue
         assert grouped(record.expr) <= allowed, record.name
         raw = [each.metric for each in selectors(record.expr) if each.metric in exported()]
         # Days of raw series at each evaluation would take Prometheus down.
         assert not raw or "[5m]" in record.expr
     assert all(r.name in RECORDS for r in RULES for r in [*_read(r)])
+
+
+@pytest.mark.parametrize("name", overview.LABELS)
+def test_what_the_dashboards_read_is_bounded(name: str) -> None:
+    """By namespace, bucket, or policy of a Server: there are as many as somebody wrote."""
+    bounded = {"namespace", "tls", "le", "version"}
+    bounded |= {"srv_kind", "srv_name", "srv_port", "authz_kind", "authz_name", "ratelimit_name"}
+    expression = RECORDS[name].expr
+    outer = re.match(r"(sum|count) by \(([^)]*)\) \(", expression)
+    assert outer
+    assert set(outer[2].split(", ")) <= bounded
+    assert "pod" not in outer[2]
+    assert "client" not in outer[2]
+    counters = [each.metric for each in selectors(expression) if each.metric.endswith("_total")]
+    assert not counters or expression.count("[5m]") == len(counters)
 
 
 def _read(rule: Alert | Record) -> list[Record]:

@@ -11,6 +11,7 @@ from tests.unit.changes_samples import resource, settings, thing, workload
 
 _ROOT = "vault:pkiSecret/secretBackendRootCert:SecretBackendRootCert"
 _CHART = "linkerd-platform:mesh:Linkerd$kubernetes:helm.sh/v4:Chart$"
+_DASHBOARDS = "linkerd-platform:observability:Dashboards$"
 _ANNOTATION = "config.linkerd.io/default-inbound-policy"
 _CRDS = {"name": "linkerd-crds", "version": "1.0.0"}
 
@@ -255,6 +256,11 @@ CASES: dict[str, tuple[Change, Change]] = {
     "labels-alone": (
         thing("ServiceAccount", "web/a", {}, {"metadata": {"labels": {"a": "b"}}}),
         thing("ServiceAccount", "web/a", {}, {"x": 1})),
+    "dashboard-changes": (
+        thing("ConfigMap", "linkerd/d", {"data": {"d.json": "{}"}}, {"data": {"d.json": "[]"}},
+              chain=_DASHBOARDS),
+        thing("ConfigMap", "linkerd/d", {"data": {"d.json": "{}"}},
+              {"data": {"d.json": "[]", "e.json": "[]"}}, chain=_DASHBOARDS)),
     "update": (
         thing("ServiceAccount", "web/a", {}, {"x": 1}),
         thing("ServiceAccount", "web/a", {}, {"metadata": {"labels": {"a": "b"}}})),

@@ -1,0 +1,1 @@
+"""The Grafana dashboards of the platform, as data: one module per dashboard."""
