@@ -13,7 +13,7 @@ from components.alert_rules.model import (
 from components.alerts import AlertsArgs
 from components.monitors import MonitorsArgs
 from components.names import LINKERD_VIZ
-from stack import rollout
+from stack import arguments_routing, rollout
 from stack.config import Cluster, StackConfig
 from stack.config_observability import WorkloadObjective
 from stack.values import Duration
@@ -22,7 +22,10 @@ from stack.values import Duration
 def setting(config: StackConfig) -> Setting:
     """All that the rules depend on."""
     return Setting(
-        thresholds=_thresholds(config), objectives=_objectives(config), meshed=_meshed(config)
+        thresholds=_thresholds(config),
+        objectives=_objectives(config),
+        meshed=_meshed(config),
+        heartbeat=arguments_routing.has_heartbeat(config),
     )
 
 

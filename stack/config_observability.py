@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from stack.config_routing import Routing as Routing
 from stack.section import Section
 from stack.values import Duration, HttpUrl, Name, shown
 from stack.words import LabelKey, LabelValue
@@ -191,3 +192,4 @@ class Observability(Section):
 
     alerts: Alerts = Field(Alerts(), description="Alert and recording rules.")
     monitors: Monitors = Field(Monitors(), description="What Prometheus scrapes.")
+    routing: Routing = Field(Routing(), description="Who hears of the alerts.")

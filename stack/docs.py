@@ -15,7 +15,15 @@ from pydantic import AfterValidator, BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from stack import config_egress, config_observability, config_policy, rules, values, words
+from stack import (
+    config_egress,
+    config_observability,
+    config_policy,
+    config_routing,
+    rules,
+    values,
+    words,
+)
 from stack.config import StackConfig
 from stack.faults import MAP_KEY, PROJECT, is_map, section_of
 
@@ -35,6 +43,11 @@ _TEXTS: dict[object, str] = {
     config_policy.network: "network",
     config_policy.url_path: "path",
     config_policy.identity: "mesh identity",
+    config_routing.channel: "channel",
+    config_routing.folder: "folder",
+    config_routing.label_name: "label",
+    config_routing.routing_key: "routing key",
+    config_routing.vault_key: "key in Vault",
     words.calendar_date: "date",
     words.label_value: "label value",
     words.port_range: "port or range of ports",
@@ -96,6 +109,11 @@ _RULES = f"""\
   `issuerLeft`, `webhookLeft` and `leafLeft` are shorter than what is left at a renewal, and
   `anchorCritical` than `anchorWarning`, which is shorter than each trusted anchor's lifetime. Times
   for which something may last are 1m to 30d; `quorum` is at most `linkerd.replicas`.
+- `observability.routing` that is not `off` needs alerts, and a receiver; a `slack` receiver has a
+  `channel`, a `splunk-on-call` one a `routingKey`. Routes name receivers that there are, each
+  receiver is in one, none lies behind a route that takes all it could, and `critical` has a route
+  for every environment. `groupBy` has `cluster` and `alertname`; a `repeatInterval` is at least
+  `groupInterval`. Credentials do not lie below `anchors/` or `anchor-keys/`.
 - `sandbox.openWebhooks` is for role `standalone`, or an API server and a Vault on 127.0.0.1.
 """
 

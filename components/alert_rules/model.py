@@ -13,6 +13,8 @@ from components.base import Args
 
 Severity = Literal["critical", "warning", "info"]
 PREFIX = "linkerd_platform"
+# What every alert of ours is part of: routes know them by it.
+PART_OF = "linkerd-platform"
 
 
 class Workload(Args):
@@ -77,11 +79,12 @@ class Objectives(Args):
 
 
 class Setting(Args):
-    """All that the rules depend on."""
+    """All that the rules depend on; with `heartbeat` one alert fires all the time."""
 
     thresholds: Thresholds
     objectives: Objectives
     meshed: tuple[Meshed, ...]
+    heartbeat: bool = False
 
 
 @dataclass(frozen=True)

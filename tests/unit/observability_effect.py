@@ -6,6 +6,7 @@ from typing import Any
 
 ALERTS = "observability.alerts"
 MONITORS = "observability.monitors"
+ROUTING = "observability.routing"
 _TIMES = (
     "anchorWarning anchorCritical issuerLeft renewalOverdue issuerReload webhookLeft leafLeft "
     "notReady unmeshed oldProxies noReadyEndpoint gatewayDown"
@@ -37,7 +38,30 @@ CHANGES: dict[str, Any] = {
     f"{MONITORS}.enabled": False,
     f"{MONITORS}.labels": {"role": "other"},
     f"{MONITORS}.interval": "15s",
+    f"{ROUTING}.form": "alertmanager-config",
+    f"{ROUTING}.namespace": "observability",
+    f"{ROUTING}.labels": {"role": "other"},
+    f"{ROUTING}.credentialsFolder": "/secrets",
+    f"{ROUTING}.receivers.0.vaultPath": "other",
+    f"{ROUTING}.receivers.0.vaultKey": "other",
+    f"{ROUTING}.receivers.0.channel": "#other",
+    f"{ROUTING}.receivers.1.routingKey": "other",
+    f"{ROUTING}.receivers.1.apiUrl": "https://relay.example.com/alert",
+    f"{ROUTING}.routes.0.severity": "info",
+    f"{ROUTING}.routes.0.environments": ["other"],
+    f"{ROUTING}.routes.1.to": ["slack"],
+    f"{ROUTING}.routes.1.repeatInterval": "2h",
+    f"{ROUTING}.unmatched": ["slack"],
+    f"{ROUTING}.groupBy": ["alertname", "cluster"],
+    f"{ROUTING}.groupWait": "10s",
+    f"{ROUTING}.groupInterval": "1m",
+    f"{ROUTING}.repeatInterval": "2h",
+    f"{ROUTING}.heartbeat.vaultPath": "other",
+    f"{ROUTING}.heartbeat.vaultKey": "other",
+    f"{ROUTING}.heartbeat.interval": "2m",
 }
+# Other keys must change with them.
+ELSEWHERE = (f"{ROUTING}.receivers.name", f"{ROUTING}.receivers.type")
 # What a key is changed in: everything is on.
 PLAN: dict[str, Any] = {
     "alerts": {
@@ -48,4 +72,22 @@ PLAN: dict[str, Any] = {
         },
     },
     "monitors": {"enabled": True},
+    "routing": {
+        "form": "file",
+        "receivers": [
+            {"name": "slack", "type": "slack", "vaultPath": "a/slack", "channel": "#a"},
+            {
+                "name": "called",
+                "type": "splunk-on-call",
+                "vaultPath": "a/on-call",
+                "routingKey": "a",
+            },
+        ],
+        "routes": [
+            {"severity": "critical", "environments": ["sandbox"], "to": ["slack"]},
+            {"severity": "critical", "to": ["slack", "called"]},
+            {"severity": "warning", "to": ["slack", "called"]},
+        ],
+        "heartbeat": {"vaultPath": "a/heartbeat"},
+    },
 }

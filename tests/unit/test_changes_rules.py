@@ -7,6 +7,7 @@ import pytest
 from bot.changes import risk
 from bot.changes.model import Change, Op
 from bot.changes.rules import DEFAULTS, RULES
+from tests.unit import changes_alert_cases
 from tests.unit.changes_samples import resource, settings, thing, workload
 
 _ROOT = "vault:pkiSecret/secretBackendRootCert:SecretBackendRootCert"
@@ -269,6 +270,7 @@ CASES: dict[str, tuple[Change, Change]] = {
         thing("ServiceAccount", "web/a", {}, {"x": 1}, Op.REPLACE)),
 }
 # fmt: on
+CASES |= changes_alert_cases.CASES
 _ROWS = {rule.name: rule for rule in (*RULES, *DEFAULTS)}
 
 
