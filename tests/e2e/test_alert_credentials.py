@@ -190,13 +190,13 @@ def test_the_store_reads_nothing_else_and_serves_no_other_namespace(running: Clu
 def test_the_api_server_takes_the_object_as_it_is(running: Cluster) -> None:
     """What it drops or adds would be a change in every preview."""
     wanted = manifest(args())
-    running.wait(f"{CRD}/alertmanagerconfigs.monitoring.coreos.com", _established, seconds=60)
+    running.wait(f"{CRD}/alertmanagerconfigs.monitoring.coreos.com", established, seconds=60)
     taken = running.apply(OBJECT, wanted)
     assert taken["metadata"]["name"] == ALERT_ROUTING
     assert taken["spec"] == wanted["spec"]
 
 
-def _established(crd: dict[str, Any]) -> bool:
+def established(crd: dict[str, Any]) -> bool:
     conditions = crd.get("status", {}).get("conditions", [])
     return any(each["type"] == "Established" and each["status"] == "True" for each in conditions)
 
