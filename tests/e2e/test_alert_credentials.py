@@ -197,7 +197,8 @@ def test_the_api_server_takes_the_object_as_it_is(running: Cluster) -> None:
 
 
 def established(crd: dict[str, Any]) -> bool:
-    conditions = crd.get("status", {}).get("conditions", [])
+    """True when the API server serves the kind."""
+    conditions = crd.get("status", {}).get("conditions") or []
     return any(each["type"] == "Established" and each["status"] == "True" for each in conditions)
 
 
