@@ -12,7 +12,7 @@ import yaml
 from components.alert_rules.anchor import anchors, ends
 from components.alert_rules.certificates import certificates
 from components.alert_rules.control_plane import control_plane
-from components.alert_rules.model import Alert, Group, Setting, duration, rule
+from components.alert_rules.model import PART_OF, Alert, Group, Setting, duration, rule
 from components.alert_rules.overview import overview
 from components.alert_rules.policy import policy
 from components.alert_rules.secrets import secrets
@@ -71,7 +71,7 @@ def groups(setting: Setting) -> list[Group]:
         traffic(setting),
         *slo(setting.objectives),
         *([overview()] if setting.overview else []),
-        sources(),
+        sources(setting),
     ]
 
 
@@ -90,7 +90,7 @@ def content(args: AlertsArgs, every: Sequence[Group]) -> dict[str, Any]:
 
     Follows https://prometheus.io/docs/prometheus/latest/configuration/recording_rules/
     """
-    base = {"cluster": args.cluster, "environment": args.environment}
+    base = {"cluster": args.cluster, "environment": args.environment, "part_of": PART_OF}
     made = []
     for group in every:
         rules = [

@@ -15,6 +15,9 @@ TRUST_ROOTS_CONFIG_MAP = "linkerd-identity-trust-roots"
 IDENTITY_ISSUER = "linkerd-identity-issuer"
 CONTROL_PLANE_LABEL = "linkerd.io/is-control-plane"
 
+# Who hears of an alert.
+ALERT_ROUTING = "linkerd-platform-routing"
+
 SECRET_STORE = "linkerd-platform-vault"  # noqa: S105
 # Accounts that log in to Vault; they do nothing else, so that a role in Vault binds little.
 ISSUER_ACCOUNT = "linkerd-identity-issuer-vault"

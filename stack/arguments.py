@@ -19,7 +19,7 @@ from components.trust_bundle import TrustBundleArgs
 from components.vault_auth import ANCHOR_ROLE, ISSUER_ROLE, KEY_ROLE, STORE_ROLE, VaultAuthArgs
 from components.viz import VizArgs
 from components.webhook_certificates import WebhookCertificatesArgs
-from stack import arguments_tracing
+from stack import arguments_routing, arguments_tracing
 from stack.charts import Charts
 from stack.config import Cluster, StackConfig
 
@@ -73,7 +73,13 @@ class ClusterArguments:
         credentials = config.buoyant_cloud.credentials
         in_vault = config.buoyant_cloud.enabled and credentials.source == "vault"
         self.buoyant_vault_path = credentials.vault_path if in_vault else None
-        self.trace_vault_path = arguments_tracing.vault_path(config)
+        # What the store reads besides the anchors, and the namespaces that may use it.
+        paths = {self.buoyant_vault_path: LINKERD_BUOYANT}
+        paths |= {arguments_tracing.vault_path(config): LINKERD_TRACING}
+        parts = {path: user for path, user in paths.items() if path}
+        self.readable = tuple(dict.fromkeys((*parts, *arguments_routing.vault_paths(config))))
+        users = (CERT_MANAGER, *parts.values(), *arguments_routing.namespaces(config))
+        self.store_users = tuple(dict.fromkeys(users))
         signer = config.trust.signer
         # Whose key this cluster reads, to sign by itself.
         self.signing_key = signer.name if signer.custody == "cluster" else None
@@ -124,7 +130,7 @@ class ClusterArguments:
             signing=None if self.signing_key else self.config.trust.signing,
             signing_key=self.signing_key,
             writes_anchors=bool(self.own_roots),
-            readable=tuple(filter(None, (self.buoyant_vault_path, self.trace_vault_path))),
+            readable=self.readable,
         )
 
     def external_secrets(self) -> ExternalSecretsArgs:
@@ -135,11 +141,7 @@ class ClusterArguments:
             replicas=self.config.external_secrets.replicas,
             role=STORE_ROLE,
             **self._store(),
-            namespaces=(
-                CERT_MANAGER,
-                *((LINKERD_BUOYANT,) if self.buoyant_vault_path else ()),
-                *((LINKERD_TRACING,) if self.trace_vault_path else ()),
-            ),
+            namespaces=self.store_users,
         )
 
     def cluster_anchor(self) -> ClusterAnchorArgs:

@@ -13,7 +13,7 @@ from components.alert_rules.model import (
 from components.alerts import AlertsArgs
 from components.monitors import MonitorsArgs
 from components.names import LINKERD_TRACING, LINKERD_VIZ
-from stack import arguments_tracing, rollout
+from stack import arguments_routing, arguments_tracing, rollout
 from stack.config import Cluster, StackConfig
 from stack.config_observability import WorkloadObjective
 from stack.values import Duration
@@ -26,6 +26,7 @@ def setting(config: StackConfig) -> Setting:
         objectives=_objectives(config),
         meshed=_meshed(config),
         overview=config.observability.dashboards.enabled,
+        heartbeat=arguments_routing.has_heartbeat(config),
     )
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from stack.config_dashboards import Dashboards
+from stack.config_routing import Routing as Routing
 from stack.config_tracing import Tracing as Tracing
 from stack.section import Section
 from stack.values import Duration, HttpUrl, Name, shown
@@ -195,3 +196,4 @@ class Observability(Section):
     monitors: Monitors = Field(Monitors(), description="What Prometheus scrapes.")
     tracing: Tracing = Field(Tracing(), description="Spans of the proxies.")
     dashboards: Dashboards = Field(Dashboards(), description="Grafana dashboards.")
+    routing: Routing = Field(Routing(), description="Who hears of the alerts.")

@@ -20,6 +20,7 @@ from stack import (
     config_egress,
     config_observability,
     config_policy,
+    config_routing,
     config_tracing,
     rules,
     values,
@@ -51,6 +52,11 @@ _TEXTS: dict[object, str] = {
     config_tracing.host_port: "host and port",
     config_tracing.pinned_image: "image",
     config_tracing.entry_name: "property of an entry",
+    config_routing.channel: "channel",
+    config_routing.folder: "folder",
+    config_routing.label_name: "label",
+    config_routing.routing_key: "routing key",
+    config_routing.vault_key: "key in Vault",
     words.calendar_date: "date",
     words.label_key: "label key",
     words.label_value: "label value",
@@ -119,6 +125,11 @@ _RULES = f"""\
   and no path, and with `egress.default: deny` it is one of `egress.hosts`.
 - `observability.dashboards` need `alerts` that are not `off`, which record what they read;
   `clusterLabel` is none of the metrics' own labels.
+- `observability.routing` that is not `off` needs alerts, and a receiver; a `slack` receiver has a
+  `channel`, a `splunk-on-call` one a `routingKey`. Routes name receivers that there are, each
+  receiver is in one, none lies behind a route that takes all it could, and `critical` has a route
+  for every environment. `groupBy` has `cluster` and `alertname`; a `repeatInterval` is at least
+  `groupInterval`. Credentials do not lie below `anchors/` or `anchor-keys/`.
 - `sandbox.openWebhooks` is for role `standalone`, or an API server and a Vault on 127.0.0.1.
 """
 

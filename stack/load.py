@@ -218,6 +218,16 @@ _STANDINS: dict[str, Any] = {
     "headers": {"a": "a"},
     "workload": "a",
     "workloads[]": {"namespace": "a", "workload": "a"},
+    "type": "slack",
+    "vaultPath": "a",
+    "severity": "critical",
+    "to": ("a",),
+    "to[]": "a",
+    "environments[]": "a",
+    "unmatched[]": "a",
+    "groupBy[]": "a",
+    "receivers[]": {"name": "a", "type": "slack", "vaultPath": "a"},
+    "routes[]": {"severity": "critical", "to": ("a",)},
 }
 
 

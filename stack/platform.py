@@ -10,6 +10,7 @@ import pulumi
 import pulumi_vault as vault
 
 from components.admission_guard import AdmissionGuard
+from components.alert_routing import AlertRouting
 from components.alerts import Alerts
 from components.buoyant_cloud import BuoyantCloud
 from components.cert_manager import CertManager
@@ -39,6 +40,7 @@ from stack import (
     arguments_mesh,
     arguments_observability,
     arguments_policy,
+    arguments_routing,
     arguments_tracing,
     transforms,
 )
@@ -200,6 +202,8 @@ class Platform:
             trusted = [generation.name for generation in self.config.trust.trusted]
             ends = {name: anchors[name].apply(lambda each: each["expiry"]) for name in trusted}
             Alerts("alerts", alerts, ends, self._in_mesh)
+        if routing := arguments_routing.alert_routing(self.config):
+            AlertRouting("alert-routing", routing, self._in_mesh)
 
     def _policies(self, opts: pulumi.ResourceOptions) -> dict[str, list[pulumi.Resource]]:
         """The policies of each namespace: they come before its rung makes new pods need them."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from components import alerts as rules
 from components.alert_rules.slo import BUCKETS
-from stack import rules_dashboards, rules_tracing
+from stack import rules_dashboards, rules_routing, rules_tracing
 from stack.arguments_observability import setting
 from stack.config import StackConfig
 from stack.config_observability import Thresholds
@@ -56,6 +56,7 @@ def check(config: StackConfig) -> Iterator[Fault]:
     yield from _interval(config)
     yield from rules_dashboards.check(config)
     yield from rules_tracing.check(config)
+    yield from rules_routing.check(config)
 
 
 def _cluster(config: StackConfig) -> Iterator[Fault]:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
+from bot.changes import conditions_alerts as alerts
 from bot.changes import conditions_mesh as mesh
 from bot.changes import conditions_policy as policy
 from bot.changes import conditions_trust as trust
@@ -167,6 +168,10 @@ RULES: tuple[Rule, ...] = (
          "what it kept in gets out, and routes that belong to it end"),
     Rule(HIGH, "network-policy", policy.network_policy,
          "packets may be dropped below the mesh"),
+    Rule(HIGH, "routing-goes", alerts.routing_goes,
+         "nobody hears of the platform's alerts by it any more"),
+    Rule(HIGH, "calls-end", alerts.calls_end,
+         "alerts that were sent there are sent there no longer"),
     Rule(HIGH, "strong-rights", policy.strong_rights,
          "rights with which one can take all others, or read Secrets"),
     Rule(HIGH, "cluster-admin", policy.cluster_admin,
@@ -175,6 +180,8 @@ RULES: tuple[Rule, ...] = (
          "others get the rights of the role"),
     Rule(MEDIUM, "authorization-widens", policy.grant_widens,
          "more callers are let in"),
+    Rule(MEDIUM, "routing-changes", alerts.routing_changes,
+         "alerts are grouped or routed in another way: incidents that are open get no recovery"),
     Rule(MEDIUM, "rate-limit", policy.rate_limits,
          "callers above the rate are turned away"),
     Rule(MEDIUM, "more-rights", policy.more_rights,

@@ -45,10 +45,20 @@ def anchors(setting: Setting) -> Group:
             ),
             Alert(
                 "LinkerdTrustAnchorEnding",
-                f"{left} < {limits.anchor_critical}",
+                f"{left} < {limits.anchor_critical} and {left} > 0",
                 "critical",
                 summary,
                 "When it ends every mTLS connection in the mesh fails at once.",
+                "certificates",
+                namespace=LINKERD,
+            ),
+            Alert(
+                "LinkerdTrustAnchorExpired",
+                f"{left} <= 0",
+                "critical",
+                "The trust anchor {{ $labels.generation }} has ended",
+                "Nothing that it signed is trusted any more. Where it is the one that signs, no "
+                "mTLS connection comes about; routing mutes the alerts that follow from it.",
                 "certificates",
                 namespace=LINKERD,
             ),

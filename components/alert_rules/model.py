@@ -13,6 +13,8 @@ from components.base import Args
 
 Severity = Literal["critical", "warning", "info"]
 PREFIX = "linkerd_platform"
+# What every alert of ours is part of: routes know them by it.
+PART_OF = "linkerd-platform"
 
 
 class Workload(Args):
@@ -77,12 +79,17 @@ class Objectives(Args):
 
 
 class Setting(Args):
-    """All that the rules depend on; `overview`: whether to record what the dashboards read."""
+    """All that the rules depend on.
+
+    overview: whether to record what the dashboards read. heartbeat: whether one alert fires all the
+    time.
+    """
 
     thresholds: Thresholds
     objectives: Objectives
     meshed: tuple[Meshed, ...]
     overview: bool = False
+    heartbeat: bool = False
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,12 @@ A silent Prometheus looks like a healthy cluster.
 
 from __future__ import annotations
 
-from components.alert_rules.model import Alert, Group
+from components.alert_rules.model import Alert, Group, Setting
 from components.names import CERT_MANAGER, EXTERNAL_SECRETS, LINKERD
 
 _PAGE = "sources"
+CLUSTER_DOWN = "KubernetesApiServerDown"
+WATCHDOG = "LinkerdWatchdog"
 # A metric that is always there while its source is, where that runs, and what is blind without it.
 SOURCES = {
     "linkerd-identity": ("issuer_cert_ttl_seconds", LINKERD),
@@ -22,8 +24,8 @@ SOURCES = {
 API_SERVER_JOBS = "apiserver|kube-apiserver|kubernetes-apiservers"
 
 
-def sources() -> Group:
-    """One alert per source, and one for the API server."""
+def sources(setting: Setting) -> Group:
+    """One alert per source, one for the API server, and the heartbeat where it is sent."""
     return Group(
         "linkerd-platform-sources",
         [
@@ -42,7 +44,7 @@ def sources() -> Group:
                 for source, (metric, namespace) in SOURCES.items()
             ),
             Alert(
-                "KubernetesApiServerDown",
+                CLUSTER_DOWN,
                 f'sum(up{{job=~"{API_SERVER_JOBS}"}}) == 0',
                 "critical",
                 "No API server answers Prometheus",
@@ -51,5 +53,18 @@ def sources() -> Group:
                 for_=120,
                 namespace="kube-system",
             ),
+            *([_WATCHDOG] if setting.heartbeat else []),
         ],
     )
+
+
+_WATCHDOG = Alert(
+    WATCHDOG,
+    # A Prometheus that reaches no target at all is as good as none.
+    "count(up == 1) > 0",
+    "info",
+    "Prometheus reaches {{ $value }} targets, and alerts leave it",
+    "It fires all the time. When it does not arrive any more, nor would any other alert.",
+    _PAGE,
+    namespace=LINKERD,
+)

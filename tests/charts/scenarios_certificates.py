@@ -225,4 +225,14 @@ SCENARIOS += [
         interval="1h",
         static={"quiet": "139d"},
     ),
+    Scenario(
+        "LinkerdTrustAnchorExpired",
+        "201d",
+        _ANCHOR,
+        {"namespace": "linkerd", "generation": "anchor-1"},
+        "The trust anchor anchor-1 has ended",
+        [],
+        interval="1h",
+        static={"quiet": "199d"},
+    ),
 ]

@@ -238,4 +238,13 @@ SCENARIOS = [
         "No API server answers Prometheus",
         [{'up{job="apiserver",instance="a"}': "1x20"}],
     ),
+    Scenario(
+        "LinkerdWatchdog",
+        "5m",
+        {'up{job="a",instance="a"}': "1x20", 'up{job="a",instance="b"}': "0x20"},
+        {"namespace": "linkerd"},
+        "Prometheus reaches 1 targets, and alerts leave it",
+        [{'up{job="a",instance="a"}': "0x20"}],
+        severity="info",
+    ),
 ]

@@ -13,7 +13,7 @@ import pytest
 
 from components import alerts
 from components.alert_rules.anchor import ends
-from components.alert_rules.model import Alert, Group
+from components.alert_rules.model import PART_OF, Alert, Group
 from tests.charts.scenarios import Scenario, changed
 from tests.charts.scenarios_certificates import SCENARIOS as CERTIFICATES
 from tests.charts.scenarios_mesh import SCENARIOS as MESH
@@ -59,6 +59,7 @@ def short(content: dict[str, Any], alert: str) -> dict[str, Any]:
 
 def expected(scenario: Scenario) -> dict[str, Any]:
     base = {"severity": scenario.severity, "cluster": "test", "environment": "staging"}
+    base["part_of"] = PART_OF
     return {
         "exp_labels": {**base, **scenario.labels},
         "exp_annotations": {"summary": scenario.summary},

@@ -49,7 +49,8 @@ def copy_to(folder: Path) -> Copy:
     for name in COPIED:
         shutil.copytree(PROJECT / name, folder / name, ignore=left_out)
     for file in PROJECT.glob("*"):
-        if file.is_file():
+        # In a linked working tree `.git` is a file: with it the copy's commits would be ours.
+        if file.is_file() and file.name != ".git":
             shutil.copy2(file, folder / file.name)
     (folder / ".venv").symlink_to(sys.prefix, target_is_directory=True)
     return Copy(folder)

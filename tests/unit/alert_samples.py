@@ -30,8 +30,9 @@ def thresholds() -> Thresholds:
 
 
 def setting() -> Setting:
-    """One namespace in the mesh, and one workload with objectives of its own."""
+    """One namespace in the mesh, one workload with objectives of its own, and a heartbeat."""
     return Setting(
+        heartbeat=True,
         thresholds=thresholds(),
         objectives=Objectives(
             default=Objective(success=0.999, latency=1000, fast=0.99),

@@ -25,6 +25,7 @@ _GROUPS = {
     "Bundle": "trust.cert-manager.io/v1alpha1",
     "ClusterSecretStore": "external-secrets.io/v1",
     "ExternalSecret": "external-secrets.io/v1",
+    "AlertmanagerConfig": "monitoring.coreos.com/v1alpha1",
     "Server": "policy.linkerd.io/v1beta3",
     "AuthorizationPolicy": "policy.linkerd.io/v1alpha1",
     "MeshTLSAuthentication": "policy.linkerd.io/v1alpha1",

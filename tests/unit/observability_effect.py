@@ -9,6 +9,7 @@ from tests.unit import tracing_effect
 ALERTS = "observability.alerts"
 MONITORS = "observability.monitors"
 DASHBOARDS = "observability.dashboards"
+ROUTING = "observability.routing"
 _TIMES = (
     "anchorWarning anchorCritical issuerLeft renewalOverdue issuerReload webhookLeft leafLeft "
     "notReady unmeshed oldProxies noReadyEndpoint gatewayDown"
@@ -48,8 +49,32 @@ CHANGES: dict[str, Any] = {
     f"{DASHBOARDS}.folderAnnotation": "example.com/folder",
     f"{DASHBOARDS}.datasource": "thanos",
     f"{DASHBOARDS}.clusterLabel": "k8s_cluster",
+    f"{ROUTING}.form": "alertmanager-config",
+    f"{ROUTING}.namespace": "observability",
+    f"{ROUTING}.labels": {"role": "other"},
+    f"{ROUTING}.credentialsFolder": "/secrets",
+    f"{ROUTING}.receivers.0.vaultPath": "other",
+    f"{ROUTING}.receivers.0.vaultKey": "other",
+    f"{ROUTING}.receivers.0.channel": "#other",
+    f"{ROUTING}.receivers.1.routingKey": "other",
+    f"{ROUTING}.receivers.1.apiUrl": "https://relay.example.com/alert",
+    f"{ROUTING}.routes.0.severity": "info",
+    f"{ROUTING}.routes.0.environments": ["other"],
+    f"{ROUTING}.routes.1.to": ["slack"],
+    f"{ROUTING}.routes.1.repeatInterval": "2h",
+    f"{ROUTING}.unmatched": ["slack"],
+    f"{ROUTING}.groupBy": ["alertname", "cluster"],
+    f"{ROUTING}.groupWait": "10s",
+    f"{ROUTING}.groupInterval": "1m",
+    f"{ROUTING}.repeatInterval": "2h",
+    f"{ROUTING}.heartbeat.vaultPath": "other",
+    f"{ROUTING}.heartbeat.vaultKey": "other",
+    f"{ROUTING}.heartbeat.interval": "2m",
 }
-ELSEWHERE = tracing_effect.ELSEWHERE
+# Other keys must change with them.
+ELSEWHERE = tracing_effect.ELSEWHERE | dict.fromkeys(
+    (f"{ROUTING}.receivers.name", f"{ROUTING}.receivers.type"), "test_arguments_routing.py"
+)
 # What a key is changed in: everything is on.
 PLAN: dict[str, Any] = {
     "alerts": {
@@ -62,4 +87,22 @@ PLAN: dict[str, Any] = {
     "monitors": {"enabled": True},
     "tracing": tracing_effect.PLAN,
     "dashboards": {"enabled": True, "folder": "Linkerd"},
+    "routing": {
+        "form": "file",
+        "receivers": [
+            {"name": "slack", "type": "slack", "vaultPath": "a/slack", "channel": "#a"},
+            {
+                "name": "called",
+                "type": "splunk-on-call",
+                "vaultPath": "a/on-call",
+                "routingKey": "a",
+            },
+        ],
+        "routes": [
+            {"severity": "critical", "environments": ["sandbox"], "to": ["slack"]},
+            {"severity": "critical", "to": ["slack", "called"]},
+            {"severity": "warning", "to": ["slack", "called"]},
+        ],
+        "heartbeat": {"vaultPath": "a/heartbeat"},
+    },
 }

@@ -13,6 +13,7 @@ from bot.mock_engine import run_program
 from bot.mock_monitor import RecordingMonitor, Resource
 from bot.mock_values import plain
 from components import (
+    alert_routing,
     alerts,
     buoyant_cloud,
     cert_manager,
@@ -36,6 +37,7 @@ from components.chart import ChartRef
 from tests.unit import mesh_samples, tracing_samples
 from tests.unit.alert_samples import ANCHOR_END, alerts_args
 from tests.unit.dashboard_samples import dashboards_args
+from tests.unit.routing_samples import BEAT, routing_args
 from tests.unit.stack_files import certificate
 
 LIFETIMES = {
@@ -143,6 +145,7 @@ def arguments() -> dict[type[Component], Args]:
         "audiences": ("vault", "https://kubernetes.default.svc.cluster.local"),
     }
     return {
+        alert_routing.AlertRouting: routing_args(heartbeat=BEAT),
         alerts.Alerts: alerts_args(),
         dashboards.Dashboards: dashboards_args(),
         monitors.Monitors: monitors.MonitorsArgs(

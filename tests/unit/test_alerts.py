@@ -31,6 +31,7 @@ def test_every_alert_says_what_where_and_what_to_do(rule: dict[str, Any]) -> Non
     labels, annotations = rule["labels"], rule["annotations"]
     assert labels["severity"] in ("critical", "warning", "info")
     assert (labels["cluster"], labels["environment"]) == ("test", "staging")
+    assert labels["part_of"] == "linkerd-platform"
     assert set(annotations) == {"summary", "description", "runbook_url"}
     assert annotations["runbook_url"].startswith(f"{RUNBOOKS}/")
     assert annotations["runbook_url"].endswith(f".md#{rule['alert'].lower()}")

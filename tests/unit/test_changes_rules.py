@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from bot.changes import risk
 from bot.changes.model import Change, Op
 from bot.changes.rules import DEFAULTS, RULES
+from tests.unit import changes_alert_cases
 from tests.unit.changes_samples import resource, settings, thing, workload
 
 _ROOT = "vault:pkiSecret/secretBackendRootCert:SecretBackendRootCert"
@@ -50,6 +53,10 @@ def _spread(anti: object) -> dict[str, object]:
 
 def _identities(*names: str) -> dict[str, object]:
     return {"spec": {"identities": list(names)}}
+
+
+def _account(*sides: Any) -> Change:
+    return thing("ServiceAccount", "web/a", *sides)
 
 
 _PDB = "PodDisruptionBudget"
@@ -247,34 +254,21 @@ CASES: dict[str, tuple[Change, Change]] = {
     "traffic-marks": (
         thing("Service", "web/s", {}, _mark("balancer.linkerd.io/failure-accrual", "consecutive")),
         thing("Service", "web/s", {}, _mark("linkerd.io/created-by", "helm"))),
-    "deletion": (
-        thing("ServiceAccount", "web/a", {}, None),
-        thing("ServiceAccount", "web/a", None, {})),
-    "replacement": (
-        thing("ServiceAccount", "web/a", {}, {"x": 1}, Op.REPLACE),
-        thing("ServiceAccount", "web/a", {}, {"x": 1})),
-    "labels-alone": (
-        thing("ServiceAccount", "web/a", {}, {"metadata": {"labels": {"a": "b"}}}),
-        thing("ServiceAccount", "web/a", {}, {"x": 1})),
+    "deletion": (_account({}, None), _account(None, {})),
+    "replacement": (_account({}, {"x": 1}, Op.REPLACE), _account({}, {"x": 1})),
+    "labels-alone": (_account({}, {"metadata": {"labels": {"a": "b"}}}), _account({}, {"x": 1})),
     "dashboard-changes": (
         thing("ConfigMap", "linkerd/d", {"data": {"d.json": "{}"}}, {"data": {"d.json": "[]"}},
               chain=_DASHBOARDS),
         thing("ConfigMap", "linkerd/d", {"data": {"d.json": "{}"}},
               {"data": {"d.json": "[]", "e.json": "[]"}}, chain=_DASHBOARDS)),
-    "update": (
-        thing("ServiceAccount", "web/a", {}, {"x": 1}),
-        thing("ServiceAccount", "web/a", {}, {"metadata": {"labels": {"a": "b"}}})),
-    "import": (
-        thing("ServiceAccount", "web/a", None, {}, Op.IMPORT),
-        thing("ServiceAccount", "web/a", None, {})),
-    "creation": (
-        thing("ServiceAccount", "web/a", None, {}),
-        thing("ServiceAccount", "web/a", None, {}, Op.IMPORT)),
-    "unknown-operation": (
-        thing("ServiceAccount", "web/a", {}, {}, Op.UNKNOWN),
-        thing("ServiceAccount", "web/a", {}, {"x": 1}, Op.REPLACE)),
+    "update": (_account({}, {"x": 1}), _account({}, {"metadata": {"labels": {"a": "b"}}})),
+    "import": (_account(None, {}, Op.IMPORT), _account(None, {})),
+    "creation": (_account(None, {}), _account(None, {}, Op.IMPORT)),
+    "unknown-operation": (_account({}, {}, Op.UNKNOWN), _account({}, {"x": 1}, Op.REPLACE)),
 }
 # fmt: on
+CASES |= changes_alert_cases.CASES
 _ROWS = {rule.name: rule for rule in (*RULES, *DEFAULTS)}
 
 

@@ -45,6 +45,13 @@ KNOWN: dict[str, dict[str, set[str]]] = {
         "operator unseal": set(),
     },
     "linkerd": {"check": {"--context"}},
+    "amtool": {
+        "config routes test": {"--alertmanager.url"},
+        "alert add": {"--alertmanager.url", "--annotation"},
+        "alert query": {"--alertmanager.url"},
+        "silence add": {"--alertmanager.url", "--author", "--comment", "--duration"},
+        "silence query": {"--alertmanager.url"},
+    },
     "sed": {"": set()},
     "sh": {"": {"-eu"}},
     "sleep": {"": set()},
