@@ -219,7 +219,6 @@ _STANDINS: dict[str, Any] = {
     "workload": "a",
     "workloads[]": {"namespace": "a", "workload": "a"},
     "type": "slack",
-    "vaultPath": "a",
     "severity": "critical",
     "to": ("a",),
     "to[]": "a",
