@@ -1,0 +1,58 @@
+"""The alerts of the platform that fire, by the Prometheus that evaluates them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bot.prometheus import FiringAlert
+from bot.status.facts import Facts
+from bot.status.model import Result, Subject, fail, ok, skipped, warn
+from bot.status.objects import some
+from components.alerts import groups, names
+from stack import arguments_observability
+
+SUBJECT = Subject("alerts")
+PAGE = "docs/components/alerts.md"
+
+
+@SUBJECT.check("rules")
+def rules(facts: Facts) -> Result:
+    """The rules are loaded: without them nothing can fire, which proves nothing."""
+    section = facts.config.observability.alerts
+    if section.form == "off":
+        return skipped("observability.alerts.form is off")
+    missing = ours(facts) - set(section.disabled) - facts.alerting.rules
+    if missing:
+        return warn(f"{len(missing)} alerts have no rule there: {some(missing)}", PAGE)
+    return ok(f"{len(ours(facts) - set(section.disabled))} alerts have rules")
+
+
+@SUBJECT.check("firing")
+def firing(facts: Facts) -> Iterator[Result]:
+    """No alert of ours fires for this cluster; one line for each that does."""
+    cluster = facts.config.cluster.name if facts.config.cluster else ""
+    own = [
+        each
+        for each in facts.alerting.firing
+        if each.labels.get("alertname") in ours(facts)
+        and each.labels.get("cluster", cluster) == cluster
+    ]
+    info = {each.labels["alertname"] for each in own if each.labels.get("severity") == "info"}
+    loud = [each for each in own if each.labels.get("severity") != "info"]
+    for each in sorted(loud, key=lambda alert: sorted(alert.labels.items())):
+        make = fail if each.labels.get("severity") == "critical" else warn
+        yield make(_told(each), each.annotations.get("runbook_url") or "docs/README.md")
+    if not loud:
+        yield ok(f"none fires{f', but for information: {some(info)}' if info else ''}")
+
+
+def ours(facts: Facts) -> set[str]:
+    """The names of our alerts."""
+    return names(groups(arguments_observability.setting(facts.config)))
+
+
+def _told(alert: FiringAlert) -> str:
+    labels = alert.labels
+    where = f" ({labels['namespace']})" if labels.get("namespace") else ""
+    summary = alert.annotations.get("summary") or alert.annotations.get("description") or ""
+    return f"{labels['alertname']}{where}: {' '.join(summary.split())}".rstrip(": ")
