@@ -10,7 +10,15 @@ from bot.status import opaque_ports
 from bot.status.facts import Facts, Manifest
 from bot.status.model import Result, Subject, ok, warn
 from bot.status.model import fail as failed
-from bot.status.objects import annotations, labels, meshed_pods, place, proxy_ready, running, some
+from bot.status.objects import (
+    annotations_of,
+    labels,
+    meshed_pods,
+    place,
+    proxy_ready,
+    running,
+    some,
+)
 from bot.trust_reader import moment
 from components.names import LINKERD_VIZ
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bot.status.facts import Manifest
-from bot.status.objects import annotations, place
+from bot.status.objects import annotations_of, place
 
 ANNOTATION = "config.linkerd.io/opaque-ports"
 

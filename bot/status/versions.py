@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from bot.status.facts import Facts, Manifest
 from bot.status.linkerd_config import version_of
 from bot.status.model import NoAnswerError, Result, Subject, fail, ok, warn
-from bot.status.objects import annotations, images, meshed_pods, place, proxy_version, some, tag
+from bot.status.objects import annotations_of, images, meshed_pods, place, proxy_version, some, tag
 from bot.status.pinned import pinned
 from components.names import (
     CERT_MANAGER,
