@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -74,16 +74,19 @@ _PARTIAL = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 Read = Callable[[Client], Any]
 
 
-@dataclass(frozen=True)
 class Once(Client):
     """A client that asks for each list once, whoever wants it and however many at a time."""
 
-    answers: dict[str, Answer] = field(default_factory=dict, compare=False)
-    locks: dict[str, threading.Lock] = field(default_factory=dict, compare=False)
-
     def __init__(self, of: Client) -> None:
-        for name, value in (*vars(of).items(), ("answers", {}), ("locks", {})):
+        super().__init__(of.base, of.ca_file, of.client_pair, of.headers)
+        answers: dict[str, Answer] = {}
+        locks: dict[str, threading.Lock] = {}
+        for name, value in (("of", of), ("answers", answers), ("locks", locks)):
             object.__setattr__(self, name, value)
+
+    of: Client
+    answers: dict[str, Answer]
+    locks: dict[str, threading.Lock]
 
     def request(
         self,
@@ -94,13 +97,12 @@ class Once(Client):
         content_type: str = "application/json",
         seconds: float = SECONDS,
     ) -> Answer:
-        """The answer of the first request for a path; nothing but GET is kept."""
-        seconds = min(seconds, SECONDS)
-        if method != "GET":
-            return super().request(method, path, body, content_type=content_type, seconds=seconds)
+        """The answer of the first request for a path. It reads, whatever is asked for."""
+        if method != "GET" or body is not None or content_type != "application/json":
+            raise ValueError(f"{method} {path}: a status changes nothing")
         with self.locks.setdefault(path, threading.Lock()):
             if path not in self.answers:
-                self.answers[path] = super().request("GET", path, seconds=seconds)
+                self.answers[path] = self.of.request("GET", path, seconds=min(seconds, SECONDS))
             return self.answers[path]
 
 
@@ -168,7 +170,8 @@ def _metadata(api: Client, path: str) -> list[Manifest]:
 
 def _accepting(api: Client, form: str) -> Client:
     """A client that asks for this form, and shares no answers with another."""
-    return Client(api.base, api.ca_file, api.client_pair, {**api.headers, "Accept": form})
+    of = api.of if isinstance(api, Once) else api
+    return replace(of, headers={**of.headers, "Accept": form})
 
 
 def _served(api: Client) -> set[str]:
