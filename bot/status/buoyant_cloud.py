@@ -32,7 +32,7 @@ _OFF = "buoyantCloud.enabled is false"
 
 @SUBJECT.check("namespace")
 def namespace(facts: Facts) -> Result:
-    """The namespace is there, with the label by which the CLI finds it."""
+    """The agent's namespace is there, with the label by which the CLI finds it."""
     if not facts.config.buoyant_cloud.enabled:
         return skipped(_OFF)
     found = facts.named("namespaces", LINKERD_BUOYANT)
@@ -61,7 +61,7 @@ def synced(facts: Facts) -> Result:
 
 @SUBJECT.check("credentials")
 def credentials(facts: Facts) -> Result:
-    """Both are there and not empty, in a Secret with the label that the vendor's check wants."""
+    """Id and secret are there and not empty, in a Secret with the label of the vendor's check."""
     if not facts.config.buoyant_cloud.enabled:
         return skipped(_OFF)
     found = facts.secret(LINKERD_BUOYANT, CREDENTIALS_SECRET)
@@ -86,7 +86,7 @@ def metadata(facts: Facts) -> Result:
 
 @SUBJECT.check("agent")
 def agent(facts: Facts) -> Result:
-    """The agent runs, once: it is ready as soon as it has registered with the vendor."""
+    """The agent runs, once, and says that it is ready."""
     if not facts.config.buoyant_cloud.enabled:
         return skipped(_OFF)
     found = facts.named("deployments", AGENT, LINKERD_BUOYANT)
@@ -102,7 +102,7 @@ def agent(facts: Facts) -> Result:
 
 @SUBJECT.check("metrics")
 def metrics(facts: Facts) -> Result:
-    """Its collector of metrics runs on every node that it is to run on."""
+    """The collector of metrics runs on every node that it is to run on."""
     if not facts.config.buoyant_cloud.enabled:
         return skipped(_OFF)
     found = facts.named("daemonsets", METRICS, LINKERD_BUOYANT)

@@ -73,13 +73,13 @@ def crds(facts: Facts) -> Result:
 
 @SUBJECT.check("cluster-roles")
 def cluster_roles(facts: Facts) -> Result:
-    """The ClusterRoles are there."""
+    """The ClusterRoles of identity and injector are there."""
     return _there(facts, "cluster roles", ROLES)
 
 
 @SUBJECT.check("cluster-role-bindings")
 def cluster_role_bindings(facts: Facts) -> Result:
-    """They are bound."""
+    """The ClusterRoles of identity and injector are bound."""
     return _there(facts, "cluster role bindings", ROLES)
 
 

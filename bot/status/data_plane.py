@@ -47,7 +47,7 @@ def pod_labels(facts: Facts) -> Result:
 
 @SUBJECT.check("service-labels")
 def service_labels(facts: Facts) -> Result:
-    """Nor of a Service."""
+    """Nothing that Linkerd reads from annotations is a label of a Service."""
     return _labels(facts.objects("services"), "Services")
 
 

@@ -66,13 +66,13 @@ def viz_namespace(facts: Facts) -> Result:
 
 @SUBJECT.check("viz-roles")
 def viz_roles(facts: Facts) -> Result:
-    """Its ClusterRoles are there."""
+    """The ClusterRoles of viz are there."""
     return _there(facts, "cluster roles", ROLES)
 
 
 @SUBJECT.check("viz-bindings")
 def viz_bindings(facts: Facts) -> Result:
-    """They are bound."""
+    """The ClusterRoles of viz are bound."""
     return _there(facts, "cluster role bindings", BINDINGS)
 
 
@@ -90,7 +90,7 @@ def viz_tap_api(facts: Facts) -> Result:
 
 @SUBJECT.check("viz-deployments")
 def viz_deployments(facts: Facts) -> Result:
-    """Its Deployments are available."""
+    """The Deployments of viz are available."""
     if not facts.config.viz.enabled:
         return skipped(_OFF)
     found = deployments(facts, LINKERD_VIZ, RUNBOOK)
@@ -100,7 +100,7 @@ def viz_deployments(facts: Facts) -> Result:
 
 @SUBJECT.check("viz-pods")
 def viz_pods(facts: Facts) -> Result:
-    """A pod of each of its parts runs."""
+    """A pod of each part of viz runs."""
     if not facts.config.viz.enabled:
         return skipped(_OFF)
     missing = set(COMPONENTS) - _parts(facts)
@@ -111,7 +111,7 @@ def viz_pods(facts: Facts) -> Result:
 
 @SUBJECT.check("viz-injected", running=True)
 def viz_injected(facts: Facts) -> Result:
-    """Every pod of it has a proxy."""
+    """Every pod of viz has a proxy."""
     if not facts.config.viz.enabled:
         return skipped(_OFF)
     pods = [each for each in facts.objects("pods", LINKERD_VIZ) if running(each)]
@@ -124,7 +124,7 @@ def viz_injected(facts: Facts) -> Result:
 
 @SUBJECT.check("viz-proxies")
 def viz_proxies(facts: Facts) -> Result:
-    """Its proxies are ready."""
+    """The proxies of viz are ready."""
     if not facts.config.viz.enabled:
         return skipped(_OFF)
     return data_plane.judge_proxies(facts, meshed_pods(facts, LINKERD_VIZ), RUNBOOK)
@@ -132,7 +132,7 @@ def viz_proxies(facts: Facts) -> Result:
 
 @SUBJECT.check("viz-versions")
 def viz_versions(facts: Facts) -> Result:
-    """Its proxies are of the control plane's version."""
+    """The proxies of viz are of the control plane's version."""
     if not facts.config.viz.enabled:
         return skipped(_OFF)
     return versions.extension_proxies(facts, LINKERD_VIZ)
@@ -140,7 +140,7 @@ def viz_versions(facts: Facts) -> Result:
 
 @SUBJECT.check("viz-prometheus")
 def viz_prometheus(facts: Facts) -> Result:
-    """Its own Prometheus is there with its config and its rights, where it has one."""
+    """The Prometheus of viz runs, with its config and its rights, where viz has its own."""
     if not facts.config.viz.enabled:
         return skipped(_OFF)
     if facts.config.viz.prometheus_url:

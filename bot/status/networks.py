@@ -17,7 +17,7 @@ _NEXT = "add the network to cluster.networks of the stack file, then up, and res
 
 @SUBJECT.check("networks-nodes")
 def nodes(facts: Facts) -> Result:
-    """The pod network of every node is in it."""
+    """The pod network of every node is inside `clusterNetworks`: outside it is egress."""
     networks = _networks(facts)
     ranges = {
         each["metadata"]["name"]: ipaddress.ip_network(each["spec"]["podCIDR"], strict=False)
@@ -36,7 +36,7 @@ def nodes(facts: Facts) -> Result:
 
 @SUBJECT.check("networks-pods")
 def pods(facts: Facts) -> Result:
-    """The address of every pod is in it, but for pods in their host's network."""
+    """So is the address of every pod, but for pods in their host's network."""
     found = {
         place(each): (each.get("status") or {}).get("podIP", "")
         for each in facts.objects("pods")
@@ -47,7 +47,7 @@ def pods(facts: Facts) -> Result:
 
 @SUBJECT.check("networks-services")
 def services(facts: Facts) -> Result:
-    """The address of every Service is in it."""
+    """So is the address of every Service."""
     found = {place(each): each["spec"].get("clusterIP", "") for each in facts.objects("services")}
     return _addresses(facts, found, "Services")
 

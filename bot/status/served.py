@@ -58,6 +58,8 @@ def _add(namespace: str, secret: str, service: str) -> None:
             return skipped("viz.enabled is false")
         return judge(facts, namespace, secret, service)
 
+    served.__doc__ = f"{service} serves a certificate that lives, signed by who its callers trust."
+
 
 for _secret, _service in CONTROL_PLANE_WEBHOOKS.items():
     _add(LINKERD, _secret, _service)

@@ -99,7 +99,8 @@ FAULTS: list[tuple[str, Spoil, str, str]] = [
     ("control-plane/networks-pods", f.set_(f.PODS, f.CART_POD, "status", "podIP", value="9.9.9.9"),
      "fail", "shop/cart-5d4f-a (9.9.9.9)"),
     ("control-plane/networks-services",
-     f.set_(f.SERVICES, "cart", "spec", "clusterIP", value="9.9.9.9"), "fail", "shop/cart (9.9.9.9)"),
+     f.set_(f.SERVICES, "cart", "spec", "clusterIP", value="9.9.9.9"),
+     "fail", "shop/cart (9.9.9.9)"),
     ("certificates/bundle", f.gone(f.ROOTS), "fail", "holds no anchor"),
     ("certificates/bundle", f.roots(f.OTHER), "fail", "not in the bundle"),
     ("certificates/bundle", lambda m: m.objects[f.ROOTS]["data"].update(
