@@ -50,7 +50,7 @@ and Prometheus, 30 for all of `linkerd check`. A dead API server costs 5 seconds
 | the agent's Secret | that both credentials are there and not empty | `unknown` |
 | `pods/proxy` in `linkerd` | which issuer each identity process signs with | `unknown` |
 | Vault | whether it is unsealed | `unknown` |
-| Vault, with `VAULT_TOKEN` | the anchors that it publishes | `unknown`; not looked at without token |
+| Vault, with `VAULT_TOKEN` | the anchors that it publishes | `unknown`; without token `-` |
 | `viz.prometheusUrl`, `--prometheus` | alerts that fire, and whether it has our rules | `unknown` |
 | `linkerd check` | its report, where the CLI is on PATH | not looked at |
 | the engine | drift, with `--drift`: as long as a preview | not looked at |
