@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 
 from bot.prometheus import FiringAlert
 from bot.status.facts import Facts
@@ -29,7 +30,7 @@ def rules(facts: Facts) -> Result:
 
 @SUBJECT.check("firing")
 def firing(facts: Facts) -> Iterator[Result]:
-    """No alert of ours fires for this cluster; one line for each that does."""
+    """No alert of ours fires for this cluster; one line for each name."""
     cluster = facts.config.cluster.name if facts.config.cluster else ""
     own = [
         each
@@ -38,10 +39,13 @@ def firing(facts: Facts) -> Iterator[Result]:
         and each.labels.get("cluster", cluster) == cluster
     ]
     info = {each.labels["alertname"] for each in own if each.labels.get("severity") == "info"}
-    loud = [each for each in own if each.labels.get("severity") != "info"]
-    for each in sorted(loud, key=lambda alert: sorted(alert.labels.items())):
-        make = fail if each.labels.get("severity") == "critical" else warn
-        yield make(_told(each), each.annotations.get("runbook_url") or "docs/README.md")
+    loud: dict[tuple[str, str], list[FiringAlert]] = defaultdict(list)
+    for each in own:
+        if (severity := each.labels.get("severity", "")) != "info":
+            loud[severity, each.labels["alertname"]].append(each)
+    for (severity, name), same in sorted(loud.items()):
+        make = fail if severity == "critical" else warn
+        yield make(_told(name, same), same[0].annotations.get("runbook_url") or PAGE)
     if not loud:
         yield ok(f"none fires{f', but for information: {some(info)}' if info else ''}")
 
@@ -51,8 +55,11 @@ def ours(facts: Facts) -> set[str]:
     return names(groups(arguments_observability.setting(facts.config)))
 
 
-def _told(alert: FiringAlert) -> str:
-    labels = alert.labels
-    where = f" ({labels['namespace']})" if labels.get("namespace") else ""
-    summary = alert.annotations.get("summary") or alert.annotations.get("description") or ""
-    return f"{labels['alertname']}{where}: {' '.join(summary.split())}".rstrip(": ")
+def _told(name: str, same: Sequence[FiringAlert]) -> str:
+    """The alert, where it fires, and the summary of the first."""
+    places = {each.labels["namespace"] for each in same if each.labels.get("namespace")}
+    where = f" ({some(places)})" if places else ""
+    times = f" {len(same)} times" if len(same) > 1 else ""
+    annotations = same[0].annotations
+    summary = annotations.get("summary") or annotations.get("description") or "no summary"
+    return f"{name}{times}{where}: {' '.join(summary.split())}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from bot.exit_codes import BotError
 from bot.status import (
@@ -66,12 +66,8 @@ def _results(check: Check, facts: Facts) -> Iterator[Result]:
         return
     try:
         found = check.judge(facts)
-        yield from [found] if isinstance(found, Result) else list(_listed(found))
+        yield from [found] if isinstance(found, Result) else found
     except NoAnswerError as error:
         yield Result("unknown" if error.asked else "skipped", str(error))
     except _ODD as error:
         yield Result("unknown", f"could not be judged: {type(error).__name__}: {error}")
-
-
-def _listed(found: Iterable[Result]) -> Iterable[Result]:
-    return found

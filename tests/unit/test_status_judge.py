@@ -148,13 +148,15 @@ class TestAlerts:
         firing, rules = self.found(
             read,
             self.alert("LinkerdControlPlaneBelowQuorum", "critical", namespace="linkerd"),
-            self.alert("LinkerdProxyVersionSkew", "warning", cluster="test"),
+            self.alert("LinkerdProxyVersionSkew", "warning", cluster="test", namespace="shop"),
+            self.alert("LinkerdProxyVersionSkew", "warning", cluster="test", namespace="pay"),
             self.alert("LinkerdProxyVersionSkew", "warning", cluster="another"),
             self.alert("LinkerdAuditHits", "info"),
             self.alert("Watchdog", "critical"),
         )
         assert [line.result.state for line in firing] == ["fail", "warn"]
         assert firing[0].result.seen == "LinkerdControlPlaneBelowQuorum (linkerd): It is so"
+        assert firing[1].result.seen == "LinkerdProxyVersionSkew 2 times (pay, shop): It is so"
         assert firing[0].result.next == "https://r/x"
         assert rules[0].result.state == "ok"
 
