@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from bot import trust_check, trust_decide, trust_fleet
 from bot.status.facts import Facts, Secret
 from bot.status.model import NoAnswerError, Result, Subject, fail, ok, warn
-from bot.status.objects import condition, place, some
+from bot.status.objects import bot_up, condition, place, some
 from bot.trust_chain import anchor_of, names_of
 from bot.trust_reader import moment
 from bot.trust_text import left_text
@@ -137,7 +137,7 @@ def renewal(facts: Facts) -> Result:
     """cert-manager keeps every certificate of ours ready, and none is late."""
     every = facts.objects("certificates")
     if not every:
-        return fail("there is no Certificate in our namespaces", _up(facts))
+        return fail("there is no Certificate in our namespaces", bot_up(facts))
     odd = {
         f"{place(each)} ({said})"
         for each in every
@@ -245,7 +245,3 @@ def _left(facts: Facts, every: Sequence[x509.Certificate]) -> Result:
     if left < timedelta(seconds=thresholds.anchor_warning.seconds):
         return warn(f"{left_text(left)} left of an anchor", ROTATE)
     return ok(f"{left_text(left)} left")
-
-
-def _up(facts: Facts) -> str:
-    return f"python -m bot up --stack {facts.target.stack}"

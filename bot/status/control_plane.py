@@ -9,6 +9,7 @@ from bot.status.model import Result, Subject, fail, ok, skipped, warn
 from bot.status.objects import (
     COMPONENT,
     available,
+    bot_up,
     condition,
     labels,
     meshed_pods,
@@ -47,9 +48,9 @@ def namespace(facts: Facts) -> Result:
     """The namespace is there with the label that keeps its own webhooks away from it."""
     found = facts.named("namespaces", LINKERD)
     if found is None:
-        return fail(f"there is no namespace {LINKERD}", _up(facts))
+        return fail(f"there is no namespace {LINKERD}", bot_up(facts))
     if labels(found).get(CONTROL_PLANE_LABEL) != "true":
-        return fail(f"namespace {LINKERD} lacks the label {CONTROL_PLANE_LABEL}", _up(facts))
+        return fail(f"namespace {LINKERD} lacks the label {CONTROL_PLANE_LABEL}", bot_up(facts))
     return ok(f"namespace {LINKERD}")
 
 
@@ -57,7 +58,7 @@ def namespace(facts: Facts) -> Result:
 def config(facts: Facts) -> Result:
     """The ConfigMap with the values is there: the CLI and the extensions read it."""
     if facts.one("config map", LINKERD, NAME) is None:
-        return fail(f"there is no ConfigMap {LINKERD}/{NAME}", f"{_up(facts)} --refresh")
+        return fail(f"there is no ConfigMap {LINKERD}/{NAME}", f"{bot_up(facts)} --refresh")
     config_of(facts)
     return ok(f"ConfigMap {NAME}")
 
@@ -67,7 +68,7 @@ def crds(facts: Facts) -> Result:
     """Every CRD is there and served in the version that this release uses."""
     missing = set(CRDS) - facts.source(cluster.DISCOVERY)
     if missing:
-        return fail(f"not served: {some(missing)}", _up(facts))
+        return fail(f"not served: {some(missing)}", bot_up(facts))
     return ok(f"{len(CRDS)} served")
 
 
@@ -100,7 +101,7 @@ def webhooks(facts: Facts) -> Result:
     }
     missing = [name for name in (INJECTOR, *VALIDATORS) if not found.get(name)]
     if missing:
-        return fail(f"not there: {some(missing)}", _up(facts))
+        return fail(f"not there: {some(missing)}", bot_up(facts))
     wanted = facts.config.linkerd.webhook_failure_policy
     odd = {
         f"{name} ({policy})"
@@ -110,7 +111,7 @@ def webhooks(facts: Facts) -> Result:
         if (policy := hook.get("failurePolicy") or "Fail") != wanted
     }
     if odd:
-        return fail(f"failurePolicy is not {wanted}: {some(odd)}", _up(facts))
+        return fail(f"failurePolicy is not {wanted}: {some(odd)}", bot_up(facts))
     return ok(f"3 registered, failurePolicy {wanted}")
 
 
@@ -146,7 +147,7 @@ def deployments(facts: Facts) -> Result:
     found = {each["metadata"]["name"]: each for each in facts.objects("deployments", LINKERD)}
     missing = [name for name in DEPLOYMENTS if name not in found]
     if missing:
-        return fail(f"not there: {some(missing)}", _up(facts))
+        return fail(f"not there: {some(missing)}", bot_up(facts))
     figures = {name: available(each) for name, each in found.items()}
     none = [name for name, (up, _, _) in figures.items() if name in DEPLOYMENTS and up < 1]
     if none:
@@ -239,9 +240,5 @@ def _there(
 ) -> Result:
     missing = set(wanted) - facts.names(kind, namespace)
     if missing:
-        return fail(f"{kind}: not there: {some(missing)}", _up(facts))
+        return fail(f"{kind}: not there: {some(missing)}", bot_up(facts))
     return ok(f"{len(wanted)} {kind}")
-
-
-def _up(facts: Facts) -> str:
-    return f"python -m bot up --stack {facts.target.stack}"

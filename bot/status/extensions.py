@@ -10,6 +10,7 @@ from bot.status.model import Result, Subject, fail, ok, skipped, warn
 from bot.status.objects import (
     COMPONENT,
     EXTENSION,
+    bot_up,
     condition,
     labels,
     meshed_pods,
@@ -60,7 +61,7 @@ def viz_namespace(facts: Facts) -> Result:
         return skipped(_OFF)
     found = facts.named("namespaces", LINKERD_VIZ)
     if found is None or labels(found).get(EXTENSION) != "viz":
-        return fail(f"no namespace {LINKERD_VIZ} with the label {EXTENSION}: viz", _up(facts))
+        return fail(f"no namespace {LINKERD_VIZ} with the label {EXTENSION}: viz", bot_up(facts))
     return ok(f"namespace {LINKERD_VIZ}")
 
 
@@ -83,7 +84,7 @@ def viz_tap_api(facts: Facts) -> Result:
         return skipped(_OFF)
     found = facts.named("api services", TAP)
     if found is None:
-        return fail(f"there is no APIService {TAP}", _up(facts))
+        return fail(f"there is no APIService {TAP}", bot_up(facts))
     held, said = condition(found, "Available")
     return ok(f"{TAP} is available") if held else warn(said, RUNBOOK)
 
@@ -175,11 +176,7 @@ def _there(facts: Facts, kind: str, wanted: tuple[str, ...]) -> Result:
         return skipped(_OFF)
     missing = set(wanted) - facts.names(kind)
     return (
-        fail(f"{kind}: not there: {some(missing)}", _up(facts))
+        fail(f"{kind}: not there: {some(missing)}", bot_up(facts))
         if missing
         else ok(f"{len(wanted)} {kind}")
     )
-
-
-def _up(facts: Facts) -> str:
-    return f"python -m bot up --stack {facts.target.stack}"

@@ -24,6 +24,11 @@ def some(names: Iterable[str]) -> str:
     return ", ".join(every[:_NAMED]) + more
 
 
+def bot_up(facts: Facts) -> str:
+    """The command that makes again what the program declares."""
+    return f"python -m bot up --stack {facts.target.stack}"
+
+
 def place(manifest: Manifest) -> str:
     """`namespace/name` of an object."""
     metadata = manifest["metadata"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.status.facts import Facts
 from bot.status.model import Result, Subject, fail, ok, warn
-from bot.status.objects import available, condition, labels, place, some
+from bot.status.objects import available, bot_up, condition, labels, place, some
 from components.names import CERT_MANAGER, EXTERNAL_SECRETS, SECRET_STORE, TRUST_ROOTS_CONFIG_MAP
 from policies.model import OWNER_LABEL
 
@@ -29,7 +29,7 @@ def store(facts: Facts) -> Result:
     """The store reaches Vault and is let in."""
     found = facts.named("cluster secret stores", SECRET_STORE)
     if found is None:
-        return fail(f"there is no ClusterSecretStore {SECRET_STORE}", _up(facts))
+        return fail(f"there is no ClusterSecretStore {SECRET_STORE}", bot_up(facts))
     ready, said = condition(found, "Ready")
     return ok(f"ClusterSecretStore {SECRET_STORE}") if ready else fail(said, RUNBOOK)
 
@@ -62,7 +62,7 @@ def issuers(facts: Facts) -> Result:
         if not ready
     }
     if not every:
-        return fail("there is no ClusterIssuer of ours", _up(facts))
+        return fail("there is no ClusterIssuer of ours", bot_up(facts))
     return fail(f"not ready: {some(odd)}", RUNBOOK) if odd else ok(f"{len(every)} ready")
 
 
@@ -71,7 +71,7 @@ def bundle(facts: Facts) -> Result:
     """trust-manager has written the anchors into every namespace that gets them."""
     found = facts.named("bundles", TRUST_ROOTS_CONFIG_MAP)
     if found is None:
-        return fail(f"there is no Bundle {TRUST_ROOTS_CONFIG_MAP}", _up(facts))
+        return fail(f"there is no Bundle {TRUST_ROOTS_CONFIG_MAP}", bot_up(facts))
     synced, said = condition(found, "Synced")
     return ok("the Bundle is synced") if synced else fail(said, RUNBOOK)
 
@@ -83,7 +83,7 @@ def deployments(facts: Facts, namespace: str, runbook: str) -> Result:
         for each in facts.objects("deployments", namespace)
     }
     if not figures:
-        return fail(f"no Deployment in {namespace}", _up(facts))
+        return fail(f"no Deployment in {namespace}", bot_up(facts))
     down = {name for name, (up, wanted, _) in figures.items() if not up or not wanted}
     short = {
         f"{name} {up} of {wanted}"
@@ -95,7 +95,3 @@ def deployments(facts: Facts, namespace: str, runbook: str) -> Result:
     if short:
         return warn(f"available: {some(short)}", runbook)
     return ok(f"{len(figures)} Deployments available")
-
-
-def _up(facts: Facts) -> str:
-    return f"python -m bot up --stack {facts.target.stack}"

@@ -8,7 +8,16 @@ from collections.abc import Iterable
 from bot.status.facts import Facts, Manifest
 from bot.status.linkerd_config import version_of
 from bot.status.model import NoAnswerError, Result, Subject, fail, ok, warn
-from bot.status.objects import annotations_of, images, meshed_pods, place, proxy_version, some, tag
+from bot.status.objects import (
+    annotations_of,
+    bot_up,
+    images,
+    meshed_pods,
+    place,
+    proxy_version,
+    some,
+    tag,
+)
 from bot.status.pinned import pinned
 from components.names import (
     CERT_MANAGER,
@@ -31,7 +40,7 @@ def control_plane(facts: Facts) -> Result:
     """It runs the version that charts.yaml pins."""
     found, wanted = version_of(facts), pinned(facts.target.project_dir).linkerd
     if found != wanted:
-        return warn(f"{found}, charts.yaml pins {wanted}", _up(facts))
+        return warn(f"{found}, charts.yaml pins {wanted}", bot_up(facts))
     return ok(f"{found}, as pinned")
 
 
@@ -47,9 +56,9 @@ def control_plane_images(facts: Facts) -> Result:
         if image.rpartition("/")[2].partition(":")[0] in _OWN and tag(image) != wanted
     }
     if not workloads:
-        return fail(f"no Deployment in {LINKERD}", _up(facts))
+        return fail(f"no Deployment in {LINKERD}", bot_up(facts))
     if odd:
-        return fail(f"{some(odd)}: not {wanted}", _up(facts))
+        return fail(f"{some(odd)}: not {wanted}", bot_up(facts))
     return ok(f"{len(workloads)} Deployments of {wanted}")
 
 
@@ -121,7 +130,7 @@ def operators(facts: Facts) -> Result:
         seen.append(f"{name} {found}")
         if found != version:
             odd.append(f"{name} {found or 'without a tag'} (pinned {version})")
-    return warn(", ".join(odd), _up(facts)) if odd else ok(", ".join(seen))
+    return warn(", ".join(odd), bot_up(facts)) if odd else ok(", ".join(seen))
 
 
 def extension_proxies(facts: Facts, namespace: str) -> Result:
@@ -147,7 +156,3 @@ def _within(version: str) -> bool:
     except ValueError:
         raise NoAnswerError(f"the CRDs name no version ({_BUNDLE}: {version})") from None
     return GATEWAY_API_SUPPORTED[0] <= parts <= GATEWAY_API_SUPPORTED[1]
-
-
-def _up(facts: Facts) -> str:
-    return f"python -m bot up --stack {facts.target.stack}"
