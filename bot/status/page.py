@@ -23,6 +23,17 @@ python -m bot status --stack staging --json --no-linkerd-check || true
 python -m bot status --stack staging --drift || true
 ```
 
+```text
+stack staging, cluster staging: not healthy
+kubernetes      ok       5 of 5 hold; the API server is v1.35.4
+control-plane   FAIL     14 of 16 hold; namespace linkerd
+  FAIL     deployments: no replica available: linkerd-destination
+           next: docs/runbooks/alerts/control-plane.md
+  FAIL     replicas: fewer than 2 replicas available: linkerd-destination
+           next: docs/runbooks/alerts/control-plane.md
+certificates    ok       18 of 18 hold; anchor-2026, which signs
+```
+
 | exit code | meaning |
 |---|---|
 | 0 | healthy: nothing failed, and everything that was asked told; there may be warnings |
