@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import copy as copies
 import json
 import shutil
@@ -18,9 +19,11 @@ from bot.exit_codes import BAD_INPUT, DONE, FAILED, REFUSED
 from bot.status import linkerd_cli
 from bot.status.model import SIMULATED
 from bot.status.upstream_extensions import CHECKS
+from sandbox import controllers
 from tests.e2e.identity_process import free_ports
 from tests.e2e.project import Copy
 from tests.e2e.real_prometheus import missing
+from tests.unit.bot_trust_samples import DAY, authority
 
 pytestmark = pytest.mark.e2e
 DEPLOYMENT = "/apis/apps/v1/namespaces/linkerd/deployments/linkerd-destination"
@@ -160,6 +163,42 @@ def test_each_thing_that_is_gone_is_named(copy: Copy) -> None:
     assert line["next"] == "python -m bot up --stack sandbox"
 
 
+def test_roots_that_are_gone_are_the_first_line(copy: Copy) -> None:
+    """Every proxy that starts from then on trusts nobody."""
+    roots = f"{CONFIG}/linkerd-identity-trust-roots"
+    controllers.stop(copy.settings, "trust-manager")  # It would put them back at once.
+    try:
+        patch = {"data": {"ca-bundle.crt": None}}
+        assert copy.api.request("PATCH", roots, patch, content_type=MERGE).ok
+        code, document = until(copy, {"certificates/bundle"})
+    finally:
+        controllers.start(copy.settings, "trust-manager")
+    assert code == REFUSED
+    found = states(document)
+    for name in ("certificates/anchors-validity", "certificates/issuer-chain"):
+        assert found[name] == "unknown", name
+    until(copy, set())
+
+
+def test_an_issuer_that_has_ended_is_named(copy: Copy) -> None:
+    """What comes next is every leaf of the mesh: the page to go on with is beside it."""
+    ended = authority("identity", authority("another root"), lifetime=DAY)
+    data = {"tls.crt": ended.pem.encode(), "tls.key": ended.key_pem.encode()}
+    patch = {"data": {name: base64.b64encode(text).decode() for name, text in data.items()}}
+    path = "/api/v1/namespaces/linkerd/secrets/linkerd-identity-issuer"
+    controllers.stop(copy.settings, "cert-manager")  # It would renew it at once.
+    try:
+        assert copy.api.request("PATCH", path, patch, content_type=MERGE).ok
+        wanted = {f"certificates/issuer-{what}" for what in ("chain", "left", "validity")}
+        code, document = until(copy, {*wanted, "certificates/bundle"})
+    finally:
+        controllers.start(copy.settings, "cert-manager")
+    assert code == REFUSED
+    lines = [each for each in document["checks"] if each["check"] in wanted]
+    assert {each["next"] for each in lines} == {"docs/runbooks/expired-issuer.md"}
+    until(copy, set())
+
+
 def test_a_missing_config_leaves_what_hangs_on_it_unknown(copy: Copy) -> None:
     """Versions that nobody can read must not pass for the pinned ones."""
     with without(copy, CONFIG, "linkerd-config"):
@@ -237,10 +276,15 @@ def test_the_real_cli_agrees_and_the_page_has_all_its_checks(copy: Copy) -> None
 
 
 def test_drift_is_part_of_it_where_it_is_asked_for(copy: Copy) -> None:
-    """The engine looks at everything that is declared."""
+    """The same as `bot drift` says: what tests have patched by hand may be told as added."""
     code, document = status(copy, "--no-linkerd-check", "--drift")
     (line,) = [each for each in document["checks"] if each["check"] == "drift/state"]
-    assert (code, line["state"]) == (DONE, "ok"), line
+    done = copy.run("bot", "drift", "--stack", "sandbox", "--json")
+    (stack,) = json.loads(done.stdout)["stacks"]
+    expected = {"none": {"ok"}, "drift": {"warn", "fail"}, "undetermined": {"unknown"}}
+    assert line["state"] in expected[stack["outcome"]], (line, done.stdout)
+    assert stack["outcome"] != "undetermined"
+    assert code == (REFUSED if line["state"] == "fail" else DONE)
 
 
 def test_bad_input_is_one_line(copy: Copy) -> None:
