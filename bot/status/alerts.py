@@ -32,11 +32,11 @@ def rules(facts: Facts) -> Result:
 def firing(facts: Facts) -> Iterator[Result]:
     """No alert of ours fires for this cluster; one line for each name."""
     cluster = facts.config.cluster.name if facts.config.cluster else ""
+    known = ours(facts)
     own = [
         each
         for each in facts.alerting.firing
-        if each.labels.get("alertname") in ours(facts)
-        and each.labels.get("cluster", cluster) == cluster
+        if each.labels.get("alertname") in known and each.labels.get("cluster", cluster) == cluster
     ]
     info = {each.labels["alertname"] for each in own if each.labels.get("severity") == "info"}
     loud: dict[tuple[str, str], list[FiringAlert]] = defaultdict(list)

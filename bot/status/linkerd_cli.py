@@ -57,7 +57,7 @@ def run(target: Target, expected: str, seconds: float = SECONDS) -> CliReport:
     environment = target.full_environment()
     program = shutil.which(PROGRAM, path=environment.get("PATH", ""))
     if program is None:
-        raise MissingToolError(f"{PROGRAM} is not on PATH")
+        raise MissingToolError(f"{PROGRAM} is not on PATH: its checks were not made")
     code, said, failed = _run(
         [program, "version", "--client", "--short"], environment, _VERSION_SECONDS
     )
