@@ -50,7 +50,8 @@ def agent(mesh: tuple[Copy, str], tmp_path_factory: pytest.TempPathFactory) -> I
             yield copy
         finally:
             file.write_text(tracked, encoding="utf-8")
-            up(copy)
+            # The namespace and the right to read the entry go with the agent.
+            up(copy, "--allow", "namespace", "--allow", "anchor")
 
 
 def charts(folder: Path) -> Path:
@@ -62,9 +63,9 @@ def charts(folder: Path) -> Path:
     return folder
 
 
-def up(copy: Copy) -> None:
+def up(copy: Copy, *words: str) -> None:
     """Apply the stack file."""
-    done = copy.run("bot", "up", "--stack", "sandbox", "--yes")
+    done = copy.run("bot", "up", "--stack", "sandbox", "--yes", *words)
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
 
 
