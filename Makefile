@@ -89,6 +89,7 @@ bench: venv ## Measure evaluation, preview and update as ratios
 docs: venv ## Write the generated documentation anew
 	@$(PY) -m stack.docs
 	@$(PY) -m bot.changes.page
+	@$(PY) -m bot.status.page
 
 clean: ## Remove the virtual environment and caches; a running sandbox is left alone
 	@rm -rf $(VENV) $(PACK) .plan .local .mypy_cache .ruff_cache .pytest_cache

@@ -30,6 +30,7 @@ COMMANDS = {
     "drift": "bot.drift.command",
     "rollout": "bot.rollout.command",
     "policy": "bot.ladder.command",
+    "status": "bot.status.command",
 }
 Subparsers = Any  # argparse keeps the name of its class to itself.
 

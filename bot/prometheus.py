@@ -9,7 +9,7 @@ import json
 import math
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http.client import HTTPException
 from typing import Any
@@ -34,10 +34,23 @@ class Sample:
 
 
 @dataclass(frozen=True)
+class FiringAlert:
+    """An alert that fires now. since: as Prometheus writes a time."""
+
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    since: str = ""
+
+
+@dataclass(frozen=True)
 class Prometheus:
-    """A Prometheus at an address such as `http://prometheus.monitoring:9090`, or with a path."""
+    """A Prometheus at an address such as `http://prometheus.monitoring:9090`, or with a path.
+
+    seconds: for each question.
+    """
 
     url: str
+    seconds: float = SECONDS
 
     def query(self, expression: str) -> list[Sample]:
         """The series of an instant query, without those that are no number.
@@ -56,6 +69,40 @@ class Prometheus:
             raise PrometheusError(f"{self._shown}: no answer of a Prometheus") from None
         return [each for each in samples if not math.isnan(each.value)]
 
+    def alerts(self) -> list[FiringAlert]:
+        """The alerts of its own rules that fire, not those that are pending.
+
+        Raises PrometheusError. Follows `/api/v1/alerts` of the page above.
+        """
+        return [
+            FiringAlert(
+                dict(each["labels"]), dict(each["annotations"]), str(each.get("activeAt", ""))
+            )
+            for each in self._data("/api/v1/alerts", "alerts", ("labels", "annotations"))
+            if each.get("state") == "firing"
+        ]
+
+    def alert_names(self) -> set[str]:
+        """The names of the alerts that it has rules for; raises PrometheusError.
+
+        Follows `/api/v1/rules` of the page above.
+        """
+        groups = self._data("/api/v1/rules", "groups", ("rules",), {"type": "alert"})
+        rules = [rule for group in groups for rule in group["rules"] if isinstance(rule, dict)]
+        return {str(rule.get("name", "")) for rule in rules}
+
+    def _data(
+        self, path: str, key: str, needed: Sequence[str], query: Mapping[str, str] | None = None
+    ) -> list[dict[str, Any]]:
+        document = self._get(path, query or {})
+        try:
+            found = document["data"][key]
+            if all(isinstance(each, dict) and set(needed) <= each.keys() for each in found):
+                return list(found)
+        except (KeyError, TypeError):
+            pass
+        raise PrometheusError(f"{self._shown}: no answer of a Prometheus")
+
     @property
     def _shown(self) -> str:
         return f"Prometheus {self.url}"
@@ -63,9 +110,9 @@ class Prometheus:
     def _get(self, path: str, query: Mapping[str, str]) -> Any:
         if urlsplit(self.url).scheme not in ("http", "https"):
             raise PrometheusError(f"{self._shown}: is no http or https address")
-        address = f"{self.url.rstrip('/')}{path}?{urlencode(query)}"
+        address = f"{self.url.rstrip('/')}{path}" + (f"?{urlencode(query)}" if query else "")
         try:
-            with urllib.request.urlopen(address, timeout=SECONDS) as answer:  # noqa: S310
+            with urllib.request.urlopen(address, timeout=self.seconds) as answer:  # noqa: S310
                 return json.loads(answer.read(_MOST_BYTES))
         except urllib.error.HTTPError as error:
             with error:

@@ -127,6 +127,20 @@ def vault(target: Target) -> Iterator[Client]:
     headers = {"X-Vault-Token": token, "X-Vault-Request": "true"}
     if config.namespace:
         headers["X-Vault-Namespace"] = config.namespace
+    with _vault(target, headers) as client:
+        yield client
+
+
+@contextmanager
+def vault_address(target: Target) -> Iterator[Client]:
+    """A client of the stack's Vault without a token, for what it tells everybody."""
+    with _vault(target, {}) as client:
+        yield client
+
+
+@contextmanager
+def _vault(target: Target, headers: dict[str, str]) -> Iterator[Client]:
+    config = target.config.vault
     with TemporaryDirectory(prefix="linkerd-platform-") as scratch:
         authority = Path(ssl.get_default_verify_paths().cafile or "")
         if config.ca_pem:

@@ -13,7 +13,8 @@ from urllib.parse import quote
 from bot.trust_servers import Unreadable
 from sandbox.rest import Answer, Client
 
-_ACCEPT = ",".join(
+# What asks for aggregated discovery.
+ACCEPT = ",".join(
     f"application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList"
     for version in ("v2", "v2beta1")
 )
@@ -72,11 +73,11 @@ def kinds(api: Client) -> Kinds:
 
     A group whose server does not answer is no error here: what nobody could look at is told.
     """
-    asking = replace(api, headers={**api.headers, "Accept": _ACCEPT})
+    asking = replace(api, headers={**api.headers, "Accept": ACCEPT})
     found: dict[tuple[str, str], Kind] = {}
     absent: dict[str, str] = {}
     for path in ("/api", "/apis"):
-        for group in _groups(asking, path):
+        for group in groups(asking, path):
             name = str(group.get("metadata", {}).get("name", ""))
             for version in group.get("versions") or ():
                 if version.get("freshness") == "Stale" and name not in VIRTUAL_GROUPS:
@@ -88,7 +89,8 @@ def kinds(api: Client) -> Kinds:
     return Kinds(tuple(sorted(kept)), absent)
 
 
-def _groups(api: Client, path: str) -> list[dict[str, Any]]:
+def groups(api: Client, path: str) -> list[dict[str, Any]]:
+    """The groups below `/api` or `/apis`, for a client that sends ACCEPT; raises Unreadable."""
     answer = api.request("GET", path, seconds=_SECONDS)
     if not answer.ok:
         raise Unreadable(refusal(api, answer))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -18,14 +18,21 @@ def vector(*series: tuple[str, str], label: str = "namespace") -> dict[str, Any]
 
 
 @contextmanager
-def fake_prometheus(answer: Callable[[str], Any], status: int = 200) -> Iterator[str]:
-    """Its address, for as long as the block runs. answer: from the query to the body."""
+def fake_prometheus(
+    answer: Callable[[str], Any], status: int = 200, pages: Mapping[str, Any] | None = None
+) -> Iterator[str]:
+    """Its address, for as long as the block runs.
+
+    answer: from the query to the body. pages: the bodies of other paths.
+    """
+    others = pages or {}
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             parts = urlsplit(self.path)
-            known = parts.path == "/api/v1/query"
-            body = json.dumps(answer(parse_qs(parts.query)["query"][0]) if known else {}).encode()
+            query = parts.path == "/api/v1/query"
+            found = answer(parse_qs(parts.query)["query"][0]) if query else others.get(parts.path)
+            known, body = query or parts.path in others, json.dumps(found or {}).encode()
             self.send_response(status if known else 404)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

@@ -62,3 +62,41 @@ def test_an_address_of_another_scheme_is_not_opened() -> None:
     """`file:` would read this machine."""
     with pytest.raises(PrometheusError, match="no http or https address"):
         Prometheus("file:///etc/hostname").query("x")
+
+
+ALERTS = {
+    "status": "success",
+    "data": {
+        "alerts": [
+            {
+                "labels": {"alertname": "A", "severity": "critical"},
+                "annotations": {"summary": "so"},
+                "state": "firing",
+                "activeAt": "2026-11-26T03:00:00Z",
+            },
+            {"labels": {"alertname": "B"}, "annotations": {}, "state": "pending"},
+        ]
+    },
+}
+RULES = {"status": "success", "data": {"groups": [{"rules": [{"name": "A"}, {"name": "B"}, 1]}]}}
+
+
+def test_what_fires_and_what_could_are_told_apart() -> None:
+    """An alert that is pending calls nobody, and a rule that is not there can never fire."""
+    pages = {"/api/v1/alerts": ALERTS, "/api/v1/rules": RULES}
+    with fake_prometheus(lambda _: {}, pages=pages) as url:
+        prometheus = Prometheus(url)
+        (found,) = prometheus.alerts()
+        assert prometheus.alert_names() >= {"A", "B"}
+    assert (found.labels["alertname"], found.annotations["summary"]) == ("A", "so")
+    assert found.since == "2026-11-26T03:00:00Z"
+
+
+@pytest.mark.parametrize("body", [[], {"data": []}, {"data": {"alerts": [1]}}, {"data": None}])
+def test_an_answer_that_is_none_is_an_error(body: object) -> None:
+    """A login page with status 200 must not pass for an empty list of alerts."""
+    with (
+        fake_prometheus(lambda _: {}, pages={"/api/v1/alerts": body}) as url,
+        pytest.raises(PrometheusError, match="no answer of a Prometheus"),
+    ):
+        Prometheus(url).alerts()

@@ -1,0 +1,94 @@
+"""The certificates that webhooks and the tap API serve, against what the API server trusts."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from datetime import timedelta
+
+from cryptography import x509
+
+from bot.status.certificates import RUNBOOK, SUBJECT
+from bot.status.facts import Facts, Manifest
+from bot.status.model import Result, fail, ok, skipped, warn
+from bot.trust_chain import certificates_in, signed
+from bot.trust_text import left_text
+from components.names import LINKERD, LINKERD_VIZ
+from components.webhook_certificates import CONTROL_PLANE_WEBHOOKS, PKCS8_ONLY, VIZ_WEBHOOKS
+
+
+def judge(facts: Facts, namespace: str, secret: str, service: str) -> Result:
+    """Who calls the service trusts exactly who signed its certificate; it is for it, and lives.
+
+    The same as CheckCertAndAnchors of linkerd2 pkg/healthcheck, for every caller.
+    """
+    found = facts.secret(namespace, secret)
+    if found is None or not found.chain:
+        return fail(f"no certificate in Secret {namespace}/{secret}", RUNBOOK)
+    bundles = list(_bundles(facts, namespace, service))
+    if not bundles:
+        return fail(f"no webhook or API service calls {service}", RUNBOOK)
+    leaf = found.chain[0]
+    if not found.fits:
+        return fail("the key is not that of the certificate", RUNBOOK)
+    if service in PKCS8_ONLY and not found.pkcs8:
+        return fail("the key is not PKCS8, the only form that its server reads", RUNBOOK)
+    host = f"{service}.{namespace}.svc"
+    if host not in _hosts(leaf):
+        return fail(f"the certificate is not for {host}", RUNBOOK)
+    for bundle in bundles:
+        authorities = certificates_in(bundle)
+        if not any(signed(leaf, each) for each in authorities):
+            return fail("the caBundle did not sign the certificate", RUNBOOK)
+        if any(not _lives(each, facts) for each in authorities):
+            return fail("a certificate of the caBundle has ended", RUNBOOK)
+    left = leaf.not_valid_after_utc - facts.now
+    least = facts.config.observability.alerts.thresholds.webhook_left
+    if not _lives(leaf, facts):
+        return fail("the certificate is not valid now", RUNBOOK)
+    if left < timedelta(seconds=least.seconds):
+        return warn(f"{left_text(left)} left, at least {least} are due", RUNBOOK)
+    return ok(f"{service}: {left_text(left)} left")
+
+
+def _add(namespace: str, secret: str, service: str) -> None:
+    @SUBJECT.check(f"served-{service}")
+    def served(facts: Facts) -> Result:
+        if namespace == LINKERD_VIZ and not facts.config.viz.enabled:
+            return skipped("viz.enabled is false")
+        return judge(facts, namespace, secret, service)
+
+    served.__doc__ = f"{service} serves a certificate that lives, signed by who its callers trust."
+
+
+for _secret, _service in CONTROL_PLANE_WEBHOOKS.items():
+    _add(LINKERD, _secret, _service)
+for _secret, _service in VIZ_WEBHOOKS.items():
+    _add(LINKERD_VIZ, _secret, _service)
+
+
+def _bundles(facts: Facts, namespace: str, service: str) -> Iterator[bytes]:
+    """The caBundle of everything that calls a service."""
+    hooks = [
+        hook["clientConfig"]
+        for kind in ("mutating webhooks", "validating webhooks")
+        for each in facts.objects(kind)
+        for hook in each.get("webhooks") or ()
+    ]
+    apis: list[Manifest] = [each["spec"] for each in facts.objects("api services")]
+    for client in [*hooks, *apis]:
+        called = client.get("service") or {}
+        if (called.get("namespace"), called.get("name")) == (namespace, service):
+            yield base64.b64decode(client.get("caBundle") or "")
+
+
+def _hosts(certificate: x509.Certificate) -> list[str]:
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return []
+    return names.get_values_for_type(x509.DNSName)
+
+
+def _lives(certificate: x509.Certificate, facts: Facts) -> bool:
+    return certificate.not_valid_before_utc <= facts.now < certificate.not_valid_after_utc
