@@ -69,7 +69,7 @@ def groups(setting: Setting) -> list[Group]:
         policy(setting),
         traffic(setting),
         *slo(setting.objectives),
-        sources(),
+        sources(setting),
     ]
 
 

@@ -5,7 +5,7 @@ A silent Prometheus looks like a healthy cluster.
 
 from __future__ import annotations
 
-from components.alert_rules.model import Alert, Group
+from components.alert_rules.model import Alert, Group, Setting
 from components.names import CERT_MANAGER, EXTERNAL_SECRETS, LINKERD
 
 _PAGE = "sources"
@@ -22,8 +22,9 @@ SOURCES = {
 API_SERVER_JOBS = "apiserver|kube-apiserver|kubernetes-apiservers"
 
 
-def sources() -> Group:
+def sources(setting: Setting) -> Group:
     """One alert per source, and one for the API server."""
+    limits = setting.thresholds
     return Group(
         "linkerd-platform-sources",
         [
@@ -35,7 +36,7 @@ def sources() -> Group:
                     f"Prometheus has no metrics of {source}",
                     f"No rule about it can fire: {metric} is not there.",
                     _PAGE,
-                    for_=900,
+                    for_=limits.metrics_missing,
                     namespace=namespace,
                     labels={"source": source},
                 )
