@@ -48,6 +48,7 @@ def scrape_config(monitor: Mapping[str, Any], kubeconfig: Path, processes: Proce
             {"source_labels": [f"{_POD}container_name"], "target_label": "container"},
             {"source_labels": [f"{_POD}name"], "target_label": "pod"},
             {"target_label": "job", "replacement": name},
+            *_endpoint(endpoint.get("port")),
             *map(_snake_case, endpoint.get("relabelings", [])),
             *_addresses(processes),
         ],
@@ -75,6 +76,10 @@ def _port(name: str | None) -> list[Config]:
     if name is None:
         return []
     return [{"action": "keep", "source_labels": [f"{_POD}container_port_name"], "regex": name}]
+
+
+def _endpoint(port: str | None) -> list[Config]:
+    return [{"target_label": "endpoint", "replacement": port}] if port else []
 
 
 def _addresses(processes: Processes) -> list[Config]:

@@ -5,48 +5,22 @@ Nothing imitates a metric here: the processes of the sandbox say themselves what
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
-from components.alert_rules.control_plane import INJECTOR_WEBHOOK, PROXY
+from components.alert_rules.control_plane import INJECTOR_WEBHOOK
 from components.names import CERT_MANAGER, EXTERNAL_SECRETS, IDENTITY_ISSUER, LINKERD
 from sandbox import controllers, toolchain, vault
-from tests.e2e import mesh_objects, real_prometheus
-from tests.e2e.mesh_objects import Manifest
-from tests.e2e.project import PROJECT
+from tests.e2e import identity_process, mesh_objects, real_prometheus, troubles
 from tests.e2e.sandbox_cluster import CORE, running_sandbox
-from tests.e2e.watched import MESHED, RUNBOOKS, Fired, Watched, alert, watched
+from tests.e2e.troubles import BLIND, LINGERING, only_these_fire
+from tests.e2e.watched import MESHED, RUNBOOKS, Watched, alert, watched
 from tests.unit.metric_lists import lists
 
 pytestmark = pytest.mark.e2e
-_CRDS = ("cert-manager.yaml", "external-secrets.yaml", "trust-manager.yaml")
-_CRDS += ("prometheus-operator.yaml",)
 _STATE_METRICS = "kube-state-metrics"
 _DEPLOYMENTS = "/apis/apps/v1/namespaces"
-# Nothing runs in the pods of the mesh, and no webhook has been called yet.
-_BLIND = {
-    alert("LinkerdMetricsMissing", namespace=LINKERD, source=source)
-    for source in ("linkerd-identity", "linkerd-proxy", "kube-apiserver")
-}
-# These are about the last ten and fifteen minutes.
-_LINGERING = {"ExternalSecretSyncErrors", "LinkerdInjectorFailOpen", "LinkerdInjectorRejections"}
-
-
-def _crds() -> list[Manifest]:
-    folder = Path(os.environ.get("CRDS_DIR") or PROJECT.parent / "shared" / "crds")
-    absent = [name for name in _CRDS if not (folder / name).is_file()]
-    if absent:
-        pytest.skip(f"CRDS_DIR has no {', '.join(absent)} ({folder})")
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    texts = [(folder / name).read_text(encoding="utf-8") for name in _CRDS]
-    documents = [d for text in texts for d in yaml.load_all(text, Loader=loader)]
-    return [d for d in documents if d and d["kind"] == "CustomResourceDefinition"]
 
 
 @pytest.fixture(scope="module")
@@ -57,73 +31,13 @@ def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     program = toolchain.find(_STATE_METRICS)
     if program is None:
         pytest.skip(f"{_STATE_METRICS} is neither on PATH nor built: make {_STATE_METRICS}")
-    crds = _crds()
+    crds = troubles.crds()
     for chart in ("cert-manager", "trust-manager", "external-secrets", "linkerd-control-plane"):
         mesh_objects.rendered(chart)
     folder = tmp_path_factory.mktemp("watched")
     with running_sandbox(folder) as cluster, watched(folder, cluster, crds, program) as made:
-        made.until(_BLIND)
+        made.until(BLIND)
         yield made
-
-
-def _workload(name: str, image: str | None) -> Manifest:
-    """A Deployment in the meshed namespace; `image` is that of its proxy, None without one."""
-    labels = {"app": name}
-    proxy = [{"name": "linkerd-proxy", "image": image, "restartPolicy": "Always"}]
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": name, "namespace": MESHED},
-        "spec": {
-            "replicas": 1,
-            "selector": {"matchLabels": labels},
-            "template": {
-                "metadata": {"labels": labels},
-                "spec": {
-                    "containers": [{"name": "app", "image": "example.invalid/app"}],
-                    "initContainers": proxy if image else [],
-                },
-            },
-        },
-    }
-
-
-def _proxy_image() -> str:
-    """The proxy of the control plane's own pods."""
-    (name,) = re.findall(r'"(.+)"', PROXY)
-    (image,) = {
-        container["image"]
-        for each in mesh_objects.rendered("linkerd-control-plane")
-        if each["kind"] == "Deployment"
-        for part in ("initContainers", "containers")
-        for container in each["spec"]["template"]["spec"].get(part, [])
-        if container["name"] == name
-    }
-    return str(image)
-
-
-def _merge(mesh: Watched, path: str, change: dict[str, Any]) -> None:
-    content = "application/merge-patch+json"
-    answer = mesh.cluster.api.request("PATCH", path, change, content_type=content)
-    assert answer.ok, answer
-
-
-def _maker(mesh: Watched, name: str) -> str:
-    """The ReplicaSet of a Deployment's only pod."""
-    (pod,) = mesh.pods(MESHED, f"app={name}")
-    return str(pod["metadata"]["ownerReferences"][0]["name"])
-
-
-def _passes(mesh: Watched, fired: set[Fired], before: set[Fired] = _BLIND) -> None:
-    """These fire now, and nothing new with them; each says what a receiver needs."""
-    assert not fired & before
-    mesh.until(before | fired, _LINGERING)
-    for each in fired:
-        annotations = mesh.annotations(each)
-        name = dict(each)["alertname"]
-        assert annotations["summary"]
-        assert annotations["runbook_url"].startswith(f"{RUNBOOKS}/")
-        assert annotations["runbook_url"].endswith(f"#{name.lower()}")
 
 
 def test_every_object_is_in_the_api_server_as_it_was_made(mesh: Watched) -> None:
@@ -178,36 +92,36 @@ def test_the_lists_of_metrics_are_what_the_programs_export(mesh: Watched, source
 def test_a_control_plane_below_quorum(mesh: Watched) -> None:
     """One of three is a failure away from none."""
     scale = f"{_DEPLOYMENTS}/{LINKERD}/deployments/linkerd-identity/scale"
-    _merge(mesh, scale, {"spec": {"replicas": 1}})
+    troubles.merge(mesh, scale, {"spec": {"replicas": 1}})
     lost = alert("LinkerdControlPlaneBelowQuorum", namespace=LINKERD, deployment="linkerd-identity")
-    _passes(mesh, {lost})
-    _merge(mesh, scale, {"spec": {"replicas": 3}})
-    mesh.until(_BLIND)
+    only_these_fire(mesh, {lost})
+    troubles.merge(mesh, scale, {"spec": {"replicas": 3}})
+    mesh.until(BLIND)
 
 
 def test_a_pod_without_a_proxy_in_a_meshed_namespace(mesh: Watched) -> None:
     """Beside it one with a proxy, which is as it should be."""
-    image = _proxy_image()
-    mesh.objects.apply(_workload("web", image), _workload("bare", None))
+    image = troubles.proxy_image()
+    mesh.objects.apply(troubles.workload("web", image), troubles.workload("bare", None))
     mesh.cluster.wait_for(f"{_DEPLOYMENTS}/{MESHED}/deployments/bare", "Available")
     outside = alert(
         "LinkerdPodsUnmeshed",
         namespace=MESHED,
         created_by_kind="ReplicaSet",
-        created_by_name=_maker(mesh, "bare"),
+        created_by_name=troubles.maker(mesh, "bare"),
     )
-    _passes(mesh, {outside})
-    mesh.objects.apply(_workload("bare", image))
-    mesh.until(_BLIND)
+    only_these_fire(mesh, {outside})
+    mesh.objects.apply(troubles.workload("bare", image))
+    mesh.until(BLIND)
 
 
 def test_a_proxy_of_another_version(mesh: Watched) -> None:
     """It is injected when its pod is made, and stays as old as that."""
     old = "example.invalid/proxy:old"
-    mesh.objects.apply(_workload("web", old))
-    _passes(mesh, {alert("LinkerdProxyVersionSkew", namespace=MESHED, image_spec=old)})
-    mesh.objects.apply(_workload("web", _proxy_image()))
-    mesh.until(_BLIND)
+    mesh.objects.apply(troubles.workload("web", old))
+    only_these_fire(mesh, {alert("LinkerdProxyVersionSkew", namespace=MESHED, image_spec=old)})
+    mesh.objects.apply(troubles.workload("web", troubles.proxy_image()))
+    mesh.until(BLIND)
 
 
 def test_an_operator_without_a_ready_pod(mesh: Watched) -> None:
@@ -218,39 +132,41 @@ def test_an_operator_without_a_ready_pod(mesh: Watched) -> None:
         ready = [{"type": kind, "status": status} for kind in ("Ready", "ContainersReady")]
         for pod in pods:
             path = f"{CORE}/{EXTERNAL_SECRETS}/pods/{pod['metadata']['name']}/status"
-            _merge(mesh, path, {"status": {"conditions": ready}})
+            troubles.merge(mesh, path, {"status": {"conditions": ready}})
         if status == "False":
             name = "SecretOperatorNotReady"
             lost = alert(name, namespace=EXTERNAL_SECRETS, deployment="external-secrets")
-            _passes(mesh, {lost})
-    mesh.until(_BLIND)
+            only_these_fire(mesh, {lost})
+    mesh.until(BLIND)
 
 
 def test_an_operator_that_nobody_hears_of_any_more(mesh: Watched) -> None:
     """A silent Prometheus looks like a healthy cluster, and all rules about it are blind."""
     controllers.stop(mesh.cluster.settings, "cert-manager")
-    _passes(
+    only_these_fire(
         mesh,
         {alert("LinkerdMetricsMissing", namespace=CERT_MANAGER, source="cert-manager")},
     )
     controllers.start(mesh.cluster.settings, "cert-manager")
-    mesh.until(_BLIND)
+    mesh.until(BLIND)
 
 
 def test_a_sealed_vault(mesh: Watched) -> None:
     """The store says so, and the secret that is read through it; each with its own name."""
     name = "linkerd-trust-anchor-sandbox-1"
     secret = f"/apis/external-secrets.io/v1/namespaces/{CERT_MANAGER}/externalsecrets/{name}"
-    _merge(mesh, secret, {"spec": {"refreshInterval": "5s"}})
+    troubles.merge(mesh, secret, {"spec": {"refreshInterval": "5s"}})
     store = alert(
         "ClusterSecretStoreNotReady", namespace=EXTERNAL_SECRETS, name="linkerd-platform-vault"
     )
     vault.seal(mesh.cluster.settings)
     try:
-        _passes(mesh, {store, alert("ExternalSecretNotReady", namespace=CERT_MANAGER, name=name)})
+        only_these_fire(
+            mesh, {store, alert("ExternalSecretNotReady", namespace=CERT_MANAGER, name=name)}
+        )
     finally:
         vault.unseal(mesh.cluster.settings)
-    mesh.until(_BLIND, _LINGERING)
+    mesh.until(BLIND, LINGERING)
 
 
 def test_a_certificate_left_to_expire(mesh: Watched) -> None:
@@ -258,38 +174,41 @@ def test_a_certificate_left_to_expire(mesh: Watched) -> None:
     issuer = f"/apis/cert-manager.io/v1/namespaces/{LINKERD}/certificates/{IDENTITY_ISSUER}"
     before = mesh.cluster.wait_for(issuer, "Ready")
     short = {"duration": "60s", "renewBefore": "40s"}
-    _merge(mesh, issuer, {"spec": short})
+    troubles.merge(mesh, issuer, {"spec": short})
     revision = before["status"]["revision"]
     mesh.cluster.wait(issuer, lambda each: each["status"]["revision"] > revision)
-    policy = f"/v1/sys/policies/acl/{_policy(mesh)}"
+    mesh.deliver_issuer()
+    policy = f"/v1/sys/policies/acl/{troubles.policy(mesh)}"
     rights = vault.request(mesh.cluster.settings, "GET", policy)
     assert isinstance(rights, dict)
     vault.request(mesh.cluster.settings, "DELETE", policy)
     labels = {"namespace": LINKERD, "name": IDENTITY_ISSUER}
     late = alert("LinkerdCertificateRenewalOverdue", **labels)
     over = alert("LinkerdCertificateNotReady", **labels)
-    _passes(mesh, {late})
-    _passes(mesh, {over}, _BLIND | {late})
+    ends = {alert("LinkerdIssuerExpiring", namespace=LINKERD)} if mesh.identity else set()
+    later = frozenset({"LinkerdCertificateNotReady", "LinkerdIssuerExpiring"})
+    only_these_fire(mesh, {late}, later)
+    only_these_fire(mesh, {late, over, *ends})
     vault.request(mesh.cluster.settings, "PUT", policy, {"policy": rights["data"]["policy"]})
     kept = {key: before["spec"][key] for key in short}
-    _merge(mesh, issuer, {"spec": kept})
-    mesh.until(_BLIND, _LINGERING)
+    revision = mesh.cluster.wait_for(issuer, "Ready", "False")["status"]["revision"]
+    troubles.merge(mesh, issuer, {"spec": kept})
+    mesh.cluster.wait(issuer, lambda each: each["status"]["revision"] > revision, seconds=90)
+    mesh.deliver_issuer()
+    mesh.until(BLIND, LINGERING)
 
 
-def _policy(mesh: Watched) -> str:
-    """The one policy of the role with which the issuer logs in."""
-    found = mesh.cluster.get("/apis/cert-manager.io/v1/clusterissuers")
-    assert found
-    (login,) = (
-        each["spec"]["vault"]["auth"]["kubernetes"]
-        for each in found["items"]
-        if "vault" in each["spec"]
-    )
-    path = f"{login['mountPath']}/role/{login['role']}"
-    role = vault.request(mesh.cluster.settings, "GET", path)
-    assert isinstance(role, dict)
-    (policy,) = role["data"]["token_policies"]
-    return str(policy)
+def test_an_identity_that_missed_a_rotation(mesh: Watched) -> None:
+    """The issuer is made anew, and the kubelet brings it to nobody."""
+    if mesh.identity is None:
+        pytest.skip(f"no identity service: {identity_process.missing()}")
+    issuer = f"/apis/cert-manager.io/v1/namespaces/{LINKERD}/certificates/{IDENTITY_ISSUER}"
+    revision = mesh.cluster.wait_for(issuer, "Ready")["status"]["revision"]
+    troubles.merge(mesh, issuer, {"spec": {"duration": "72h"}})
+    mesh.cluster.wait(issuer, lambda each: each["status"]["revision"] > revision)
+    only_these_fire(mesh, {alert("LinkerdIssuerNotReloaded", namespace=LINKERD)})
+    mesh.deliver_issuer()
+    mesh.until(BLIND, LINGERING)
 
 
 @pytest.mark.parametrize(
@@ -309,7 +228,7 @@ def test_an_injector_that_does_not_answer(
         if each["webhooks"][0]["name"] == INJECTOR_WEBHOOK
     )
     (one,) = hook["webhooks"]
-    pod = _workload("once", None)["spec"]["template"]
+    pod = troubles.workload("once", None)["spec"]["template"]
     pod = {**pod, "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "once"}}
     mesh.objects.apply({**hook, "webhooks": [{**one, "failurePolicy": failure_policy}]})
     wanted = alert(name, namespace=LINKERD, name=INJECTOR_WEBHOOK, **labels)

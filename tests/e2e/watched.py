@@ -8,39 +8,39 @@ the charts and by our PodMonitors; both are read back from the API server.
 from __future__ import annotations
 
 import time
-import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from bot import mock_engine
 from components import alerts
 from components.alert_rules.model import Thresholds
-from components.names import CERT_MANAGER, EXTERNAL_SECRETS
-from sandbox.processes import Supervisor
+from components.names import IDENTITY_ISSUER, LINKERD, TRUST_ROOTS_CONFIG_MAP
 from stack import arguments_observability
-from tests.e2e import mesh_objects, real_prometheus
+from tests.e2e import identity_process, mesh_objects, real_prometheus, watched_scrapes
 from tests.e2e.by_hand import ByHand
-from tests.e2e.identity_process import free_ports
+from tests.e2e.identity import Bundle
+from tests.e2e.identity_process import IdentityProcess
+from tests.e2e.leaves import Issuer
 from tests.e2e.mesh_objects import Manifest, Objects
-from tests.e2e.pod_monitor import scrape_config
 from tests.e2e.project import PROJECT
 from tests.e2e.sandbox_cluster import CORE, Cluster
 
 MESHED = "shop"
 RUNBOOKS = "https://runbooks.example.com/alerts"
-_SECONDS, _TTL_SECONDS = 120.0, 1800
+_SECONDS = 120.0
 _POLL_SECONDS = 0.5
 # How often a state is seen before it counts: what is on its way would have come by then.
 _STEADY = 6
-_MONITORING = "/apis/monitoring.coreos.com/v1"
 _CHARTS = ("cert-manager", "trust-manager", "external-secrets", "linkerd-control-plane")
 # Seconds in place of minutes and hours; the stack file refuses less than a minute.
 _SHORT = {
+    "issuer_left": 15,
+    "issuer_reload": 2,
     "renewal_overdue": 3,
     "settle": 2,
     "not_ready": 2,
@@ -60,12 +60,13 @@ def alert(alertname: str, /, **labels: str) -> Fired:
 
 @dataclass(frozen=True)
 class Watched:
-    """The cluster, and the address of its Prometheus."""
+    """The cluster, the address of its Prometheus, and Linkerd's own identity where it can run."""
 
     cluster: Cluster
     objects: Objects
     hand: ByHand
     prometheus: str
+    identity: IdentityProcess | None
 
     def firing(self) -> set[Fired]:
         """What fires now."""
@@ -81,7 +82,7 @@ class Watched:
         ]
         return dict(found)
 
-    def until(self, expected: set[Fired], lingering: set[str] = frozenset()) -> None:  # type: ignore[assignment]
+    def until(self, expected: set[Fired], lingering: frozenset[str] = frozenset()) -> None:
         """Return when these fire for some seconds, and nothing else does.
 
         `lingering` are names of alerts about a time that is not over yet; they may fire or not.
@@ -95,6 +96,11 @@ class Watched:
                 f"too much: {[dict(each) for each in found - expected]}"
             )
             time.sleep(_POLL_SECONDS)
+
+    def deliver_issuer(self) -> None:
+        """Bring identity the issuer that is in its Secret now, as a kubelet does."""
+        if self.identity:
+            self.identity.take(_issuer(self.cluster))
 
     @staticmethod
     def pause() -> None:
@@ -158,16 +164,26 @@ def watched(
     objects.apply(*_pods_of_charts())
     hand.apply(_short_rules(evaluation))
     _wait("every Deployment", lambda: _available(cluster))
-    metrics = _state_metrics(cluster, state_metrics)
-    with real_prometheus.started(folder, _config(cluster, folder, metrics)) as address:
-        yield Watched(cluster, objects, hand, address)
+    port = watched_scrapes.state_metrics(cluster, state_metrics)
+    identity = _identity(cluster, folder)
+    admin = int(identity.admin.rpartition(":")[2]) if identity else None
+    try:
+        config = watched_scrapes.configuration(cluster, folder, port, admin)
+        with real_prometheus.started(folder, config) as address:
+            yield Watched(cluster, objects, hand, address, identity)
+    finally:
+        if identity:
+            identity.stop()
 
 
 def _pods_of_charts() -> list[Manifest]:
-    """The Deployments of the charts; what else is in them needs somebody to mount it."""
-    kinds = ("ServiceAccount", "Deployment")
+    """The Deployments of the charts, with what their programs may do."""
     return [
-        each for chart in _CHARTS for each in mesh_objects.rendered(chart) if each["kind"] in kinds
+        each
+        for chart in _CHARTS
+        for each in mesh_objects.rendered(chart)
+        if each["kind"] in ("ServiceAccount", "Deployment")
+        or each["apiVersion"].startswith("rbac.authorization.k8s.io/")
     ]
 
 
@@ -183,6 +199,24 @@ def _short_rules(evaluation: mock_engine.Evaluation) -> Manifest:
     return alerts.manifest(args, alerts.RULES, alerts.content(args, alerts.groups(short)))
 
 
+def _identity(cluster: Cluster, folder: Path) -> IdentityProcess | None:
+    """Linkerd's identity service with the issuer of this cluster; None where it cannot be run."""
+    if identity_process.missing():
+        return None
+    roots = f"{CORE}/{LINKERD}/configmaps/{TRUST_ROOTS_CONFIG_MAP}"
+    found = cluster.wait(roots, lambda each: "ca-bundle.crt" in each.get("data", {}), _SECONDS)
+    bundle = Bundle.of(found["data"]["ca-bundle.crt"])
+    day, skew = timedelta(days=1), timedelta(seconds=20)
+    made = IdentityProcess("identity", 0.0, bundle, day, skew, api=cluster.api, folder=folder)
+    made.restart(bundle, _issuer(cluster))
+    return made
+
+
+def _issuer(cluster: Cluster) -> Issuer:
+    path = f"{CORE}/{LINKERD}/secrets/{IDENTITY_ISSUER}"
+    return Issuer.of(cluster.wait(path, lambda each: "tls.crt" in each["data"], _SECONDS)["data"])
+
+
 def _available(cluster: Cluster) -> bool:
     found = cluster.get("/apis/apps/v1/deployments")
     assert found
@@ -190,100 +224,6 @@ def _available(cluster: Cluster) -> bool:
         each["status"].get("availableReplicas") == each["spec"]["replicas"]
         for each in found["items"]
     )
-
-
-def _state_metrics(cluster: Cluster, program: Path) -> int:
-    """Start kube-state-metrics on loopback; returns its port."""
-    port, own = free_ports(2)
-    supervisor = Supervisor(cluster.settings.run_dir, cluster.settings.log_dir)
-    command = [
-        *("timeout", str(_TTL_SECONDS), str(program)),
-        f"--kubeconfig={cluster.settings.kubeconfig}",
-        *("--host=127.0.0.1", f"--port={port}"),
-        *("--telemetry-host=127.0.0.1", f"--telemetry-port={own}"),
-        "--resources=deployments,pods",
-    ]
-    supervisor.start("kube-state-metrics", command)
-    supervisor.wait_ready("kube-state-metrics", lambda: _answers(port), _SECONDS)
-    return port
-
-
-def _answers(port: int) -> bool:
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(f"http://127.0.0.1:{port}/healthz", timeout=2) as answer:
-            return bool(answer.status == 200)
-    except OSError:
-        return False
-
-
-def _config(cluster: Cluster, folder: Path, state_metrics: int) -> dict[str, Any]:
-    """Of what is in the API server: the rules as files, the PodMonitors as scrape configs."""
-    rules, monitors = (
-        cluster.get(f"{_MONITORING}/{plural}") for plural in ("prometheusrules", "podmonitors")
-    )
-    assert rules
-    assert monitors
-    files = []
-    for each in rules["items"]:
-        for group in each["spec"]["groups"]:
-            group["interval"] = "1s"
-        file = folder / f"{each['metadata']['name']}.yaml"
-        file.write_text(alerts.as_file(each["spec"]), encoding="utf-8")
-        files.append(str(file))
-    assert (len(files), len(monitors["items"])) == (2, 6)
-    processes = _processes(cluster)
-    keys = cluster.settings.pki_dir
-    return {
-        "rule_files": files,
-        "scrape_configs": [
-            *(
-                scrape_config(each, cluster.settings.kubeconfig, processes)
-                for each in monitors["items"]
-            ),
-            # Two that the cluster's own monitoring has, called as kube-prometheus-stack does.
-            {
-                "job_name": "kube-state-metrics",
-                "honor_labels": True,
-                "static_configs": [{"targets": [f"127.0.0.1:{state_metrics}"]}],
-            },
-            {
-                "job_name": "apiserver",
-                "scheme": "https",
-                "tls_config": {
-                    "ca_file": str(keys / "ca.crt"),
-                    "cert_file": str(keys / "admin.crt"),
-                    "key_file": str(keys / "admin.key"),
-                },
-                "static_configs": [{"targets": [cluster.settings.kube_host.partition("//")[2]]}],
-            },
-        ],
-    }
-
-
-def _processes(cluster: Cluster) -> dict[tuple[str, str], int]:
-    """Which pod each operator stands for: the first of its Deployment, by the port's name."""
-    ports = cluster.settings.ports
-    deployments = {
-        ("cert-manager", CERT_MANAGER): ports.cert_manager,
-        ("cainjector", CERT_MANAGER): ports.cainjector,
-        ("trust-manager", CERT_MANAGER): ports.trust_manager,
-        ("external-secrets", EXTERNAL_SECRETS): ports.external_secrets,
-    }
-    made = {}
-    for (name, namespace), port in deployments.items():
-        query = f"?labelSelector=app.kubernetes.io/name={name}"
-        found = cluster.get(f"{CORE}/{namespace}/pods{query}")
-        assert found
-        pod = min(found["items"], key=lambda each: str(each["metadata"]["name"]))
-        (named,) = {
-            each["name"]
-            for container in pod["spec"]["containers"]
-            for each in container.get("ports", [])
-            if each["name"].endswith("metrics")
-        }
-        made[(pod["metadata"]["name"], named)] = port
-    return made
 
 
 def _wait(what: str, probe: Callable[[], bool]) -> None:
