@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
+
+from tests.e2e.pod_targets import Pod, label_name, static_configs
 
 _POD = "__meta_kubernetes_pod_"
 _HOST = "127.0.0.1"
@@ -20,7 +21,7 @@ Processes = Mapping[tuple[str, str], int]
 Config = dict[str, Any]
 
 
-def scrape_config(monitor: Mapping[str, Any], kubeconfig: Path, processes: Processes) -> Config:
+def scrape_config(monitor: Mapping[str, Any], pods: list[Pod], processes: Processes) -> Config:
     """The scrape config of a PodMonitor with one endpoint; raises ValueError at an unknown field.
 
     Intervals are left to the Prometheus: a test does not wait for half a minute.
@@ -32,14 +33,17 @@ def scrape_config(monitor: Mapping[str, Any], kubeconfig: Path, processes: Proce
         endpoint,
         {"port", "honorLabels", "relabelings", "interval", "scrapeTimeout"},
     )
-    discovery: Config = {"role": "pod", "kubeconfig_file": str(kubeconfig)}
-    if not spec["namespaceSelector"].get("any"):
-        discovery["namespaces"] = {"names": spec["namespaceSelector"]["matchNames"]}
+    where = spec["namespaceSelector"]
+    looked_at = [
+        pod
+        for pod in pods
+        if where.get("any") or pod["metadata"]["namespace"] in where["matchNames"]
+    ]
     name = f"{metadata['namespace']}/{metadata['name']}"
     return {
         "job_name": f"podMonitor/{name}/0",
         "honor_labels": endpoint.get("honorLabels", False),
-        "kubernetes_sd_configs": [discovery],
+        "static_configs": static_configs(looked_at),
         "relabel_configs": [
             {"action": "drop", "source_labels": [f"{_POD}phase"], "regex": _ENDED},
             *_selected(spec["selector"]),
@@ -61,7 +65,7 @@ def _selected(selector: Mapping[str, Any]) -> list[Config]:
     for term in selector.get("matchExpressions", []):
         if term["operator"] != "In":
             raise ValueError(f"nobody has said what {term['operator']} becomes")
-        label = re.sub(r"[^a-zA-Z0-9_]", "_", term["key"])
+        label = label_name(term["key"])
         made.append(
             {
                 "action": "keep",

@@ -61,14 +61,13 @@ def configuration(
         files.append(str(file))
     assert (len(files), len(monitors["items"])) == (2, 6)
     processes = _processes(cluster, identity_port)
+    pods = cluster.get("/api/v1/pods")
+    assert pods
     keys = cluster.settings.pki_dir
     return {
         "rule_files": files,
         "scrape_configs": [
-            *(
-                scrape_config(each, cluster.settings.kubeconfig, processes)
-                for each in monitors["items"]
-            ),
+            *(scrape_config(each, pods["items"], processes) for each in monitors["items"]),
             # Two that the cluster's own monitoring has, called as kube-prometheus-stack does.
             {
                 "job_name": "kube-state-metrics",
