@@ -32,7 +32,7 @@ from tests.e2e.sandbox_cluster import CORE, Cluster
 
 MESHED = "shop"
 RUNBOOKS = "https://runbooks.example.com/alerts"
-_SECONDS = 120.0
+_SECONDS = 240.0
 _POLL_SECONDS = 0.5
 # How often a state is seen before it counts: what is on its way would have come by then.
 _STEADY = 6
@@ -46,7 +46,7 @@ _SHORT = {
     "not_ready": 2,
     "unmeshed": 2,
     "old_proxies": 2,
-    "metrics_missing": 4,
+    "metrics_missing": 12,
 }
 # On every alert, and the same on each.
 _COMMON = {"severity", "cluster", "environment"}
