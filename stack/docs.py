@@ -93,9 +93,10 @@ _RULES = f"""\
   wave takes the rest; days do not go backwards; a wave that is not `off` names its namespaces.
 - `workloads.namespaces` are in a wave and not opted out; a port is listed once.
 - `observability.alerts` that are not `off` need `runbooks`; `disabled` names alerts that there are.
-  `issuerLeft`, `webhookLeft` and `leafLeft` are shorter than what is left at a renewal, and
-  `anchorCritical` than `anchorWarning`, which is shorter than each trusted anchor's lifetime. Times
-  for which something may last are 1m to 30d; `quorum` is at most `linkerd.replicas`.
+  `issuerLeft`, `webhookLeft` and `leafLeft` are shorter than what is left at a renewal, the
+  last together with `leafOverdue`, and `anchorCritical` than `anchorWarning`, which is shorter than
+  each trusted anchor's lifetime. Times for which something may last are 1m to 30d; `quorum` is at
+  most `linkerd.replicas`.
 - `sandbox.openWebhooks` is for role `standalone`, or an API server and a Vault on 127.0.0.1.
 """
 
