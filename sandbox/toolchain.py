@@ -126,10 +126,20 @@ TOOLS: dict[str, Tool] = {
             1,
             on_path=("--version", "1.7."),
         ),
+        Tool(
+            "kube-state-metrics",
+            "kube-state-metrics",
+            "2.19.1",
+            "k8s.io/kube-state-metrics/v2",
+            3,
+            "-X github.com/prometheus/common/version.Version=v2.19.1",
+            ("version", "v2.19."),
+        ),
     )
 }
-# The others are tools of tests, built when somebody asks for them.
-SERVERS = tuple(name for name in TOOLS if name not in ("helm", "actionlint"))
+# Tools of tests, built when somebody asks for them.
+TEST_TOOLS = ("helm", "actionlint", "kube-state-metrics")
+SERVERS = tuple(name for name in TOOLS if name not in TEST_TOOLS)
 
 
 def cache_dir() -> Path:

@@ -66,10 +66,17 @@ class Thresholds(Section):
     )
     webhook_left: Duration = Field(_days(1), description="Time left to a webhook certificate.")
     leaf_left: Duration = Field(
-        Duration(4 * 3600), description="Time left to the certificate of a proxy."
+        Duration(2 * 3600),
+        description="Time left to the certificate of a proxy: less than after two attempts, which "
+        "is 9 per cent of `trust.issuer.leafLifetime`.",
     )
-    leaf_refresh_errors: Events = Field(
-        5, description="Refused certificates of the proxies of a namespace in 15 minutes."
+    leaf_overdue: Duration = Field(
+        _minutes(30), description="Time by which the renewal of a proxy's certificate may be late."
+    )
+    settle: Duration = Field(
+        _minutes(5),
+        description="Time that a fault of certificates or of the control plane's replicas must "
+        "last.",
     )
     not_ready: Duration = Field(
         _minutes(15),
@@ -109,6 +116,9 @@ class Thresholds(Section):
     )
     gateway_down: Duration = Field(
         _minutes(5), description="Time that the gateway of another cluster may be away."
+    )
+    metrics_missing: Duration = Field(
+        _minutes(15), description="Time that Prometheus may have no metrics of a source."
     )
 
 

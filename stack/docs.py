@@ -116,9 +116,10 @@ _RULES = f"""\
   wave takes the rest; days do not go backwards; a wave that is not `off` names its namespaces.
 - `workloads.namespaces` are in a wave and not opted out; a port is listed once.
 - `observability.alerts` that are not `off` need `runbooks`; `disabled` names alerts that there are.
-  `issuerLeft`, `webhookLeft` and `leafLeft` are shorter than what is left at a renewal, and
-  `anchorCritical` than `anchorWarning`, which is shorter than each trusted anchor's lifetime. Times
-  for which something may last are 1m to 30d; `quorum` is at most `linkerd.replicas`.
+  `issuerLeft`, `webhookLeft` and `leafLeft` are shorter than what is left at a renewal, the
+  last together with `leafOverdue`, and `anchorCritical` than `anchorWarning`, which is shorter than
+  each trusted anchor's lifetime. Times for which something may last are 1m to 30d; `quorum` is at
+  most `linkerd.replicas`.
 - `observability.tracing` needs `trust.domain` to be `cluster.domain`. What is for an `existing`
   collector, for mode `tail`, or for a backend of the other kind is refused elsewhere; `tail` needs
   one replica, and `wait` is 15s to 5m. Credentials go over https; an endpoint for gRPC has a port

@@ -25,12 +25,15 @@ _INTERVAL = (Duration(10), Duration(120))
 _WAITS = (Duration(60), Duration(30 * 86400))
 _WAITING = (
     "renewal_overdue",
+    "leaf_overdue",
+    "settle",
     "issuer_reload",
     "not_ready",
     "unmeshed",
     "old_proxies",
     "no_ready_endpoint",
     "gateway_down",
+    "metrics_missing",
 )
 # A proxy asks for its next leaf after 70 per cent: linkerd2-proxy
 # linkerd/proxy/identity-client/src/certify.rs.
@@ -130,6 +133,14 @@ def _certificates(config: StackConfig) -> Iterator[Fault]:
                 f"{value} must be shorter than {what} ({bound}), else the alert never ends",
                 looks_at=(other,),
             )
+    together = limits.leaf_overdue.seconds + limits.leaf_left.seconds
+    if used and limits.leaf_left < leaf and together >= leaf.seconds:
+        yield Fault(
+            (*_THRESHOLDS, "leafOverdue"),
+            f"{limits.leaf_overdue} and leafLeft ({limits.leaf_left}) must together be shorter "
+            f"than what is left when a proxy renews ({leaf}), else it is urgent at once",
+            looks_at=((*_THRESHOLDS, "leafLeft"), (*issuer, "leafLifetime")),
+        )
     for index, generation in enumerate(trust.generations):
         if used and not generation.retired and generation.lifetime <= limits.anchor_warning:
             yield Fault(

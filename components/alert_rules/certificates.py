@@ -8,9 +8,15 @@ from __future__ import annotations
 
 from components.alert_rules.model import Alert, Group, Setting, duration, either
 from components.names import CERT_MANAGER, IDENTITY_ISSUER, LINKERD, LINKERD_VIZ
+from components.webhook_certificates import WEBHOOK_CA
 
 _PAGE = "certificates"
 _EXPIRY = "certmanager_certificate_expiration_timestamp_seconds"
+_LEAF_BEGIN = "control_identity_cert_refresh_timestamp_seconds"
+_LEAF_END = "control_identity_cert_expiration_timestamp_seconds"
+# linkerd2-proxy linkerd/proxy/identity-client/src/certify.rs. Its counter of refreshes knows only
+# certificates that came and did not fit: what identity refuses is not in it.
+_LEAF_RENEWED = 0.7
 # cert-manager runs several times, and each replica may have the same series.
 _BY_NAME = "max by (namespace, name)"
 
@@ -22,7 +28,9 @@ def certificates(setting: Setting) -> Group:
     issuer = f'namespace="{LINKERD}",name="{IDENTITY_ISSUER}"'
     ready = f'certmanager_certificate_ready_status{{namespace=~"{ours}",condition="True"}}'
     renewal = f'certmanager_certificate_renewal_timestamp_seconds{{namespace=~"{ours}"}}'
-    webhooks = f'{_EXPIRY}{{namespace=~"{LINKERD}|{LINKERD_VIZ}",name!="{IDENTITY_ISSUER}"}}'
+    theirs = f'{_EXPIRY}{{namespace=~"{LINKERD}|{LINKERD_VIZ}",name!="{IDENTITY_ISSUER}"}}'
+    # Their CA, and the certificate of the one operator's webhook that is made in the same way.
+    others = f'{_EXPIRY}{{namespace="{CERT_MANAGER}",name=~"{WEBHOOK_CA}|trust-manager"}}'
     return Group(
         "linkerd-platform-certificates",
         [
@@ -34,7 +42,7 @@ def certificates(setting: Setting) -> Group:
                 "When it ends no proxy gets a certificate, and each running one loses its own "
                 "within the lifetime of a leaf.",
                 _PAGE,
-                for_=300,
+                for_=limits.settle,
                 namespace=LINKERD,
             ),
             Alert(
@@ -56,7 +64,7 @@ def certificates(setting: Setting) -> Group:
                 "{{ $value | humanizeDuration }} ago",
                 "cert-manager does not run, or its issuer refuses the request.",
                 _PAGE,
-                for_=300,
+                for_=limits.settle,
             ),
             Alert(
                 "LinkerdCertificateNotReady",
@@ -69,34 +77,36 @@ def certificates(setting: Setting) -> Group:
             ),
             Alert(
                 "LinkerdWebhookCertificateExpiring",
-                f"{_BY_NAME} ({webhooks} > 0) - time() < {limits.webhook_left}",
+                f"{_BY_NAME} (({theirs} or {others}) > 0) - time() < {limits.webhook_left}",
                 "critical",
                 "The webhook certificate {{ $labels.namespace }}/{{ $labels.name }} ends in "
                 "{{ $value | humanizeDuration }}",
                 "When it ends the API server refuses what the webhook looks at: no pod starts "
                 "where the injector is needed.",
                 _PAGE,
-                for_=300,
+                for_=limits.settle,
             ),
             Alert(
                 "LinkerdLeafExpiring",
-                "count by (namespace) (control_identity_cert_expiration_timestamp_seconds - time() "
-                f"< {limits.leaf_left})",
+                f"count by (namespace) ({_LEAF_END} - time() < {limits.leaf_left})",
                 "critical",
                 "{{ $value }} proxies in {{ $labels.namespace }} have a certificate that ends "
                 f"within {duration(limits.leaf_left)}",
-                "A proxy asks for a new leaf after 70 per cent of its lifetime; these got none.",
+                "Or have none yet. A proxy that could not renew tries again when 70 per cent of "
+                "what was left is gone; these got none then either.",
                 _PAGE,
-                for_=300,
+                for_=limits.settle,
             ),
             Alert(
                 "LinkerdLeafRefreshFailing",
-                "sum by (namespace) (increase(control_identity_cert_refreshes_total"
-                f'{{result="error"}}[15m])) > {limits.leaf_refresh_errors}',
+                f"count by (namespace) (time() - {_LEAF_BEGIN} > "
+                f"{_LEAF_RENEWED} * ({_LEAF_END} - {_LEAF_BEGIN}) + {limits.leaf_overdue})",
                 "warning",
-                "Proxies in {{ $labels.namespace }} get no new certificate",
-                "Identity refused or did not answer {{ $value | humanize }} times in 15 minutes.",
+                "{{ $value }} proxies in {{ $labels.namespace }} could not renew their certificate",
+                "A proxy renews after 70 per cent of the lifetime. Identity refused these, did not "
+                "answer, or gave what they do not trust.",
                 _PAGE,
+                for_=limits.settle,
             ),
         ],
     )

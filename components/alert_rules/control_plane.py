@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from components.alert_rules.model import Alert, Group, Meshed, Setting, duration
+from components.alert_rules.model import Alert, Group, Meshed, Setting, duration, grown
 from components.names import LINKERD
 
 _PAGE = "control-plane"
@@ -33,7 +33,7 @@ def control_plane(setting: Setting) -> Group:
             f"It needs {limits.quorum}. With none left no pod is injected, no proxy gets a "
             "certificate, or none learns of a new endpoint.",
             _PAGE,
-            for_=300,
+            for_=limits.settle,
         ),
         *(
             Alert(
@@ -43,7 +43,8 @@ def control_plane(setting: Setting) -> Group:
                 f"There is no {deployment}, or no metric of it",
                 "The Deployment is gone, or kube-state-metrics is.",
                 _PAGE,
-                for_=600,
+                # Twice: kube-state-metrics itself is made anew now and then.
+                for_=2 * limits.settle,
                 namespace=LINKERD,
                 labels={"deployment": deployment},
             )
@@ -97,12 +98,9 @@ def control_plane(setting: Setting) -> Group:
 
 
 def _grown(counter: str) -> str:
-    """By how much a counter of the API server grew in 10 minutes.
-
-    A counter appears with its first count, which `increase` does not see.
-    """
+    """By how much a counter of the API server about the injector grew in 10 minutes."""
     series = f'apiserver_admission_webhook_{counter}{{name="{INJECTOR_WEBHOOK}"}}'
-    return f"increase({series}[10m]) > 0 or ({series} unless {series} offset 10m)"
+    return grown(series, 600, "on (job, instance) (up offset 10m)")
 
 
 def with_proxy(matchers: str) -> str:

@@ -41,7 +41,8 @@ class Thresholds(Args):
     issuer_reload: int
     webhook_left: int
     leaf_left: int
-    leaf_refresh_errors: int
+    leaf_overdue: int
+    settle: int
     not_ready: int
     secret_errors: int
     sync_errors: int
@@ -54,6 +55,7 @@ class Thresholds(Args):
     rate_limited: int
     no_ready_endpoint: int
     gateway_down: int
+    metrics_missing: int
 
 
 class Objective(Args):
@@ -142,6 +144,20 @@ def duration(seconds: int) -> str:
 def either(names: Sequence[str]) -> str:
     """A regular expression that matches each of these names and nothing else."""
     return "|".join(names)
+
+
+def grown(counter: str, window: int, scraped: str) -> str:
+    """By how much a counter grew in `window` seconds, for each of its series that did.
+
+    A counter appears with its first count, which `increase` does not see: what is new is taken
+    whole. `scraped` selects, by labels that both have, what was looked at before: all is new to a
+    Prometheus that has just started.
+    """
+    span = duration(window)
+    return (
+        f"(increase({counter}[{span}]) > 0 or ({counter} unless {counter} offset {span} "
+        f"and {scraped}))"
+    )
 
 
 def rule(each: Alert | Record, base: Mapping[str, str], runbooks: str) -> dict[str, Any]:

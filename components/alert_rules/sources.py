@@ -26,6 +26,7 @@ API_SERVER_JOBS = "apiserver|kube-apiserver|kubernetes-apiservers"
 
 def sources(setting: Setting) -> Group:
     """One alert per source, one for the API server, and the heartbeat where it is sent."""
+    limits = setting.thresholds
     return Group(
         "linkerd-platform-sources",
         [
@@ -37,7 +38,7 @@ def sources(setting: Setting) -> Group:
                     f"Prometheus has no metrics of {source}",
                     f"No rule about it can fire: {metric} is not there.",
                     _PAGE,
-                    for_=900,
+                    for_=limits.metrics_missing,
                     namespace=namespace,
                     labels={"source": source},
                 )

@@ -36,7 +36,9 @@ def traffic(setting: Setting) -> Group:
             ),
             Alert(
                 "LinkerdGatewayDown",
-                "max by (target_cluster_name) (gateway_alive) == 0",
+                # A link without a gateway has the series too, and no probe ever sets it.
+                "max by (target_cluster_name) (gateway_alive) == 0 "
+                "and max by (target_cluster_name) (gateway_enabled) == 1",
                 "critical",
                 "The gateway of {{ $labels.target_cluster_name }} does not answer its probe",
                 "Mirrored services of that cluster have no endpoint here.",

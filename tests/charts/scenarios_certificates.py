@@ -6,12 +6,13 @@ from tests.charts.scenarios import Scenario, Series
 
 ISSUER = '{namespace="linkerd",name="linkerd-identity-issuer"}'
 TAP = '{namespace="linkerd-viz",name="tap-k8s-tls"}'
+CA = '{namespace="cert-manager",name="linkerd-webhook-ca"}'
 EXPIRATION = "certmanager_certificate_expiration_timestamp_seconds"
 TTL = 'issuer_cert_ttl_seconds{pod="a"}'
 TTL_B = 'issuer_cert_ttl_seconds{pod="b"}'
 LEAF = 'control_identity_cert_expiration_timestamp_seconds{namespace="shop",pod="a"}'
 LEAF_B = 'control_identity_cert_expiration_timestamp_seconds{namespace="shop",pod="b"}'
-REFRESH = 'control_identity_cert_refreshes_total{namespace="shop",pod="a",result="error"}'
+BEGIN = 'control_identity_cert_refresh_timestamp_seconds{namespace="shop",pod="a"}'
 RENEWAL = f"certmanager_certificate_renewal_timestamp_seconds{ISSUER}"
 READY = 'certmanager_certificate_ready_status{namespace="linkerd",name="a",condition="True"}'
 ISSUER_LABELS = {"namespace": "linkerd", "name": "linkerd-identity-issuer"}
@@ -102,20 +103,40 @@ SCENARIOS = [
         ],
     ),
     Scenario(
+        "LinkerdWebhookCertificateExpiring",
+        "1h",
+        {f"{EXPIRATION}{CA}": "86400x90"},
+        {"namespace": "cert-manager", "name": "linkerd-webhook-ca"},
+        "The webhook certificate cert-manager/linkerd-webhook-ca ends in 23h 0m 0s",
+        # Somebody else's, in the same namespace.
+        [
+            {f"{EXPIRATION}{CA}": "604800x90"},
+            {f"{EXPIRATION}{CA}": "_", f"{EXPIRATION}{CA.replace('webhook', 'x')}": "86400x90"},
+        ],
+        name="authority",
+    ),
+    Scenario(
         "LinkerdLeafExpiring",
         "30m",
-        {LEAF: "14400x60", LEAF_B: "14500x60"},
+        # The second has none yet.
+        {LEAF: "7200x60", LEAF_B: "0x60"},
         {"namespace": "shop"},
-        "2 proxies in shop have a certificate that ends within 4h",
+        "2 proxies in shop have a certificate that ends within 2h",
         [{LEAF: "86400x60", LEAF_B: "86400x60"}],
     ),
     Scenario(
         "LinkerdLeafRefreshFailing",
-        "20m",
-        {REFRESH: "0+1x30"},
+        "18h",
+        # Of 24 hours 16.8 are over, and half an hour more.
+        {BEGIN: "0x1200", LEAF: "86400x1200"},
         {"namespace": "shop"},
-        "Proxies in shop get no new certificate",
-        [{REFRESH: "3x30"}, {REFRESH: "_", REFRESH.replace("error", "ok"): "0+1x30"}],
+        "1 proxies in shop could not renew their certificate",
+        # Renewed in time; renewed at last; a longer one, which is not due.
+        [
+            {BEGIN: "0x1010 60600x200", LEAF: "86400x1010 147000x200"},
+            {BEGIN: "0x1070 64200x200", LEAF: "86400x1070 150600x200"},
+            {LEAF: "172800x1200"},
+        ],
         severity="warning",
     ),
     _not_ready(

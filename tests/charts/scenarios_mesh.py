@@ -10,8 +10,9 @@ REPLICAS = "kube_deployment_status_replicas_available"
 INJECTOR = 'name="linkerd-proxy-injector.linkerd.io"'
 REJECTED = (
     f'apiserver_admission_webhook_rejection_count{{{INJECTOR},type="admit",operation="CREATE",'
-    'error_type="calling_webhook_error",rejection_code="500"}'
+    'error_type="calling_webhook_error",rejection_code="500",job="apiserver",instance="a"}'
 )
+API_SERVER = 'up{job="apiserver",instance="a"}'
 FAIL_OPEN = f'apiserver_admission_webhook_fail_open_count{{{INJECTOR},type="admit"}}'
 SERVER = 'namespace="shop",pod="a",srv_kind="server",srv_name="web",srv_port="8080"'
 SERVER_LABELS = {
@@ -25,6 +26,10 @@ TCP_DENIED = f'inbound_tcp_authz_deny_total{{{SERVER},tls="true",client_id="x"}}
 CUT_OFF = f'inbound_tcp_authz_terminate_total{{{SERVER},tls="true",client_id="x"}}'
 AUDITED = f'inbound_http_authz_allow_total{{{SERVER},authz_name="audit",authz_kind="default"}}'
 LIMITED = f'inbound_http_local_ratelimit_total{{{SERVER},ratelimit_name="web",client_id="x"}}'
+PROXY_THERE = 'control_identity_cert_expiration_timestamp_seconds{namespace="shop",pod="a"}'
+PROXY_BEGUN = 'process_start_time_seconds{namespace="shop",pod="a"}'
+ALIVE = 'gateway_alive{target_cluster_name="east"}'
+ENABLED = 'gateway_enabled{target_cluster_name="east"}'
 BACKEND = 'backend_namespace="shop",backend_name="web",backend_port="80"'
 
 
@@ -86,7 +91,7 @@ SCENARIOS = [
         "LinkerdInjectorRejections",
         "15m",
         # The counter appears with its first count.
-        {REJECTED: "_x10 1x20"},
+        {REJECTED: "_x10 1x20", API_SERVER: "1x30"},
         {
             "namespace": "linkerd",
             "name": "linkerd-proxy-injector.linkerd.io",
@@ -96,6 +101,8 @@ SCENARIOS = [
         [
             {REJECTED: "1x30"},
             {REJECTED: "_", REJECTED.replace("proxy-injector", "tap"): "_x10 1x20"},
+            # Prometheus was not there: nobody knows when that was.
+            {API_SERVER: "_x10 1x20"},
         ],
     ),
     Scenario(
@@ -166,6 +173,32 @@ SCENARIOS = [
         severity="warning",
     ),
     Scenario(
+        "LinkerdAuthorizationDenied",
+        "10m",
+        # All at once, and then no more: the counter never grows while it is looked at.
+        {PROXY_THERE: "90000x20", HTTP_DENIED: "_x8 50x10"},
+        SERVER_LABELS,
+        "server web:8080 in shop denied 50 calls",
+        [
+            {HTTP_DENIED: "_x8 10x10"},
+            {HTTP_DENIED: "_x2 50x20"},
+            {PROXY_THERE: "_x8 90000x10"},
+        ],
+        severity="warning",
+        name="burst",
+    ),
+    Scenario(
+        "LinkerdAuthorizationDenied",
+        "10m",
+        # The proxy is as young as its counter.
+        {PROXY_BEGUN: "_x8 420x10", HTTP_DENIED: "_x8 50x10"},
+        SERVER_LABELS,
+        "server web:8080 in shop denied 50 calls",
+        [{PROXY_BEGUN: "_x8 60x10"}],
+        severity="warning",
+        name="new-pod",
+    ),
+    Scenario(
         "LinkerdAuditHits",
         "90m",
         {AUDITED: "0x60 1x40"},
@@ -176,6 +209,17 @@ SCENARIOS = [
             {AUDITED: "_", AUDITED.replace('name="audit"', 'name="web"'): "0x60 1x40"},
         ],
         severity="info",
+    ),
+    Scenario(
+        "LinkerdAuditHits",
+        "90m",
+        # A client that calls once a day is found by its first call.
+        {PROXY_THERE: "90000x100", AUDITED: "_x60 1x40"},
+        SERVER_LABELS,
+        "server web:8080 in shop would have denied 1 calls",
+        [{PROXY_THERE: "_x60 90000x40"}, {AUDITED: "_x20 1x100"}],
+        severity="info",
+        name="first-call",
     ),
     Scenario(
         "LinkerdRateLimited",
@@ -212,10 +256,11 @@ SCENARIOS = [
     Scenario(
         "LinkerdGatewayDown",
         "10m",
-        {'gateway_alive{target_cluster_name="east"}': "0x20"},
+        {ALIVE: "0x20", ENABLED: "1x20"},
         {"namespace": "linkerd-multicluster", "target_cluster_name": "east"},
         "The gateway of east does not answer its probe",
-        [{'gateway_alive{target_cluster_name="east"}': "1x20"}],
+        # It answers; the clusters share a network and have none.
+        [{ALIVE: "1x20"}, {ENABLED: "0x20"}],
     ),
     *(
         Scenario(

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 from bot.prometheus import Prometheus, PrometheusError
 from tests.e2e.identity_process import free_ports
@@ -65,42 +66,71 @@ def running(folder: Path) -> Iterator[tuple[Exporter, Prometheus]]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
-    (port,) = free_ports(1)
     target = {"targets": [f"127.0.0.1:{server.server_port}"]}
     scrape = {"job_name": "linkerd-proxy", "honor_labels": True, "static_configs": [target]}
-    config = {"global": {"scrape_interval": "1s"}, "scrape_configs": [scrape]}
-    (folder / "prometheus.yml").write_text(json.dumps(config))
-    with (folder / "prometheus.log").open("wb") as log:
-        process = subprocess.Popen(
-            [
-                *("timeout", str(_TTL_SECONDS), "prometheus"),
-                f"--config.file={folder / 'prometheus.yml'}",
-                f"--storage.tsdb.path={folder / 'data'}",
-                f"--web.listen-address=127.0.0.1:{port}",
-            ],
-            stdout=log,
-            stderr=log,
-        )
     try:
-        url = f"http://127.0.0.1:{port}"
-        _wait_ready(url, folder / "prometheus.log")
-        yield exporter, Prometheus(url)
+        with started(folder, {"scrape_configs": [scrape]}) as url:
+            yield exporter, Prometheus(url)
     finally:
-        process.terminate()
-        process.wait(timeout=30)
         server.shutdown()
         server.server_close()
         thread.join(timeout=5)
 
 
-def _wait_ready(url: str, log: Path) -> None:
+@contextmanager
+def started(folder: Path, config: Mapping[str, Any]) -> Iterator[str]:
+    """Address of a Prometheus with this configuration, whose files are in `folder`.
+
+    It scrapes and evaluates every second where the configuration says nothing else.
+    """
+    every = {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}
+    file, log = folder / "prometheus.yml", folder / "prometheus.log"
+    file.write_text(json.dumps({"global": every, **config}))
+    (port,) = free_ports(1)
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [
+                *("timeout", str(_TTL_SECONDS), "prometheus"),
+                f"--config.file={file}",
+                f"--storage.tsdb.path={folder / 'data'}",
+                f"--web.listen-address=127.0.0.1:{port}",
+            ],
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        url = f"http://127.0.0.1:{port}"
+        _wait_ready(url, process, log)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def get(url: str, path: str) -> Any:
+    """What a path below /api/v1 answers."""
+    with _opener().open(f"{url}/api/v1/{path}", timeout=10) as answer:
+        return json.load(answer)["data"]
+
+
+def firing(url: str) -> list[dict[str, Any]]:
+    """Every alert that fires now."""
+    return [each for each in get(url, "alerts")["alerts"] if each["state"] == "firing"]
+
+
+def _opener() -> urllib.request.OpenerDirector:
+    # It is loopback, whatever the environment says of proxies.
+    return urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def _wait_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + _READY_SECONDS
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     while True:
         try:
-            with opener.open(f"{url}/-/ready", timeout=2):
+            with _opener().open(f"{url}/-/ready", timeout=2):
                 return
         except OSError:
+            assert process.poll() is None, log.read_text()[-2000:]
             assert time.monotonic() < deadline, log.read_text()[-2000:]
             time.sleep(0.2)
 

@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import datetime
-import functools
-import json
-import shutil
-import subprocess
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from components import alerts
 from components.alert_rules.anchor import ends
-from tests.e2e.identity_process import free_ports
+from tests.e2e import real_prometheus
+from tests.e2e.real_prometheus import get
 from tests.unit.alert_samples import RUNBOOKS, alerts_args, setting, thresholds
 
 SECONDS = 60
@@ -62,64 +56,24 @@ def _rules() -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of a Prometheus on loopback, stopped at the end."""
-    program = shutil.which("prometheus")
-    if program is None:
-        pytest.skip("prometheus is not on PATH: https://prometheus.io/download/")
+    if reason := real_prometheus.missing():
+        pytest.skip(f"{reason}: https://prometheus.io/download/")
     folder = tmp_path_factory.mktemp("prometheus")
     exporter = ThreadingHTTPServer(("127.0.0.1", 0), _Metrics)
     threading.Thread(target=exporter.serve_forever, daemon=True).start()
-    (port,) = free_ports(1)
     (folder / "rules.yaml").write_text(alerts.as_file(_rules()), encoding="utf-8")
-    target = f"127.0.0.1:{exporter.server_address[1]}"
-    config = {
-        "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
-        "rule_files": ["rules.yaml"],
-        "scrape_configs": [
-            {"job_name": "platform", "honor_labels": True,
-             "static_configs": [{"targets": [target]}]}
-        ],
-    }  # fmt: skip
-    (folder / "prometheus.yaml").write_text(json.dumps(config), encoding="utf-8")
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen(
-            [program, f"--config.file={folder}/prometheus.yaml",
-             f"--storage.tsdb.path={folder}/data", f"--web.listen-address=127.0.0.1:{port}"],
-            stdout=log, stderr=log, cwd=folder,
-        )  # fmt: skip
-    address = f"http://127.0.0.1:{port}"
+    target = {"targets": [f"127.0.0.1:{exporter.server_address[1]}"]}
+    scrape = {"job_name": "platform", "honor_labels": True, "static_configs": [target]}
+    config = {"rule_files": ["rules.yaml"], "scrape_configs": [scrape]}
     try:
-        _until(functools.partial(_ready, address), process, folder / "log")
-        yield address
+        with real_prometheus.started(folder, config) as address:
+            yield address
     finally:
-        process.terminate()
-        process.wait(20)
         exporter.shutdown()
 
 
-def _until(holds: Any, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not holds():
-        assert process.poll() is None, log.read_text()
-        assert time.monotonic() < deadline, log.read_text()
-        time.sleep(0.3)
-
-
-def _ready(address: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{address}/-/ready", timeout=5) as answer:  # noqa: S310
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, ConnectionError):
-        return False
-
-
-def get(address: str, path: str) -> Any:
-    with urllib.request.urlopen(f"{address}/api/v1/{path}", timeout=10) as answer:  # noqa: S310
-        return json.load(answer)["data"]
-
-
 def firing(address: str) -> dict[str, Any]:
-    found = get(address, "alerts")["alerts"]
-    return {each["labels"]["alertname"]: each for each in found if each["state"] == "firing"}
+    return {each["labels"]["alertname"]: each for each in real_prometheus.firing(address)}
 
 
 def test_every_rule_is_loaded_and_evaluated(prometheus: str) -> None:

@@ -12,12 +12,9 @@ DASHBOARDS = "observability.dashboards"
 ROUTING = "observability.routing"
 _TIMES = (
     "anchorWarning anchorCritical issuerLeft renewalOverdue issuerReload webhookLeft leafLeft "
-    "notReady unmeshed oldProxies noReadyEndpoint gatewayDown"
+    "leafOverdue settle notReady unmeshed oldProxies noReadyEndpoint gatewayDown metricsMissing"
 )
-_COUNTS = (
-    "leafRefreshErrors secretErrors syncErrors quorum injectorRejections denials auditHits "
-    "rateLimited"
-)
+_COUNTS = "secretErrors syncErrors quorum injectorRejections denials auditHits rateLimited"
 
 CHANGES: dict[str, Any] = {
     f"{ALERTS}.form": "file",

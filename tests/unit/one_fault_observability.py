@@ -80,6 +80,12 @@ FAULTS: dict[str, tuple[dict[KeyPath, Any], str, str]] = {
         f"{LIMITS}.leafLeft",
         "must be shorter than what is left when a proxy renews (7h12m)",
     ),
+    "leaf-unwarned": (
+        limits(leafOverdue="5h12m"),
+        f"{LIMITS}.leafOverdue",
+        "5h12m and leafLeft (2h) must together be shorter than what is left when a proxy",
+    ),
+    "settle-short": (limits(settle="10s"), f"{LIMITS}.settle", "write 1m to 720h"),
     "quorum": (limits(quorum=4), f"{LIMITS}.quorum", "more than linkerd.replicas (3)"),
     "objective-100": (objectives(success=100), f"{OBJECTIVES}.success", "50 to 99.999"),
     "objective-fraction": (objectives(fast=0.99), f"{OBJECTIVES}.fast", "write per cent"),

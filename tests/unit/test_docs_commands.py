@@ -27,7 +27,7 @@ KNOWN: dict[str, dict[str, set[str]]] = {
         "config view": {"--context", "--raw", "--minify", "--flatten", "-o"},
         "get": {"--context", "-n", "--raw"},
         "describe": {"-n"},
-        "logs": {"-n"},
+        "logs": {"-n", "--selector", "--container", "--prefix", "--tail"},
         "port-forward": {"-n"},
         "wait": {"-n", "--for", "--timeout"},
         "delete secret": {"-n"},
