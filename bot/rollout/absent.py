@@ -1,7 +1,7 @@
 """Namespaces that an update would make because they are not there.
 
 Server-side apply makes what it does not find, so a patch of a misspelt name leaves an empty
-namespace, which nobody owns and no wave takes away again.
+namespace, which nobody owns and no wave takes away again. To take our keys off is a patch, too.
 https://kubernetes.io/docs/reference/using-api/server-side-apply/
 """
 
@@ -15,6 +15,11 @@ from bot.trust_servers import cluster
 from stack import rollout
 
 PATCH = "NamespacePatch"
+_NEW = (Op.CREATE, Op.REPLACE)
+_FIXES = {
+    True: "make it first, or take it out of the wave",
+    False: "run this with --refresh, which sees that it is gone",
+}
 
 
 def refuse(target: Target, changes: ChangeSet) -> list[str]:
@@ -23,12 +28,8 @@ def refuse(target: Target, changes: ChangeSet) -> list[str]:
     Returns a line where the cluster does not tell, which is no reason to stop: the engine asks it
     next. Raises RefusedError with a line per namespace.
     """
-    wanted = {
-        each.object_name
-        for each in changes.changes
-        if each.kind == PATCH and each.op in (Op.CREATE, Op.REPLACE)
-    }
-    if not wanted:
+    patches = {each.object_name: each.op for each in changes.changes if each.kind == PATCH}
+    if not patches:
         return []
     try:
         with cluster(target) as api:
@@ -38,8 +39,8 @@ def refuse(target: Target, changes: ChangeSet) -> list[str]:
     waves = rollout.waves_by_namespace(target.config)
     lines = [
         f"namespace {name} of wave {waves[name].name if name in waves else '-'} is not in the "
-        "cluster, and the update would make an empty one: make it first, or take it out of the wave"
-        for name in sorted(wanted - there)
+        f"cluster, and the update would make an empty one: {_FIXES[patches[name] in _NEW]}"
+        for name in sorted(patches.keys() - there)
     ]
     if lines:
         raise RefusedError("\n".join(lines))

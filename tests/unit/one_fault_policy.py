@@ -168,6 +168,19 @@ FAULTS: dict[str, tuple[dict[KeyPath, Any], str, str]] = {
     ),
     "policy-query": (one({"probes": ["/a?b=1"]}), f"{PORT}.probes[0]", "without a query"),
     # the section
+    "policy-cluster-denies-metrics": (
+        {**whole(), ("linkerd", "defaultInboundPolicy"): "deny"},
+        "linkerd.defaultInboundPolicy",
+        "'deny' would deny Prometheus the proxies' metrics in web: list them under",
+    ),
+    "policy-cluster-denies-networks": (
+        {
+            **whole(prometheus={"networks": [{"cidr": "10.0.0.0/8"}]}),
+            ("linkerd", "defaultInboundPolicy"): "cluster-authenticated",
+        },
+        "linkerd.defaultInboundPolicy",
+        "(`web: {}` is enough)",
+    ),
     "policy-unplanned": (
         {("policy", "namespaces"): {"shop": {}}}, SHOP, "is in no wave of rollout",
     ),

@@ -61,11 +61,10 @@ def test_a_patch_of_a_namespace_that_is_not_there_is_refused(
     """A misspelt name would become an empty namespace, and the real one would stay outside."""
     with pytest.raises(RefusedError) as caught:
         looked(monkeypatch, patches("shop", "pay", "odd"), "shop", "default")
+    why = "is not in the cluster, and the update would make an empty one: make it first, or take"
     assert str(caught.value).splitlines() == [
-        "namespace odd of wave - is not in the cluster, and the update would make an empty one: "
-        "make it first, or take it out of the wave",
-        "namespace pay of wave w0 is not in the cluster, and the update would make an empty one: "
-        "make it first, or take it out of the wave",
+        f"namespace odd of wave - {why} it out of the wave",
+        f"namespace pay of wave w0 {why} it out of the wave",
     ]
 
 
@@ -74,10 +73,18 @@ def test_patches_of_namespaces_that_are_there_go_through(monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("op", [Op.UPDATE, Op.DELETE])
-def test_a_patch_that_is_there_asks_nothing(monkeypatch: pytest.MonkeyPatch, op: Op) -> None:
-    """A wave must be able to go back though a namespace of it is gone."""
-    assert looked(monkeypatch, patches("shop", op=op), why="not asked") == []
-    assert looked(monkeypatch, change_set(), why="not asked") == []
+def test_a_patch_whose_namespace_is_gone_asks_for_a_refresh(
+    monkeypatch: pytest.MonkeyPatch, op: Op
+) -> None:
+    """To take our keys off is a patch as well, and would bring back what its owner deleted."""
+    assert looked(monkeypatch, patches("shop", op=op), "shop") == []
+    with pytest.raises(RefusedError, match="run this with --refresh, which sees that it is gone"):
+        looked(monkeypatch, patches("shop", op=op), "default")
+
+
+def test_changes_without_a_patch_ask_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Most updates are about something else."""
+    assert looked(monkeypatch, patches(), why="not asked") == []
 
 
 def test_a_cluster_that_does_not_tell_is_said_and_stops_nothing(

@@ -74,9 +74,7 @@ def test_status_of_chosen_namespaces_alone(run: Run, capsys: pytest.CaptureFixtu
     assert "did you mean 'shop'?" in said
 
 
-def test_next_says_what_would_refuse_the_edit(
-    run: Run, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_next_says_what_would_refuse_the_edit(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     """The key that must change with it, not an exit code after the merge."""
     port = {"port": 8080, "allow": [{"namespaces": ["shop"]}]}
     service = {"name": "till", "selector": {"app": "till"}, "ports": [port]}
