@@ -79,7 +79,7 @@ class Page:
             env={**environment, "PATH": path, "KUBECONFIG": str(self.copy.settings.kubeconfig)},
             capture_output=True,
             text=True,
-            timeout=400,
+            timeout=900,
             check=False,
         )
         assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
