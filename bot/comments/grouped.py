@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from bot.changes.marks import PATCH
-from bot.changes.model import Change, ChangeSet
+from bot.changes.model import Change, ChangeSet, Op
 from bot.changes.rules import Finding, Level
 from bot.comments import details
 from bot.comments.markdown import in_html, one_line
@@ -19,6 +19,7 @@ from bot.comments.values import Amount
 NOTE = "resources of many namespaces are told by namespace"
 _MANY = 100  # resources of a kind of component
 _SPREAD = 20  # namespaces that they are in
+_CHANGED = (Op.UPDATE, Op.REPLACE, Op.UNKNOWN)
 _COMPONENT = "linkerd-platform:"
 
 
@@ -27,8 +28,11 @@ def sections(
 ) -> list[Section] | None:
     """The sections with what is alike told by namespace; None where nothing is, or not enough."""
     kinds: dict[str, list[Change]] = {}
+    alike = Counter(details.difference(each) for each in changes.changes if each.op in _CHANGED)
     for change in changes.changes:
-        kinds.setdefault(_kind(change), []).append(change)
+        # One that changes in another way than the rest is what a reviewer must not miss.
+        if change.op not in _CHANGED or alike[details.difference(change)] >= _SPREAD:
+            kinds.setdefault(_kind(change), []).append(change)
     wide = {kind: each for kind, each in kinds.items() if kind and _is_wide(each)}
     if not wide:
         return None

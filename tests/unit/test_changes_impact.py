@@ -149,10 +149,9 @@ def test_what_is_said_of_many_namespaces_is_said_once() -> None:
         for n in range(3)
     ]
     found = impact(whole(*namespaces, *networks))
-    assert found.need_restart == (
-        "pods in 4 namespaces: linkerd.io/inject is read when a pod starts: "
-        "team-0, team-1, team-2, team-3",
-    )
+    (restart,) = found.need_restart
+    why = "linkerd.io/inject is read when a pod starts"
+    assert restart == f"pods in 4 namespaces: {why}: team-0, team-1, team-2, team-3"
     (denied,) = [text for text in found.denied if "EgressNetwork" in text]
     assert denied.startswith("3 x EgressNetwork: ")
     assert denied.endswith(": team-0/egress, team-1/egress, team-2/egress")

@@ -49,6 +49,24 @@ def test_500_namespaces_with_2000_services_are_read_in_a_few_comments() -> None:
     assert "create <code>ConfigMap linkerd/other</code>" in whole
 
 
+def test_an_update_that_is_unlike_the_others_is_told_by_itself() -> None:
+    """Among 2,000 that change alike, the one that opens a door is what the review is for."""
+    usual = samples.Field(path="spec.accessPolicy", before="audit", after="deny")
+    odd = samples.Field(path="spec.accessPolicy", before="audit", after="all-unauthenticated")
+    made = policies(500, Op.UPDATE)
+    changes = [each.model_copy(update={"fields": (usual,)}) for each in made.changes]
+    changes[4321] = changes[4321].model_copy(update={"fields": (odd,)})
+    found = [samples.finding(Level.HIGH, "it changes", each) for each in changes]
+    parts = render(
+        made.model_copy(update={"changes": tuple(changes)}), found, samples.impact(), samples.RUN
+    )
+    whole = "".join(parts)
+    assert len(parts) <= 2
+    assert "7,999 update</summary>" in whole
+    assert f"update <code>{changes[4321].kind} {changes[4321].place}</code>" in whole
+    assert '+ "all-unauthenticated"' in whole or "+ all-unauthenticated" in whole
+
+
 def test_few_namespaces_are_told_one_by_one() -> None:
     """A reviewer of one team's policy wants to see it."""
     assert grouped.sections(policies(19), (), BRIEF, most=10**6) is None
