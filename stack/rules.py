@@ -9,7 +9,13 @@ from urllib.parse import urlsplit
 
 from cryptography import x509
 
-from stack import rules_egress, rules_observability, rules_policy, rules_rollout
+from stack import (
+    rules_egress,
+    rules_observability,
+    rules_policy,
+    rules_policy_names,
+    rules_rollout,
+)
 from stack.config import Cluster, StackConfig, Vault
 from stack.config_trust import Webhooks
 from stack.faults import Fault
@@ -24,7 +30,12 @@ HA_REPLICAS = 3
 # Vault cuts the tokens of an auth mount to this, without an error, unless the mount says more.
 MAX_TOKEN_TTL = Duration(768 * 3600)
 # The rules of the sections about workloads, each in a file of its own.
-_MESH = (rules_rollout.check, rules_policy.check, rules_egress.check, rules_observability.check)
+_MESH = (
+    rules_rollout.check,
+    rules_policy.check,
+    rules_egress.check,
+    rules_observability.check,
+)
 # With these a generation would be called like the Secret of another's key.
 _ENDINGS = ("-key", "-origin")
 
@@ -32,7 +43,9 @@ _ENDINGS = ("-key", "-origin")
 def check(config: StackConfig) -> list[Fault]:
     """All faults between the keys of `config`, in the order of the file."""
     rules = (_role, _trust, _issuer, _webhooks, _authorities, _linkerd, _gateway_api, _extensions)
-    return [fault for rule in (*rules, *_MESH) for fault in rule(config)]
+    found = [fault for rule in (*rules, *_MESH) for fault in rule(config)]
+    # Names are looked at in what can be made at all.
+    return found or list(rules_policy_names.check(config))
 
 
 def _role(config: StackConfig) -> Iterator[Fault]:
