@@ -100,8 +100,10 @@ def run(arguments: argparse.Namespace) -> int:
     code = exit_code(result, expect_no_changes=arguments.expect_no_changes)
     if code in (DONE, CHANGES_PENDING):
         from bot import policy
+        from bot.rollout import absent
 
         policy.refuse(result.target.stack, changes.violations)
+        sys.stderr.write("".join(f"{line}\n" for line in absent.refuse(result.target, changes)))
     return code
 
 

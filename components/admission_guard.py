@@ -21,10 +21,13 @@ ACCOUNT_POLICY = "linkerd-platform-own-service-account"
 # Warn is read by whoever types `kubectl apply`, Audit by whoever reads the API server's log.
 _ACTIONS = {"audit": ["Audit", "Warn"], "enforce": ["Deny", "Audit"]}
 # Kubernetes' own types differ; `dyn` keeps the type checker from warning for each of them.
-_TEMPLATE = (
-    "object.kind == 'Pod' ? dyn(object) : object.kind == 'CronJob' ? "
-    "dyn(object).spec.jobTemplate.spec.template : dyn(object).spec.template"
+_TEMPLATE, _BEFORE = (
+    f"{of}.kind == 'Pod' ? dyn({of}) : {of}.kind == 'CronJob' ? "
+    f"dyn({of}).spec.jobTemplate.spec.template : dyn({of}).spec.template"
+    for of in ("object", "oldObject")
 )
+# What broke a rule before it may be scaled, and stopped: only a new template is held to it.
+_AS_BEFORE = "request.operation == 'UPDATE' && variables.before == variables.template"
 _INJECT = (
     "has(variables.template.metadata) && has(variables.template.metadata.annotations) && "
     f"'{INJECT}' in variables.template.metadata.annotations ? "
@@ -93,13 +96,12 @@ def opt_out(mode: str) -> tuple[Manifest, Manifest]:
         OPT_OUT_POLICY,
         pods=True,
         variables={
-            "template": _TEMPLATE,
             "inject": _INJECT,
             "allowed": _ALLOWED,
             "self": _SELF,
             "owners": _OWNERS,
         },
-        expression=(f"variables.inject != 'disabled' || variables.allowed.exists(w, {allowed})"),
+        expression=f"variables.inject != 'disabled' || variables.allowed.exists(w, {allowed})",
         message=(
             f"{INJECT}: disabled takes this workload out of the mesh, which the rollout of this "
             "namespace does not allow: remove the annotation, or have it added to the plan "
@@ -118,7 +120,6 @@ def own_service_account(mode: str) -> tuple[Manifest, Manifest]:
         ACCOUNT_POLICY,
         pods=False,
         variables={
-            "template": _TEMPLATE,
             "account": "has(variables.template.spec.serviceAccountName) ? "
             "variables.template.spec.serviceAccountName : ''",
         },
@@ -151,8 +152,17 @@ def _policy(
                 "dyn(object).spec != dyn(oldObject).spec",
             }
         ],
-        "variables": [{"name": key, "expression": text} for key, text in variables.items()],
-        "validations": [{"expression": expression, "message": message, "reason": "Forbidden"}],
+        "variables": [
+            {"name": key, "expression": text}
+            for key, text in {"template": _TEMPLATE, "before": _BEFORE, **variables}.items()
+        ],
+        "validations": [
+            {
+                "expression": f"({_AS_BEFORE}) || ({expression})",
+                "message": message,
+                "reason": "Forbidden",
+            }
+        ],
     }
     metadata = {"name": name}
     return {

@@ -9,6 +9,7 @@ https://linkerd.io/2/features/egress/
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -25,6 +26,7 @@ NETWORK_POLICY = "linkerd-platform-egress"
 # Never a destination outside: link-local, with the clouds' metadata and its credentials.
 _LINK_LOCAL = ("169.254.0.0/16", "fe80::/10")
 _EVERYWHERE = ("0.0.0.0/0", "::/0")
+_LONGEST_NAME = 253  # of an object; a host may be as long, and more stands before it
 _DNS_PORTS = ({"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53})
 
 
@@ -147,7 +149,11 @@ def route(where: str, host: EgressHostArgs) -> Manifest:
 def route_name(host: EgressHostArgs) -> str:
     """Name of a host's route; a wildcard is told from a host of the same letters."""
     kind = f"{host.protocol}-any" if host.host.startswith("*.") else host.protocol
-    return f"{kind}-{host.port}-{host.host.removeprefix('*.')}"
+    name = f"{kind}-{host.port}-{host.host.removeprefix('*.')}"
+    if len(name) <= _LONGEST_NAME:
+        return name
+    digest = hashlib.sha256(host.host.encode()).hexdigest()[:10]
+    return f"{name[: _LONGEST_NAME - 11].rstrip('-.')}-{digest}"
 
 
 def network_policy(

@@ -20,10 +20,14 @@ _PAUSE_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class Answer:
-    """Status and decoded body of one request; status 0 means that no server answered."""
+    """Status and decoded body of one request; status 0 means that no server answered.
+
+    warnings: what an API server says beside its answer, as the headers `Warning` have it.
+    """
 
     status: int
     body: Any = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -74,7 +78,8 @@ class Client:
         )
         try:
             with _opener(self.ca_file, self.client_pair).open(request, timeout=seconds) as response:
-                return Answer(response.status, _decode(response.read()))
+                said = tuple(response.headers.get_all("Warning") or ())
+                return Answer(response.status, _decode(response.read()), said)
         except urllib.error.HTTPError as error:
             with error:
                 return Answer(error.code, _decode(error.read()))

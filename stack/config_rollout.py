@@ -73,7 +73,7 @@ class Wave(Section):
     soak: Duration = Field(
         Duration(48 * 3600),
         description="Time for which the wave is watched before `bot rollout check` lets the next "
-        "one follow.",
+        "one follow, from its last change or restart on command.",
     )
     owner: Text | None = Field(None, description="Who is asked about it: a team or an address.")
 
@@ -104,6 +104,7 @@ class Rollout(Section):
     never: tuple[Name, ...] = Field(
         (),
         description="Namespaces that are never meshed, on top of those built in: Kubernetes' own, "
-        "cert-manager, External Secrets, Vault, Linkerd's, and that of `viz.prometheusUrl`.",
+        "cert-manager, External Secrets, Vault (that of `vault.address` too), Linkerd's, and that "
+        "of `viz.prometheusUrl`.",
     )
     gates: Gates = Field(Gates(), description="What `bot rollout check` holds the waves to.")

@@ -40,20 +40,22 @@ def forbidden(config: StackConfig, namespace: str) -> str | None:
         return "runs what the mesh itself needs"
     if namespace == "linkerd" or namespace.startswith("linkerd-"):
         return "is Linkerd's own, which decides about its proxies itself"
-    if namespace == monitoring(config):
+    if namespace == service_namespace(config.viz.prometheus_url):
         return "has the Prometheus of viz.prometheusUrl, which must see the mesh from outside"
+    if namespace == service_namespace(config.vault.address):
+        return "has the Vault of vault.address, which the mesh gets its certificates from"
     if namespace in config.rollout.never:
         return "is in rollout.never"
     return None
 
 
-def monitoring(config: StackConfig) -> str | None:
-    """The namespace of viz's external Prometheus; None where it is outside the cluster.
+def service_namespace(url: str | None) -> str | None:
+    """The namespace of the Service at an address; None where it is outside the cluster.
 
     A Service is reached as `<name>.<namespace>` or `<name>.<namespace>.svc.<cluster domain>`:
     https://kubernetes.io/docs/concepts/services-networking/dns-pod-service/
     """
-    host = urlsplit(config.viz.prometheus_url or "").hostname or ""
+    host = urlsplit(url or "").hostname or ""
     parts = host.split(".")
     in_cluster = len(parts) == 2 or (len(parts) > 2 and parts[2] == "svc")
     return parts[1] if in_cluster else None

@@ -11,6 +11,7 @@ from stack import (
     rules_egress,
     rules_observability,
     rules_policy,
+    rules_policy_names,
     rules_rollout,
 )
 from stack.certificates import certificate_fault as certificate_fault
@@ -41,7 +42,9 @@ _ENDINGS = ("-key", "-origin")
 def check(config: StackConfig) -> list[Fault]:
     """All faults between the keys of `config`, in the order of the file."""
     rules = (_role, _trust, _issuer, _webhooks, _authorities, _linkerd, _gateway_api, _extensions)
-    return [fault for rule in (*rules, *_MESH) for fault in rule(config)]
+    found = [fault for rule in (*rules, *_MESH) for fault in rule(config)]
+    # Names are looked at in what can be made at all.
+    return found or list(rules_policy_names.check(config))
 
 
 def _role(config: StackConfig) -> Iterator[Fault]:

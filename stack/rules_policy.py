@@ -21,6 +21,7 @@ from stack.yaml_file import Path_
 
 _NAMESPACES = ("policy", "namespaces")
 _PROMETHEUS = ("policy", "prometheus")
+_SHOWN = 5
 # Linkerd reads no path there: to gRPC it attaches GRPCRoutes alone, which have none.
 _WITHOUT_PATHS = ("opaque", "TLS", "gRPC")
 
@@ -31,6 +32,7 @@ def check(config: StackConfig) -> Iterator[Fault]:
         message = "a stack with role 'owner' has no cluster: move it to a cluster's stack"
         yield Fault(("policy",), message, looks_at=(("role",),))
     yield from _whole(config)
+    yield from _closed(config)
     for name, namespace in config.policy.namespaces.items():
         path = (*_NAMESPACES, name)
         yield from _namespace(config, path, name, namespace)
@@ -62,6 +64,29 @@ def _whole(config: StackConfig) -> Iterator[Fault]:
         )
     elif config.policy.namespaces and not prometheus.networks:
         yield from _prometheus(config, namespace)
+
+
+def _closed(config: StackConfig) -> Iterator[Fault]:
+    """Meshed namespaces that the cluster's rung closes, and that have no allowances of their own.
+
+    Their policy would be none: even the proxies' metrics would be denied to Prometheus.
+    """
+    rung = config.linkerd.default_inbound_policy
+    if rung != "deny" and not (rung in AUTHENTICATED and config.policy.prometheus.networks):
+        return
+    without = [
+        each.name
+        for wave, each in rollout.named(config)
+        if wave.state != "off" and not each.opt_out and each.name not in config.policy.namespaces
+    ]
+    if without:
+        more = f" and {len(without) - _SHOWN} more" if len(without) > _SHOWN else ""
+        yield Fault(
+            ("linkerd", "defaultInboundPolicy"),
+            f"{rung!r} would deny Prometheus the proxies' metrics in {', '.join(without[:_SHOWN])}"
+            f"{more}: list them under policy.namespaces (`{without[0]}: {{}}` is enough)",
+            looks_at=(("policy", "namespaces"), ("rollout",)),
+        )
 
 
 def _prometheus(config: StackConfig, namespace: str) -> Iterator[Fault]:

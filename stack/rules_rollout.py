@@ -104,7 +104,7 @@ def _namespaces(config: StackConfig) -> Iterator[Fault]:
                 yield Fault(
                     path,
                     f"{name!r} is never meshed: it {why}; remove it from the plan",
-                    looks_at=(("rollout", "never"), ("viz", "prometheusUrl")),
+                    looks_at=(("rollout", "never"), ("viz", "prometheusUrl"), ("vault", "address")),
                 )
             out = namespace.workloads.opt_out
             if namespace.opt_out and out:

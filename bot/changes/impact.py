@@ -37,6 +37,7 @@ _DENYING = frozenset(
         *("trust-domain-changes", "anchor-goes", "issuer-goes"),
     }
 )
+_ALIKE = 3  # from this many on, objects of which the same is said are named together
 _READ_AT_INJECTION = ("linkerd.io/inject", "config.linkerd.io/", "config.alpha.linkerd.io/")
 
 
@@ -117,6 +118,7 @@ def _second(path: str) -> str:
 
 def _need_restart(changes: ChangeSet, ordered: list[Change]) -> Iterator[str]:
     versions = False
+    marked: dict[str, list[str]] = {}
     for change in ordered:
         if text := mesh.proxy_version(change):
             versions = True
@@ -134,8 +136,14 @@ def _need_restart(changes: ChangeSet, ordered: list[Change]) -> Iterator[str]:
         if trust.root_comes(change) or trust.root_goes(change) or _root_replaced(change):
             yield "the control plane, then every meshed pod: roots are read when a pod starts"
         if read := _injection_marks(change):
-            where = f"pods in namespace {change.object_name}"
-            yield f"{where}: {_some(read)} is read when a pod starts"
+            marked.setdefault(f"{_some(read)} is read when a pod starts", []).append(
+                change.object_name
+            )
+    for why, names in marked.items():
+        if len(names) < _ALIKE:
+            yield from (f"pods in namespace {name}: {why}" for name in names)
+        else:
+            yield f"pods in {len(names):,} namespaces: {why}: {', '.join(names)}"
     moved = {move.chart for move in changes.moves if move.before is not None}
     if not versions and "linkerd-control-plane" in moved:
         yield "every meshed pod keeps its proxy until it restarts (the control plane's chart moves)"
@@ -177,9 +185,16 @@ def _denied(ordered: list[Change], found: Sequence[Finding]) -> Iterator[str]:
     for finding in found:
         if finding.rule in _DENYING:
             denying.setdefault(finding.urn, []).append(finding)
+    alike: dict[tuple[str, str], list[str]] = {}
     for change in ordered:
         for finding in denying.get(change.urn, ()):
-            yield f"{finding.subject}: {finding.reason}"
+            kind, _, place = finding.subject.partition(" ")
+            alike.setdefault((kind, finding.reason), []).append(place)
+    for (kind, reason), places in alike.items():
+        if len(places) < _ALIKE or not all(places):
+            yield from (f"{f'{kind} {place}'.strip()}: {reason}" for place in places)
+        else:
+            yield f"{len(places):,} x {kind}: {reason}: {', '.join(places)}"
 
 
 def _touched(ordered: list[Change]) -> dict[str, tuple[str, ...]]:

@@ -86,7 +86,7 @@ def _blocks(
         if low and churn.only_churn(change):
             quiet.append(change)
         elif low and change.op is Op.UPDATE and change.fields and not change.protected:
-            alike.setdefault(_difference(change), []).append(change)
+            alike.setdefault(difference(change), []).append(change)
         else:
             yield _block(change, found, amount)
     for members in alike.values():
@@ -105,7 +105,7 @@ def _blocks(
         )
 
 
-def _difference(change: Change) -> tuple[object, ...]:
+def difference(change: Change) -> tuple[object, ...]:
     """What two changes have in common when they read the same; `1`, `1.0` and `true` do not."""
     secret = change.kind if change.kind.startswith("Secret") else ""
     return secret, *((f.path, repr(f.before), repr(f.after), f.replaces) for f in change.fields)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Callable, Iterator, Sequence
 
 from bot.changes.impact import Impact
 from bot.changes.model import ChangeSet
 from bot.changes.rules import Finding
-from bot.comments import details
+from bot.comments import details, grouped
 from bot.comments.markdown import code, in_html, prose, rows
 from bot.comments.marker import Marker, Run
 from bot.comments.split import LIMIT, Block, Section, pack, size
@@ -18,11 +19,19 @@ from bot.comments.values import BRIEF, FULL, LISTED, Amount
 MOST_PARTS = 8
 # Beyond this, resources are counted: a comment each second is what GitHub bears.
 _LISTED_PARTS = 30
-_AMOUNTS: tuple[tuple[Amount, bool, int, str], ...] = (
-    (FULL, False, MOST_PARTS, ""),
-    (BRIEF, False, MOST_PARTS, "created and deleted objects are named only, long values cut"),
-    (LISTED, False, _LISTED_PARTS, "properties are named, without their values"),
-    (LISTED, True, 1000, "there are too many resources to list, so they are counted"),
+_Details = Callable[..., list[Section] | None]
+_counted = functools.partial(details.sections, counted=True)
+_AMOUNTS: tuple[tuple[Amount, _Details, int, str], ...] = (
+    (FULL, details.sections, MOST_PARTS, ""),
+    (BRIEF, grouped.sections, MOST_PARTS, grouped.NOTE),
+    (
+        BRIEF,
+        details.sections,
+        MOST_PARTS,
+        "created and deleted objects are named only, long values cut",
+    ),
+    (LISTED, details.sections, _LISTED_PARTS, "properties are named, without their values"),
+    (LISTED, _counted, 1000, "there are too many resources to list, so they are counted"),
 )
 _FRAME = 1_000  # bytes around the body of a comment: marker, heading, one line
 _CHUNK = 1_000  # characters of a line in a block of text
@@ -38,8 +47,8 @@ def render(
     head, room = _head(changes, findings, impact, run)
     in_full = tuple(_in_full(changes, findings, impact, room))
     bodies: list[str] = []
-    for amount, counted, most, note in _AMOUNTS:
-        made = details.sections(changes, findings, amount, most=most * LIMIT, counted=counted)
+    for amount, told_by, most, note in _AMOUNTS:
+        made = told_by(changes, findings, amount, most=most * LIMIT)
         if made is None:
             continue
         told = head

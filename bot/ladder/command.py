@@ -17,11 +17,13 @@ from bot.exit_codes import DONE, REFUSED, BadInputError, MissingToolError
 from bot.ladder import objections, observed, reader
 from bot.ladder.judge import Verdict, judge
 from bot.ladder.model import Call, Namespace
+from bot.ladder.suggest import document as suggested
 from bot.ladder.suggest import suggest, text
 from bot.prometheus import Prometheus
 from bot.trust_servers import cluster
-from stack.config import InboundPolicy
-from stack.config_policy import Rung
+from stack import rollout, rules
+from stack.config import InboundPolicy, StackConfig
+from stack.config_policy import AUTHENTICATED, NamespacePolicy, Rung
 from stack.faults import ConfigError
 from stack.values import Duration, http_url
 
@@ -52,6 +54,7 @@ def _suggest(commands: Subparsers) -> Parser:
     parser = command(commands, "suggest", run_suggest, told)
     _common(parser)
     parser.add_argument("--rung", choices=RUNGS, default="deny", help="default deny")
+    _json(parser)
     return parser
 
 
@@ -59,9 +62,17 @@ def _check(commands: Subparsers) -> Parser:
     told = "name who would be denied; exit code 4 for anybody, 2 for policies that do not fit"
     parser = command(commands, "check", run_check, told)
     _common(parser)
-    parser.add_argument("--rung", choices=RUNGS, help="default: the rungs of the stack file")
-    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    parser.add_argument(
+        "--rung",
+        choices=RUNGS,
+        help="as if the namespaces were on this one; default: the rungs of the stack file",
+    )
+    _json(parser)
     return parser
+
+
+def _json(parser: Parser) -> None:
+    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
 
 
 def _common(parser: Parser) -> None:
@@ -70,7 +81,8 @@ def _common(parser: Parser) -> None:
         "--namespace",
         action="append",
         metavar="NAME",
-        help="one or more; default those of the section policy",
+        help="one or more; default those of the section policy, and every meshed one where "
+        "linkerd.defaultInboundPolicy asks for an identity",
     )
     parser.add_argument(
         "--prometheus", metavar="URL", help="default viz.prometheusUrl of the stack file"
@@ -87,7 +99,10 @@ def run_suggest(arguments: argparse.Namespace) -> int:
         made.append(suggest(target.config, seen.running, verdicts))
         if not seen.calls:
             made[-1].notes.append("no call was seen: nothing is known of its clients")
-    print(text(target.config, made))
+    if arguments.json:
+        print(json.dumps(suggested(target.config, made), indent=2))
+    else:
+        print(text(target.config, made))
     return DONE
 
 
@@ -98,20 +113,32 @@ def run_check(arguments: argparse.Namespace) -> int:
     """
     target = engine_target.of(arguments.stack)
     found = look(target, arguments)
-    faults = [f for seen in found for f in objections.find(target.config, seen.running)]
+    config = target.config
+    if arguments.rung:
+        config = at_rung(config, [seen.running.name for seen in found], arguments.rung)
+    faults = rules.check(config) if arguments.rung else []
+    faults += [f for seen in found for f in objections.find(config, seen.running)]
     if faults:
         file = target.config_file or target.project_dir / f"Pulumi.{target.stack}.yaml"
         raise ConfigError(file, faults)
-    verdicts = [
-        v for seen in found for v in judge(target.config, seen.running, seen.calls, arguments.rung)
-    ]
-    silent = [seen.running.name for seen in found if not seen.calls]
+    verdicts = [v for seen in found for v in judge(config, seen.running, seen.calls)]
+    silent = [seen.running.name for seen in found if not seen.calls and seen.running.serves]
     shared = [line for seen in found for line in objections.shared_accounts(seen.running)]
     if arguments.json:
         print(json.dumps(document(verdicts, silent, shared), indent=2))
     else:
         print("\n".join(lines(verdicts, silent, shared)))
     return REFUSED if silent or any(v.breaks for v in verdicts) else DONE
+
+
+def at_rung(config: StackConfig, names: Sequence[str], rung: Rung) -> StackConfig:
+    """The config with these namespaces on a rung; a service keeps one of its own."""
+    sections = dict(config.policy.namespaces)
+    for name in names:
+        section = sections.get(name, NamespacePolicy())
+        sections[name] = section.model_copy(update={"rung": rung})
+    policy = config.policy.model_copy(update={"namespaces": sections})
+    return config.model_copy(update={"policy": policy})
 
 
 def look(target: Target, arguments: argparse.Namespace) -> list[Seen]:
@@ -129,14 +156,21 @@ def look(target: Target, arguments: argparse.Namespace) -> list[Seen]:
 
 def namespaces(target: Target, chosen: Sequence[str] | None) -> list[str]:
     """The namespaces to look at; raises BadInputError where there are none."""
-    known = {planned.name for wave in target.config.rollout.waves for planned in wave.namespaces}
+    known = {planned.name for _, planned in rollout.named(target.config)}
     for name in chosen or ():
         if name not in known:
             raise BadInputError(
                 f"--namespace {name!r} is in no wave of rollout of stack {target.stack}: "
                 f"there are {', '.join(sorted(known)) or 'none'}"
             )
-    names = list(dict.fromkeys(chosen or sorted(target.config.policy.namespaces)))
+    concerned = set(target.config.policy.namespaces)
+    if target.config.linkerd.default_inbound_policy in AUTHENTICATED:
+        concerned |= {
+            planned.name
+            for wave, planned in rollout.named(target.config)
+            if wave.state != "off" and not planned.opt_out
+        }
+    names = list(dict.fromkeys(chosen or sorted(concerned)))
     if not names:
         raise BadInputError(
             f"stack {target.stack} has no namespace under policy.namespaces: give --namespace"

@@ -14,7 +14,7 @@ from stack.config_policy import Clients, Service, ServicePort
 
 Outcome = Literal["allowed", "denied", "unknown"]
 _OPEN = ("all-unauthenticated", "cluster-unauthenticated", "audit")
-_PORT_ROUTES = ("", "default", "rest")
+_WITHOUT_ROUTES = ("", "default")
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def judge(
     calls: Iterable[Call],
     assumed: InboundPolicy | None = None,
 ) -> list[Verdict]:
-    """A verdict for each call. assumed: a rung that is taken for the namespace's own."""
+    """A verdict for each call. assumed: a rung that is taken for every port of the namespace."""
     return [Verdict(call, *_judged(config, running, call, assumed)) for call in calls]
 
 
@@ -72,7 +72,7 @@ def _judged(
 ) -> tuple[Outcome, str]:
     workload = running.workload(*call.workload)
     if call.port == ADMIN_PORT:
-        return _admin(config, call, assumed or policy.rung(config, call.namespace))
+        return _admin(config, call, assumed)
     if workload is None:
         kind, name = call.workload
         named = f"{kind}/{name}" if name else "a pod without a workload"
@@ -88,14 +88,17 @@ def _judged(
         if call.probe:
             return "allowed", "Linkerd allows HTTP probes of a port without a Server"
         return "denied", f"no service policy has this port, and rung {rung} closes it"
-    return _by_rules(config, call, found[1])
+    return _by_rules(config, call, *found)
 
 
-def _admin(config: StackConfig, call: Call, rung: InboundPolicy) -> tuple[Outcome, str]:
+def _admin(config: StackConfig, call: Call, assumed: InboundPolicy | None) -> tuple[Outcome, str]:
     prometheus = config.policy.prometheus
+    rung = assumed or policy.rung(config, call.namespace)
     wanted = policy.account(prometheus.service_account, "")
     if call.probe or rung in _OPEN or (rung != "deny" and call.client):
         return "allowed", f"rung {rung}"
+    if assumed is None and call.namespace not in config.policy.namespaces:
+        return "denied", f"rung {rung} closes the proxies' metrics where no policy is: add one"
     if prometheus.networks or not call.client:
         return "unknown", "a probe, or a Prometheus without mTLS: see policy.prometheus.networks"
     if account_of(config, call.client) == wanted:
@@ -103,7 +106,9 @@ def _admin(config: StackConfig, call: Call, rung: InboundPolicy) -> tuple[Outcom
     return "denied", f"only {prometheus.service_account} reads the proxies' metrics"
 
 
-def _by_rules(config: StackConfig, call: Call, port: ServicePort) -> tuple[Outcome, str]:
+def _by_rules(
+    config: StackConfig, call: Call, service: Service, port: ServicePort
+) -> tuple[Outcome, str]:
     if call.probe:
         return "allowed", "a probe; its path is compared with `probes`"
     section = config.policy.namespaces[call.namespace]
@@ -111,7 +116,9 @@ def _by_rules(config: StackConfig, call: Call, port: ServicePort) -> tuple[Outco
     if not port.allow and not port.api_server and section.allow_from:
         lists.append(Clients(namespaces=policy.callers(call.namespace, section)))
     if any(_lets_in(config, call, clients) for clients in lists):
-        if not port.routes or call.route.rpartition("-")[2] in _PORT_ROUTES:
+        # What no route of the port has: components/service_policy.py.
+        rest = (*_WITHOUT_ROUTES, f"{service.name}-{port.port}-rest")
+        if not port.routes or call.route in rest:
             return "allowed", "a rule of the port"
         return "unknown", "a rule of the port lets it in; a route that it calls may not"
     if any(_lets_in(config, call, each) for route in port.routes for each in route.allow):

@@ -60,6 +60,11 @@ class Namespace:
         """The workload of this kind and name; None where it is gone."""
         return next((each for each in self.workloads if each.key == (kind, name)), None)
 
+    @property
+    def serves(self) -> bool:
+        """True where something could be called."""
+        return bool(self.services) or any(each.ports for each in self.workloads)
+
     def behind(self, selector: Mapping[str, str]) -> Iterator[Workload]:
         """The workloads whose pods a selector takes."""
         return (each for each in self.workloads if each.selected(selector))

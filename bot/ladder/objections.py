@@ -29,7 +29,30 @@ def find(config: StackConfig, running: Namespace) -> list[Fault]:
             here = (*path, "ports", at)
             found += _port(here, running, service, port, pods)
             found += _probes(config, here, running.name, service, port, pods)
-    return found
+    return found + list(_twice(config, running))
+
+
+def _twice(config: StackConfig, running: Namespace) -> Iterator[Fault]:
+    """A port of a workload that two Servers select, such as by its number and by its name.
+
+    Linkerd takes one of them, and nobody knows which.
+    """
+    section = config.policy.namespaces.get(running.name)
+    seen: dict[tuple[str, str, int], str] = {}
+    for index, service in enumerate(section.services if section else ()):
+        for at, port in enumerate(service.ports):
+            taken: set[str] = set()
+            for pod in running.behind(service.selector):
+                number = pod.number(port.port)
+                if number is not None:
+                    own = f"port {port.port} of {service.name!r}"
+                    first = seen.setdefault((pod.kind, pod.name, number), own)
+                    if first != own:
+                        taken.add(f"{pod.kind}/{pod.name} has it as {first}")
+            if taken:
+                path = ("policy", "namespaces", running.name, "services", index, "ports", at)
+                message = f"is guarded twice: {'; '.join(sorted(taken))}; keep one of the two"
+                yield Fault((*path, "port"), message)
 
 
 def _nothing(running: Namespace, service: Service) -> str:

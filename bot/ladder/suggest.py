@@ -12,6 +12,7 @@ from bot.ladder.judge import Verdict, account_of, port_policy
 from bot.ladder.model import ADMIN_PORT, Call, Namespace, Workload
 from stack import policy
 from stack.config import StackConfig
+from stack.config_policy import GRPC_HEALTH
 from stack.faults import PROJECT
 
 # What a ReplicaSet or a StatefulSet adds to the labels of its pods.
@@ -121,9 +122,16 @@ def _port(
         services.append(service)
     port = next((p for p in service["ports"] if p["port"] == number), {})
     if not port:
-        port |= {"port": number} | ({"protocol": "opaque"} if opaque else {})
+        port |= {"port": number, **_kind(workload.probes.get(number, frozenset()), opaque)}
         service["ports"].append(port)
     return port
+
+
+def _kind(probes: frozenset[str], opaque: bool) -> Section:
+    """What is spoken there, and the probes, which must all be listed where one is by gRPC."""
+    if GRPC_HEALTH in probes:
+        return {"probes": sorted(probes)}
+    return {"protocol": "opaque"} if opaque else {}
 
 
 def _service_of(
@@ -161,16 +169,31 @@ def _told(call: Call) -> str:
     return f"{who} -> {kind}/{name}:{call.port} ({call.count:.0f} {unit})"
 
 
+def document(config: StackConfig, suggestions: Iterable[Suggestion]) -> dict[str, Any]:
+    """The same for programs; policy is None where no rule is missing."""
+    made = list(suggestions)
+    return {
+        "policy": _section(config, made),
+        "notes": {each.namespace: sorted(set(each.notes)) for each in made},
+    }
+
+
 def text(config: StackConfig, suggestions: Iterable[Suggestion]) -> str:
     """The whole section `policy` for the stack file, in place of the old; notes as comments."""
     made = list(suggestions)
     lines = [f"# {each.namespace}: {note}" for each in made for note in sorted(set(each.notes))]
-    if any(each.added for each in made):
-        section = _plain(config.policy)
-        new = {each.namespace: each.section for each in made if each.section}
-        section["namespaces"] = {**section.get("namespaces", {}), **new}
-        document = {f"{PROJECT}:policy": section}
-        lines.append(yaml.safe_dump(document, sort_keys=False, default_flow_style=False).rstrip())
+    section = _section(config, made)
+    if section is not None:
+        whole = {f"{PROJECT}:policy": section}
+        lines.append(yaml.safe_dump(whole, sort_keys=False, default_flow_style=False).rstrip())
     else:
         lines.append("# no rule is missing")
     return "\n".join(lines)
+
+
+def _section(config: StackConfig, made: Iterable[Suggestion]) -> Section | None:
+    if not any(each.added for each in made):
+        return None
+    section = _plain(config.policy)
+    new = {each.namespace: each.section for each in made if each.section}
+    return {**section, "namespaces": {**section.get("namespaces", {}), **new}}

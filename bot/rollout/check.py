@@ -9,8 +9,10 @@ from bot.prometheus import Prometheus
 from bot.rollout import gates
 from bot.rollout.model import Seen, Standing
 from bot.rollout.standing import NO_WAVE, standings
-from bot.rollout.step import Step
+from bot.rollout.step import Step, refusals
+from stack import policy
 from stack.config import StackConfig
+from stack.config_policy import AUTHENTICATED
 from stack.config_rollout import Wave
 
 
@@ -33,13 +35,14 @@ def judge(
 ) -> Verdict:
     """The verdict on a step; raises PrometheusError.
 
-    Going back is always safe: no pod changes by it, and each that restarts comes up without a
-    proxy, as it was before the wave.
+    Going back asks nothing of the cluster: no pod changes by it, and each that restarts comes up
+    without a proxy, as it was before the wave. Either way the stack file must be one that is taken.
     """
+    refused = [f"the stack file would be refused: {why}" for why in refusals(config, step)]
     if not step.forward:
-        return Verdict(step, (), tuple(_leaving(config, seen, step)))
+        return Verdict(step, tuple(refused), tuple(_leaving(config, seen, step)))
     own = [each for each in standings(config, seen) if each.wave != NO_WAVE]
-    against = [*_target(seen, step), *_earlier(config, step)]
+    against = [*refused, *_target(seen, step), *_earlier(config, step)]
     remarks: list[str] = []
     for wave in config.rollout.waves:
         # A wave that goes from opt-in to on is a wave that is in, too.
@@ -88,12 +91,11 @@ def _wave(seen: Seen, wave: Wave, own: list[Standing]) -> list[str]:
                 f"{each.namespace}: {len(each.restarts)} pods have to restart, such as "
                 f"{each.restarts[0].pod.name} ({each.restarts[0].why})"
             )
-        if there.since:
-            applied.append(there.since)
+        applied += [moment for moment in (there.since, each.entered) if moment]
     over = max(applied) + timedelta(seconds=wave.soak.seconds) if applied else None
     if over and seen.now < over:
         said.append(
-            f"wave {wave.name} is watched for {wave.soak} since its last change: until "
+            f"wave {wave.name} is watched for {wave.soak} since its last change or restart: until "
             f"{over.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
         )
     return said
@@ -103,10 +105,15 @@ def _leaving(config: StackConfig, seen: Seen, step: Step) -> list[str]:
     names = set(step.names)
     count = sum(pod.proxy is not None for pod in seen.pods if pod.namespace in names)
     said = [f"{count} pods keep their proxy until they restart: `bot rollout restart`"]
+    without = "what has left has no identity, and is denied where it calls"
     demanding = config.linkerd.default_inbound_policy
-    if demanding not in ("all-unauthenticated", "cluster-unauthenticated", "audit"):
-        said.append(
-            f"linkerd.defaultInboundPolicy is {demanding}: what has left has no identity, and is "
-            "denied where it calls meshed pods"
-        )
+    if demanding in AUTHENTICATED:
+        said.append(f"linkerd.defaultInboundPolicy is {demanding}: {without} meshed pods")
+    asking = sorted(
+        name
+        for name in config.policy.namespaces
+        if name not in names and policy.rung(config, name) in AUTHENTICATED
+    )
+    if asking:
+        said.append(f"policy.namespaces asks for an identity in {', '.join(asking)}: {without}")
     return said

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -17,9 +18,9 @@ from bot.exit_codes import DONE, REFUSED, BadInputError
 from bot.prometheus import Prometheus
 from bot.rollout import check as checks
 from bot.rollout import reader, restart, select, text
-from bot.rollout.model import Seen
+from bot.rollout.model import Seen, Standing
 from bot.rollout.standing import standings
-from bot.rollout.step import Direction, Step, choose
+from bot.rollout.step import Direction, Step, choose, refusals
 from bot.trust_servers import cluster
 from stack.values import http_url
 
@@ -37,7 +38,11 @@ def add(subparsers: Subparsers) -> None:
 
 
 def _status(commands: Subparsers) -> Parser:
-    return _command(commands, "status", status, "what is meshed, and what has to restart")
+    parser = _command(commands, "status", status, "what is meshed, and what has to restart")
+    parser.add_argument(
+        "--namespace", action="append", metavar="NAME", help="one or more; default: every one"
+    )
+    return parser
 
 
 def _next(commands: Subparsers) -> Parser:
@@ -108,7 +113,7 @@ def status(arguments: argparse.Namespace) -> int:
     """Print how far each namespace is."""
     target = _target(arguments.stack)
     seen = _seen(target)
-    found = standings(target.config, seen)
+    found = _only(standings(target.config, seen), arguments.namespace)
     _say(
         arguments,
         lambda: text.status_document(found, seen),
@@ -117,14 +122,28 @@ def status(arguments: argparse.Namespace) -> int:
     return DONE
 
 
+def _only(found: list[Standing], chosen: Sequence[str] | None) -> list[Standing]:
+    """The chosen namespaces, else all; raises BadInputError for one that is not among them."""
+    known = {each.namespace for each in found}
+    for name in chosen or ():
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise BadInputError(
+                f"--namespace {name}: neither in the plan nor in the cluster, or never meshed{hint}"
+            )
+    return [each for each in found if not chosen or each.namespace in chosen]
+
+
 def next_(arguments: argparse.Namespace) -> int:
     """Print the change that comes next; nothing is written."""
     target = _target(arguments.stack)
     step = _chosen(arguments, target, _seen(target))
+    refused = refusals(target.config, step)
     _say(
         arguments,
-        lambda: text.step_document(step, target.stack),
-        lambda: text.step_lines(step, target.stack),
+        lambda: text.step_document(step, target.stack, refused),
+        lambda: text.step_lines(step, target.stack, refused),
     )
     return DONE
 

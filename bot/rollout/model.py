@@ -84,7 +84,10 @@ class Restart:
 
 @dataclass(frozen=True)
 class Standing:
-    """How far one namespace is. notes: what a human has to do or to know."""
+    """How far one namespace is. notes: what a human has to do or to know.
+
+    owner: of its wave. entered: when a workload was last restarted on command, None where none was.
+    """
 
     namespace: str
     wave: str
@@ -97,8 +100,5 @@ class Standing:
     native: bool
     restarts: tuple[Restart, ...]
     notes: tuple[str, ...]
-
-    @property
-    def settled(self) -> bool:
-        """True when no pod has to restart and nothing is missing."""
-        return not self.restarts and self.mesh != "not there"
+    owner: str = ""
+    entered: datetime | None = None

@@ -19,6 +19,7 @@ from sandbox.rest import Client
 Manifest = dict[str, Any]
 PROXY = "linkerd-proxy"
 WEBHOOK = "linkerd-proxy-injector"
+NAMESPACES = "/api/v1/namespaces"
 POLICY_VARIABLE = "LINKERD2_PROXY_INBOUND_DEFAULT_POLICY"
 _PAGE = 500
 _SECONDS = 30.0
@@ -27,7 +28,7 @@ _SECONDS = 30.0
 def read(api: Client, window: timedelta) -> Seen:
     """The cluster now; raises Unreadable. window: how far back failures of the injector count."""
     now = datetime.now(UTC)
-    namespaces = [namespace(each) for each in items(api, "/api/v1/namespaces")]
+    namespaces = [namespace(each) for each in items(api, NAMESPACES)]
     owners = {
         (each["metadata"]["namespace"], kind, each["metadata"]["name"]): {**each, "kind": kind}
         for kind, path in (

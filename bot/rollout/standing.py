@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
 
 from bot.rollout import select
 from bot.rollout.model import Mesh, Namespace, Pod, Restart, Seen, Standing
+from bot.rollout.restart import ANNOTATION
+from bot.trust_reader import moment
 from components.rollout import INJECT, OPT_OUT
 from stack.arguments_mesh import proxy_annotations
 from stack.config import StackConfig
@@ -35,12 +39,12 @@ def standings(config: StackConfig, seen: Seen) -> list[Standing]:
             state = planned(wave, each) if each in wave.namespaces else "off"
             known.add(each.name)
             pods = by_namespace[each.name]
-            found.append(_standing(config, seen, pods, each, wave.name, state))
+            found.append(_standing(config, seen, pods, each, wave, state))
     for name in sorted(seen.namespaces.keys() - known):
         if select.forbidden(config, name) is None:
             pods = by_namespace[name]
             none = WaveNamespace(name=name)
-            found.append(_standing(config, seen, pods, none, NO_WAVE, "off"))
+            found.append(_standing(config, seen, pods, none, None, "off"))
     return found
 
 
@@ -54,7 +58,7 @@ def _standing(
     seen: Seen,
     pods: Sequence[Pod],
     plan: WaveNamespace,
-    wave: str,
+    wave: Wave | None,
     state: str,
 ) -> Standing:
     there = seen.namespaces.get(plan.name)
@@ -62,7 +66,7 @@ def _standing(
     proxies = [pod.proxy for pod in pods if pod.proxy]
     return Standing(
         namespace=plan.name,
-        wave=wave,
+        wave=wave.name if wave else NO_WAVE,
         state=state,
         mesh=_mesh(there, len(proxies), len(countable)),
         meshed=len(proxies),
@@ -72,7 +76,19 @@ def _standing(
         native=bool(proxies) and all(each.native for each in proxies),
         restarts=tuple(_restarts(config, seen, pods, there)) if there else (),
         notes=tuple(_notes(config, pods, plan, state, there)),
+        owner=(wave.owner if wave else None) or "",
+        entered=max(_restarted(pods), default=None),
     )
+
+
+def _restarted(pods: Iterable[Pod]) -> Iterator[datetime]:
+    """When the workloads of meshed pods were restarted on command: then they entered anew."""
+    for pod in pods:
+        # Whoever wrote it by hand may have written anything.
+        with suppress(KeyError, ValueError):
+            found = moment(pod.annotations[ANNOTATION])
+            if pod.proxy and found.tzinfo:
+                yield found
 
 
 def _mesh(there: Namespace | None, meshed: int, pods: int) -> Mesh:

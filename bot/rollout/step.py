@@ -11,8 +11,9 @@ import yaml
 from bot.exit_codes import BadInputError, RefusedError
 from bot.rollout import select
 from bot.rollout.model import Seen
+from stack import rules
 from stack.config import StackConfig
-from stack.config_rollout import State, Wave
+from stack.config_rollout import State, Wave, WaveNamespace
 
 Direction = Literal["next", "back"]
 
@@ -83,6 +84,26 @@ def _chosen(waves: tuple[Wave, ...], direction: Direction) -> int | None:
             if wave.state == state:
                 return index
     return None
+
+
+def applied(config: StackConfig, step: Step) -> StackConfig:
+    """The config with the step taken, not checked yet."""
+    found = tuple(WaveNamespace(name=name) for name in step.found)
+    update = {"state": step.state, "namespaces": (*step.wave.namespaces, *found)}
+    waves = list(config.rollout.waves)
+    waves[step.index] = step.wave.model_copy(update=update)
+    rollout = config.rollout.model_copy(update={"waves": tuple(waves)})
+    return config.model_copy(update={"rollout": rollout})
+
+
+def refusals(config: StackConfig, step: Step) -> list[str]:
+    """Why the stack file would be refused with this step alone: keys that still count on the wave.
+
+    Such as a rule for service accounts of a namespace that leaves the mesh.
+    """
+    # A wave that finds nothing has nothing to be refused for but that, which `check` says better.
+    faults = rules.check(applied(config, step)) if step.names else []
+    return [f"{fault.key}: {fault.message}" for fault in faults]
 
 
 def document(step: Step) -> dict[str, Any]:

@@ -17,14 +17,18 @@ def status_lines(found: Sequence[Standing], seen: Seen) -> list[str]:
     """A table, and below it what has to restart and what a human has to do."""
     if not found:
         return ["no namespace of workloads, and no plan"]
-    rows = [("NAMESPACE", "WAVE", "STATE", "PODS", "MESH", "PROXY", "DEFAULT POLICY", "SIDECAR")]
+    rows = [
+        (
+            *("NAMESPACE", "WAVE", "OWNER", "STATE", "PODS", "MESH"),
+            *("PROXY", "DEFAULT POLICY", "SIDECAR"),
+        )
+    ]
     for each in found:
         sidecar = "" if not each.meshed else "native" if each.native else "container"
         pods = f"{each.meshed}/{each.pods}"
         versions, policies = ",".join(each.versions), ",".join(each.policies)
-        rows.append(
-            (each.namespace, each.wave, each.state, pods, each.mesh, versions, policies, sidecar)
-        )
+        place = (each.namespace, each.wave, each.owner, each.state)
+        rows.append((*place, pods, each.mesh, versions, policies, sidecar))
     widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
     lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -49,6 +53,7 @@ def status_document(found: Sequence[Standing], seen: Seen) -> dict[str, Any]:
             {
                 "name": each.namespace,
                 "wave": each.wave,
+                "owner": each.owner or None,
                 "state": each.state,
                 "mesh": each.mesh,
                 "meshedPods": each.meshed,
@@ -68,13 +73,14 @@ def status_document(found: Sequence[Standing], seen: Seen) -> dict[str, Any]:
     }
 
 
-def step_lines(step: Step, stack: str) -> list[str]:
-    """The change of the stack file, and what to type then."""
+def step_lines(step: Step, stack: str, refused: Sequence[str] = ()) -> list[str]:
+    """The change of the stack file, and what to type then. refused: what must change with it."""
     place = f"in linkerd-platform:rollout, waves, item {step.index + 1} ({step.wave.name})"
     restart = f"#   python -m bot rollout restart --stack {stack} --namespace"
     return [
         f"# Pulumi.{stack}.yaml: {place} becomes",
         *steps.edit(step).splitlines(),
+        *(f"# refused without another change: {why}" for why in refused),
         "# then",
         f"#   python -m bot rollout check --stack {stack}{_options(step)}",
         f"#   python -m bot preview --stack {stack}",
@@ -88,20 +94,22 @@ def _options(step: Step) -> str:
     return f"{back} --wave {step.wave.name} --state {step.state}"
 
 
-def step_document(step: Step, stack: str) -> dict[str, Any]:
+def step_document(step: Step, stack: str, refused: Sequence[str] = ()) -> dict[str, Any]:
     """The same for programs."""
     return {
         "file": f"Pulumi.{stack}.yaml",
         "key": f"linkerd-platform:rollout.waves[{step.index}]",
         "wave": steps.document(step),
         "found": list(step.found),
+        "refused": list(refused),
     }
 
 
 def verdict_lines(verdict: Verdict) -> list[str]:
     """The verdict first, then why."""
     step = verdict.step
-    what = f"wave {step.wave.name}: {step.wave.state} to {step.state}"
+    owner = f" ({step.wave.owner})" if step.wave.owner else ""
+    what = f"wave {step.wave.name}{owner}: {step.wave.state} to {step.state}"
     head = f"{what}: {'safe' if verdict.safe else 'not safe'}"
     return [
         head,
@@ -114,6 +122,7 @@ def verdict_document(verdict: Verdict) -> dict[str, Any]:
     """The same for programs."""
     return {
         "wave": verdict.step.wave.name,
+        "owner": verdict.step.wave.owner,
         "from": verdict.step.wave.state,
         "to": verdict.step.state,
         "safe": verdict.safe,

@@ -86,7 +86,7 @@ class Copy:
         """The environment of every command: nothing of the copied-from project."""
         return {**os.environ, "SANDBOX_TTL": str(TTL_SECONDS), "PYTHONPATH": str(self.folder)}
 
-    def run(self, *arguments: str, seconds: float = 400) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, seconds: float = 900) -> subprocess.CompletedProcess[str]:
         """Run `python -m ...` in the copy; its output is text."""
         return subprocess.run(
             [sys.executable, "-m", *arguments],

@@ -141,7 +141,7 @@ def test_the_runbook_of_opening_a_host_does_what_it_says(linkerd: Controllers) -
         for block in blocks("open-an-egress-host.md")
         if block.language == "yaml"
     }
-    assert list(files) == ["See", "Deny", "Open"]
+    assert list(files) == ["See", "Deny", "Open", "Back"]
     steps = {
         heading: planned(rollout("shop", state="on", egress=section))
         for heading, section in files.items()
@@ -160,3 +160,8 @@ def test_the_runbook_of_opening_a_host_does_what_it_says(linkerd: Controllers) -
     opened = told(linkerd, "shop", name, 443, {"*.example.com"})
     assert opened.allowed == {"tls": {"api.stripe.com", "*.example.com"}}
     assert opened.denied == {"tls": {"*"}}
+    linkerd.objects.apply(*steps["Back"])
+    back = linkerd.policy.outbound_when(
+        ("shop", name, OUTSIDE, 443), lambda each: not any(each.denied.values())
+    )
+    assert back.allowed == {"tls": {"api.stripe.com", "*.example.com", "*"}}

@@ -190,8 +190,7 @@ def test_a_namespace_goes_to_deny_and_back_as_the_page_says(
     # Somebody asks the stranger, who stops for good; Prometheus forgets with the window.
     assert operator.follow("Deny") == [REFUSED]
     policy.watch(INSIDE, name, PORT, lambda each: each.clients == {BAR})
-    operator.sections["policy"]["namespaces"][INSIDE]["rung"] = "audit"
-    operator.deploy()
+    operator.follow("Back")
     policy.watch(INSIDE, name, PORT, lambda each: each.clients == {BAR, UNAUTHENTICATED})
 
 

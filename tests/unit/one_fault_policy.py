@@ -152,6 +152,21 @@ FAULTS: dict[str, tuple[dict[KeyPath, Any], str, str]] = {
         f"{SHOP}.services[1].ports[0].port",
         "has a Server of the name 'foo-8080' already",
     ),
+    "policy-name-of-the-namespaces-own": (
+        sections(stack({
+            "name": "proxy", "selector": {"app": "p"}, "ports": [{"port": "admin", "allow": [BAR]}]
+        })),
+        PORT,
+        "the Server 'proxy-admin' would be made twice, here and by the namespace",
+    ),
+    "policy-two-rules-of-one-name": (
+        one({"probes": [], "routes": [
+            {"name": "a", "path": "/a", "allow": [{"serviceAccounts": ["b-c"]}]},
+            {"name": "a-b", "path": "/b", "allow": [{"serviceAccounts": ["c"]}]},
+        ]}),
+        PORT,
+        "the AuthorizationPolicy 'foo-8080-a-b-c' would be made twice, here and by port 8080",
+    ),
     "policy-no-port": (
         sections(stack({**service(), "ports": []})), f"{SHOP}.services[0].ports", "lists none",
     ),
@@ -168,6 +183,19 @@ FAULTS: dict[str, tuple[dict[KeyPath, Any], str, str]] = {
     ),
     "policy-query": (one({"probes": ["/a?b=1"]}), f"{PORT}.probes[0]", "without a query"),
     # the section
+    "policy-cluster-denies-metrics": (
+        {**whole(), ("linkerd", "defaultInboundPolicy"): "deny"},
+        "linkerd.defaultInboundPolicy",
+        "'deny' would deny Prometheus the proxies' metrics in web: list them under",
+    ),
+    "policy-cluster-denies-networks": (
+        {
+            **whole(prometheus={"networks": [{"cidr": "10.0.0.0/8"}]}),
+            ("linkerd", "defaultInboundPolicy"): "cluster-authenticated",
+        },
+        "linkerd.defaultInboundPolicy",
+        "(`web: {}` is enough)",
+    ),
     "policy-unplanned": (
         {("policy", "namespaces"): {"shop": {}}}, SHOP, "is in no wave of rollout",
     ),

@@ -53,6 +53,14 @@ FAULTS: dict[str, tuple[dict[KeyPath, Any], str, str]] = {
         "rollout.waves[0].namespaces[0]",
         "has the Prometheus of viz.prometheusUrl",
     ),
+    "configured-vault-meshed": (
+        {
+            **waves({"namespaces": ["security"]}),
+            ("vault", "address"): "https://vault.security.svc.cluster.local:8200",
+        },
+        "rollout.waves[0].namespaces[0]",
+        "has the Vault of vault.address",
+    ),
     "never-meshed": (
         {**waves({"namespaces": ["legacy"]}), ("rollout", "never"): ["legacy"]},
         "rollout.waves[0].namespaces[0]",

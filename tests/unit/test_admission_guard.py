@@ -1,4 +1,4 @@
-"""What the API server refuses; tests/e2e/test_rollout.py has a real one evaluate it."""
+"""What the API server refuses; tests/e2e/test_admission_guard.py has a real one evaluate it."""
 
 from __future__ import annotations
 
@@ -49,6 +49,18 @@ def test_what_does_not_change_is_not_refused(maker: type) -> None:
     """The controllers write to what is there: refused, a Deployment could not even scale down."""
     ((condition),) = maker("enforce")[0]["spec"]["matchConditions"]
     assert "dyn(object).spec != dyn(oldObject).spec" in condition["expression"]
+
+
+@pytest.mark.parametrize("maker", MAKERS)
+def test_a_template_that_stays_as_it_was_is_not_refused(maker: type) -> None:
+    """What broke the rule before it was there can still be scaled to nothing."""
+    policy = maker("enforce")[0]
+    variables = {each["name"]: each["expression"] for each in policy["spec"]["variables"]}
+    (rule,) = policy["spec"]["validations"]
+    assert variables["before"] == variables["template"].replace("object", "oldObject")
+    assert rule["expression"].startswith(
+        "(request.operation == 'UPDATE' && variables.before == variables.template) || ("
+    )
 
 
 def test_pods_are_looked_at_when_they_are_made_alone() -> None:

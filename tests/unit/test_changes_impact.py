@@ -152,3 +152,23 @@ def test_nothing_is_answered_with_no() -> None:
     found = impact(whole(thing("ConfigMap", "web/c", {"data": {"a": 1}}, {"data": {"a": 2}})))
     assert not any((found.restarts, found.reissued, found.need_restart, found.denied, found.moves))
     assert not any(found.touched.values())
+
+
+def test_what_is_said_of_many_namespaces_is_said_once() -> None:
+    """A wave of 60 namespaces would fill a page with one sentence."""
+    inject = {"metadata": {"annotations": {"linkerd.io/inject": "enabled"}}}
+    namespaces = [thing("Namespace", f"team-{n}", {}, inject) for n in range(4)]
+    networks = [
+        thing("EgressNetwork", f"team-{n}/egress", None, {"spec": {"trafficPolicy": "Deny"}})
+        for n in range(3)
+    ]
+    found = impact(whole(*namespaces, *networks))
+    (restart,) = found.need_restart
+    why = "linkerd.io/inject is read when a pod starts"
+    assert restart == f"pods in 4 namespaces: {why}: team-0, team-1, team-2, team-3"
+    (denied,) = [text for text in found.denied if "EgressNetwork" in text]
+    assert denied.startswith("3 x EgressNetwork: ")
+    assert denied.endswith(": team-0/egress, team-1/egress, team-2/egress")
+    (one, two) = impact(whole(*namespaces[:2])).need_restart
+    assert one == "pods in namespace team-0: linkerd.io/inject is read when a pod starts"
+    assert two.startswith("pods in namespace team-1: ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,19 @@ def test_routes_have_names_of_their_own() -> None:
         EgressHostArgs(host="example.com", port=80, protocol="http"),
     ]
     assert len({route_name(each) for each in hosts}) == len(hosts)
+
+
+def test_the_longest_host_has_a_route_that_the_api_server_takes() -> None:
+    """A name of an object is as long as a host may be, and protocol and port stand before it."""
+    first, second = (
+        EgressHostArgs(host=f"{'a.' * 124}{end}.com", port=443, protocol="tls") for end in "bc"
+    )
+    assert len(first.host) == 253
+    names = {route_name(first), route_name(second)}
+    assert len(names) == 2
+    for name in names:
+        assert len(name) <= 253
+        assert re.fullmatch(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?", name)
 
 
 def test_an_egress_network_takes_what_linkerd_takes_for_outside() -> None:

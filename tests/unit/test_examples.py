@@ -11,6 +11,7 @@ import yaml
 
 from bot.mock_engine import evaluate
 from tests.unit.crd_schemas import faults, is_custom
+from tests.unit.example_calls import Request, lets_in
 from tests.unit.stack_files import REPO, good, write
 
 EXAMPLES = REPO / "examples"
@@ -46,6 +47,71 @@ def test_an_example_is_a_stack_file_whose_objects_the_crds_allow(
     assert ("NetworkPolicy" in kinds) == file.name.startswith("2-")
     for each in found:
         assert not is_custom(each) or faults(each) == []
+
+
+def request(account: str, app: str, port: int, said: str) -> Request:
+    """A request of a workload of the same namespace; said: method and path."""
+    method, path = said.split()
+    return Request(account, app, port, method, path)
+
+
+# What the applications call, read in their sources: booksapp webapp.rb, authors.rb, books.rb,
+# models/ and traffic/main.go; emojivoto web/, emojivoto-web/ and its vote bot.
+_LIST_VOTE = ("/emojivoto.v1.EmojiService/ListAll", "/emojivoto.v1.VotingService/VoteDoughnut")
+CALLS: dict[str, list[Request]] = {
+    "booksapp": [
+        request("booksapp/traffic", "webapp", 7000, "GET /"),
+        request("booksapp/traffic", "webapp", 7000, "GET /reset"),
+        request("booksapp/traffic", "webapp", 7000, "POST /authors"),
+        request("booksapp/traffic", "webapp", 7000, "POST /books/7/edit"),
+        request("booksapp/webapp", "authors", 7001, "GET /authors.json"),
+        request("booksapp/webapp", "authors", 7001, "POST /authors.json"),
+        request("booksapp/webapp", "authors", 7001, "DELETE /authors/7.json"),
+        request("booksapp/webapp", "books", 7002, "GET /books.json"),
+        request("booksapp/webapp", "books", 7002, "PUT /books/7.json"),
+        request("booksapp/webapp", "books", 7002, "DELETE /books/7.json"),
+        # A book is of an author who exists; an author's books go with the author.
+        request("booksapp/books", "authors", 7001, "HEAD /authors/7.json"),
+        request("booksapp/authors", "books", 7002, "GET /books.json"),
+        request("booksapp/authors", "books", 7002, "DELETE /books/7.json"),
+        # The kubelet has no identity.
+        *(request("", app, port, "GET /ping") for app, port in
+          (("webapp", 7000), ("authors", 7001), ("books", 7002))),
+    ],
+    "emojivoto": [
+        request("emojivoto/default", "web-svc", 8080, "GET /api/vote"),
+        request("emojivoto/web", "emoji-svc", 8080, f"POST {_LIST_VOTE[0]}"),
+        request("emojivoto/web", "voting-svc", 8080, f"POST {_LIST_VOTE[1]}"),
+        request("linkerd-viz/prometheus", "emoji-svc", 8801, "GET /metrics"),
+        request("linkerd-viz/prometheus", "voting-svc", 8801, "GET /metrics"),
+    ],
+}  # fmt: skip
+NOT_MADE: dict[str, list[Request]] = {
+    "booksapp": [
+        request("booksapp/traffic", "authors", 7001, "GET /authors.json"),
+        request("booksapp/books", "authors", 7001, "DELETE /authors/7.json"),
+        request("booksapp/authors", "books", 7002, "POST /books.json"),
+        request("other/webapp", "books", 7002, "GET /books.json"),
+        request("", "webapp", 7000, "GET /"),
+    ],
+    "emojivoto": [
+        request("emojivoto/default", "voting-svc", 8080, f"POST {_LIST_VOTE[1]}"),
+        request("emojivoto/voting", "emoji-svc", 8080, f"POST {_LIST_VOTE[0]}"),
+        request("emojivoto/web", "emoji-svc", 8801, "GET /metrics"),
+        request("linkerd-viz/prometheus", "emoji-svc", 8801, "GET /debug"),
+        request("", "web-svc", 8080, "GET /"),
+    ],
+}
+
+
+@pytest.mark.parametrize("file", FILES, ids=NAMES)
+def test_an_example_lets_in_what_the_application_calls_and_nothing_else(
+    file: Path, tmp_path: Path
+) -> None:
+    """Else the demo breaks at `deny`: deleting an author deletes books, by the authors' account."""
+    made, name = objects(file, tmp_path), file.parent.name
+    assert [each for each in CALLS[name] if not lets_in(made, each)] == []
+    assert [each for each in NOT_MADE[name] if lets_in(made, each)] == []
 
 
 @pytest.mark.parametrize("name", ["emojivoto", "booksapp"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,9 +16,9 @@ from bot.cli import main
 from bot.engine_target import Target
 from bot.exit_codes import BAD_INPUT, DONE, FAILED, MISSING_TOOL, REFUSED
 from bot.ladder import command
-from bot.ladder.model import Call
+from bot.ladder.model import Call, Namespace
 from tests.unit.fake_prometheus import fake_prometheus
-from tests.unit.ladder_samples import SHOP, call, config, identity, service
+from tests.unit.ladder_samples import FOO, SHOP, call, config, identity, service
 from tests.unit.whole_program import project
 
 OWN, OTHER = identity("shop", "bar"), identity("web", "cart")
@@ -29,12 +30,19 @@ PROMETHEUS = ("--prometheus", "http://127.0.0.1:9")
 def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
     """Run a command over calls that were seen; gives exit code, stdout and stderr."""
 
-    def runner(made: Any, calls: list[Call], *words: str) -> tuple[int, str, str]:
+    def runner(
+        made: Any, calls: list[Call], *words: str, running: Namespace = SHOP
+    ) -> tuple[int, str, str]:
         target = Target("test", project(), made, None, {})
         monkeypatch.setattr("bot.engine_target.of", lambda _: target)
         monkeypatch.setattr(command, "cluster", nothing)
-        monkeypatch.setattr("bot.ladder.reader.read", lambda _, __: SHOP)
-        monkeypatch.setattr("bot.ladder.observed.calls", lambda *_: calls)
+        monkeypatch.setattr(
+            "bot.ladder.reader.read", lambda _, name: dataclasses.replace(running, name=name)
+        )
+        monkeypatch.setattr(
+            "bot.ladder.observed.calls",
+            lambda _, name, __: [each for each in calls if each.namespace == name],
+        )
         code = main(["policy", *words[:1], "--stack", "test", *words[1:]])
         printed = capsys.readouterr()
         return code, printed.out, printed.err
@@ -70,6 +78,52 @@ def test_check_takes_the_next_rung_before_it_is_written(run: Any) -> None:
     made = config(service(allow=[BAR]), rung="audit")
     assert run(made, [call(OTHER)], "check", *PROMETHEUS)[0] == DONE
     assert run(made, [call(OTHER)], "check", "--rung", "deny", *PROMETHEUS)[0] == REFUSED
+
+
+def test_a_rung_that_is_asked_about_is_checked_as_if_it_were_written(run: Any) -> None:
+    """A probe that `deny` would deny is found before the stack file says deny, and so is a rule."""
+    made = config(service(allow=[BAR], probes=["/other"]), rung="audit")
+    assert run(made, [call(OWN)], "check", *PROMETHEUS)[0] == DONE
+    code, _, err = run(made, [call(OWN)], "check", "--rung", "deny", *PROMETHEUS)
+    assert code == BAD_INPUT
+    assert "the kubelet probes /healthz, which rung 'deny' would deny" in err
+    code, _, err = run(config(service(), rung="audit"), [], "check", "--rung", "deny", *PROMETHEUS)
+    assert code == BAD_INPUT
+    assert "nobody could call 8080 of 'foo'" in err
+
+
+def test_a_service_keeps_its_own_rung_when_its_namespace_is_asked_about(run: Any) -> None:
+    """It would not change by that, so nobody would be denied there."""
+    own = {**service(allow=[BAR]), "rung": "audit"}
+    made = config(own, rung="audit")
+    assert run(made, [call(OTHER)], "check", "--rung", "deny", *PROMETHEUS)[0] == DONE
+    made = config({**own, "rung": "deny"}, rung="audit")
+    assert run(made, [call(OTHER)], "check", *PROMETHEUS)[0] == REFUSED
+
+
+def test_the_clusters_rung_concerns_every_meshed_namespace(run: Any) -> None:
+    """Who forgets the namespaces without a policy denies there first."""
+    made = config(service(allow=[BAR]), rung="audit")
+    assert command.namespaces(Target("t", project(), made, None, {}), None) == ["shop"]
+    update = {"default_inbound_policy": "all-authenticated"}
+    stricter = made.model_copy(update={"linkerd": made.linkerd.model_copy(update=update)})
+    found = command.namespaces(Target("t", project(), stricter, None, {}), None)
+    assert found == ["shop", "web"]
+    calls = [call(""), call("", namespace="web")]
+    code, out, _ = run(stricter, calls, "check", *PROMETHEUS)
+    assert code == REFUSED
+    assert "denied: a client without mTLS -> web deployment/foo:8080" in out
+    assert out.endswith("clients at ports: 1 allowed, 0 unknown, 1 denied\n")
+
+
+def test_a_namespace_that_serves_nothing_may_be_silent(run: Any) -> None:
+    """Nobody calls a worker, and nobody ever will."""
+    bare = dataclasses.replace(FOO, ports={}, probes={})
+    quiet = dataclasses.replace(SHOP, workloads=(bare,), services=())
+    made = config(rung="deny")
+    code, out, _ = run(made, [], "check", *PROMETHEUS, running=quiet)
+    assert (code, "no call was seen" in out) == (DONE, False)
+    assert run(made, [], "check", *PROMETHEUS)[0] == REFUSED
 
 
 def test_check_refuses_where_no_call_was_seen(run: Any) -> None:
@@ -109,6 +163,20 @@ def test_suggest_prints_a_section_and_changes_nothing(run: Any) -> None:
     assert shop["services"][0]["ports"][0]["allow"] == [{"serviceAccounts": ["bar", "web/cart"]}]
     code, out, _ = run(made, [], "suggest", *PROMETHEUS)
     assert "no call was seen" in out
+
+
+def test_suggest_as_a_document_has_the_section_and_the_notes(run: Any) -> None:
+    """The same as the text, for a pipeline that opens the pull request."""
+    made = config(service(allow=[BAR]), rung="audit")
+    code, out, _ = run(made, [call(OTHER), call("")], "suggest", "--json", *PROMETHEUS)
+    document = json.loads(out)
+    assert code == DONE
+    text = run(made, [call(OTHER), call("")], "suggest", *PROMETHEUS)[1]
+    assert document["policy"] == yaml.safe_load(text)["linkerd-platform:policy"]
+    (note,) = document["notes"]["shop"]
+    assert "it has no mesh identity" in note
+    code, out, _ = run(made, [call(OWN)], "suggest", "--json", *PROMETHEUS)
+    assert (code, json.loads(out)) == (DONE, {"policy": None, "notes": {"shop": []}})
 
 
 @pytest.mark.parametrize(

@@ -109,6 +109,24 @@ def test_a_call_that_only_a_route_allows_is_unknown() -> None:
     assert outcome(made, call(OWN, route="foo-8080-a")) == "unknown"
 
 
+def test_a_route_called_like_the_rest_is_not_the_rest() -> None:
+    """`a-rest` has clients of its own; who the port lets in may be turned away there."""
+    route = {"name": "a-rest", "path": "/a", "allow": [{"serviceAccounts": ["web/cart"]}]}
+    made = deny(service(allow=[BAR], probes=[], routes=[route]))
+    assert outcome(made, call(OWN, route="foo-8080-rest")) == "allowed"
+    assert outcome(made, call(OWN, route="foo-8080-a-rest")) == "unknown"
+
+
+def test_without_a_policy_the_clusters_rung_closes_the_proxies_metrics() -> None:
+    """The allowances come with the namespace's section; Linkerd's own are for probes alone."""
+    made = deny(service(allow=[BAR]))
+    linkerd = made.linkerd.model_copy(update={"default_inbound_policy": "deny"})
+    bare = made.model_copy(update={"linkerd": linkerd, "policy": type(made.policy)()})
+    prometheus = identity("linkerd-viz", "prometheus")
+    assert outcome(bare, call(prometheus, port=4191)) == "denied"
+    assert outcome(bare, call("", port=4191, authorization="default/probe")) == "allowed"
+
+
 def test_probes_that_linkerd_allows_are_no_clients() -> None:
     """Their paths are compared with the policy elsewhere."""
     assert outcome(deny(service(allow=[BAR])), call("", authorization="default/probe")) == "allowed"

@@ -78,6 +78,15 @@ def test_a_probe_by_grpc_has_no_allowance_of_its_own() -> None:
     assert faults(service(allow=[BAR], probes=[GRPC_HEALTH]), running=running) == []
 
 
+def test_a_port_that_two_policies_have_by_number_and_by_name_is_named() -> None:
+    """Linkerd takes one Server of a port, and nobody knows which."""
+    named = {**service(allow=[{"serviceAccounts": ["bar"]}]), "name": "bar"}
+    named["ports"][0]["port"] = "http"
+    (line,) = faults(service(allow=[BAR]), named)
+    assert "services[1].ports[0].port: is guarded twice: Deployment/foo has it as" in line
+    assert "port 8080 of 'foo'; keep one of the two" in line
+
+
 def test_workloads_without_an_account_of_their_own_are_listed() -> None:
     """A rule for an account lets in every workload that runs as it."""
     works = [

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 import yaml
 
+from bot.ladder import objections
 from bot.ladder.judge import judge
 from bot.ladder.model import Call, KubeService, Namespace, Workload
 from bot.ladder.suggest import Suggestion, suggest, text
 from stack.config import StackConfig
+from stack.config_policy import GRPC_HEALTH
 from stack.load import from_file
 from tests.unit.ladder_samples import FOO, SHOP, call, config, identity, service, stack
 from tests.unit.stack_files import write
@@ -54,6 +58,16 @@ def test_what_is_suggested_denies_none_of_the_calls() -> None:
     assert after.policy.kubelet_networks == made.policy.kubelet_networks
     assert [v.outcome for v in judge(after, SHOP, calls)] == ["allowed"] * 3
     assert [v.outcome for v in judge(after, SHOP, [call(identity("web", "x"))])] == ["denied"]
+
+
+def test_a_port_with_a_grpc_probe_gets_its_probes() -> None:
+    """Else the next rung would deny the kubelet, whose calls are in no metric of a client."""
+    probes = {8080: frozenset({GRPC_HEALTH, "/healthz"})}
+    running = dataclasses.replace(SHOP, workloads=(dataclasses.replace(FOO, probes=probes),))
+    found = suggested(config(rung="audit"), call(OWN), running=running)
+    (port,) = found.section["services"][0]["ports"]
+    assert port["probes"] == sorted([GRPC_HEALTH, "/healthz"])
+    assert objections.find(loaded(config(rung="audit"), found), running) == []
 
 
 def test_rules_that_are_there_stay_as_they_are() -> None:

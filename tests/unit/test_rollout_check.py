@@ -11,12 +11,14 @@ from bot.prometheus import Prometheus, PrometheusError
 from bot.rollout import check, step
 from bot.rollout.check import Verdict
 from bot.rollout.model import Namespace, Pod
+from bot.rollout.restart import ANNOTATION
 from bot.rollout.text import verdict_document, verdict_lines
 from tests.unit.fake_prometheus import fake_prometheus, vector
 from tests.unit.rollout_samples import NOW, config, namespace, pod, seen
 
 IN = {"state": "on", "namespaces": ["shop"]}
 NEXT = {"namespaces": ["pay"]}
+POLICY_OF_SHOP = {("policy", "namespaces"): {"pay": {"rung": "deny"}}}
 NOT_LOOKED = "success rate and latency were not looked at: set viz.prometheusUrl or --prometheus"
 GOOD: tuple[Namespace | Pod, ...] = (
     namespace("shop", "on"),
@@ -50,7 +52,10 @@ def test_a_wave_whose_soak_is_over_and_gates_hold_lets_the_next_follow() -> None
 @pytest.mark.parametrize(
     ("found", "part"),
     [
-        ((namespace("shop", "on", hours=47),), "watched for 48h since its last change: until 2026"),
+        (
+            (namespace("shop", "on", hours=47),),
+            "watched for 48h since its last change or restart: until 2026",
+        ),
         ((namespace("shop"),), "shop: the plan (on) is not applied"),
         ((namespace("shop", "opt-in"),), "shop: the plan (on) is not applied"),
         ((), "shop: the plan (on) is not applied"),
@@ -76,6 +81,39 @@ def test_the_soak_is_the_waves_own() -> None:
     fresh = (namespace("shop", "on", hours=2), *GOOD[1:])
     assert judged(*fresh, waves=({**IN, "soak": "1h"}, NEXT)).safe
     assert not judged(*fresh, waves=({**IN, "soak": "3h"}, NEXT)).safe
+
+
+def test_the_soak_begins_when_the_pods_were_restarted_into_the_mesh() -> None:
+    """An update that waited for its restarts until an hour ago has shown nothing yet."""
+
+    def restarted(text: str, *, meshed: bool = True) -> Verdict:
+        known = {ANNOTATION: text}
+        return judged(GOOD[0], pod("shop", "a", meshed=meshed, annotations=known), GOOD[2])
+
+    assert restarted("2026-12-08T11:00:00Z").safe
+    late = restarted("2026-12-09T13:00:00+01:00").against
+    assert late == (
+        "wave w0 is watched for 48h since its last change or restart: until 2026-12-11 12:00 UTC",
+    )
+    # Whatever somebody wrote there by hand.
+    assert restarted("yesterday").safe
+    assert restarted("2026-12-10").safe
+
+
+def test_a_step_whose_stack_file_would_be_refused_is_not_safe() -> None:
+    """In the bad hour in which a wave goes back, the refusal of `up` comes too late."""
+    allow = [{"serviceAccounts": ["shop/cart"]}]
+    port = {"port": 8080, "allow": allow}
+    service = {"name": "till", "selector": {"app": "till"}, "ports": [port]}
+    more = {("policy", "namespaces"): {"pay": {"rung": "deny", "services": [service]}}}
+    both = {"state": "on", "namespaces": ["pay"]}
+    verdict = judged(waves=(both, IN), more=more, direction="back")
+    (why,) = verdict.against
+    assert why.startswith("the stack file would be refused: linkerd-platform:policy.namespaces.pay")
+    assert "serviceAccounts[0]: pods of 'shop' have no mesh identity (its wave 'w1' is off)" in why
+    assert "policy.namespaces asks for an identity in pay: what has left" in verdict.remarks[-1]
+    # A namespace with a policy of its own goes back: nobody of it is denied by that.
+    assert judged(waves=(IN, both), more=more | POLICY_OF_SHOP, direction="back").safe
 
 
 def test_a_wave_before_its_day_is_refused() -> None:

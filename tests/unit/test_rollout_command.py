@@ -62,6 +62,32 @@ def test_status_prints_a_table_and_a_document(run: Run, capsys: pytest.CaptureFi
     assert [each["name"] for each in document(capsys)["namespaces"]] == ["shop", "pay"]
 
 
+def test_status_of_chosen_namespaces_alone(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of 500 an owner looks at two."""
+    assert run("status", "--namespace", "pay") == DONE
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == [
+        "NAMESPACE",
+        "pay",
+    ]
+    assert run("status", "--namespace", "shp") == BAD_INPUT
+    assert "--namespace shp: neither in the plan" in (said := capsys.readouterr().err)
+    assert "did you mean 'shop'?" in said
+
+
+def test_next_says_what_would_refuse_the_edit(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    """The key that must change with it, not an exit code after the merge."""
+    port = {"port": 8080, "allow": [{"namespaces": ["shop"]}]}
+    service = {"name": "till", "selector": {"app": "till"}, "ports": [port]}
+    more = {("policy", "namespaces"): {"shop": {"services": []}, "pay": {"services": [service]}}}
+    assert run("next", "--back", more=more) == DONE
+    lines = capsys.readouterr().out.splitlines()
+    (refused,) = [line for line in lines if line.startswith("# refused without another change: ")]
+    assert "policy.namespaces.pay.services[0].ports[0].allow[0].namespaces[0]" in refused
+    assert run("next", "--back", "--json", more=more) == DONE
+    assert len(document(capsys)["refused"]) == 1
+    assert run("check", "--back", more=more) == REFUSED
+
+
 def test_next_prints_the_edit(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     """It writes no file: the change goes through a pull request."""
     assert run("next") == DONE
@@ -131,6 +157,7 @@ def test_a_restart_that_fails_exits_1(
         (("restart", "--namespace", "linkerd", "--yes"), "bot trust restart-plan"),
         (("restart", "--namespace", "nowhere"), "the cluster has no such namespace"),
         (("next", "--wave", "w7"), "is not in the plan"),
+        (("status", "--namespace", "kube-system"), "or never meshed"),
     ],
 )
 def test_bad_input_is_refused_before_anything_is_done(
