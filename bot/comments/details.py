@@ -143,15 +143,16 @@ def _lines(change: Change, amount: Amount) -> tuple[list[str], str]:
     lines: list[str] = []
     note = f"{len(told):,} {'property' if len(told) == 1 else 'properties'}" if told else ""
     for field in told[: amount.fields]:
-        lines += field_lines(masked_field(change.kind, field), amount)
+        shown = masked_field(change.kind, field, change.before, change.after)
+        lines += field_lines(shown, amount)
         if len(lines) > _MOST_LINES:
             break
     if not change.fields and change.op in (Op.UPDATE, Op.REPLACE):
         note = "its properties are not known"
-    shown = sum(line.startswith("@@") for line in lines)
-    if told[shown:]:
-        names = ", ".join(one_line(field.path, 120) for field in told[shown : shown + 20])
-        more = f" and {len(told) - shown - 20:,} more" if len(told) > shown + 20 else ""
+    count = sum(line.startswith("@@") for line in lines)
+    if told[count:]:
+        names = ", ".join(one_line(field.path, 120) for field in told[count : count + 20])
+        more = f" and {len(told) - count - 20:,} more" if len(told) > count + 20 else ""
         if amount.fields:
             lines.append(f"  … also: {names}{more}")
         else:
