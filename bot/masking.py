@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bot.mock_values import SECRET, UNKNOWN
-from bot.secret_forms import BREAKS, CODED, FORMS, HINT, NAMED, SECRET_KEY
+from bot.secret_forms import BREAKS, CODED, FORMS, HINT, NAMED, SECRET_KEY, named
 
 # Resources whose payload is secret whatever it looks like: of Kubernetes, and entries in Vault.
 _SECRET_KINDS = frozenset({"Secret", "SecretPatch", "SecretList", "SecretV2"})
@@ -24,15 +24,16 @@ _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 def masked(text: str) -> str:
     """The text with every key, token and password in it replaced by `[secret]`."""
-    return text if not HINT.search(text) else _masked(text)
+    return _masked(text) if HINT.search(text) or named(text) else text
 
 
 @functools.lru_cache(maxsize=4096)
 def _masked(text: str, depth: int = 3) -> str:
     for form in FORMS:
         text = form.sub(SECRET, text)
-    for form in NAMED:
-        text = form.sub(lambda found: f"{found[1]}{SECRET}", text)
+    if named(text):
+        for form in NAMED:
+            text = form.sub(lambda found: f"{found[1]}{SECRET}", text)
     if depth:
         # The data of a Secret within a manifest is coded twice, and may be once more by hand.
         text = CODED.sub(lambda found: _coded(found[0], depth), text)
@@ -50,7 +51,7 @@ def _hides(bare: str, depth: int) -> bool:
         inner = base64.b64decode(bare[: len(bare) - len(bare) % 4]).decode("latin-1")
     except (binascii.Error, ValueError):
         return False
-    return bool(HINT.search(inner)) and _masked(inner, depth - 1) != inner
+    return bool(HINT.search(inner) or named(inner)) and _masked(inner, depth - 1) != inner
 
 
 def masked_value(kind: str, path: tuple[str, ...], value: Any) -> Any:

@@ -37,7 +37,7 @@ def sections(
     """A section per component, the one with the highest risk first.
 
     most: characters; None comes back, and soon, when that is not enough. counted: only how many
-    resources of a component change, for a set that is too large to list.
+    resources of a component change, for a set that is too large to list; what is over is summed up.
     """
     by_urn: dict[str, list[Finding]] = {}
     for finding in findings:
@@ -52,10 +52,17 @@ def sections(
 
     opened = len(changes.changes) <= _OPEN
     made = []
-    for name, members in sorted(components.items(), key=order):
+    ordered = sorted(components.items(), key=order)
+    for place, (name, members) in enumerate(ordered):
         title = f"<b><code>{in_html(name)}</code></b>: {operations(members)}"
         if counted:
+            most -= len(title)
+            if most < 0:
+                rest = [change for _, each in ordered[place:] for change in each]
+                title = f"{len(ordered) - place:,} more components: {operations(rest)}"
             made.append(Section("", False, (Block(title, ()),)))
+            if most < 0:
+                break
             continue
         members.sort(key=lambda c: (-worst.get(c.urn, -1), c.kind, c.place, c.urn))
         blocks = []

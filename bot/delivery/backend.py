@@ -75,7 +75,10 @@ def message(first_line: str, trailers: Mapping[str, str]) -> str:
 
 
 def history(found: Engine, target: Target) -> tuple[Entry, ...]:
-    """The last 100 operations, the newest first; none for a stack that is not there."""
+    """The last 100 operations, the newest first; none for a stack that is not there.
+
+    Raises BotError where the engine's answer cannot be read.
+    """
     arguments = ("stack", "history", "--stack", target.stack, "--json")
     try:
         text = engine.short(found, target, *arguments, "--page-size", str(_ENTRIES))
@@ -83,7 +86,13 @@ def history(found: Engine, target: Target) -> tuple[Entry, ...]:
         if _NO_STACK.search(str(error)):
             return ()
         raise
-    return tuple(_entry(each) for each in json.loads(text or "[]") or ())
+    try:
+        return tuple(_entry(each) for each in json.loads(text or "[]") or ())
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise BotError(
+            f"the history of stack {target.stack} cannot be read: `pulumi stack history --stack "
+            f"{target.stack} --json` prints something else than entries with their times"
+        ) from None
 
 
 def _entry(document: dict[str, Any]) -> Entry:

@@ -72,3 +72,12 @@ def test_tags_are_set_read_and_removed(tmp_path: Path) -> None:
     backend.set_tag(found, where, "a", "")
     backend.set_tag(found, where, "never", "")
     assert kept(where)["tags"] == {}
+
+
+@pytest.mark.parametrize("answer", ["{", "[1]", '[{"kind": "update"}]', '[{"startTime": "x"}]'])
+def test_history_that_cannot_be_read_is_one_line(tmp_path: Path, answer: str) -> None:
+    """A torn history must not end in a traceback, nor count as a stack without a past."""
+    torn = engine(tmp_path / "torn", "")
+    Path(torn.program).write_text(f"#!/bin/sh\necho '{answer}'\n")
+    with pytest.raises(BotError, match="the history of stack trust cannot be read"):
+        backend.history(torn, target(tmp_path))
