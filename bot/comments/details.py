@@ -19,6 +19,7 @@ _OPEN = 12
 _NAMED = 12  # resources that change in churn alone, and are named
 _ALIKE = 3  # from this many on, resources that change in the same way are shown once
 _MOST_LINES = 400  # of one resource
+_AROUND = 32  # characters, and more: what stands around a title, and is left free in each comment
 
 
 def rank(level: Level | None) -> int:
@@ -56,7 +57,7 @@ def sections(
     for place, (name, members) in enumerate(ordered):
         title = f"<b><code>{in_html(name)}</code></b>: {operations(members)}"
         if counted:
-            most -= len(title)
+            most -= len(title) + _AROUND
             if most < 0:
                 rest = [change for _, each in ordered[place:] for change in each]
                 title = f"{len(ordered) - place:,} more components: {operations(rest)}"
