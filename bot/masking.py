@@ -18,6 +18,8 @@ from bot.secret_forms import BREAKS, CODED, FORMS, HINT, NAMED, SECRET_KEY, name
 # Resources whose payload is secret whatever it looks like: of Kubernetes, and entries in Vault.
 _SECRET_KINDS = frozenset({"Secret", "SecretPatch", "SecretList", "SecretV2"})
 _PAYLOAD = frozenset({"data", "stringData", "items", "dataJson", "dataJsonWo"})
+# `skipChildToken: "false"` is none, whatever it is called.
+_SWITCHES = frozenset({"", "true", "false"})
 # kubectl keeps the whole object there, payload included.
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
@@ -72,7 +74,8 @@ def masked_value(kind: str, path: tuple[str, ...], value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [masked_value(kind, path, item) for item in value]
     if isinstance(value, str):
-        return SECRET if path and names_a_secret(path[-1]) else masked(value)
+        named_so = path and names_a_secret(path[-1]) and value not in _SWITCHES
+        return SECRET if named_so else masked(value)
     return value
 
 

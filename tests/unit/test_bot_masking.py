@@ -140,6 +140,7 @@ def test_no_place_of_a_comment_shows_one(name: str) -> None:
         ("Deployment", ("spec", "secretName"), "linkerd-identity-issuer", None),
         ("Deployment", ("spec", "automountServiceAccountToken"), False, None),
         ("ConfigMap", ("data", "token"), None, None),
+        ("vault", ("skipChildToken",), "false", None),
         ("ConfigMap", ("data", "DB_PASSWORD"), "hi", "[secret]"),
         ("ConfigMap", ("data", "rootPassword"), "hi", "[secret]"),
         ("ConfigMap", ("data", "x-api-key"), "hi", "[secret]"),
