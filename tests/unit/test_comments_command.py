@@ -306,7 +306,7 @@ def test_a_file_that_no_job_wrote_is_told_as_a_failure(hub: fake.Hub, source: st
     noun = "drift report" if source == "drift" else source
     assert f"### staging: {noun} FAILED, CRITICAL risk, 0 changes" in staging
     assert "ended before it had written what would change" in staging
-    assert "### production: LOW risk" in production
+    assert "### production: MEDIUM risk, 1 change" in production
 
 
 def test_only_the_file_of_a_stack_may_be_missing(
