@@ -11,6 +11,8 @@ from pydantic import BaseModel, ValidationError
 from bot.exit_codes import BadInputError
 
 _Document = TypeVar("_Document", bound=BaseModel)
+# A preview of 2,000 resources is a tenth of that. What a stranger's job has written is read too.
+MOST_BYTES = 64 << 20
 
 
 def read(file: Path, kind: type[_Document], made_by: str) -> _Document:
@@ -19,7 +21,11 @@ def read(file: Path, kind: type[_Document], made_by: str) -> _Document:
     made_by: the command that writes such. Raises BadInputError that names it, the file and the key.
     """
     try:
-        return kind.model_validate_json(file.read_bytes())
+        with file.open("rb") as content:
+            raw = content.read(MOST_BYTES + 1)
+        if len(raw) > MOST_BYTES:
+            raise BadInputError(f"{file}: over {MOST_BYTES >> 20} MiB: not what `{made_by}` writes")
+        return kind.model_validate_json(raw)
     except OSError as error:
         raise BadInputError(f"{file}: {error.strerror or error}; `{made_by}` writes it") from None
     except ValidationError as error:

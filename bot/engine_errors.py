@@ -79,6 +79,11 @@ REASONS = (
         "check PULUMI_BACKEND_URL and its credentials (`pulumi whoami -v`), then run again",
     ),
     _reason(
+        r"failed to load checkpoint: .*(EOF|unexpected end|invalid character)",
+        "a crash has torn the state",
+        "run `python -m bot up --stack {stack}`: it takes the state before, where that is whole",
+    ),
+    _reason(
         r"chart archives missing",
         "charts that charts.yaml lists are not here",
         "run `make charts`, then run again",

@@ -8,6 +8,7 @@ from typing import Any
 from bot.engine import Result
 from bot.engine_errors import Lock, duration, explain, first_line, follows
 from bot.engine_events import Ledger, Step
+from bot.masking import masked
 
 COLUMNS = ("created", "imported", "updated", "replaced", "deleted", "unknown", "unchanged")
 # In a preview nothing has happened yet.
@@ -74,7 +75,14 @@ def locked(stack: str, locks: Sequence[Lock]) -> list[str]:
 
 
 def failure(result: Result) -> list[str]:
-    """What was applied, what failed and why, what was not reached, and the next step."""
+    """What was applied, what failed and why, what was not reached, and the next step.
+
+    The reasons are the engine's and the servers': secrets in them are masked.
+    """
+    return [masked(line) for line in _failure(result)]
+
+
+def _failure(result: Result) -> list[str]:
     ledger, stack = result.ledger, result.target.stack
     lines: list[str] = []
     if result.locks:
@@ -172,7 +180,7 @@ def document(result: Result) -> dict[str, Any]:
             }
             for step in ledger.changes
         ],
-        "errors": [{"urn": urn, "text": text} for urn, text in ledger.errors]
-        + [{"urn": "", "text": text} for text in result.outside],
-        "warnings": list(ledger.warnings),
+        "errors": [{"urn": urn, "text": masked(text)} for urn, text in ledger.errors]
+        + [{"urn": "", "text": masked(text)} for text in result.outside],
+        "warnings": [masked(text) for text in ledger.warnings],
     }

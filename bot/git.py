@@ -77,8 +77,16 @@ def contains(commit: str, older: str, project_dir: Path) -> bool:
 
 
 def dirty(project_dir: Path) -> bool:
-    """True when files of the project differ from the commit or are in none; ignored ones do not."""
-    return bool(run(project_dir, "status", "--porcelain", "--untracked-files=all", "-z", "--", "."))
+    """True when files of the project differ from the commit or are in none; ignored ones do not.
+
+    So do files that git was told not to look at (`git update-index --assume-unchanged` and
+    `--skip-worktree`): whatever they hold, `git status` calls them unchanged.
+    """
+    if run(project_dir, "status", "--porcelain", "--untracked-files=all", "-z", "--", "."):
+        return True
+    # `S`: not to be in the tree; a letter in lower case: assumed unchanged (git-ls-files(1), -v).
+    listed = run(project_dir, "ls-files", "-v", "-z", "--", ".").split(b"\0")
+    return any(entry[:1].islower() or entry[:1] == b"S" for entry in listed)
 
 
 def export(commit: str, project_dir: Path, folder: Path, leave_out: Sequence[str] = ()) -> Path:

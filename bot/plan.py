@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bot import stacks
 from bot.cli import Subparsers
-from bot.exit_codes import DONE, FAILED, BadInputError, RefusedError
+from bot.exit_codes import DONE, FAILED, BadInputError, BotError, RefusedError
 
 
 def add(subparsers: Subparsers) -> None:
@@ -79,9 +79,15 @@ def _compare(arguments: argparse.Namespace) -> int:
     names = None if arguments.all else arguments.stack
     if arguments.out is not None:
         plan_base_files.clear(arguments.out)
-    found = plan_base.compare(
-        arguments.base, names, out=arguments.out, fetch_charts=arguments.fetch_charts
-    )
+    try:
+        found = plan_base.compare(
+            arguments.base, names, out=arguments.out, fetch_charts=arguments.fetch_charts
+        )
+    except BotError as error:
+        if arguments.out is not None:
+            # Else the comment of an earlier commit would stay, and look like this one's.
+            plan_base_files.fail(names or stacks.names(), arguments.out, str(error))
+        raise
     if arguments.out is not None:
         # Before any fault is told: whoever reads the comment is told of it there.
         plan_base_files.write(found.sets, arguments.out)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from bot import documents
+from bot import documents, stacks
 from bot.changes.model import ChangeSet
 from bot.exit_codes import BadInputError
+from bot.masking import masked
 
 SUFFIX = ".changes.json"
 
@@ -36,3 +37,18 @@ def write(sets: Sequence[ChangeSet], folder: Path) -> None:
             documents.write(file, changes.model_dump_json(indent=2))
     except OSError as error:
         raise BadInputError(f"--out {folder}: {error.strerror}") from None
+
+
+def fail(names: Sequence[str], folder: Path, reason: str) -> None:
+    """Write a set for each stack that says why nothing could be compared; raises BadInputError.
+
+    A name that no stack can have is what the reason is about, and is passed over.
+    """
+    errors = tuple(masked(line) for line in reason.splitlines() if line.strip())
+    known = stacks.names()
+    sets = [
+        ChangeSet(stack=name, source="plan", errors=errors, doubts=("nothing was compared",))
+        for name in dict.fromkeys(names)
+        if name in known
+    ]
+    write(sets, folder)

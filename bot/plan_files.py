@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.exit_codes import BadInputError
+from bot.plan_base_files import SUFFIX
 from bot.plan_html import page
 from bot.plan_model import Object, Plan, document
 from bot.plan_svg import svg
@@ -24,7 +25,7 @@ def write(plans: Sequence[Plan], folder: Path) -> None:
     Raises BadInputError for a folder with something in it that is no plan.
     """
     try:
-        if folder.exists() and any(folder.iterdir()) and not (folder / DOCUMENT).is_file():
+        if _holds_other(folder) and not (folder / DOCUMENT).is_file():
             raise BadInputError(
                 f"--out {folder}: not empty, and no plan is in it; name another folder"
             )
@@ -37,6 +38,11 @@ def write(plans: Sequence[Plan], folder: Path) -> None:
         (folder / "index.html").write_text(page(plans), encoding="utf-8")
     except OSError as error:
         raise BadInputError(f"--out {folder}: {error.strerror}") from None
+
+
+def _holds_other(folder: Path) -> bool:
+    """True where there is anything but what a plan against a base has left that failed."""
+    return folder.exists() and any(not each.name.endswith(SUFFIX) for each in folder.iterdir())
 
 
 def as_json(plans: Sequence[Plan]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -32,6 +33,9 @@ ANNOTATION = "linkerd.io/trust-root-sha256"
 _PROXY = "linkerd-proxy"
 _ADMIN_PORT = 9990
 _NO_ANSWER_SECONDS = 10.0
+# What kinds and objects can be called, with the colons of some.
+_KIND = re.compile(r"[A-Za-z][A-Za-z0-9]{0,250}")
+_OWNER = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:_-]{0,252}")
 
 
 def read(target: Target) -> Seen:
@@ -139,9 +143,15 @@ def pod(manifest: Manifest, owners: Mapping[tuple[str, str, str], Manifest]) -> 
 
 
 def _owner(metadata: Manifest) -> tuple[str, str] | None:
+    """Kind and name of the pod's controller; none where no object can be called so.
+
+    The API server takes any text for both from whoever may make a pod, line breaks included; they
+    go into paths, and into a script that is piped to a shell. Such a pod counts as a bare one.
+    """
     for each in metadata.get("ownerReferences", ()):
         if each.get("controller"):
-            return each["kind"], each["name"]
+            kind, name = str(each["kind"]), str(each["name"])
+            return (kind, name) if _KIND.fullmatch(kind) and _OWNER.fullmatch(name) else None
     return None
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from cryptography import x509
 
+from bot.comments.markdown import one_line
 from bot.trust_chain import anchor_of, fingerprint, names_of
 from bot.trust_check import identity_faults, old_bundle
 from bot.trust_decide import stage_of
@@ -226,5 +227,6 @@ def plan_lines(planned: list[Phase]) -> list[str]:
     lines = []
     for number, phase in enumerate(planned, 1):
         lines.append(f"# {number}. {phase.title}: {phase.why}")
-        lines += phase.commands or [f"#    {workload}" for workload in phase.workloads]
+        # On one line, whatever a cluster says that it is called: this goes into a shell.
+        lines += phase.commands or [f"#    {one_line(str(each))}" for each in phase.workloads]
     return lines

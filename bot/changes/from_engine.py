@@ -77,7 +77,7 @@ def _change(ledger: Ledger, step: Step) -> Change:
         op=op,
         protected=step.protected,
         retained=bool(old.get("retainOnDelete") or new.get("retainOnDelete")),
-        fields=tuple(masked_field(kind, field) for field in fields),
+        fields=tuple(masked_field(kind, field, before, after) for field in fields),
         before=None if before is None else masked_object(kind, before),
         after=None if after is None else masked_object(kind, after),
     )

@@ -91,9 +91,10 @@ def _kind(planned: Planned) -> str:
 
 def _fields(old: Planned, new: Planned) -> Iterator[Field]:
     # Compared first and masked then: two secrets look the same when they are masked.
-    for field in paths.differences(*aligned(old.inputs, new.inputs)):
+    sides = aligned(old.inputs, new.inputs)
+    for field in paths.differences(*sides):
         again = replaces(new.type, paths.parts(field.path))
-        yield masked_field(_kind(new), field.model_copy(update={"replaces": again}))
+        yield masked_field(_kind(new), field.model_copy(update={"replaces": again}), *sides)
 
 
 def _hidden(sides: Sides, old: Planned, new: Planned) -> Iterator[Field]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from bot.changes import paths
 from bot.changes.model import Field
-from bot.masking import masked_value
+from bot.masking import masked_value, names_a_secret
 from bot.plan_render import masked as without_keys
 
 
@@ -17,12 +17,21 @@ def masked_object(kind: str, content: Mapping[str, Any]) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def masked_field(kind: str, field: Field) -> Field:
-    """A field of a resource of this kind; a side that is not there stays so."""
-    keys = tuple(str(part) for part in paths.parts(field.path))
+def masked_field(kind: str, field: Field, *contents: Mapping[str, Any] | None) -> Field:
+    """A field of a resource of this kind; a side that is not there stays so.
+
+    contents: inputs of the resource, in which the name stands beside a `value`.
+    """
+    parts = paths.parts(field.path)
+    keys = tuple(str(part) for part in parts)
+    named = keys[-1:] == ("value",) and any(
+        names_a_secret(paths.value_at(content or {}, (*parts[:-1], "name"))) for content in contents
+    )
     return field.model_copy(
         update={
-            side: value if value == paths.ABSENT else masked_value(kind, keys, value)
+            side: value
+            if value == paths.ABSENT
+            else masked_value(kind, (*keys, "password") if named else keys, value)
             for side, value in (("before", field.before), ("after", field.after))
         }
     )

@@ -14,7 +14,7 @@ from typing import Any
 from bot.changes.model import Absent, Field
 
 ABSENT = Absent.ABSENT.value
-_PART = re.compile(r'\["((?:[^"\\]|\\.)*)"\]|\[(\d+)\]|\[([^\]]*)\]|([^.\[]+)')
+_PART = re.compile(r'\["((?:[^"\\]|\\.)*)"\]|\[(\d+)\]|\[([^\[\]]*)\]|([^.\[]+)')
 _PLAIN = re.compile(r"[\w$/-]+")
 Part = str | int
 Path = tuple[Part, ...]

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 from bot import documents, stacks
 from bot.changes.model import ChangeSet
@@ -18,6 +19,7 @@ from bot.comments.github import GitHub, number_of
 from bot.comments.github_api import Api, checked_address
 from bot.comments.marker import Run
 from bot.exit_codes import DONE, BadInputError, BotError, MissingToolError
+from bot.plan_base_files import SUFFIX
 
 _OUT = Path(".local/comments")
 
@@ -32,6 +34,11 @@ def add(subparsers: Subparsers) -> None:
     )
     parser.add_argument(
         "--changes", action="append", required=True, type=Path, metavar="FILE", help="repeatable"
+    )
+    parser.add_argument(
+        "--missing",
+        choices=("preview", "plan", "drift"),
+        help="tell of a file STACK.changes.json that is not there as of one of these that failed",
     )
     parser.add_argument(
         "--forge", choices=("github", "files"), default="files", help="default: files"
@@ -53,7 +60,7 @@ def add(subparsers: Subparsers) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Run the command; nothing is written before every file has been read and rendered."""
     now, environ = datetime.now(UTC), os.environ
-    sets = [read(file) for file in arguments.changes]
+    sets = [_read(file, arguments.missing) for file in arguments.changes]
     _check_stacks(arguments.changes, sets)
     summary = _summary_file(environ) if arguments.summary else None
     target = server = None
@@ -89,6 +96,22 @@ def _server(environ: Mapping[str, str]) -> tuple[Api | None, str]:
 def read(file: Path) -> ChangeSet:
     """A change set from its file; raises BadInputError that names the file and the key."""
     return documents.read(file, ChangeSet, "python -m bot preview --out")
+
+
+def _read(file: Path, missing: Literal["preview", "plan", "drift"] | None) -> ChangeSet:
+    """The set of a file; where it may be missing and is, one that says so.
+
+    A job that ended before it could write anything must not leave the comment of an earlier commit
+    as if it were its own.
+    """
+    if missing is None or not file.name.endswith(SUFFIX) or file.exists():
+        return read(file)
+    return ChangeSet(
+        stack=stacks.checked(file.name.removesuffix(SUFFIX), str(file)),
+        source=missing,
+        errors=(f"the {missing} ended before it had written what would change: see its log",),
+        doubts=("nothing is known of this stack",),
+    )
 
 
 def _check_stacks(names: list[Path], sets: list[ChangeSet]) -> None:

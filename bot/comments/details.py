@@ -19,6 +19,7 @@ _OPEN = 12
 _NAMED = 12  # resources that change in churn alone, and are named
 _ALIKE = 3  # from this many on, resources that change in the same way are shown once
 _MOST_LINES = 400  # of one resource
+_AROUND = 32  # characters, and more: what stands around a title, and is left free in each comment
 
 
 def rank(level: Level | None) -> int:
@@ -37,7 +38,7 @@ def sections(
     """A section per component, the one with the highest risk first.
 
     most: characters; None comes back, and soon, when that is not enough. counted: only how many
-    resources of a component change, for a set that is too large to list.
+    resources of a component change, for a set that is too large to list; what is over is summed up.
     """
     by_urn: dict[str, list[Finding]] = {}
     for finding in findings:
@@ -52,10 +53,17 @@ def sections(
 
     opened = len(changes.changes) <= _OPEN
     made = []
-    for name, members in sorted(components.items(), key=order):
+    ordered = sorted(components.items(), key=order)
+    for place, (name, members) in enumerate(ordered):
         title = f"<b><code>{in_html(name)}</code></b>: {operations(members)}"
         if counted:
+            most -= len(title) + _AROUND
+            if most < 0:
+                rest = [change for _, each in ordered[place:] for change in each]
+                title = f"{len(ordered) - place:,} more components: {operations(rest)}"
             made.append(Section("", False, (Block(title, ()),)))
+            if most < 0:
+                break
             continue
         members.sort(key=lambda c: (-worst.get(c.urn, -1), c.kind, c.place, c.urn))
         blocks = []
@@ -143,15 +151,16 @@ def _lines(change: Change, amount: Amount) -> tuple[list[str], str]:
     lines: list[str] = []
     note = f"{len(told):,} {'property' if len(told) == 1 else 'properties'}" if told else ""
     for field in told[: amount.fields]:
-        lines += field_lines(masked_field(change.kind, field), amount)
+        shown = masked_field(change.kind, field, change.before, change.after)
+        lines += field_lines(shown, amount)
         if len(lines) > _MOST_LINES:
             break
     if not change.fields and change.op in (Op.UPDATE, Op.REPLACE):
         note = "its properties are not known"
-    shown = sum(line.startswith("@@") for line in lines)
-    if told[shown:]:
-        names = ", ".join(one_line(field.path, 120) for field in told[shown : shown + 20])
-        more = f" and {len(told) - shown - 20:,} more" if len(told) > shown + 20 else ""
+    count = sum(line.startswith("@@") for line in lines)
+    if told[count:]:
+        names = ", ".join(one_line(field.path, 120) for field in told[count : count + 20])
+        more = f" and {len(told) - count - 20:,} more" if len(told) > count + 20 else ""
         if amount.fields:
             lines.append(f"  … also: {names}{more}")
         else:

@@ -70,14 +70,22 @@ def publish(forge: Forge, stack: str, parts: Sequence[str], run: Run) -> Outcome
         try:
             found = _ours(forge, stack)
             if reason := newer(found, forge.heads(), run):
-                return Outcome(skipped=reason)
+                return done if done.created else Outcome(skipped=reason)
             _write(forge, found, parts, done)
+            if len(found) < len(parts):
+                _refuse_doubled(forge, stack, len(parts))
         except MovedError:
             if attempt == _ROUNDS - 1:
                 raise
         else:
             break
     return done
+
+
+def _refuse_doubled(forge: Forge, stack: str, parts: int) -> None:
+    """Raise MovedError where two runs at the same moment found none, and both have written."""
+    if len(_ours(forge, stack)) > parts:
+        raise MovedError("another run has written comments at the same moment")
 
 
 def _ours(forge: Forge, stack: str) -> list[Comment]:

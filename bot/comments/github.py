@@ -107,18 +107,29 @@ def number_of(api: Api, repository: str, source: Source) -> int | None:
         raise api.refused("find the pull request", reply)
     numbers = []
     for pull in reply.body if isinstance(reply.body, list) else ():
-        head = pull.get("head") or {}
-        origin = (head.get("repo") or {}).get("full_name", "")
+        head = _section(pull, "head")
+        origin = str(_section(head, "repo").get("full_name") or "")
         # An owner can have several forks, with a branch of that name in each.
         if origin.lower() == source.repository.lower() and head.get("ref") == source.branch:
-            numbers.append(int(pull["number"]))
+            numbers.append(_number(pull, "number"))
     return max(numbers, default=None)
 
 
 def _login(comment: Any) -> str:
-    user = comment.get("user") if isinstance(comment, dict) else None
-    return str((user or {}).get("login", "")).lower() if isinstance(user, dict) else ""
+    return str(_section(comment, "user").get("login") or "").lower()
 
 
 def _comment(comment: dict[str, Any]) -> Comment:
-    return Comment(int(comment["id"]), str(comment.get("body") or ""))
+    return Comment(_number(comment, "id"), str(comment.get("body") or ""))
+
+
+def _section(value: Any, name: str) -> dict[str, Any]:
+    found = value.get(name) if isinstance(value, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _number(value: dict[str, Any], name: str) -> int:
+    found = value.get(name)
+    if not isinstance(found, int):
+        raise BotError(f"GitHub: the answer has no {name} where one should be")
+    return found

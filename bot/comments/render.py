@@ -17,7 +17,8 @@ from bot.comments.values import BRIEF, FULL, LISTED, Amount
 
 # More comments than this are read by nobody: what is shown of each resource is shortened first.
 MOST_PARTS = 8
-# Beyond this, resources are counted: a comment each second is what GitHub bears.
+# Beyond this, resources are counted: a comment each second is what GitHub bears. There are never
+# more, because what a stranger's program says must not fill a page.
 _LISTED_PARTS = 30
 _Details = Callable[..., list[Section] | None]
 _counted = functools.partial(details.sections, counted=True)
@@ -31,7 +32,7 @@ _AMOUNTS: tuple[tuple[Amount, _Details, int, str], ...] = (
         "created and deleted objects are named only, long values cut",
     ),
     (LISTED, details.sections, _LISTED_PARTS, "properties are named, without their values"),
-    (LISTED, _counted, 1000, "there are too many resources to list, so they are counted"),
+    (LISTED, _counted, _LISTED_PARTS, "there are too many resources to list, so they are counted"),
 )
 _FRAME = 1_000  # bytes around the body of a comment: marker, heading, one line
 _CHUNK = 1_000  # characters of a line in a block of text
@@ -59,6 +60,9 @@ def render(
         bodies[0] = f"{told}\n{bodies[0]}"
         if len(bodies) <= most:
             break
+    if (left := len(bodies) - _LISTED_PARTS) > 0:
+        bodies = bodies[:_LISTED_PARTS]
+        bodies[-1] += f"\n{left:,} more parts are left out: the file of the change set has all.\n"
     return tuple(
         _part(changes, findings, run, number, len(bodies), body)
         for number, body in enumerate(bodies, start=1)

@@ -12,6 +12,7 @@ from typing import Any
 from bot.changes.model import UNKNOWN_VALUE, Absent, Field
 from bot.comments import json_text
 from bot.comments.markdown import cut, visible
+from bot.masking import masked
 from bot.mock_values import SECRET
 
 # Above this, finding the smallest difference of two texts takes longer than it is worth.
@@ -48,7 +49,7 @@ LISTED = Amount(value=0, text=0, new=0, fields=0)
 
 def field_lines(field: Field, amount: Amount) -> list[str]:
     """One property: a line that names it, then what goes and what comes."""
-    title = cut(visible(field.path).replace("\n", "\\n").replace("\t", "\\t"), 300)
+    title = cut(visible(masked(field.path)).replace("\n", "\\n").replace("\t", "\\t"), 300)
     lines = [f"@@ {title} @@{'  makes the resource new' if field.replaces else ''}"]
     if told := _json(field.before, field.after, amount):
         return [*lines, *told]
@@ -80,7 +81,8 @@ def tree(value: Any, indent: str = "") -> Iterator[str]:
     """A value as lines in the manner of YAML."""
     if isinstance(value, Mapping) and value:
         for key, item in value.items():
-            yield from _branch(f"{indent}{visible(json_free(str(key)))}:", item, f"{indent}  ")
+            shown = visible(json_free(masked(str(key))))
+            yield from _branch(f"{indent}{shown}:", item, f"{indent}  ")
     elif isinstance(value, list | tuple) and value:
         for item in value:
             yield from _branch(f"{indent}-", item, f"{indent}  ")

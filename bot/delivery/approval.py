@@ -18,6 +18,10 @@ from bot.engine_errors import duration
 from bot.exit_codes import RefusedError
 
 LONGEST_NAME = 100
+# A week: the state it is bound to will hardly stand still for longer.
+LONGEST = timedelta(hours=168)
+# Clocks of two machines differ.
+_AHEAD = timedelta(minutes=10)
 _CUT = 8
 
 
@@ -46,6 +50,11 @@ class Approval(BaseModel):
     def _whole(self) -> Approval:
         if digests.of_changes(self.changes) != self.bindings.changes:
             raise ValueError("changes: are not those of bindings.changes")
+        if not timedelta() < self.expires_at - self.approved_at <= LONGEST:
+            raise ValueError("expires_at: is not within a week after approved_at")
+        # They go to terminals, logs and the history.
+        if not all(text.isprintable() for text in (self.stack, self.by, self.reason)):
+            raise ValueError("stack, by, reason: are no text on one line")
         return self
 
 
@@ -86,10 +95,16 @@ def read_changes(file: Path) -> ChangeSet:
 
 
 def refuse_unusable(approval: Approval, stack: str, now: datetime | None = None) -> None:
-    """Raise RefusedError where the approval is of another stack, or has ended."""
+    """Raise RefusedError where the approval is of another stack, is not yet, or has ended."""
     if approval.stack != stack:
         raise RefusedError(f"the approval is for stack {approval.stack}, not for {stack}")
-    late = ((now or datetime.now(UTC)) - approval.expires_at).total_seconds()
+    now = now or datetime.now(UTC)
+    if approval.approved_at > now + _AHEAD:
+        raise RefusedError(
+            f"the approval by {approval.by} is of {approval.approved_at:%Y-%m-%d %H:%M} UTC, which "
+            "is not yet: set the clock of this machine, or preview and approve again"
+        )
+    late = (now - approval.expires_at).total_seconds()
     if late >= 0:
         raise RefusedError(
             f"the approval by {approval.by} ended {duration(late)} ago: preview and approve again"

@@ -17,8 +17,7 @@ from bot.delivery.approval import Approval
 from bot.exit_codes import DONE, BadInputError, RefusedError
 
 VALID_HOURS = 24.0
-# A week: the state it is bound to will hardly stand still for longer.
-_LONGEST_HOURS = 168.0
+_LONGEST_HOURS = approval.LONGEST.total_seconds() / 3600
 
 
 def add(subparsers: Subparsers) -> None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from bot import engine
+from bot import engine, engine_checkpoint
 from bot.engine import Engine
 from bot.engine_target import Target
 from bot.exit_codes import BotError
@@ -24,6 +24,7 @@ from bot.exit_codes import BotError
 _ENTRIES = 100
 _TRAILER = re.compile(r"^([A-Z][A-Za-z-]*): (.+)$", re.MULTILINE)
 _NO_STACK = re.compile(r"no stack named")
+_TORN = re.compile(r"reading history file \S+: .*(EOF|unexpected end|invalid character)")
 _NO_TAG = re.compile(r"stack tag .* not found|no stack named")
 
 OPERATION, COMMIT, TREE = "Operation", "Commit", "Tree"
@@ -75,15 +76,36 @@ def message(first_line: str, trailers: Mapping[str, str]) -> str:
 
 
 def history(found: Engine, target: Target) -> tuple[Entry, ...]:
-    """The last 100 operations, the newest first; none for a stack that is not there."""
-    arguments = ("stack", "history", "--stack", target.stack, "--json")
+    """The last 100 operations, the newest first; none for a stack that is not there.
+
+    Raises BotError where the engine's answer cannot be read.
+    """
     try:
-        text = engine.short(found, target, *arguments, "--page-size", str(_ENTRIES))
+        text = _history(found, target)
     except BotError as error:
         if _NO_STACK.search(str(error)):
             return ()
-        raise
-    return tuple(_entry(each) for each in json.loads(text or "[]") or ())
+        torn = _TORN.search(str(error))
+        if torn is None:
+            raise
+        if not engine_checkpoint.drop_torn_attributes(target):
+            raise BotError(
+                f"{error}\nnext: a crash has torn that file; move it away, and run again: the "
+                "history then lacks that one operation, and nothing else does"
+            ) from None
+        text = _history(found, target)
+    try:
+        return tuple(_entry(each) for each in json.loads(text or "[]") or ())
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise BotError(
+            f"the history of stack {target.stack} cannot be read: `pulumi stack history --stack "
+            f"{target.stack} --json` prints something else than entries with their times"
+        ) from None
+
+
+def _history(found: Engine, target: Target) -> str:
+    arguments = ("stack", "history", "--stack", target.stack, "--json")
+    return engine.short(found, target, *arguments, "--page-size", str(_ENTRIES))
 
 
 def _entry(document: dict[str, Any]) -> Entry:

@@ -15,9 +15,11 @@ from pathlib import Path
 from bot import engine_checkpoint, engine_runs
 from bot.engine_errors import Lock, duration
 from bot.engine_target import Target
+from bot.exit_codes import BotError
 from stack.faults import PROJECT
 
 POLL_SECONDS = 2.0
+TORN_SECONDS = 1.0
 Show = Callable[[str], None]
 
 
@@ -49,7 +51,7 @@ def held(target: Target) -> list[Held]:
     folder = _folder(target)
     found = []
     for file in sorted(folder.glob("*.json")) if folder else ():
-        # It may be released, or still be written, while it is read.
+        # It may be released, or still be written, while it is read; `unreadable` has what stays so.
         with suppress(OSError, ValueError, KeyError, TypeError):
             body = json.loads(file.read_text(encoding="utf-8"))
             since = datetime.fromisoformat(_in_microseconds(str(body["timestamp"])))
@@ -57,6 +59,32 @@ def held(target: Target) -> list[Held]:
                 Held(file, str(body["username"]), str(body["hostname"]), int(body["pid"]), since)
             )
     return sorted(found, key=lambda each: each.since)
+
+
+def unreadable(target: Target) -> list[Path]:
+    """Lock records that nobody can read, as a crash of the machine leaves them.
+
+    The engine counts them as locks and does not get further than to read them.
+    """
+    folder = _folder(target)
+    files = sorted(folder.glob("*.json")) if folder else []
+    known = {each.file for each in held(target)}
+    return [file for file in files if file not in known and file.exists()]
+
+
+def refuse_unreadable(target: Target) -> None:
+    """Raise BotError that names lock records which nobody can read, and what to do about them."""
+    torn = unreadable(target)
+    if not torn:
+        return
+    time.sleep(TORN_SECONDS)  # One that is being written is whole by then.
+    if torn := [file for file in unreadable(target) if file in torn]:
+        names = ", ".join(map(str, torn))
+        raise BotError(
+            f"stack {target.stack} is locked by a record that cannot be read: {names}\n"
+            "next: a crash has torn it, so nothing says whose it was; make sure that no run of the "
+            "engine works on the stack, delete the file, then run again"
+        )
 
 
 def _folder(target: Target) -> Path | None:
@@ -135,13 +163,17 @@ class Wait:
         return time.monotonic() >= self._deadline
 
     def until_free(self, target: Target) -> bool:
-        """Return True when no lock is seen, False when the time is over; dead ones are released."""
+        """Return True when no lock is seen, False when the time is over; dead ones are released.
+
+        Raises BotError for a lock whose record cannot be read.
+        """
         told: list[str] = []
         while True:
             for gone in take_over(target):
                 self._note(f"the lock of {gone} was taken over: its run is dead")
             locks = held(target)
             if not locks:
+                refuse_unreadable(target)
                 engine_runs.forget_dead(target.project_dir, target.stack)
                 return True
             names = [f"{each.user}@{each.host}, process {each.pid}" for each in locks]

@@ -109,7 +109,7 @@ class Runbook:
             env=environment(self.mesh, self.extra),
             capture_output=True,
             text=True,
-            timeout=300,
+            timeout=1200,
             check=False,
         )
         said = f"{done.stdout}\n{done.stderr}"

@@ -128,15 +128,15 @@ def test_anchor_rotates_in_vault_with_every_update_killed_once(trust_mesh: Trust
         early.restart()
         assert hasty.failures == {}
         _switch(mesh, name, _has_issuer(mesh))
-        mesh.wait("failure of who has not restarted", lambda: bool(hasty.failures), 10)
+        mesh.wait("failure of who has not restarted", lambda: bool(hasty.failures), 60)
         assert any(text.startswith("issuer ") for text in hasty.failures)
-        mesh.wait("a refused issuer", lambda: bool(hasty.skipped), 10)
+        mesh.wait("a refused issuer", lambda: bool(hasty.skipped), 60)
         assert early.failures == {}
         checker.settle()
         _retire(mesh, name, _one_source(mesh))
         assert early.failures == {}
         early.restart("web")
-        mesh.wait("failure of who retired too early", lambda: bool(early.failures), 10)
+        mesh.wait("failure of who retired too early", lambda: bool(early.failures), 60)
         assert any(text.startswith("leaf of issuer ") for text in early.failures)
         checker.restart()
         time.sleep(1)
@@ -165,7 +165,7 @@ def test_anchor_moves_from_vault_to_cluster_custody(trust_mesh: TrustMesh) -> No
             for _ in range(2):
                 mesh.renewed()
                 new = mesh.issuer().serial_number
-                mesh.wait("a look at it", lambda: checker.issuers[-1] == new, 10)  # noqa: B023
+                mesh.wait("a look at it", lambda: checker.issuers[-1] == new, 60)  # noqa: B023
         mesh.refresh(anchor_secret(name))
         time.sleep(1)
         seconds = time.monotonic() - started

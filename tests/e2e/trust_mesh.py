@@ -90,7 +90,7 @@ class TrustMesh:
         config[f"{_PREFIX}viz"] = {"enabled": False}
         file.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
 
-    def run(self, *arguments: str, seconds: float = 300) -> str:
+    def run(self, *arguments: str, seconds: float = 1200) -> str:
         """Run `python -m ...`, which must end well; its output."""
         done = self.copy.run(*arguments, seconds=seconds)
         self.keep(arguments, done.stdout + done.stderr)
@@ -107,7 +107,7 @@ class TrustMesh:
 
     def try_run(self, *arguments: str) -> tuple[int, str]:
         """Run `python -m ...`; its exit code and output."""
-        done = self.copy.run(*arguments, seconds=300)
+        done = self.copy.run(*arguments, seconds=1200)
         self.keep(arguments, done.stdout + done.stderr)
         return done.returncode, done.stdout + done.stderr
 
@@ -116,7 +116,7 @@ class TrustMesh:
         self.write()
         return self.run(*_UP)
 
-    def up_killed(self, at: Callable[[], bool], seconds: float = 180) -> None:
+    def up_killed(self, at: Callable[[], bool], seconds: float = 900) -> None:
         """Deploy, and kill the command with all it started as soon as `at` holds."""
         self.write()
         process = self.copy.start(*_UP)
@@ -217,7 +217,7 @@ class TrustMesh:
         issuer = self.issuer()
         return next((n for n, root in self.anchors().items() if signed_by(issuer, root)[0]), None)
 
-    def wait(self, what: str, probe: Callable[[], bool], seconds: float = 60) -> None:
+    def wait(self, what: str, probe: Callable[[], bool], seconds: float = 300) -> None:
         """Return when `probe` holds."""
         deadline = time.monotonic() + seconds
         while not probe():

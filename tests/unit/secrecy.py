@@ -9,17 +9,21 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-# PEM of any kind of key; DER of EC, PKCS8 and RSA as base64 without its armour; tokens of Vault
+# PEM of any kind of key; DER of EC, PKCS8 and RSA as base64 without its armour (a SEQUENCE that
+# begins with the INTEGER 0 or 1), OpenSSH's own form; tokens of Vault
 # (service, batch, recovery, and the form before 1.10) and JSON web tokens.
 _FORMS = {
     "private key": re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----|BEGIN OPENSSH PRIVATE"),
     "key without armour": re.compile(
-        r"\b(?:MHcCAQEEI|MIGkAgEBB|MIG[H2]AgEAMB[MA]GByqGSM49|MII[BCEJ][A-Za-z0-9]{1,2}IBA[AD])"
+        r"\b(?:M[A-H][AEIMQUYcgkosw048]CAQ[A-H]|MI[GH][A-Za-z0-9+/_-]AgE[AB]|"
+        r"MII[A-Za-z0-9+/_-]{2}[AQgw]IBA[A-Z]|b3BlbnNzaC1rZXktdjE)"
     ),
     "Vault token": re.compile(r"\bhv[sbr]\.[A-Za-z0-9_-]{20,}|\bs\.[A-Za-z0-9]{24}\b"),
     "JSON web token": re.compile(r"\beyJ[A-Za-z0-9_-]{15,}\.eyJ[A-Za-z0-9_-]{15,}\."),
 }
-_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{40,}={0,2}")
+# As one word, and as the lines that tools make of it.
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{40,}(?:(?:\n|\\n)[A-Za-z0-9+/_-]+)*={0,2}")
+_BREAK = re.compile(r"\n|\\n")
 
 
 def secrets_in(value: Any) -> list[str]:
@@ -51,7 +55,7 @@ def _readings(text: str, depth: int = 2) -> Iterator[str]:
     """The text, and what its base64 parts hold; a Secret's data in a manifest is coded twice."""
     yield text
     for part in _BASE64.findall(text) if depth else ():
-        bare = part.rstrip("=").translate(str.maketrans("-_", "+/"))
+        bare = _BREAK.sub("", part).rstrip("=").translate(str.maketrans("-_", "+/"))
         try:
             decoded = base64.b64decode(bare + "=" * (-len(bare) % 4)).decode("latin-1")
         except (binascii.Error, ValueError):

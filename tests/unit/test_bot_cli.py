@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from bot import cli
+from bot.exit_codes import BotError
 
 
 @pytest.mark.parametrize("name", cli.COMMANDS)
@@ -43,3 +44,29 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         cli.main(["previw"])
     assert ended.value.code == 2
+
+
+def test_without_a_command_the_help_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    """A newcomer types that first; it names each command, a first step, and where to read on."""
+    assert cli.main([]) == 2
+    said = capsys.readouterr().err
+    assert all(f"\n    {name} " in said for name in cli.COMMANDS)
+    assert "python -m bot plan --all" in said
+    assert "docs/README.md" in said
+
+
+def test_an_error_is_told_without_what_is_secret_in_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine names its backend with the password in the address."""
+
+    def fail(_: object) -> int:
+        raise BotError("cannot open postgres://bot:hunter2@db/states")
+
+    def add(subparsers: cli.Subparsers) -> None:
+        subparsers.add_parser("plan").set_defaults(run=fail)
+
+    monkeypatch.setattr(importlib.import_module(cli.COMMANDS["plan"]), "add", add)
+    assert cli.main(["plan"]) == 1
+    said = capsys.readouterr().err
+    assert said == "cannot open postgres://[secret]@db/states\n"

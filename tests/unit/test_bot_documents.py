@@ -55,3 +55,14 @@ def test_nothing_is_left_where_a_file_cannot_be(tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match=r"--approval .*a: Is a directory"):
         documents.write(tmp_path / "a", "text", "--approval")
     assert [file.name for file in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_file_that_is_too_large_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The artifact of a fork's job is as large as its author wants."""
+    monkeypatch.setattr(documents, "MOST_BYTES", 100)
+    file = tmp_path / "a.json"
+    file.write_text(_SET.model_dump_json() + " " * 100)
+    with pytest.raises(BadInputError, match=r"a\.json: over 0 MiB"):
+        documents.read(file, ChangeSet, "make it")

@@ -51,7 +51,7 @@ def test_an_unknown_stack_is_one_line_with_the_nearest_name() -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [["plan"], ["plan", "--stack", "trust", "--all"], ["plam"], [], ["plan", "--stak"]]
+    "arguments", [["plan"], ["plan", "--stack", "trust", "--all"], ["plam"], ["plan", "--stak"]]
 )
 def test_bad_arguments_are_one_line(
     arguments: list[str], capsys: pytest.CaptureFixture[str]

@@ -132,3 +132,19 @@ def test_a_write_of_the_data_counts_and_one_of_labels_does_not() -> None:
     ]
     assert written(manifest(metadata={"managedFields": fields})) == moment(LATER)
     assert written(manifest()) == moment(CREATED)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("Rollout\nreboot", "x"),
+        ("Rollout", "x\nreboot"),
+        ("Deployment", "../../../secrets/x"),
+        ("Deployment", "x?dryRun=All"),
+        ("", "x"),
+        ("Deployment", "\u202ex"),
+    ],
+)
+def test_an_owner_that_nothing_can_be_called_is_none(kind: str, name: str) -> None:
+    """The API server takes any text there: it would go into a path, and into a shell's script."""
+    assert pod(manifest(metadata=owned(kind, name)), {}).owner.kind == "Pod"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
+
 from bot.trust_model import IDENTITY, INJECTOR
 from bot.trust_restart import phases
+from bot.trust_text import plan_lines
 from tests.unit.bot_trust_samples import control, control_plane, pod
 
 ALL = (
@@ -88,3 +91,15 @@ def test_the_commands_name_the_cluster_that_was_read() -> None:
         assert all(
             c.startswith("kubectl --context 'my cluster' -n linkerd") for c in phase.commands
         )
+
+
+def test_no_name_of_a_cluster_becomes_a_command_of_the_script() -> None:
+    """The plan is piped to a shell; whoever may make a pod names its owner as they like."""
+    bad = pod("x\ntouch /tmp/owned\n", "Rollout\nreboot")
+    lines = plan_lines(phases([bad, pod("web; reboot"), pod("bare", "Pod")]))
+    assert all(line.startswith(("#", "kubectl ")) for each in lines for line in each.splitlines())
+    commands = [line for line in lines if line.startswith("kubectl")]
+    assert [shlex.split(line)[4:6] for line in commands] == [
+        ["restart", "deployment/web; reboot"],
+        ["status", "deployment/web; reboot"],
+    ]

@@ -292,3 +292,27 @@ def test_the_log_of_the_job_is_linked() -> None:
 def test_what_is_written_can_be_read_again() -> None:
     changes, _, _ = samples.upgrade()
     assert ChangeSet.model_validate_json(changes.model_dump_json()) == changes
+
+
+@pytest.mark.parametrize("source", ["preview", "plan", "drift"])
+def test_a_file_that_no_job_wrote_is_told_as_a_failure(hub: fake.Hub, source: str) -> None:
+    """The job ended at its login: what stands there of an earlier commit is not about this one."""
+    main(["comment", "--changes", written("staging"), "--forge", "github"])
+    Path("staging.changes.json").unlink()
+    files_ = ["--changes", "staging.changes.json", "--changes", written("production")]
+    assert main(["comment", *files_, "--forge", "github"]) == BAD_INPUT
+    assert main(["comment", *files_, "--forge", "github", "--missing", source]) == DONE
+    staging, production = hub.bodies()
+    noun = "drift report" if source == "drift" else source
+    assert f"### staging: {noun} FAILED, CRITICAL risk, 0 changes" in staging
+    assert "ended before it had written what would change" in staging
+    assert "### production: MEDIUM risk, 1 change" in production
+
+
+def test_only_the_file_of_a_stack_may_be_missing(
+    hub: fake.Hub, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A slip of the pen is no stack."""
+    assert main(["comment", "--changes", "staging.json", "--missing", "plan"]) == BAD_INPUT
+    assert "staging.json" in capsys.readouterr().err
+    assert hub.requests == []

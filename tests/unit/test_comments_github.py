@@ -208,3 +208,33 @@ def test_writes_are_a_second_apart(hub: fake.Hub) -> None:
     slept: list[float] = []
     publish(github(hub, slept), "production", parts("one", "two"), RUN)
     assert slept == [1.0, 1.0]
+
+
+def test_two_runs_at_the_same_moment_leave_one_set(hub: fake.Hub) -> None:
+    """Both find no comment and both write; nobody comes after them to delete the second set."""
+    other = parts("one", "two")
+    hub.faults.append(
+        fake.Fault(
+            "POST", "/issues/7/comments$", after=True,
+            action=lambda handler: [
+                *(hub.add(each) for each in other), handler.answer(201, {"id": 1})
+            ],
+        )
+    )  # fmt: skip
+    done = publish(github(hub), "production", parts("one", "two"), RUN)
+    assert hub.bodies() == other
+    assert done.deleted == 2
+
+
+@pytest.mark.parametrize(
+    "comment",
+    [7, None, [], {}, {"user": 3}, {"user": {"login": None}}, {"user": {"login": fake.ME}}],
+)
+def test_an_answer_of_another_form_is_one_line(hub: fake.Hub, comment: object) -> None:
+    """A proxy or an enterprise server may answer anything."""
+    hub.comments.append(comment)  # type: ignore[arg-type]
+    if comment == {"user": {"login": fake.ME}}:
+        with pytest.raises(BotError, match="no id where one should be"):
+            github(hub).comments()
+    else:
+        assert github(hub).comments() == []

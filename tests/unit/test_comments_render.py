@@ -183,3 +183,23 @@ def test_the_first_part_is_bounded_whatever_is_said() -> None:
     made = render(changes, found, answers, samples.RUN)
     assert all(len(part.encode()) < GITHUB_LIMIT for part in made)
     assert "**Risk**" in made[0]
+
+
+@pytest.mark.parametrize("what", ["errors", "components"])
+def test_there_are_never_more_than_thirty_comments(what: str) -> None:
+    """Who writes a plan for a fork's pull request could fill its page, a comment each second."""
+    if what == "errors":
+        changes = sample(errors=("x" * 59_000,) * 40)
+    else:
+        named = (samples.change("ConfigMap", f"ns/x-{n}") for n in range(20_000))
+        changes = sample(
+            changes=tuple(
+                each.model_copy(update={"component": f"{n}-" + "y" * 120})
+                for n, each in enumerate(named)
+            )
+        )
+    made = render(changes, (), samples.impact(), samples.RUN)
+    assert len(made) <= 30
+    assert all(len(part.encode()) < GITHUB_LIMIT for part in made)
+    told = "more parts are left out" if what == "errors" else "more components: "
+    assert told in made[-1]

@@ -41,6 +41,9 @@ def test_record_is_read_as_it_was_written(tmp_path: Path) -> None:
         ({"expires_at": "2026-11-21T10:00:00"}, "expires_at"),
         ({"format": 2}, "format"),
         ({"by": ""}, "by"),
+        ({"by": "ada\x1b[2K\nroot"}, "by"),
+        ({"expires_at": "2099-01-01T00:00:00Z"}, "expires_at"),
+        ({"expires_at": "2001-01-01T00:00:00Z"}, "expires_at"),
         ({"changes": []}, "changes"),
         ({"bindings": None}, "bindings"),
     ],
@@ -89,3 +92,10 @@ def test_refusal_names_each_stale_part_and_is_cut() -> None:
     assert "stale: file 0: was a, is b" in told
     assert "and 12 more" in told
     assert "ada" in told[0]
+
+
+def test_approval_of_tomorrow_is_refused() -> None:
+    """Its end would be moved by moving its beginning."""
+    given = approved(_SET)
+    with pytest.raises(RefusedError, match="is not yet"):
+        approval.refuse_unusable(given, given.stack, given.approved_at - timedelta(hours=1))

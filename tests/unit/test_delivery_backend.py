@@ -72,3 +72,33 @@ def test_tags_are_set_read_and_removed(tmp_path: Path) -> None:
     backend.set_tag(found, where, "a", "")
     backend.set_tag(found, where, "never", "")
     assert kept(where)["tags"] == {}
+
+
+@pytest.mark.parametrize("answer", ["{", "[1]", '[{"kind": "update"}]', '[{"startTime": "x"}]'])
+def test_history_that_cannot_be_read_is_one_line(tmp_path: Path, answer: str) -> None:
+    """A torn history must not end in a traceback, nor count as a stack without a past."""
+    torn = engine(tmp_path / "torn", "")
+    Path(torn.program).write_text(f"#!/bin/sh\necho '{answer}'\n")
+    with pytest.raises(BotError, match="the history of stack trust cannot be read"):
+        backend.history(torn, target(tmp_path))
+
+
+def test_history_that_a_crash_has_torn_is_mended_or_named(tmp_path: Path) -> None:
+    """What the engine says names the file, and not what to do; its `.attrs` matter to nobody."""
+    where, torn = target(tmp_path), engine(tmp_path / "torn", "")
+    folder = tmp_path / "state/.pulumi/history/linkerd-platform/trust"
+    folder.mkdir(parents=True)
+    attributes = folder / "trust-1.history.json.attrs"
+    script = (
+        "#!/bin/sh\n"
+        f"[ -e {attributes} ] || [ -n \"$TORN\" ] || {{ echo '[]'; exit 0; }}\n"
+        "echo 'error: getting history: reading history file x.history.json: unexpected EOF' >&2\n"
+        "exit 255\n"
+    )
+    Path(torn.program).write_text(script)
+    attributes.write_text("{")
+    assert backend.history(torn, where) == ()
+    assert not attributes.exists()
+    Path(torn.program).write_text(script.replace("$TORN", "1"))
+    with pytest.raises(BotError, match="a crash has torn that file; move it away"):
+        backend.history(torn, where)

@@ -17,6 +17,7 @@ import pytest
 from bot import engine_runs
 from bot.delivery import lock
 from bot.engine_target import Target
+from bot.exit_codes import BotError
 from tests.unit.delivery_samples import target
 
 
@@ -185,3 +186,30 @@ def test_notes_of_dead_runs_go_when_no_lock_is_left(where: Target) -> None:
     assert lock.Wait(0, print, print).until_free(where)
     assert not dead.exists()
     assert alive.exists()
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"pid": "x"}'])
+def test_lock_that_cannot_be_read_is_named_with_its_file(
+    where: Target, content: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A crash tears it; the engine then says `unexpected end of JSON input`, and not of what."""
+    monkeypatch.setattr(lock, "TORN_SECONDS", 0)
+    file = _locked(where, os.getpid())
+    file.write_text(content)
+    wait = lock.Wait(0, lambda _: None, lambda _: None)
+    with pytest.raises(BotError, match="cannot be read") as error:
+        wait.until_free(where)
+    assert str(file) in str(error.value)
+    assert error.value.exit_code == 1
+    assert file.exists()
+
+
+def test_lock_that_is_being_written_is_waited_for(
+    where: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is half there for a moment; nobody is to be sent to delete it."""
+    file = _locked(where, os.getpid())
+    file.write_text("{")
+    monkeypatch.setattr(lock.time, "sleep", lambda _: file.unlink(missing_ok=True))
+    lock.refuse_unreadable(where)
+    assert not file.exists()

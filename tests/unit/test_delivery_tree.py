@@ -8,6 +8,7 @@ import pytest
 
 from bot.delivery import tree
 from tests.unit.delivery_samples import COMMIT, repository
+from tests.unit.git_repository import git
 
 
 def test_clean_commit_is_told(tmp_path: Path) -> None:
@@ -30,6 +31,17 @@ def test_file_that_is_not_the_commits_makes_it_dirty(tmp_path: Path, name: str) 
     found = tree.read(tmp_path)
     assert not found.clean
     assert "uncommitted" in str(found)
+
+
+@pytest.mark.parametrize("flag", ["--assume-unchanged", "--skip-worktree"])
+def test_file_that_git_was_told_not_to_look_at_is_dirty(tmp_path: Path, flag: str) -> None:
+    """`git status` shows nothing, and the program is another than the one that was approved."""
+    (tmp_path / "a").write_text("1")
+    repository(tmp_path)
+    git(tmp_path, "update-index", flag, "a")
+    (tmp_path / "a").write_text("2")
+    assert git(tmp_path, "status", "--porcelain") == ""
+    assert not tree.read(tmp_path).clean
 
 
 def test_without_git_nothing_is_clean(tmp_path: Path) -> None:

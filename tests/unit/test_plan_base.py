@@ -195,3 +195,22 @@ def test_the_archives_of_the_base_can_be_fetched(made: Project, tmp_path: Path) 
 def test_fetching_goes_with_a_base(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["plan", "--all", "--fetch-charts"]) == 2
     assert "make charts" in capsys.readouterr().err
+
+
+def test_what_could_not_be_compared_is_in_the_files_too(
+    made: Project, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Whoever reads the comment must not find that of an earlier commit there."""
+    out = tmp_path / "out"
+    with made.used():
+        assert cli.main(["plan", "--all", "--base", "nowhere", "--out", str(out)]) == 2
+        capsys.readouterr()
+        # And the next plan finds its place.
+        assert cli.main(["plan", "--stack", "trust", "--out", str(out)]) == 0
+    found = sorted(file.name for file in out.glob("*.changes.json"))
+    assert found == ["fresh.changes.json", "staging.changes.json", "trust.changes.json"]
+    for name in found:
+        changes = ChangeSet.model_validate_json((out / name).read_bytes())
+        assert changes.source == "plan"
+        assert not changes.complete
+        assert any("git knows no such commit" in text for text in changes.errors)

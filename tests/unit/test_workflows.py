@@ -190,6 +190,26 @@ def test_every_stack_of_the_fleet_has_its_comment(part: str) -> None:
     assert workflow("preview")["jobs"]["preview"]["strategy"]["matrix"]["stack"] == STACKS
 
 
+@pytest.mark.parametrize(
+    ("part", "source"),
+    [
+        ("plan/plan", "plan"),
+        ("plan-comment/comment", "plan"),
+        ("preview/comment", "preview"),
+        ("stack/preview", "preview"),
+        ("drift/drift", "drift"),
+    ],
+)
+def test_a_job_that_ended_early_has_its_comment_too(part: str, source: str) -> None:
+    """A login that fails leaves no file; the comment of an earlier commit would stay."""
+    name, _, job = part.partition("/")
+    assert f" --missing {source} " in step_of(name, job, "bot comment")["run"]
+    for each, place, step in ((n, j, s) for n, j, c in jobs() for s in c.get("steps", ())):
+        if "continue-on-error" in step and each != "ci":
+            assert (each, place) == ("plan-comment", "comment")
+            assert "download-artifact" in step["uses"]
+
+
 def test_drift_shows_every_stack_and_fails_by_the_bots_word() -> None:
     """Exit code 5 fails the job; what was found is in its summary all the same."""
     line = step_of("drift", "drift", "bot comment")["run"]
