@@ -26,6 +26,7 @@ RUNBOOK = "docs/runbooks/alerts/control-plane.md"
 DEPLOYMENTS = ("linkerd-destination", "linkerd-identity", "linkerd-proxy-injector")
 ROLES = ("linkerd-linkerd-identity", "linkerd-linkerd-proxy-injector")
 HEARTBEAT = "linkerd-heartbeat"
+BUDGETS = ("linkerd-dst", "linkerd-identity", "linkerd-proxy-injector")
 INJECTOR = "linkerd-proxy-injector-webhook-config"
 VALIDATORS = ("linkerd-sp-validator-webhook-config", "linkerd-policy-validator-webhook-config")
 # The newest version of each CRD of the chart linkerd-crds 2026.6.3, as `linkerd check` wants it.
@@ -227,12 +228,7 @@ def disruption_budgets(facts: Facts) -> Result:
     """In HA a drain cannot take all replicas of one at once."""
     if not facts.config.linkerd.ha:
         return skipped("linkerd.ha is false")
-    return _there(
-        facts,
-        "disruption budgets",
-        ("linkerd-dst", "linkerd-identity", "linkerd-proxy-injector"),
-        LINKERD,
-    )
+    return _there(facts, "disruption budgets", BUDGETS, LINKERD)
 
 
 def _there(

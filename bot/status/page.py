@@ -7,7 +7,7 @@ from itertools import groupby
 from pathlib import Path
 
 from bot.status.judge import checks
-from bot.status.upstream import Upstream
+from bot.status.upstream_check import Upstream
 from bot.status.upstream_extensions import CHECKS
 
 FILE = Path(__file__).resolve().parents[2] / "docs" / "status.md"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bot.status.upstream import CORE, FORWARD, NEWEST, SCRAPE, SERVED, Upstream, left, row
+from bot.status.upstream import CORE, FORWARD, NEWEST, SCRAPE, SERVED
+from bot.status.upstream_check import Upstream, left, row
 
 _LINKS = "this program links no clusters; the CLI asks each of them"
 
