@@ -12,7 +12,7 @@ from typing import Any
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
 _PACKAGE = "io.linkerd.proxy.described"
-_SCALARS = {"string": 9, "uint32": 13, "fixed32": 7}
+_SCALARS = {"string": 9, "uint32": 13, "fixed32": 7, "bytes": 12, "int64": 3, "fixed64": 6}
 _MESSAGE, _ONE, _MANY = 11, 1, 3
 
 # `<field>: <number> <type>`, with `[]` behind the type of a list.
@@ -63,12 +63,13 @@ HostSuffix          reverse_labels: 1 string[]
 """
 
 
-def _messages() -> dict[str, Any]:
+def described(package: str, text: str) -> dict[str, Any]:
+    """The classes of the messages that a text in the form above describes."""
     file = descriptor_pb2.FileDescriptorProto(
-        name="linkerd-policy-described.proto", package=_PACKAGE, syntax="proto3"
+        name=f"{package}.proto", package=package, syntax="proto3"
     )
     made: dict[str, Any] = {}
-    for line in filter(None, _DESCRIBED.splitlines()):
+    for line in filter(None, text.splitlines()):
         name, *words = line.split()
         if name not in made:
             made[name] = file.message_type.add(name=name)
@@ -79,14 +80,14 @@ def _messages() -> dict[str, Any]:
                 number=int(number),
                 label=_MANY if kind.endswith("[]") else _ONE,
                 type=scalar or _MESSAGE,
-                type_name=None if scalar else f".{_PACKAGE}.{kind.removesuffix('[]')}",
+                type_name=None if scalar else f".{package}.{kind.removesuffix('[]')}",
             )
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
     return {
-        name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{_PACKAGE}.{name}"))
+        name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{package}.{name}"))
         for name in made
     }
 
 
-MESSAGES = _messages()
+MESSAGES = described(_PACKAGE, _DESCRIBED)
