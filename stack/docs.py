@@ -108,6 +108,10 @@ _RULES = f"""\
   `issuerLeft`, `webhookLeft` and `leafLeft` are shorter than what is left at a renewal, and
   `anchorCritical` than `anchorWarning`, which is shorter than each trusted anchor's lifetime. Times
   for which something may last are 1m to 30d; `quorum` is at most `linkerd.replicas`.
+- `observability.tracing` needs `trust.domain` to be `cluster.domain`. What is for an `existing`
+  collector, for mode `tail`, or for a backend of the other kind is refused elsewhere; `tail` needs
+  one replica, and `wait` is 15s to 5m. Credentials go over https; an endpoint for gRPC has a port
+  and no path, and with `egress.default: deny` it is one of `egress.hosts`.
 - `sandbox.openWebhooks` is for role `standalone`, or an API server and a Vault on 127.0.0.1.
 """
 

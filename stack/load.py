@@ -214,6 +214,8 @@ _STANDINS: dict[str, Any] = {
     "host": "host.example.com",
     "hosts[]": {"host": "host.example.com"},
     "namespace": "a",
+    "vaultPath": "a",
+    "headers": {"a": "a"},
     "workload": "a",
     "workloads[]": {"namespace": "a", "workload": "a"},
 }

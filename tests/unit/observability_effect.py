@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.unit import tracing_effect
+
 ALERTS = "observability.alerts"
 MONITORS = "observability.monitors"
 _TIMES = (
@@ -37,7 +39,9 @@ CHANGES: dict[str, Any] = {
     f"{MONITORS}.enabled": False,
     f"{MONITORS}.labels": {"role": "other"},
     f"{MONITORS}.interval": "15s",
+    **tracing_effect.CHANGES,
 }
+ELSEWHERE = tracing_effect.ELSEWHERE
 # What a key is changed in: everything is on.
 PLAN: dict[str, Any] = {
     "alerts": {
@@ -48,4 +52,5 @@ PLAN: dict[str, Any] = {
         },
     },
     "monitors": {"enabled": True},
+    "tracing": tracing_effect.PLAN,
 }

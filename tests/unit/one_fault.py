@@ -10,6 +10,7 @@ from tests.unit import (
     one_fault_observability,
     one_fault_policy,
     one_fault_rollout,
+    one_fault_tracing,
 )
 from tests.unit.stack_files import REMOVE, KeyPath, certificate
 
@@ -241,3 +242,4 @@ ONE_FAULT |= one_fault_rollout.FAULTS
 ONE_FAULT |= one_fault_egress.FAULTS
 ONE_FAULT |= one_fault_observability.FAULTS
 ONE_FAULT |= one_fault_policy.FAULTS
+ONE_FAULT |= one_fault_tracing.FAULTS

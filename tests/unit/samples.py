@@ -23,6 +23,7 @@ from components import (
     linkerd,
     monitors,
     namespaces,
+    tracing,
     trust_anchor,
     trust_bundle,
     vault_auth,
@@ -31,7 +32,7 @@ from components import (
 )
 from components.base import Args, Component
 from components.chart import ChartRef
-from tests.unit import mesh_samples
+from tests.unit import mesh_samples, tracing_samples
 from tests.unit.alert_samples import ANCHOR_END, alerts_args
 from tests.unit.stack_files import certificate
 
@@ -145,6 +146,7 @@ def arguments() -> dict[type[Component], Args]:
             labels={"release": "prometheus"}, interval="30s", viz=True
         ),
         **mesh_samples.ARGUMENTS,
+        tracing.Tracing: tracing_samples.tracing_args(),
         buoyant_cloud.BuoyantCloud: buoyant_cloud.BuoyantCloudArgs(
             chart=chart("linkerd-buoyant"),
             agent_name="test",
@@ -209,7 +211,9 @@ def arguments() -> dict[type[Component], Args]:
             log_level="info",
             image_registry="cr.l5d.io/linkerd",
         ),
-        namespaces.Namespaces: namespaces.NamespacesArgs(viz=True, buoyant_cloud=True),
+        namespaces.Namespaces: namespaces.NamespacesArgs(
+            viz=True, buoyant_cloud=True, tracing=True
+        ),
         trust_anchor.TrustAnchor: trust_anchor.TrustAnchorArgs(
             pki_mount="linkerd/pki",
             kv_mount="linkerd/kv",

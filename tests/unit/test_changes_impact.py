@@ -84,6 +84,20 @@ def test_pods_that_must_restart_are_told_with_the_reason() -> None:
     )
 
 
+def test_tracing_restarts_the_control_plane_and_waits_for_the_others() -> None:
+    """Half of the pods would send no spans, and nobody would know why."""
+    off, on = (
+        f"proxy: {{tracing: {{enabled: {enabled}, collector: {{endpoint: {endpoint}}}}}}}"
+        for enabled, endpoint in (("false", "''"), ("true", "a:4317"))
+    )
+    volumes: list[list[object]] = [[], [{"name": "linkerd-podinfo"}]]
+    sides = ({"template": {"spec": {"volumes": each}}, "replicas": 3} for each in volumes)
+    found = impact(whole(settings(off, on), workload("linkerd/linkerd-identity", *sides)))
+    assert found.restarts == ("linkerd-identity (3 replicas)",)
+    (told,) = found.need_restart
+    assert told.startswith("every meshed pod keeps its settings until it restarts (proxy.tracing.")
+
+
 def test_proxy_moves_with_the_chart_even_where_its_values_are_not_seen() -> None:
     """A plan without Helm knows no object, but that the chart moves."""
     move = ChartMove(chart="linkerd-control-plane", before="2026.6.3", after="2026.6.4")

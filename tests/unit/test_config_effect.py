@@ -124,6 +124,7 @@ PROPS: dict[str, Any] = {"metadata": {"name": "w"}, "webhooks": [{"name": "a"}]}
 # Found out in another way: read from a file, checked against an archive, or held by the engine.
 ELSEWHERE = {
     **dict.fromkeys(policy_effect.ELSEWHERE, "test_arguments_policy.py"),
+    **observability_effect.ELSEWHERE,
     "cluster.caFile": "test_load.py",
     "vault.caFile": "test_load.py",
     "gatewayApi.version": "test_gateway_api.py",

@@ -28,6 +28,7 @@ KNOWN: dict[str, dict[str, set[str]]] = {
         "get": {"--context", "-n", "--raw"},
         "describe": {"-n"},
         "logs": {"-n"},
+        "port-forward": {"-n"},
         "wait": {"-n", "--for", "--timeout"},
         "delete secret": {"-n"},
         "rollout restart": {"-n"},

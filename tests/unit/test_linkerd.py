@@ -11,6 +11,7 @@ import pytest
 from components.linkerd import (
     Linkerd,
     LinkerdArgs,
+    ProxyTracing,
     ha_values,
     heartbeat_schedule,
     merged,
@@ -125,6 +126,46 @@ def test_lifetimes_domains_and_networks_are_passed_on() -> None:
     assert made_["identityTrustDomain"] == "mesh.example"
     assert made_["clusterDomain"] == "c.local"
     assert made_["clusterNetworks"] == "10.0.0.0/8,fd00::/8"
+
+
+TRACING = ProxyTracing(
+    endpoint="collector.a.svc.cluster.local.:4317",
+    service_account="collector",
+    namespace="a",
+    service_name="linkerd-proxy",
+    labels={"k8s.cluster.name": "test"},
+)
+
+
+def test_tracing_is_off_and_then_sets_nothing() -> None:
+    """A volume more in every pod is a restart of the control plane."""
+    assert "tracing" not in with_()["proxy"]
+    assert "tracing" not in with_()["controller"]
+
+
+@pytest.mark.parametrize("ha", [True, False])
+def test_proxies_are_told_where_spans_go_and_who_must_answer(ha: bool) -> None:
+    """Without an identity the chart does not render; HA must not lose it in the merge."""
+    made_ = with_(tracing=TRACING, ha=ha)
+    assert made_["proxy"]["tracing"] == {
+        "enabled": True,
+        "traceServiceName": "linkerd-proxy",
+        "labels": {"k8s.cluster.name": "test"},
+        "collector": {
+            "endpoint": "collector.a.svc.cluster.local.:4317",
+            "meshIdentity": {"serviceAccountName": "collector", "namespace": "a"},
+        },
+    }
+    assert made_["proxy"]["await"] is True
+    assert "tracing" not in made_.get("controller", {})
+
+
+def test_controllers_speak_opencensus_and_only_where_somebody_listens() -> None:
+    """Without an endpoint of their own they would speak it to the proxies' collector."""
+    made_ = with_(tracing=TRACING.model_copy(update={"open_census": "oc.a:55678"}))
+    controllers = {"enabled": True, "collector": {"endpoint": "oc.a:55678"}}
+    assert made_["controller"]["tracing"] == controllers
+    assert made_["controller"]["podDisruptionBudget"] == {"maxUnavailable": 1}
 
 
 def test_merging_changes_neither_side() -> None:

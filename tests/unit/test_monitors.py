@@ -9,8 +9,11 @@ import pytest
 
 from components.alert_rules.slo import KINDS
 from components.monitors import Monitors, MonitorsArgs, manifests
+from components.trace_collector.objects import selector
+from components.tracing import collector, jaeger
 from tests.unit.metric_lists import lists
 from tests.unit.samples import arguments, made
+from tests.unit.tracing_samples import JAEGER, tracing_args
 
 
 def monitors(**changes: object) -> dict[str, dict[str, Any]]:
@@ -137,3 +140,18 @@ def test_labels_and_interval_are_on_each() -> None:
 def test_the_component_makes_one_object_each() -> None:
     """Six parts are scraped."""
     assert len(made(Monitors).of_kind(":PodMonitor")) == 6
+
+
+def test_the_collector_is_scraped_where_it_is_ours() -> None:
+    """What it refuses or cannot send is known from nowhere else."""
+    assert "trace-collector" not in monitors()
+    assert len(made(Monitors, tracing=True).of_kind(":PodMonitor")) == 7
+    spec = monitors(tracing=True)["trace-collector"]["spec"]
+    assert spec["namespaceSelector"] == {"matchNames": ["linkerd-tracing"]}
+    ports = {port.name for port in collector(tracing_args()).ports}
+    (found,) = spec["podMetricsEndpoints"]
+    assert found["port"] in ports
+    (term,) = spec["selector"]["matchExpressions"]
+    for workload in (collector(tracing_args()), jaeger(JAEGER)):
+        assert selector(workload.name) == {term["key"]: workload.name}
+        assert workload.name in term["values"]

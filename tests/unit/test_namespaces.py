@@ -10,7 +10,7 @@ from tests.unit.samples import made
 
 ALL = {
     m["metadata"]["name"]: m["metadata"]
-    for m in manifests(NamespacesArgs(viz=True, buoyant_cloud=True))
+    for m in manifests(NamespacesArgs(viz=True, buoyant_cloud=True, tracing=True))
 }
 
 
@@ -24,6 +24,7 @@ def test_each_part_has_a_namespace_and_an_extension_only_when_it_is_on() -> None
         "linkerd",
         "linkerd-viz",
         "linkerd-buoyant",
+        "linkerd-tracing",
     }
     assert VIZ_WEBHOOKS
 
@@ -40,6 +41,7 @@ def test_every_namespace_enforces_a_pod_security_level() -> None:
         "linkerd",
         "linkerd-viz",
         "linkerd-buoyant",
+        "linkerd-tracing",
     }
 
 
@@ -61,6 +63,12 @@ def test_extensions_are_labelled_as_linkerd_check_looks_for_them() -> None:
     """The chart's own hook Job would do it, which the engine does not run."""
     assert ALL["linkerd-viz"]["labels"]["linkerd.io/extension"] == "viz"
     assert ALL["linkerd-buoyant"]["labels"]["linkerd.io/extension"] == "buoyant"
+
+
+def test_the_collector_has_a_proxy_and_is_no_extension() -> None:
+    """Its identity is its proxy's; and `linkerd check` runs a program per extension label."""
+    assert ALL["linkerd-tracing"]["annotations"] == {"linkerd.io/inject": "enabled"}
+    assert "linkerd.io/extension" not in ALL["linkerd-tracing"]["labels"]
 
 
 def test_an_external_prometheus_is_written_on_vizs_namespace() -> None:

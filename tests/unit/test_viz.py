@@ -57,3 +57,9 @@ def test_the_chart_is_in_the_namespace_of_viz() -> None:
     assert recording.named("x-linkerd-viz").inputs["namespace"] == "linkerd-viz"
     outputs = recording.outputs[recording.named("x").urn]
     assert outputs == {"version": "1.2.3", "namespace": "linkerd-viz", "prometheus": "linkerd-viz"}
+
+
+def test_the_dashboard_links_to_jaeger_where_there_is_one() -> None:
+    """A link that leads nowhere is worse than none."""
+    assert with_(jaeger="jaeger.a:16686")["jaegerUrl"] == "jaeger.a:16686"
+    assert "jaegerUrl" not in with_()

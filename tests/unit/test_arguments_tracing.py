@@ -1,0 +1,146 @@
+"""From the section `observability.tracing` to what collector, proxies and viz are told."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot import policy
+from bot.plan_model import Plan
+from stack import arguments_tracing
+from stack.config import StackConfig
+from stack.load import from_file
+from tests.unit.one_fault_tracing import EXISTING
+from tests.unit.stack_files import spoilt, write
+from tests.unit.tracing_effect import PLAN
+from tests.unit.whole_program import Evaluated, evaluated_file, project
+
+
+def config(folder: Path, **tracing: Any) -> StackConfig:
+    """A stack with tracing on, and these keys."""
+    made = spoilt({("observability",): {"tracing": {"enabled": True, **tracing}}})
+    return from_file(write(folder, made), Path.read_text)
+
+
+def cluster(made: StackConfig) -> Any:
+    """Its cluster."""
+    assert made.cluster is not None
+    return made.cluster
+
+
+def test_an_existing_collector_is_known_by_its_account(tmp_path: Path) -> None:
+    """Whoever else answers at its address gets no span."""
+    made = config(tmp_path, collector=EXISTING)
+    told = arguments_tracing.proxy_tracing(made, cluster(made))
+    assert told is not None
+    assert (told.endpoint, told.service_account, told.namespace) == (
+        EXISTING["endpoint"],
+        "collector",
+        "tracing",
+    )
+    assert arguments_tracing.tracing(made, cluster(made)) is None
+    assert not arguments_tracing.bundled(made)
+    assert arguments_tracing.jaeger_address(made, cluster(made)) is None
+
+
+def test_spans_name_their_cluster_and_a_stack_may_say_more(tmp_path: Path) -> None:
+    """One backend has the spans of the whole fleet."""
+    made = config(tmp_path, labels={"team": "web", "k8s.cluster.name": "other"})
+    told = arguments_tracing.proxy_tracing(made, cluster(made))
+    assert told is not None
+    assert told.labels == {"k8s.cluster.name": "other", "team": "web"}
+    made = config(tmp_path)
+    told = arguments_tracing.proxy_tracing(made, cluster(made))
+    assert told is not None
+    assert told.labels == {"k8s.cluster.name": "test"}
+
+
+def test_jaeger_is_as_the_stack_says(tmp_path: Path) -> None:
+    """Each of its keys reaches the pod."""
+    keys = {"image": "a/jaeger:2.1", "traces": 500, "cpuRequest": "1", "memory": "2Gi"}
+    made = config(tmp_path, collector={"replicas": 3, "backend": {"jaeger": keys}})
+    args = arguments_tracing.tracing(made, cluster(made))
+    assert args is not None
+    assert args.replicas == 3
+    assert args.jaeger is not None
+    assert args.jaeger.model_dump() == {
+        "image": "a/jaeger:2.1",
+        "traces": 500,
+        "cpu_request": "1",
+        "memory": "2Gi",
+        "viz": True,
+    }
+    address = arguments_tracing.jaeger_address(made, cluster(made))
+    assert address == "jaeger.linkerd-tracing.svc.cluster.local:16686"
+
+
+def test_another_backend_takes_the_place_of_jaeger(tmp_path: Path) -> None:
+    """Two would each cost as much as one."""
+    made = config(tmp_path, **{k: v for k, v in PLAN.items() if k != "enabled"})
+    args = arguments_tracing.tracing(made, cluster(made))
+    assert args is not None
+    assert args.jaeger is None
+    assert args.backend is not None
+    assert args.backend.headers == {"authorization": "token"}
+    assert arguments_tracing.jaeger_address(made, cluster(made)) is None
+    assert (args.sampling.mode, args.sampling.slow_ms, args.sampling.wait) == ("tail", 1000, "30s")
+
+
+@functools.cache
+def program(preview: bool, elsewhere: bool) -> Evaluated:
+    """The whole program with tracing on, with Jaeger or a backend elsewhere."""
+    tracing = PLAN if elsewhere else {"enabled": True}
+    made = spoilt({("observability",): {"tracing": tracing}})
+    return evaluated_file(write(project(), made), preview)
+
+
+@pytest.mark.parametrize("preview", [True, False])
+def test_the_collector_comes_after_the_mesh_that_sends_to_it(preview: bool) -> None:
+    """It has no identity before; and a proxy starts without it, see the page."""
+    made = program(preview, elsewhere=False)
+    pods = made.object("Deployment", "collector")
+    for earlier in (
+        made.named("linkerd-linkerd-control-plane"),
+        made.object("Namespace", "linkerd-tracing"),
+    ):
+        assert made.comes_after(pods, earlier)
+    control_plane = made.named("linkerd-linkerd-control-plane").inputs["values"]
+    told = control_plane["proxy"]["tracing"]["collector"]
+    account = made.object("ServiceAccount", "collector").inputs["metadata"]
+    assert told["meshIdentity"] == {
+        "serviceAccountName": account["name"],
+        "namespace": account["namespace"],
+    }
+    service = made.object("Service", "collector").inputs
+    host, _, port = told["endpoint"].partition(".:")
+    assert host == f"collector.{account['namespace']}.svc.cluster.local"
+    assert int(port) in [each["port"] for each in service["spec"]["ports"]]
+    viz = made.named("viz-linkerd-viz").inputs["values"]["jaegerUrl"]
+    ui = made.object("Service", "jaeger").inputs["spec"]["ports"]
+    assert viz == "jaeger.linkerd-tracing.svc.cluster.local:16686"
+    assert 16686 in [each["port"] for each in ui]
+
+
+def test_credentials_may_be_read_by_the_store_and_used_in_that_namespace() -> None:
+    """Vault refuses another path, the store another namespace."""
+    made = program(preview=True, elsewhere=True)
+    policies = [r.inputs["policy"] for r in made.resources if r.type.endswith(":Policy")]
+    assert any("linkerd/kv/data/tracing" in str(policy) for policy in policies)
+    store = made.object("ClusterSecretStore", "linkerd-platform-vault").inputs
+    assert "linkerd-tracing" in store["spec"]["conditions"][0]["namespaces"]
+    without = program(preview=True, elsewhere=False)
+    store = without.object("ClusterSecretStore", "linkerd-platform-vault").inputs
+    assert "linkerd-tracing" not in store["spec"]["conditions"][0]["namespaces"]
+    assert "jaegerUrl" not in made.named("viz-linkerd-viz").inputs["values"]
+
+
+@pytest.mark.parametrize("elsewhere", [True, False])
+def test_no_policy_is_broken_by_what_tracing_makes(elsewhere: bool) -> None:
+    """Fixed versions, owner labels, explicit providers, no key in a ConfigMap."""
+    made = program(preview=True, elsewhere=elsewhere)
+    own = [r for r in made.resources if r.name.startswith("tracing-")]
+    assert len(own) >= 10
+    assert policy.of_plan(Plan(made.evaluation, (), (), ())) == ()
