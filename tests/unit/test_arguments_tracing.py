@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import functools
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from bot import policy
 from bot.plan_model import Plan
 from stack import arguments_tracing
 from stack.config import StackConfig
+from stack.faults import PROJECT
 from stack.load import from_file
 from tests.unit.one_fault_tracing import EXISTING
-from tests.unit.stack_files import spoilt, write
+from tests.unit.stack_files import REPO, good, spoilt, write
 from tests.unit.tracing_effect import PLAN
 from tests.unit.whole_program import Evaluated, evaluated_file, project
 
@@ -87,6 +90,20 @@ def test_another_backend_takes_the_place_of_jaeger(tmp_path: Path) -> None:
     assert args.backend.headers == {"authorization": "token"}
     assert arguments_tracing.jaeger_address(made, cluster(made)) is None
     assert (args.sampling.mode, args.sampling.slow_ms, args.sampling.wait) == ("tail", 1000, "30s")
+
+
+def examples() -> list[str]:
+    """The parts of stack files on the page."""
+    page = (REPO / "docs" / "tracing.md").read_text(encoding="utf-8")
+    return re.findall(r"^```yaml\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.parametrize("text", examples())
+def test_an_example_of_the_page_is_taken_as_it_stands(text: str, tmp_path: Path) -> None:
+    """Somebody copies it."""
+    sections = {k.removeprefix(f"{PROJECT}:"): v for k, v in yaml.safe_load(text).items()}
+    made = from_file(write(tmp_path, {**good(), **sections}), Path.read_text)
+    assert made.observability.tracing.enabled
 
 
 @functools.cache
