@@ -108,6 +108,6 @@ def test_the_whole_program_reads_the_ends_of_trusted_anchors(tmp_path: Any) -> N
     for rule in group["rules"]:
         seconds = int(rule["expr"].removeprefix("vector(").removesuffix(")"))
         assert seconds > 1_700_000_000
-    # Wave `a` is on: its namespaces are watched, with viz.
+    # Wave `a` is on: its namespaces are watched, with viz and the collector.
     text = alerts.as_file(found[RULES]["spec"])
-    assert 'namespace=~"linkerd-viz|shop|third"' in text
+    assert 'namespace=~"linkerd-tracing|linkerd-viz|shop|third"' in text

@@ -68,6 +68,7 @@ def test_jaeger_is_as_the_stack_says(tmp_path: Path) -> None:
     args = arguments_tracing.tracing(made, cluster(made))
     assert args is not None
     assert args.replicas == 3
+    assert args.sampling.mode == "probabilistic"
     assert args.jaeger is not None
     assert args.jaeger.model_dump() == {
         "image": "a/jaeger:2.1",

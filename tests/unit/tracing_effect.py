@@ -18,7 +18,6 @@ CHANGES: dict[str, Any] = {
     f"{COLLECTOR}.cpuRequest": "200m",
     f"{COLLECTOR}.memory": "1Gi",
     f"{COLLECTOR}.queries": True,
-    f"{COLLECTOR}.sampling.mode": "probabilistic",
     f"{COLLECTOR}.sampling.perCent": 12.5,
     f"{COLLECTOR}.sampling.slow": "2s",
     f"{COLLECTOR}.sampling.wait": "20s",
@@ -46,6 +45,7 @@ ELSEWHERE = dict.fromkeys(
     [
         *(f"{COLLECTOR}.{key}" for key in ("source", "endpoint", "serviceAccount", "namespace")),
         f"{COLLECTOR}.replicas",
+        f"{COLLECTOR}.sampling.mode",
         f"{COLLECTOR}.backend.kind",
         *(
             f"{COLLECTOR}.backend.jaeger.{key}"
