@@ -9,13 +9,7 @@ from urllib.parse import urlsplit
 
 from cryptography import x509
 
-from stack import (
-    rules_dashboards,
-    rules_egress,
-    rules_observability,
-    rules_policy,
-    rules_rollout,
-)
+from stack import rules_egress, rules_observability, rules_policy, rules_rollout
 from stack.config import Cluster, StackConfig, Vault
 from stack.config_trust import Webhooks
 from stack.faults import Fault
@@ -30,13 +24,7 @@ HA_REPLICAS = 3
 # Vault cuts the tokens of an auth mount to this, without an error, unless the mount says more.
 MAX_TOKEN_TTL = Duration(768 * 3600)
 # The rules of the sections about workloads, each in a file of its own.
-_MESH = (
-    rules_rollout.check,
-    rules_policy.check,
-    rules_egress.check,
-    rules_observability.check,
-    rules_dashboards.check,
-)
+_MESH = (rules_rollout.check, rules_policy.check, rules_egress.check, rules_observability.check)
 # With these a generation would be called like the Secret of another's key.
 _ENDINGS = ("-key", "-origin")
 

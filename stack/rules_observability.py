@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from components import alerts as rules
 from components.alert_rules.slo import BUCKETS
+from stack import rules_dashboards
 from stack.arguments_observability import setting
 from stack.config import StackConfig
 from stack.config_observability import Thresholds
@@ -53,6 +54,7 @@ def check(config: StackConfig) -> Iterator[Fault]:
     yield from _quorum(config)
     yield from _objectives(config)
     yield from _interval(config)
+    yield from rules_dashboards.check(config)
 
 
 def _cluster(config: StackConfig) -> Iterator[Fault]:

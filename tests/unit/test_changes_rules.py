@@ -7,11 +7,10 @@ import pytest
 from bot.changes import risk
 from bot.changes.model import Change, Op
 from bot.changes.rules import DEFAULTS, RULES
-from tests.unit.changes_samples import resource, settings, thing, workload
+from tests.unit.changes_samples import dashboard, resource, settings, thing, workload
 
 _ROOT = "vault:pkiSecret/secretBackendRootCert:SecretBackendRootCert"
 _CHART = "linkerd-platform:mesh:Linkerd$kubernetes:helm.sh/v4:Chart$"
-_DASHBOARDS = "linkerd-platform:observability:Dashboards$"
 _ANNOTATION = "config.linkerd.io/default-inbound-policy"
 _CRDS = {"name": "linkerd-crds", "version": "1.0.0"}
 
@@ -248,19 +247,14 @@ CASES: dict[str, tuple[Change, Change]] = {
         thing("Service", "web/s", {}, _mark("balancer.linkerd.io/failure-accrual", "consecutive")),
         thing("Service", "web/s", {}, _mark("linkerd.io/created-by", "helm"))),
     "deletion": (
-        thing("ServiceAccount", "web/a", {}, None),
-        thing("ServiceAccount", "web/a", None, {})),
+        thing("ServiceAccount", "web/a", {}, None), thing("ServiceAccount", "web/a", None, {})),
     "replacement": (
         thing("ServiceAccount", "web/a", {}, {"x": 1}, Op.REPLACE),
         thing("ServiceAccount", "web/a", {}, {"x": 1})),
     "labels-alone": (
         thing("ServiceAccount", "web/a", {}, {"metadata": {"labels": {"a": "b"}}}),
         thing("ServiceAccount", "web/a", {}, {"x": 1})),
-    "dashboard-changes": (
-        thing("ConfigMap", "linkerd/d", {"data": {"d.json": "{}"}}, {"data": {"d.json": "[]"}},
-              chain=_DASHBOARDS),
-        thing("ConfigMap", "linkerd/d", {"data": {"d.json": "{}"}},
-              {"data": {"d.json": "[]", "e.json": "[]"}}, chain=_DASHBOARDS)),
+    "dashboard-changes": (dashboard({"d.json": "[]"}), dashboard({"d.json": "[]", "e.json": ""})),
     "update": (
         thing("ServiceAccount", "web/a", {}, {"x": 1}),
         thing("ServiceAccount", "web/a", {}, {"metadata": {"labels": {"a": "b"}}})),
