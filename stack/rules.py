@@ -29,12 +29,7 @@ HA_REPLICAS = 3
 # Vault cuts the tokens of an auth mount to this, without an error, unless the mount says more.
 MAX_TOKEN_TTL = Duration(768 * 3600)
 # The rules of the sections about workloads, each in a file of its own.
-_MESH = (
-    rules_rollout.check,
-    rules_policy.check,
-    rules_egress.check,
-    rules_observability.check,
-)
+_MESH = (rules_rollout.check, rules_policy.check, rules_egress.check, rules_observability.check)
 # With these a generation would be called like the Secret of another's key.
 _ENDINGS = ("-key", "-origin")
 

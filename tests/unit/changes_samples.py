@@ -86,6 +86,13 @@ def thing(
     return resource(type_, place, *sides, op, chain=chain, protected=protected)
 
 
+def dashboard(after: Content) -> Change:
+    """A ConfigMap of a dashboard `d`, whose data become these."""
+    chain = "linkerd-platform:observability:Dashboards$"
+    before = {"data": {"d.json": "{}"}}
+    return thing("ConfigMap", "linkerd/d", before, {"data": after}, chain=chain)
+
+
 def _object(group: str, kind: str, place: str, content: Content) -> dict[str, Any]:
     namespace, _, name = place.rpartition("/")
     metadata = {"name": name, **({"namespace": namespace} if namespace else {})}

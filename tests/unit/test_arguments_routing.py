@@ -74,12 +74,17 @@ def test_the_store_may_read_these_entries_and_serve_that_namespace() -> None:
     policy = made.named("vault-auth-read").inputs["policy"]
     for name in ("a/slack", "a/on-call", "a/heartbeat"):
         assert f'path "linkerd/kv/data/{name}" {{ capabilities = ["read"] }}\n' in policy
-    # And that of the agent's credentials.
-    assert policy.count("path ") == 4
+    # And those of the agent's credentials and the traces' backend.
+    assert policy.count("path ") == 5
     assert "*" not in policy
     store = made.object("ClusterSecretStore", "linkerd-platform-vault").inputs
     (condition,) = store["spec"]["conditions"]
-    assert condition["namespaces"] == ["cert-manager", "linkerd-buoyant", "monitoring"]
+    assert condition["namespaces"] == [
+        "cert-manager",
+        "linkerd-buoyant",
+        "linkerd-tracing",
+        "monitoring",
+    ]
 
 
 def test_the_credentials_come_after_the_store() -> None:

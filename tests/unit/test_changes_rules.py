@@ -10,11 +10,10 @@ from bot.changes import risk
 from bot.changes.model import Change, Op
 from bot.changes.rules import DEFAULTS, RULES
 from tests.unit import changes_alert_cases
-from tests.unit.changes_samples import resource, settings, thing, workload
+from tests.unit.changes_samples import dashboard, resource, settings, thing, workload
 
 _ROOT = "vault:pkiSecret/secretBackendRootCert:SecretBackendRootCert"
 _CHART = "linkerd-platform:mesh:Linkerd$kubernetes:helm.sh/v4:Chart$"
-_DASHBOARDS = "linkerd-platform:observability:Dashboards$"
 _ANNOTATION = "config.linkerd.io/default-inbound-policy"
 _CRDS = {"name": "linkerd-crds", "version": "1.0.0"}
 
@@ -257,11 +256,7 @@ CASES: dict[str, tuple[Change, Change]] = {
     "deletion": (_account({}, None), _account(None, {})),
     "replacement": (_account({}, {"x": 1}, Op.REPLACE), _account({}, {"x": 1})),
     "labels-alone": (_account({}, {"metadata": {"labels": {"a": "b"}}}), _account({}, {"x": 1})),
-    "dashboard-changes": (
-        thing("ConfigMap", "linkerd/d", {"data": {"d.json": "{}"}}, {"data": {"d.json": "[]"}},
-              chain=_DASHBOARDS),
-        thing("ConfigMap", "linkerd/d", {"data": {"d.json": "{}"}},
-              {"data": {"d.json": "[]", "e.json": "[]"}}, chain=_DASHBOARDS)),
+    "dashboard-changes": (dashboard({"d.json": "[]"}), dashboard({"d.json": "[]", "e.json": ""})),
     "update": (_account({}, {"x": 1}), _account({}, {"metadata": {"labels": {"a": "b"}}})),
     "import": (_account(None, {}, Op.IMPORT), _account(None, {})),
     "creation": (_account(None, {}), _account(None, {}, Op.IMPORT)),

@@ -236,6 +236,7 @@ def test_the_whole_program_makes_them_of_the_stack_file(preview: bool) -> None:
         each
         for each in evaluated.of_kind(":ConfigMap")
         if each.inputs["metadata"]["name"].startswith("linkerd-platform-")
+        and "Dashboards" in each.urn
     ]
     assert len(found) == 6
     texts = {each.inputs["metadata"]["name"]: json.dumps(each.inputs["data"]) for each in found}
