@@ -9,16 +9,11 @@ from urllib.parse import urlsplit
 
 from cryptography import x509
 
-from stack import (
-    rules_egress,
-    rules_observability,
-    rules_policy,
-    rules_policy_names,
-    rules_rollout,
-)
+from stack import rules_egress, rules_observability, rules_policy, rules_rollout
 from stack.config import Cluster, StackConfig, Vault
 from stack.config_trust import Webhooks
 from stack.faults import Fault
+from stack.rules_policy_names import check as names_of_policies
 from stack.values import Duration, shown
 
 # cert-manager refuses less: https://cert-manager.io/docs/reference/api-docs/ CertificateSpec.
@@ -30,12 +25,7 @@ HA_REPLICAS = 3
 # Vault cuts the tokens of an auth mount to this, without an error, unless the mount says more.
 MAX_TOKEN_TTL = Duration(768 * 3600)
 # The rules of the sections about workloads, each in a file of its own.
-_MESH = (
-    rules_rollout.check,
-    rules_policy.check,
-    rules_egress.check,
-    rules_observability.check,
-)
+_MESH = (rules_rollout.check, rules_policy.check, rules_egress.check, rules_observability.check)
 # With these a generation would be called like the Secret of another's key.
 _ENDINGS = ("-key", "-origin")
 
@@ -45,7 +35,7 @@ def check(config: StackConfig) -> list[Fault]:
     rules = (_role, _trust, _issuer, _webhooks, _authorities, _linkerd, _gateway_api, _extensions)
     found = [fault for rule in (*rules, *_MESH) for fault in rule(config)]
     # Names are looked at in what can be made at all.
-    return found or list(rules_policy_names.check(config))
+    return found or list(names_of_policies(config))
 
 
 def _role(config: StackConfig) -> Iterator[Fault]:
