@@ -100,10 +100,8 @@ def run(arguments: argparse.Namespace) -> int:
     code = exit_code(result, expect_no_changes=arguments.expect_no_changes)
     if code in (DONE, CHANGES_PENDING):
         from bot import policy
-        from bot.rollout import absent
 
         policy.refuse(result.target.stack, changes.violations)
-        sys.stderr.write("".join(f"{line}\n" for line in absent.refuse(result.target, changes)))
     return code
 
 
@@ -128,13 +126,15 @@ def verdict(changes: ChangeSet) -> list[str]:
 
 
 def judged(result: Result) -> ChangeSet:
-    """What would change, with the policies that it breaks."""
+    """What would change, with the policies that it breaks, and namespaces that are not there."""
     # Imported here: what reads plans and policies takes longer to load than the parser may wait.
     from bot import policy
     from bot.changes.from_engine import changes_of
+    from bot.rollout import absent
 
     target = result.target
-    return policy.of_changes(changes_of(result, target.config), target.config, target.project_dir)
+    found = changes_of(result, target.config)
+    return absent.judged(target, policy.of_changes(found, target.config, target.project_dir))
 
 
 def document(result: Result, changes: ChangeSet) -> dict[str, object]:

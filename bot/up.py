@@ -27,7 +27,6 @@ from bot.engine import Engine, Result
 from bot.engine_target import Target
 from bot.exit_codes import DONE, FAILED, BadInputError
 from bot.progress import Progress, remember
-from bot.rollout import absent
 
 # How long a backend that shows its locks only to who tries is left alone between two tries.
 _RETRY_SECONDS = 15.0
@@ -147,7 +146,6 @@ def deliver(
                 return preview.exit_code(planned.result, expect_no_changes=False)
             say([*check.verdict(planned.changes), *preview.lines(planned.result)])
             refuse(planned.changes)
-            say(absent.refuse(target, planned.changes))
             if not (arguments.yes or wanted.approval or planned.result.unchanged):
                 needs_terminal("up")
                 if not asked(f"apply this to stack {target.stack}?"):

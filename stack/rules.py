@@ -7,17 +7,12 @@ import re
 from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit
 
-from stack import (
-    rules_egress,
-    rules_observability,
-    rules_policy,
-    rules_policy_names,
-    rules_rollout,
-)
+from stack import rules_egress, rules_observability, rules_policy, rules_rollout
 from stack.certificates import certificate_fault as certificate_fault
 from stack.config import Cluster, StackConfig, Vault
 from stack.config_trust import Webhooks
 from stack.faults import Fault
+from stack.rules_policy_names import check as names_of_policies
 from stack.values import Duration, shown
 
 # cert-manager refuses less: https://cert-manager.io/docs/reference/api-docs/ CertificateSpec.
@@ -39,7 +34,7 @@ def check(config: StackConfig) -> list[Fault]:
     rules = (_role, _trust, _issuer, _webhooks, _authorities, _linkerd, _gateway_api, _extensions)
     found = [fault for rule in (*rules, *_MESH) for fault in rule(config)]
     # Names are looked at in what can be made at all.
-    return found or list(rules_policy_names.check(config))
+    return found or list(names_of_policies(config))
 
 
 def _role(config: StackConfig) -> Iterator[Fault]:

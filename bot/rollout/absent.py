@@ -7,14 +7,18 @@ https://kubernetes.io/docs/reference/using-api/server-side-apply/
 
 from __future__ import annotations
 
-from bot.changes.model import ChangeSet, Op
+from collections.abc import Mapping
+
+from bot.changes.model import Change, ChangeSet, Op, Violation
 from bot.engine_target import Target
-from bot.exit_codes import BotError, RefusedError
+from bot.exit_codes import BotError
 from bot.rollout import reader
 from bot.trust_servers import cluster
 from stack import rollout
+from stack.config_rollout import Wave
 
 PATCH = "NamespacePatch"
+POLICY = "rollout-namespaces-exist"
 _NEW = (Op.CREATE, Op.REPLACE)
 _FIXES = {
     True: "make it first, or take it out of the wave",
@@ -22,26 +26,33 @@ _FIXES = {
 }
 
 
-def refuse(target: Target, changes: ChangeSet) -> list[str]:
-    """Refuse changes that patch a namespace which the cluster does not have.
+def judged(target: Target, changes: ChangeSet) -> ChangeSet:
+    """The changes with a violation for each patch of a namespace that the cluster does not have.
 
-    Returns a line where the cluster does not tell, which is no reason to stop: the engine asks it
-    next. Raises RefusedError with a line per namespace.
+    A warning where the cluster does not tell, which is no reason to stop: the engine asks it next.
     """
-    patches = {each.object_name: each.op for each in changes.changes if each.kind == PATCH}
+    patches = [each for each in changes.changes if each.kind == PATCH]
     if not patches:
-        return []
+        return changes
     try:
         with cluster(target) as api:
             there = {each["metadata"]["name"] for each in reader.items(api, reader.NAMESPACES)}
     except BotError as error:
-        return [f"namespaces of the rollout not looked for: {error}"]
+        told = f"namespaces of the rollout not looked for: {error}"
+        return changes.model_copy(update={"warnings": (*changes.warnings, told)})
     waves = rollout.waves_by_namespace(target.config)
-    lines = [
-        f"namespace {name} of wave {waves[name].name if name in waves else '-'} is not in the "
-        f"cluster, and the update would make an empty one: {_FIXES[patches[name] in _NEW]}"
-        for name in sorted(patches.keys() - there)
-    ]
-    if lines:
-        raise RefusedError("\n".join(lines))
-    return []
+    found = [_violation(each, waves) for each in patches if each.object_name not in there]
+    return changes.model_copy(update={"violations": (*changes.violations, *found)})
+
+
+def _violation(patch: Change, waves: Mapping[str, Wave]) -> Violation:
+    name = patch.object_name
+    of = f" of wave {waves[name].name}" if name in waves else ""
+    fix = _FIXES[patch.op in _NEW]
+    return Violation(
+        policy=POLICY,
+        level="mandatory",
+        urn=patch.urn,
+        message=f"namespace {name}{of} is not in the cluster, and the update would make an empty "
+        f"one: {fix}",
+    )

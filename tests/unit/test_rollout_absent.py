@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from bot import policy
 from bot.changes.model import ChangeSet, Op
+from bot.delivery import check
 from bot.engine_target import Target
 from bot.exit_codes import RefusedError
 from bot.rollout import absent
@@ -36,8 +38,8 @@ class Api:
 
 def looked(
     monkeypatch: pytest.MonkeyPatch, changes: ChangeSet, *names: str, why: str = ""
-) -> list[str]:
-    """What is said of the changes in a cluster with these namespaces; why: it cannot be asked."""
+) -> ChangeSet:
+    """The changes as judged in a cluster with these namespaces; why: it cannot be asked."""
 
     @contextmanager
     def client(_: Target) -> Iterator[Api]:
@@ -46,7 +48,7 @@ def looked(
         yield Api(*names)
 
     monkeypatch.setattr(absent, "cluster", client)
-    return absent.refuse(Target("staging", PROJECT_DIR, config(*PLAN), None, {}), changes)
+    return absent.judged(Target("staging", PROJECT_DIR, config(*PLAN), None, {}), changes)
 
 
 def patches(*names: str, op: Op = Op.CREATE) -> ChangeSet:
@@ -59,17 +61,21 @@ def test_a_patch_of_a_namespace_that_is_not_there_is_refused(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A misspelt name would become an empty namespace, and the real one would stay outside."""
-    with pytest.raises(RefusedError) as caught:
-        looked(monkeypatch, patches("shop", "pay", "odd"), "shop", "default")
+    found = looked(monkeypatch, patches("shop", "pay", "odd"), "shop", "default")
     why = "is not in the cluster, and the update would make an empty one: make it first, or take"
-    assert str(caught.value).splitlines() == [
-        f"namespace odd of wave - {why} it out of the wave",
+    assert [each.message for each in found.violations] == [
         f"namespace pay of wave w0 {why} it out of the wave",
+        f"namespace odd {why} it out of the wave",
     ]
+    with pytest.raises(RefusedError, match="policy rollout-namespaces-exist: namespace pay"):
+        policy.refuse("staging", found.violations)
+    with pytest.raises(RefusedError, match="namespace pay of wave w0"):
+        check.refuse_doubtful(found)
 
 
 def test_patches_of_namespaces_that_are_there_go_through(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert looked(monkeypatch, patches("shop", "pay"), "shop", "pay", "default") == []
+    changes = patches("shop", "pay")
+    assert looked(monkeypatch, changes, "shop", "pay", "default") == changes
 
 
 @pytest.mark.parametrize("op", [Op.UPDATE, Op.DELETE])
@@ -77,19 +83,22 @@ def test_a_patch_whose_namespace_is_gone_asks_for_a_refresh(
     monkeypatch: pytest.MonkeyPatch, op: Op
 ) -> None:
     """To take our keys off is a patch as well, and would bring back what its owner deleted."""
-    assert looked(monkeypatch, patches("shop", op=op), "shop") == []
-    with pytest.raises(RefusedError, match="run this with --refresh, which sees that it is gone"):
-        looked(monkeypatch, patches("shop", op=op), "default")
+    changes = patches("shop", op=op)
+    assert looked(monkeypatch, changes, "shop") == changes
+    (found,) = looked(monkeypatch, changes, "default").violations
+    assert found.level == "mandatory"
+    assert found.message.endswith("run this with --refresh, which sees that it is gone")
 
 
 def test_changes_without_a_patch_ask_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Most updates are about something else."""
-    assert looked(monkeypatch, patches(), why="not asked") == []
+    assert looked(monkeypatch, patches(), why="not asked") == patches()
 
 
 def test_a_cluster_that_does_not_tell_is_said_and_stops_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The engine asks the same server next, and says more."""
-    said = looked(monkeypatch, patches("shop"), why="stack staging: no answer")
-    assert said == ["namespaces of the rollout not looked for: stack staging: no answer"]
+    found = looked(monkeypatch, patches("shop"), why="stack staging: no answer")
+    assert found.violations == ()
+    assert found.warnings == ("namespaces of the rollout not looked for: stack staging: no answer",)
