@@ -77,7 +77,7 @@ def test_no_changes_are_written_too(run: Any, tmp_path: Path) -> None:
     [
         pytest.param(_UPDATE + "summary('failed'); sys.exit(1)", (), "failed", id="failed"),
         pytest.param(_UPDATE, (), "no summary", id="no-summary"),
-        pytest.param(_UPDATE + "time.sleep(30)", ("--timeout", "1"), "time-out", id="time-out"),
+        pytest.param(_UPDATE + "time.sleep(30)", ("--timeout", "4"), "time-out", id="time-out"),
     ],
 )
 def test_preview_that_fails_is_a_result(
