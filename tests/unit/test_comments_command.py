@@ -13,7 +13,7 @@ import pytest
 from bot.changes.model import ChangeSet
 from bot.cli import main
 from bot.comments import files, place
-from bot.exit_codes import BAD_INPUT, DONE, FAILED, MISSING_TOOL, BadInputError
+from bot.exit_codes import BAD_INPUT, DONE, FAILED, MISSING_TOOL
 from tests.unit import comment_samples as samples
 from tests.unit import fake_github as fake
 
@@ -211,32 +211,6 @@ def test_a_token_goes_to_no_server_in_clear(
     assert "GITHUB_API_URL" in capsys.readouterr().err
     assert not Path("here").exists()
     assert not hub.requests
-
-
-@pytest.mark.parametrize(
-    ("environ", "rest", "graphql"),
-    [
-        ({}, "https://api.github.com", "https://api.github.com/graphql"),
-        ({"GITHUB_API_URL": "https://g.example/api/v3/"}, "https://g.example/api/v3",
-         "https://g.example/api/graphql"),
-        ({"GITHUB_GRAPHQL_URL": "https://q.example/x"}, "https://api.github.com",
-         "https://q.example/x"),
-    ],
-)  # fmt: skip
-def test_both_addresses_are_of_one_server(environ: dict[str, str], rest: str, graphql: str) -> None:
-    assert place.addresses(environ) == (rest, graphql)
-
-
-def test_the_head_of_the_event_belongs_to_its_own_pull_request(tmp_path: Path) -> None:
-    """`--pull-request` may name another one."""
-    event = tmp_path / "event.json"
-    event.write_text(json.dumps({"pull_request": {"number": 7, "head": {"sha": "abc"}}}))
-    environ = {"GITHUB_EVENT_PATH": str(event), "GITHUB_REPOSITORY": "a/b"}
-    assert place.of(None, None, environ) == place.Place("a/b", 7, "abc")
-    assert place.of("c/d", 8, environ) == place.Place("c/d", 8, None)
-    event.write_text("{")
-    with pytest.raises(BadInputError, match=r"event\.json"):
-        place.of("c/d", 8, environ)
 
 
 def test_an_event_that_is_none_of_githubs_is_bad_input(

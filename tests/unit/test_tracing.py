@@ -291,10 +291,6 @@ def test_everything_is_in_the_one_namespace() -> None:
 
 def test_the_same_arguments_give_the_same_text() -> None:
     """An unchanged program previews as no change."""
-    first, second = (
-        objects.as_yaml(
-            config.collector_config(ALL, queries=False, cluster_domain="a.b", backend=BACKEND)
-        )
-        for _ in range(2)
-    )
+    others: dict[str, Any] = {"queries": False, "cluster_domain": "a.b", "backend": BACKEND}
+    first, second = (objects.as_yaml(config.collector_config(ALL, **others)) for _ in range(2))
     assert first == second
