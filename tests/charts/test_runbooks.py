@@ -15,10 +15,11 @@ from tests.charts.test_alert_rules import run
 from tests.unit.runbook_pages import kubectl, promql
 
 STACK = "staging"
-# A namespace of the operator's own, and one of an extension that is not installed here.
-_ELSEWHERE = {"shop", "linkerd-multicluster"}
+# A namespace of the operator's own, one of an extension that is not installed here, and that of the
+# monitoring, whose names are what its usual chart calls them.
+_ELSEWHERE = {"shop", "linkerd-multicluster", "monitoring"}
 # Kinds that every API server has.
-_BUILT_IN = {"nodes", "pods", "deployments", "events", "namespaces"}
+_BUILT_IN = {"nodes", "pods", "deployments", "statefulset", "events", "namespaces"}
 _VERBS = {"get", "describe", "logs", "delete", "wait", "rollout", "restart", "status"}
 _FROM_ELSEWHERE = {"links.multicluster.linkerd.io", "podmonitors.monitoring.coreos.com"}
 
