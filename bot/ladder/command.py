@@ -21,7 +21,7 @@ from bot.ladder.suggest import document as suggested
 from bot.ladder.suggest import suggest, text
 from bot.prometheus import Prometheus
 from bot.trust_servers import cluster
-from stack import rollout, rules
+from stack import rollout, rules_changed
 from stack.config import InboundPolicy, StackConfig
 from stack.config_policy import AUTHENTICATED, NamespacePolicy, Rung
 from stack.faults import ConfigError
@@ -116,7 +116,7 @@ def run_check(arguments: argparse.Namespace) -> int:
     config = target.config
     if arguments.rung:
         config = at_rung(config, [seen.running.name for seen in found], arguments.rung)
-    faults = rules.check(config) if arguments.rung else []
+    faults = rules_changed.check(target.config, config)
     faults += [f for seen in found for f in objections.find(config, seen.running)]
     if faults:
         file = target.config_file or target.project_dir / f"Pulumi.{target.stack}.yaml"

@@ -11,7 +11,7 @@ import yaml
 from bot.exit_codes import BadInputError, RefusedError
 from bot.rollout import select
 from bot.rollout.model import Seen
-from stack import rules
+from stack import rules_changed
 from stack.config import StackConfig
 from stack.config_rollout import State, Wave, WaveNamespace
 
@@ -102,7 +102,7 @@ def refusals(config: StackConfig, step: Step) -> list[str]:
     Such as a rule for service accounts of a namespace that leaves the mesh.
     """
     # A wave that finds nothing has nothing to be refused for but that, which `check` says better.
-    faults = rules.check(applied(config, step)) if step.names else []
+    faults = rules_changed.check(config, applied(config, step)) if step.names else []
     return [f"{fault.key}: {fault.message}" for fault in faults]
 
 

@@ -17,6 +17,7 @@ from bot.engine_target import Target
 from bot.exit_codes import BAD_INPUT, DONE, FAILED, MISSING_TOOL, REFUSED
 from bot.ladder import command
 from bot.ladder.model import Call, Namespace
+from stack import rules
 from tests.unit.fake_prometheus import fake_prometheus
 from tests.unit.ladder_samples import FOO, SHOP, call, config, identity, service
 from tests.unit.whole_program import project
@@ -90,6 +91,15 @@ def test_a_rung_that_is_asked_about_is_checked_as_if_it_were_written(run: Any) -
     code, _, err = run(config(service(), rung="audit"), [], "check", "--rung", "deny", *PROMETHEUS)
     assert code == BAD_INPUT
     assert "nobody could call 8080 of 'foo'" in err
+
+
+def test_what_loading_has_filled_in_is_no_fault_of_the_rung(run: Any) -> None:
+    """A certificate is read from its file, and then there are two keys where one may be."""
+    made = config(service(allow=[BAR]), rung="audit")
+    filled = made.vault.model_copy(update={"ca_file": "ca.pem", "ca_pem": "read from it"})
+    both = made.model_copy(update={"vault": filled})
+    assert rules.check(both) != []
+    assert run(both, [call(OWN)], "check", "--rung", "deny", *PROMETHEUS)[0] == DONE
 
 
 def test_a_service_keeps_its_own_rung_when_its_namespace_is_asked_about(run: Any) -> None:
