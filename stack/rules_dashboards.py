@@ -22,9 +22,6 @@ OWN_LABELS = frozenset(
 def check(config: StackConfig) -> Iterator[Fault]:
     """All faults of `observability.dashboards`."""
     section = config.observability.dashboards
-    if section.enabled and config.role == "owner":
-        message = "a stack with role 'owner' has no cluster: move it to a cluster's stack"
-        yield Fault(_SECTION, message, looks_at=(("role",),))
     if section.enabled and config.observability.alerts.form == "off":
         yield Fault(
             (*_SECTION, "enabled"),

@@ -69,6 +69,9 @@ def _cluster(config: StackConfig) -> Iterator[Fault]:
     used = {
         "alerts": observability.alerts.form != "off",
         "monitors": observability.monitors.enabled,
+        "dashboards": observability.dashboards.enabled,
+        "tracing": observability.tracing.enabled,
+        "routing": observability.routing.form != "off",
     }
     for key, is_used in used.items():
         if is_used:

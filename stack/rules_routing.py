@@ -40,10 +40,7 @@ def check(config: StackConfig) -> Iterator[Fault]:
 def _used(config: StackConfig) -> Iterator[Fault]:
     """What a routing that is on needs."""
     form = ((*_ROUTING, "form"),)
-    if config.role == "owner":
-        message = "a stack with role 'owner' has no cluster: move it to a cluster's stack"
-        yield Fault(_ROUTING, message, looks_at=(("role",),))
-    elif config.observability.alerts.form == "off":
+    if config.role != "owner" and config.observability.alerts.form == "off":
         yield Fault(
             (*_ROUTING, "form"),
             'there are no alerts to route: set observability.alerts.form, or form: "off"',

@@ -42,9 +42,6 @@ def check(config: StackConfig) -> Iterator[Fault]:
 
 def _mesh(config: StackConfig) -> Iterator[Fault]:
     path = (*_TRACING, "enabled")
-    if config.role == "owner":
-        message = "a stack with role 'owner' has no cluster: move it to a cluster's stack"
-        yield Fault(path, message, looks_at=(("role",),))
     cluster = config.cluster
     if cluster and cluster.domain != config.trust.domain:
         yield Fault(
