@@ -49,7 +49,7 @@ _SHORT = {
     "metrics_missing": 12,
 }
 # On every alert, and the same on each.
-_COMMON = {"severity", "cluster", "environment"}
+_COMMON = {"severity", "cluster", "environment", "part_of"}
 Fired = frozenset[tuple[str, str]]
 
 
