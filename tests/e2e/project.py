@@ -120,11 +120,8 @@ class Copy:
         self._wait(text, lambda: text in self.output(), process, seconds)
 
     def wait_in_update(self, text: str, process: subprocess.Popen[bytes]) -> None:
-        """Return as soon as the update prints `text`; what its preview said is above the lock."""
-        locks = self.folder / ".sandbox/state/.pulumi/locks"
-        self._wait("a lock", lambda: any(locks.rglob("*.json")), process, 200)
-        seen = len(self.output())
-        self._wait(text, lambda: text in self.output()[seen:], process, 200)
+        """Return as soon as the update prints `text`; what its preview said is above the verdict."""
+        self._wait(text, lambda: text in self.output().partition("verdict: ")[2], process, 200)
 
     def _wait(
         self,
