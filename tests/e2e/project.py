@@ -120,7 +120,7 @@ class Copy:
         self._wait(text, lambda: text in self.output(), process, seconds)
 
     def wait_in_update(self, text: str, process: subprocess.Popen[bytes]) -> None:
-        """Return as soon as the update prints `text`; what its preview said is above the verdict."""
+        """Return as soon as the update prints `text`; the verdict ends what its preview said."""
         self._wait(text, lambda: text in self.output().partition("verdict: ")[2], process, 200)
 
     def _wait(
