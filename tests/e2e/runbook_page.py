@@ -112,8 +112,10 @@ def with_objects(page: Page, *manifests: Manifest) -> Iterator[Page]:
         yield page
     finally:
         page.file.write_text(page.tracked, encoding="utf-8")
-        page.copy.run("bot", "up", "--stack", "sandbox", "--yes")
+        # Rules that let clients in go with the namespaces that they were for.
+        done = page.copy.run("bot", "up", "--stack", "sandbox", "--yes", "--allow", "deny")
         page.objects.delete(*namespaces)
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
 
 
 def wait_gone(page: Page, name: str) -> None:
