@@ -70,6 +70,14 @@ class Stack:
         assert answer.ok, answer
         return dict(answer.body["metadata"])
 
+    def create_namespace(self, name: str) -> None:
+        """Make it as soon as one of that name, of another module, is gone."""
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while not (answer := self.create(NAMESPACES, namespace(name, **TEAM))).ok:
+            assert answer.status == 409, answer
+            assert time.monotonic() < deadline, answer
+            time.sleep(0.5)
+
     def create(self, path: str, document: dict[str, Any], *, dry: bool = False) -> Answer:
         query = "?dryRun=All" if dry else ""
         return self.copy.api.request("POST", f"{path}{query}", document, seconds=30)
@@ -125,8 +133,7 @@ def stack(mesh: tuple[Copy, str]) -> Iterator[Stack]:
     """The mesh with the first wave on; afterwards as it was."""
     made = Stack(mesh[0])
     for name in ("shop", "pay", "web", "scratch"):
-        answer = made.create(NAMESPACES, namespace(name, **TEAM))
-        assert answer.ok, answer
+        made.create_namespace(name)
     try:
         answer = made.create(DEPLOYMENTS, deployment("web"))
         assert answer.ok, answer
