@@ -21,6 +21,15 @@ def certificates_in(pem: bytes) -> list[x509.Certificate]:
         return []
 
 
+def dns_names(certificate: x509.Certificate) -> list[str]:
+    """The DNS names that a certificate is for; none without the extension."""
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return []
+    return names.get_values_for_type(x509.DNSName)
+
+
 def fingerprint(certificate: x509.Certificate) -> str:
     """SHA-256 of the certificate, in hexadecimal."""
     return certificate.fingerprint(hashes.SHA256()).hex()

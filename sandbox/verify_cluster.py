@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import base64
 
-from cryptography import x509
-
+from bot.trust_chain import dns_names
 from components.names import LINKERD, LINKERD_VIZ
 from components.webhook_certificates import CONTROL_PLANE_WEBHOOKS, PKCS8_ONLY, VIZ_WEBHOOKS
 from sandbox.verify_data import Manifest, Proof, Seen, certificates_in, name_of, secret_data
@@ -90,8 +89,8 @@ def _serving(seen: Seen, namespace: str, secret: str, service: str) -> Proof:
             seen_instead = verdicts[0][1] if verdicts else "caBundle has no certificate"
             return Proof(what, expected, seen_instead, False)
     host = f"{service}.{namespace}.svc"
-    if host not in _hosts(served[0]):
-        return Proof(what, f"certificate for {host}", ", ".join(_hosts(served[0])), False)
+    if host not in dns_names(served[0]):
+        return Proof(what, f"certificate for {host}", ", ".join(dns_names(served[0])), False)
     return Proof(what, expected, f"verified, for {host}", True)
 
 
@@ -106,14 +105,6 @@ def _bundles(seen: Seen, namespace: str, service: str) -> list[bytes]:
         if (config.get("service") or {}).get("name") == service
         and config["service"].get("namespace") == namespace
     ]
-
-
-def _hosts(certificate: x509.Certificate) -> list[str]:
-    try:
-        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return []
-    return names.get_values_for_type(x509.DNSName)
 
 
 def _pkcs8(seen: Seen, namespace: str, secret: str, service: str) -> Proof:

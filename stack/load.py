@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from stack import rules
+from stack.certificates import certificate_fault
 from stack.config import StackConfig
 from stack.faults import (
     PROJECT,
@@ -264,11 +265,11 @@ def _with_authorities(
         message = None
         try:
             pem = read(folder / section.ca_file)
-            message = None if pem[:1] == "[" else rules.certificate_fault(pem)
+            message = None if pem[:1] == "[" else certificate_fault(pem)
         except OSError as error:
             message = error.strerror or type(error).__name__
         except UnicodeDecodeError:
-            message = rules.certificate_fault("")
+            message = certificate_fault("")
         if message:
             faults.append(Fault((name, "caFile"), f"{section.ca_file}: {message}"))
         else:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit
 
 from stack import rules_egress, rules_observability, rules_policy, rules_rollout
-from stack.certificates import certificate_fault as certificate_fault
+from stack.certificates import certificate_fault
 from stack.config import Cluster, StackConfig, Vault
 from stack.config_trust import Webhooks
 from stack.faults import Fault

@@ -11,6 +11,7 @@ from bot.status.model import Result, Subject, fail, ok, skipped, warn
 from bot.status.objects import (
     EXTENSION,
     available,
+    bot_up,
     condition,
     images,
     labels,
@@ -27,26 +28,25 @@ SUBJECT = Subject("buoyant-cloud")
 AGENT, METRICS, METADATA = "buoyant-cloud-agent", "buoyant-cloud-metrics", "agent-metadata"
 KEYS = ("client_id", "client_secret")
 RUNBOOK = "docs/runbooks/buoyant-cloud.md"
-_OFF = "buoyantCloud.enabled is false"
 
 
-@SUBJECT.check("namespace")
+def _off(facts: Facts) -> str | None:
+    return None if facts.config.buoyant_cloud.enabled else "buoyantCloud.enabled is false"
+
+
+@SUBJECT.check("namespace", off=_off)
 def namespace(facts: Facts) -> Result:
     """The agent's namespace is there, with the label by which the CLI finds it."""
-    if not facts.config.buoyant_cloud.enabled:
-        return skipped(_OFF)
     found = facts.named("namespaces", LINKERD_BUOYANT)
     if found is None or labels(found).get(EXTENSION) != "buoyant":
         why = f"no namespace {LINKERD_BUOYANT} with the label {EXTENSION}: buoyant"
-        return fail(why, f"python -m bot up --stack {facts.target.stack}")
+        return fail(why, bot_up(facts))
     return ok(f"namespace {LINKERD_BUOYANT}")
 
 
-@SUBJECT.check("synced")
+@SUBJECT.check("synced", off=_off)
 def synced(facts: Facts) -> Result:
     """The credentials come from Vault, and the last reading of it went well."""
-    if not facts.config.buoyant_cloud.enabled:
-        return skipped(_OFF)
     if facts.config.buoyant_cloud.credentials.source != "vault":
         return skipped("the credentials are in the stack config")
     found = facts.named("external secrets", CREDENTIALS_SECRET, LINKERD_BUOYANT)
@@ -59,11 +59,9 @@ def synced(facts: Facts) -> Result:
     return ok(f"synced {at}")
 
 
-@SUBJECT.check("credentials")
+@SUBJECT.check("credentials", off=_off)
 def credentials(facts: Facts) -> Result:
     """Id and secret are there and not empty, in a Secret with the label of the vendor's check."""
-    if not facts.config.buoyant_cloud.enabled:
-        return skipped(_OFF)
     found = facts.secret(LINKERD_BUOYANT, CREDENTIALS_SECRET)
     if found is None:
         return fail(f"there is no Secret {CREDENTIALS_SECRET}", RUNBOOK)
@@ -74,21 +72,17 @@ def credentials(facts: Facts) -> Result:
     return ok("both are there")
 
 
-@SUBJECT.check("metadata")
+@SUBJECT.check("metadata", off=_off)
 def metadata(facts: Facts) -> Result:
     """The ConfigMap by which the agent knows itself is there."""
-    if not facts.config.buoyant_cloud.enabled:
-        return skipped(_OFF)
     if facts.one("config map", LINKERD_BUOYANT, METADATA) is None:
         return fail(f"there is no ConfigMap {METADATA}", RUNBOOK)
     return ok(f"ConfigMap {METADATA}")
 
 
-@SUBJECT.check("agent")
+@SUBJECT.check("agent", off=_off)
 def agent(facts: Facts) -> Result:
     """The agent runs, once, and says that it is ready."""
-    if not facts.config.buoyant_cloud.enabled:
-        return skipped(_OFF)
     found = facts.named("deployments", AGENT, LINKERD_BUOYANT)
     if found is None:
         return fail(f"there is no Deployment {AGENT}", RUNBOOK)
@@ -100,11 +94,9 @@ def agent(facts: Facts) -> Result:
     return ok("one replica available")
 
 
-@SUBJECT.check("metrics")
+@SUBJECT.check("metrics", off=_off)
 def metrics(facts: Facts) -> Result:
     """The collector of metrics runs on every node that it is to run on."""
-    if not facts.config.buoyant_cloud.enabled:
-        return skipped(_OFF)
     found = facts.named("daemonsets", METRICS, LINKERD_BUOYANT)
     if found is None:
         return fail(f"there is no DaemonSet {METRICS}", RUNBOOK)
@@ -115,18 +107,15 @@ def metrics(facts: Facts) -> Result:
     return ok(f"ready on {ready} nodes")
 
 
-@SUBJECT.check("version")
+@SUBJECT.check("version", off=_off)
 def version(facts: Facts) -> Result:
     """The agent is of the version that charts.yaml pins."""
-    if not facts.config.buoyant_cloud.enabled:
-        return skipped(_OFF)
     found = facts.named("deployments", AGENT, LINKERD_BUOYANT)
     if found is None:
         return fail(f"there is no Deployment {AGENT}", RUNBOOK)
     wanted, seen = pinned(facts.target.project_dir).buoyant, _version(found)
     if seen != wanted:
-        next_ = f"python -m bot up --stack {facts.target.stack}"
-        return warn(f"{seen or 'unknown'}, charts.yaml pins {wanted}", next_)
+        return warn(f"{seen or 'unknown'}, charts.yaml pins {wanted}", bot_up(facts))
     return ok(f"{seen}, as pinned")
 
 

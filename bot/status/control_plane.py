@@ -5,7 +5,7 @@ from __future__ import annotations
 from bot.status import cluster
 from bot.status.facts import Facts
 from bot.status.linkerd_config import NAME, config_of
-from bot.status.model import Result, Subject, fail, ok, skipped, warn
+from bot.status.model import Result, Subject, fail, ok, warn
 from bot.status.objects import (
     COMPONENT,
     available,
@@ -18,6 +18,7 @@ from bot.status.objects import (
     proxy_ready,
     running,
     some,
+    there,
 )
 from components.names import CONTROL_PLANE_LABEL, LINKERD
 
@@ -42,6 +43,10 @@ CRDS = (
     "servers.policy.linkerd.io/v1beta3",
     "serviceprofiles.linkerd.io/v1alpha2",
 )
+
+
+def _one_of_each(facts: Facts) -> str | None:
+    return None if facts.config.linkerd.ha else "linkerd.ha is false"
 
 
 @SUBJECT.check("namespace")
@@ -76,20 +81,20 @@ def crds(facts: Facts) -> Result:
 @SUBJECT.check("cluster-roles")
 def cluster_roles(facts: Facts) -> Result:
     """The ClusterRoles of identity and injector are there."""
-    return _there(facts, "cluster roles", ROLES)
+    return there(facts, "cluster roles", ROLES)
 
 
 @SUBJECT.check("cluster-role-bindings")
 def cluster_role_bindings(facts: Facts) -> Result:
     """The ClusterRoles of identity and injector are bound."""
-    return _there(facts, "cluster role bindings", ROLES)
+    return there(facts, "cluster role bindings", ROLES)
 
 
 @SUBJECT.check("service-accounts")
 def service_accounts(facts: Facts) -> Result:
     """The accounts are there, and that of the heartbeat where there is one."""
     wanted = (*DEPLOYMENTS, *((HEARTBEAT,) if facts.config.linkerd.heartbeat else ()))
-    return _there(facts, "service accounts", wanted, LINKERD)
+    return there(facts, "service accounts", wanted, LINKERD)
 
 
 @SUBJECT.check("webhooks")
@@ -194,11 +199,9 @@ def proxies(facts: Facts) -> Result:
     return ok(f"{len(every)} ready")
 
 
-@SUBJECT.check("replicas")
+@SUBJECT.check("replicas", off=_one_of_each)
 def replicas(facts: Facts) -> Result:
     """In HA a majority of the replicas is available, and they are on different nodes."""
-    if not facts.config.linkerd.ha:
-        return skipped("linkerd.ha is false")
     few, close = set(), set()
     wanted = facts.config.linkerd.replicas
     quorum = facts.config.observability.alerts.thresholds.quorum or wanted // 2 + 1
@@ -223,18 +226,7 @@ def replicas(facts: Facts) -> Result:
     return ok(f"each on {nodes} nodes")
 
 
-@SUBJECT.check("disruption-budgets")
+@SUBJECT.check("disruption-budgets", off=_one_of_each)
 def disruption_budgets(facts: Facts) -> Result:
     """In HA a drain cannot take all replicas of one at once."""
-    if not facts.config.linkerd.ha:
-        return skipped("linkerd.ha is false")
-    return _there(facts, "disruption budgets", BUDGETS, LINKERD)
-
-
-def _there(
-    facts: Facts, kind: str, wanted: tuple[str, ...], namespace: str | None = None
-) -> Result:
-    missing = set(wanted) - facts.names(kind, namespace)
-    if missing:
-        return fail(f"{kind}: not there: {some(missing)}", bot_up(facts))
-    return ok(f"{len(wanted)} {kind}")
+    return there(facts, "disruption budgets", BUDGETS, LINKERD)

@@ -17,6 +17,7 @@ from bot.status.objects import (
     place,
     running,
     some,
+    there,
 )
 from bot.status.operators import deployments
 from components.names import LINKERD_VIZ
@@ -38,7 +39,11 @@ BINDINGS = (
     "linkerd-tap-injector",
 )
 PROMETHEUS_ROLE = "linkerd-linkerd-viz-prometheus"
-_OFF = "viz.enabled is false"
+
+
+def no_viz(facts: Facts) -> str | None:
+    """Why viz is not looked at."""
+    return None if facts.config.viz.enabled else "viz.enabled is false"
 
 
 @SUBJECT.check("namespaces")
@@ -54,34 +59,30 @@ def namespaces(facts: Facts) -> Result:
     return ok(", ".join(sorted(found)) or "there is none")
 
 
-@SUBJECT.check("viz-namespace")
+@SUBJECT.check("viz-namespace", off=no_viz)
 def viz_namespace(facts: Facts) -> Result:
     """The namespace of viz is there, with the label by which the CLI finds it."""
-    if not facts.config.viz.enabled:
-        return skipped(_OFF)
     found = facts.named("namespaces", LINKERD_VIZ)
     if found is None or labels(found).get(EXTENSION) != "viz":
         return fail(f"no namespace {LINKERD_VIZ} with the label {EXTENSION}: viz", bot_up(facts))
     return ok(f"namespace {LINKERD_VIZ}")
 
 
-@SUBJECT.check("viz-roles")
+@SUBJECT.check("viz-roles", off=no_viz)
 def viz_roles(facts: Facts) -> Result:
     """The ClusterRoles of viz are there."""
-    return _there(facts, "cluster roles", ROLES)
+    return there(facts, "cluster roles", ROLES)
 
 
-@SUBJECT.check("viz-bindings")
+@SUBJECT.check("viz-bindings", off=no_viz)
 def viz_bindings(facts: Facts) -> Result:
     """The ClusterRoles of viz are bound."""
-    return _there(facts, "cluster role bindings", BINDINGS)
+    return there(facts, "cluster role bindings", BINDINGS)
 
 
-@SUBJECT.check("viz-tap-api")
+@SUBJECT.check("viz-tap-api", off=no_viz)
 def viz_tap_api(facts: Facts) -> Result:
     """The API server reaches tap."""
-    if not facts.config.viz.enabled:
-        return skipped(_OFF)
     found = facts.named("api services", TAP)
     if found is None:
         return fail(f"there is no APIService {TAP}", bot_up(facts))
@@ -89,32 +90,26 @@ def viz_tap_api(facts: Facts) -> Result:
     return ok(f"{TAP} is available") if held else warn(said, RUNBOOK)
 
 
-@SUBJECT.check("viz-deployments")
+@SUBJECT.check("viz-deployments", off=no_viz)
 def viz_deployments(facts: Facts) -> Result:
     """The Deployments of viz are available."""
-    if not facts.config.viz.enabled:
-        return skipped(_OFF)
     found = deployments(facts, LINKERD_VIZ, RUNBOOK)
     # Without viz the mesh goes on: nobody is called for it.
     return warn(found.seen, found.next) if found.state == "fail" else found
 
 
-@SUBJECT.check("viz-pods")
+@SUBJECT.check("viz-pods", off=no_viz)
 def viz_pods(facts: Facts) -> Result:
     """A pod of each part of viz runs."""
-    if not facts.config.viz.enabled:
-        return skipped(_OFF)
     missing = set(COMPONENTS) - _parts(facts)
     if missing:
         return warn(f"no pod runs of {some(missing)}", RUNBOOK)
     return ok(f"{len(COMPONENTS)} parts run")
 
 
-@SUBJECT.check("viz-injected", running=True)
+@SUBJECT.check("viz-injected", running=True, off=no_viz)
 def viz_injected(facts: Facts) -> Result:
     """Every pod of viz has a proxy."""
-    if not facts.config.viz.enabled:
-        return skipped(_OFF)
     pods = [each for each in facts.objects("pods", LINKERD_VIZ) if running(each)]
     meshed = meshed_pods(facts, LINKERD_VIZ)
     odd = {place(each) for each in pods if each not in meshed}
@@ -123,27 +118,21 @@ def viz_injected(facts: Facts) -> Result:
     return ok(f"{len(pods)} pods with a proxy")
 
 
-@SUBJECT.check("viz-proxies")
+@SUBJECT.check("viz-proxies", off=no_viz)
 def viz_proxies(facts: Facts) -> Result:
     """The proxies of viz are ready."""
-    if not facts.config.viz.enabled:
-        return skipped(_OFF)
     return data_plane.judge_proxies(facts, meshed_pods(facts, LINKERD_VIZ), RUNBOOK)
 
 
-@SUBJECT.check("viz-versions")
+@SUBJECT.check("viz-versions", off=no_viz)
 def viz_versions(facts: Facts) -> Result:
     """The proxies of viz are of the control plane's version."""
-    if not facts.config.viz.enabled:
-        return skipped(_OFF)
     return versions.extension_proxies(facts, LINKERD_VIZ)
 
 
-@SUBJECT.check("viz-prometheus")
+@SUBJECT.check("viz-prometheus", off=no_viz)
 def viz_prometheus(facts: Facts) -> Result:
     """The Prometheus of viz runs, with its config and its rights, where viz has its own."""
-    if not facts.config.viz.enabled:
-        return skipped(_OFF)
     if facts.config.viz.prometheus_url:
         return skipped("viz reads the Prometheus of viz.prometheusUrl")
     missing = {
@@ -169,14 +158,3 @@ def _parts(facts: Facts) -> set[str]:
         for key in ("component", COMPONENT)
         if (part := labels(each).get(key))
     }
-
-
-def _there(facts: Facts, kind: str, wanted: tuple[str, ...]) -> Result:
-    if not facts.config.viz.enabled:
-        return skipped(_OFF)
-    missing = set(wanted) - facts.names(kind)
-    return (
-        fail(f"{kind}: not there: {some(missing)}", bot_up(facts))
-        if missing
-        else ok(f"{len(wanted)} {kind}")
-    )

@@ -64,6 +64,9 @@ def _results(check: Check, facts: Facts) -> Iterator[Result]:
     if check.running and facts.config.sandbox.open_webhooks:
         yield skipped(SIMULATED)
         return
+    if check.off and (why := check.off(facts)):
+        yield skipped(why)
+        return
     try:
         found = check.judge(facts)
         yield from [found] if isinstance(found, Result) else found

@@ -55,19 +55,22 @@ class NoAnswerError(Exception):
 
 
 Judge = Callable[["Facts"], "Result | Iterable[Result]"]
+Off = Callable[["Facts"], "str | None"]
 
 
 @dataclass(frozen=True)
 class Check:
     """One check. id: `<subject>/<name>`.
 
-    running: it needs pods that really run, or webhooks that are asked. cluster: it needs one.
+    running: it needs pods that really run, or webhooks that are asked. cluster: it needs one. off:
+    why it is not looked at, by the config; None where it is.
     """
 
     id: str
     judge: Judge
     running: bool = False
     cluster: bool = True
+    off: Off | None = None
 
 
 @dataclass
@@ -78,12 +81,12 @@ class Subject:
     checks: list[Check] = field(default_factory=list)
 
     def check(
-        self, name: str, *, running: bool = False, cluster: bool = True
+        self, name: str, *, running: bool = False, cluster: bool = True, off: Off | None = None
     ) -> Callable[[Judge], Judge]:
         """Add a function to the checks; the arguments are those of Check."""
 
         def add(judge: Judge) -> Judge:
-            self.checks.append(Check(f"{self.name}/{name}", judge, running, cluster))
+            self.checks.append(Check(f"{self.name}/{name}", judge, running, cluster, off))
             return judge
 
         return add

@@ -7,6 +7,7 @@ from typing import Any
 
 from bot.rollout.reader import PROXY, proxy
 from bot.status.facts import Facts, Manifest
+from bot.status.model import Result, fail, ok
 from bot.trust_reader import alive
 from components.names import LINKERD
 
@@ -27,6 +28,14 @@ def some(names: Iterable[str]) -> str:
 def bot_up(facts: Facts) -> str:
     """The command that makes again what the program declares."""
     return f"python -m bot up --stack {facts.target.stack}"
+
+
+def there(facts: Facts, kind: str, wanted: tuple[str, ...], namespace: str | None = None) -> Result:
+    """Whether objects of these names are there."""
+    missing = set(wanted) - facts.names(kind, namespace)
+    if missing:
+        return fail(f"{kind}: not there: {some(missing)}", bot_up(facts))
+    return ok(f"{len(wanted)} {kind}")
 
 
 def place(manifest: Manifest) -> str:

@@ -9,9 +9,10 @@ from datetime import timedelta
 from cryptography import x509
 
 from bot.status.certificates import RUNBOOK, SUBJECT
+from bot.status.extensions import no_viz
 from bot.status.facts import Facts, Manifest
-from bot.status.model import Result, fail, ok, skipped, warn
-from bot.trust_chain import certificates_in, signed
+from bot.status.model import Result, fail, ok, warn
+from bot.trust_chain import certificates_in, dns_names, signed
 from bot.trust_text import left_text
 from components.names import LINKERD, LINKERD_VIZ
 from components.webhook_certificates import CONTROL_PLANE_WEBHOOKS, PKCS8_ONLY, VIZ_WEBHOOKS
@@ -34,7 +35,7 @@ def judge(facts: Facts, namespace: str, secret: str, service: str) -> Result:
     if service in PKCS8_ONLY and not found.pkcs8:
         return fail("the key is not PKCS8, the only form that its server reads", RUNBOOK)
     host = f"{service}.{namespace}.svc"
-    if host not in _hosts(leaf):
+    if host not in dns_names(leaf):
         return fail(f"the certificate is not for {host}", RUNBOOK)
     for bundle in bundles:
         authorities = certificates_in(bundle)
@@ -52,10 +53,8 @@ def judge(facts: Facts, namespace: str, secret: str, service: str) -> Result:
 
 
 def _add(namespace: str, secret: str, service: str) -> None:
-    @SUBJECT.check(f"served-{service}")
+    @SUBJECT.check(f"served-{service}", off=no_viz if namespace == LINKERD_VIZ else None)
     def served(facts: Facts) -> Result:
-        if namespace == LINKERD_VIZ and not facts.config.viz.enabled:
-            return skipped("viz.enabled is false")
         return judge(facts, namespace, secret, service)
 
     served.__doc__ = f"{service} serves a certificate that lives, signed by who its callers trust."
@@ -80,14 +79,6 @@ def _bundles(facts: Facts, namespace: str, service: str) -> Iterator[bytes]:
         called = client.get("service") or {}
         if (called.get("namespace"), called.get("name")) == (namespace, service):
             yield base64.b64decode(client.get("caBundle") or "")
-
-
-def _hosts(certificate: x509.Certificate) -> list[str]:
-    try:
-        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return []
-    return names.get_values_for_type(x509.DNSName)
 
 
 def _lives(certificate: x509.Certificate, facts: Facts) -> bool:

@@ -9,20 +9,21 @@ from bot.rollout.standing import NO_WAVE, standings
 from bot.status.facts import Facts
 from bot.status.linkerd_config import config_of
 from bot.status.model import Result, Subject, fail, ok, skipped, warn
-from bot.status.objects import some
+from bot.status.objects import bot_up, some
 from components.namespace_policy import DEFAULT_INBOUND_POLICY
 from stack import arguments_policy, policy, rollout
 
 ROLLOUT, POLICY = Subject("rollout"), Subject("policy")
-_NO_PLAN = "the stack file has no wave (rollout.waves)"
 _INJECTOR = "docs/runbooks/alerts/control-plane.md#linkerdinjectorrejections"
 
 
-@ROLLOUT.check("plan")
+def _no_plan(facts: Facts) -> str | None:
+    return None if facts.config.rollout.waves else "the stack file has no wave (rollout.waves)"
+
+
+@ROLLOUT.check("plan", off=_no_plan)
 def plan(facts: Facts) -> Result:
     """Every namespace of the plan is there, and the plan is applied to it."""
-    if not facts.config.rollout.waves:
-        return skipped(_NO_PLAN)
     own = [each for each in standings(facts.config, facts.rollout) if each.wave != NO_WAVE]
     gone = {each.namespace for each in own if each.mesh == "not there" and each.state != "off"}
     there = facts.rollout.namespaces
@@ -34,17 +35,15 @@ def plan(facts: Facts) -> Result:
     if gone:
         return fail(f"not there: {some(gone)}", "docs/runbooks/mesh-a-namespace.md")
     if odd:
-        next_ = f"python -m bot up --stack {facts.target.stack}"
+        next_ = bot_up(facts)
         return warn(f"not applied: {some(odd)}", next_)
     counts = Counter(each.state for each in own)
     return ok(", ".join(f"{number} {state}" for state, number in sorted(counts.items())))
 
 
-@ROLLOUT.check("meshed", running=True)
+@ROLLOUT.check("meshed", running=True, off=_no_plan)
 def meshed(facts: Facts) -> Result:
     """The pods of each namespace of the plan are in the mesh as it says."""
-    if not facts.config.rollout.waves:
-        return skipped(_NO_PLAN)
     own = [each for each in standings(facts.config, facts.rollout) if each.wave != NO_WAVE]
     waiting = {f"{each.namespace} ({len(each.restarts)})" for each in own if each.restarts}
     if waiting:
@@ -69,7 +68,7 @@ def default(facts: Facts) -> Result:
     wanted = facts.config.linkerd.default_inbound_policy
     found = (config_of(facts).get("proxy") or {}).get("defaultInboundPolicy")
     if found != wanted:
-        next_ = f"python -m bot up --stack {facts.target.stack}"
+        next_ = bot_up(facts)
         return fail(f"{found}, the stack file says {wanted}", next_)
     return ok(f"default {wanted}")
 
@@ -90,7 +89,7 @@ def rungs(facts: Facts) -> Result:
         if there.annotations.get(DEFAULT_INBOUND_POLICY) != wanted:
             odd.add(f"{planned.name} (to be {rung})")
     if odd:
-        next_ = f"python -m bot up --stack {facts.target.stack}"
+        next_ = bot_up(facts)
         return fail(f"another rung than the stack file's: {some(odd)}", next_)
     if not by_rung:
         return skipped("no namespace of the plan is in the mesh")
