@@ -17,9 +17,10 @@ from pathlib import Path
 import sandbox
 from bench import delivery, scale, workspace
 from bench.measure import TIMEOUT_SECONDS, alternately, python, table, timed
-from bot import engine, engine_report
+from bot import engine
 from bot.engine import Engine
-from bot.engine_target import Target
+from bot.engine import report as engine_report
+from bot.engine.target import Target
 from bot.exit_codes import MissingToolError
 from sandbox import toolchain
 from sandbox.settings import Settings
@@ -88,7 +89,7 @@ def _measure(found: Engine, folder: Path, rounds: int) -> None:
                 },
             ),
         )
-        evaluate = "from pathlib import Path; from bot.mock_engine import evaluate; import sys; "
+        evaluate = "from pathlib import Path; from bot.mock.engine import evaluate; import sys; "
         evaluate += "evaluate(Path(sys.argv[1]), Path('.'))"
         table(
             f"program evaluation without an engine, median of {rounds}",

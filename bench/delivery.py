@@ -13,9 +13,9 @@ from bot.changes import file, paths
 from bot.changes.from_engine import changes_of
 from bot.changes.model import Change, ChangeSet, Op
 from bot.engine import Result
-from bot.engine_events import Ledger
-from bot.engine_process import Ending
-from bot.engine_target import Target
+from bot.engine.events import Ledger
+from bot.engine.process import Ending
+from bot.engine.target import Target
 from stack.load import from_file
 
 RESOURCES = 2000

@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import sandbox
-from bot import engine_target
-from bot.engine_target import Target
+from bot.engine import target as engine_target
+from bot.engine.target import Target
 from components import cert_manager, linkerd, viz
 from sandbox import stack_file
 from sandbox.settings import Settings

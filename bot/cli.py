@@ -18,7 +18,7 @@ from stack.charts import ChartError
 from stack.faults import ConfigError
 
 COMMANDS = {
-    "plan": "bot.plan",
+    "plan": "bot.plan.command",
     "preview": "bot.preview",
     "comment": "bot.comments.command",
     "approve": "bot.delivery.approve",
@@ -26,7 +26,7 @@ COMMANDS = {
     "rollback": "bot.delivery.rollback",
     "history": "bot.delivery.history",
     "destroy": "bot.destroy",
-    "trust": "bot.trust",
+    "trust": "bot.trust.command",
     "drift": "bot.drift.command",
     "rollout": "bot.rollout.command",
     "policy": "bot.ladder.command",

@@ -7,13 +7,15 @@ import sys
 import time
 from contextlib import closing
 
-from bot import engine, engine_report, engine_target, preview, up
+from bot import engine, preview, up
 from bot.cli import Subparsers
 from bot.delivery import lock, protected, tree
 from bot.delivery.operation import Operation
 from bot.delivery.protected import Action, Need
 from bot.engine import Engine, Result
-from bot.engine_target import Target
+from bot.engine import report as engine_report
+from bot.engine import target as engine_target
+from bot.engine.target import Target
 from bot.exit_codes import DONE, FAILED
 from bot.progress import Progress
 

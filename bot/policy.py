@@ -14,8 +14,8 @@ from pathlib import Path
 from bot import stacks
 from bot.changes.model import Change, ChangeSet, Violation
 from bot.exit_codes import RefusedError
-from bot.mock_monitor import Resource
-from bot.plan_model import ChartPlan, Object, Plan
+from bot.mock.monitor import Resource
+from bot.plan.model import ChartPlan, Object, Plan
 from policies.catalog import breaches
 from policies.context import context_of
 from policies.model import Breach, Context, Options, Subject

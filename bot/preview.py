@@ -8,14 +8,17 @@ import sys
 from contextlib import closing, suppress
 from pathlib import Path
 
-from bot import engine, engine_report, engine_target, git, stacks, trust_fleet
+from bot import engine, git, stacks
 from bot.changes import file
 from bot.changes.model import ChangeSet
 from bot.cli import Subparsers
 from bot.engine import Engine, Result
-from bot.engine_target import Target
+from bot.engine import report as engine_report
+from bot.engine import target as engine_target
+from bot.engine.target import Target
 from bot.exit_codes import CHANGES_PENDING, DONE, FAILED, INTERRUPTED, BotError
 from bot.progress import Progress, remember
+from bot.trust import fleet as trust_fleet
 from stack.charts import ChartError
 from stack.faults import ConfigError
 

@@ -10,9 +10,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
-from bot.engine_errors import duration
-from bot.engine_events import Ledger, Step
-from bot.engine_target import Target
+from bot.engine.errors import duration
+from bot.engine.events import Ledger, Step
+from bot.engine.target import Target
 
 LIVE_SECONDS = 0.2
 # A log must show life, and must not be filled with it.

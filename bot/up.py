@@ -9,24 +9,21 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
-from bot import (
-    engine,
-    engine_checkpoint,
-    engine_recover,
-    engine_report,
-    engine_target,
-    preview,
-    trust_fleet,
-)
+from bot import engine, preview
 from bot.changes.model import ChangeSet
 from bot.cli import Subparsers
 from bot.delivery import approval, check, gate, lock, operation, outcome, tree, verify, waves
 from bot.delivery.operation import Operation
 from bot.delivery.protected import Action
 from bot.engine import Engine, Result
-from bot.engine_target import Target
+from bot.engine import checkpoint as engine_checkpoint
+from bot.engine import recover as engine_recover
+from bot.engine import report as engine_report
+from bot.engine import target as engine_target
+from bot.engine.target import Target
 from bot.exit_codes import DONE, FAILED, BadInputError
 from bot.progress import Progress, remember
+from bot.trust import fleet as trust_fleet
 
 # How long a backend that shows its locks only to who tries is left alone between two tries.
 _RETRY_SECONDS = 15.0

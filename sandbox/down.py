@@ -9,8 +9,9 @@ from collections.abc import Callable
 
 import sandbox
 from bot import destroy as bot_destroy
-from bot import engine, engine_target
+from bot import engine
 from bot.engine import EngineMissing
+from bot.engine import target as engine_target
 from bot.exit_codes import MissingToolError
 from sandbox import lifecycle, stack_file
 from sandbox.cli import FAILED, PROJECT, Subparsers, say

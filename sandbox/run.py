@@ -10,12 +10,13 @@ import time
 from pathlib import Path
 
 import sandbox
-from bot import engine, engine_target
+from bot import engine
 from bot import preview as bot_preview
 from bot import up as bot_up
 from bot.engine import Engine, EngineMissing, Result
-from bot.engine_errors import duration
-from bot.engine_target import Target
+from bot.engine import target as engine_target
+from bot.engine.errors import duration
+from bot.engine.target import Target
 from sandbox import lifecycle, stack_file, toolchain, verify
 from sandbox.cli import FAILED, PROJECT, TOOL_MISSING, Subparsers, say
 from sandbox.processes import Supervisor
@@ -162,7 +163,7 @@ def _charts_ready() -> None:
 
 def stack_config() -> StackConfig:
     """The tracked stack's config; the files that it names need not be there yet."""
-    from bot.mock_values import throwaway_certificate
+    from bot.mock.values import throwaway_certificate
 
     return load.from_file(PROJECT / stack_file.TRACKED, lambda _path: throwaway_certificate())
 

@@ -6,8 +6,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from bot import engine_target
-from bot.engine_target import SANDBOX, Target
+from bot.engine import target as engine_target
+from bot.engine.target import SANDBOX, Target
 from sandbox import verify_cluster, verify_reader, verify_trust, verify_vault
 from sandbox.cli import FAILED, PROJECT, Subparsers, say
 from sandbox.verify_data import Proof, Seen

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 
-from bot.trust_chain import dns_names
+from bot.trust.chain import dns_names
 from components.names import LINKERD, LINKERD_VIZ
 from components.webhook_certificates import CONTROL_PLANE_WEBHOOKS, PKCS8_ONLY, VIZ_WEBHOOKS
 from sandbox.verify_data import Manifest, Proof, Seen, certificates_in, name_of, secret_data

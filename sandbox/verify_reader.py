@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from bot.engine_target import Target, write_private
+from bot.engine.target import Target, write_private
 from components.names import (
     CERT_MANAGER,
     EXTERNAL_SECRETS,

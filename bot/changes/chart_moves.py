@@ -13,8 +13,8 @@ from typing import Any
 
 from bot.changes.engine_values import plain
 from bot.changes.model import ChartMove
-from bot.engine_events import CHART_TYPE, Ledger, Step
-from bot.plan_render import RELEASE
+from bot.engine.events import CHART_TYPE, Ledger, Step
+from bot.plan.render import RELEASE
 from stack.arguments import chart_refs
 from stack.charts import ChartError, Charts
 from stack.config import StackConfig

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bot.changes.model import UNKNOWN_VALUE
-from bot.mock_values import SECRET
+from bot.mock.values import SECRET
 
 _SIGNATURE = "4dabf18193072939515e22adb298388d"
 _SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-from bot import engine_events
 from bot.changes import paths
 from bot.changes.chart_moves import moves_of
 from bot.changes.engine_values import plain
 from bot.changes.masking import masked_field, masked_object
 from bot.changes.model import Change, ChangeSet, ChartMove, Field, Op, Violation
 from bot.engine import Result
-from bot.engine_errors import follows
-from bot.engine_events import Ledger, Step
+from bot.engine import events as engine_events
+from bot.engine.errors import follows
+from bot.engine.events import Ledger, Step
 from bot.masking import masked
-from bot.mock_values import SECRET
+from bot.mock.values import SECRET
 from stack.config import StackConfig
 
 _OPS: Mapping[str, Op] = {

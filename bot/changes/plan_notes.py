@@ -8,7 +8,7 @@ from typing import Any
 from bot.changes.model import UNKNOWN_VALUE, Change, Op
 from bot.changes.plan_sides import Sides
 from bot.changes.replacements import knows
-from bot.plan_base_snapshot import Planned, PlannedChart
+from bot.plan.base_snapshot import Planned, PlannedChart
 
 _NAMED = 5  # names in one line
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from bot.plan_base_snapshot import Planned, PlannedChart, Snapshot
+from bot.plan.base_snapshot import Planned, PlannedChart, Snapshot
 
 _COMPONENT = "linkerd-platform:"
 

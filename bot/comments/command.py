@@ -19,7 +19,7 @@ from bot.comments.github import GitHub, number_of
 from bot.comments.github_api import Api, checked_address
 from bot.comments.marker import Run
 from bot.exit_codes import DONE, BadInputError, BotError, MissingToolError
-from bot.plan_base_files import SUFFIX
+from bot.plan.base_files import SUFFIX
 
 _OUT = Path(".local/comments")
 

@@ -13,7 +13,7 @@ from bot.changes.model import UNKNOWN_VALUE, Absent, Field
 from bot.comments import json_text
 from bot.comments.markdown import cut, visible
 from bot.masking import masked
-from bot.mock_values import SECRET
+from bot.mock.values import SECRET
 
 # Above this, finding the smallest difference of two texts takes longer than it is worth.
 _COMPARED_LINES = 1000

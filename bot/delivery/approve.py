@@ -8,13 +8,15 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
-from bot import documents, engine, engine_target, trust_fleet
+from bot import documents, engine
 from bot.changes import risk
 from bot.changes.model import ChangeSet
 from bot.cli import Subparsers
 from bot.delivery import approval, check, digests, protected, tree
 from bot.delivery.approval import Approval
+from bot.engine import target as engine_target
 from bot.exit_codes import DONE, BadInputError, RefusedError
+from bot.trust import fleet as trust_fleet
 
 VALID_HOURS = 24.0
 _LONGEST_HOURS = approval.LONGEST.total_seconds() / 3600

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from bot import engine, engine_checkpoint
+from bot import engine
 from bot.engine import Engine
-from bot.engine_target import Target
+from bot.engine import checkpoint as engine_checkpoint
+from bot.engine.target import Target
 from bot.exit_codes import BotError
 
 # As many as are looked at: the Pulumi service gives ten unless asked for more.

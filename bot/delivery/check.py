@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bot import engine_checkpoint, preview
+from bot import preview
 from bot.changes.model import ChangeSet, Op
 from bot.delivery import approval, backend, digests, operation, protected
 from bot.delivery.operation import Operation
 from bot.engine import Engine, Result
-from bot.engine_target import Target
+from bot.engine import checkpoint as engine_checkpoint
+from bot.engine.target import Target
 from bot.exit_codes import BotError, RefusedError
 
 _CUT = 8

@@ -11,7 +11,7 @@ from bot import stacks
 from bot.changes.model import ChangeSet, Op
 from bot.delivery import backend, tree
 from bot.engine import Engine
-from bot.engine_target import Target
+from bot.engine.target import Target
 from bot.exit_codes import BadInputError
 from stack import fleet
 from stack.arguments import chart_refs

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot import trust_fleet
 from bot.delivery import backend, tree, verified
 from bot.delivery.tree import Tree
 from bot.engine import Engine
-from bot.engine_target import Target
+from bot.engine.target import Target
 from bot.exit_codes import BadInputError, BotError, RefusedError
+from bot.trust import fleet as trust_fleet
 from stack import fleet
 
 

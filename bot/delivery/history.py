@@ -8,14 +8,16 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from bot import engine, engine_target, trust_fleet
+from bot import engine
 from bot.cli import Subparsers
 from bot.delivery import backend, tree, verified
 from bot.delivery.backend import Entry
 from bot.delivery.verified import Proven
-from bot.engine_errors import duration
-from bot.engine_target import Target
+from bot.engine import target as engine_target
+from bot.engine.errors import duration
+from bot.engine.target import Target
 from bot.exit_codes import DONE
+from bot.trust import fleet as trust_fleet
 
 _COLUMNS = ("when (UTC)", "what", "commit", "by", "approved by", "outcome", "took", "verified")
 

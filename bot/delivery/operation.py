@@ -20,7 +20,7 @@ from bot.delivery.backend import Entry
 from bot.delivery.protected import Action
 from bot.delivery.tree import Tree
 from bot.engine import Engine
-from bot.engine_target import Target
+from bot.engine.target import Target
 
 TAG = "linkerd-platform:operation"
 _NEVER = "none"

@@ -9,7 +9,7 @@ from bot import preview
 from bot.delivery import verified, verify
 from bot.delivery.operation import Operation
 from bot.engine import Engine, Result
-from bot.engine_target import Target
+from bot.engine.target import Target
 from bot.exit_codes import FAILED, BotError
 from bot.progress import Progress
 

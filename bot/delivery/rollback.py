@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
-from bot import engine, engine_target, git, preview, stacks, trust_fleet, up
+from bot import engine, git, preview, stacks, up
 from bot.changes import file
 from bot.changes.model import ChangeSet
 from bot.cli import Subparsers
@@ -36,8 +36,10 @@ from bot.delivery.operation import Operation
 from bot.delivery.protected import Action
 from bot.delivery.tree import Tree
 from bot.engine import Engine
-from bot.engine_target import Target
+from bot.engine import target as engine_target
+from bot.engine.target import Target
 from bot.exit_codes import DONE, BadInputError, MissingToolError, RefusedError
+from bot.trust import fleet as trust_fleet
 from stack.arguments import chart_refs
 from stack.charts import ChartError, Charts
 from stack.faults import ConfigError

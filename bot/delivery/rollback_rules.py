@@ -14,15 +14,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bot import engine, trust_fleet
+from bot import engine
 from bot.changes.model import ChangeSet
 from bot.delivery import protected
 from bot.delivery.protected import Action
 from bot.engine import Engine
-from bot.engine_target import Target
+from bot.engine.target import Target
 from bot.exit_codes import BotError, RefusedError
-from bot.trust_chain import fingerprint
-from bot.trust_fleet import Gathered
+from bot.trust import fleet as trust_fleet
+from bot.trust.chain import fingerprint
+from bot.trust.fleet import Gathered
 from stack.charts import Charts, cache_dir
 from stack.config import StackConfig
 

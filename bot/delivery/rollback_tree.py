@@ -16,7 +16,8 @@ from typing import Any
 
 import yaml
 
-from bot import engine_target, git, stacks
+from bot import git, stacks
+from bot.engine import target as engine_target
 from bot.exit_codes import RefusedError
 from stack import fleet
 from stack.faults import PROJECT

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from bot.delivery import backend
 from bot.engine import Engine
-from bot.engine_target import Target
+from bot.engine.target import Target
 
 TAG = "linkerd-platform:verified"
 _LONGEST = 256

@@ -12,11 +12,12 @@ from collections.abc import Callable, Sequence
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from bot import engine, trust_vault
+from bot import engine
 from bot.engine import Engine
-from bot.engine_target import Target
+from bot.engine.target import Target
 from bot.exit_codes import BotError, MissingToolError
-from bot.trust_servers import Unreadable, cluster, vault
+from bot.trust import vault as trust_vault
+from bot.trust.servers import Unreadable, cluster, vault
 from sandbox import verify, verify_reader
 from sandbox.vault import VaultError
 from sandbox.verify_data import Proof, Seen

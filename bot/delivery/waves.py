@@ -19,13 +19,16 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bot import engine, engine_target, stacks, trust_fleet, trust_vault
+from bot import engine, stacks
 from bot.delivery import approval, backend, gate, tree, verified, waves_run, waves_text
 from bot.delivery.tree import SHORT, Tree
 from bot.delivery.waves_run import Job, State
 from bot.engine import Engine
-from bot.engine_target import Target
+from bot.engine import target as engine_target
+from bot.engine.target import Target
 from bot.exit_codes import BadInputError, BotError, RefusedError
+from bot.trust import fleet as trust_fleet
+from bot.trust import vault as trust_vault
 from stack import fleet
 from stack.fleet import Fleet, Wave
 

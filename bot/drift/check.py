@@ -15,9 +15,9 @@ from bot.drift.declared import Declared
 from bot.drift.inventory import Inventory, Item, Key, subject, take
 from bot.drift.report import Added, StackDrift, Undeclared
 from bot.engine import Engine
-from bot.engine_target import Target
+from bot.engine.target import Target
 from bot.exit_codes import BotError
-from bot.trust_servers import cluster
+from bot.trust.servers import cluster
 from policies.model import OWNER_LABEL
 
 # Controllers need a moment, and lists are not of one moment: who is new is looked at twice.

@@ -11,12 +11,14 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bot import engine, engine_target, preview, trust_fleet
+from bot import engine, preview
 from bot.cli import Subparsers
 from bot.engine import Engine
-from bot.engine_process import ending_signals_interrupt
-from bot.engine_target import Target
+from bot.engine import target as engine_target
+from bot.engine.process import ending_signals_interrupt
+from bot.engine.target import Target
 from bot.exit_codes import BadInputError
+from bot.trust import fleet as trust_fleet
 
 if TYPE_CHECKING:
     from bot.drift.report import Report, StackDrift

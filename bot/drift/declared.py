@@ -13,8 +13,8 @@ from typing import Any
 from bot import engine
 from bot.drift.inventory import Key
 from bot.engine import Engine
-from bot.engine_errors import NO_STACK, explain
-from bot.engine_target import Target
+from bot.engine.errors import NO_STACK, explain
+from bot.engine.target import Target
 from bot.exit_codes import BotError
 
 _RELEASE = ("helm.sh", "Release")

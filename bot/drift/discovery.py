@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
-from bot.trust_servers import Unreadable
+from bot.trust.servers import Unreadable
 from sandbox.rest import Answer, Client
 
 # What asks for aggregated discovery.

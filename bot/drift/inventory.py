@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from bot.drift.discovery import Kind, kinds, refusal, title
-from bot.trust_servers import Unreadable
+from bot.trust.servers import Unreadable
 from sandbox.rest import Client
 
 _ACCEPT = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"

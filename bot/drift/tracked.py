@@ -16,9 +16,9 @@ from bot import engine
 from bot.changes.from_engine import changes_of
 from bot.changes.model import ChangeSet
 from bot.engine import Engine, Result
-from bot.engine_errors import explain, first_line
-from bot.engine_events import Ledger
-from bot.engine_target import Target
+from bot.engine.errors import explain, first_line
+from bot.engine.events import Ledger
+from bot.engine.target import Target
 from bot.exit_codes import BotError
 
 # With `skipUpdateUnreachable` or `deleteUnreachable` in the environment the provider only warns.

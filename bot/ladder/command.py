@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bot import engine_target
 from bot.cli import Subparsers
 from bot.command_group import Parser, command, group
-from bot.engine_target import Target
+from bot.engine import target as engine_target
+from bot.engine.target import Target
 from bot.exit_codes import DONE, REFUSED, BadInputError, MissingToolError
 from bot.ladder import objections, observed, reader
 from bot.ladder.judge import Verdict, judge
@@ -20,7 +20,7 @@ from bot.ladder.model import Call, Namespace
 from bot.ladder.suggest import document as suggested
 from bot.ladder.suggest import suggest, text
 from bot.prometheus import Prometheus
-from bot.trust_servers import cluster
+from bot.trust.servers import cluster
 from stack import rollout, rules_changed
 from stack.config import InboundPolicy, StackConfig
 from stack.config_policy import AUTHENTICATED, NamespacePolicy, Rung

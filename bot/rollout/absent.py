@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bot.changes.model import Change, ChangeSet, Op, Violation
-from bot.engine_target import Target
+from bot.engine.target import Target
 from bot.exit_codes import BotError
 from bot.rollout import reader
-from bot.trust_servers import cluster
+from bot.trust.servers import cluster
 from stack import rollout
 from stack.config_rollout import Wave
 

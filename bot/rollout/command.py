@@ -10,10 +10,9 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
-from bot import trust_fleet
 from bot.cli import Subparsers
 from bot.command_group import Parser, command, group
-from bot.engine_target import Target
+from bot.engine.target import Target
 from bot.exit_codes import DONE, REFUSED, BadInputError
 from bot.prometheus import Prometheus
 from bot.rollout import check as checks
@@ -21,7 +20,8 @@ from bot.rollout import reader, restart, select, text
 from bot.rollout.model import Seen, Standing
 from bot.rollout.standing import standings
 from bot.rollout.step import Direction, Step, choose, refusals
-from bot.trust_servers import cluster
+from bot.trust import fleet as trust_fleet
+from bot.trust.servers import cluster
 from stack.values import http_url
 
 _RESTART_SECONDS = 900

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from bot.trust_model import Workload
+from bot.trust.model import Workload
 
 Mesh = Literal["meshed", "partly meshed", "not meshed", "no pods", "not there"]
 

@@ -14,8 +14,8 @@ from typing import Any
 
 from bot.exit_codes import BotError
 from bot.rollout.model import Restart
-from bot.trust_model import Workload
-from bot.trust_restart import KINDS
+from bot.trust.model import Workload
+from bot.trust.restart import KINDS
 from sandbox.rest import Client
 
 ANNOTATION = "kubectl.kubernetes.io/restartedAt"

@@ -10,7 +10,7 @@ from datetime import datetime
 from bot.rollout import select
 from bot.rollout.model import Mesh, Namespace, Pod, Restart, Seen, Standing
 from bot.rollout.restart import ANNOTATION
-from bot.trust_reader import moment
+from bot.trust.reader import moment
 from components.rollout import INJECT, OPT_OUT
 from stack.arguments_mesh import proxy_annotations
 from stack.config import StackConfig

@@ -20,7 +20,7 @@ from bot.status.objects import (
     tag,
 )
 from bot.status.pinned import pinned
-from bot.trust_reader import alive
+from bot.trust.reader import alive
 from components.buoyant_cloud import CREDENTIALS_SECRET, LABELS
 from components.names import LINKERD_BUOYANT
 

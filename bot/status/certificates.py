@@ -9,13 +9,15 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from bot import trust_check, trust_decide, trust_fleet
 from bot.status.facts import Facts, Secret
 from bot.status.model import NoAnswerError, Result, Subject, fail, ok, warn
 from bot.status.objects import bot_up, condition, place, some
-from bot.trust_chain import anchor_of, names_of
-from bot.trust_reader import moment
-from bot.trust_text import left_text
+from bot.trust import check as trust_check
+from bot.trust import decide as trust_decide
+from bot.trust import fleet as trust_fleet
+from bot.trust.chain import anchor_of, names_of
+from bot.trust.reader import moment
+from bot.trust.text import left_text
 from components.names import IDENTITY_ISSUER, LINKERD, TRUST_ROOTS_CONFIG_MAP
 
 SUBJECT = Subject("certificates")

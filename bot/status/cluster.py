@@ -19,8 +19,8 @@ from cryptography.hazmat.primitives.serialization import (
 from bot.drift.discovery import ACCEPT, groups
 from bot.rollout.reader import items
 from bot.status.facts import Manifest, Secret, places
-from bot.trust_chain import certificates_in
-from bot.trust_servers import Unreadable
+from bot.trust.chain import certificates_in
+from bot.trust.servers import Unreadable
 from components.buoyant_cloud import CREDENTIALS_SECRET
 from components.names import (
     IDENTITY_ISSUER,

@@ -7,8 +7,8 @@ import json
 import sys
 import time
 
-from bot import trust_fleet
 from bot.cli import Subparsers
+from bot.trust import fleet as trust_fleet
 from stack.values import http_url
 
 

@@ -19,7 +19,7 @@ from bot.status.objects import (
     running,
     some,
 )
-from bot.trust_reader import moment
+from bot.trust.reader import moment
 from components.names import LINKERD_VIZ
 
 SUBJECT = Subject("data-plane")

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
-from bot.engine_target import Target
+from bot.engine.target import Target
 from bot.prometheus import FiringAlert
 from bot.rollout.model import Seen as RolloutSeen
 from bot.status.linkerd_cli import CliReport
 from bot.status.model import NoAnswerError
-from bot.trust_model import Kept
-from bot.trust_model import Seen as TrustSeen
+from bot.trust.model import Kept
+from bot.trust.model import Seen as TrustSeen
 from components.names import (
     CERT_MANAGER,
     EXTERNAL_SECRETS,

@@ -9,7 +9,7 @@ from bot.status.facts import Facts
 from bot.status.linkerd_config import config_of
 from bot.status.model import Result, Subject, fail, ok, warn
 from bot.status.objects import condition, some
-from bot.trust_reader import moment
+from bot.trust.reader import moment
 
 SUBJECT = Subject("kubernetes")
 # Linkerd 2.20: https://linkerd.io/2/reference/k8s-versions/, linkerd2 pkg/k8s/api.go

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bot.engine_target import Target
+from bot.engine.target import Target
 from bot.exit_codes import BotError, MissingToolError
 
 PROGRAM = "linkerd"

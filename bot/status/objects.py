@@ -8,7 +8,7 @@ from typing import Any
 from bot.rollout.reader import PROXY, proxy
 from bot.status.facts import Facts, Manifest
 from bot.status.model import Result, fail, ok
-from bot.trust_reader import alive
+from bot.trust.reader import alive
 from components.names import LINKERD
 
 _NAMED = 3

@@ -10,8 +10,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from bot import trust_fleet, trust_reader, trust_vault
-from bot.engine_target import Target
+from bot.engine.target import Target
 from bot.exit_codes import BotError, MissingToolError
 from bot.ladder import reader as ladder_reader
 from bot.prometheus import Prometheus
@@ -19,8 +18,11 @@ from bot.rollout import reader as rollout_reader
 from bot.status import cluster, linkerd_cli
 from bot.status.facts import Alerting, Facts, Unread
 from bot.status.pinned import pinned
-from bot.trust_servers import Unreadable, vault_address
-from bot.trust_servers import cluster as api_server
+from bot.trust import fleet as trust_fleet
+from bot.trust import reader as trust_reader
+from bot.trust import vault as trust_vault
+from bot.trust.servers import Unreadable, vault_address
+from bot.trust.servers import cluster as api_server
 from sandbox.rest import Client
 
 PARALLEL = 12
@@ -142,9 +144,10 @@ def _engine(target: Target, wanted: Wanted, stop: threading.Event) -> dict[str, 
 
     def drift() -> Any:
         # The engine's models take a while to import, which a status without them need not wait for.
-        from bot import engine, engine_target
+        from bot import engine
         from bot.drift.check import check
         from bot.drift.tracked import Stopped
+        from bot.engine import target as engine_target
 
         try:
             engine_run = engine_target.of(target.stack, target.project_dir)

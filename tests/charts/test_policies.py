@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from bot import policy, stacks
-from bot.mock_values import SECRET
-from bot.plan_model import Object, Plan, plans
-from bot.plan_render import Manifest
+from bot.mock.values import SECRET
+from bot.plan.model import Object, Plan, plans
+from bot.plan.render import Manifest
 from tests.charts import helm
 from tests.charts.program import PROJECT, STACKS
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bot import policy
-from bot.plan_model import plans
+from bot.plan.model import plans
 from tests.charts import helm
 from tests.charts.program import PROJECT, ChartUse, Evaluation, evaluate_file
 from tests.charts.test_values import UNLISTED, unknown_keys

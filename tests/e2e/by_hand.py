@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bot.mock_engine import Resource
+from bot.mock.engine import Resource
 from sandbox import cluster, vault
 from sandbox.rest import Answer, Client
 from sandbox.settings import Settings

@@ -25,7 +25,7 @@ from typing import Any
 
 from cryptography import x509
 
-from bot.engine_target import write_private
+from bot.engine.target import write_private
 from components.names import LINKERD
 from sandbox.rest import Client
 from tests.e2e.identity import RENEW_AT, Bundle, Identity

@@ -12,9 +12,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot import engine, engine_target
+from bot import engine
 from bot.engine import Engine
-from bot.engine_target import Target
+from bot.engine import target as engine_target
+from bot.engine.target import Target
 from sandbox import cluster, lifecycle, toolchain
 from sandbox.processes import Record, Supervisor
 from sandbox.rest import Client

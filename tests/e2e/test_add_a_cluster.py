@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from bot import trust_chain
+from bot.trust import chain as trust_chain
 from components.names import IDENTITY_ISSUER, LINKERD
 from sandbox import cluster, lifecycle, vault
 from sandbox.rest import Client

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from bot.cli import main
-from bot.engine_target import Target
+from bot.engine.target import Target
 from bot.exit_codes import BAD_INPUT, DONE, REFUSED
 from bot.prometheus import Prometheus
 from stack.load import from_file
@@ -93,7 +93,7 @@ class Operator:
         file = self.folder / "Pulumi.sandbox.yaml"
         file.write_text(yaml.safe_dump(stack, sort_keys=False))
         target = Target("sandbox", PROJECT, from_file(file, lambda _: "[elsewhere]"), file, {})
-        self.patch.setattr("bot.engine_target.of", lambda _: target)
+        self.patch.setattr("bot.engine.target.of", lambda _: target)
         return main([w.replace("http://127.0.0.1:9090", self.url) for w in words])
 
     def follow(self, heading: str) -> list[int]:

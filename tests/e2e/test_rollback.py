@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 import yaml
 
-from bot import engine, trust_fleet
+from bot import engine
+from bot.trust import fleet as trust_fleet
 from sandbox import stack_file
 from tests.e2e.delivery import Pipeline
 

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from bot import engine_target, mock_engine
+from bot.engine import target as engine_target
+from bot.mock import engine as mock_engine
 from components.names import IDENTITY_ISSUER, LINKERD, TRUST_ROOTS_CONFIG_MAP
 from sandbox import stack_file, toolchain, verify_reader, verify_trust, verify_vault
 from sandbox.verify_data import Seen, ready

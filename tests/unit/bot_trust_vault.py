@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bot.trust_chain import certificates_in
+from bot.trust.chain import certificates_in
 from sandbox.rest import Answer, Client
 
 PKI, KV, MOUNTS = "/v1/linkerd/pki", "/v1/linkerd/kv", "/v1/sys/mounts/"

@@ -14,10 +14,10 @@ import pytest
 
 from bot import engine
 from bot.engine import Engine, Result
-from bot.engine_errors import Lock
-from bot.engine_events import Ledger
-from bot.engine_process import Ending
-from bot.engine_target import Target
+from bot.engine.errors import Lock
+from bot.engine.events import Ledger
+from bot.engine.process import Ending
+from bot.engine.target import Target
 from bot.exit_codes import BotError
 
 # Below the trust anchor, and no mount: the policies have a word on those.

@@ -16,7 +16,7 @@ from bot.delivery.approval import Approval
 from bot.delivery.digests import Bindings
 from bot.delivery.protected import Action
 from bot.engine import Engine
-from bot.engine_target import Target
+from bot.engine.target import Target
 from tests.unit import fake_engine
 from tests.unit.stack_files import REPO
 

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from bot.engine import Engine
-from bot.engine_target import Target
+from bot.engine.target import Target
 from stack.load import from_file
 from tests.unit.stack_files import REPO
 

@@ -28,7 +28,7 @@ _SIGNING = "sandbox-1"
 @functools.cache
 def config() -> StackConfig:
     """The sandbox stack's config."""
-    from bot.mock_values import throwaway_certificate
+    from bot.mock.values import throwaway_certificate
 
     return from_file(REPO / "Pulumi.sandbox.yaml", lambda _path: throwaway_certificate())
 

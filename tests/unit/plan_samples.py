@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot.plan_base_snapshot import Planned, PlannedChart, Snapshot
+from bot.plan.base_snapshot import Planned, PlannedChart, Snapshot
 
 PREFIX = "urn:pulumi:s::linkerd-platform::"
 COMPONENT = f"{PREFIX}linkerd-platform:mesh:Linkerd::linkerd"

@@ -16,7 +16,7 @@ from bot.changes.model import ChangeSet
 from bot.delivery import backend, rollback, rollback_rules, verify
 from bot.delivery.rollback import Rollback
 from bot.engine import Engine
-from bot.engine_target import Target
+from bot.engine.target import Target
 from bot.exit_codes import DONE
 from tests.unit.bot_project import PROJECT_DIR
 from tests.unit.waves_sample import ENGINE, project, two_waves

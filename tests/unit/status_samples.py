@@ -15,14 +15,15 @@ from typing import Any
 
 import pytest
 
-from bot import trust_reader, trust_vault
-from bot.engine_target import Target
+from bot.engine.target import Target
 from bot.status import control_plane, judge, sources
 from bot.status.facts import Facts
 from bot.status.model import Line
 from bot.status.sources import Wanted
-from bot.trust_chain import certificates_in
-from bot.trust_model import Kept
+from bot.trust import reader as trust_reader
+from bot.trust import vault as trust_vault
+from bot.trust.chain import certificates_in
+from bot.trust.model import Kept
 from components.trust_bundle import CERTIFICATE_KEY, anchor_secret
 from components.webhook_certificates import CONTROL_PLANE_WEBHOOKS, VIZ_WEBHOOKS
 from sandbox.rest import Answer, Client

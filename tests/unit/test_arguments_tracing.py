@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from bot import policy
-from bot.plan_model import Plan
+from bot.plan.model import Plan
 from stack import arguments_tracing
 from stack.config import StackConfig
 from stack.faults import PROJECT

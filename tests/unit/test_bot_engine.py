@@ -10,9 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from bot import engine, engine_errors, engine_recover, engine_report, engine_target
-from bot.engine_events import Ledger
-from bot.engine_target import Target
+from bot import engine
+from bot.engine import errors as engine_errors
+from bot.engine import recover as engine_recover
+from bot.engine import report as engine_report
+from bot.engine import target as engine_target
+from bot.engine.events import Ledger
+from bot.engine.target import Target
 from bot.exit_codes import BadInputError, BotError, MissingToolError
 from bot.progress import Progress
 from tests.unit import fake_engine

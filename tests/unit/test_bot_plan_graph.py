@@ -10,11 +10,11 @@ from itertools import combinations, pairwise
 import pytest
 
 from bot import stacks
-from bot.plan_graph import graph, layers, reduced
-from bot.plan_html import page
-from bot.plan_layout import place
-from bot.plan_model import Plan, plans
-from bot.plan_svg import svg
+from bot.plan.graph import graph, layers, reduced
+from bot.plan.html import page
+from bot.plan.layout import place
+from bot.plan.model import Plan, plans
+from bot.plan.svg import svg
 from tests.unit.bot_project import PROJECT_DIR
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -11,8 +11,8 @@ import pytest
 from bot import policy
 from bot.changes.model import Change, ChangeSet, Op, Violation
 from bot.exit_codes import REFUSED, RefusedError
-from bot.mock_monitor import Resource
-from bot.plan_model import Plan
+from bot.mock.monitor import Resource
+from bot.plan.model import Plan
 from policies.catalog import POLICIES
 from policies.model import OWNER_LABEL
 from tests.unit.policy_samples import budget, deployment, private_key, thing

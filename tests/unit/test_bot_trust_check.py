@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from bot.trust_check import between, old_bundle, switch
-from bot.trust_model import Seen, Verdict
-from bot.trust_stage import derive
+from bot.trust.check import between, old_bundle, switch
+from bot.trust.model import Seen, Verdict
+from bot.trust.stage import derive
 from tests.unit.bot_trust_samples import (
     DAY,
     HOUR,

@@ -10,15 +10,17 @@ from typing import Any
 
 import pytest
 
-from bot import trust, trust_fleet, trust_reader
 from bot.cli import main
-from bot.engine_target import Target
+from bot.engine.target import Target
 from bot.exit_codes import BAD_INPUT, DONE, FAILED, REFUSED, BotError
-from bot.trust_decide import decide
-from bot.trust_destroy import refusals
-from bot.trust_fleet import Gathered
-from bot.trust_model import Seen
-from bot.trust_text import left_text, status_document, status_lines
+from bot.trust import command as trust
+from bot.trust import fleet as trust_fleet
+from bot.trust import reader as trust_reader
+from bot.trust.decide import decide
+from bot.trust.destroy import refusals
+from bot.trust.fleet import Gathered
+from bot.trust.model import Seen
+from bot.trust.text import left_text, status_document, status_lines
 from stack.config import StackConfig
 from tests.unit.bot_trust_samples import HOUR, NOW, kept, pod, root, seen
 from tests.unit.test_bot_trust_fleet import config

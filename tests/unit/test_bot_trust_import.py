@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from bot.exit_codes import BadInputError
-from bot.trust_import import checked_certificate, checked_key, generation_of, read_text
+from bot.trust.importing import checked_certificate, checked_key, generation_of, read_text
 from tests.unit import stack_files
 from tests.unit.bot_trust_samples import DAY, Authority, authority
 

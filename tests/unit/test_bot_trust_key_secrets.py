@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 
-from bot import trust_destroy, trust_key_secrets
-from bot.engine_target import Target
+from bot.engine.target import Target
 from bot.exit_codes import BotError, RefusedError
-from bot.trust_fleet import Gathered
+from bot.trust import destroy as trust_destroy
+from bot.trust import key_secrets as trust_key_secrets
+from bot.trust.fleet import Gathered
 from sandbox.rest import Answer, Client
 from stack.config import Generation
 from tests.unit.bot_trust_samples import DAY, authority, seen

@@ -7,11 +7,11 @@ from datetime import timedelta
 
 import pytest
 
-from bot.trust_check import retire
-from bot.trust_leaves import switched_at
-from bot.trust_model import Issued, Seen, Verdict
-from bot.trust_restart import phases
-from bot.trust_stage import derive
+from bot.trust.check import retire
+from bot.trust.leaves import switched_at
+from bot.trust.model import Issued, Seen, Verdict
+from bot.trust.restart import phases
+from bot.trust.stage import derive
 from tests.unit.bot_trust_samples import (
     DAY,
     HOUR,

@@ -11,9 +11,13 @@ from typing import Any
 
 import pytest
 
-from bot import engine, engine_report, engine_target, trust_import, trust_mounts
-from bot.engine_target import Target
+from bot import engine
+from bot.engine import report as engine_report
+from bot.engine import target as engine_target
+from bot.engine.target import Target
 from bot.exit_codes import BadInputError, BotError
+from bot.trust import importing as trust_import
+from bot.trust import mounts as trust_mounts
 from stack.config import Generation
 from tests.unit.bot_trust_samples import DAY, authority
 from tests.unit.bot_trust_vault import FakeVault

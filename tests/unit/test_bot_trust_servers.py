@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import yaml
 
-from bot.engine_target import Target
+from bot.engine.target import Target
 from bot.exit_codes import MissingToolError
-from bot.trust_model import IDENTITY, Pod, Workload
-from bot.trust_reader import _identity
-from bot.trust_servers import Unreadable, cluster, vault
+from bot.trust.model import IDENTITY, Pod, Workload
+from bot.trust.reader import _identity
+from bot.trust.servers import Unreadable, cluster, vault
 from sandbox.rest import Answer, Client
 from tests.unit import stack_files
 from tests.unit.bot_trust_samples import NOW

@@ -13,9 +13,9 @@ from bot.changes.from_engine import changes_of
 from bot.changes.model import UNKNOWN_VALUE, Absent, Change, ChangeSet, Field, Op
 from bot.changes.rules import Level
 from bot.engine import Result
-from bot.engine_events import KINDS, Ledger
-from bot.engine_process import UNREADABLE, Ended, Ending
-from bot.engine_target import Target
+from bot.engine.events import KINDS, Ledger
+from bot.engine.process import UNREADABLE, Ended, Ending
+from bot.engine.target import Target
 from stack.load import from_file
 from tests.unit.stack_files import REPO
 

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from bot import cli, engine, engine_target
+from bot import cli, engine
 from bot.changes.model import ChangeSet, Op, Violation
 from bot.delivery import approval, approve
 from bot.delivery.tree import Tree
+from bot.engine import target as engine_target
 from bot.exit_codes import BAD_INPUT, DONE, REFUSED, RefusedError
 from tests.unit import delivery_engine
 from tests.unit import delivery_samples as samples

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from bot import engine_runs
 from bot.delivery import lock
-from bot.engine_target import Target
+from bot.engine import runs as engine_runs
+from bot.engine.target import Target
 from bot.exit_codes import BotError
 from tests.unit.delivery_samples import target
 

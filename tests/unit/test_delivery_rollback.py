@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from bot import engine, engine_target
+from bot import engine
 from bot.cli import main
 from bot.delivery import backend, environment, rollback, rollback_rules
 from bot.delivery.backend import Entry
 from bot.delivery.protected import Action
 from bot.delivery.rollback import Rollback
 from bot.delivery.tree import Tree
+from bot.engine import target as engine_target
 from bot.exit_codes import (
     BAD_INPUT,
     DONE,
@@ -191,7 +192,7 @@ def test_a_commit_that_the_stack_once_had_needs_no_earlier_wave(
     """It was through them then; in an incident the canary may have moved on."""
     monkeypatch.setattr(rollback.gate, "check", lambda *_a, **_k: None)
     monkeypatch.setattr(backend, "tag", lambda *_a: "")
-    with pytest.raises(RefusedError, match="missing: .*: nothing was ever applied to it"):
+    with pytest.raises(RefusedError, match=r"missing: .*: nothing was ever applied to it"):
         rollback.run(arguments(stack="europe"), repo)
     sha = git(repo, "rev-parse", "HEAD~1")
     monkeypatch.setattr(backend, "history", lambda _engine, _target: (entry(sha),))

@@ -13,9 +13,9 @@ from bot.changes.model import Change, ChangeSet, Op
 from bot.delivery import backend, digests, rollback
 from bot.delivery.approval import Approval
 from bot.engine import Engine, Result
-from bot.engine_events import Ledger
-from bot.engine_process import Ending
-from bot.engine_target import Target
+from bot.engine.events import Ledger
+from bot.engine.process import Ending
+from bot.engine.target import Target
 from bot.exit_codes import (
     DONE,
     RefusedError,

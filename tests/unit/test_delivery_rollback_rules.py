@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from bot import engine, trust_fleet
+from bot import engine
 from bot.changes.model import Change, ChangeSet, Op
 from bot.delivery import rollback_rules as rules
-from bot.engine_target import Target
+from bot.engine.target import Target
 from bot.exit_codes import BotError, RefusedError
-from bot.trust_fleet import Gathered
+from bot.trust import fleet as trust_fleet
+from bot.trust.fleet import Gathered
 from stack.charts import Charts
 from stack.config import Generation, StackConfig
 from tests.unit.bot_trust_samples import kept, seen

@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 
-from bot import cli, engine, engine_target, stacks, trust_fleet
+from bot import cli, engine, stacks
 from bot.delivery import backend, lock, operation, tree, verified, verify
-from bot.engine_target import Target
+from bot.engine import target as engine_target
+from bot.engine.target import Target
 from bot.exit_codes import BAD_INPUT, DONE, FAILED, REFUSED
+from bot.trust import fleet as trust_fleet
 from sandbox.verify_data import Proof
 from tests.unit import delivery_engine
 from tests.unit import delivery_samples as samples

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from bot import trust_vault
 from bot.delivery import verify
 from bot.exit_codes import BotError, MissingToolError
-from bot.trust_servers import Unreadable
+from bot.trust import vault as trust_vault
+from bot.trust.servers import Unreadable
 from sandbox import verify as table
 from sandbox import verify_reader
 from sandbox.rest import Answer, Client

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from bot import engine, engine_target, trust_fleet, trust_vault
+from bot import engine
 from bot.cli import main
 from bot.delivery import backend, gate, tree, verified, waves, waves_run
 from bot.delivery.backend import Entry
 from bot.delivery.tree import Tree
 from bot.delivery.verified import Proven
 from bot.engine import Engine
+from bot.engine import target as engine_target
 from bot.exit_codes import (
     BAD_INPUT,
     DONE,
@@ -23,7 +24,9 @@ from bot.exit_codes import (
     BotError,
     RefusedError,
 )
-from bot.trust_model import Kept
+from bot.trust import fleet as trust_fleet
+from bot.trust import vault as trust_vault
+from bot.trust.model import Kept
 from stack import fleet
 from tests.unit.bot_trust_samples import kept
 from tests.unit.waves_sample import ENGINE, options, project, two_waves

@@ -18,9 +18,9 @@ from bot.drift.inventory import Inventory, Item
 from bot.drift.report import StackDrift
 from bot.drift.tracked import Stopped
 from bot.engine import Engine
-from bot.engine_target import Target
+from bot.engine.target import Target
 from bot.exit_codes import BotError
-from bot.trust_servers import Unreadable
+from bot.trust.servers import Unreadable
 from stack.load import from_file
 from tests.unit.drift_samples import declared, inventory, item
 from tests.unit.stack_files import REPO

@@ -12,13 +12,15 @@ from typing import Any
 
 import pytest
 
-from bot import engine, engine_target, stacks, trust_fleet
+from bot import engine, stacks
 from bot.changes.model import ChangeSet
 from bot.cli import main
 from bot.drift import check, command
 from bot.drift.report import StackDrift
 from bot.engine import Engine
-from bot.engine_target import Target
+from bot.engine import target as engine_target
+from bot.engine.target import Target
+from bot.trust import fleet as trust_fleet
 from stack.fleet import read
 
 ENGINE = Engine("pulumi", "v3")

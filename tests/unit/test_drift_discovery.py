@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.drift.discovery import Kind, kinds
-from bot.trust_servers import Unreadable
+from bot.trust.servers import Unreadable
 from sandbox.rest import Answer
 from tests.unit.drift_samples import KINDS, api, group, refusing
 

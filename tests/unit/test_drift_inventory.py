@@ -9,7 +9,7 @@ import pytest
 
 from bot.drift import inventory
 from bot.drift.inventory import take
-from bot.trust_servers import Unreadable
+from bot.trust.servers import Unreadable
 from sandbox.rest import Answer
 from tests.unit.drift_samples import KINDS, api, group, metadata
 

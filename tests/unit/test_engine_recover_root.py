@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from bot import engine_recover, engine_recover_root
-from bot.mock_values import throwaway_certificate
+from bot.engine import recover as engine_recover
+from bot.engine import recover_root as engine_recover_root
+from bot.mock.values import throwaway_certificate
 from sandbox.rest import Answer
 
 _PEM = throwaway_certificate()

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bot import engine, engine_runs
+from bot import engine
+from bot.engine import runs as engine_runs
 from tests.unit import fake_engine
 
 _LOOKS = """

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from bot.cli import main
-from bot.engine_target import Target
+from bot.engine.target import Target
 from bot.exit_codes import BAD_INPUT, DONE, FAILED, MISSING_TOOL, REFUSED
 from bot.ladder import command
 from bot.ladder.model import Call, Namespace
@@ -35,7 +35,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
         made: Any, calls: list[Call], *words: str, running: Namespace = SHOP
     ) -> tuple[int, str, str]:
         target = Target("test", project(), made, None, {})
-        monkeypatch.setattr("bot.engine_target.of", lambda _: target)
+        monkeypatch.setattr("bot.engine.target.of", lambda _: target)
         monkeypatch.setattr(command, "cluster", nothing)
         monkeypatch.setattr(
             "bot.ladder.reader.read", lambda _, name: dataclasses.replace(running, name=name)
@@ -222,7 +222,7 @@ def test_a_prometheus_that_refuses_fails_the_command(
 ) -> None:
     """No answer is no proof that nobody is denied."""
     made = config(service(allow=[BAR]), rung="deny")
-    monkeypatch.setattr("bot.engine_target.of", lambda _: Target("t", Path(), made, None, {}))
+    monkeypatch.setattr("bot.engine.target.of", lambda _: Target("t", Path(), made, None, {}))
     monkeypatch.setattr(command, "cluster", nothing)
     monkeypatch.setattr("bot.ladder.reader.read", lambda _, __: SHOP)
     with fake_prometheus(lambda _: {"status": "error", "error": "broken"}, 503) as url:

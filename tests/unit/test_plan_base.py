@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from bot import cli, plan_base
+from bot import cli
 from bot.changes.model import ChangeSet, Op
-from bot.plan_base import Comparison
+from bot.plan import base as plan_base
+from bot.plan.base import Comparison
 from tests.unit.plan_base_project import Project
 
 

@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from bot import cli, plan_base, plan_base_process
+from bot import cli
 from bot.changes.model import ChangeSet
 from bot.exit_codes import INTERRUPTED
-from bot.plan_base_process import Tree, environment, run_all
-from bot.plan_base_snapshot import Answer
-from bot.plan_base_text import line
+from bot.plan import base as plan_base
+from bot.plan import base_process as plan_base_process
+from bot.plan.base_process import Tree, environment, run_all
+from bot.plan.base_snapshot import Answer
+from bot.plan.base_text import line
 from tests.unit.plan_base_project import Project
 
 _TOKENS = ("VAULT_TOKEN", "KUBECONFIG", "PULUMI_ACCESS_TOKEN", "AWS_SECRET_ACCESS_KEY")
@@ -65,9 +67,9 @@ def test_nothing_else_of_the_revision_is_run(project: Project, tmp_path: Path) -
     evil = f"open({str(mark)!r}, 'w')\n"
     for name in ("conftest.py", "sitecustomize.py", "usercustomize.py", "__main__.py", "setup.py"):
         (project.folder / name).write_text(evil)
-    (project.folder / "bot").mkdir()
-    (project.folder / "bot/__init__.py").write_text(evil)
-    (project.folder / "bot/plan_base_child.py").write_text(evil)
+    (project.folder / "bot/plan").mkdir(parents=True)
+    for name in ("bot/__init__.py", "bot/plan/__init__.py", "bot/plan/base_child.py"):
+        (project.folder / name).write_text(evil)
     answer = _evaluate(project, tmp_path)
     assert [snapshot.stack for snapshot in answer.snapshots] == ["trust"]
     assert not mark.exists()

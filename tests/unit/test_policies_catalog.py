@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bot import mock_values
 from bot.changes import model as changes
+from bot.mock import values as mock_values
 from policies import values
 from policies.catalog import POLICIES, breaches, breaches_of
 from policies.model import Context, Policy, Subject

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from bot import cli, engine, engine_target
+from bot import cli, engine
 from bot.changes.model import ChangeSet
-from bot.engine_target import Target
+from bot.engine import target as engine_target
+from bot.engine.target import Target
 from bot.exit_codes import BotError
 from stack.load import from_file
 from tests.unit import fake_engine

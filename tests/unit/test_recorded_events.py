@@ -14,9 +14,9 @@ from bot.changes.impact import impact
 from bot.changes.model import Change, ChangeSet, Op
 from bot.changes.rules import Level
 from bot.engine import Result
-from bot.engine_events import Ledger
-from bot.engine_process import Ending
-from bot.engine_target import Target
+from bot.engine.events import Ledger
+from bot.engine.process import Ending
+from bot.engine.target import Target
 from stack.load import from_file
 from tests.unit.stack_files import REPO
 

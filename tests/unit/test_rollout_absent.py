@@ -11,11 +11,11 @@ import pytest
 from bot import policy
 from bot.changes.model import ChangeSet, Op
 from bot.delivery import check
-from bot.engine_target import Target
+from bot.engine.target import Target
 from bot.exit_codes import RefusedError
 from bot.rollout import absent
 from bot.stacks import PROJECT_DIR
-from bot.trust_servers import Unreadable
+from bot.trust.servers import Unreadable
 from sandbox.rest import Answer
 from tests.unit.delivery_samples import change, change_set
 from tests.unit.rollout_samples import config

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bot import cli
-from bot.engine_target import Target
+from bot.engine.target import Target
 from bot.exit_codes import BAD_INPUT, DONE, FAILED, REFUSED
 from bot.rollout import command, reader, restart
 from bot.rollout.model import Seen

@@ -10,7 +10,7 @@ import pytest
 
 from bot.rollout import reader
 from bot.rollout.model import Proxy
-from bot.trust_servers import Unreadable
+from bot.trust.servers import Unreadable
 from components.rollout import FIELD_MANAGER, STATE_LABEL
 from sandbox.rest import Answer, Client
 

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from bot import cli, trust_fleet
-from bot.engine_target import Target
+from bot import cli
+from bot.engine.target import Target
 from bot.exit_codes import BAD_INPUT, DONE, FAILED, REFUSED
 from bot.status import sources, text
 from bot.status.model import Line, Report, Result, ok, skipped, warn
 from bot.status.sources import Wanted
+from bot.trust import fleet as trust_fleet
 from tests.unit import status_faults as f
 from tests.unit.stack_files import REPO
 from tests.unit.status_samples import STACK, Mesh, good, reader

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from bot.engine_target import Target
+from bot.engine.target import Target
 from bot.exit_codes import MissingToolError
 from bot.status.linkerd_check import judge
 from bot.status.linkerd_cli import CliCheck, CliError, CliReport, parse, run

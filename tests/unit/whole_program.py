@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from bot import mock_engine
-from bot.mock_engine import Evaluation, evaluate
-from bot.mock_monitor import Resource
+from bot.mock import engine as mock_engine
+from bot.mock.engine import Evaluation, evaluate
+from bot.mock.monitor import Resource
 from tests.unit.samples import Recorder, Recording
 from tests.unit.stack_files import REPO, STACKS
 

@@ -1,0 +1,195 @@
+"""`python -m bot plan --base REV`: what changes between a revision and the working tree."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot import git, policy, stacks
+from bot.changes.from_plans import changes_between
+from bot.changes.model import ChangeSet
+from bot.engine.process import ending_signals_interrupt
+from bot.exit_codes import BadInputError
+from bot.masking import masked
+from bot.plan.base_process import Tree, run_all
+from bot.plan.base_snapshot import Answer, Failure, Snapshot
+from bot.plan.base_text import line
+from stack import fetch
+
+# Nothing of these has a part in what the program registers; `bot` is that of the working tree.
+_LEFT_OUT = (".ci", ".github", ".venv", "bench", "bot", "docs", "policies", "sandbox", "tests")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Every stack's changes. base, head: commits; dirty: the working tree differs from `head`.
+
+    faults: lines about stack files of the working tree that cannot be used. broken: True when its
+    program failed for a stack.
+    """
+
+    base: str
+    head: str
+    dirty: bool
+    sets: tuple[ChangeSet, ...]
+    faults: tuple[str, ...]
+    broken: bool
+
+    @property
+    def refused(self) -> list[str]:
+        """A line for each mandatory policy that the working tree breaks."""
+        return [
+            line(f"{changes.stack}: {told}")
+            for changes in self.sets
+            for told in policy.lines([v for v in changes.violations if v.level == "mandatory"])
+        ]
+
+
+def compare(
+    revision: str,
+    names: Sequence[str] | None,
+    project_dir: Path | None = None,
+    out: Path | None = None,
+    *,
+    fetch_charts: bool = False,
+) -> Comparison:
+    """Compare a revision with the working tree.
+
+    names: stacks, or None for all on either side. out: folder for the plan of the working tree, as
+    `bot plan --out` writes it. fetch_charts: download what the revision's charts.yaml lists and the
+    cache has not; what cannot be had is not rendered, and so a doubt. A stack that cannot be
+    evaluated on one side is a change set with a doubt, too.
+
+    Raises BadInputError for an unknown revision or stack, or a tree that cannot be exported;
+    MissingToolError without git.
+    """
+    folder, began = project_dir or stacks.PROJECT_DIR, time.monotonic()
+    base, head = git.resolve(revision, folder), git.head(folder)
+    dirty = git.dirty(folder)
+    notes = list(_notes(base, head, dirty, folder))
+    with (
+        ending_signals_interrupt(),
+        tempfile.TemporaryDirectory(prefix="plan-base-", ignore_cleanup_errors=True) as made,
+    ):
+        scratch = Path(made)
+        trees = [scratch / "base", scratch / "head"]
+        for tree in trees:
+            tree.mkdir()
+        git.export(base, folder, trees[0], _LEFT_OUT)
+        git.export_working_tree(folder, trees[1], _LEFT_OUT)
+        before, after = (_stacks(tree) for tree in trees)
+        if fetch_charts:
+            # Its lines are news, not the result.
+            with contextlib.redirect_stdout(sys.stderr):
+                fetch.main([], trees[0])
+        wanted = sorted({*before, *after}) if names is None else _known(names, before, after)
+        base_stacks = tuple(name for name in wanted if name in before)
+        head_stacks = tuple(name for name in wanted if name in after)
+        answers = run_all(
+            [
+                Tree("base", trees[0], base_stacks),
+                Tree("head", trees[1], head_stacks, judged=True, out=out),
+            ],
+            scratch,
+        )
+    seconds = time.monotonic() - began
+    if answers[1].refused:
+        raise BadInputError(line(answers[1].refused))
+    sets = [_set(name, *answers) for name in wanted]
+    failures = answers[1].failures
+    return Comparison(
+        base=base,
+        head=head,
+        dirty=dirty,
+        sets=tuple(
+            each.model_copy(
+                update={
+                    "commit": head,
+                    "base": base,
+                    "seconds": round(seconds, 1),
+                    "warnings": (*notes, *each.warnings),
+                }
+            )
+            for each in sets
+        ),
+        # A file that all stacks share is at fault once.
+        faults=tuple(
+            dict.fromkeys(
+                line(text)
+                for failure in failures
+                if failure.cause == "config"
+                for text in failure.reason.splitlines()
+            )
+        ),
+        broken=any(failure.cause == "program" for failure in failures),
+    )
+
+
+def _notes(base: str, head: str, dirty: bool, folder: Path) -> Iterator[str]:
+    if dirty:
+        yield f"the working tree has changes that are not in {head[: git.SHORT]}: they are compared"
+    if not git.contains(head, base, folder):
+        yield (
+            f"{base[: git.SHORT]} is no ancestor of {head[: git.SHORT]}: what it has and this "
+            "branch lacks looks undone; merge it, or compare with `git merge-base`"
+        )
+
+
+def _stacks(tree: Path) -> list[str]:
+    """Stacks of a tree; raises BadInputError for a name that no stack can have."""
+    names = stacks.names(tree)
+    for name in names:
+        stacks.checked(name, f"{f'Pulumi.{name}.yaml'!r}")
+    return names
+
+
+def _known(names: Sequence[str], before: Sequence[str], after: Sequence[str]) -> list[str]:
+    known = sorted({*before, *after})
+    for name in names:
+        if name not in known:
+            raise BadInputError(
+                f"stack {name!r}: neither revision has a file Pulumi.{name}.yaml; "
+                f"known: {', '.join(known) or 'none'}"
+            )
+    return list(dict.fromkeys(names))
+
+
+def _set(name: str, base: Answer, head: Answer) -> ChangeSet:
+    """The changes of one stack; where a side could not be evaluated, why, and what the other is."""
+    seen = [_by_stack(answer).get(name) for answer in (base, head)]
+    failed: list[Failure] = []
+    for side, answer in (("base", base), ("head", head)):
+        failed += [
+            f.model_copy(update={"reason": f"{side} cannot be evaluated: {_reason(f)}"})
+            for f in answer.failures
+            if f.stack == name
+        ]
+    if not failed:
+        found = seen[1].violations if seen[1] else ()
+        return changes_between(*seen).model_copy(update={"violations": found})
+    return ChangeSet(
+        stack=name,
+        source="plan",
+        doubts=tuple(failure.reason for failure in failed),
+        errors=tuple(_reason(f) for f in head.failures if f.stack == name),
+        warnings=tuple(
+            f"{side} has {len(found.resources)} resources and {len(found.charts)} charts, "
+            "compared with nothing"
+            for side, found in zip(("base", "head"), seen, strict=True)
+            if found is not None
+        ),
+        violations=seen[1].violations if seen[1] else (),
+    )
+
+
+def _by_stack(answer: Answer) -> Mapping[str, Snapshot]:
+    return {snapshot.stack: snapshot for snapshot in answer.snapshots}
+
+
+def _reason(failure: Failure) -> str:
+    return masked("; ".join(line(text) for text in failure.reason.splitlines()))

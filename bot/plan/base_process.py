@@ -1,0 +1,171 @@
+"""A revision's program evaluated beside nothing that it could read, waste or print.
+
+This is no sandbox: whoever may run code here could do so without us. It keeps tokens out of reach
+of a program that looks at its environment, and its output out of the job's log.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from pydantic import ValidationError
+
+from bot.engine.process import kill_session
+from bot.plan.base_snapshot import Answer, Failure
+from stack.charts import cache_dir
+
+TIMEOUT_SECONDS = 180.0
+MEMORY_BYTES = 4 << 30  # of address space for each process; helm reserves a lot and uses little
+MAX_ANSWER_BYTES = 128 << 20
+# Packages of the working tree that evaluate; all else that is imported is the revision's own.
+EVALUATOR = ("bot", "policies")
+_PROJECT = Path(__file__).resolve().parents[2]
+_CHILD = Path(__file__).with_name("base_child.py")
+# All that passes of the environment: where programs are, and how text is written.
+_KEPT = ("PATH", "LANG", "LC_ALL", "TZ")
+
+
+@dataclass(frozen=True)
+class Tree:
+    """An exported revision, and its stacks. name: `base` or `head`.
+
+    judged: hold it against the policies. out: folder for its plan, as `bot plan --out` writes it.
+    """
+
+    name: str
+    folder: Path
+    stacks: tuple[str, ...]
+    judged: bool = False
+    out: Path | None = None
+
+
+class Evaluation:
+    """An evaluation that runs; `answer` waits for it. A context that leaves no process behind."""
+
+    def __init__(self, tree: Tree, scratch: Path) -> None:
+        self.tree = tree
+        self._answer = scratch / f"{tree.name}.json"
+        self._errors = scratch / f"{tree.name}.errors"
+        self._deadline = time.monotonic() + TIMEOUT_SECONDS
+        home = scratch / f"{tree.name}-home"
+        home.mkdir()
+        order = {
+            "tree": str(tree.folder),
+            "evaluator": str(_evaluator(scratch)),
+            "stacks": list(tree.stacks),
+            "out": str(tree.out.absolute()) if tree.out else None,
+            "judged": tree.judged,
+            "answer": str(self._answer),
+            "memory": MEMORY_BYTES,
+            "seconds": math.ceil(TIMEOUT_SECONDS),
+        }
+        with self._errors.open("wb") as errors:
+            self.process = subprocess.Popen(
+                # Isolated: no PYTHON* variable, no user site, nothing of the folder it starts in.
+                [sys.executable, "-I", "-B", str(_CHILD)],
+                cwd=home,
+                env=environment(home),
+                stdin=subprocess.PIPE,
+                stdout=errors,
+                stderr=errors,
+                start_new_session=True,
+            )
+        with contextlib.suppress(BrokenPipeError):
+            _send(self.process.stdin, json.dumps(order).encode())
+
+    def __enter__(self) -> Evaluation:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        kill_session(self.process)
+        self.process.wait()
+
+    def answer(self) -> Answer:
+        """What it came to; a failure for every stack where the process gave no answer."""
+        reason = self._ended()
+        if reason is None:
+            try:
+                return self._read()
+            except (OSError, ValueError, ValidationError):
+                reason = "the evaluation gave no answer that can be read"
+        return Answer(
+            failures=tuple(
+                Failure(stack=stack, cause="program", reason=reason) for stack in self.tree.stacks
+            )
+        )
+
+    def _ended(self) -> str | None:
+        """None when it ended well, else why not."""
+        try:
+            code = self.process.wait(max(0.0, self._deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            kill_session(self.process)
+            return f"the evaluation took longer than {TIMEOUT_SECONDS:.0f} s"
+        if code == 0:
+            return None
+        if code < 0:
+            return f"the evaluation was ended by {signal.Signals(-code).name}"
+        last = self._errors.read_bytes()[-4000:].decode("utf-8", "replace").strip().splitlines()
+        return f"the evaluation failed: {last[-1] if last else f'exit code {code}'}"
+
+    def _read(self) -> Answer:
+        if self._answer.stat().st_size > MAX_ANSWER_BYTES:
+            raise ValueError("too large")
+        answer = Answer.model_validate_json(self._answer.read_bytes())
+        answered = [s.stack for s in answer.snapshots] + [f.stack for f in answer.failures]
+        if sorted(answered) != sorted(self.tree.stacks):
+            raise ValueError("not the stacks that were asked for")
+        return answer
+
+
+def environment(home: Path) -> dict[str, str]:
+    """The environment of an evaluation: no token, no kubeconfig, no setting of an engine's.
+
+    home: an empty folder. Helm finds no plugin and no setting there.
+    """
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return {
+        **{name: os.environ[name] for name in _KEPT if name in os.environ},
+        "HOME": str(home),
+        "TMPDIR": str(home),
+        "CHARTS_DIR": str(cache_dir().absolute()),
+        "XDG_CACHE_HOME": str(Path(base).expanduser().absolute()),
+        "HELM_CACHE_HOME": str(home / "helm"),
+        "HELM_CONFIG_HOME": str(home / "helm"),
+        "HELM_DATA_HOME": str(home / "helm"),
+        "HELM_PLUGINS": str(home / "helm"),
+    }
+
+
+def _evaluator(scratch: Path) -> Path:
+    """A folder for `sys.path` that holds what evaluates, and nothing else of the project."""
+    folder = scratch / "evaluator"
+    if not folder.exists():
+        folder.mkdir()
+        for package in EVALUATOR:
+            (folder / package).symlink_to(_PROJECT / package)
+    return folder
+
+
+def _send(pipe: IO[bytes] | None, content: bytes) -> None:
+    if pipe is not None:
+        pipe.write(content)
+        pipe.close()
+
+
+def run_all(trees: Sequence[Tree], scratch: Path) -> list[Answer]:
+    """The answers of several trees, evaluated side by side."""
+    with contextlib.ExitStack() as running:
+        started = [running.enter_context(Evaluation(tree, scratch)) for tree in trees]
+        return [evaluation.answer() for evaluation in started]

@@ -1,0 +1,160 @@
+"""A comparison as text for a terminal or a job's log, and as one JSON document."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from bot.changes.impact import impact
+from bot.changes.model import Absent, Change, ChangeSet, Op
+from bot.changes.risk import assess, verdict
+from bot.changes.rules import Finding
+from bot.comments.markdown import one_line
+from bot.git import SHORT
+
+if TYPE_CHECKING:
+    from bot.plan.base import Comparison
+
+_LONGEST_LINE = 4000
+_LONGEST_VALUE = 80
+# Fields of one change in a listing; the document and the comment have them all.
+_FIELDS = 8
+_SUBJECTS = 3  # resources named for a finding that many have
+_SIGNS: Mapping[Op, str] = {
+    Op.CREATE: "+",
+    Op.IMPORT: "=",
+    Op.UPDATE: "~",
+    Op.REPLACE: "±",
+    Op.DELETE: "-",
+    Op.UNKNOWN: "?",
+}
+_WORDS: Mapping[Op, str] = {
+    Op.CREATE: "created",
+    Op.IMPORT: "imported",
+    Op.UPDATE: "updated",
+    Op.REPLACE: "replaced",
+    Op.DELETE: "deleted",
+    Op.UNKNOWN: "unknown",
+}
+# A line that begins so, or holds the older form anywhere, is a command to a GitHub runner
+# (https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands).
+_COMMAND = re.compile(r"^::|##\[")
+
+
+def line(text: str) -> str:
+    """The text on one line, indented as it was, that no terminal and no runner obeys."""
+    indent = " " * (len(text) - len(text.lstrip(" ")))
+    shown = one_line(text, _LONGEST_LINE)
+    return indent + _COMMAND.sub(lambda found: f"{found[0][0]} {found[0][1:]}", shown)
+
+
+def text(comparison: Comparison) -> str:
+    """Every stack: the verdict with its findings, what casts doubt on it, moves and changes."""
+    head = comparison.head[:SHORT] + (" with uncommitted changes" if comparison.dirty else "")
+    lines = [f"From {comparison.base[:SHORT]} to {head}"]
+    for changes in comparison.sets:
+        lines += ["", *_stack(changes)]
+    return "\n".join(line(each) if each.strip() else each for each in lines)
+
+
+def document(comparison: Comparison) -> dict[str, Any]:
+    """One JSON document: the revisions, and per stack its change set, verdict and findings."""
+    return {
+        "base": comparison.base,
+        "commit": comparison.head,
+        "dirty": comparison.dirty,
+        "stacks": [_document(changes) for changes in comparison.sets],
+    }
+
+
+def as_json(comparison: Comparison) -> str:
+    """The document as text; ASCII alone, so that no terminal finds a sequence in it."""
+    return json.dumps(document(comparison), indent=2)
+
+
+def _document(changes: ChangeSet) -> dict[str, Any]:
+    findings = assess(changes)
+    level = verdict(findings)
+    return {
+        "stack": changes.stack,
+        "level": level.value if level else None,
+        "findings": [
+            {
+                "level": finding.level.value,
+                "rule": finding.rule,
+                "reason": finding.reason,
+                "urn": finding.urn,
+                "subject": finding.subject,
+            }
+            for finding in findings
+        ],
+        "changes": changes.model_dump(mode="json"),
+    }
+
+
+def _stack(changes: ChangeSet) -> Iterator[str]:
+    findings = assess(changes)
+    level = verdict(findings)
+    yield f"Stack {changes.stack}: {_sum(changes)}; risk: {level.value if level else 'none'}"
+    yield from (f"  {each}" for each in _findings(findings))
+    means = impact(changes, findings)
+    for title, entries in (
+        ("Pods that are made anew", means.restarts),
+        ("Pods to restart afterwards", means.need_restart),
+        ("Certificates issued anew", means.reissued),
+        ("Who could be denied", means.denied),
+        ("Doubts", changes.doubts),
+        ("Errors", changes.errors),
+        ("Policies", [f"{v.level} {v.policy}: {v.message}" for v in changes.violations]),
+        ("Warnings", changes.warnings),
+        (
+            "Charts",
+            [f"{m.chart}: {m.before or 'new'} -> {m.after or 'gone'}" for m in changes.moves],
+        ),
+    ):
+        if entries:
+            yield f"  {title}"
+            yield from (f"    {entry}" for entry in entries)
+    if changes.changes:
+        yield "  Changes (* protected)"
+        for change in changes.changes:
+            yield from (f"    {each}" for each in _change(change))
+
+
+def _findings(findings: Sequence[Finding]) -> Iterator[str]:
+    """The findings, those that say the same of many resources on one line."""
+    alike: dict[tuple[str, str], list[str]] = {}
+    for finding in findings:
+        alike.setdefault((finding.level.value, finding.reason), []).append(finding.subject)
+    for (level, reason), subjects in alike.items():
+        shown = ", ".join(subjects[:_SUBJECTS])
+        more = f" and {len(subjects) - _SUBJECTS} more" if len(subjects) > _SUBJECTS else ""
+        yield f"{level}: {shown}{more}: {reason}"
+
+
+def _sum(changes: ChangeSet) -> str:
+    if not changes.changes:
+        return "no changes" if changes.complete else "not known"
+    counted = Counter(change.op for change in changes.changes)
+    told = [f"{counted[op]} {word}" for op, word in _WORDS.items() if counted[op]]
+    return ", ".join([*told, f"{changes.unchanged} unchanged"])
+
+
+def _change(change: Change) -> Iterator[str]:
+    mark = " *" if change.protected else ""
+    yield f"{_SIGNS[change.op]} {change.component}  {change.kind} {change.place}{mark}"
+    for field in change.fields[:_FIELDS]:
+        why = "  (replaces)" if field.replaces else ""
+        yield f"    {field.path}: {_value(field.before)} -> {_value(field.after)}{why}"
+    if len(change.fields) > _FIELDS:
+        yield f"    and {len(change.fields) - _FIELDS} more"
+
+
+def _value(value: Any) -> str:
+    if value == Absent.ABSENT:
+        return "nothing"
+    shown = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return one_line(shown, _LONGEST_VALUE)

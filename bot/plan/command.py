@@ -1,0 +1,102 @@
+"""`python -m bot plan`: what a stack is made of, without engine, cluster, Vault or secret.
+
+Helm and the chart archives add the objects of the charts where they are there. With `--base` it
+tells what changes between a revision and the working tree.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from bot import stacks
+from bot.cli import Subparsers
+from bot.exit_codes import DONE, FAILED, BadInputError, BotError, RefusedError
+
+
+def add(subparsers: Subparsers) -> None:
+    """Add the command to the parser."""
+    parser = subparsers.add_parser(
+        "plan",
+        help="what a stack is made of, without credentials",
+        description="Resources, charts and their objects from the program alone: no engine, no "
+        "cluster, no Vault and no secret is needed.",
+    )
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--stack", action="append", metavar="NAME", help="may be repeated")
+    which.add_argument("--all", action="store_true", help="every stack that has a file")
+    parser.add_argument(
+        "--base",
+        metavar="REV",
+        help="what changes from this git revision to the working tree, and how risky it is",
+    )
+    parser.add_argument(
+        "--fetch-charts",
+        action="store_true",
+        help="with --base: download the chart archives that REV lists and the cache has not",
+    )
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="also write manifests, plan.json and index.html with the graph as a picture, and with "
+        "--base a STACK.changes.json per stack for `bot comment`",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command; faults of all stack files are told before any plan is made."""
+    if arguments.base is not None:
+        return _compare(arguments)
+    if arguments.fetch_charts:
+        raise BadInputError("--fetch-charts: goes with --base; `make charts` fetches this tree's")
+    # These take 0.4 s to import, which the other commands need not wait for.
+    from bot import policy
+    from bot.plan.files import as_json, write
+    from bot.plan.model import plans
+    from bot.plan.text import text
+
+    names = stacks.names() if arguments.all else list(dict.fromkeys(arguments.stack))
+    made = plans([stacks.file_of(name) for name in names], stacks.PROJECT_DIR)
+    if arguments.out is not None:
+        write(made, arguments.out)
+    if arguments.json:
+        sys.stdout.write(f"{as_json(made)}\n")
+    else:
+        sys.stdout.write("\n\n".join(map(text, made)) + "\n")
+    if arguments.out is not None:
+        sys.stderr.write(f"written: {arguments.out / 'index.html'}\n")
+    policy.judge(made)
+    return DONE
+
+
+def _compare(arguments: argparse.Namespace) -> int:
+    from bot.plan import base as plan_base
+    from bot.plan import base_files as plan_base_files
+    from bot.plan import base_text as plan_base_text
+
+    names = None if arguments.all else arguments.stack
+    if arguments.out is not None:
+        plan_base_files.clear(arguments.out)
+    try:
+        found = plan_base.compare(
+            arguments.base, names, out=arguments.out, fetch_charts=arguments.fetch_charts
+        )
+    except BotError as error:
+        if arguments.out is not None:
+            # Else the comment of an earlier commit would stay, and look like this one's.
+            plan_base_files.fail(names or stacks.names(), arguments.out, str(error))
+        raise
+    if arguments.out is not None:
+        # Before any fault is told: whoever reads the comment is told of it there.
+        plan_base_files.write(found.sets, arguments.out)
+    if found.faults:
+        raise BadInputError("\n".join(found.faults))
+    shown = plan_base_text.as_json(found) if arguments.json else plan_base_text.text(found)
+    sys.stdout.write(f"{shown}\n")
+    if found.refused:
+        raise RefusedError("\n".join(found.refused))
+    return FAILED if found.broken else DONE

@@ -1,0 +1,1 @@
+"""The trust anchor of a fleet as it is seen: generations, leaves, and whether a step is safe."""
