@@ -7,8 +7,10 @@ function from the parsed arguments to an exit code.
 from __future__ import annotations
 
 import argparse
+import difflib
 import importlib
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -43,13 +45,40 @@ first steps, with no credentials and with them:
 `python -m bot COMMAND --help` has the options; docs/README.md has a page for each task.
 exit codes: 0 done; 1 failed; 2 bad arguments or config; 3 a tool or server is missing; 4 refused
 by a safety rule; 5 changes pending"""
+_INVALID = re.compile(r"'(?P<typed>[^']*)' (?:\(choose from|is none of) (?P<choices>[^)]*)")
+_OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 Subparsers = Any  # argparse keeps the name of its class to itself.
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        sys.stderr.write(f"{self.prog}: {message}; see {self.prog} --help\n")
+        sys.stderr.write(f"{self.prog}: {message}{_meant(message)}; see {self.prog} --help\n")
         sys.exit(BAD_INPUT)
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: Any = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        # A command's own parser leaves what it does not know to the one above, which cannot tell
+        # what was meant.
+        parsed, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            options = _OPTION.findall(self.format_help())
+            name = unknown[0].partition("=")[0]
+            self.error(f"unknown argument {unknown[0]!r}{_nearest(name, options)}")
+        return parsed, unknown
+
+
+def _meant(message: str) -> str:
+    """The choice that comes nearest to one that is none; Python offers it from 3.14 on."""
+    found = _INVALID.search(message)
+    if found is None or "maybe you meant" in message:
+        return ""
+    return _nearest(found["typed"], [each.strip(" '") for each in found["choices"].split(",")])
+
+
+def _nearest(typed: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(typed, known, n=1, cutoff=0.5)
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -56,15 +56,20 @@ def add(subparsers: Subparsers) -> None:
     parser.set_defaults(run=run)
 
 
-def add_allow(parser: argparse.ArgumentParser) -> None:
-    """Add the option for protected actions."""
+def add_allow(parser: argparse.ArgumentParser, allowed: Sequence[Action] = tuple(Action)) -> None:
+    """Add the option for protected actions, of which only `allowed` can be meant."""
+
+    def named(text: str) -> Action:
+        if text not in allowed:
+            raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join(allowed)}")
+        return Action(text)
+
     parser.add_argument(
         "--allow",
         action="append",
-        type=Action,
-        choices=list(Action),
+        type=named,
         default=[],
-        metavar="|".join(Action),
+        metavar="|".join(allowed),
         help="a protected action that is meant; once for each",
     )
 

@@ -66,15 +66,8 @@ def add(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="where the preview's changes or the approval go"
     )
-    parser.add_argument(
-        "--allow",
-        action="append",
-        type=Action,
-        choices=_ALLOWED,
-        default=[],
-        metavar="|".join(_ALLOWED),
-        help="a protected action that is meant; anchors and CRDs never are, in a rollback",
-    )
+    # Anchors and CRDs never are meant to go, in a rollback.
+    up.add_allow(parser, _ALLOWED)
     parser.add_argument(
         "--skip-waves",
         action="store_true",

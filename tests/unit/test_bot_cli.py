@@ -46,6 +46,48 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert ended.value.code == 2
 
 
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("stauts", "'status'"),
+        ("trust chek --stack a", "'check'"),
+        ("rollout nxt", "'next'"),
+        ("up --stack a --allow denny", "'deny'"),
+        ("rollback --stack a --to b --allow namspace", "'namespace'"),
+        ("up --stack a --allwo deny", "'--allow'"),
+        ("up --stack a --alow=deny", "'--allow'"),
+        ("trust status --stack a --jsn", "'--json'"),
+    ],
+)
+def test_a_slip_is_answered_with_what_was_meant(
+    typed: str, meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In one line, which names the help of that very command."""
+    with pytest.raises(SystemExit) as ended:
+        cli.main(typed.split())
+    assert ended.value.code == 2
+    (said,) = capsys.readouterr().err.splitlines()
+    assert f"did you mean {meant}?; see python -m bot" in said
+
+
+@pytest.mark.parametrize("typed", ["up --stack a --allow zzz", "up --stack a zzz"])
+def test_where_nothing_comes_near_nothing_is_guessed(
+    typed: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(typed.split())
+    (said,) = capsys.readouterr().err.splitlines()
+    assert "'zzz'" in said
+    assert "did you mean" not in said
+
+
+@pytest.mark.parametrize("action", ["anchor", "crd", "stack"])
+def test_a_rollback_cannot_be_allowed_what_it_never_does(action: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["rollback", "--stack", "a", "--to", "b", "--allow", action])
+    assert ended.value.code == 2
+
+
 def test_without_a_command_the_help_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     """A newcomer types that first; it names each command, a first step, and where to read on."""
     assert cli.main([]) == 2
