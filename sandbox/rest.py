@@ -1,4 +1,4 @@
-"""A small JSON client over TLS for the two servers that the sandbox itself talks to."""
+"""A small JSON client over TLS for the two servers that are asked: an API server and Vault."""
 
 from __future__ import annotations
 
@@ -12,10 +12,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPException
 from pathlib import Path
+from socket import socket
 from typing import Any
 
 _TOO_MANY = 429
 _PAUSE_SECONDS = 0.5
+
+
+class ReadError(ValueError):
+    """A server did not give what is needed, or cannot be reached as its file says."""
+
+
+class MissingError(ReadError):
+    """What a server is reached with is not there; the text says what to install or set."""
 
 
 @dataclass(frozen=True)
@@ -37,15 +46,19 @@ class Answer:
 
 @dataclass(frozen=True)
 class Client:
-    """Requests to one server. Proxy settings of the environment are not used: it is loopback.
+    """Requests to one server. Proxy settings of the environment are not used: it may be loopback.
 
     client_pair: certificate and key file for mutual TLS; headers: sent with every request.
+    server_name: whom the server's certificate must name (default: the address's host).
+    proxy: address of an HTTP proxy (default: none).
     """
 
     base: str
     ca_file: Path
     client_pair: tuple[Path, Path] | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    server_name: str | None = None
+    proxy: str | None = None
 
     def request(
         self,
@@ -77,7 +90,8 @@ class Client:
             f"{self.base}{path}", data=data, method=method, headers=headers
         )
         try:
-            with _opener(self.ca_file, self.client_pair).open(request, timeout=seconds) as response:
+            opener = _opener(self.ca_file, self.client_pair, self.server_name, self.proxy)
+            with opener.open(request, timeout=seconds) as response:
                 said = tuple(response.headers.get_all("Warning") or ())
                 return Answer(response.status, _decode(response.read()), said)
         except urllib.error.HTTPError as error:
@@ -87,14 +101,30 @@ class Client:
             return Answer(0)
 
 
+class _Named(ssl.SSLContext):
+    """Expects a certificate for another name than the address's; `http.client` cannot be told."""
+
+    name: str
+
+    def wrap_socket(self, sock: socket, *_: Any, **__: Any) -> ssl.SSLSocket:
+        return super().wrap_socket(sock, server_hostname=self.name)
+
+
 @functools.cache
-def _opener(ca_file: Path, client_pair: tuple[Path, Path] | None) -> urllib.request.OpenerDirector:
+def _opener(
+    ca_file: Path, client_pair: tuple[Path, Path] | None, server_name: str | None, proxy: str | None
+) -> urllib.request.OpenerDirector:
     # Kept: loading the certificates costs more than the request, and keepers ask all the time.
     context = ssl.create_default_context(cafile=str(ca_file))
+    if server_name:
+        context = _Named(ssl.PROTOCOL_TLS_CLIENT)
+        context.name = server_name
+        context.load_verify_locations(str(ca_file))
     if client_pair:
         context.load_cert_chain(*map(str, client_pair))
     return urllib.request.build_opener(
-        urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
+        urllib.request.ProxyHandler({"https": proxy} if proxy else {}),
+        urllib.request.HTTPSHandler(context=context),
     )
 
 

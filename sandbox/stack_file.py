@@ -6,9 +6,7 @@ same file with other addresses is used, and the tracked one is not touched.
 
 from __future__ import annotations
 
-import base64
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,7 +14,9 @@ from typing import Any
 
 import yaml
 
+from sandbox import kubeconfig
 from sandbox.lifecycle import adopted
+from sandbox.rest import ReadError
 from sandbox.settings import Settings
 
 TRACKED = "Pulumi.sandbox.yaml"
@@ -90,14 +90,19 @@ def choose(project_dir: Path, context: str, environment: Mapping[str, str]) -> O
             f"--context {context}: {' and '.join(absent)} not set: an existing cluster needs a "
             "Vault that it can reach, and a token that may manage mounts there"
         )
-    files = environment.get("KUBECONFIG", "").split(os.pathsep)
-    kubeconfig = Path(files[0] or "~/.kube/config").expanduser().resolve()
-    server, ca_pem = _cluster_of(kubeconfig, context)
+    try:
+        chosen = kubeconfig.select(kubeconfig.files(None, environment, project_dir), context)
+        ca_pem = kubeconfig.authority_of(chosen)
+    except ReadError as error:
+        raise ContextError(f"--context {context}: {error}") from None
+    if ca_pem is None:
+        # Vault reviews the tokens of the cluster by it.
+        raise ContextError(f"--context {context}: its cluster has no certificate authority")
     vault_ca = environment.get("VAULT_CACERT")
     own = OwnCluster(
         context=context,
-        kubeconfig=str(kubeconfig),
-        api_server=server,
+        kubeconfig=str(chosen.file),
+        api_server=str(chosen.cluster["server"]),
         ca_pem=ca_pem,
         vault_addr=environment["VAULT_ADDR"].rstrip("/"),
         vault_ca_pem=Path(vault_ca).read_text(encoding="utf-8") if vault_ca else None,
@@ -106,26 +111,6 @@ def choose(project_dir: Path, context: str, environment: Mapping[str, str]) -> O
     file.parent.mkdir(exist_ok=True, mode=0o700)
     file.write_text(json.dumps(asdict(own)))
     return own
-
-
-def _cluster_of(kubeconfig: Path, context: str) -> tuple[str, str]:
-    try:
-        document = yaml.safe_load(kubeconfig.read_text(encoding="utf-8")) or {}
-    except OSError as error:
-        raise ContextError(f"--context {context}: {kubeconfig}: {error.strerror}") from None
-    contexts = {each["name"]: each["context"] for each in document.get("contexts") or ()}
-    if context not in contexts:
-        known = ", ".join(sorted(contexts)) or "none"
-        raise ContextError(f"--context {context}: not in {kubeconfig}; there are: {known}")
-    clusters = {each["name"]: each["cluster"] for each in document.get("clusters") or ()}
-    cluster = clusters.get(contexts[context].get("cluster"), {})
-    if "certificate-authority-data" in cluster:
-        pem = base64.b64decode(cluster["certificate-authority-data"]).decode()
-    elif "certificate-authority" in cluster:
-        pem = (kubeconfig.parent / cluster["certificate-authority"]).read_text(encoding="utf-8")
-    else:
-        raise ContextError(f"--context {context}: its cluster has no certificate authority")
-    return cluster["server"], pem
 
 
 def _choice(project_dir: Path) -> Path:

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-import yaml
-
-from bot.engine.target import Target, write_private
+from bot.engine.target import Target
 from components.names import (
     CERT_MANAGER,
     EXTERNAL_SECRETS,
@@ -28,8 +22,8 @@ from components.names import (
     signing_policy,
 )
 from components.webhook_certificates import CONTROL_PLANE_WEBHOOKS, VIZ_WEBHOOKS
-from sandbox import verify_vault
-from sandbox.rest import Client
+from sandbox import kubeconfig, verify_vault
+from sandbox.rest import Client, ReadError
 from sandbox.vault import VaultError
 from sandbox.verify_data import Attempt, Manifest, Seen
 from sandbox.verify_vault import NOT_FOUND
@@ -42,20 +36,15 @@ _API_SERVICES = "/apis/apiregistration.k8s.io/v1/apiservices"
 _WEBHOOKS = ("mutatingwebhookconfigurations", "validatingwebhookconfigurations")
 
 
-class ReadError(ValueError):
-    """A server did not give what the proofs need."""
-
-
 def read(target: Target, state_dir: Path) -> Seen:
     """Everything that the proofs need; raises ReadError when a server does not give it."""
     config = target.config
     if config.cluster is None:
         raise ReadError(f"stack {target.stack} has no cluster")
     environment = target.full_environment()
-    kubeconfig = Path(config.cluster.kubeconfig or environment.get("KUBECONFIG", "~/.kube/config"))
-    path = (target.project_dir / kubeconfig.expanduser()).resolve()
+    paths = kubeconfig.files(config.cluster.kubeconfig, environment, target.project_dir)
     token = environment.get("VAULT_TOKEN", "")
-    with kubernetes(path, config.cluster.context) as api:
+    with kubeconfig.client(kubeconfig.select(paths, config.cluster.context), environment) as api:
         objects = cluster_objects(api, config)
     vault = vault_client(config.vault, target.project_dir, token)
     return Seen(
@@ -107,41 +96,6 @@ def namespaces(config: StackConfig) -> list[str]:
         (LINKERD_TRACING, arguments_tracing.bundled(config)),
     ]
     return [CERT_MANAGER, EXTERNAL_SECRETS, LINKERD, *(name for name, on in optional if on)]
-
-
-@contextmanager
-def kubernetes(kubeconfig: Path, context: str | None) -> Iterator[Client]:
-    """A client as the kubeconfig says: client certificate or token. Raises ReadError."""
-    try:
-        document = yaml.safe_load(kubeconfig.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ReadError(f"{kubeconfig}: {error.strerror}") from None
-    name = context or document["current-context"]
-    chosen = next(c["context"] for c in document["contexts"] if c["name"] == name)
-    cluster = next(c["cluster"] for c in document["clusters"] if c["name"] == chosen["cluster"])
-    user = next(u["user"] for u in document["users"] if u["name"] == chosen["user"])
-    with TemporaryDirectory(prefix="linkerd-platform-") as scratch:
-        folder = Path(scratch)
-
-        def file(part: dict[str, str], key: str) -> Path | None:
-            if f"{key}-data" in part:
-                write_private(folder / key, base64.b64decode(part[f"{key}-data"]).decode())
-                return folder / key
-            return kubeconfig.parent / part[key] if key in part else None
-
-        pair = (file(user, "client-certificate"), file(user, "client-key"))
-        authority = file(cluster, "certificate-authority")
-        if not authority or not (all(pair) or "token" in user):
-            raise ReadError(
-                f"{kubeconfig}: context {name}: verify needs a client certificate or a token there"
-            )
-        certificate, key = pair
-        yield Client(
-            cluster["server"],
-            authority,
-            (certificate, key) if certificate and key else None,
-            {"Authorization": f"Bearer {user['token']}"} if "token" in user else {},
-        )
 
 
 def vault_client(vault: Vault, project_dir: Path, token: str) -> Client:

@@ -19,9 +19,9 @@ from bot.exit_codes import BotError, MissingToolError
 from bot.trust import vault as trust_vault
 from bot.trust.servers import Unreadable, cluster, vault
 from sandbox import verify, verify_reader
+from sandbox.rest import ReadError
 from sandbox.vault import VaultError
 from sandbox.verify_data import Proof, Seen
-from sandbox.verify_reader import ReadError
 
 # What controllers still distribute when the engine is through: a bundle, a renewed certificate.
 SETTLE_SECONDS = 60.0

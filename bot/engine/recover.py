@@ -10,7 +10,6 @@ what is there stays in the state, what is not goes, and is made by the next run.
 from __future__ import annotations
 
 import json
-import os
 import secrets
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -139,16 +138,16 @@ def _forget_release(target: Target, namespace: str, name: str, state: str) -> No
     uninstall would delete CRDs, and with them every object of their kinds.
     """
     # Here, because the sandbox is built on this package.
-    from sandbox.verify_reader import ReadError, kubernetes
+    from sandbox import kubeconfig
+    from sandbox.rest import ReadError
 
-    cluster = target.config.cluster
-    given = cluster.kubeconfig if cluster else None
-    path = given or os.environ.get("KUBECONFIG") or "~/.kube/config"
+    cluster, environment = target.config.cluster, target.full_environment()
+    named = cluster.kubeconfig if cluster else None
+    paths = kubeconfig.files(named, environment, target.project_dir)
     selector = f"owner=helm,name={name},status={state}"
     try:
-        with kubernetes(
-            target.project_dir / Path(path).expanduser(), cluster.context if cluster else None
-        ) as api:
+        chosen = kubeconfig.select(paths, cluster.context if cluster else None)
+        with kubeconfig.client(chosen, environment) as api:
             query = urlencode({"labelSelector": selector})
             answer = api.request(
                 "DELETE", f"/api/v1/namespaces/{namespace}/secrets?{query}", seconds=30
@@ -156,7 +155,7 @@ def _forget_release(target: Target, namespace: str, name: str, state: str) -> No
             if answer.ok:
                 return
             reason = f"status {answer.status}"
-    except (ReadError, StopIteration) as error:
+    except ReadError as error:
         reason = str(error)
     raise BotError(
         f"Helm release {name} is {state}: a killed run left it half done, and its record cannot be "

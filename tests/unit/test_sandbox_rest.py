@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import socket
+import ssl
+import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from sandbox import rest
 from sandbox.rest import Answer, Client
@@ -33,3 +43,82 @@ def test_other_refusals_are_not_repeated(monkeypatch: pytest.MonkeyPatch) -> Non
     """What is forbidden stays forbidden."""
     answers = iter([Answer(403), Answer(200)])
     assert _client(monkeypatch, answers).request("POST", "/").status == 403
+
+
+class _Hello(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b'{"hello": true}')
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """A server on loopback that shows a certificate for `kube.example.com`; its authority."""
+    folder = tmp_path_factory.mktemp("tls")
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "kube.example.com")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("kube.example.com")]), False)
+        .sign(key, hashes.SHA256())
+    )
+    authority = folder / "ca.pem"
+    authority.write_bytes(certificate.public_bytes(Encoding.PEM))
+    pair = folder / "pair.pem"
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    pair.write_bytes(private + authority.read_bytes())
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Hello)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(str(pair))
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"https://127.0.0.1:{server.server_port}", authority
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("server_name", "status"), [("kube.example.com", 200), ("other.example.com", 0), (None, 0)]
+)
+def test_a_certificate_must_name_whom_the_kubeconfig_expects(
+    server_name: str | None, status: int, served: tuple[str, Path]
+) -> None:
+    """Behind a tunnel the address is another's, and nobody else must pass for the API server."""
+    base, authority = served
+    client = Client(base, authority, server_name=server_name)
+    assert client.request("GET", "/").status == status
+
+
+def test_a_proxy_is_asked_for_the_tunnel_and_nothing_else(served: tuple[str, Path]) -> None:
+    """What goes through it is encrypted; without one the environment's is not used."""
+    asked: list[bytes] = []
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def proxy() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            asked.append(connection.recv(4096))
+            connection.sendall(b"HTTP/1.0 403 Forbidden\r\n\r\n")
+
+    thread = threading.Thread(target=proxy, daemon=True)
+    thread.start()
+    _, authority = served
+    address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    client = Client("https://kube.example.com:6443", authority, proxy=address)
+    assert client.request("GET", "/secret").status == 0
+    thread.join(timeout=30)
+    listener.close()
+    (words,) = asked
+    assert words.startswith(b"CONNECT kube.example.com:6443 ")
+    assert b"secret" not in words

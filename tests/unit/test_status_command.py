@@ -108,7 +108,7 @@ def test_options_say_what_is_asked(run: Run) -> None:
         (["--stack", "stagin"], "did you mean 'staging'?"),
         (["--stack", "a/b"], "a stack's name is"),
         (["--stack", "staging", "--prometheus", "prometheus:9090"], "--prometheus"),
-        (["--stack", "staging", "--force"], "unrecognized arguments: --force"),
+        (["--stack", "staging", "--force"], "unknown argument '--force'"),
     ],
 )
 def test_bad_input_is_one_line(
