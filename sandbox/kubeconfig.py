@@ -8,7 +8,6 @@ https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeco
 from __future__ import annotations
 
 import base64
-import ipaddress
 import os
 import ssl
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,20 +17,18 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlsplit
-from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
 
 import yaml
 
 from sandbox.credential_program import ask
 from sandbox.pki import write_private
-from sandbox.rest import Client, MissingError, ReadError
+from sandbox.rest import Client, MissingError, ReadError, proxy_for
 
 _DEFAULT = "~/.kube/config"
 # Keys that are paths, of a cluster and of a user.
 _FILES = ("certificate-authority", "client-certificate", "client-key", "tokenFile")
 # What the program is told of the cluster beyond its address.
 _EXEC_CONFIG = "client.authentication.k8s.io/exec"
-_PROXIES = ("HTTPS_PROXY", "https_proxy")
 
 
 @dataclass(frozen=True)
@@ -212,20 +209,8 @@ def _usual(where: str) -> Path:
 
 
 def _proxy(named: object, server: str, environment: Mapping[str, str]) -> str | None:
-    """The kubeconfig's, or that of the environment, which is not asked for this very machine."""
     if named:
         if urlsplit(str(named)).scheme not in ("http", "https"):
             raise ReadError(f"proxy-url {named}: only http and https proxies can be used")
         return str(named)
-    host = urlsplit(server).hostname or ""
-    exempt = environment.get("NO_PROXY") or environment.get("no_proxy") or ""
-    if _loopback(host) or proxy_bypass_environment(host, {"no": exempt}):
-        return None
-    return next((environment[name] for name in _PROXIES if environment.get(name)), None)
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    return proxy_for(server, environment)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import ipaddress
 import json
 import ssl
 import time
@@ -14,6 +15,8 @@ from http.client import HTTPException
 from pathlib import Path
 from socket import socket
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
 
 _TOO_MANY = 429
 _PAUSE_SECONDS = 0.5
@@ -99,6 +102,25 @@ class Client:
                 return Answer(error.code, _decode(error.read()))
         except (OSError, HTTPException):
             return Answer(0)
+
+
+def proxy_for(server: str, environment: Mapping[str, str]) -> str | None:
+    """The proxy that the environment has for an https address; none for this very machine.
+
+    `HTTPS_PROXY` and `NO_PROXY`, as the engine's providers read them.
+    """
+    host = urlsplit(server).hostname or ""
+    exempt = environment.get("NO_PROXY") or environment.get("no_proxy") or ""
+    if _loopback(host) or proxy_bypass_environment(host, {"no": exempt}):
+        return None
+    return environment.get("HTTPS_PROXY") or environment.get("https_proxy") or None
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 class _Named(ssl.SSLContext):

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from bot.engine.target import Target
 from bot.exit_codes import BotError, MissingToolError
 from sandbox import kubeconfig
-from sandbox.rest import Client, MissingError, ReadError
+from sandbox.rest import Client, MissingError, ReadError, proxy_for
 
 
 class Unreadable(BotError):  # noqa: N818  (a state of a server, told in one line)
@@ -82,4 +82,5 @@ def _vault(target: Target, headers: dict[str, str]) -> Iterator[Client]:
             raise MissingToolError(
                 f"stack {target.stack}: no CA certificates on this machine: set vault.caFile"
             )
-        yield Client(config.address, authority, headers=headers)
+        proxy = proxy_for(config.address, target.full_environment())
+        yield Client(config.address, authority, headers=headers, proxy=proxy)

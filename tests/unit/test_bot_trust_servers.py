@@ -60,6 +60,20 @@ def test_without_a_token_vault_is_not_asked(
         vault(target(tmp_path, {"token": "t"})).__enter__()
 
 
+def test_vault_is_reached_through_the_proxy_of_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the engine's provider reaches it."""
+    monkeypatch.setenv("VAULT_TOKEN", "t")
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example.com:3128")
+    monkeypatch.setenv("NO_PROXY", "")
+    with vault(target(tmp_path, {"token": "t"})) as client:
+        assert client.proxy == "http://proxy.example.com:3128"
+    monkeypatch.setenv("NO_PROXY", "vault.example.com")
+    with vault(target(tmp_path, {"token": "t"})) as client:
+        assert client.proxy is None
+
+
 class OnePath(Client):
     """Answers the metrics path of one pod, and nothing else."""
 
