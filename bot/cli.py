@@ -14,8 +14,7 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from bot.exit_codes import BAD_INPUT, DONE, INTERRUPTED, BotError
-from stack.charts import ChartError
-from stack.faults import ConfigError
+from stack.errors import InputError
 
 COMMANDS = {
     "plan": "bot.plan.command",
@@ -72,7 +71,7 @@ def main(arguments: Sequence[str]) -> int:
     parsed = parser.parse_args(list(arguments))
     try:
         return int(parsed.run(parsed))
-    except (ConfigError, ChartError) as error:
+    except InputError as error:
         _tell(error)
         return BAD_INPUT
     except BotError as error:

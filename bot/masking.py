@@ -12,7 +12,7 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
-from bot.mock.values import SECRET, UNKNOWN
+from bot.placeholders import SECRET, UNKNOWN
 from bot.secret_forms import BREAKS, CODED, FORMS, HINT, NAMED, SECRET_KEY, named
 
 # Resources whose payload is secret whatever it looks like: of Kubernetes, and entries in Vault.

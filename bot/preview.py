@@ -19,8 +19,7 @@ from bot.engine.target import Target
 from bot.exit_codes import CHANGES_PENDING, DONE, FAILED, INTERRUPTED, BotError
 from bot.progress import Progress, remember
 from bot.trust import fleet as trust_fleet
-from stack.charts import ChartError
-from stack.faults import ConfigError
+from stack.errors import InputError
 
 _MOST_SECONDS = 7 * 86_400.0
 
@@ -86,7 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
         file.begin(arguments.out, stacks.checked(arguments.stack))
     try:
         result = _previewed(arguments)
-    except (BotError, ConfigError, ChartError) as error:
+    except (BotError, InputError) as error:
         if arguments.out is not None:
             file.fail(arguments.out, arguments.stack, str(error))
         raise

@@ -8,7 +8,7 @@ from typing import Any
 from bot.changes import paths
 from bot.changes.model import Field
 from bot.masking import masked_value, names_a_secret
-from bot.plan.render import masked as without_keys
+from bot.plan.masking import masked as without_keys
 
 
 def masked_object(kind: str, content: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,8 +20,6 @@ from pydantic import (
 )
 
 FORMAT = 1  # raised when an older file can no longer be read
-# What stands for a value that only `up` will know, in a preview and in a plan.
-UNKNOWN_VALUE = "[known after apply]"
 
 
 class _Model(BaseModel):

@@ -9,17 +9,18 @@ import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from bot import documents, stacks
 from bot.changes.model import ChangeSet
 from bot.cli import Subparsers
 from bot.comments import files, forge, place
-from bot.comments.github import GitHub, number_of
-from bot.comments.github_api import Api, checked_address
 from bot.comments.marker import Run
 from bot.exit_codes import DONE, BadInputError, BotError, MissingToolError
 from bot.plan.base_files import SUFFIX
+
+if TYPE_CHECKING:
+    from bot.comments.github_api import Api
 
 _OUT = Path(".local/comments")
 
@@ -86,6 +87,9 @@ def _server(environ: Mapping[str, str]) -> tuple[Api | None, str]:
 
     Raises BadInputError for an address or a token that is none.
     """
+    # Imported here: HTTP takes as long to load as a small comment to render.
+    from bot.comments.github_api import Api, checked_address
+
     rest, graphql = place.addresses(environ)
     checked_address(rest, "GITHUB_API_URL")
     checked_address(graphql, "GITHUB_GRAPHQL_URL")
@@ -158,6 +162,8 @@ def _post(
     arguments: argparse.Namespace,
 ) -> None:
     """Post; what cannot be posted is written to files, so that it is not lost."""
+    from bot.comments.github import GitHub, number_of
+
     api, graphql = server
     folder = arguments.out or _OUT
     if api is None:

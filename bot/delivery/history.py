@@ -13,8 +13,8 @@ from bot.cli import Subparsers
 from bot.delivery import backend, tree, verified
 from bot.delivery.backend import Entry
 from bot.delivery.verified import Proven
+from bot.durations import duration
 from bot.engine import target as engine_target
-from bot.engine.errors import duration
 from bot.engine.target import Target
 from bot.exit_codes import DONE
 from bot.trust import fleet as trust_fleet
