@@ -22,7 +22,7 @@ from bot.progress import Progress
 
 def add(subparsers: Subparsers) -> None:
     """Add the command to the parser."""
-    parser = subparsers.add_parser("destroy", help="remove what a stack made")
+    parser = subparsers.add_parser("destroy")
     parser.add_argument("--stack", required=True, metavar="NAME")
     parser.add_argument("--yes", action="store_true", help="do not ask first")
     parser.add_argument(

@@ -26,7 +26,7 @@ _MOST_SECONDS = 7 * 86_400.0
 
 def add(subparsers: Subparsers) -> None:
     """Add the command to the parser."""
-    parser = subparsers.add_parser("preview", help="what `up` would change, from the engine")
+    parser = subparsers.add_parser("preview")
     parser.add_argument("--stack", required=True, metavar="NAME")
     parser.add_argument(
         "--expect-no-changes", action="store_true", help="exit code 5 when something would change"

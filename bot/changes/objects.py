@@ -111,6 +111,7 @@ def settings_below(change: Change, *prefixes: str) -> list[Field]:
     ]
 
 
+@lru_cache(maxsize=1 << 12)  # objects of a kind change at the same paths
 def last_key(path: str) -> str:
     """The last key of a path, indexes left out."""
     names = [part for part in parts(path) if isinstance(part, str)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import re
 import sys
@@ -29,7 +30,6 @@ def add(subparsers: Subparsers) -> None:
     """Add the command to the parser."""
     parser = subparsers.add_parser(
         "comment",
-        help="what would change as comments of a pull request",
         description="Renders what `preview --out` and `plan --base --out` have written, and keeps "
         "one set of comments per stack up to date.",
     )
@@ -62,6 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command; nothing is written before every file has been read and rendered."""
     now, environ = datetime.now(UTC), os.environ
     sets = [_read(file, arguments.missing) for file in arguments.changes]
+    gc.freeze()  # what was read stays to the end: the collector need not go over it again
     _check_stacks(arguments.changes, sets)
     summary = _summary_file(environ) if arguments.summary else None
     target = server = None

@@ -24,7 +24,7 @@ _COLUMNS = ("when (UTC)", "what", "commit", "by", "approved by", "outcome", "too
 
 def add(subparsers: Subparsers) -> None:
     """Add the command to the parser."""
-    parser = subparsers.add_parser("history", help="who brought which commit to a stack")
+    parser = subparsers.add_parser("history")
     parser.add_argument("--stack", required=True, metavar="NAME")
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     parser.set_defaults(run=run)
