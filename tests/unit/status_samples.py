@@ -22,11 +22,11 @@ from bot.status.model import Line
 from bot.status.sources import Wanted
 from bot.trust import reader as trust_reader
 from bot.trust import vault as trust_vault
-from bot.trust.chain import certificates_in
 from bot.trust.model import Kept
 from components.trust_bundle import CERTIFICATE_KEY, anchor_secret
 from components.webhook_certificates import CONTROL_PLANE_WEBHOOKS, VIZ_WEBHOOKS
 from sandbox.rest import Answer, Client
+from stack.certificates import certificates_in
 from stack.config import StackConfig
 from tests.unit import status_objects as made
 from tests.unit.made_mesh import Authority
