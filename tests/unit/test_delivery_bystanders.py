@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -221,3 +222,22 @@ def test_an_owner_without_a_cluster_has_no_namespaces(
     monkeypatch.setattr("bot.engine.target.of", lambda _stack: owner)
     assert cli.main(["destroy", "--stack", "trust", "--yes", "--allow", "stack"]) == DONE
     assert len(world.engine) == 1
+
+
+def test_the_name_is_asked_for_after_the_look(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody types a name for what is refused then; anything but the name changes nothing."""
+    monkeypatch.setattr("bot.up.needs_terminal", lambda _command: None)
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
+    asked = [word for word in ALLOWED if word != "--yes"]
+    assert cli.main(asked) == DONE
+    assert capsys.readouterr().out.endswith("destroy the stack: nothing was changed\n")
+    assert [words[-1] for words in world.engine] == ["--preview-only"]
+    monkeypatch.setattr("sys.stdin", io.StringIO("staging\n"))
+    assert cli.main(asked) == DONE
+    assert "--preview-only" not in world.engine[-1]
+    capsys.readouterr()
+    world.api = server({THEIRS: [WEB, metadata("shop", "linkerd")]})
+    assert cli.main(asked) == REFUSED
+    assert capsys.readouterr().out == ""
