@@ -1,8 +1,8 @@
 """`make bench`: plans, comments, many namespaces, then previews and `up` against other programs.
 
 Only ratios within one run mean anything: the runs of what is compared alternate, so that a busy
-machine slows both. Exit code 3 when the engine, the servers or the charts are missing, for which
-plans and comments do not ask.
+machine slows both. A limit that is not met is told below its table. Exit code 3 when the engine,
+the servers or the charts are missing, for which plans and comments do not ask.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import sandbox
 from bench import delivery, scale, workspace
-from bench.measure import TIMEOUT_SECONDS, alternately, python, table, timed
+from bench.measure import TIMEOUT_SECONDS, Limit, alternately, python, table, timed
 from bot import engine
 from bot.engine import Engine
 from bot.engine import report as engine_report
@@ -61,14 +61,14 @@ def _measure(found: Engine, folder: Path, rounds: int) -> None:
         kubeconfig = sandbox.cluster_up(second, lambda _text: None).kubeconfig
         empty = workspace.program("empty", folder / "empty", target, {})
         engine.short(found, empty, "stack", "init", "bench")
-        seconds_ours = timed(lambda: _must(engine.run(found, target, "up")))
+        took_ours = timed(lambda: _must(engine.run(found, target, "up")))
         environment = workspace.naive_environment(target, kubeconfig)
         naive = workspace.program("naive", folder / "naive", target, environment)
         engine.short(found, naive, "stack", "init", "bench")
-        seconds_naive = timed(lambda: _pulumi(found, naive, "up", "--yes", "--skip-preview"))
+        took_naive = timed(lambda: _pulumi(found, naive, "up", "--yes", "--skip-preview"))
         table(
             "up from nothing, once",
-            {"platform": [seconds_ours], "naive (no ESO, Vault, PKI)": [seconds_naive]},
+            {"platform": [took_ours], "naive (no ESO, Vault, PKI)": [took_naive]},
         )
         out = str(folder / "sandbox.changes.json")
         preview = ("preview", "--expect-no-changes", "--suppress-outputs")
@@ -88,6 +88,7 @@ def _measure(found: Engine, folder: Path, rounds: int) -> None:
                     "naive": lambda: _pulumi(found, naive, *preview),
                 },
             ),
+            {"platform by bot preview --out": Limit(1.1, to="platform")},
         )
         evaluate = "from pathlib import Path; from bot.mock.engine import evaluate; import sys; "
         evaluate += "evaluate(Path(sys.argv[1]), Path('.'))"

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.measure import alternately, python, table
+from bench.measure import Limit, alternately, python, table
 from bench.workspace import PROJECT
 from bot.changes import file, paths
 from bot.changes.from_engine import changes_of
@@ -46,6 +46,7 @@ def _plans(folder: Path, rounds: int) -> None:
                 ),
             },
         ),
+        dict.fromkeys(("plan --all", "plan --all --out DIR"), Limit(5)),
     )
 
 
@@ -66,6 +67,7 @@ def _comments(folder: Path, rounds: int) -> None:
     table(
         f"bot comment, median of {rounds}; {RESOURCES} resources are to take 2 s at most",
         alternately(rounds, {name: lambda name=name: comment(name) for name in sets}),  # type: ignore[misc]
+        dict.fromkeys(sets, Limit(2)),
     )
 
 

@@ -2,33 +2,69 @@
 
 from __future__ import annotations
 
+import resource
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 Run = Callable[[], None]
 TIMEOUT_SECONDS = 600.0
 
 
-def alternately(rounds: int, runs: Mapping[str, Run]) -> dict[str, list[float]]:
-    """Seconds of each run, so often; they take turns, so that a busy machine slows all of them."""
-    seconds: dict[str, list[float]] = {name: [] for name in runs}
+class Took(NamedTuple):
+    """Seconds of a run: on the clock, and of processors by us and by processes that have ended."""
+
+    wall: float
+    cpu: float
+
+
+@dataclass(frozen=True)
+class Limit:
+    """The most that a row may take: seconds, or where `to` names a row, so many times as long."""
+
+    most: float
+    to: str = ""
+
+    def missed(self, rows: Mapping[str, Sequence[Took]], name: str) -> str:
+        """In words by how much a row is over it; empty where it is not.
+
+        A ratio is that of neighbouring runs: what slows the machine slows both.
+        """
+        wall = [each.wall for each in rows[name]]
+        if not self.to:
+            found, most = f"{statistics.median(wall):.2f} s", f"{self.most:g} s"
+            return f"over {most}: {found}" if statistics.median(wall) > self.most else ""
+        pairs = zip(wall, rows[self.to], strict=True)
+        ratio = statistics.median(mine / theirs.wall for mine, theirs in pairs)
+        return f"over x {self.most:g} of {self.to!r}: x {ratio:.2f}" if ratio > self.most else ""
+
+
+def alternately(rounds: int, runs: Mapping[str, Run]) -> dict[str, list[Took]]:
+    """What each run takes, so often; they take turns, so that a busy machine slows all of them."""
+    took: dict[str, list[Took]] = {name: [] for name in runs}
     for run in runs.values():  # caches are filled before anything counts
         run()
     for _ in range(rounds):
         for name, run in runs.items():
-            seconds[name].append(timed(run))
-    return seconds
+            took[name].append(timed(run))
+    return took
 
 
-def timed(run: Run) -> float:
-    """Seconds that a run takes."""
-    started = time.monotonic()
+def timed(run: Run) -> Took:
+    """What a run takes."""
+    started, used = time.monotonic(), _cpu()
     run()
-    return time.monotonic() - started
+    return Took(time.monotonic() - started, _cpu() - used)
+
+
+def _cpu() -> float:
+    used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(each.ru_utime + each.ru_stime for each in used)
 
 
 def python(
@@ -48,11 +84,17 @@ def python(
         raise RuntimeError(f"{' '.join(arguments)[:80]}: {done.stdout[-800:]}{done.stderr[-800:]}")
 
 
-def table(title: str, seconds: Mapping[str, list[float]]) -> None:
-    """Print medians, and each as a ratio to the first row."""
-    floor = statistics.median(next(iter(seconds.values())))
-    print(f"\n{title}")
-    for name, values in seconds.items():
-        median = statistics.median(values)
-        spread = f"{min(values):.2f} to {max(values):.2f}" if len(values) > 1 else ""
-        print(f"  {name:34} {median:8.2f} s  x {median / floor:5.2f}  {spread}", flush=True)
+def table(
+    title: str, rows: Mapping[str, Sequence[Took]], limits: Mapping[str, Limit] | None = None
+) -> None:
+    """Print medians, each as a ratio to the first row, and which limits are not met."""
+    floor = statistics.median(each.wall for each in next(iter(rows.values())))
+    print(f"\n{title}\n  {'':34} {'clock':>8}    to first  processor", flush=True)
+    for name, runs in rows.items():
+        wall, cpu = (statistics.median(each[at] for each in runs) for at in (0, 1))
+        lowest, highest = min(runs).wall, max(runs).wall
+        spread = f"  {lowest:.2f} to {highest:.2f}" if len(runs) > 1 else ""
+        print(f"  {name:34} {wall:8.2f} s  x {wall / floor:5.2f} {cpu:8.2f} s{spread}", flush=True)
+    for name, limit in (limits or {}).items():
+        if missed := limit.missed(rows, name):
+            print(f"  LIMIT NOT MET: {name}: {missed}", flush=True)

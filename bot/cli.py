@@ -1,7 +1,7 @@
 """Dispatcher of `python -m bot`.
 
-COMMANDS has a module per command, with `add(subparsers)`, which adds its parser and sets `run`, a
-function from the parsed arguments to an exit code.
+COMMANDS has the module of each command, with `add(subparsers)`, which adds its parser and sets
+`run`, a function from the parsed arguments to an exit code.
 """
 
 from __future__ import annotations
@@ -13,26 +13,44 @@ import os
 import re
 import sys
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from bot.exit_codes import BAD_INPUT, DONE, INTERRUPTED, BotError
-from stack.charts import ChartError
-from stack.faults import ConfigError
+from stack.errors import InputError
+
+
+class Command(NamedTuple):
+    """The module of a command, and what it is for, in one line."""
+
+    module: str
+    text: str
+
 
 COMMANDS = {
-    "plan": "bot.plan.command",
-    "preview": "bot.preview",
-    "comment": "bot.comments.command",
-    "approve": "bot.delivery.approve",
-    "up": "bot.up",
-    "rollback": "bot.delivery.rollback",
-    "history": "bot.delivery.history",
-    "destroy": "bot.destroy",
-    "trust": "bot.trust.command",
-    "drift": "bot.drift.command",
-    "rollout": "bot.rollout.command",
-    "policy": "bot.ladder.command",
-    "status": "bot.status.command",
+    "plan": Command("bot.plan.command", "what a stack is made of, without credentials"),
+    "preview": Command("bot.preview", "what `up` would change, from the engine"),
+    "comment": Command("bot.comments.command", "what would change as comments of a pull request"),
+    "approve": Command("bot.delivery.approve", "bind an approval to a preview, for `up`"),
+    "up": Command("bot.up", "bring a stack to what its file says"),
+    "rollback": Command("bot.delivery.rollback", "apply an older revision of the program"),
+    "history": Command("bot.delivery.history", "who brought which commit to a stack"),
+    "destroy": Command("bot.destroy", "remove what a stack made"),
+    "trust": Command(
+        "bot.trust.command",
+        "the trust anchor: status, safe steps of a rotation, import, end of a key",
+    ),
+    "drift": Command("bot.drift.command", "what is there and not as declared; changes nothing"),
+    "rollout": Command(
+        "bot.rollout.command",
+        "namespaces in the mesh: status, the next wave, whether it is safe, restarts",
+    ),
+    "policy": Command(
+        "bot.ladder.command",
+        "the policy ladder: rules that calls need which were seen, who would be denied",
+    ),
+    "status": Command(
+        "bot.status.command", "is the mesh healthy, and what is to be done; changes nothing"
+    ),
 }
 _ABOUT = """\
 Plans, previews, approves and applies what the stack files say, and keeps watch over it."""
@@ -91,17 +109,22 @@ def main(arguments: Sequence[str]) -> int:
     )
     subparsers = parser.add_subparsers(required=True, metavar="command")
     named = arguments[0] if arguments else ""
-    # All of them take 0.5 s to import; one that is named needs no other.
-    for module in [COMMANDS[named]] if named in COMMANDS else COMMANDS.values():
-        importlib.import_module(module).add(subparsers)
+    if named in COMMANDS:
+        importlib.import_module(COMMANDS[named].module).add(subparsers)
+    else:
+        # Nothing is run: for the help alone none of the modules, which take a second, is loaded.
+        for name, command in COMMANDS.items():
+            subparsers.add_parser(name, help=command.text)
     if not arguments:
         # Whoever does not know what to type is not helped by a line that something is missing.
         parser.print_help(sys.stderr)
         return BAD_INPUT
+    if named.startswith("-") and named not in ("-h", "--help"):
+        parser.error(f"the command comes first, not {named!r}")
     parsed = parser.parse_args(list(arguments))
     try:
         return int(parsed.run(parsed))
-    except (ConfigError, ChartError) as error:
+    except InputError as error:
         _tell(error)
         return BAD_INPUT
     except BotError as error:

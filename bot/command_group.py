@@ -11,12 +11,10 @@ Parser = argparse.ArgumentParser
 
 
 def group(
-    subparsers: Subparsers, name: str, text: str, makers: Iterable[Callable[[Subparsers], Parser]]
+    subparsers: Subparsers, name: str, makers: Iterable[Callable[[Subparsers], Parser]]
 ) -> None:
     """Add the command `name`; each of `makers` adds one of its commands."""
-    parser = subparsers.add_parser(
-        name, help=text, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = subparsers.add_parser(name, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True, metavar="what")
     made = [make(commands) for make in makers]
     parser.epilog = "".join(each.format_usage() for each in made)

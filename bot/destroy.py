@@ -9,7 +9,7 @@ from contextlib import closing
 
 from bot import engine, preview, up
 from bot.cli import Subparsers
-from bot.delivery import lock, protected, tree
+from bot.delivery import bystanders, lock, protected, tree
 from bot.delivery.operation import Operation
 from bot.delivery.protected import Action, Need
 from bot.engine import Engine, Result
@@ -22,7 +22,7 @@ from bot.progress import Progress
 
 def add(subparsers: Subparsers) -> None:
     """Add the command to the parser."""
-    parser = subparsers.add_parser("destroy", help="remove what a stack made")
+    parser = subparsers.add_parser("destroy")
     parser.add_argument("--stack", required=True, metavar="NAME")
     parser.add_argument("--yes", action="store_true", help="do not ask first")
     parser.add_argument(
@@ -37,20 +37,18 @@ def add(subparsers: Subparsers) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Run the command; raises BadInputError where nobody can be asked and `--yes` is not given."""
+    """Run the command; raises BadInputError where nobody can be asked and `--yes` is not given.
+
+    Raises RefusedError without its `--allow`, and without another where something of others is in
+    a namespace that goes.
+    """
     search = engine.FoundMeanwhile()
     target = engine_target.of(arguments.stack)
     needed = Need(Action.STACK, f"stack {target.stack}", "is destroyed, with all that it made")
-    command = f"run `python -m bot destroy --stack {target.stack}` again"
-    protected.refuse([needed], arguments.allow, command)
+    command = f"python -m bot destroy --stack {target.stack}"
+    protected.refuse([needed], arguments.allow, f"run `{command}` again")
     if not arguments.yes:
         up.needs_terminal("destroy")
-        # The name, not a `y`: a habit answers `y`.
-        sys.stdout.write(f"type {target.stack!r} to destroy the stack: ")
-        sys.stdout.flush()
-        if sys.stdin.readline().strip() != target.stack:
-            up.say(["nothing was changed"])
-            return DONE
     found = search.engine()
     wanted = Operation(
         tree=tree.read(target.project_dir), allowed=tuple(arguments.allow), kind="destroy"
@@ -60,6 +58,25 @@ def run(arguments: argparse.Namespace) -> int:
         if not wait.until_free(target):
             up.say(engine_report.locked(target.stack, [e.lock for e in lock.held(target)]))
             return FAILED
+    if target.config.cluster is not None and Action.NAMESPACE not in arguments.allow:
+        planned = previewed(
+            found,
+            target,
+            include_protected=arguments.include_protected,
+            timeout=arguments.timeout,
+        )
+        if not planned.ok:
+            up.say(engine_report.failure(planned))
+            return preview.exit_code(planned, expect_no_changes=False)
+        lost = bystanders.needs(found, target, bystanders.going(planned.ledger))
+        protected.refuse(lost, arguments.allow, f"run `{command} --allow stack` again")
+    if not arguments.yes:
+        # The name, not a `y`: a habit answers `y`.
+        sys.stdout.write(f"type {target.stack!r} to destroy the stack: ")
+        sys.stdout.flush()
+        if sys.stdin.readline().strip() != target.stack:
+            up.say(["nothing was changed"])
+            return DONE
     started = time.monotonic()
     result = destroy(
         found,
@@ -81,10 +98,26 @@ def destroy(
     message: str = "",
 ) -> Result:
     """Run the destruction with progress on stderr. message: goes into the history."""
-    flags = ["--ignore-protect" if include_protected else "--exclude-protected"]
-    flags += ["--message", message] if message else []
+    flags = [_scope(include_protected), *(["--message", message] if message else [])]
     with closing(Progress("destroy", target)) as progress:
         return engine.run(found, target, "destroy", *flags, listen=progress.show, timeout=timeout)
+
+
+def previewed(
+    found: Engine,
+    target: Target,
+    *,
+    include_protected: bool = False,
+    timeout: float = engine.TIMEOUT_SECONDS,
+) -> Result:
+    """What a destruction would delete; only the engine knows what stays for what is protected."""
+    flags = [_scope(include_protected), "--preview-only"]
+    with closing(Progress("preview", target)) as progress:
+        return engine.run(found, target, "destroy", *flags, listen=progress.show, timeout=timeout)
+
+
+def _scope(include_protected: bool) -> str:
+    return "--ignore-protect" if include_protected else "--exclude-protected"
 
 
 def lines(result: Result, seconds: float, include_protected: bool) -> list[str]:

@@ -12,7 +12,7 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
-from bot.mock.values import SECRET, UNKNOWN
+from bot.placeholders import SECRET, UNKNOWN
 from bot.secret_forms import BREAKS, CODED, FORMS, HINT, NAMED, SECRET_KEY, named
 
 # Resources whose payload is secret whatever it looks like: of Kubernetes, and entries in Vault.
@@ -26,10 +26,15 @@ _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 
 def masked(text: str) -> str:
     """The text with every key, token and password in it replaced by `[secret]`."""
+    return _looked_at(text)
+
+
+# The same labels, names and images stand in every object of a change set.
+@functools.lru_cache(maxsize=1 << 14)
+def _looked_at(text: str) -> str:
     return _masked(text) if HINT.search(text) or named(text) else text
 
 
-@functools.lru_cache(maxsize=4096)
 def _masked(text: str, depth: int = 3) -> str:
     for form in FORMS:
         text = form.sub(SECRET, text)
@@ -65,20 +70,25 @@ def masked_value(kind: str, path: tuple[str, ...], value: Any) -> Any:
         return value
     if kind in _SECRET_KINDS and ((path[:1] and path[0] in _PAYLOAD) or _LAST_APPLIED in path):
         return dict.fromkeys(value, SECRET) if isinstance(value, Mapping) else SECRET
+    if isinstance(value, str):  # first, because most values are
+        named_so = path and names_a_secret(path[-1]) and value not in _SWITCHES
+        return SECRET if named_so else masked(value)
+    if isinstance(value, list | tuple):
+        return [masked_value(kind, path, item) for item in value]
     if isinstance(value, Mapping):
         made = {k: masked_value(kind, (*path, str(k)), item) for k, item in value.items()}
         # An environment variable, or whatever else is a name with a value.
         if names_a_secret(value.get("name")) and isinstance(value.get("value"), str):
             made["value"] = SECRET
         return made
-    if isinstance(value, list | tuple):
-        return [masked_value(kind, path, item) for item in value]
-    if isinstance(value, str):
-        named_so = path and names_a_secret(path[-1]) and value not in _SWITCHES
-        return SECRET if named_so else masked(value)
     return value
 
 
 def names_a_secret(name: Any) -> bool:
     """Whether what is called so is secret, whatever it holds: `DB_PASSWORD`, `api-key`."""
-    return isinstance(name, str) and bool(SECRET_KEY.match(name))
+    return isinstance(name, str) and _is_secret_key(name)
+
+
+@functools.lru_cache(maxsize=1 << 12)
+def _is_secret_key(name: str) -> bool:
+    return bool(SECRET_KEY.match(name))

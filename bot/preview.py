@@ -19,15 +19,14 @@ from bot.engine.target import Target
 from bot.exit_codes import CHANGES_PENDING, DONE, FAILED, INTERRUPTED, BotError
 from bot.progress import Progress, remember
 from bot.trust import fleet as trust_fleet
-from stack.charts import ChartError
-from stack.faults import ConfigError
+from stack.errors import InputError
 
 _MOST_SECONDS = 7 * 86_400.0
 
 
 def add(subparsers: Subparsers) -> None:
     """Add the command to the parser."""
-    parser = subparsers.add_parser("preview", help="what `up` would change, from the engine")
+    parser = subparsers.add_parser("preview")
     parser.add_argument("--stack", required=True, metavar="NAME")
     parser.add_argument(
         "--expect-no-changes", action="store_true", help="exit code 5 when something would change"
@@ -86,7 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
         file.begin(arguments.out, stacks.checked(arguments.stack))
     try:
         result = _previewed(arguments)
-    except (BotError, ConfigError, ChartError) as error:
+    except (BotError, InputError) as error:
         if arguments.out is not None:
             file.fail(arguments.out, arguments.stack, str(error))
         raise

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
-from bot.engine.errors import duration
+from bot.durations import duration
 from bot.engine.events import Ledger, Step
 from bot.engine.target import Target
 

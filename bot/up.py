@@ -31,7 +31,7 @@ _RETRY_SECONDS = 15.0
 
 def add(subparsers: Subparsers) -> None:
     """Add the command to the parser."""
-    parser = subparsers.add_parser("up", help="bring a stack to what its file says")
+    parser = subparsers.add_parser("up")
     chosen = parser.add_mutually_exclusive_group(required=True)
     chosen.add_argument("--stack", metavar="NAME")
     chosen.add_argument("--wave", metavar="NAME", help="every stack of a wave of fleet.yaml")

@@ -7,7 +7,7 @@ from typing import Any
 
 from policies.model import NotToldError, Subject
 
-# Must be the marks that the bot writes: bot/mock/values.py, bot/changes/model.py.
+# Must be the marks that the bot writes: bot/placeholders.py.
 SECRET = "[secret]"  # noqa: S105
 UNKNOWN = "[known after apply]"
 _TEMPLATES = {

@@ -13,9 +13,9 @@ import sandbox
 from bot import engine
 from bot import preview as bot_preview
 from bot import up as bot_up
+from bot.durations import duration
 from bot.engine import Engine, EngineMissing, Result
 from bot.engine import target as engine_target
-from bot.engine.errors import duration
 from bot.engine.target import Target
 from sandbox import lifecycle, stack_file, toolchain, verify
 from sandbox.cli import FAILED, PROJECT, TOOL_MISSING, Subparsers, say

@@ -7,8 +7,9 @@ import base64
 from bot.trust.chain import dns_names
 from components.names import LINKERD, LINKERD_VIZ
 from components.webhook_certificates import CONTROL_PLANE_WEBHOOKS, PKCS8_ONLY, VIZ_WEBHOOKS
-from sandbox.verify_data import Manifest, Proof, Seen, certificates_in, name_of, secret_data
+from sandbox.verify_data import Manifest, Proof, Seen, name_of, secret_data
 from sandbox.verify_trust import signed_by
+from stack.certificates import certificates_in
 from stack.config import StackConfig
 
 _PKCS8 = b"-----BEGIN PRIVATE KEY-----"

@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from cryptography import x509
-
 Manifest = dict[str, Any]
 
 
@@ -56,14 +54,6 @@ class Seen:
 def secret_data(secret: Manifest | None, key: str) -> bytes:
     """A decoded value of a Secret; empty when there is no such Secret or key."""
     return base64.b64decode((secret or {}).get("data", {}).get(key, ""))
-
-
-def certificates_in(pem: bytes) -> list[x509.Certificate]:
-    """Every certificate of a PEM text; none when it cannot be read as such."""
-    try:
-        return x509.load_pem_x509_certificates(pem)
-    except ValueError:
-        return []
 
 
 def name_of(manifest: Manifest) -> str:

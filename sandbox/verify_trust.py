@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from components.names import IDENTITY_ISSUER, LINKERD, TRUST_ROOTS_CONFIG_MAP
-from sandbox.verify_data import Manifest, Proof, Seen, certificates_in, ready, secret_data
+from sandbox.verify_data import Manifest, Proof, Seen, ready, secret_data
+from stack.certificates import certificates_in
 from stack.config import StackConfig
 
 BUNDLE_KEY = "ca-bundle.crt"

@@ -32,6 +32,14 @@ def describe_published(data: Mapping[str, str] | None, path: str) -> dict[str, s
     return describe(data["certificate"])
 
 
+def certificates_in(pem: bytes) -> list[x509.Certificate]:
+    """Every certificate of a PEM text; none when it cannot be read as such."""
+    try:
+        return x509.load_pem_x509_certificates(pem)
+    except ValueError:
+        return []
+
+
 def certificate_fault(pem: str) -> str | None:
     """What is wrong with CA certificates in PEM; None when nothing is."""
     if "PRIVATE KEY" in pem:

@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from components.chart import ChartRef
 from stack.crd_charts import chart_of_manifest, crds_of_chart
+from stack.errors import InputError
 from stack.values import shown
 from stack.yaml_file import parse
 
@@ -48,7 +49,7 @@ class _Document(BaseModel):
     manifests: dict[_Name, _Entry]
 
 
-class ChartError(Exception):
+class ChartError(InputError):
     """charts.yaml is faulty, or an archive is not there; `str()` says how to mend it."""
 
 

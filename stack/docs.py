@@ -23,6 +23,7 @@ from stack import (
     config_routing,
     config_tracing,
     rules,
+    rules_trust,
     values,
     words,
 )
@@ -97,10 +98,10 @@ _RULES = f"""\
   has, and Vault or cert-manager cut an issuer to what is left of it.
 - `trust.issuer.renewBefore` is longer than `leafLifetime` and `clockSkew` together; a leaf lives
   shorter than the issuer, the issuer shorter than each generation.
-- A `renewBefore` is at least {rules.MIN_RENEW_BEFORE} and shorter than its `duration`, which is at
-  least {rules.MIN_DURATION}; a webhook certificate does not outlive its CA, whose
+- A `renewBefore` is at least {rules_trust.MIN_RENEW_BEFORE} and shorter than its `duration`, which
+  is at least {rules_trust.MIN_DURATION}; a webhook certificate does not outlive its CA, whose
   `caRenewBefore` is at most half of `caDuration`.
-- `vault.tokenTtl` is at most {rules.MAX_TOKEN_TTL} where the auth mount is made here.
+- `vault.tokenTtl` is at most {rules_trust.MAX_TOKEN_TTL} where the auth mount is made here.
 - `linkerd.ha` needs {rules.HA_REPLICAS} replicas or more.
 - `vault.pkiMount` and `vault.kvMount` do not lie one in the other, nor in what Vault keeps for
   itself; `buoyantCloud.credentials.vaultPath` does not lie below `anchors/` or `anchor-keys/`.

@@ -15,6 +15,7 @@ from pathlib import Path
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from stack.config import StackConfig
+from stack.errors import InputError
 from stack.values import shown
 from stack.yaml_file import Path_, parse
 
@@ -53,7 +54,7 @@ class Fault:
         return text if foreign else f"{PROJECT}:{text}"
 
 
-class ConfigError(Exception):
+class ConfigError(InputError):
     """A stack file that cannot be used; `str()` is one line per fault."""
 
     def __init__(self, file: Path, faults: Sequence[Fault]) -> None:

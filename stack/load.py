@@ -21,9 +21,9 @@ from stack.faults import (
     Fault,
     field_keys,
     from_pydantic,
-    model_at,
     own_path,
 )
+from stack.standins import mended
 from stack.values import shown
 from stack.yaml_file import Path_, parse
 
@@ -182,7 +182,7 @@ def _validated(own: dict[str, Any], found: list[Fault]) -> tuple[StackConfig | N
     faults, new = list(found), list(found)
     while True:
         for fault in new:
-            own = _mended(own, fault.path, fault.path)
+            own = mended(own, fault.path)
         try:
             return StackConfig.model_validate(own), faults
         except ValidationError as error:
@@ -191,65 +191,6 @@ def _validated(own: dict[str, Any], found: list[Fault]) -> tuple[StackConfig | N
             if not new:
                 return None, faults
             faults += new
-
-
-# Stand for a key that must be there, or an item of a list, when its value is faulty.
-_STANDINS: dict[str, Any] = {
-    "role": "standalone",
-    "cluster": None,
-    "vault": {"address": "https://vault"},
-    "trust": {"generations": ({"name": "a"},), "signing": "a"},
-    "generations": ({"name": "a"},),
-    "generations[]": {"name": "a"},
-    "signing": "a",
-    "networks[]": "10.0.0.0/8",
-    "name": "a",
-    "apiServer": "https://cluster",
-    "address": "https://vault",
-    "cidr": "10.0.0.0/8",
-    "path": "/",
-    "port": "1",
-    "ports": ({"port": "1"},),
-    "ports[]": {"port": "1"},
-    "selector": {"a": "a"},
-    "host": "host.example.com",
-    "hosts[]": {"host": "host.example.com"},
-    "namespace": "a",
-    "vaultPath": "a",
-    "headers": {"a": "a"},
-    "workload": "a",
-    "workloads[]": {"namespace": "a", "workload": "a"},
-    "type": "slack",
-    "severity": "critical",
-    "to": ("a",),
-    "to[]": "a",
-    "environments[]": "a",
-    "unmatched[]": "a",
-    "groupBy[]": "a",
-    "receivers[]": {"name": "a", "type": "slack", "vaultPath": "a"},
-    "routes[]": {"severity": "critical", "to": ("a",)},
-}
-
-
-def _mended(value: Any, path: Path_, whole: Path_) -> Any:
-    """`value` with a stand-in at `path`, or without that key where it may be left out."""
-    if not path:
-        return value
-    head, rest = path[0], path[1:]
-    if isinstance(value, dict):
-        if rest:
-            return {**value, head: _mended(value[head], rest, whole)} if head in value else value
-        model = model_at(whole[:-1])
-        required = (
-            {f.alias for f in model.model_fields.values() if f.is_required()} if model else ()
-        )
-        if head in required:
-            return {**value, head: _STANDINS[str(head)]}
-        return {key: item for key, item in value.items() if key != head}
-    if isinstance(value, tuple) and isinstance(head, int) and head < len(value):
-        item = _mended(value[head], rest, whole) if rest else _STANDINS.get(f"{whole[-2]}[]")
-        return (*value[:head], item, *value[head + 1 :])
-    return value
 
 
 def _with_authorities(

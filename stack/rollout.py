@@ -34,6 +34,14 @@ def waves_by_namespace(config: StackConfig) -> dict[str, Wave]:
     return {namespace.name: wave for wave, namespace in named(config)}
 
 
+def unplanned(config: StackConfig, namespace: str) -> str | None:
+    """Why the plan does not mesh a namespace; None where it does, or is to one day."""
+    planned = next((each for _, each in named(config) if each.name == namespace), None)
+    if planned is None:
+        return "is in no wave of rollout"
+    return "is an opt-out of rollout" if planned.opt_out else None
+
+
 def forbidden(config: StackConfig, namespace: str) -> str | None:
     """Why a namespace must never be meshed by the plan; None where it may."""
     if namespace in NEVER:

@@ -41,12 +41,10 @@ def check(config: StackConfig) -> Iterator[Fault]:
 
 
 def _planned(config: StackConfig, path: Path_, name: str) -> Iterator[Fault]:
-    planned = {each.name: each for _, each in rollout.named(config)}
-    if name not in planned or planned[name].opt_out:
-        why = "is an opt-out of" if name in planned else "is in no wave of"
+    if why := rollout.unplanned(config, name):
         yield Fault(
             path,
-            f"{name!r} {why} rollout, so no proxy would look at what leaves it: add it to a wave, "
+            f"{name!r} {why}, so no proxy would look at what leaves it: add it to a wave, "
             "or remove it here",
             looks_at=(("rollout",),),
         )

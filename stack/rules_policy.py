@@ -118,12 +118,10 @@ def _namespace(
     config: StackConfig, path: Path_, name: str, policy: NamespacePolicy
 ) -> Iterator[Fault]:
     plan = (("rollout",),)
-    planned = {each.name: each for _, each in rollout.named(config)}
-    if name not in planned or planned[name].opt_out:
-        out = "is an opt-out of" if name in planned else "is in no wave of"
+    if why := rollout.unplanned(config, name):
         yield Fault(
             path,
-            f"{name!r} {out} rollout, so no proxy would enforce this: "
+            f"{name!r} {why}, so no proxy would enforce this: "
             "add it to a wave, or remove the policy",
             looks_at=plan,
         )

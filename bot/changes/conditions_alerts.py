@@ -9,10 +9,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import yaml
-
 from bot.changes.model import Change, Op
 from bot.changes.objects import goes, items, mapping
+from bot.changes.yaml_text import loaded
 from components.names import ALERT_ROUTING
 
 SEVERITIES = ("critical", "warning", "info")
@@ -28,7 +27,6 @@ _LISTS = (
 _HEARTBEAT = "heartbeat"
 Answer = bool | str
 Calls = Mapping[tuple[str, str], frozenset[str]]
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def is_routing(change: Change) -> bool:
@@ -74,8 +72,8 @@ def _content(side: Any) -> Mapping[str, Any]:
         return mapping(found["spec"])
     for text in mapping(found.get("data")).values():
         try:
-            return mapping(yaml.load(str(text), Loader=_Loader))  # noqa: S506  # a safe loader
-        except yaml.YAMLError:
+            return mapping(loaded(str(text)))
+        except ValueError:
             return {}
     return {}
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from bot.changes.model import Change, Op
@@ -76,6 +77,7 @@ def _defaults(value: Any) -> Iterator[str]:
         yield from _IN_TEXT.findall(value)
 
 
+@lru_cache(maxsize=1)  # three rules ask in turn
 def _default_moves(change: Change) -> tuple[str, str]:
     if change.op not in (Op.UPDATE, Op.REPLACE):
         return "", ""

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bot.changes.model import UNKNOWN_VALUE
-from bot.mock.values import SECRET
+from bot.placeholders import SECRET, UNKNOWN
 
 _SIGNATURE = "4dabf18193072939515e22adb298388d"
 _SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105
@@ -37,7 +36,7 @@ _INTERNAL = frozenset({"__defaults", "__inputs", "__provider", "__internal"})
 def plain(value: Any) -> Any:
     """The value with `[secret]` for secrets and `[known after apply]` for what is unknown."""
     if isinstance(value, str):
-        return UNKNOWN_VALUE if value in _UNKNOWN else value
+        return UNKNOWN if value in _UNKNOWN else value
     if isinstance(value, Mapping):
         if _SIGNATURE in value:
             return _special(value)
@@ -54,9 +53,9 @@ def _special(value: Mapping[str, Any]) -> Any:
         case signature if signature == _OUTPUT_SIGNATURE:
             if value.get("secret"):
                 return SECRET
-            return plain(value["value"]) if "value" in value else UNKNOWN_VALUE
+            return plain(value["value"]) if "value" in value else UNKNOWN
         case signature if signature in (_ASSET_SIGNATURE, _ARCHIVE_SIGNATURE):
-            return {"hash": value.get("hash", UNKNOWN_VALUE)}
+            return {"hash": value.get("hash", UNKNOWN)}
         case _:
             # A secret, or something that only a newer engine knows: neither may be shown.
             return SECRET

@@ -15,7 +15,7 @@ from bot.engine import events as engine_events
 from bot.engine.errors import follows
 from bot.engine.events import Ledger, Step
 from bot.masking import masked
-from bot.mock.values import SECRET
+from bot.placeholders import SECRET
 from stack.config import StackConfig
 
 _OPS: Mapping[str, Op] = {

@@ -11,7 +11,7 @@ from bot.changes.model import Change, ChangeSet, ChartMove, Field, Op
 from bot.changes.plan_sides import Sides
 from bot.changes.replacements import replaces
 from bot.masking import masked
-from bot.mock.values import SECRET
+from bot.placeholders import SECRET
 from bot.plan.base_snapshot import Planned, Snapshot
 
 # Options that the engine applies to a resource, told as fields beside its inputs.

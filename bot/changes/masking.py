@@ -8,7 +8,7 @@ from typing import Any
 from bot.changes import paths
 from bot.changes.model import Field
 from bot.masking import masked_value, names_a_secret
-from bot.plan.render import masked as without_keys
+from bot.plan.masking import masked as without_keys
 
 
 def masked_object(kind: str, content: Mapping[str, Any]) -> dict[str, Any]:
@@ -27,11 +27,11 @@ def masked_field(kind: str, field: Field, *contents: Mapping[str, Any] | None) -
     named = keys[-1:] == ("value",) and any(
         names_a_secret(paths.value_at(content or {}, (*parts[:-1], "name"))) for content in contents
     )
-    return field.model_copy(
-        update={
-            side: value
-            if value == paths.ABSENT
-            else masked_value(kind, (*keys, "password") if named else keys, value)
-            for side, value in (("before", field.before), ("after", field.after))
-        }
+    place = (*keys, "password") if named else keys
+    before, after = (
+        value if value == paths.ABSENT else masked_value(kind, place, value)
+        for value in (field.before, field.after)
     )
+    if before is field.before and after is field.after:
+        return field
+    return field.model_copy(update={"before": before, "after": after})

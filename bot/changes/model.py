@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from functools import cached_property
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AllowInfNan,
@@ -20,8 +21,6 @@ from pydantic import (
 )
 
 FORMAT = 1  # raised when an older file can no longer be read
-# What stands for a value that only `up` will know, in a preview and in a plan.
-UNKNOWN_VALUE = "[known after apply]"
 
 
 class _Model(BaseModel):
@@ -75,6 +74,17 @@ class Change(_Model):
     before: Mapping[str, Any] | None = None
     after: Mapping[str, Any] | None = None
 
+    def __copy__(self) -> Self:
+        # A copy may get other inputs: what was told of the old ones is not for it.
+        copied = super().__copy__()
+        for name in ("kind", "metadata", "place"):
+            copied.__dict__.pop(name, None)
+        return copied
+
+    def __hash__(self) -> int:
+        # Not of the inputs, which are mappings: what is equal has the same of these, too.
+        return hash((self.urn, self.op))
+
     @property
     def inputs(self) -> Mapping[str, Any]:
         """The inputs after the change, or those of what goes."""
@@ -85,7 +95,7 @@ class Change(_Model):
         """`apps/v1`; empty for what is no Kubernetes object."""
         return str(self.inputs.get("apiVersion") or "")
 
-    @property
+    @cached_property
     def kind(self) -> str:
         """`Deployment`; for what is no Kubernetes object the last part of its type.
 
@@ -94,7 +104,7 @@ class Change(_Model):
         last = self.type.rpartition(":")[2]
         return last if last.endswith("Patch") else str(self.inputs.get("kind") or last)
 
-    @property
+    @cached_property
     def metadata(self) -> Mapping[str, Any]:
         """The metadata of a Kubernetes object."""
         found = self.inputs.get("metadata")
@@ -111,7 +121,7 @@ class Change(_Model):
         """Name of the Kubernetes object; the resource's own for anything else."""
         return str(self.metadata.get("name") or self.name)
 
-    @property
+    @cached_property
     def place(self) -> str:
         """`<namespace>/<name>`, or the name alone."""
         return f"{self.namespace}/{self.object_name}" if self.namespace else self.object_name

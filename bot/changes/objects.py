@@ -6,10 +6,9 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-import yaml
-
 from bot.changes.model import Change, Field, Op
 from bot.changes.paths import ABSENT, Part, differences, parts, value_at
+from bot.changes.yaml_text import loaded
 from components.names import (
     CERT_MANAGER,
     EXTERNAL_SECRETS,
@@ -27,7 +26,6 @@ WEBHOOKS = frozenset({"MutatingWebhookConfiguration", "ValidatingWebhookConfigur
 CHART_OBJECT = "kubernetes:helm.sh/v4:Chart$"
 RELEASE = "kubernetes:helm.sh/v3:Release"
 PROVIDER = "pulumi:providers:"
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def goes(change: Change) -> bool:
@@ -97,10 +95,9 @@ def mesh_settings(change: Change) -> tuple[Field, ...]:
 
 @lru_cache(maxsize=8)
 def _settings(before: str, after: str) -> tuple[Field, ...]:
-    # A safe loader, in C.
     try:
-        sides = [yaml.load(text, Loader=_Loader) for text in (before, after)]  # noqa: S506
-    except yaml.YAMLError:
+        sides = [loaded(text) for text in (before, after)]
+    except ValueError:
         return differences(before, after)
     return differences(*sides)
 
@@ -114,6 +111,7 @@ def settings_below(change: Change, *prefixes: str) -> list[Field]:
     ]
 
 
+@lru_cache(maxsize=1 << 12)  # objects of a kind change at the same paths
 def last_key(path: str) -> str:
     """The last key of a path, indexes left out."""
     names = [part for part in parts(path) if isinstance(part, str)]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from bot.changes.model import Absent, Field
@@ -20,6 +21,8 @@ Part = str | int
 Path = tuple[Part, ...]
 
 
+# Objects of a kind change at the same paths.
+@lru_cache(maxsize=1 << 12)
 def parts(path: str) -> Path:
     """The keys and indexes of a path; an index is a number."""
     found: list[Part] = []
@@ -51,7 +54,7 @@ def value_at(content: Any, path: Sequence[Part]) -> Any:
     for part in path:
         if isinstance(part, int) and isinstance(content, list | tuple):
             content = content[part] if part < len(content) else ABSENT
-        elif isinstance(content, Mapping):
+        elif isinstance(content, dict | Mapping):
             content = content.get(str(part), ABSENT)
         else:
             return ABSENT

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from bot.changes.model import UNKNOWN_VALUE, Change, Op
+from bot.changes.model import Change, Op
 from bot.changes.plan_sides import Sides
 from bot.changes.replacements import knows
+from bot.placeholders import UNKNOWN
 from bot.plan.base_snapshot import Planned, PlannedChart
 
 _NAMED = 5  # names in one line
@@ -86,7 +87,7 @@ def _unknown(value: Any) -> bool:
         return any(map(_unknown, value.values()))
     if isinstance(value, list | tuple):
         return any(map(_unknown, value))
-    return isinstance(value, str) and UNKNOWN_VALUE in value
+    return isinstance(value, str) and UNKNOWN in value
 
 
 def _renamed(changes: tuple[Change, ...]) -> Iterator[str]:

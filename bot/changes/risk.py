@@ -26,24 +26,18 @@ def verdict(findings: Iterable[Finding]) -> Level | None:
 
 def findings(change: Change) -> list[Finding]:
     """What the rules say of one change; the defaults speak where no other reaches their level."""
-    found = [finding for rule in RULES for finding in _apply(rule, change)]
-    default = next(rule for rule in DEFAULTS if rule.when(change))
+    found = [_finding(rule, change, answer) for rule in RULES if (answer := rule.when(change))]
+    default, answer = next((r, said) for r in DEFAULTS if (said := r.when(change)))
     worst = verdict(found)
     # A rule can say more of a change than its operation does, never less.
-    return (
-        found
-        if worst is not None and worst >= default.level
-        else [*found, *_apply(default, change)]
-    )
+    if worst is None or worst < default.level:
+        found.append(_finding(default, change, answer))
+    return found
 
 
-def _apply(rule: Rule, change: Change) -> Iterator[Finding]:
-    answer = rule.when(change)
-    if not answer:
-        return
+def _finding(rule: Rule, change: Change, answer: bool | str) -> Finding:
     reason = f"{rule.reason}: {answer}" if isinstance(answer, str) else rule.reason
-    subject = f"{change.kind} {change.place}"
-    yield Finding(rule.level, rule.name, reason, change.urn, subject)
+    return Finding(rule.level, rule.name, reason, change.urn, f"{change.kind} {change.place}")
 
 
 def _of_the_set(changes: ChangeSet) -> Iterator[Finding]:

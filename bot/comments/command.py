@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import re
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from bot import documents, stacks
 from bot.changes.model import ChangeSet
 from bot.cli import Subparsers
 from bot.comments import files, forge, place
-from bot.comments.github import GitHub, number_of
-from bot.comments.github_api import Api, checked_address
 from bot.comments.marker import Run
 from bot.exit_codes import DONE, BadInputError, BotError, MissingToolError
 from bot.plan.base_files import SUFFIX
+
+if TYPE_CHECKING:
+    from bot.comments.github_api import Api
 
 _OUT = Path(".local/comments")
 
@@ -28,7 +30,6 @@ def add(subparsers: Subparsers) -> None:
     """Add the command to the parser."""
     parser = subparsers.add_parser(
         "comment",
-        help="what would change as comments of a pull request",
         description="Renders what `preview --out` and `plan --base --out` have written, and keeps "
         "one set of comments per stack up to date.",
     )
@@ -61,6 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command; nothing is written before every file has been read and rendered."""
     now, environ = datetime.now(UTC), os.environ
     sets = [_read(file, arguments.missing) for file in arguments.changes]
+    gc.freeze()  # what was read stays to the end: the collector need not go over it again
     _check_stacks(arguments.changes, sets)
     summary = _summary_file(environ) if arguments.summary else None
     target = server = None
@@ -86,6 +88,9 @@ def _server(environ: Mapping[str, str]) -> tuple[Api | None, str]:
 
     Raises BadInputError for an address or a token that is none.
     """
+    # Imported here: HTTP takes as long to load as a small comment to render.
+    from bot.comments.github_api import Api, checked_address
+
     rest, graphql = place.addresses(environ)
     checked_address(rest, "GITHUB_API_URL")
     checked_address(graphql, "GITHUB_GRAPHQL_URL")
@@ -158,6 +163,8 @@ def _post(
     arguments: argparse.Namespace,
 ) -> None:
     """Post; what cannot be posted is written to files, so that it is not lost."""
+    from bot.comments.github import GitHub, number_of
+
     api, graphql = server
     folder = arguments.out or _OUT
     if api is None:

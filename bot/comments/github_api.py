@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from bot.comments.forge import MovedError
 from bot.comments.markdown import one_line
 from bot.exit_codes import BadInputError, BotError
-from bot.mock.values import SECRET
+from bot.placeholders import SECRET
 
 _ATTEMPTS = 4
 _MOST_WAIT_SECONDS = 180.0  # in all, for one request

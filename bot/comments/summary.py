@@ -13,7 +13,7 @@ from bot.changes.rules import Finding, Level
 from bot.comments.details import operations, rank
 from bot.comments.markdown import code, prose
 from bot.comments.marker import Run
-from bot.engine.errors import duration
+from bot.durations import duration
 
 _HASH = re.compile(r"[0-9a-f]{40,64}")
 _NOUN = {"preview": "preview", "plan": "plan", "drift": "drift report"}

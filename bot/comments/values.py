@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bot.changes.model import UNKNOWN_VALUE, Absent, Field
+from bot.changes.model import Absent, Field
 from bot.comments import json_text
 from bot.comments.markdown import cut, visible
 from bot.masking import masked
-from bot.mock.values import SECRET
+from bot.placeholders import SECRET, UNKNOWN
 
 # Above this, finding the smallest difference of two texts takes longer than it is worth.
 _COMPARED_LINES = 1000
@@ -24,7 +24,7 @@ _JSON_VALUE = 160  # characters
 _PLAIN = re.compile(r"[\w./(<=>*$%-][^\n\t]*(?<! )")
 _NUMBER = re.compile(r"[-+.]?\d[\d_]*(\.\d*)?([eE][-+]?\d+)?|0[xo][\da-fA-F]+|[-+]?\.(inf|nan)")
 _WORDS = frozenset({"null", "true", "false", "yes", "no", "on", "off", "~"})
-_MARKS = frozenset({SECRET, UNKNOWN_VALUE})
+_MARKS = frozenset({SECRET, UNKNOWN})
 
 
 @dataclass(frozen=True)

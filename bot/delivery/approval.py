@@ -14,7 +14,7 @@ from bot.changes.model import ChangeSet
 from bot.delivery import digests
 from bot.delivery.digests import Bindings, Signature
 from bot.delivery.protected import Action
-from bot.engine.errors import duration
+from bot.durations import duration
 from bot.exit_codes import RefusedError
 
 LONGEST_NAME = 100

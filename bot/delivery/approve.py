@@ -27,7 +27,7 @@ def add(subparsers: Subparsers) -> None:
     # Here, because `up` is built on this package.
     from bot.up import add_allow
 
-    parser = subparsers.add_parser("approve", help="bind an approval to a preview, for `up`")
+    parser = subparsers.add_parser("approve")
     parser.add_argument("--stack", required=True, metavar="NAME")
     parser.add_argument(
         "--changes",

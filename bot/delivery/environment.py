@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bot.engine.errors import duration
+from bot.durations import duration
 from bot.exit_codes import BotError, MissingToolError
 
 # As Pulumi.yaml names it.

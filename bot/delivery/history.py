@@ -13,8 +13,8 @@ from bot.cli import Subparsers
 from bot.delivery import backend, tree, verified
 from bot.delivery.backend import Entry
 from bot.delivery.verified import Proven
+from bot.durations import duration
 from bot.engine import target as engine_target
-from bot.engine.errors import duration
 from bot.engine.target import Target
 from bot.exit_codes import DONE
 from bot.trust import fleet as trust_fleet
@@ -24,7 +24,7 @@ _COLUMNS = ("when (UTC)", "what", "commit", "by", "approved by", "outcome", "too
 
 def add(subparsers: Subparsers) -> None:
     """Add the command to the parser."""
-    parser = subparsers.add_parser("history", help="who brought which commit to a stack")
+    parser = subparsers.add_parser("history")
     parser.add_argument("--stack", required=True, metavar="NAME")
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     parser.set_defaults(run=run)

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bot.durations import duration
 from bot.engine import checkpoint as engine_checkpoint
 from bot.engine import runs as engine_runs
-from bot.engine.errors import Lock, duration
+from bot.engine.errors import Lock
 from bot.engine.target import Target
 from bot.exit_codes import BotError
 from stack.faults import PROJECT

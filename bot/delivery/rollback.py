@@ -49,7 +49,7 @@ _ALLOWED = [action for action in Action if action not in (*rollback_rules.NEVER,
 
 def add(subparsers: Subparsers) -> None:
     """Add the command to the parser."""
-    parser = subparsers.add_parser("rollback", help="apply an older revision of the program")
+    parser = subparsers.add_parser("rollback")
     parser.add_argument("--stack", required=True, metavar="NAME")
     parser.add_argument(
         "--to", required=True, metavar="REV", help="a commit that the checked-out one contains"

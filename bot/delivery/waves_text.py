@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 from bot.delivery.tree import SHORT, Tree
 from bot.delivery.waves_run import Job, State
-from bot.engine.errors import duration
+from bot.durations import duration
 from bot.exit_codes import (
     BAD_INPUT,
     CHANGES_PENDING,

@@ -6,22 +6,18 @@ import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 
 from bot import engine
 from bot.changes.model import Change, ChangeSet, Op
 from bot.drift import declared, fields, owned, severity, tracked
 from bot.drift.declared import Declared
-from bot.drift.inventory import Inventory, Item, Key, subject, take
+from bot.drift.inventory import Inventory, Item, Key, subject
+from bot.drift.look import look
 from bot.drift.report import Added, StackDrift, Undeclared
 from bot.engine import Engine
 from bot.engine.target import Target
 from bot.exit_codes import BotError
-from bot.trust.servers import cluster
 from policies.model import OWNER_LABEL
-
-# Controllers need a moment, and lists are not of one moment: who is new is looked at twice.
-SECOND_LOOK_SECONDS = 2.0
 
 
 def check(
@@ -87,17 +83,7 @@ def _look(
     """What is there, and what of it is undeclared in two looks; raises BotError."""
     if target.config.cluster is None or not state.objects:
         return Inventory(()), ()
-    label = f"{OWNER_LABEL}={target.stack}"
-    with cluster(target) as api:
-        inventory = take(api, state.namespaces, owned.wanted, label=label)
-        first = owned.undeclared(state, inventory, label)
-        if not first or stop.wait(SECOND_LOOK_SECONDS):
-            return inventory, first
-        again = take(api, state.namespaces, owned.wanted, label=label)
-    before = {each.item.key for each in first}
-    late = owned.undeclared(state, again, label)
-    still = tuple(each for each in late if each.item.key in before)
-    return replace(again, unlisted={**inventory.unlisted, **again.unlisted}), still
+    return look(target, state, state.namespaces, f"{OWNER_LABEL}={target.stack}", stop)
 
 
 def _moved(found: Engine, target: Target, before: Declared) -> list[str]:

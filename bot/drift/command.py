@@ -31,7 +31,6 @@ def add(subparsers: Subparsers) -> None:
     """Add the command to the parser."""
     parser = subparsers.add_parser(
         "drift",
-        help="what is there and not as declared; changes nothing",
         description="Tracked objects that differ from the state, and objects that nobody declared "
         "in the platform's namespaces. Exit code 5 when there is drift, 1 when a stack could not "
         "be looked at.",

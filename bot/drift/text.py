@@ -10,7 +10,7 @@ from bot.changes.risk import assess
 from bot.changes.rules import Finding, Level
 from bot.drift.fields import HELM
 from bot.drift.report import Added, Report, StackDrift, Undeclared
-from bot.engine.errors import duration
+from bot.durations import duration
 
 _FIELDS_SHOWN = 6
 _VALUE_WIDTH = 60

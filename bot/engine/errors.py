@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from bot.durations import duration
 from sandbox.processes import start_time
 
 NO_STACK = re.compile(r"no stack named '[^']+' found")
@@ -208,15 +209,3 @@ def stderr_errors(text: str) -> list[str]:
         elif found and line.startswith((" ", "\t")):
             found[-1] += f"\n{line}"
     return found
-
-
-def duration(seconds: float) -> str:
-    """A time span as people say it: `42 s`, `3 min 5 s`, `2 h 10 min`, `3 d 4 h`."""
-    whole = int(seconds)
-    units = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
-    parts: list[str] = []
-    for unit, size in units:
-        count, whole = divmod(whole, size)
-        if count or (unit == "s" and not parts):
-            parts.append(f"{count} {unit}")
-    return " ".join(parts[:2])

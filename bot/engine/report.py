@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from bot.durations import duration
 from bot.engine import Result
-from bot.engine.errors import Lock, duration, explain, first_line, follows
+from bot.engine.errors import Lock, explain, first_line, follows
 from bot.engine.events import Ledger, Step
 from bot.masking import masked
 

@@ -44,7 +44,6 @@ def add(subparsers: Subparsers) -> None:
     group(
         subparsers,
         "policy",
-        "the policy ladder: rules that calls need which were seen, who would be denied",
         (_suggest, _check),
     )
 

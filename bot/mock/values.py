@@ -13,8 +13,7 @@ from cryptography.x509.oid import NameOID
 from google.protobuf import struct_pb2
 from pulumi.runtime import rpc
 
-SECRET = "[secret]"  # noqa: S105
-UNKNOWN = "[known after apply]"
+from bot.placeholders import SECRET, UNKNOWN
 
 _SIGNATURE = "4dabf18193072939515e22adb298388d"
 _SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105

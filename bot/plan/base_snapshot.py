@@ -16,8 +16,8 @@ from pydantic import BaseModel, ConfigDict
 
 from bot.changes.model import Violation
 from bot.mock.monitor import Resource
+from bot.plan.masking import masked
 from bot.plan.model import ChartPlan, Object, Plan
-from bot.plan.render import masked
 
 
 class _Model(BaseModel):

@@ -19,7 +19,6 @@ def add(subparsers: Subparsers) -> None:
     """Add the command to the parser."""
     parser = subparsers.add_parser(
         "plan",
-        help="what a stack is made of, without credentials",
         description="Resources, charts and their objects from the program alone: no engine, no "
         "cluster, no Vault and no secret is needed.",
     )

@@ -15,7 +15,8 @@ from typing import Any
 from bot.exit_codes import BadInputError
 from bot.mock.engine import Evaluation, evaluate
 from bot.mock.monitor import Resource
-from bot.plan.render import CHART, RELEASE, Manifest, archive, masked, render, to_yaml
+from bot.plan.masking import masked
+from bot.plan.render import CHART, RELEASE, Manifest, archive, render, to_yaml
 from stack.arguments import chart_refs
 from stack.charts import Charts
 from stack.faults import ConfigError

@@ -19,7 +19,7 @@ import yaml
 
 from bot.exit_codes import BotError
 from bot.mock.monitor import Resource
-from bot.mock.values import SECRET
+from bot.plan.masking import masked
 
 CHART = "kubernetes:helm.sh/v4:Chart"
 RELEASE = "kubernetes:helm.sh/v3:Release"
@@ -97,27 +97,6 @@ def parse(stream: str) -> list[Manifest]:
             same = clean == content
             made.append(Manifest(clean, f"{text.strip()}\n" if same else to_yaml(clean)))
     return made
-
-
-def masked(content: Any) -> Any:
-    """The object with the values of a Secret, and every private key, replaced by `[secret]`."""
-    content = _without_keys(content)
-    if content.get("kind") != "Secret":
-        return content
-    hidden = {
-        part: dict.fromkeys(content[part], SECRET) if isinstance(content[part], dict) else SECRET
-        for part in ("data", "stringData")
-        if content.get(part)
-    }
-    return {**content, **hidden}
-
-
-def _without_keys(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_keys(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_without_keys(item) for item in value]
-    return SECRET if isinstance(value, str) and "PRIVATE KEY-----" in value else value
 
 
 def _cache_dir() -> Path:

@@ -32,7 +32,6 @@ def add(subparsers: Subparsers) -> None:
     group(
         subparsers,
         "rollout",
-        "namespaces in the mesh: status, the next wave, whether it is safe, restarts",
         (_status, _next, _check, _restart),
     )
 

@@ -19,7 +19,6 @@ from cryptography.hazmat.primitives.serialization import (
 from bot.drift.discovery import ACCEPT, groups
 from bot.rollout.reader import items
 from bot.status.facts import Manifest, Secret, places
-from bot.trust.chain import certificates_in
 from bot.trust.servers import Unreadable
 from components.buoyant_cloud import CREDENTIALS_SECRET
 from components.names import (
@@ -30,6 +29,7 @@ from components.names import (
 )
 from components.webhook_certificates import CONTROL_PLANE_WEBHOOKS, VIZ_WEBHOOKS
 from sandbox.rest import Answer, Client
+from stack.certificates import certificates_in
 from stack.config import StackConfig
 
 SECONDS = 10.0

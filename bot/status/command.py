@@ -16,7 +16,6 @@ def add(subparsers: Subparsers) -> None:
     """Add the command to the parser."""
     parser = subparsers.add_parser(
         "status",
-        help="is the mesh healthy, and what is to be done; changes nothing",
         description="Versions, control plane, certificates, operators, rollout, policy, alerts, "
         "Buoyant Cloud agent, and what `linkerd check` says. Exit code 0 when the mesh is healthy, "
         "4 when it is not, 1 when something that was asked did not tell.",

@@ -12,10 +12,11 @@ from bot.status.certificates import RUNBOOK, SUBJECT
 from bot.status.extensions import no_viz
 from bot.status.facts import Facts, Manifest
 from bot.status.model import Result, fail, ok, warn
-from bot.trust.chain import certificates_in, dns_names, signed
+from bot.trust.chain import dns_names, signed
 from bot.trust.text import left_text
 from components.names import LINKERD, LINKERD_VIZ
 from components.webhook_certificates import CONTROL_PLANE_WEBHOOKS, PKCS8_ONLY, VIZ_WEBHOOKS
+from stack.certificates import certificates_in
 
 
 def judge(facts: Facts, namespace: str, secret: str, service: str) -> Result:

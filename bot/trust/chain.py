@@ -13,14 +13,6 @@ from cryptography.hazmat.primitives.serialization import Encoding
 _LONGEST = 8
 
 
-def certificates_in(pem: bytes) -> list[x509.Certificate]:
-    """Every certificate of a PEM text; none when it cannot be read as such."""
-    try:
-        return x509.load_pem_x509_certificates(pem)
-    except ValueError:
-        return []
-
-
 def dns_names(certificate: x509.Certificate) -> list[str]:
     """The DNS names that a certificate is for; none without the extension."""
     try:

@@ -28,7 +28,6 @@ def add(subparsers: Subparsers) -> None:
     group(
         subparsers,
         "trust",
-        "the trust anchor: status, safe steps of a rotation, import, end of a key",
         (_status, _check, _plan, _import, _destroy),
     )
 

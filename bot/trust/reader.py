@@ -12,7 +12,6 @@ from typing import Any
 from cryptography import x509
 
 from bot.engine.target import Target
-from bot.trust.chain import certificates_in
 from bot.trust.metrics import issuer_ttl
 from bot.trust.model import PROPAGATION, Bundle, IdentityPod, Issued, Pod, Seen, Workload
 from bot.trust.servers import Unreadable, cluster
@@ -26,6 +25,7 @@ from components.names import (
 from components.trust_bundle import CERTIFICATE_KEY, anchor_secret
 from components.webhook_certificates import CONTROL_PLANE_WEBHOOKS, VIZ_WEBHOOKS, WEBHOOK_CA
 from sandbox.rest import Client
+from stack.certificates import certificates_in
 
 Manifest = dict[str, Any]
 BUNDLE_KEY = "ca-bundle.crt"

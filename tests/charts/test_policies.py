@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bot import policy, stacks
-from bot.mock.values import SECRET
+from bot.placeholders import SECRET
 from bot.plan.model import Object, Plan, plans
 from bot.plan.render import Manifest
 from tests.charts import helm

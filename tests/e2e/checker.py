@@ -22,8 +22,8 @@ from cryptography import x509
 
 from components.names import IDENTITY_ISSUER, LINKERD, TRUST_ROOTS_CONFIG_MAP
 from sandbox.rest import Client
-from sandbox.verify_data import certificates_in
 from sandbox.verify_trust import BUNDLE_KEY
+from stack.certificates import certificates_in
 from tests.e2e import identity_process
 from tests.e2e.identity import Bundle, Identity
 from tests.e2e.identity_process import IdentityProcess

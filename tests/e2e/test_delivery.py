@@ -15,6 +15,7 @@ from tests.e2e.delivery import Pipeline
 
 pytestmark = pytest.mark.e2e
 _DEPLOYMENTS = "/apis/apps/v1/namespaces/linkerd/deployments"
+_CONFIG_MAPS = "/api/v1/namespaces/linkerd/configmaps"
 _VIZ_ON, _VIZ_OFF = {"viz": {"enabled": True}}, {"viz": {"enabled": False}}
 
 
@@ -174,7 +175,16 @@ def test_wave_that_requires_approval_is_refused_without(pipeline: Pipeline) -> N
     pipeline.up(0, "--approved", str(pipeline.approve()))
 
 
-def test_destroy_needs_its_flag(pipeline: Pipeline) -> None:
-    """The last of all."""
-    assert "--allow stack" in pipeline.must(4, "destroy", "--stack", "sandbox", "--yes")
-    pipeline.must(0, "destroy", "--stack", "sandbox", "--yes", "--allow", "stack")
+def test_destroy_needs_its_flags(pipeline: Pipeline) -> None:
+    """The last of all. What a team has put beside the control plane goes by no flag but its own."""
+    ours = ("destroy", "--stack", "sandbox", "--yes")
+    assert "--allow stack" in pipeline.must(4, *ours)
+    theirs = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "of-a-team"}}
+    assert pipeline.copy.api.request("POST", _CONFIG_MAPS, theirs).ok
+    told = pipeline.must(4, *ours, "--allow", "stack")
+    assert "Namespace linkerd: is deleted" in told
+    assert "ConfigMap linkerd/of-a-team (--allow namespace)" in told
+    assert pipeline.copy.api.request("GET", f"{_CONFIG_MAPS}/of-a-team").ok
+    assert pipeline.copy.api.request("DELETE", f"{_CONFIG_MAPS}/of-a-team").ok
+    pipeline.must(0, *ours, "--allow", "stack")
+    assert pipeline.copy.api.request("GET", "/api/v1/namespaces/linkerd").status == 404

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bot.trust.chain import certificates_in
 from sandbox.rest import Answer, Client
+from stack.certificates import certificates_in
 
 PKI, KV, MOUNTS = "/v1/linkerd/pki", "/v1/linkerd/kv", "/v1/sys/mounts/"
 

@@ -6,6 +6,7 @@ import copy
 import functools
 import json
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,11 +23,11 @@ from bot.status.model import Line
 from bot.status.sources import Wanted
 from bot.trust import reader as trust_reader
 from bot.trust import vault as trust_vault
-from bot.trust.chain import certificates_in
 from bot.trust.model import Kept
 from components.trust_bundle import CERTIFICATE_KEY, anchor_secret
 from components.webhook_certificates import CONTROL_PLANE_WEBHOOKS, VIZ_WEBHOOKS
 from sandbox.rest import Answer, Client
+from stack.certificates import certificates_in
 from stack.config import StackConfig
 from tests.unit import status_objects as made
 from tests.unit.made_mesh import Authority
@@ -34,6 +35,8 @@ from tests.unit.stack_files import REPO, KeyPath, load, spoilt
 
 STACK, GENERATION = "test", "anchor-1"
 VERSION = "edge-26.6.3"
+# A mesh's last sign of life is compared with our clock: one that was made long ago is not healthy.
+_FRESH_SECONDS = 15
 SECTIONS: dict[KeyPath, Any] = {
     ("buoyantCloud",): {"enabled": True},
     ("rollout",): {"waves": [{"name": "w0", "state": "on", "namespaces": ["shop"]}]},
@@ -133,15 +136,15 @@ def lines(facts: Facts, check: str) -> list[Line]:
 
 def good() -> Mesh:
     """Every check of the cluster holds."""
-    objects, root = _good()
+    objects, root = _good(int(time.monotonic() // _FRESH_SECONDS))
     (certificate,) = certificates_in(root.encode())
     kept = (Kept(GENERATION, certificate, certificate, True),)
     vault = {"sealed": False, "version": "1.21.4"}
     return Mesh(copy.deepcopy(objects), kept=kept, vault=vault)
 
 
-@functools.cache
-def _good() -> tuple[dict[str, Any], str]:
+@functools.lru_cache(maxsize=1)
+def _good(_period: int) -> tuple[dict[str, Any], str]:
     root = Authority.root("root.linkerd.cluster.local")
     chain, key = root.issue("identity.linkerd.cluster.local", path_length=0)
     objects = {**_cluster(), **_certificates(root, chain, key)}

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -17,7 +19,7 @@ from bot.exit_codes import BotError
 def test_a_module_adds_the_command_it_is_listed_for(name: str) -> None:
     """A name that leads to another command's module would be called unknown by its own parser."""
     made = argparse.ArgumentParser().add_subparsers()
-    importlib.import_module(cli.COMMANDS[name]).add(made)
+    importlib.import_module(cli.COMMANDS[name].module).add(made)
     assert list(made.choices) == [name]
 
 
@@ -27,12 +29,54 @@ def test_a_named_command_imports_no_other() -> None:
         "import sys; from bot import cli\n"
         "try: cli.main(['comment', '--help'])\n"
         "except SystemExit: pass\n"
-        "print(sorted(set(cli.COMMANDS.values()) & set(sys.modules)))"
+        "print(sorted({each.module for each in cli.COMMANDS.values()} & set(sys.modules)))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
     )
     assert done.stdout.splitlines()[-1] == "['bot.comments.command']"
+
+
+def _loaded(*arguments: str) -> set[str]:
+    """The modules that a command has loaded when it ends."""
+    code = (
+        "import sys; from bot import cli\n"
+        f"try: cli.main({list(arguments)!r})\n"
+        "except SystemExit: pass\n"
+        "print(' '.join(sys.modules), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
+    return set(done.stderr.split())
+
+
+def test_the_help_loads_no_command() -> None:
+    """All of them take a second, of a processor that has nothing else to do."""
+    loaded = _loaded("--help")
+    assert "bot.cli" in loaded
+    assert not loaded & {each.module for each in cli.COMMANDS.values()}
+    assert not loaded & {"pulumi", "pydantic", "yaml"}
+
+
+def test_a_comment_loads_nothing_that_it_does_not_need(tmp_path: Path) -> None:
+    """It is rendered for each stack of each pull request: the SDK alone took half of its time."""
+    file = tmp_path / "changes.json"
+    file.write_text(json.dumps({"stack": "production", "source": "preview"}))
+    loaded = _loaded("comment", "--changes", str(file), "--out", str(tmp_path / "out"))
+    assert (tmp_path / "out").is_dir()
+    assert "bot.comments.render" in loaded
+    unneeded = {"pulumi", "grpc", "yaml", "cryptography", "urllib.request", "bot.engine"}
+    assert not loaded & unneeded
+
+
+def test_the_command_comes_first(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its module is found by that; anything before it must not end in a traceback."""
+    for before in ("--", "-x"):
+        with pytest.raises(SystemExit) as ended:
+            cli.main([before, "history", "--stack", "staging"])
+        assert ended.value.code == 2
+        assert "python -m bot --help" in capsys.readouterr().err
 
 
 def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
@@ -108,7 +152,7 @@ def test_an_error_is_told_without_what_is_secret_in_it(
     def add(subparsers: cli.Subparsers) -> None:
         subparsers.add_parser("plan").set_defaults(run=fail)
 
-    monkeypatch.setattr(importlib.import_module(cli.COMMANDS["plan"]), "add", add)
+    monkeypatch.setattr(importlib.import_module(cli.COMMANDS["plan"].module), "add", add)
     assert cli.main(["plan"]) == 1
     said = capsys.readouterr().err
     assert said == "cannot open postgres://[secret]@db/states\n"

@@ -251,3 +251,13 @@ def test_no_text_makes_the_look_slow(text: str) -> None:
     began = time.process_time()
     masked(text)
     assert time.process_time() - began < 5
+
+
+def test_a_text_that_was_seen_is_masked_again() -> None:
+    """What is remembered is what was made of it, whatever was looked at since."""
+    text = f"token={SECRETS['Vault']}"
+    first = masked(text)
+    assert SECRETS["Vault"] not in first
+    for number in range(20_000):  # more than is remembered
+        masked(f"web-{number}")
+    assert masked(text) == first

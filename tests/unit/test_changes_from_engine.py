@@ -10,12 +10,13 @@ import pytest
 
 from bot.changes import risk
 from bot.changes.from_engine import changes_of
-from bot.changes.model import UNKNOWN_VALUE, Absent, Change, ChangeSet, Field, Op
+from bot.changes.model import Absent, Change, ChangeSet, Field, Op
 from bot.changes.rules import Level
 from bot.engine import Result
 from bot.engine.events import KINDS, Ledger
 from bot.engine.process import UNREADABLE, Ended, Ending
 from bot.engine.target import Target
+from bot.placeholders import UNKNOWN
 from stack.load import from_file
 from tests.unit.stack_files import REPO
 
@@ -181,7 +182,7 @@ def test_secrets_are_masked_wherever_they_stand() -> None:
 def test_unknown_values_are_told_as_such() -> None:
     """A sentinel of the engine looks like an identifier that somebody chose."""
     change = _one(_event("create", "c", None, {"a": [_UNKNOWN], "__defaults": []}))
-    assert change.after == {"a": [UNKNOWN_VALUE]}
+    assert change.after == {"a": [UNKNOWN]}
 
 
 def test_set_survives_its_file() -> None:

@@ -11,7 +11,7 @@ from bot.changes.lists import aligned
 from bot.changes.model import Absent, ChangeSet, ChartMove, Field, Op
 from bot.changes.paths import differences, parts
 from bot.changes.replacements import knows, replaces
-from bot.mock.values import SECRET
+from bot.placeholders import SECRET
 from tests.unit.plan_samples import CHART, chart, configmap, manifest, planned, provider, snapshot
 
 ROOT_CERT = "vault:pkiSecret/secretBackendRootCert:SecretBackendRootCert"

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from bot.changes.model import UNKNOWN_VALUE, Change, ChangeSet, Field, Op
+from bot.changes.model import Change, ChangeSet, Field, Op
 from bot.changes.rules import Level
 from bot.comments import churn, details
 from bot.comments.split import Block
 from bot.comments.values import BRIEF, FULL, LISTED, Amount, field_lines, scalar, tree
+from bot.placeholders import UNKNOWN
 from tests.unit import comment_samples as samples
 
 CHART = Field(path='metadata.labels["helm.sh/chart"]', before="a-1", after="a-2")
@@ -41,7 +42,7 @@ def lines(before: Any, after: Any) -> list[str]:
         ("100m", "1e3", ["- 100m", '+ "1e3"']),
         ("[absent]", False, ["+ false"]),
         ("x", "[absent]", ["- x"]),
-        ("x", UNKNOWN_VALUE, ["- x", "+ [known after apply]"]),
+        ("x", UNKNOWN, ["- x", "+ [known after apply]"]),
         ("a\rb", "ab", ["- a\\u{d}b", "+ ab"]),
         ("a\u200bb", "ab", ["- a\\u{200b}b", "+ ab"]),
         ([], {}, ["- []", "+ {}"]),

@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from bot.changes.model import UNKNOWN_VALUE, Change, Op
+from bot.changes.model import Change, Op
 from bot.delivery import protected
 from bot.delivery.protected import Action
 from bot.exit_codes import RefusedError
+from bot.placeholders import UNKNOWN
 from tests.unit.delivery_samples import change, change_set, fields
 
 _TRUST = "urn:pulumi:s::linkerd-platform::linkerd-platform:trust:TrustBundle$kubernetes:x:Bundle::b"
@@ -125,7 +126,7 @@ def test_policy_objects_that_may_deny_need_the_flag() -> None:
 
 def test_server_whose_spec_only_up_will_know_denies() -> None:
     """A value that is not known stands as a text in the place of the object."""
-    after = {"apiVersion": "policy.linkerd.io/v1", "kind": "Server", "spec": UNKNOWN_VALUE}
+    after = {"apiVersion": "policy.linkerd.io/v1", "kind": "Server", "spec": UNKNOWN}
     assert _actions(change(Op.CREATE, kind="Server", after=after)) == ["deny"]
 
 

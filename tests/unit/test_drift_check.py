@@ -68,9 +68,9 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
         made.labels.append(label)
         return _next(made.looks)
 
-    monkeypatch.setattr(check, "SECOND_LOOK_SECONDS", 0.0)
-    monkeypatch.setattr(check, "cluster", cluster)
-    monkeypatch.setattr(check, "take", take)
+    monkeypatch.setattr("bot.drift.look.SECOND_LOOK_SECONDS", 0.0)
+    monkeypatch.setattr("bot.drift.look.cluster", cluster)
+    monkeypatch.setattr("bot.drift.look.take", take)
     monkeypatch.setattr(check.declared, "read", lambda *_args: _next(made.states))
     monkeypatch.setattr(tracked, "read", lambda *_args: _next([made.changes]))
     return made

@@ -13,7 +13,7 @@ import pytest
 from bot import stacks
 from bot.mock.engine import Evaluation, evaluate, run_program
 from bot.mock.monitor import RecordingMonitor
-from bot.mock.values import SECRET, UNKNOWN
+from bot.placeholders import SECRET, UNKNOWN
 from stack.faults import ConfigError
 from tests.unit.bot_project import PROJECT_DIR, project, stack_file
 

@@ -90,6 +90,6 @@ def parser() -> Any:
     """The bot's own parser."""
     made = cli._Parser(prog="bot")
     subparsers = made.add_subparsers(required=True)
-    for module in cli.COMMANDS.values():
-        importlib.import_module(module).add(subparsers)
+    for command in cli.COMMANDS.values():
+        importlib.import_module(command.module).add(subparsers)
     return made
