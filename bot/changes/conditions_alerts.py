@@ -9,8 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import yaml
-
+from bot import yaml_values
 from bot.changes.model import Change, Op
 from bot.changes.objects import goes, items, mapping
 from components.names import ALERT_ROUTING
@@ -28,7 +27,6 @@ _LISTS = (
 _HEARTBEAT = "heartbeat"
 Answer = bool | str
 Calls = Mapping[tuple[str, str], frozenset[str]]
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def is_routing(change: Change) -> bool:
@@ -74,8 +72,8 @@ def _content(side: Any) -> Mapping[str, Any]:
         return mapping(found["spec"])
     for text in mapping(found.get("data")).values():
         try:
-            return mapping(yaml.load(str(text), Loader=_Loader))  # noqa: S506  # a safe loader
-        except yaml.YAMLError:
+            return mapping(yaml_values.load(str(text)))
+        except yaml_values.NoValuesError:
             return {}
     return {}
 

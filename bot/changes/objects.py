@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-import yaml
-
+from bot import yaml_values
 from bot.changes.model import Change, Field, Op
 from bot.changes.paths import ABSENT, Part, differences, parts, value_at
 from components.names import (
@@ -27,7 +26,6 @@ WEBHOOKS = frozenset({"MutatingWebhookConfiguration", "ValidatingWebhookConfigur
 CHART_OBJECT = "kubernetes:helm.sh/v4:Chart$"
 RELEASE = "kubernetes:helm.sh/v3:Release"
 PROVIDER = "pulumi:providers:"
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def goes(change: Change) -> bool:
@@ -97,12 +95,10 @@ def mesh_settings(change: Change) -> tuple[Field, ...]:
 
 @lru_cache(maxsize=8)
 def _settings(before: str, after: str) -> tuple[Field, ...]:
-    # A safe loader, in C.
     try:
-        sides = [yaml.load(text, Loader=_Loader) for text in (before, after)]  # noqa: S506
-    except yaml.YAMLError:
+        return differences(*(yaml_values.load(text) for text in (before, after)))
+    except yaml_values.NoValuesError:
         return differences(before, after)
-    return differences(*sides)
 
 
 def settings_below(change: Change, *prefixes: str) -> list[Field]:
