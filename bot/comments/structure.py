@@ -57,14 +57,15 @@ class Difference:
 def differences(before: str, after: str) -> tuple[Difference, ...]:
     """Every value that differs between two JSON texts.
 
-    None where one of them is no JSON of several values, or they differ in blanks alone: those are
-    shown as texts.
+    There are none where one of them is no JSON of several values, is nested too deep, or they
+    differ in blanks alone: those are shown as texts.
     """
     try:
-        old, new = (json.loads(text, object_pairs_hook=_unique) for text in (before, after))
+        return _differences(
+            *(json.loads(text, object_pairs_hook=_unique) for text in (before, after))
+        )
     except (ValueError, RecursionError):
         return ()
-    return _differences(old, new)
 
 
 @lru_cache(maxsize=64)

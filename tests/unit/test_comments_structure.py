@@ -75,6 +75,14 @@ def test_what_is_no_json_of_values_is_left_to_the_text(before: str, after: str) 
     assert differences(before, after) == ()
 
 
+@pytest.mark.parametrize("deep", [450, 900, 5000])
+def test_a_json_text_that_is_nested_deep_is_told_somehow(deep: int) -> None:
+    """It can be read, and each step through it takes as much of the stack again."""
+    before, after = (f"{'[' * deep}{value}{']' * deep}" for value in "12")
+    made = field_lines(Field(path="data.a", before=before, after=after), FULL)
+    assert [line[0] for line in made] == ["@", "-", "+"]
+
+
 def test_what_comes_often_is_counted() -> None:
     """A panel that is put in moves all below it."""
     before = {"p": [{"title": str(n), "y": n} for n in range(40)], "time": 1}
