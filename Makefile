@@ -9,11 +9,12 @@ STAMP := $(VENV)/.requirements
 PACK := policies/.venv
 
 .PHONY: help venv test test-unit test-charts test-e2e test-slow lint plan policies charts charts-lock \
-	kubeconfig actionlint kube-state-metrics sandbox sandbox-down bench docs clean
+	kubeconfig actionlint kube-state-metrics prometheus-operator sandbox sandbox-down bench docs \
+	clean
 
 help: ## List the targets
 	@sed -nE 's/^([a-z0-9-]+):[^#]*## (.*)$$/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) \
-		| while IFS=$$'\t' read -r name text; do printf '  make %-18s %s\n' "$$name" "$$text"; done
+		| while IFS=$$'\t' read -r name text; do printf '  make %-19s %s\n' "$$name" "$$text"; done
 
 venv: $(STAMP) ## Make .venv with what requirements.txt pins
 
@@ -79,6 +80,9 @@ actionlint: venv ## Build actionlint, with which test-e2e checks the workflows: 
 
 kube-state-metrics: venv ## Build it, which tells the alerts' test-e2e of Deployments and pods: needs Go
 	@$(PY) -m sandbox toolchain kube-state-metrics
+
+prometheus-operator: venv ## Build it and its webhook, which test-e2e has read our objects: needs Go
+	@$(PY) -m sandbox toolchain prometheus-operator prometheus-operator-admission-webhook
 
 sandbox: venv ## Deploy to a local cluster made for it (CONTEXT=name for another, STRICT=1)
 	@$(PY) -m sandbox run $(if $(CONTEXT),--context $(CONTEXT)) $(if $(STRICT),--strict)

@@ -135,10 +135,31 @@ TOOLS: dict[str, Tool] = {
             "-X github.com/prometheus/common/version.Version=v2.19.1",
             ("version", "v2.19."),
         ),
+        *(
+            Tool(
+                name,
+                "prometheus-operator",
+                "0.93.0",
+                f"github.com/prometheus-operator/prometheus-operator/cmd/{command}",
+                minutes,
+                "-X github.com/prometheus/common/version.Version=0.93.0",
+                ("--version", "version 0.93."),
+            )
+            for name, command, minutes in (
+                ("prometheus-operator", "operator", 5),
+                ("prometheus-operator-admission-webhook", "admission-webhook", 1),
+            )
+        ),
     )
 }
 # Tools of tests, built when somebody asks for them.
-TEST_TOOLS = ("helm", "actionlint", "kube-state-metrics")
+TEST_TOOLS = (
+    "helm",
+    "actionlint",
+    "kube-state-metrics",
+    "prometheus-operator",
+    "prometheus-operator-admission-webhook",
+)
 SERVERS = tuple(name for name in TOOLS if name not in TEST_TOOLS)
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from bot.changes.model import Change, Field, Op
 from bot.changes.paths import ABSENT, Part, differences, parts, value_at
-from bot.changes.yaml_text import loaded
 from components.names import (
     CERT_MANAGER,
     EXTERNAL_SECRETS,
@@ -95,11 +94,13 @@ def mesh_settings(change: Change) -> tuple[Field, ...]:
 
 @lru_cache(maxsize=8)
 def _settings(before: str, after: str) -> tuple[Field, ...]:
+    # Here: few changes have such a text, and every comment would wait for the reader.
+    from bot import yaml_values
+
     try:
-        sides = [loaded(text) for text in (before, after)]
-    except ValueError:
+        return differences(*(yaml_values.load(text) for text in (before, after)))
+    except yaml_values.NoValuesError:
         return differences(before, after)
-    return differences(*sides)
 
 
 def settings_below(change: Change, *prefixes: str) -> list[Field]:

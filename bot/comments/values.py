@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bot.changes import paths
 from bot.changes.model import Absent, Field
-from bot.comments import json_text
+from bot.comments import structure
 from bot.comments.markdown import cut, visible
 from bot.masking import masked
 from bot.placeholders import SECRET, UNKNOWN
@@ -18,9 +19,12 @@ from bot.placeholders import SECRET, UNKNOWN
 # Above this, finding the smallest difference of two texts takes longer than it is worth.
 _COMPARED_LINES = 1000
 _WIDEST_LINE = 300  # characters
-# Of a JSON text: enough to see what kind of change it is. The rest is counted.
-_JSON_LINES = 24
-_JSON_VALUE = 160  # characters
+# Of a text of JSON or YAML: enough to see what kind of change it is. The rest is counted.
+_VALUES = 24  # lines
+_VALUE = 160  # characters
+# What such a text of several lines is called: as a file, or as Linkerd calls its own settings.
+_FILES = (".yaml", ".yml", ".json")
+_SETTINGS = "values"
 _PLAIN = re.compile(r"[\w./(<=>*$%-][^\n\t]*(?<! )")
 _NUMBER = re.compile(r"[-+.]?\d[\d_]*(\.\d*)?([eE][-+]?\d+)?|0[xo][\da-fA-F]+|[-+]?\.(inf|nan)")
 _WORDS = frozenset({"null", "true", "false", "yes", "no", "on", "off", "~"})
@@ -51,7 +55,7 @@ def field_lines(field: Field, amount: Amount) -> list[str]:
     """One property: a line that names it, then what goes and what comes."""
     title = cut(visible(masked(field.path)).replace("\n", "\\n").replace("\t", "\\t"), 300)
     lines = [f"@@ {title} @@{'  makes the resource new' if field.replaces else ''}"]
-    if told := _json(field.before, field.after, amount):
+    if told := _structure(field, amount):
         return [*lines, *told]
     before, after = _lines_of(field.before), _lines_of(field.after)
     if len(before) <= 1 and len(after) <= 1:
@@ -60,15 +64,22 @@ def field_lines(field: Field, amount: Amount) -> list[str]:
     return [*lines, *_shortened(_unified(before, after), amount.text)]
 
 
-def _json(before: object, after: object, amount: Amount) -> list[str]:
-    """Two JSON texts that are too long for a line each, value by value; none for anything else."""
+def _structure(field: Field, amount: Amount) -> list[str]:
+    """Two texts of JSON or YAML value by value; none where lines of text tell it better."""
+    before, after = field.before, field.after
     if not isinstance(before, str) or not isinstance(after, str):
         return []
-    if max(len(before), len(after)) <= amount.value or "\n" in before.strip() + after.strip():
-        return []
-    found = json_text.differences(before, after)
-    most = min(amount.text, _JSON_LINES)
-    return [visible(each) for each in json_text.lines(found or (), most, _JSON_VALUE)]
+    if "\n" not in before.strip() + after.strip():
+        if max(len(before), len(after)) <= amount.value:
+            return []
+        found = structure.differences(before, after)
+    else:
+        name = str((paths.parts(field.path) or ("",))[-1])
+        if name != _SETTINGS and not name.endswith(_FILES):
+            return []
+        found = structure.yaml_differences(before, after)
+    most = min(amount.text, _VALUES)
+    return [visible(each) for each in structure.lines(found, most, _VALUE)]
 
 
 def object_lines(content: Mapping[str, Any], sign: str, amount: Amount) -> list[str]:

@@ -5,17 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import threading
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bot import engine, preview
+from bot import engine, preview, side_by_side
 from bot.cli import Subparsers
 from bot.engine import Engine
 from bot.engine import target as engine_target
-from bot.engine.process import ending_signals_interrupt
 from bot.engine.target import Target
 from bot.exit_codes import BadInputError
 from bot.trust import fleet as trust_fleet
@@ -23,7 +20,6 @@ from bot.trust import fleet as trust_fleet
 if TYPE_CHECKING:
     from bot.drift.report import Report, StackDrift
 
-PARALLEL = 4
 REPORT = "drift.json"
 
 
@@ -45,21 +41,9 @@ def add(subparsers: Subparsers) -> None:
         metavar="DIR",
         help=f"also write {REPORT}, and for each stack NAME.changes.json for `bot comment`",
     )
-    parser.add_argument(
-        "--parallel",
-        type=_number,
-        default=PARALLEL,
-        metavar="N",
-        help=f"stacks at a time (default {PARALLEL})",
-    )
+    side_by_side.add(parser)
     preview.add_timeout(parser)
     parser.set_defaults(run=run)
-
-
-def _number(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
-    return int(text)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -86,30 +70,15 @@ def run(arguments: argparse.Namespace) -> int:
 def look(
     found: Engine, targets: Sequence[Target], parallel: int, timeout: float
 ) -> list[StackDrift]:
-    """The drift of each stack in the order given, `parallel` of them at a time.
-
-    An interrupt ends every run of the engine: none of them holds a lock or writes a state.
-    """
+    """The drift of each stack in the order given, `parallel` of them at a time."""
     from bot.drift.check import check
 
-    stop = threading.Event()
-    progress = sys.stderr if len(targets) > 1 else None
-    with ThreadPoolExecutor(max_workers=parallel) as pool, ending_signals_interrupt():
-        waiting: list[Future[StackDrift]] = []
-        try:
-            # One by one: an interrupt between two of them must end those that run.
-            for each in targets:
-                waiting.append(pool.submit(check, found, each, stop, timeout))  # noqa: PERF401
-            for future in as_completed(waiting):
-                if progress:
-                    done = future.result()
-                    progress.write(f"{done.stack}: {done.outcome}\n")
-        except BaseException:
-            stop.set()
-            for future in waiting:
-                future.cancel()
-            raise
-        return [future.result() for future in waiting]
+    return side_by_side.look(
+        lambda target, stop: check(found, target, stop, timeout),
+        targets,
+        parallel,
+        lambda done: f"{done.stack}: {done.outcome}",
+    )
 
 
 def _folder(folder: Path) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import time
+from collections.abc import Sequence
+from typing import Any
 
+from bot import side_by_side
 from bot.cli import Subparsers
 from bot.trust import fleet as trust_fleet
 from stack.values import http_url
@@ -20,11 +22,20 @@ def add(subparsers: Subparsers) -> None:
         "Buoyant Cloud agent, and what `linkerd check` says. Exit code 0 when the mesh is healthy, "
         "4 when it is not, 1 when something that was asked did not tell.",
     )
-    parser.add_argument("--stack", required=True, metavar="NAME")
-    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
-    parser.add_argument(
-        "--verbose", action="store_true", help="also what holds, and what was not looked at"
+    chosen = parser.add_mutually_exclusive_group(required=True)
+    chosen.add_argument("--stack", metavar="NAME")
+    chosen.add_argument(
+        "--all", action="store_true", help="every stack of fleet.yaml, a line for each"
     )
+    parser.add_argument(
+        "--json", action="store_true", help="one JSON document on stdout; with --all a list of them"
+    )
+    parser.add_argument(
+        "--verbose",
+        action="store_true",
+        help="also what holds, and what was not looked at; with --all the report of each stack",
+    )
+    side_by_side.add(parser)
     parser.add_argument("--prometheus", type=_url, metavar="URL", help="default: viz.prometheusUrl")
     parser.add_argument(
         "--drift",
@@ -42,28 +53,32 @@ def add(subparsers: Subparsers) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the report; raises BadInputError for a stack that is none."""
-    started = time.monotonic()
-    target = trust_fleet.target_of(arguments.stack)
+    """Print the report; raises BadInputError for a stack that is none, or without a fleet file."""
     # The checks take a while to import, which the other commands need not wait for.
-    from bot.status import document, judge, sources, text
-    from bot.status.model import Report
+    from bot.status import document, fleet, sources, table, text
 
     wanted = sources.Wanted(arguments.prometheus, arguments.drift, arguments.linkerd_check)
-    facts = sources.read(target, wanted)
-    cluster = target.config.cluster
-    report = Report(
-        stack=target.stack,
-        cluster=cluster.name if cluster else "",
-        lines=judge.judge(facts),
-        seconds=time.monotonic() - started,
-    )
-    if arguments.json:
-        sys.stdout.write(f"{json.dumps(document.document(report), indent=2)}\n")
+    if not arguments.all:
+        report = fleet.of(trust_fleet.target_of(arguments.stack), wanted)
+        _print(
+            document.document(report) if arguments.json else None,
+            text.lines(report, verbose=arguments.verbose),
+        )
+        return report.exit_code
+    reports = fleet.look(trust_fleet.the_fleet().stacks, wanted, arguments.parallel)
+    lines = table.lines(reports)
+    if arguments.verbose:
+        lines += [line for each in reports for line in ("", *text.lines(each, verbose=True))]
+    _print([document.document(each) for each in reports] if arguments.json else None, lines)
+    return fleet.exit_code(reports)
+
+
+def _print(document: Any, lines: Sequence[str]) -> None:
+    """The document where there is one, else the lines."""
+    if document is not None:
+        sys.stdout.write(f"{json.dumps(document, indent=2)}\n")
     else:
-        told = text.lines(report, verbose=arguments.verbose)
-        sys.stdout.write("".join(f"{line}\n" for line in told))
-    return report.exit_code
+        sys.stdout.write("".join(f"{line}\n" for line in lines))
 
 
 def _url(words: str) -> str:

@@ -21,6 +21,7 @@ python -m bot status --stack staging || true
 python -m bot status --stack staging --verbose || true
 python -m bot status --stack staging --json --no-linkerd-check || true
 python -m bot status --stack staging --drift || true
+python -m bot status --all || true
 ```
 
 ```text
@@ -34,12 +35,27 @@ control-plane   FAIL     14 of 16 hold; namespace linkerd
 certificates    ok       18 of 18 hold; anchor-2026, which signs
 ```
 
+`--all` looks at every stack of `fleet.yaml`, `--parallel` of them at a time, and has a line for
+each: how it is, and the first thing to do. `--json` is a list of the documents that `--stack`
+makes; `--verbose` adds each report. A stack whose file has a fault, or whose servers do not answer,
+is `undetermined` with the reason, and hides no other.
+
+```text
+stack       cluster     outcome      failed  unknown  first
+trust       -           healthy      0       0
+staging     staging     healthy      0       0        alerts/rules: 2 alerts have no rule there
+production  production  not healthy  2       0        control-plane/deployments: no replica
+3 stacks: 1 not healthy, 0 undetermined, 2 healthy; 4.1 s
+```
+
 | exit code | meaning |
 |---|---|
 | 0 | healthy: nothing failed, and everything that was asked told; there may be warnings |
 | 1 | undetermined: nothing failed, and something that was asked did not tell |
 | 2 | a fault in the stack file or the arguments |
 | 4 | not healthy: a check failed, whatever else did not tell |
+
+Of several stacks it is 4 as soon as one is not healthy, else 1 as soon as one is undetermined.
 
 | state | meaning |
 |---|---|

@@ -44,9 +44,12 @@ class Wanted:
     cli: bool = True
 
 
-def read(target: Target, wanted: Wanted) -> Facts:
-    """All sources; what does not answer is told in them, and raises nothing."""
-    now, stop = datetime.now(UTC), threading.Event()
+def read(target: Target, wanted: Wanted, stop: threading.Event | None = None) -> Facts:
+    """All sources; what does not answer is told in them, and raises nothing.
+
+    stop: ends a run of the engine once it is set.
+    """
+    now, stop = datetime.now(UTC), stop or threading.Event()
     outside = {**_vault(target), **_prometheus(target, wanted), **_engine(target, wanted, stop)}
     with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
         try:

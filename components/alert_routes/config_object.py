@@ -1,97 +1,57 @@
 """The routing as the spec of an AlertmanagerConfig, which names the Secret of the credentials.
 
-Follows https://prometheus-operator.dev/docs/api-reference/api/ AlertmanagerConfig v1alpha1.
+Follows https://prometheus-operator.dev/docs/api-reference/api/ AlertmanagerConfig v1alpha1, whose
+names are those of Alertmanager's file in camel case, but for a few.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from components.alert_routes import messages
-from components.alert_routes.inhibition import Inhibition, inhibitions
-from components.alert_routes.model import (
-    HEARTBEAT_KEY,
-    Group,
-    Matcher,
-    Node,
-    ReceiverArgs,
-    RoutingArgs,
-    groups,
-    platform_route,
-)
+from components.alert_routes import wording
+from components.alert_routes.inhibition import inhibitions
+from components.alert_routes.model import Matcher, RoutingArgs, groups, platform_route
 
 Plain = dict[str, Any]
+_CREDENTIALS = {"slack": "apiURL", "splunk-on-call": "apiKey", "heartbeat": "urlSecret"}
+_OTHERWISE = {"source_matchers": "sourceMatch", "target_matchers": "targetMatch"}
 
 
 def spec(args: RoutingArgs, secret: str) -> Plain:
     """The whole spec; `secret` is in the same namespace."""
+
+    def credential(of: str, key: str) -> Plain:
+        return {_CREDENTIALS[of]: {"name": secret, "key": key}}
+
     return {
-        "route": _route(platform_route(args)),
-        "inhibitRules": [_inhibition(each) for each in inhibitions(args.signing)],
-        "receivers": [_receiver(each, secret) for each in groups(args)],
+        "route": _named(wording.route(platform_route(args), _matcher)),
+        "inhibitRules": [
+            _named(wording.inhibition(each, _matcher)) for each in inhibitions(args.signing)
+        ],
+        "receivers": [_named(wording.receiver(each, credential)) for each in groups(args)],
     }
 
 
-def _route(node: Node) -> Plain:
-    given = {
-        "receiver": node.receiver,
-        "matchers": _matchers(node.matchers),
-        "groupBy": list(node.group_by),
-        "groupWait": node.group_wait,
-        "groupInterval": node.group_interval,
-        "repeatInterval": node.repeat_interval,
-        "routes": [_route(below) for below in node.routes],
-    }
-    return {key: value for key, value in given.items() if value}
+def _matcher(matcher: Matcher) -> Plain:
+    return {"name": matcher.name, "value": matcher.value, "matchType": matcher.operator}
 
 
-def _matchers(matchers: Sequence[Matcher]) -> list[Plain]:
-    return [{"name": m.name, "value": m.value, "matchType": m.operator} for m in matchers]
-
-
-def _inhibition(rule: Inhibition) -> Plain:
+def _named(value: Any) -> Any:
+    """The same by the names that the object has for it."""
+    if isinstance(value, list):
+        return [_named(each) for each in value]
+    if not isinstance(value, dict):
+        return value
     return {
-        "sourceMatch": _matchers(rule.source),
-        "targetMatch": _matchers(rule.target),
-        "equal": list(rule.equal),
+        _OTHERWISE.get(key) or _camel_case(key): (
+            [{"key": k, "value": v} for k, v in below.items()]
+            if key == "custom_fields"
+            else _named(below)
+        )
+        for key, below in value.items()
     }
 
 
-def _receiver(group: Group, secret: str) -> Plain:
-    made: Plain = {"name": group.name}
-    if group.heartbeat:
-        beat = {"sendResolved": False, "urlSecret": {"name": secret, "key": HEARTBEAT_KEY}}
-        made["webhookConfigs"] = [beat]
-    if slack := [_slack(each, secret) for each in group.members if each.type == "slack"]:
-        made["slackConfigs"] = slack
-    if called := [_on_call(each, secret) for each in group.members if each.type != "slack"]:
-        made["victoropsConfigs"] = called
-    return made
-
-
-def _slack(receiver: ReceiverArgs, secret: str) -> Plain:
-    return {
-        "sendResolved": True,
-        "apiURL": {"name": secret, "key": receiver.name},
-        "channel": receiver.channel,
-        "color": messages.SLACK_COLOR,
-        "title": messages.TITLE,
-        "titleLink": messages.RUNBOOK,
-        "fallback": messages.TITLE,
-        "text": messages.SLACK_TEXT,
-    }
-
-
-def _on_call(receiver: ReceiverArgs, secret: str) -> Plain:
-    return {
-        "sendResolved": True,
-        "apiKey": {"name": secret, "key": receiver.name},
-        **({"apiUrl": receiver.api_url} if receiver.api_url else {}),
-        "routingKey": receiver.routing_key,
-        "messageType": messages.MESSAGE_TYPE,
-        "entityDisplayName": messages.TITLE,
-        "stateMessage": messages.STATE_MESSAGE,
-        "monitoringTool": messages.MONITORING_TOOL,
-        "customFields": [{"key": k, "value": v} for k, v in messages.CUSTOM_FIELDS.items()],
-    }
+def _camel_case(key: str) -> str:
+    first, *others = key.split("_")
+    return first + "".join(each.capitalize() for each in others)

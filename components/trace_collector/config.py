@@ -1,7 +1,7 @@
 """The configs of the collector and of Jaeger, which is a collector itself, as plain data.
 
 Follows https://opentelemetry.io/docs/collector/configuration/ and
-https://www.jaegertracing.io/docs/2.18/deployment/configuration/
+https://www.jaegertracing.io/docs/2.20/deployment/configuration/
 """
 
 from __future__ import annotations
@@ -135,13 +135,15 @@ def jaeger_config(args: JaegerArgs) -> Config:
     """Config of a Jaeger that keeps its traces in memory.
 
     Its gRPC query port listens on loopback alone: a port that nobody needs, and that no policy of
-    ours guards.
+    ours guards. It does not trace the queries that it answers: their spans would go to its own
+    receiver, and take the place of those of the mesh.
     """
     return {
         "extensions": {
             "jaeger_storage": {"backends": {_STORE: {"memory": {"max_traces": args.traces}}}},
             "jaeger_query": {
                 "base_path": JAEGER_PATH,
+                "enable_tracing": False,
                 "storage": {"traces": _STORE},
                 "http": {"endpoint": f"{ALL}:{JAEGER_UI}"},
                 "grpc": {"endpoint": "127.0.0.1:16685"},

@@ -9,7 +9,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,7 +22,7 @@ from tests.e2e.policy_messages import described
 _METHOD = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 _SECONDS = 20.0
 _SERVER = 2
-_START_NS = 1_800_000_000_000_000_000
+START_NS = 1_800_000_000_000_000_000
 
 # The request has the shape of `TracesData`.
 MESSAGES = described(
@@ -64,8 +64,8 @@ def span(number: int, *, code: str = "200", millis: int = 5, path: str = "/") ->
         parent_span_id=trace_id(number)[8:],
         name=path.partition("?")[0],
         kind=_SERVER,
-        start=_START_NS,
-        end=_START_NS + millis * 1_000_000,
+        start=START_NS,
+        end=START_NS + millis * 1_000_000,
         attributes=_key_values(attributes),
     )
 
@@ -77,9 +77,13 @@ def _key_values(attributes: dict[str, str]) -> list[Any]:
     ]
 
 
-def export(port: int, spans: Sequence[Any], service: str = "linkerd-proxy") -> None:
-    """Send spans over gRPC, in one call as a proxy does; raises grpc.RpcError."""
-    resource = MESSAGES["Resource"](attributes=_key_values({"service.name": service}))
+def export(port: int, spans: Sequence[Any], labels: Mapping[str, str] | None = None) -> None:
+    """Send spans over gRPC, in one call as a proxy does; raises grpc.RpcError.
+
+    labels: those of the proxy's pod, which come with the spans.
+    """
+    attributes = {"service.name": "linkerd-proxy", **(labels or {})}
+    resource = MESSAGES["Resource"](attributes=_key_values(attributes))
     scope = MESSAGES["ScopeSpans"](spans=spans)
     of_resource = MESSAGES["ResourceSpans"](resource=resource, scope_spans=[scope])
     request = MESSAGES["Request"](resource_spans=[of_resource])

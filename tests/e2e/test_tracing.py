@@ -1,44 +1,18 @@
-"""The configs in the real collector and the real Jaeger: what goes in at one end comes out."""
+"""The config in the real collector: what goes in at one end comes out of the other."""
 
 from __future__ import annotations
 
-import json
-import shutil
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from components.trace_collector.config import (
-    JAEGER_HEALTH_PATH,
-    JAEGER_PATH,
-    collector_config,
-    jaeger_config,
-)
-from components.trace_collector.model import BackendArgs, JaegerArgs, SamplingArgs
+from components.trace_collector.config import collector_config
+from components.trace_collector.model import BackendArgs, SamplingArgs
 from tests.e2e import otlp, trace_processes
-from tests.e2e.trace_processes import COLLECTORS, JAEGER_PROGRAM, running
+from tests.e2e.trace_processes import ALL, AT_ONCE, program, running, until
 
 HEADER = "x-team"
-ALL = SamplingArgs(mode="probabilistic", per_cent=100)
-_SECONDS = 60.0
-
-
-def program() -> str:
-    """The collector; skips the test where there is none."""
-    found = trace_processes.collector_program()
-    if found is None:
-        pytest.skip(f"none of {', '.join(COLLECTORS)} with all parts is on PATH")
-    return found
-
-
-def jaeger_program() -> str:
-    """Jaeger; skips the test where there is none."""
-    if shutil.which(JAEGER_PROGRAM) is None:
-        pytest.skip(f"{JAEGER_PROGRAM} is not on PATH: https://www.jaegertracing.io/download/")
-    return JAEGER_PROGRAM
 
 
 def to(port: int, sampling: SamplingArgs, *, queries: bool = False) -> dict[str, Any]:
@@ -49,16 +23,6 @@ def to(port: int, sampling: SamplingArgs, *, queries: bool = False) -> dict[str,
     return collector_config(sampling, queries=queries, cluster_domain="cluster.local", backend=made)
 
 
-def until(condition: Callable[[], bool], log: Path) -> None:
-    """Wait for what must come."""
-    deadline = time.monotonic() + _SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, log.read_text()[-3000:]
-        time.sleep(0.1)
-
-
-# At once, where a test need not wait for a batch to fill.
-AT_ONCE = {"processors": {"batch": {"timeout": "50ms"}}}
 ENV = {"TRACE_BACKEND_HEADER_0": "payments"}
 CONFIGS = {
     "jaeger": (ALL, False, None),
@@ -163,34 +127,3 @@ def test_tail_sampling_keeps_errors_and_what_is_slow(tmp_path: Path) -> None:
         otlp.export(collector.grpc, spans)
         until(lambda: len(backend.traces) >= 2, collector.log)
     assert backend.traces == {otlp.trace_id(100), otlp.trace_id(101)}
-
-
-def test_a_trace_is_seen_in_jaeger(tmp_path: Path) -> None:
-    """From the collector's port to the page that the dashboard of viz links to."""
-    args = JaegerArgs(image="a:1", traces=100, cpu_request="1", memory="1Gi", viz=True)
-    config = collector_config(ALL, queries=False, cluster_domain="cluster.local", backend=None)
-    (name,) = config["exporters"]
-    programs = (program(), jaeger_program())
-    with running(programs[1], jaeger_config(args), tmp_path, JAEGER_HEALTH_PATH) as jaeger:
-        over = {"exporters": {name: {"endpoint": f"127.0.0.1:{jaeger.grpc}"}}, **AT_ONCE}
-        with running(programs[0], config, tmp_path, "/", over) as collector:
-            otlp.export(collector.grpc, [otlp.span(1, path="/cart?token=abc")])
-            found: list[Any] = []
-            path = f"{JAEGER_PATH}/api/traces/{otlp.trace_id(1).hex()}"
-
-            def seen() -> bool:
-                try:
-                    found[:] = json.loads(jaeger.page(jaeger.ui, path))["data"]
-                except OSError:
-                    return False
-                return bool(found)
-
-            until(seen, jaeger.log)
-        page = jaeger.page(jaeger.ui, f"{JAEGER_PATH}/search")
-        health = jaeger.page(jaeger.health, JAEGER_HEALTH_PATH)
-    ((one,),) = [trace["spans"] for trace in found]
-    assert one["operationName"] == "/cart"
-    assert found[0]["processes"][one["processID"]]["serviceName"] == "linkerd-proxy"
-    assert "abc" not in json.dumps(found)
-    assert "<html" in page.lower()
-    assert json.loads(health)["healthy"] is True

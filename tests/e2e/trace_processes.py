@@ -11,20 +11,26 @@ import subprocess
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from components.trace_collector.model import SamplingArgs
 from components.trace_collector.objects import as_yaml
 from tests.e2e.identity_process import free_ports
 
 COLLECTORS = ("otelcol-k8s", "otelcol-contrib", "otelcol")
 JAEGER_PROGRAM = "jaeger"
 PARTS = ("memory_limiter", "attributes", "probabilistic_sampler", "tail_sampling", "batch")
-_TTL_SECONDS, _READY_SECONDS = 600, 60.0
+# Every trace; and at once, where a test need not wait for a batch to fill.
+ALL = SamplingArgs(mode="probabilistic", per_cent=100)
+AT_ONCE = {"processors": {"batch": {"timeout": "50ms"}}}
+_TTL_SECONDS, _WAIT_SECONDS = 600, 60.0
 
 
 @cache
@@ -37,6 +43,29 @@ def collector_program() -> str | None:
         if all(f"name: {part}\n" in done.stdout for part in PARTS):
             return name
     return None
+
+
+def program() -> str:
+    """The same; skips the test where there is none."""
+    found = collector_program()
+    if found is None:
+        pytest.skip(f"none of {', '.join(COLLECTORS)} with all parts is on PATH")
+    return found
+
+
+def jaeger_program() -> str:
+    """Jaeger; skips the test where there is none."""
+    if shutil.which(JAEGER_PROGRAM) is None:
+        pytest.skip(f"{JAEGER_PROGRAM} is not on PATH: https://www.jaegertracing.io/download/")
+    return JAEGER_PROGRAM
+
+
+def until(condition: Callable[[], bool], log: Path) -> None:
+    """Wait for what must come."""
+    deadline = time.monotonic() + _WAIT_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, log.read_text()[-3000:]
+        time.sleep(0.1)
 
 
 def validate(config: Mapping[str, Any], folder: Path, program: str) -> str:
@@ -68,7 +97,7 @@ class Running:
 
     def wait_for(self, port: int, path: str) -> str:
         """The same, as soon as it does."""
-        deadline = time.monotonic() + _READY_SECONDS
+        deadline = time.monotonic() + _WAIT_SECONDS
         while True:
             try:
                 return self.page(port, path)
@@ -115,13 +144,15 @@ def running(
     for name, content in (("config", config), ("loopback", loopback), ("over", over or {})):
         files.append(folder / f"{name}.yaml")
         files[-1].write_text(as_yaml(content), encoding="utf-8")
+    # Its own spans go to 4317 of its own pod: https://opentelemetry.io/docs/specs/otel/protocol/
+    own = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{grpc_port}"}
     log = folder / f"{program}.log"
     with log.open("wb") as out:
         process = subprocess.Popen(
             ["timeout", str(_TTL_SECONDS), program, *(f"--config={file}" for file in files)],
             stdout=out,
             stderr=out,
-            env={**os.environ, **(env or {})},
+            env={**os.environ, **own, **(env or {})},
         )
     try:
         made = Running(grpc_port, health, metrics, ui, log)

@@ -33,7 +33,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
         target = Target(STACK, REPO, chosen.config, None, {})
         monkeypatch.setattr(trust_fleet, "target_of", lambda _: target)
         asked: list[Wanted] = []
-        monkeypatch.setattr(sources, "read", lambda _, wanted: asked.append(wanted) or facts)
+        monkeypatch.setattr(sources, "read", lambda _, wanted, _stop: asked.append(wanted) or facts)
         code = cli.main(["status", "--stack", STACK, *words])
         body.wanted = asked[0]  # type: ignore[attr-defined]
         monkeypatch.undo()
