@@ -77,7 +77,8 @@ def _lines(file: Path, faults: Iterable[Fault]) -> Iterable[str]:
     for fault in sorted(faults, key=lambda each: (each.file or "", line_of(each))):
         name, line = fault.file or file.name, line_of(fault)
         where = f"{name}:{line}" if line else name
-        yield ": ".join((where, *([fault.key] if fault.path and fault.key else []), fault.message))
+        whole = len(fault.path) == 1 if fault.file else not fault.path
+        yield ": ".join((where, *([] if whole else [fault.key]), fault.message))
 
 
 def own_path(path: Path_) -> Path_:
