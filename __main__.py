@@ -25,7 +25,7 @@ def main() -> None:
     except (ConfigError, ChartError) as error:
         print(error, file=sys.stderr)
         sys.exit(2)
-    run(config, charts, PROJECT_DIR)
+    pulumi.run(lambda: run(config, charts, PROJECT_DIR))
 
 
 main()

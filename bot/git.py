@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from bot.exit_codes import BadInputError, MissingToolError
@@ -89,16 +89,25 @@ def dirty(project_dir: Path) -> bool:
     return any(entry[:1].islower() or entry[:1] == b"S" for entry in listed)
 
 
-def export(commit: str, project_dir: Path, folder: Path, leave_out: Sequence[str] = ()) -> Path:
-    """Write the project's files as a commit has them into `folder`, which must be empty.
+def export(
+    commit: str,
+    project_dir: Path,
+    folder: Path,
+    leave_out: Sequence[str] = (),
+    only: Collection[str] | None = None,
+) -> Path:
+    """Write the project's files as a commit has them into `folder`, which must have none of them.
 
-    commit: as `resolve` gives it. leave_out: names at the top of the project to leave out. Raises
-    BadInputError for a tree that holds a link to a place outside, a path that leaves the folder, or
-    more than `MAX_EXPORT_BYTES`. Submodules are left out.
+    commit: as `resolve` gives it. leave_out: names at the top of the project to leave out. only:
+    paths that are wanted, None for all. Raises BadInputError for a tree that holds a link to a
+    place outside, a path that leaves the folder, or more than `MAX_EXPORT_BYTES`. Submodules are
+    left out.
     """
     if not re.fullmatch(r"[0-9a-f]{40,64}", commit):
         raise BadInputError(f"commit {commit!r}: resolve the revision first")
-    entries = list(_entries(commit, project_dir, leave_out))
+    entries = [
+        entry for entry in _entries(commit, project_dir) if _wanted(entry[1], leave_out, only)
+    ]
     # Links last, so that no file is written through one.
     entries.sort(key=lambda entry: entry[0] == _LINK)
     for mode, path, content in _contents(entries, project_dir):
@@ -107,7 +116,12 @@ def export(commit: str, project_dir: Path, folder: Path, leave_out: Sequence[str
     return folder
 
 
-def export_working_tree(project_dir: Path, folder: Path, leave_out: Sequence[str] = ()) -> Path:
+def export_working_tree(
+    project_dir: Path,
+    folder: Path,
+    leave_out: Sequence[str] = (),
+    only: Collection[str] | None = None,
+) -> Path:
     """As `export`, with the files as they lie there, committed or not; ignored ones are left out.
 
     So both sides of a comparison hold what git has or could have, and nothing else.
@@ -116,7 +130,8 @@ def export_working_tree(project_dir: Path, folder: Path, leave_out: Sequence[str
     links, total = [], 0
     for path in sorted({_path(raw) for raw in listed.split(b"\0") if raw}):
         source = project_dir / path
-        if path.split("/")[0] in leave_out or not (source.is_symlink() or source.is_file()):
+        there = source.is_symlink() or source.is_file()
+        if not there or not _wanted(path, leave_out, only):
             continue  # left out, deleted and not yet committed as such, or a submodule
         if source.is_symlink():
             links.append(path)
@@ -175,7 +190,11 @@ def _reason(stderr: bytes) -> str:
 _Entry = tuple[str, str, str]  # mode, path below the project, hash of the blob
 
 
-def _entries(commit: str, project_dir: Path, leave_out: Sequence[str]) -> Iterator[_Entry]:
+def _wanted(path: str, leave_out: Sequence[str], only: Collection[str] | None) -> bool:
+    return path.split("/")[0] not in leave_out and (only is None or path in only)
+
+
+def _entries(commit: str, project_dir: Path) -> Iterator[_Entry]:
     # Without --full-tree git lists what is below the project alone, with paths from there.
     listed = run(project_dir, "ls-tree", "-r", "-z", commit)
     for record in listed.split(b"\0"):
@@ -184,7 +203,7 @@ def _entries(commit: str, project_dir: Path, leave_out: Sequence[str]) -> Iterat
         head_, _, raw = record.partition(b"\t")
         mode, kind, blob = head_.decode("ascii").split()
         path = _path(raw)
-        if kind == "blob" and path.split("/")[0] not in leave_out:
+        if kind == "blob":
             yield mode, path, blob
 
 

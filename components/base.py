@@ -77,7 +77,7 @@ class KubernetesObject(pulumi.CustomResource):
 
     The token is the one of the kubernetes provider's own class for a built-in kind, so that
     policies and diffs see the usual types; the generated Python classes would cost 0.25 s to
-    import. Each entry of a Secret is marked secret.
+    import. Each entry of a Secret is marked secret. Its only outputs are `urn` and `id`.
     """
 
     def __init__(
@@ -94,3 +94,7 @@ class KubernetesObject(pulumi.CustomResource):
                     props[key] = pulumi.Output.secret(entries)
         group_version = api_version if "/" in api_version else f"core/{api_version}"
         super().__init__(f"kubernetes:{group_version}:{kind}", name, props, opts)
+        for key in props:
+            # Nobody reads what the server made of it: objects are waited for. As an output each
+            # property would be kept twice, with a task, for as long as the object is.
+            delattr(self, key)

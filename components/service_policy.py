@@ -75,18 +75,24 @@ class ServicePolicyArgs(Args):
 
 
 class ServicePolicy(Component, area="policy"):
-    """Servers, routes and policies of one service; after its namespace's `NamespacePolicy`."""
+    """Servers, routes and policies of one service; after its namespace's `NamespacePolicy`.
+
+    `servers` come after all the others, one per port.
+    """
+
+    servers: tuple[pulumi.Resource, ...]
 
     def __init__(
         self, name: str, args: ServicePolicyArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__(name, opts)
+        servers = []
         for port in args.ports:
             allowed = [self.apply(manifest) for manifest in rules(args, port)]
             # Last: a Server denies from its first second on whatever is not allowed by then.
-            self.apply(port_server(args, port), *allowed)
-        servers = [server_name(args, port) for port in args.ports]
-        self.done(servers=servers, rung=args.rung)
+            servers.append(self.apply(port_server(args, port), *allowed))
+        self.servers = tuple(servers)
+        self.done(servers=[server_name(args, port) for port in args.ports], rung=args.rung)
 
 
 def server_name(args: ServicePolicyArgs, port: PolicyPort) -> str:

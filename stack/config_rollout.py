@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from stack.section import Section
 from stack.values import Duration, Name, Text
-from stack.words import Date, LabelKey, LabelValue, Workload
+from stack.words import Date, LabelKey, LabelValue, ProjectFile, Workload
 
 State = Literal["off", "opt-in", "on"]
 Percent = Annotated[int, Field(ge=1, le=100)]
@@ -100,6 +100,12 @@ class Gates(Section):
 class Rollout(Section):
     """The plan by which namespaces enter the mesh."""
 
+    file: ProjectFile | None = Field(
+        None,
+        description="A file that holds the plan instead, relative to the project, such as "
+        "`rollout/staging.yaml`: the other keys of this section stand at its top, and none of them "
+        "here. Several stacks may name the same one.",
+    )
     waves: tuple[Wave, ...] = Field((), description="The waves, in the order of adoption.")
     never: tuple[Name, ...] = Field(
         (),

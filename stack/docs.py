@@ -61,6 +61,7 @@ _TEXTS: dict[object, str] = {
     words.calendar_date: "date",
     words.label_key: "label key",
     words.label_value: "label value",
+    words.project_file: "file in the project",
     words.port_range: "port or range of ports",
     words.quantity: "quantity",
     words.workload: "workload",
@@ -113,6 +114,8 @@ _RULES = f"""\
   `allowFrom` where that is used; `allowFrom` needs rung `audit` or `deny`. With `routes` or
   `metrics` a port lists its `probes`. `strictMtls` refuses lower rungs, webhooks, and rules for
   networks alone.
+- `rollout.file` stands alone in its section and names a file inside of the project, where links
+  lead too; what is at fault in it is told with its own name and line.
 - `rollout.waves`: a namespace is in one wave, once; none is of those that are never meshed; one
   wave takes the rest; days do not go backwards; a wave that is not `off` names its namespaces.
 - `workloads.namespaces` are in a wave and not opted out; a port is listed once.

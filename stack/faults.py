@@ -30,19 +30,22 @@ class Fault:
     """A fault at a key path below `linkerd-platform:`; no path means the file as a whole.
 
     A first part with `:` is a full key of another namespace. `line` is for a fault whose key does
-    not tell where it is. `looks_at` are the other keys that the rule compared it with.
+    not tell where it is. `looks_at` are the other keys that the rule compared it with. `file` is
+    the one that the section is in, relative to the project, where that is not the stack file.
     """
 
     path: Path_
     message: str
     line: int | None = None
     looks_at: tuple[Path_, ...] = ()
+    file: str | None = None
 
     @property
     def key(self) -> str:
-        """The key as in the stack file, such as `linkerd-platform:trust.issuer.duration`."""
+        """The key as in its file, such as `linkerd-platform:trust.issuer.duration`."""
         text = ""
-        for part in self.path:
+        # A file of a section's own has the keys of that section at its top.
+        for part in self.path[1:] if self.file else self.path:
             if isinstance(part, int):
                 text += f"[{part}]"
             else:
@@ -51,7 +54,7 @@ class Fault:
                 name = bare if bare.isprintable() and len(bare) <= 60 else shown(bare)
                 text += f".{name}" if text else name
         foreign = ":" in str(self.path[0]) if self.path else False
-        return text if foreign else f"{PROJECT}:{text}"
+        return text if foreign or self.file else f"{PROJECT}:{text}"
 
 
 class ConfigError(InputError):
@@ -72,10 +75,11 @@ def _lines(file: Path, faults: Iterable[Fault]) -> Iterable[str]:
             path = path[:-1]
         return fault.line or places.get(path, 0)
 
-    for fault in sorted(faults, key=line_of):
-        line = line_of(fault)
-        where = f"{file.name}:{line}" if line else file.name
-        yield ": ".join((where, *([fault.key] if fault.path else []), fault.message))
+    for fault in sorted(faults, key=lambda each: (each.file or "", line_of(each))):
+        name, line = fault.file or file.name, line_of(fault)
+        where = f"{name}:{line}" if line else name
+        whole = len(fault.path) == 1 if fault.file else not fault.path
+        yield ": ".join((where, *([] if whole else [fault.key]), fault.message))
 
 
 def own_path(path: Path_) -> Path_:

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from stack import rules
+from stack import rollout_file, rules
 from stack.certificates import certificate_fault
 from stack.config import StackConfig
 from stack.faults import (
@@ -44,15 +44,18 @@ def from_engine(values: Mapping[str, str], stack: str, project_dir: Path) -> Sta
     `values` maps full keys to strings, sections as JSON (environment variable `PULUMI_CONFIG`).
     """
     raw = {key: _from_json(text) for key, text in values.items()}
-    return _load(raw, project_dir / f"Pulumi.{stack}.yaml", read_text)
+    return _load(raw, project_dir / f"Pulumi.{stack}.yaml", project_dir, read_text)
 
 
-def from_file(file: Path, read: ReadFile = read_text) -> StackConfig:
+def from_file(
+    file: Path, read: ReadFile = read_text, project_dir: Path | None = None
+) -> StackConfig:
     """The config in a stack file, with `[secret]` for encrypted values; raises ConfigError.
 
     `read` gives the content of the CA files that the stack file names, or text in brackets for one
-    that is not there yet.
+    that is not there yet. `project_dir` is where those that it names are; default its own folder.
     """
+    folder = project_dir or file.parent
     try:
         document = parse(file.read_text(encoding="utf-8"))
     except OSError as error:
@@ -70,7 +73,7 @@ def from_file(file: Path, read: ReadFile = read_text) -> StackConfig:
     if not isinstance(config, dict):
         raise ConfigError(file, [*faults, Fault((), "has no section `config:` with keys")])
     config, more = _without_ciphertext(config, ())
-    return _load(config, file, read, [*faults, *more])
+    return _load(config, file, folder, read, [*faults, *more])
 
 
 # What the engine itself keeps in a stack file.
@@ -123,7 +126,7 @@ def _without_ciphertext(value: Any, path: Path_) -> tuple[Any, list[Fault]]:
 
 
 def _load(
-    raw: Mapping[str, Any], file: Path, read: ReadFile, found: Sequence[Fault] = ()
+    raw: Mapping[str, Any], file: Path, folder: Path, read: ReadFile, found: Sequence[Fault] = ()
 ) -> StackConfig:
     faults = [*found, *_namespace_faults(raw)]
     own = {
@@ -131,13 +134,17 @@ def _load(
         for key, value in raw.items()
         if key.startswith(f"{PROJECT}:") and key != f"{PROJECT}:"
     }
+    plan = rollout_file.read(own.get(rollout_file.SECTION), folder)
+    if plan:
+        own[rollout_file.SECTION] = {**plan.content, rollout_file.KEY[-1]: plan.name}
+        faults += plan.faults
     config, faults = _validated(_tupled(own), faults)
     if config is not None:
         more = rules.check(config)
-        config, unread = _with_authorities(config, file.parent, read)
+        config, unread = _with_authorities(config, folder, read)
         faults += [fault for fault in (*more, *unread) if not _follows(fault, faults)]
     if faults or config is None:
-        raise ConfigError(file, faults)
+        raise ConfigError(file, [plan.placed(fault) for fault in faults] if plan else faults)
     return config
 
 
@@ -146,9 +153,11 @@ def _follows(fault: Fault, known: Sequence[Fault]) -> bool:
     looked = (fault.path, *fault.looks_at)
     for other in known:
         misspelt = other.message.startswith(UNKNOWN)
+        # Without its file, the whole section is not what was written.
+        place = other.path[:1] if other.path == rollout_file.KEY else other.path
         for path in looked:
-            length = min(len(path), len(other.path))
-            if path[:length] == other.path[:length] or (misspelt and path[:-1] == other.path[:-1]):
+            length = min(len(path), len(place))
+            if path[:length] == place[:length] or (misspelt and path[:-1] == place[:-1]):
                 return True
     return False
 

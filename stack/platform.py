@@ -47,11 +47,12 @@ from stack import (
 from stack.certificates import describe, describe_published
 from stack.charts import Charts
 from stack.config import Cluster, StackConfig
+from stack.pace import Pace
 from stack.providers import kubernetes_provider, options, random_provider, vault_provider
 
 
 class Platform:
-    """The whole stack; `outputs` is what it exports."""
+    """The whole stack, with `workloads` awaited; `outputs` is what it exports."""
 
     def __init__(self, config: StackConfig, charts: Charts, project_dir: Path) -> None:
         transforms.register(
@@ -166,7 +167,6 @@ class Platform:
         self._in_mesh = after(namespaces, linkerd)
         if tracing := arguments_tracing.tracing(self.config, cluster):
             Tracing("tracing", tracing, after(namespaces, linkerd, secrets))
-        self._workloads(cluster, self._in_mesh)
         self.outputs |= {
             "chartVersions": {name: chart.version for name, chart in args.charts.items()},
             "namespaces": namespaces.names,
@@ -177,19 +177,25 @@ class Platform:
         }
         return anchor
 
-    def _workloads(self, cluster: Cluster, opts: pulumi.ResourceOptions) -> None:
-        """What is done to the namespaces of workloads, when the mesh is there to take them in."""
-        policies = self._policies(opts)
+    async def workloads(self) -> None:
+        """What is done to the namespaces of workloads, when the mesh is there to take them in.
+
+        There may be hundreds of them, so that the program waits in between; see `stack/pace.py`.
+        """
+        cluster = self.config.cluster
+        if cluster is None:
+            return
+        egress = arguments_egress.egress(self.config, cluster)
+        if egress.scopes:
+            self.outputs["egress"] = Egress("egress", egress, self._in_mesh).modes
+        guard = arguments_mesh.admission_guard(self.config)
+        if (guard.opt_out, guard.own_service_account) != ("off", "off"):
+            AdmissionGuard("admission-guard", guard, self._in_mesh)
+        policies = await self._policies(self._in_mesh)
         rollout = arguments_mesh.rollout_args(self.config)
         if rollout.namespaces:
             self.outputs["rollout"] = {each.name: each.state for each in rollout.namespaces}
-            Rollout("rollout", rollout, opts, policies)
-        egress = arguments_egress.egress(self.config, cluster)
-        if egress.scopes:
-            self.outputs["egress"] = Egress("egress", egress, opts).modes
-        guard = arguments_mesh.admission_guard(self.config)
-        if (guard.opt_out, guard.own_service_account) != ("off", "off"):
-            AdmissionGuard("admission-guard", guard, opts)
+            Rollout("rollout", rollout, self._in_mesh, policies)
 
     def _observe(self, cluster: Cluster) -> None:
         """What watches all that, and the trust anchors, whose ends are in their certificates."""
@@ -205,13 +211,15 @@ class Platform:
         if routing := arguments_routing.alert_routing(self.config):
             AlertRouting("alert-routing", routing, self._in_mesh)
 
-    def _policies(self, opts: pulumi.ResourceOptions) -> dict[str, list[pulumi.Resource]]:
+    async def _policies(self, opts: pulumi.ResourceOptions) -> dict[str, list[pulumi.Resource]]:
         """The policies of each namespace: they come before its rung makes new pods need them."""
         rungs = {}
         made: dict[str, list[pulumi.Resource]] = {}
+        pace = Pace()
         for args in arguments_policy.namespaces(self.config):
             name = f"policy-{args.namespace}"
             namespace = NamespacePolicy(name, args, opts)
+            await pace.after([namespace.last])
             rungs[args.namespace] = args.rung
             made[args.namespace] = [namespace]
             after = copy.copy(opts)
@@ -220,6 +228,7 @@ class Platform:
                 # A slash: with a hyphen, service b-c of a and service c of a-b would be one.
                 policy = ServicePolicy(f"{name}/{service.service}", service, after)
                 made[args.namespace].append(policy)
+                await pace.after(policy.servers)
         if rungs:
             self.outputs["policy"] = rungs
         return made

@@ -11,7 +11,12 @@ from stack.config import StackConfig
 from stack.platform import Platform
 
 
-def run(config: StackConfig, charts: Charts, project_dir: Path) -> None:
-    """Register every resource of the stack and export its outputs."""
-    for name, value in Platform(config, charts, project_dir).outputs.items():
+async def run(config: StackConfig, charts: Charts, project_dir: Path) -> None:
+    """Register every resource of the stack and export its outputs.
+
+    Runs on the SDK's event loop, by `pulumi.run` or `run_in_stack`.
+    """
+    platform = Platform(config, charts, project_dir)
+    await platform.workloads()
+    for name, value in platform.outputs.items():
         pulumi.export(name, value)

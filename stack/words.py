@@ -1,4 +1,4 @@
-"""Value types of the sections about workloads: dates, ports, quantities, workloads, labels.
+"""Value types of the sections about workloads: dates, ports, quantities, labels, their files.
 
 Each refuses what it cannot use with what to write instead, as `stack.values` does.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import re
+from pathlib import PurePosixPath
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator
@@ -100,6 +101,24 @@ def label_value(text: str) -> str:
     raise ValueError(f"{shown(text)} is no value of a label: write it like web")
 
 
+def project_file(text: str) -> str:
+    """Path of a file in the project, relative to it; raises ValueError otherwise.
+
+    Written in one way alone, so that the same file has the same name wherever it is told.
+    """
+    path = PurePosixPath(text)
+    plain = text.isprintable() and "\\" not in text and len(text) <= 255
+    if not plain or not path.name or path.is_absolute() or ".." in path.parts:
+        raise ValueError(
+            f"{shown(text)} is no path inside of the project: write it from there, without '..', "
+            "like rollout/staging.yaml"
+        )
+    if str(path) != text:
+        raise ValueError(f"{shown(text)} can be written shorter: write {str(path)!r}")
+    return text
+
+
+ProjectFile = Annotated[str, AfterValidator(project_file)]
 Date = Annotated[str, AfterValidator(calendar_date)]
 Ports = Annotated[str, BeforeValidator(_number_as_text), AfterValidator(port_range)]
 Quantity = Annotated[str, AfterValidator(quantity)]

@@ -58,7 +58,8 @@ def files(target: Target) -> dict[str, str]:
     Not the kubeconfig: it holds credentials that change without anything else changing.
     """
     config, folder = target.config, target.project_dir
-    named = [config.vault.ca_file, config.cluster.ca_file if config.cluster else None]
+    authority = config.cluster.ca_file if config.cluster else None
+    named = [config.vault.ca_file, authority, config.rollout.file]
     paths = {name: folder / name for name in (*PROJECT_FILES, *filter(None, named))}
     stack_file = target.config_file or stacks.file_of(target.stack, folder)
     paths[f"Pulumi.{target.stack}.yaml"] = stack_file

@@ -1,8 +1,9 @@
 """An older revision laid out so that the engine can run it against today's state.
 
-From the revision: the program, charts.yaml, and the stack file of the stack that is rolled back.
-From today: fleet.yaml, the files of the other stacks, and what is no part of a revision (the notes
-of runs of the engine, the sandbox). So the stack is compared with the others as they are now.
+From the revision: the program, charts.yaml, the stack file of the stack that is rolled back, and
+the rollout plan that it names. From today: fleet.yaml, the files of the other stacks with their
+plans, and what is no part of a revision (the notes of runs of the engine, the sandbox). So the
+stack is compared with the others as they are now.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import yaml
 from bot import git, stacks
 from bot.engine import target as engine_target
 from bot.exit_codes import RefusedError
-from stack import fleet
+from stack import fleet, rollout_file
 from stack.faults import PROJECT
 
 PROJECT_FILE = "Pulumi.yaml"
@@ -42,6 +43,9 @@ def exported(commit: str, stack: str, project_dir: Path) -> Iterator[Path]:
         file = folder / f"Pulumi.{stack}.yaml"
         if not (folder / "__main__.py").is_file() or not file.is_file():
             raise RefusedError(f"commit {short} has no program with a stack {stack}")
+        plan = rollout_file.named(file)
+        if plan and plan.split("/")[0] in _LEFT_OUT:
+            git.export(commit, project_dir, folder, only=[plan])
         _refuse_elsewhere(folder, project_dir, short)
         encryption = _encryption(file, stacks.file_of(stack, project_dir), short)
         if encryption:
@@ -105,6 +109,7 @@ def _from_today(folder: Path, stack: str, project_dir: Path) -> None:
     for name in stacks.names(project_dir):
         if name != stack:
             shutil.copyfile(stacks.file_of(name, project_dir), folder / f"Pulumi.{name}.yaml")
+            _with_plan(folder / f"Pulumi.{name}.yaml", project_dir)
     (project_dir / NOTES).mkdir(parents=True, exist_ok=True)
     (folder / NOTES).parent.mkdir()
     # Who waits for a lock looks there for the runs of this machine.
@@ -114,6 +119,19 @@ def _from_today(folder: Path, stack: str, project_dir: Path) -> None:
         (folder / sandbox.name).symlink_to(sandbox.resolve(), target_is_directory=True)
     for name in stacks.names(folder):
         _link_named(name, folder, project_dir)
+
+
+def _with_plan(file: Path, project_dir: Path) -> None:
+    """Write today's rollout plan into the copy of a stack file that names it.
+
+    The file of that name may be the revision's, which the stack that is rolled back names too. One
+    that has faults is left to whoever loads it.
+    """
+    plan = rollout_file.read({"file": rollout_file.named(file)}, project_dir)
+    if plan and not plan.faults:
+        document = yaml.safe_load(file.read_text(encoding="utf-8"))
+        document["config"][f"{PROJECT}:{rollout_file.SECTION}"] = plan.content
+        file.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
 
 
 def _link_named(stack: str, folder: Path, project_dir: Path) -> None:

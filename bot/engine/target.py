@@ -100,7 +100,7 @@ def sandbox(project_dir: Path, stack_file: str, environment: Mapping[str, str]) 
     salt = _salt(file)
     write_private(file, f"{stack_file.rstrip()}\n{salt}")
     # Paths in a stack file are relative to the project, which is where the engine runs.
-    config = load.from_file(file, lambda path: load.read_text(_moved(path, folder, project_dir)))
+    config = load.from_file(file, project_dir=project_dir)
     return Target(
         SANDBOX,
         project_dir,
@@ -130,10 +130,6 @@ def write_private(path: Path, text: str) -> None:
     """Write a file that nobody else may read, at no moment."""
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
         file.write(text)
-
-
-def _moved(path: Path, folder: Path, project_dir: Path) -> Path:
-    return project_dir / path.relative_to(folder) if path.is_relative_to(folder) else path
 
 
 def _salt(file: Path) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -113,10 +113,13 @@ def in_order(recorded: Mapping[str, Resource]) -> tuple[Resource, ...]:
     return tuple(recorded[urn] for urn in sorted(recorded, key=lambda u: (depth(u), u)))
 
 
-def run_program(body: Callable[[], None], monitor: RecordingMonitor, stack: str) -> None:
+def run_program(
+    body: Callable[[], Awaitable[None] | None], monitor: RecordingMonitor, stack: str
+) -> None:
     """Run a program inside a root stack; returns when every request of it is answered.
 
-    Raises what the program raises. Programs may follow one another in one process.
+    Raises what the program raises. A program may be awaited or not: a revision's own decides.
+    Programs may follow one another in one process.
     """
 
     def isolated() -> None:

@@ -11,7 +11,7 @@ from google.protobuf import empty_pb2, struct_pb2
 from pulumi.runtime import mocks, settings
 from pulumi.runtime.proto import resource_pb2
 
-from bot.mock.values import plain, throwaway_certificate
+from bot.mock.values import plain, shared, throwaway_certificate
 
 STACK_TYPE = "pulumi:pulumi:Stack"
 _ROOT_CERT = "vault:pkiSecret/secretBackendRootCert:SecretBackendRootCert"
@@ -23,7 +23,7 @@ _READS: Mapping[str, Callable[[str], Mapping[str, Any]]] = {
 Transform = pulumi.ResourceTransform
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Resource:
     """One resource as it was asked for, stack transforms applied.
 
@@ -104,23 +104,23 @@ class RecordingMonitor(mocks.MockMonitor):
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802
         """Record the request; the outputs are the inputs."""
-        urn = self.make_urn(request.parent, request.type, request.name)
+        urn = shared(self.make_urn(request.parent, request.type, request.name))
         if request.type == STACK_TYPE:
             return resource_pb2.RegisterResourceResponse(urn=urn)
         if urn in self.recorded:
             raise ValueError(f"two resources with the URN {urn}")
-        package = request.type.split(":")[0]
+        package, parent = request.type.split(":")[0], shared(request.parent)
         provider = request.provider or request.providers.get(package, "")
         resource = Resource(
             urn=urn,
-            type=request.type,
+            type=shared(request.type),
             name=request.name,
-            parent=None if f"::{STACK_TYPE}::" in request.parent else request.parent or None,
+            parent=None if f"::{STACK_TYPE}::" in parent else parent or None,
             inputs=plain(request.object),
             protect=request.protect,
             retain_on_delete=request.retainOnDelete,
-            dependencies=tuple(sorted(request.dependencies)),
-            provider=provider.rpartition("::")[0] or None,
+            dependencies=tuple(sorted(map(shared, request.dependencies))),
+            provider=shared(provider.rpartition("::")[0]) or None,
             custom=request.custom,
             remote=request.remote,
         )

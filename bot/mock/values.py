@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import sys
 from functools import lru_cache
 from typing import Any
 
@@ -15,6 +16,7 @@ from pulumi.runtime import rpc
 
 from bot.placeholders import SECRET, UNKNOWN
 
+_SHARED = 256  # characters; what is longer is a text of its own
 _SIGNATURE = "4dabf18193072939515e22adb298388d"
 _SECRET_SIGNATURE = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105
 _RESOURCE_SIGNATURE = "5cf8f73096256a8f31e491e813e4eb8e"
@@ -40,8 +42,13 @@ def plain(value: struct_pb2.Struct | struct_pb2.Value) -> Any:
         case "bool_value":
             return value.bool_value
         case "string_value":
-            return UNKNOWN if value.string_value == rpc.UNKNOWN else value.string_value
+            return UNKNOWN if value.string_value == rpc.UNKNOWN else shared(value.string_value)
     return None
+
+
+def shared(text: str) -> str:
+    """The text, the same one wherever it is told again: requests repeat kinds, names and URNs."""
+    return sys.intern(text) if len(text) <= _SHARED else text
 
 
 def _mapping(value: struct_pb2.Struct) -> Any:
@@ -55,7 +62,7 @@ def _mapping(value: struct_pb2.Struct) -> Any:
             if "secret" in fields and fields["secret"].bool_value:
                 return SECRET
             return plain(fields["value"]) if "value" in fields else UNKNOWN
-    return {key: plain(item) for key, item in sorted(fields.items())}
+    return {shared(key): plain(item) for key, item in sorted(fields.items())}
 
 
 @lru_cache(maxsize=1)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from bot.masking import masked
 from bot.plan.base_process import Tree, run_all
 from bot.plan.base_snapshot import Answer, Failure, Snapshot
 from bot.plan.base_text import line
+from bot.rollout import files as plan_files
 from stack import fetch
 
 # Nothing of these has a part in what the program registers; `bot` is that of the working tree.
@@ -83,6 +85,8 @@ def compare(
         git.export(base, folder, trees[0], _LEFT_OUT)
         git.export_working_tree(folder, trees[1], _LEFT_OUT)
         before, after = (_stacks(tree) for tree in trees)
+        _add_plan_files(trees[0], functools.partial(git.export, base, folder, trees[0]))
+        _add_plan_files(trees[1], functools.partial(git.export_working_tree, folder, trees[1]))
         if fetch_charts:
             # Its lines are news, not the result.
             with contextlib.redirect_stdout(sys.stderr):
@@ -146,6 +150,13 @@ def _stacks(tree: Path) -> list[str]:
     for name in names:
         stacks.checked(name, f"{f'Pulumi.{name}.yaml'!r}")
     return names
+
+
+def _add_plan_files(tree: Path, export: Callable[..., Path]) -> None:
+    """Rollout plans that lie in a folder that was left out."""
+    named = {file for file in plan_files.named(tree).values() if file.split("/")[0] in _LEFT_OUT}
+    if named:
+        export(only=named)
 
 
 def _known(names: Sequence[str], before: Sequence[str], after: Sequence[str]) -> list[str]:

@@ -7,6 +7,7 @@ import difflib
 import json
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -16,7 +17,7 @@ from bot.engine.target import Target
 from bot.exit_codes import DONE, REFUSED, BadInputError
 from bot.prometheus import Prometheus
 from bot.rollout import check as checks
-from bot.rollout import reader, restart, select, text
+from bot.rollout import files, reader, restart, select, text
 from bot.rollout.model import Seen, Standing
 from bot.rollout.standing import standings
 from bot.rollout.step import Direction, Step, choose, refusals
@@ -45,7 +46,7 @@ def _status(commands: Subparsers) -> Parser:
 
 
 def _next(commands: Subparsers) -> Parser:
-    parser = _command(commands, "next", next_, "the change of the stack file for the next wave")
+    parser = _command(commands, "next", next_, "the change of the plan for the next wave")
     _step(parser)
     return parser
 
@@ -139,10 +140,11 @@ def next_(arguments: argparse.Namespace) -> int:
     target = _target(arguments.stack)
     step = _chosen(arguments, target, _seen(target))
     refused = refusals(target.config, step)
+    place = _place(target)
     _say(
         arguments,
-        lambda: text.step_document(step, target.stack, refused),
-        lambda: text.step_lines(step, target.stack, refused),
+        lambda: text.step_document(step, place, refused),
+        lambda: text.step_lines(step, place, refused),
     )
     return DONE
 
@@ -155,6 +157,8 @@ def check(arguments: argparse.Namespace) -> int:
     verdict = checks.judge(
         target.config, seen, _chosen(arguments, target, seen), Prometheus(url) if url else None
     )
+    if shared := _place(target).shared:
+        verdict = replace(verdict, remarks=(*verdict.remarks, shared))
     _say(
         arguments,
         lambda: text.verdict_document(verdict),
@@ -198,6 +202,14 @@ def _target(stack: str) -> Target:
     if target.config.cluster is None:
         raise BadInputError(f"stack {stack} has no cluster, so nothing runs in it")
     return target
+
+
+def _place(target: Target) -> text.Place:
+    """Where the plan is written, and which other stacks have it from there."""
+    plan = target.config.rollout.file
+    named = files.named(target.project_dir) if plan else {}
+    others = tuple(name for name, file in named.items() if file == plan and name != target.stack)
+    return text.Place(target.stack, plan, others)
 
 
 def _seen(target: Target) -> Seen:

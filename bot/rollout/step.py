@@ -1,4 +1,4 @@
-"""The change of the stack file that the next wave needs, or going back one: text, never written."""
+"""The change of the plan that the next wave needs, or going back one: text, never written."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import yaml
 from bot.exit_codes import BadInputError, RefusedError
 from bot.rollout import select
 from bot.rollout.model import Seen
-from stack import rules_changed
+from stack import rollout_file, rules_changed
 from stack.config import StackConfig
 from stack.config_rollout import State, Wave, WaveNamespace
 
@@ -54,7 +54,8 @@ def choose(
     """
     waves = config.rollout.waves
     if not waves:
-        raise BadInputError("rollout.waves: the stack file has no waves: list them first")
+        where = f"{config.rollout.file}: waves" if config.rollout.file else "rollout.waves"
+        raise BadInputError(f"{where}: the plan has no waves: list them first")
     index = _named(waves, name) if name else _chosen(waves, direction)
     if index is None:
         end = "every wave is on" if direction == "next" else "no wave is in"
@@ -103,7 +104,7 @@ def refusals(config: StackConfig, step: Step) -> list[str]:
     """
     # A wave that finds nothing has nothing to be refused for but that, which `check` says better.
     faults = rules_changed.check(config, applied(config, step)) if step.names else []
-    return [f"{fault.key}: {fault.message}" for fault in faults]
+    return rollout_file.told(faults, config.rollout.file)
 
 
 def document(step: Step) -> dict[str, Any]:
@@ -118,7 +119,11 @@ def document(step: Step) -> dict[str, Any]:
     return {**made, **({"namespaces": namespaces} if namespaces else {}), **given}
 
 
-def edit(step: Step) -> str:
-    """The wave as YAML, indented as under `linkerd-platform:rollout:` and `waves:`."""
+def edit(step: Step, plan: str | None = None) -> str:
+    """The wave as YAML, indented as under `linkerd-platform:rollout:` and `waves:`.
+
+    plan: the file that the plan is in, where `waves:` stands at the top.
+    """
     text = yaml.safe_dump([document(step)], sort_keys=False, default_flow_style=False)
-    return "".join(f"      {line}\n" for line in text.splitlines())
+    indent = " " * (2 if plan else 6)
+    return "".join(f"{indent}{line}\n" for line in text.splitlines())

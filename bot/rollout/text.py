@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from bot.rollout import step as steps
@@ -73,13 +74,40 @@ def status_document(found: Sequence[Standing], seen: Seen) -> dict[str, Any]:
     }
 
 
-def step_lines(step: Step, stack: str, refused: Sequence[str] = ()) -> list[str]:
-    """The change of the stack file, and what to type then. refused: what must change with it."""
-    place = f"in linkerd-platform:rollout, waves, item {step.index + 1} ({step.wave.name})"
+@dataclass(frozen=True)
+class Place:
+    """Where the plan of a stack is written. others: further stacks that name the same file."""
+
+    stack: str
+    plan: str | None = None
+    others: tuple[str, ...] = ()
+
+    @property
+    def file(self) -> str:
+        """The file to change, relative to the project."""
+        return self.plan or f"Pulumi.{self.stack}.yaml"
+
+    @property
+    def key(self) -> str:
+        """The waves in that file."""
+        return "waves" if self.plan else "linkerd-platform:rollout.waves"
+
+    @property
+    def shared(self) -> str:
+        """What else a change of the file changes; empty where nothing."""
+        told = ", ".join(self.others)
+        return f"{self.file} is the plan of {told} too: it changes there as well" if told else ""
+
+
+def step_lines(step: Step, place: Place, refused: Sequence[str] = ()) -> list[str]:
+    """The change of the plan, and what to type then. refused: what must change with it."""
+    stack = place.stack
+    section = "waves" if place.plan else "linkerd-platform:rollout, waves"
     restart = f"#   python -m bot rollout restart --stack {stack} --namespace"
     return [
-        f"# Pulumi.{stack}.yaml: {place} becomes",
-        *steps.edit(step).splitlines(),
+        f"# {place.file}: in {section}, item {step.index + 1} ({step.wave.name}) becomes",
+        *steps.edit(step, place.plan).splitlines(),
+        *([f"# {place.shared}"] if place.shared else []),
         *(f"# refused without another change: {why}" for why in refused),
         "# then",
         f"#   python -m bot rollout check --stack {stack}{_options(step)}",
@@ -94,11 +122,12 @@ def _options(step: Step) -> str:
     return f"{back} --wave {step.wave.name} --state {step.state}"
 
 
-def step_document(step: Step, stack: str, refused: Sequence[str] = ()) -> dict[str, Any]:
+def step_document(step: Step, place: Place, refused: Sequence[str] = ()) -> dict[str, Any]:
     """The same for programs."""
     return {
-        "file": f"Pulumi.{stack}.yaml",
-        "key": f"linkerd-platform:rollout.waves[{step.index}]",
+        "file": place.file,
+        "key": f"{place.key}[{step.index}]",
+        "sharedWith": list(place.others),
         "wave": steps.document(step),
         "found": list(step.found),
         "refused": list(refused),

@@ -88,8 +88,8 @@ def evaluate_file(file: Path, stack: str) -> Evaluation:
     with tempfile.TemporaryDirectory() as folder:
 
         @pulumi.runtime.test
-        def program() -> None:
-            Platform(config, Charts(PROJECT), Path(folder))
+        async def program() -> None:
+            await Platform(config, Charts(PROJECT), Path(folder)).workloads()
 
         program()
     return evaluation

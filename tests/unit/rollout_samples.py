@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -20,11 +21,18 @@ VERSION = "edge-26.4.1"
 INJECTS = {"on": "enabled", "opt-out": "disabled"}
 
 
+# The file that the plan of `config` is in; None for the stack file.
+PLAN_FILE: str | None = None
+
+
 def config(*waves: dict[str, Any], more: Mapping[KeyPath, Any] | None = None) -> StackConfig:
     """A stack config with these waves, called `w0` and so on."""
     named = [{"name": f"w{at}", **wave} for at, wave in enumerate(waves)]
     sections = spoilt({("rollout", "waves"): named, **(more or {})})
     with tempfile.TemporaryDirectory() as folder:
+        if PLAN_FILE:
+            (Path(folder) / PLAN_FILE).write_text(json.dumps(sections["rollout"]))
+            sections["rollout"] = {"file": PLAN_FILE}
         return load(Path(folder), sections)
 
 

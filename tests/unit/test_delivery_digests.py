@@ -55,6 +55,23 @@ def test_files_are_the_projects_and_those_that_the_stack_file_names(tmp_path: Pa
     assert {name for name in after if after[name] != before.get(name)} == {"ca.crt", "fleet.yaml"}
 
 
+def test_a_rollout_plan_in_a_file_of_its_own_is_bound(tmp_path: Path) -> None:
+    """Else a wave could be turned on between the approval and the deployment."""
+    where = target(tmp_path)
+    plan = tmp_path / "rollout" / "all.yaml"
+    plan.parent.mkdir()
+    plan.write_text("waves: []")
+    rollout = where.config.rollout.model_copy(update={"file": "rollout/all.yaml"})
+    object.__setattr__(where, "config", where.config.model_copy(update={"rollout": rollout}))
+    before = digests.files(where)
+    plan.write_text("waves: [{name: a, rest: true}]")
+    after = digests.files(where)
+    assert {name for name in after if after[name] != before[name]} == {"rollout/all.yaml"}
+    was = bindings(_SET, files=before)
+    (told,) = digests.differences(was, bindings(_SET, files=after))
+    assert told.startswith("file rollout/all.yaml: was ")
+
+
 @pytest.mark.parametrize(
     "other",
     [

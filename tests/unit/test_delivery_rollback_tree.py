@@ -8,7 +8,9 @@ import pytest
 import yaml
 
 from bot.delivery import rollback_tree
+from bot.engine import target as engine_target
 from bot.exit_codes import RefusedError
+from stack import load
 from tests.unit.rollback_sample import commit, edit, git, repository
 
 SALT = "encryptionsalt: v1:abc\n"
@@ -147,3 +149,59 @@ def test_a_secret_without_its_key_is_refused(repo: Path) -> None:
     append(repo, SALT)
     commit(repo, "a salt")
     assert "is encrypted otherwise than today's" in refused(repo, older)
+
+
+OWN_PLAN = """\
+  linkerd-platform:rollout:
+    waves:
+      - name: everything
+        state: "off"
+        rest: true
+"""
+
+
+def with_plan(repo: Path, plan: str, text: str, *stacks: str) -> str:
+    """A commit in which these stacks have their rollout plan from a file with this text."""
+    (repo / plan).parent.mkdir(exist_ok=True)
+    (repo / plan).write_text(text)
+    for stack in stacks:
+        edit(repo, stack, OWN_PLAN, f"  linkerd-platform:rollout:\n    file: {plan}\n")
+    return commit(repo, "a plan in a file")
+
+
+def waves(folder: Path, stack: str) -> list[str]:
+    """The waves of a stack, as they are loaded in a folder."""
+    config = load.from_file(folder / f"Pulumi.{stack}.yaml")
+    return [wave.name for wave in config.rollout.waves]
+
+
+@pytest.mark.parametrize("plan", ["rollout/all.yaml", "docs/plan.yaml"])
+def test_the_plan_is_the_revision_s_for_the_stack_and_today_s_for_the_others(
+    repo: Path, plan: str
+) -> None:
+    """Both name one file, and the other stack's later keys count on what it says today."""
+    older = with_plan(repo, plan, "waves: [{name: old, rest: true}]", "one", "europe")
+    (repo / plan).write_text('waves: [{name: new, state: "off", namespaces: [shop]}]')
+    edit(
+        repo,
+        "europe",
+        "  linkerd-platform:viz:",
+        "  linkerd-platform:workloads:\n    namespaces: {shop: {accessLog: json}}\n"
+        "  linkerd-platform:viz:",
+    )
+    commit(repo, "another plan")
+    with rollback_tree.exported(older, "one", repo) as folder:
+        assert (waves(folder, "one"), waves(folder, "europe")) == (["old"], ["new"])
+        assert waves(folder, "america") == ["everything"]
+        assert engine_target.of("one", folder).config.rollout.file == plan
+    assert waves(repo, "one") == ["new"]
+
+
+def test_a_plan_of_today_that_is_faulty_is_left_to_whoever_loads_it(repo: Path) -> None:
+    """It is another stack's, and no reason not to go back with this one."""
+    older = head(repo)
+    with_plan(repo, "plan.yaml", "wavs: []", "europe")
+    with rollback_tree.exported(older, "one", repo) as folder:
+        assert waves(folder, "one") == ["everything"]
+        text = (folder / "Pulumi.europe.yaml").read_text()
+        assert text == (repo / "Pulumi.europe.yaml").read_text()

@@ -15,7 +15,8 @@ from tests.unit.example_calls import Request, lets_in
 from tests.unit.stack_files import REPO, good, write
 
 EXAMPLES = REPO / "examples"
-FILES = sorted(EXAMPLES.glob("*/*.yaml"))
+PLAN = EXAMPLES / "rollout"
+FILES = sorted(file for file in EXAMPLES.glob("*/*.yaml") if file.parent != PLAN)
 NAMES = [str(file.relative_to(EXAMPLES)) for file in FILES]
 PREFIX = "linkerd-platform:"
 
@@ -123,13 +124,28 @@ def test_denying_is_the_same_rules_on_a_higher_rung(name: str) -> None:
     assert [each["rung"] for each in rules] == ["audit", "deny"]
 
 
+def test_the_plan_of_several_stacks_is_one_that_each_takes(tmp_path: Path) -> None:
+    """Named as from the project, so that the section can be copied as it is."""
+    section = sections(PLAN / "stack.yaml")
+    name = section["rollout"]["file"]
+    (tmp_path / name).parent.mkdir(parents=True)
+    (tmp_path / name).write_text((REPO / name).read_text(encoding="utf-8"), encoding="utf-8")
+    for cluster in ("one", "other"):
+        sample = good()
+        sample["cluster"]["name"] = cluster
+        made = evaluate(write(tmp_path, {**sample, **section}), REPO)
+        assert made.exports["rollout"] == {"emojivoto": "on", "booksapp": "opt-in"}
+
+
 def test_the_page_names_each_example() -> None:
     page = (EXAMPLES / "README.md").read_text(encoding="utf-8")
     assert re.findall(r"\| \[[^]]+\]\(([^)]+)\)", page) == [
-        f"{name}/{step}.yaml"
-        for name in ("emojivoto", "booksapp")
-        for step in ("1-meshed", "2-deny")
+        *(
+            f"{name}/{step}.yaml"
+            for name in ("emojivoto", "booksapp")
+            for step in ("1-meshed", "2-deny")
+        ),
+        "rollout/plan.yaml",
     ]
-    assert {f"{file.parent.name}/{file.name}" for file in FILES} == set(
-        re.findall(r"\(([^)]+\.yaml)\)", page)
-    )
+    there = {str(file.relative_to(EXAMPLES)) for file in EXAMPLES.glob("*/*.yaml")}
+    assert there == set(re.findall(r"\(([^)]+\.yaml)\)", page))

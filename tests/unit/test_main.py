@@ -81,7 +81,7 @@ def test_a_good_stack_gets_past_its_config(project: Path) -> None:
     write(project, good("owner"))
     done = run(project, engine_values(good("owner")))
     assert done.returncode == 1
-    assert "stack/platform.py" in done.stderr  # as far as the engine is needed
+    assert "pulumi.run may only be called while a Pulumi program is running" in done.stderr
 
 
 def test_the_entry_stays_small() -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from bot import cli
 from bot.changes.model import ChangeSet, Op
@@ -215,3 +218,31 @@ def test_what_could_not_be_compared_is_in_the_files_too(
         assert changes.source == "plan"
         assert not changes.complete
         assert any("git knows no such commit" in text for text in changes.errors)
+
+
+def _plan_in(folder: str) -> Callable[[dict[str, Any]], None]:
+    return lambda config: config.update(rollout={"file": f"{folder}/plan.yaml"})
+
+
+@pytest.mark.parametrize("folder", ["rollout", "docs"])
+def test_a_rollout_plan_in_a_file_is_the_revision_s(tmp_path: Path, folder: str) -> None:
+    """The wave that a pull request turns on is in that file, wherever it lies in the project."""
+    project = Project(tmp_path)
+    plan = project.folder / folder / "plan.yaml"
+    plan.parent.mkdir()
+    wave = {"name": "first", "state": "off", "namespaces": ["shop"]}
+    plan.write_text(yaml.safe_dump({"waves": [wave]}))
+    project.commit()
+    project.edit("staging", _plan_in(folder))
+    project.commit()
+    with project.used():
+        (moved,) = plan_base.compare("HEAD~1", ["staging"]).sets
+        plan.write_text(yaml.safe_dump({"waves": [{**wave, "state": "on"}]}))
+        (turned_on,) = plan_base.compare("HEAD", ["staging"]).sets
+        plan.write_text("wavs: []\n")
+        faulty = plan_base.compare("HEAD", ["staging"])
+    assert (moved.changes, moved.doubts) == ((), ())
+    made = [c for c in turned_on.changes if c.kind == "NamespacePatch"]
+    assert [(c.op, c.object_name) for c in made] == [(Op.CREATE, "shop")]
+    assert turned_on.doubts == ()
+    assert faulty.faults == (f"{folder}/plan.yaml:1: wavs: unknown key; did you mean 'waves'?",)

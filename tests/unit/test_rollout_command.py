@@ -16,6 +16,7 @@ from bot.rollout import command, reader, restart
 from bot.rollout.model import Seen
 from bot.rollout.restart import RestartError
 from bot.stacks import PROJECT_DIR
+from tests.unit import rollout_samples
 from tests.unit.rollout_samples import config, namespace, pod, seen
 
 Run = Callable[..., int]
@@ -96,6 +97,29 @@ def test_next_prints_the_edit(run: Run, capsys: pytest.CaptureFixture[str]) -> N
     found = document(capsys)
     assert found["key"] == "linkerd-platform:rollout.waves[0]"
     assert found["wave"] == {"name": "w0", "state": "off", "namespaces": ["shop"]}
+
+
+def test_a_plan_in_a_file_that_others_name_is_told(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The change of a shared plan changes their clusters too, at their next deployment."""
+    named = {"production": "plan.yaml", "staging": "plan.yaml", "sandbox": "other.yaml"}
+    monkeypatch.setattr(command.files, "named", lambda _: named)
+    monkeypatch.setattr(rollout_samples, "PLAN_FILE", "plan.yaml")
+    assert run("next") == DONE
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "# plan.yaml: in waves, item 2 (w1) becomes"
+    shared = "plan.yaml is the plan of production too: it changes there as well"
+    assert f"# {shared}" in said
+    assert run("next", "--json") == DONE
+    found = document(capsys)
+    assert (found["file"], found["key"], found["sharedWith"]) == (
+        "plan.yaml",
+        "waves[1]",
+        ["production"],
+    )
+    assert run("check", "--json") == DONE
+    assert shared in document(capsys)["remarks"]
 
 
 def test_check_exits_4_where_it_is_not_safe(run: Run, capsys: pytest.CaptureFixture[str]) -> None:

@@ -17,6 +17,7 @@ from stack import words
         (words.quantity, ["1", "0.5", "100m", "64Mi", "1G", "250k"]),
         (words.label_key, ["team", "example.com/team", "a" * 63, "app.kubernetes.io/name"]),
         (words.label_value, ["web", "Web_1.2-x", "a" * 63]),
+        (words.project_file, ["plan.yaml", "rollout/staging.yaml", "a/b c/.hidden..yaml"]),
     ],
 )
 def test_what_is_good_is_taken_as_it_is(check: Callable[[str], str], good: list[str]) -> None:
@@ -35,6 +36,7 @@ def test_what_is_good_is_taken_as_it_is(check: Callable[[str], str], good: list[
         (words.quantity, ["0", "0m", "-1", "1 Mi", "64MB", "", "m", "1e"]),
         (words.label_key, ["", "-a", "a/b/c", "a b", "a" * 64, "A.com/x"]),
         (words.label_value, ["-a", "a b", "a" * 64]),
+        (words.project_file, ["", ".", "/a", "../a", "a/../b", "a\\b", "a\nb", "a" * 256]),
         (words.workload, ["legacy", "pod/a", "deploy/", "deploy/A", "/a", "deploy/a/b"]),
     ],
 )
