@@ -118,13 +118,13 @@ class Copy:
         """What the command of `start` has printed so far."""
         return (self.folder / "output.log").read_text(errors="replace")
 
-    def wait_for(self, text: str, process: subprocess.Popen[bytes], seconds: float = 200) -> None:
+    def wait_for(self, text: str, process: subprocess.Popen[bytes], seconds: float = 400) -> None:
         """Return as soon as the started command prints `text`."""
         self._wait(text, lambda: text in self.output(), process, seconds)
 
     def wait_in_update(self, text: str, process: subprocess.Popen[bytes]) -> None:
         """Return as soon as the update prints `text`; the verdict ends what its preview said."""
-        self._wait(text, lambda: text in self.output().partition("verdict: ")[2], process, 200)
+        self._wait(text, lambda: text in self.output().partition("verdict: ")[2], process, 400)
 
     def _wait(
         self,
@@ -172,4 +172,4 @@ def kill_all(process: subprocess.Popen[bytes]) -> None:
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
             continue
-    process.wait(20)
+    process.wait(60)

@@ -24,7 +24,7 @@ from tests.e2e.identity_process import free_ports
 COLLECTORS = ("otelcol-k8s", "otelcol-contrib", "otelcol")
 JAEGER_PROGRAM = "jaeger"
 PARTS = ("memory_limiter", "attributes", "probabilistic_sampler", "tail_sampling", "batch")
-_TTL_SECONDS, _READY_SECONDS = 600, 60.0
+_TTL_SECONDS, _READY_SECONDS = 1800, 120.0
 
 
 @cache
