@@ -49,7 +49,7 @@ def trust_mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrustMesh]:
     Afterwards no key and no token is in its state, the state's history, its logs, or any output.
     """
     if not os.environ.get("E2E_SLOW"):
-        pytest.skip("rotations wait for certificates to end, ten minutes in all: set E2E_SLOW=1")
+        pytest.skip("rotations wait for certificates to end: set E2E_SLOW=1")
     _skip_without_engine()
     folder = tmp_path_factory.mktemp("trust") / "project"
     made = TrustMesh(project.copy_to(folder, project.SHARED_TTL_SECONDS))
