@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bot import engine
+from sandbox.rest import Client
 from tests.e2e.project import PROJECT, Copy
 
 # What commands write beside the program; `.gitignore` has them, too.
@@ -24,7 +26,7 @@ class Shared:
         self._found = self._seen()
 
     def assert_as_found(self) -> None:
-        """Fail where files, namespaces or resources are others, or the engine sees a change.
+        """Fail where files, namespaces or resources are others, or there is drift of any kind.
 
         Namespaces that go are waited for: two minutes.
         """
@@ -33,8 +35,8 @@ class Shared:
             time.sleep(1)
         for what, before in self._found.items():
             assert seen[what] == before, what
-        result = engine.run(self.copy.engine, self.copy.target, "preview", "--refresh")
-        assert result.unchanged, (result.ledger.changes, result.ledger.errors, result.outside)
+        done = self.copy.run("bot", "drift", "--stack", "sandbox")
+        assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
 
     def _seen(self) -> dict[str, Any]:
         return {
@@ -52,6 +54,18 @@ class Shared:
         (file,) = self.copy.settings.state_dir.glob("state/.pulumi/stacks/*/sandbox.json")
         deployment = json.loads(file.read_text(encoding="utf-8"))["checkpoint"]["latest"]
         return {each["urn"] for each in deployment["resources"]}
+
+
+@contextmanager
+def owners_kept(api: Client, path: str) -> Iterator[None]:
+    """Whoever owned the fields of an object owns them afterwards, whatever is done by hand."""
+    owners = api.request("GET", path).body["metadata"]["managedFields"]
+    try:
+        yield
+    finally:
+        patch = {"metadata": {"managedFields": owners}}
+        answer = api.request("PATCH", path, patch, content_type="application/merge-patch+json")
+        assert answer.ok, answer
 
 
 def _files(folder: Path) -> dict[str, str]:
