@@ -110,7 +110,8 @@ def test_no_key_and_no_token_is_left_in_anything_written(trust_mesh: TrustMesh) 
     state = {name: content for name, content in files.items() if "state" in name}
     assert len(state) > 20
     assert len(files) > len(state) + 10
-    assert len(mesh.said) > 10
+    # A deployment, three updates, and six looks at least.
+    assert len(mesh.said) >= 10
     assert leaks({**files, **mesh.said}, written.secrets(mesh)) == []
 
 
