@@ -43,7 +43,7 @@ test-charts: venv ## Render the charts with our values: needs helm and the archi
 test-e2e: venv ## Run against real servers on loopback: needs Go or the servers' programs
 	@$(PY) -m tests.run e2e
 
-test-slow: venv ## Run every test, rotations and renders a minute apart too: ten minutes more
+test-slow: venv ## Run every test, rotations and renders a minute apart too: takes much longer
 	@CHARTS_SLOW=1 E2E_SLOW=1 $(PY) -m tests.run unit charts e2e
 
 lint: venv ## Check style, types and generated documentation

@@ -8,37 +8,55 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e import mesh_processes, project
+from sandbox.verify_vault import leaks
+from tests.e2e import mesh_processes, project, written
 from tests.e2e.delivery import Pipeline
 from tests.e2e.mesh_processes import Controllers
 from tests.e2e.project import Copy
 from tests.e2e.sandbox_cluster import running_sandbox
+from tests.e2e.shared_mesh import Shared
 from tests.e2e.trust_mesh import TrustMesh
 
 
 @pytest.fixture(scope="session")
-def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Copy, str]]:
-    """The sandbox as `make sandbox` leaves it, and what the command printed."""
+def shared_mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
+    """The one sandbox of a run that is as `make sandbox` leaves it: a minute to make."""
     _skip_without_engine()
-    copy = project.copy_to(tmp_path_factory.mktemp("mesh") / "project")
+    folder = tmp_path_factory.mktemp("mesh") / "project"
+    copy = project.copy_to(folder, project.SHARED_TTL_SECONDS)
     try:
         done = copy.run("sandbox", "run", "--ephemeral", "--strict")
         assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-        yield copy, done.stdout + done.stderr
+        yield Shared(copy, done.stdout + done.stderr)
     finally:
         copy.down()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
+def mesh(shared_mesh: Shared) -> Iterator[tuple[Copy, str]]:
+    """The sandbox as `make sandbox` leaves it, and what the command printed.
+
+    Each module must leave it as it was, so that their order says nothing: that is asserted.
+    """
+    yield shared_mesh.copy, shared_mesh.said
+    shared_mesh.assert_as_found()
+
+
+@pytest.fixture(scope="module")
 def trust_mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrustMesh]:
-    """A mesh of its own for rotations: each test leaves it with another anchor, and healthy."""
+    """A mesh of the module's own for rotations: each test leaves it with another anchor, healthy.
+
+    Afterwards no key and no token is in its state, the state's history, its logs, or any output.
+    """
     if not os.environ.get("E2E_SLOW"):
-        pytest.skip("rotations wait for certificates to end, ten minutes in all: set E2E_SLOW=1")
+        pytest.skip("rotations wait for certificates to end: set E2E_SLOW=1")
     _skip_without_engine()
-    made = TrustMesh(project.copy_to(tmp_path_factory.mktemp("trust") / "project"))
+    folder = tmp_path_factory.mktemp("trust") / "project"
+    made = TrustMesh(project.copy_to(folder, project.SHARED_TTL_SECONDS))
     try:
         made.begin()
         yield made
+        assert leaks({**written.files(made), **made.said}, written.secrets(made)) == []
     finally:
         made.copy.down()
 

@@ -38,7 +38,7 @@ AUDIENCE = "identity.l5d.io"
 _ACCOUNT = "linkerd-identity"
 _DEPLOYMENT = f"/apis/apps/v1/namespaces/{LINKERD}/deployments/{_ACCOUNT}"
 _SKIPPED = "Skipping issuer update"
-_TTL_SECONDS, _START_SECONDS = 1800, 60.0
+_TTL_SECONDS, _START_SECONDS = 3600, 120.0
 # The bundle's path is fixed in the program, so each process has a /var/run of its own.
 _SCRIPT = """
 set -e

@@ -31,6 +31,7 @@ from tests.e2e.identity_process import free_ports, kubeconfig, missing, token, u
 from tests.e2e.leaves import now
 from tests.e2e.mesh_objects import Objects
 from tests.e2e.policy_grpc import PolicyClient
+from tests.e2e.project import SHARED_TTL_SECONDS
 from tests.e2e.sandbox_cluster import Cluster
 
 CONTROLLER, POLICY_CONTROLLER = "linkerd-controller", "linkerd-policy-controller"
@@ -39,7 +40,7 @@ _INJECTOR, _PROFILES, _POLICIES = (
     "linkerd-sp-validator",
     "linkerd-policy-validator",
 )
-_TTL_SECONDS, _START_SECONDS = 1800, 90.0
+_START_SECONDS = 90.0
 # The paths are fixed in the program, so each process has a /var/run of its own.
 _SCRIPT = """
 set -e
@@ -147,7 +148,7 @@ class _Starter:
     def _start(
         self, name: str, command: list[str], admin: str, env: dict[str, str] | None = None
     ) -> None:
-        self.supervisor.start(name, ["timeout", str(_TTL_SECONDS), *command], env=env)
+        self.supervisor.start(name, ["timeout", str(SHARED_TTL_SECONDS), *command], env=env)
         self.supervisor.wait_ready(name, lambda: _ready(admin), _START_SECONDS)
 
     def _login(self, account: str) -> Path:

@@ -24,8 +24,9 @@ from stack.charts import Charts
 
 PROJECT = Path(__file__).resolve().parents[2]
 COPIED = ("bot", "components", "policies", "sandbox", "stack")
-# A forgotten sandbox ends by itself.
-TTL_SECONDS = 1800
+# A forgotten sandbox ends by itself: one of a test or a module, and one that a whole run shares.
+TTL_SECONDS = 3600
+SHARED_TTL_SECONDS = 3 * 3600
 
 
 def missing_engine() -> str | None:
@@ -43,7 +44,7 @@ def missing_charts() -> str | None:
     return f"chart archives missing: {', '.join(absent)} (make charts)" if absent else None
 
 
-def copy_to(folder: Path) -> Copy:
+def copy_to(folder: Path, ttl_seconds: int = TTL_SECONDS) -> Copy:
     """Copy what the program, the bot and the sandbox are made of."""
     folder.mkdir(parents=True, exist_ok=True)
     left_out = shutil.ignore_patterns("__pycache__", ".venv")
@@ -54,14 +55,15 @@ def copy_to(folder: Path) -> Copy:
         if file.is_file() and file.name != ".git":
             shutil.copy2(file, folder / file.name)
     (folder / ".venv").symlink_to(sys.prefix, target_is_directory=True)
-    return Copy(folder)
+    return Copy(folder, ttl_seconds)
 
 
 @dataclass(frozen=True)
 class Copy:
-    """The copy, and its sandbox in `.sandbox`."""
+    """The copy, and its sandbox in `.sandbox`, which ends after `ttl_seconds` at the latest."""
 
     folder: Path
+    ttl_seconds: int = TTL_SECONDS
 
     @property
     def settings(self) -> Settings:
@@ -85,7 +87,7 @@ class Copy:
 
     def environment(self) -> dict[str, str]:
         """The environment of every command: nothing of the copied-from project."""
-        return {**os.environ, "SANDBOX_TTL": str(TTL_SECONDS), "PYTHONPATH": str(self.folder)}
+        return {**os.environ, "SANDBOX_TTL": str(self.ttl_seconds), "PYTHONPATH": str(self.folder)}
 
     def run(self, *arguments: str, seconds: float = 900) -> subprocess.CompletedProcess[str]:
         """Run `python -m ...` in the copy; its output is text."""
@@ -116,13 +118,13 @@ class Copy:
         """What the command of `start` has printed so far."""
         return (self.folder / "output.log").read_text(errors="replace")
 
-    def wait_for(self, text: str, process: subprocess.Popen[bytes], seconds: float = 200) -> None:
+    def wait_for(self, text: str, process: subprocess.Popen[bytes], seconds: float = 400) -> None:
         """Return as soon as the started command prints `text`."""
         self._wait(text, lambda: text in self.output(), process, seconds)
 
     def wait_in_update(self, text: str, process: subprocess.Popen[bytes]) -> None:
         """Return as soon as the update prints `text`; the verdict ends what its preview said."""
-        self._wait(text, lambda: text in self.output().partition("verdict: ")[2], process, 200)
+        self._wait(text, lambda: text in self.output().partition("verdict: ")[2], process, 400)
 
     def _wait(
         self,
@@ -170,4 +172,4 @@ def kill_all(process: subprocess.Popen[bytes]) -> None:
             os.kill(pid, signal.SIGKILL)
         except ProcessLookupError:
             continue
-    process.wait(20)
+    process.wait(60)

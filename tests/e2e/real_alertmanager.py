@@ -23,7 +23,7 @@ from tests.e2e.identity_process import free_ports
 from tests.unit.alert_samples import RUNBOOKS, setting
 
 _PROGRAMS = ("alertmanager", "prometheus-alertmanager")
-_TTL_SECONDS, _WAIT_SECONDS = 900, 120.0
+_TTL_SECONDS, _WAIT_SECONDS = 1800, 120.0
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 

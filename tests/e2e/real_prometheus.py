@@ -17,7 +17,7 @@ from typing import Any
 from bot.prometheus import Prometheus, PrometheusError
 from tests.e2e.identity_process import free_ports
 
-_TTL_SECONDS, _READY_SECONDS = 600, 60.0
+_TTL_SECONDS, _READY_SECONDS = 1800, 120.0
 Labels = Mapping[str, str]
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import yaml
 
+from bot.trust import model
 from sandbox import toolchain
 from tests.e2e.project import PROJECT
 from tests.e2e.trust_mesh import TrustMesh, generation
@@ -141,7 +142,7 @@ def environment(mesh: TrustMesh, extra: Mapping[str, str]) -> dict[str, str]:
 
 def without_kubelet(mesh: TrustMesh) -> None:
     """Tell the commands in the copy that a file reaches its pod at once, as it does here."""
-    file = mesh.copy.folder / "bot" / "trust_model.py"
+    file = mesh.copy.folder / Path(str(model.__file__)).relative_to(PROJECT)
     text = file.read_text(encoding="utf-8")
     changed = text.replace("timedelta(minutes=2)", f"timedelta(seconds={KUBELET_SECONDS})")
     assert changed != text or f"seconds={KUBELET_SECONDS}" in text

@@ -22,7 +22,7 @@ from tests.unit.alert_samples import RUNBOOKS
 from tests.unit.routing_samples import ON_CALL, SLACK, RouteArgs, routing
 
 pytestmark = pytest.mark.e2e
-_TTL_SECONDS = 600
+_TTL_SECONDS = 1800
 
 
 @contextmanager

@@ -44,7 +44,7 @@ def _restart_control_plane(mesh: TrustMesh) -> None:
 
     old = running()
     mesh.copy.api.request("DELETE", pods)
-    mesh.wait("new pods", lambda: len(running() - old) >= len(old), 60)
+    mesh.wait("new pods", lambda: len(running() - old) >= len(old), 120)
 
 
 def _processes(checker: Checker) -> list[IdentityProcess]:
@@ -112,7 +112,7 @@ def test_a_renewed_issuer_is_taken_up_and_check_reads_it_from_the_processes(
     mesh.renewed()
     new = mesh.issuer().serial_number
     for process in _processes(checker):
-        mesh.wait("the new issuer", lambda p=process: _signs_with(p) == new, 30)
+        mesh.wait("the new issuer", lambda p=process: _signs_with(p) == new, 120)
     with _metrics(mesh, checker) as pods:
         code, said = mesh.try_run("bot", "trust", "check", *_STACK, "--json")
         document = json.loads(mesh.run("bot", "trust", "status", *_STACK, "--json"))
@@ -135,7 +135,7 @@ def test_a_process_that_missed_a_renewal_is_found_by_check(
     with mesh.issuers_capped(20 * 60):
         mesh.renewed()
         short = mesh.issuer().serial_number
-        mesh.wait("the short issuer", lambda: _signs_with(stuck) == short, 30)
+        mesh.wait("the short issuer", lambda: _signs_with(stuck) == short, 120)
         stuck.follows = False
     mesh.renewed()
     with _metrics(mesh, checker) as pods:
@@ -146,7 +146,7 @@ def test_a_process_that_missed_a_renewal_is_found_by_check(
     assert said.count("signs with another issuer") == 1
     stuck.follows = True
     new = mesh.issuer().serial_number
-    mesh.wait("the new issuer", lambda: _signs_with(stuck) == new, 30)
+    mesh.wait("the new issuer", lambda: _signs_with(stuck) == new, 120)
     assert checker.failures == {}
 
 

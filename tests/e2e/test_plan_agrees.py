@@ -5,6 +5,7 @@ Without this a plan would be an opinion: reviewers of a fork's pull request have
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,13 +22,15 @@ _PREFIX = "linkerd-platform:"
 
 
 @pytest.fixture(scope="module")
-def revision(mesh: tuple[Copy, str]) -> Copy:
-    """The deployed mesh, whose program is a commit."""
+def revision(mesh: tuple[Copy, str]) -> Iterator[Copy]:
+    """The deployed mesh, whose program is a commit for as long as this takes."""
     copy, _ = mesh
-    if not (copy.folder / ".git").exists():
-        repository(copy.folder)
+    repository(copy.folder)
+    try:
         commit(copy.folder)
-    return copy
+        yield copy
+    finally:
+        shutil.rmtree(copy.folder / ".git")
 
 
 @pytest.fixture

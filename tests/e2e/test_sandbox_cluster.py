@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -123,12 +122,11 @@ def test_everything_listens_on_loopback_alone(running):
             assert address in (None, "0100007F"), (pid, address)
 
 
-def test_a_second_up_changes_nothing_and_is_instant(running):
+def test_a_second_up_starts_nothing(running):
+    """The status has the process of each server."""
     before = lifecycle.status(running.settings)
-    started = time.monotonic()
     # Another process would not know the ports: they come from the state folder.
     sandbox.cluster_up(Settings.ephemeral(running.settings.state_dir))
-    assert time.monotonic() - started < 2
     assert lifecycle.status(running.settings) == before
 
 

@@ -23,6 +23,7 @@ from sandbox import controllers
 from tests.e2e.identity_process import free_ports
 from tests.e2e.project import Copy
 from tests.e2e.real_prometheus import missing
+from tests.e2e.shared_mesh import owners_kept
 from tests.unit.bot_trust_samples import DAY, authority
 
 pytestmark = pytest.mark.e2e
@@ -104,11 +105,12 @@ def scaled_down(copy: Copy) -> Iterator[None]:
         patch = {"spec": {"replicas": replicas}}
         assert copy.api.request("PATCH", DEPLOYMENT, patch, content_type=MERGE).ok
 
-    scale(0)
-    try:
-        yield
-    finally:
-        scale(before)
+    with owners_kept(copy.api, DEPLOYMENT):
+        scale(0)
+        try:
+            yield
+        finally:
+            scale(before)
 
 
 @contextmanager
@@ -119,11 +121,12 @@ def without(copy: Copy, path: str, name: str) -> Iterator[None]:
     again = copies.deepcopy(found.body)
     for key in ("resourceVersion", "uid", "creationTimestamp", "managedFields"):
         again["metadata"].pop(key, None)
-    assert copy.api.request("DELETE", f"{path}/{name}").ok
-    try:
-        yield
-    finally:
-        assert copy.api.request("POST", path, again).ok
+    with owners_kept(copy.api, f"{path}/{name}"):
+        assert copy.api.request("DELETE", f"{path}/{name}").ok
+        try:
+            yield
+        finally:
+            assert copy.api.request("POST", path, again).ok
 
 
 @contextmanager
@@ -131,12 +134,13 @@ def ignoring(copy: Copy) -> Iterator[None]:
     """The injector may be passed by: pods would start outside the mesh, unnoticed."""
     hooks = copy.api.request("GET", WEBHOOK).body["webhooks"]
     changed = [{**each, "failurePolicy": "Ignore"} for each in hooks]
-    patch = {"webhooks": changed}
-    assert copy.api.request("PATCH", WEBHOOK, patch, content_type=MERGE).ok
-    try:
-        yield
-    finally:
-        assert copy.api.request("PATCH", WEBHOOK, {"webhooks": hooks}, content_type=MERGE).ok
+    with owners_kept(copy.api, WEBHOOK):
+        patch = {"webhooks": changed}
+        assert copy.api.request("PATCH", WEBHOOK, patch, content_type=MERGE).ok
+        try:
+            yield
+        finally:
+            assert copy.api.request("PATCH", WEBHOOK, {"webhooks": hooks}, content_type=MERGE).ok
 
 
 def test_a_control_plane_scaled_down_is_not_healthy(copy: Copy) -> None:

@@ -131,14 +131,11 @@ def test_credentials_that_are_empty_are_found(agent: Copy) -> None:
     until(agent, set())
 
 
-def test_the_commands_of_the_page_run_as_written(agent: Copy) -> None:
+def test_the_commands_of_the_page_run_as_written(agent: Copy, tmp_path: Path) -> None:
     """But for the log of an agent, whose pod is simulated: it has none."""
     settings = agent.settings
-    programs = agent.folder / "programs"
-    programs.mkdir(exist_ok=True)
-    if not (programs / "vault").exists():
-        (programs / "vault").symlink_to(toolchain.ensure(["vault"])["vault"])
-    path = os.pathsep.join([str(programs), str(Path(sys.prefix) / "bin"), os.environ["PATH"]])
+    (tmp_path / "vault").symlink_to(toolchain.ensure(["vault"])["vault"])
+    path = os.pathsep.join([str(tmp_path), str(Path(sys.prefix) / "bin"), os.environ["PATH"]])
     environment = {
         **agent.environment(),
         **agent.target.environment,

@@ -30,7 +30,7 @@ PARTS = ("memory_limiter", "attributes", "probabilistic_sampler", "tail_sampling
 # Every trace; and at once, where a test need not wait for a batch to fill.
 ALL = SamplingArgs(mode="probabilistic", per_cent=100)
 AT_ONCE = {"processors": {"batch": {"timeout": "50ms"}}}
-_TTL_SECONDS, _WAIT_SECONDS = 600, 60.0
+_TTL_SECONDS, _READY_SECONDS = 1800, 120.0
 
 
 @cache
@@ -62,7 +62,7 @@ def jaeger_program() -> str:
 
 def until(condition: Callable[[], bool], log: Path) -> None:
     """Wait for what must come."""
-    deadline = time.monotonic() + _WAIT_SECONDS
+    deadline = time.monotonic() + _READY_SECONDS
     while not condition():
         assert time.monotonic() < deadline, log.read_text()[-3000:]
         time.sleep(0.1)
@@ -97,7 +97,7 @@ class Running:
 
     def wait_for(self, port: int, path: str) -> str:
         """The same, as soon as it does."""
-        deadline = time.monotonic() + _WAIT_SECONDS
+        deadline = time.monotonic() + _READY_SECONDS
         while True:
             try:
                 return self.page(port, path)

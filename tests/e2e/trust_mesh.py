@@ -139,7 +139,7 @@ class TrustMesh:
             return engine.cancel_stale(found, target, engine.run(found, target, "up"))
 
         # A killed process is still listed for a moment.
-        self.wait("a lock of a process that is gone", released, 20)
+        self.wait("a lock of a process that is gone", released, 120)
 
     def assert_unchanged(self) -> None:
         """The preview of the present stack file must be empty."""
@@ -265,7 +265,7 @@ class TrustMesh:
             assert answer.ok or answer.status == 409, answer
             return answer.ok
 
-        self.wait("a request for renewal", asked, 20)
+        self.wait("a request for renewal", asked, 120)
 
     def renewed(self) -> None:
         """Ask for a new issuer and wait until it is there."""
