@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from bot.servers.rest import Client
 from sandbox import pki
 from sandbox.processes import Supervisor, python_path
-from sandbox.rest import Client
 from sandbox.settings import HOST, Settings
 
 SERVICE_RANGE = "10.96.0.0/16"

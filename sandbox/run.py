@@ -17,6 +17,7 @@ from bot.durations import duration
 from bot.engine import Engine, EngineMissing, Result
 from bot.engine import target as engine_target
 from bot.engine.target import Target
+from bot.proofs.judge import table
 from sandbox import lifecycle, stack_file, toolchain, verify
 from sandbox.cli import FAILED, PROJECT, TOOL_MISSING, Subparsers, say
 from sandbox.processes import Supervisor
@@ -107,7 +108,7 @@ def _deploy(found: Engine, started: float, *, again: bool) -> int:
         return FAILED
     say("")
     proven = verify.prove(target, PROJECT)
-    say("\n".join(verify.table(proven)))
+    say("\n".join(table(proven)))
     say("\n".join(_summary(target, updated, time.monotonic() - started)))
     return DONE if all(proof.ok for proof in proven) else FAILED
 

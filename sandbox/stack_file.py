@@ -14,9 +14,9 @@ from typing import Any
 
 import yaml
 
-from sandbox import kubeconfig
+from bot.servers import kubeconfig
+from bot.servers.rest import ReadError
 from sandbox.lifecycle import adopted
-from sandbox.rest import ReadError
 from sandbox.settings import Settings
 
 TRACKED = "Pulumi.sandbox.yaml"

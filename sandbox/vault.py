@@ -7,9 +7,9 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from bot.servers.rest import Answer, Client
 from sandbox import pki
 from sandbox.processes import StartError, Supervisor
-from sandbox.rest import Answer, Client
 from sandbox.settings import HOST, Settings
 
 NAME = "vault"

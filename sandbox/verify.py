@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
 
 from bot.engine import target as engine_target
 from bot.engine.target import SANDBOX, Target
-from sandbox import verify_cluster, verify_reader, verify_trust, verify_vault
+from bot.proofs import reader as proof_reader
+from bot.proofs.data import Proof
+from bot.proofs.judge import judge, table
 from sandbox.cli import FAILED, PROJECT, Subparsers, say
-from sandbox.verify_data import Proof, Seen
-from stack.config import StackConfig
-
-_WIDEST = 64
 
 
 def add_command(subparsers: Subparsers) -> None:
@@ -31,33 +28,5 @@ def run(_parsed: argparse.Namespace) -> int:
 
 def prove(target: Target, project_dir: Path) -> list[Proof]:
     """Read from the servers and judge; raises ReadError when they do not answer."""
-    seen = verify_reader.read(target, project_dir / ".sandbox" / "state")
+    seen = proof_reader.read(target, project_dir / ".sandbox" / "state")
     return judge(seen, target.config)
-
-
-def judge(seen: Seen, config: StackConfig) -> list[Proof]:
-    """All proofs, from data alone; of a stack without a cluster those of its anchor."""
-    if config.cluster is None:
-        return [*verify_trust.anchor_proofs(seen, config), *verify_vault.proofs(seen, config)]
-    return [
-        *verify_cluster.proofs(seen, config),
-        *verify_trust.proofs(seen, config),
-        *verify_vault.proofs(seen, config),
-    ]
-
-
-def table(proofs: Sequence[Proof]) -> list[str]:
-    """The proofs as lines of equal columns, and how many hold."""
-    rows = [("what", "expected", "seen", "")]
-    rows += [(p.what, p.expected, _cut(p.seen), "ok" if p.ok else "FAIL") for p in proofs]
-    widths = [max(len(row[column]) for row in rows) for column in range(3)]
-    lines = [
-        "  ".join([*(f"{cell:{width}}" for cell, width in zip(row, widths, strict=False)), row[3]])
-        for row in rows
-    ]
-    good = sum(proof.ok for proof in proofs)
-    return [*lines, f"{good} of {len(proofs)} proofs hold"]
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _WIDEST else f"{text[: _WIDEST - 1]}…"

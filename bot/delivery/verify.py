@@ -16,12 +16,12 @@ from bot import engine
 from bot.engine import Engine
 from bot.engine.target import Target
 from bot.exit_codes import BotError, MissingToolError
+from bot.proofs import reader as proof_reader
+from bot.proofs.data import Proof, Seen
+from bot.proofs.judge import judge, table
+from bot.servers.clients import Unreadable, cluster, vault
+from bot.servers.rest import ReadError
 from bot.trust import vault as trust_vault
-from bot.trust.servers import Unreadable, cluster, vault
-from sandbox import verify, verify_reader
-from sandbox.rest import ReadError
-from sandbox.vault import VaultError
-from sandbox.verify_data import Proof, Seen
 
 # What controllers still distribute when the engine is through: a bundle, a renewed certificate.
 SETTLE_SECONDS = 60.0
@@ -46,7 +46,7 @@ def refuse_unable(target: Target) -> None:
 
 def prove(found: Engine, target: Target) -> list[Proof]:
     """Read from the stack's servers and judge; raises BotError when they do not tell."""
-    return verify.judge(read(found, target), target.config)
+    return judge(read(found, target), target.config)
 
 
 def read(found: Engine, target: Target) -> Seen:
@@ -56,12 +56,12 @@ def read(found: Engine, target: Target) -> Seen:
     try:
         if config.cluster is not None:
             with cluster(target) as api:
-                objects = verify_reader.cluster_objects(api, config)
+                objects = proof_reader.cluster_objects(api, config)
         with vault(target) as client:
             names = [generation.name for generation in config.trust.generations]
             published = {name: trust_vault.published(client, config, name) for name in names}
-            attempts = verify_reader.attempts(client, config) if config.owns_anchor else {}
-    except (ReadError, VaultError) as error:
+            attempts = proof_reader.attempts(client, config) if config.owns_anchor else {}
+    except ReadError as error:
         raise Unreadable(f"stack {target.stack}: {error}") from None
     # Secrets stay encrypted in it, so that a key found there is one that lies in clear.
     state = engine.short(found, target, "stack", "export", "--stack", target.stack)
@@ -112,7 +112,7 @@ def healthy(proofs: Sequence[Proof]) -> bool:
 
 def lines(proofs: Sequence[Proof], stack: str) -> list[str]:
     """The table, and what failed first."""
-    told = verify.table(proofs)
+    told = table(proofs)
     failed = next((proof for proof in proofs if not proof.ok), None)
     if failed:
         told.append(

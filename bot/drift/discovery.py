@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
-from bot.trust.servers import Unreadable
-from sandbox.rest import Answer, Client
+from bot.servers.clients import Unreadable
+from bot.servers.rest import Answer, Client
 
 # What asks for aggregated discovery.
 ACCEPT = ",".join(

@@ -13,8 +13,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 from bot.drift.discovery import Kind, kinds, refusal, title
-from bot.trust.servers import Unreadable
-from sandbox.rest import Client
+from bot.servers.clients import Unreadable
+from bot.servers.rest import Client
 
 _ACCEPT = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
 PAGE = 500

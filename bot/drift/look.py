@@ -10,7 +10,7 @@ from bot.drift import owned
 from bot.drift.declared import Declared
 from bot.drift.inventory import Inventory, take
 from bot.engine.target import Target
-from bot.trust.servers import cluster
+from bot.servers.clients import cluster
 
 # Controllers need a moment, and lists are not of one moment: who is new is looked at twice.
 SECOND_LOOK_SECONDS = 2.0

@@ -22,6 +22,8 @@ from bot.engine import Engine
 from bot.engine import recover_root as engine_recover_root
 from bot.engine.target import Target, write_private
 from bot.exit_codes import BotError
+from bot.servers import kubeconfig
+from bot.servers.rest import ReadError
 
 Resource = dict[str, Any]
 _RELEASE = "kubernetes:helm.sh/v3:Release"
@@ -137,10 +139,6 @@ def _forget_release(target: Target, namespace: str, name: str, state: str) -> No
     What is installed of it stays, and the next install takes it over by Helm's own marks on it. An
     uninstall would delete CRDs, and with them every object of their kinds.
     """
-    # Here, because the sandbox is built on this package.
-    from sandbox import kubeconfig
-    from sandbox.rest import ReadError
-
     cluster, environment = target.config.cluster, target.full_environment()
     named = cluster.kubeconfig if cluster else None
     paths = kubeconfig.files(named, environment, target.project_dir)

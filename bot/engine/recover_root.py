@@ -14,8 +14,8 @@ from typing import Any
 from cryptography import x509
 
 from bot.engine.target import Target
-from bot.trust.servers import vault
-from sandbox.rest import Client
+from bot.servers.clients import vault
+from bot.servers.rest import Client
 
 ROOT = "vault:pkiSecret/secretBackendRootCert:SecretBackendRootCert"
 Resource = dict[str, Any]

@@ -20,7 +20,7 @@ from bot.ladder.model import Call, Namespace
 from bot.ladder.suggest import document as suggested
 from bot.ladder.suggest import suggest, text
 from bot.prometheus import Prometheus
-from bot.trust.servers import cluster
+from bot.servers.clients import cluster
 from stack import rollout, rules_changed
 from stack.config import InboundPolicy, StackConfig
 from stack.config_policy import AUTHENTICATED, NamespacePolicy, Rung

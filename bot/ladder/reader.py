@@ -7,7 +7,7 @@ from typing import Any
 
 from bot.exit_codes import BotError
 from bot.ladder.model import KubeService, Namespace, Workload
-from sandbox.rest import Client
+from bot.servers.rest import Client
 from stack.config_policy import GRPC_HEALTH
 
 _KINDS = {"deployments": "Deployment", "statefulsets": "StatefulSet", "daemonsets": "DaemonSet"}

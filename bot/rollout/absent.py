@@ -13,7 +13,7 @@ from bot.changes.model import Change, ChangeSet, Op, Violation
 from bot.engine.target import Target
 from bot.exit_codes import BotError
 from bot.rollout import reader
-from bot.trust.servers import cluster
+from bot.servers.clients import cluster
 from stack import rollout
 from stack.config_rollout import Wave
 

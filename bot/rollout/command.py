@@ -21,8 +21,8 @@ from bot.rollout import files, reader, restart, select, text
 from bot.rollout.model import Seen, Standing
 from bot.rollout.standing import standings
 from bot.rollout.step import Direction, Step, choose, refusals
+from bot.servers.clients import cluster
 from bot.trust import fleet as trust_fleet
-from bot.trust.servers import cluster
 from stack.values import http_url
 
 _RESTART_SECONDS = 900

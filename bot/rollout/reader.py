@@ -8,13 +8,13 @@ from typing import Any
 from urllib.parse import quote
 
 from bot.rollout.model import Namespace, Pod, Proxy, Seen
+from bot.servers.clients import Unreadable
+from bot.servers.rest import Client
 from bot.trust.model import Workload
 from bot.trust.reader import alive, moment
 from bot.trust.reader import pod as owned_pod
-from bot.trust.servers import Unreadable
 from components.names import LINKERD
 from components.rollout import FIELD_MANAGER, INJECT, STATE_LABEL
-from sandbox.rest import Client
 
 Manifest = dict[str, Any]
 PROXY = "linkerd-proxy"

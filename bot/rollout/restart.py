@@ -14,9 +14,9 @@ from typing import Any
 
 from bot.exit_codes import BotError
 from bot.rollout.model import Restart
+from bot.servers.rest import Client
 from bot.trust.model import Workload
 from bot.trust.restart import KINDS
-from sandbox.rest import Client
 
 ANNOTATION = "kubectl.kubernetes.io/restartedAt"
 _PATCH = "application/strategic-merge-patch+json"

@@ -18,8 +18,9 @@ from cryptography.hazmat.primitives.serialization import (
 
 from bot.drift.discovery import ACCEPT, groups
 from bot.rollout.reader import items
+from bot.servers.clients import Unreadable
+from bot.servers.rest import Answer, Client
 from bot.status.facts import Manifest, Secret, places
-from bot.trust.servers import Unreadable
 from components.buoyant_cloud import CREDENTIALS_SECRET
 from components.names import (
     IDENTITY_ISSUER,
@@ -28,7 +29,6 @@ from components.names import (
     LINKERD_VIZ,
 )
 from components.webhook_certificates import CONTROL_PLANE_WEBHOOKS, VIZ_WEBHOOKS
-from sandbox.rest import Answer, Client
 from stack.certificates import certificates_in
 from stack.config import StackConfig
 

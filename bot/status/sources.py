@@ -15,15 +15,15 @@ from bot.exit_codes import BotError, MissingToolError
 from bot.ladder import reader as ladder_reader
 from bot.prometheus import Prometheus
 from bot.rollout import reader as rollout_reader
+from bot.servers.clients import Unreadable, vault_address
+from bot.servers.clients import cluster as api_server
+from bot.servers.rest import Client
 from bot.status import cluster, linkerd_cli
 from bot.status.facts import Alerting, Facts, Unread
 from bot.status.pinned import pinned
 from bot.trust import fleet as trust_fleet
 from bot.trust import reader as trust_reader
 from bot.trust import vault as trust_vault
-from bot.trust.servers import Unreadable, vault_address
-from bot.trust.servers import cluster as api_server
-from sandbox.rest import Client
 
 PARALLEL = 12
 PROMETHEUS_SECONDS = 5.0

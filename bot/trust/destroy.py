@@ -8,14 +8,14 @@ from datetime import UTC, datetime
 
 from bot.engine.target import Target
 from bot.exit_codes import BadInputError, BotError, RefusedError
+from bot.servers.clients import vault
+from bot.servers.rest import Client
 from bot.trust import vault as trust_vault
 from bot.trust.chain import anchor_of, fingerprint, pem
 from bot.trust.fleet import Gathered, target_of
 from bot.trust.key_secrets import delete, still_brought
 from bot.trust.model import Kept, Seen
-from bot.trust.servers import vault
 from components.names import anchor_key_path
-from sandbox.rest import Client
 from stack.config import Generation, StackConfig
 
 

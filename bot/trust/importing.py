@@ -19,12 +19,12 @@ from cryptography.hazmat.primitives.serialization import (
 
 from bot.engine.target import Target
 from bot.exit_codes import BadInputError, RefusedError
+from bot.servers.clients import vault
+from bot.servers.rest import Client
 from bot.trust import mounts as trust_mounts
 from bot.trust import vault as trust_vault
 from bot.trust.chain import fingerprint, pem
-from bot.trust.servers import vault
 from components.names import anchor_key_path, anchor_path
-from sandbox.rest import Client
 from stack.config import Generation, StackConfig
 
 _RSA_BITS = (2048, 4096)

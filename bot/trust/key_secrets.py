@@ -8,12 +8,12 @@ from cryptography import x509
 
 from bot.engine.target import Target
 from bot.exit_codes import BotError
+from bot.servers.clients import cluster
+from bot.servers.rest import Client
 from bot.trust import vault as trust_vault
-from bot.trust.servers import cluster
 from components.cluster_anchor import origin
 from components.identity_issuer import key_secret_name
 from components.names import CERT_MANAGER
-from sandbox.rest import Client
 from stack.config import Generation
 
 _SECRETS = f"/api/v1/namespaces/{CERT_MANAGER}/secrets"

@@ -9,7 +9,7 @@ from bot.engine import report as engine_report
 from bot.engine import target as engine_target
 from bot.engine.target import Target
 from bot.exit_codes import BadInputError, BotError
-from sandbox.rest import Client
+from bot.servers.rest import Client
 from stack.config import Generation
 from stack.faults import PROJECT
 

@@ -12,9 +12,10 @@ from typing import Any
 from cryptography import x509
 
 from bot.engine.target import Target
+from bot.servers.clients import Unreadable, cluster
+from bot.servers.rest import Client
 from bot.trust.metrics import issuer_ttl
 from bot.trust.model import PROPAGATION, Bundle, IdentityPod, Issued, Pod, Seen, Workload
-from bot.trust.servers import Unreadable, cluster
 from components.names import (
     CERT_MANAGER,
     IDENTITY_ISSUER,
@@ -24,7 +25,6 @@ from components.names import (
 )
 from components.trust_bundle import CERTIFICATE_KEY, anchor_secret
 from components.webhook_certificates import CONTROL_PLANE_WEBHOOKS, VIZ_WEBHOOKS, WEBHOOK_CA
-from sandbox.rest import Client
 from stack.certificates import certificates_in
 
 Manifest = dict[str, Any]

@@ -8,10 +8,10 @@ from cryptography import x509
 
 from bot.engine.target import Target
 from bot.exit_codes import BotError
+from bot.servers.clients import Unreadable, vault
+from bot.servers.rest import Answer, Client
 from bot.trust.model import Kept
-from bot.trust.servers import Unreadable, vault
 from components.names import anchor_key_path, anchor_path
-from sandbox.rest import Answer, Client
 from stack.certificates import certificates_in
 from stack.config import Generation, StackConfig
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bot.mock.engine import Resource
+from bot.servers.rest import Answer, Client
 from sandbox import cluster, vault
-from sandbox.rest import Answer, Client
 from sandbox.settings import Settings
 
 _APPLY = "application/apply-patch+yaml"

@@ -20,9 +20,9 @@ from typing import Any
 
 from cryptography import x509
 
+from bot.proofs.trust import BUNDLE_KEY
+from bot.servers.rest import Client
 from components.names import IDENTITY_ISSUER, LINKERD, TRUST_ROOTS_CONFIG_MAP
-from sandbox.rest import Client
-from sandbox.verify_trust import BUNDLE_KEY
 from stack.certificates import certificates_in
 from tests.e2e import identity_process
 from tests.e2e.identity import Bundle, Identity

@@ -26,8 +26,8 @@ from typing import Any
 from cryptography import x509
 
 from bot.engine.target import write_private
+from bot.servers.rest import Client
 from components.names import LINKERD
-from sandbox.rest import Client
 from tests.e2e.identity import RENEW_AT, Bundle, Identity
 from tests.e2e.identity_grpc import IdentityClient, Refused
 from tests.e2e.leaves import NAMESPACE, Issuer, Leaf, identity_of, now

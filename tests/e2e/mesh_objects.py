@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
+from bot.servers.rest import Answer, Client
 from components.names import LINKERD
-from sandbox.rest import Answer, Client
 from tests.charts import helm
 from tests.charts.program import PROJECT, evaluate, evaluate_file
 

@@ -16,9 +16,9 @@ from bot import engine
 from bot.engine import Engine
 from bot.engine import target as engine_target
 from bot.engine.target import Target
+from bot.servers.rest import Client
 from sandbox import cluster, lifecycle, toolchain
 from sandbox.processes import Record, Supervisor
-from sandbox.rest import Client
 from sandbox.settings import Settings
 from stack.charts import Charts
 

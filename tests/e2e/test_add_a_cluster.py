@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 import yaml
 
+from bot.proofs.trust import signed_by
+from bot.servers.rest import Client
 from bot.trust import chain as trust_chain
 from components.names import IDENTITY_ISSUER, LINKERD
 from sandbox import cluster, lifecycle, vault
-from sandbox.rest import Client
 from sandbox.settings import Settings
-from sandbox.verify_trust import signed_by
 from stack import fleet
 from tests.e2e.checker import Checker, published_roots
 from tests.e2e.leaves import Issuer, now

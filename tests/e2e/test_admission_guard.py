@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from bot.servers.rest import Answer
 from components import admission_guard
 from components.rollout import MeshedNamespace, namespace_patch
-from sandbox.rest import Answer
 from tests.e2e.mesh_objects import Manifest, Objects
 from tests.e2e.sandbox_cluster import Cluster, running_sandbox
 from tests.e2e.test_rollout import deployment, pod

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import vault, verify, verify_reader
+from bot.proofs import reader as proof_reader
+from sandbox import vault, verify
 from sandbox.processes import start_time
 from tests.e2e import project
 from tests.e2e.project import Copy
@@ -19,7 +20,7 @@ _UP = ("bot", "up", "--stack", "sandbox", "--yes")
 
 def _anchors(copy: Copy) -> dict[str, str]:
     """The roots that Vault has by now."""
-    return dict(verify_reader.read(copy.target, copy.folder / ".sandbox" / "state").anchors)
+    return dict(proof_reader.read(copy.target, copy.folder / ".sandbox" / "state").anchors)
 
 
 @pytest.mark.parametrize(

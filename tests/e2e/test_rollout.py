@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
+from bot.servers.rest import Answer
 from components.rollout import FIELD_MANAGER, INJECT, MAY_OPT_OUT, STATE_LABEL
 from sandbox import stack_file
-from sandbox.rest import Answer
 from stack.transforms import OWNER_LABEL
 from tests.e2e.project import Copy
 

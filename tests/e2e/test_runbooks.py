@@ -8,9 +8,9 @@ import time
 
 import pytest
 
+from bot.proofs.trust import signed_by
 from sandbox import controllers, toolchain, vault
 from sandbox.processes import Supervisor
-from sandbox.verify_trust import signed_by
 from tests.e2e import runbook
 from tests.e2e.runbook import FOLDER, Runbook, blocks, without_kubelet
 from tests.e2e.trust_mesh import TrustMesh

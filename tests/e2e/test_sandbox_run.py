@@ -7,8 +7,9 @@ import time
 
 import pytest
 
-from sandbox import verify, verify_reader
-from sandbox.verify_vault import leaks
+from bot.proofs import reader as proof_reader
+from bot.proofs.vault import leaks
+from sandbox import verify
 from tests.e2e import project
 from tests.e2e.project import Copy
 from tests.e2e.shared_mesh import owners_kept
@@ -100,11 +101,11 @@ def test_field_that_somebody_else_took_is_told_in_words(mesh: tuple[Copy, str]) 
 def test_second_run_on_running_sandbox_is_safe(mesh: tuple[Copy, str]) -> None:
     """People type the command again: it must prove once more, and renew no anchor."""
     copy, _ = mesh
-    before = verify_reader.read(copy.target, copy.folder / ".sandbox" / "state").anchors
+    before = proof_reader.read(copy.target, copy.folder / ".sandbox" / "state").anchors
     done = copy.run("sandbox", "run", "--strict")
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     assert "the sandbox is running" in done.stdout
-    after = verify_reader.read(copy.target, copy.folder / ".sandbox" / "state").anchors
+    after = proof_reader.read(copy.target, copy.folder / ".sandbox" / "state").anchors
     assert after == before
 
 

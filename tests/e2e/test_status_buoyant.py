@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 from bot.exit_codes import DONE, REFUSED
-from bot.trust.servers import vault
+from bot.servers.clients import vault
 from sandbox import stack_file, toolchain
 from stack.charts import cache_dir
 from tests.charts.buoyant import package

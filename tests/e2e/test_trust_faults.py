@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
+from bot.proofs.vault import base64_forms, leaks
 from sandbox import controllers, vault
-from sandbox.verify_vault import base64_forms, leaks
 from tests.e2e import written
 from tests.e2e.trust_mesh import TrustMesh
 

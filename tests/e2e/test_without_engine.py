@@ -13,9 +13,12 @@ import yaml
 
 from bot.engine import target as engine_target
 from bot.mock import engine as mock_engine
+from bot.proofs import reader as proof_reader
+from bot.proofs import trust as trust_proofs
+from bot.proofs import vault as vault_proofs
+from bot.proofs.data import Seen, ready
 from components.names import IDENTITY_ISSUER, LINKERD, TRUST_ROOTS_CONFIG_MAP
-from sandbox import stack_file, toolchain, verify_reader, verify_trust, verify_vault
-from sandbox.verify_data import Seen, ready
+from sandbox import stack_file, toolchain
 from tests.e2e import project
 from tests.e2e.by_hand import ByHand
 from tests.e2e.project import Copy
@@ -76,13 +79,13 @@ def applied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
 
 def _seen(copy: Copy) -> tuple[Seen, engine_target.Target]:
     target = copy.target
-    return verify_reader.read(target, copy.folder / ".sandbox" / "state"), target
+    return proof_reader.read(target, copy.folder / ".sandbox" / "state"), target
 
 
 def test_our_objects_become_an_issuer_that_verifies_against_the_anchor(applied: Copy) -> None:
     """The chain of trust is made by four real servers from our objects, and by nothing else."""
     seen, target = _seen(applied)
-    proofs = verify_trust.proofs(seen, target.config)
+    proofs = trust_proofs.proofs(seen, target.config)
     assert len(proofs) >= 12
     assert [proof for proof in proofs if not proof.ok] == []
 
@@ -90,7 +93,7 @@ def test_our_objects_become_an_issuer_that_verifies_against_the_anchor(applied: 
 def test_vault_keeps_the_root_key_and_the_policy_is_narrow(applied: Copy) -> None:
     """The program's own policy text is what Vault enforces: read here from its answers."""
     seen, target = _seen(applied)
-    proofs = [p for p in verify_vault.proofs(seen, target.config) if p.what != "state files"]
+    proofs = [p for p in vault_proofs.proofs(seen, target.config) if p.what != "state files"]
     assert len(proofs) == 5
     assert [proof for proof in proofs if not proof.ok] == []
 

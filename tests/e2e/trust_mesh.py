@@ -14,10 +14,10 @@ import yaml
 from cryptography import x509
 
 from bot import engine
+from bot.proofs.trust import signed_by
 from components.cluster_anchor import origin
 from components.names import CERT_MANAGER, IDENTITY_ISSUER, LINKERD, anchor_path
 from sandbox import stack_file, vault
-from sandbox.verify_trust import signed_by
 from stack.certificates import certificates_in
 from tests.e2e import project
 from tests.e2e.checker import Checker, published_roots

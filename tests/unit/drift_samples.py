@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 from bot.drift.declared import Declared
 from bot.drift.discovery import Kind
 from bot.drift.inventory import Inventory, Item, Managed
-from sandbox.rest import Answer, Client
+from bot.servers.rest import Answer, Client
 
 CREATED = "2026-11-01T10:00:00Z"
 KINDS = (

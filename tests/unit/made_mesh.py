@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from bot.proofs import vault as vault_proofs
+from bot.proofs.data import Attempt, Seen
 from components.webhook_certificates import CONTROL_PLANE_WEBHOOKS, VIZ_WEBHOOKS
-from sandbox import verify_vault
-from sandbox.verify_data import Attempt, Seen
 from stack.config import StackConfig
 from stack.load import from_file
 from tests.unit.stack_files import REPO
@@ -117,11 +117,11 @@ def good(root: Authority | None = None, issuer_lifetime: timedelta = timedelta(h
         api_services=api_services,
         anchors={_SIGNING: root.pem},
         attempts={
-            verify_vault.READ_KEY: Attempt(200, {"key_id": "x", "key_type": "ec"}),
-            verify_vault.EXPORT_KEYS: Attempt(404),
-            verify_vault.SIGN_HERE: Attempt(400),
-            verify_vault.SIGN_ELSEWHERE: Attempt(403),
-            verify_vault.READ_KV: Attempt(403),
+            vault_proofs.READ_KEY: Attempt(200, {"key_id": "x", "key_type": "ec"}),
+            vault_proofs.EXPORT_KEYS: Attempt(404),
+            vault_proofs.SIGN_HERE: Attempt(400),
+            vault_proofs.SIGN_ELSEWHERE: Attempt(403),
+            vault_proofs.READ_KV: Attempt(403),
         },
         files={"sandbox.json": b"{}"},
     )

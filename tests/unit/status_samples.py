@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from bot.engine.target import Target
+from bot.servers.rest import Answer, Client
 from bot.status import control_plane, judge, sources
 from bot.status.facts import Facts
 from bot.status.model import Line
@@ -26,7 +27,6 @@ from bot.trust import vault as trust_vault
 from bot.trust.model import Kept
 from components.trust_bundle import CERTIFICATE_KEY, anchor_secret
 from components.webhook_certificates import CONTROL_PLANE_WEBHOOKS, VIZ_WEBHOOKS
-from sandbox.rest import Answer, Client
 from stack.certificates import certificates_in
 from stack.config import StackConfig
 from tests.unit import status_objects as made

@@ -20,8 +20,8 @@ from bot.engine.events import Ledger
 from bot.engine.process import Ending
 from bot.engine.target import Target
 from bot.exit_codes import DONE, FAILED, REFUSED, BotError
-from bot.trust.servers import Unreadable
-from sandbox.rest import Answer, Client
+from bot.servers.clients import Unreadable
+from bot.servers.rest import Answer, Client
 from stack.load import from_file
 from tests.unit.drift_samples import KINDS, api, declared, group, metadata, refusing
 from tests.unit.stack_files import REPO

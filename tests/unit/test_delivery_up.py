@@ -15,8 +15,8 @@ from bot.delivery import backend, lock, operation, tree, verified, verify
 from bot.engine import target as engine_target
 from bot.engine.target import Target
 from bot.exit_codes import BAD_INPUT, DONE, FAILED, REFUSED
+from bot.proofs.data import Proof
 from bot.trust import fleet as trust_fleet
-from sandbox.verify_data import Proof
 from tests.unit import delivery_engine
 from tests.unit import delivery_samples as samples
 

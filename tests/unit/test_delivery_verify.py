@@ -10,12 +10,13 @@ import pytest
 
 from bot.delivery import verify
 from bot.exit_codes import BotError, MissingToolError
+from bot.proofs import reader as proof_reader
+from bot.proofs.data import Proof, Seen
+from bot.proofs.judge import judge
+from bot.servers.clients import Unreadable
+from bot.servers.rest import Answer, Client
 from bot.trust import vault as trust_vault
-from bot.trust.servers import Unreadable
-from sandbox import verify as table
-from sandbox import verify_reader
-from sandbox.rest import Answer, Client
-from sandbox.verify_data import Proof, Seen
+from stack.certificates import certificates_in
 from tests.unit import fake_engine
 from tests.unit.made_mesh import config as sandbox_config
 from tests.unit.made_mesh import good
@@ -88,8 +89,8 @@ class _Api:
             "/api/v1/namespaces/linkerd/pods": list(seen.pods),
             "/apis/cert-manager.io/v1/namespaces/linkerd/certificates": list(seen.certificates),
             "/apis/apiregistration.k8s.io/v1/apiservices": list(seen.api_services),
-            f"{verify_reader._ADMISSION}/mutatingwebhookconfigurations": list(seen.webhooks),
-            f"{verify_reader._ADMISSION}/validatingwebhookconfigurations": [],
+            f"{proof_reader._ADMISSION}/mutatingwebhookconfigurations": list(seen.webhooks),
+            f"{proof_reader._ADMISSION}/validatingwebhookconfigurations": [],
         }
         for each in seen.deployments:
             place = each["metadata"]["namespace"]
@@ -108,7 +109,7 @@ def test_real_cluster_is_read_by_name_and_namespace() -> None:
     api = _Api(seen)
     broken = {"metadata": {"namespace": "shop", "name": "web", "generation": 2}, "spec": {}}
     api.objects["/apis/apps/v1/namespaces/shop/deployments"] = {"items": [broken]}
-    objects = verify_reader.cluster_objects(api, sandbox_config())  # type: ignore[arg-type]
+    objects = proof_reader.cluster_objects(api, sandbox_config())  # type: ignore[arg-type]
     assert not any(path.endswith("/secrets") for path in api.asked)
     assert not any("/shop/" in path for path in api.asked)
     read = Seen(
@@ -118,7 +119,7 @@ def test_real_cluster_is_read_by_name_and_namespace() -> None:
         files=seen.files,
         tokens=seen.tokens,
     )
-    assert [proof for proof in table.judge(read, sandbox_config()) if not proof.ok] == []
+    assert [proof for proof in judge(read, sandbox_config()) if not proof.ok] == []
 
 
 def test_server_that_fails_is_no_empty_cluster() -> None:
@@ -128,8 +129,8 @@ def test_server_that_fails_is_no_empty_cluster() -> None:
         def request(self, _method: str, path: str, **_options: object) -> Answer:
             return Answer(500) if "nodes" in path else super().request(_method, path)
 
-    with pytest.raises(verify_reader.ReadError, match="500"):
-        verify_reader.cluster_objects(Broken(good()), sandbox_config())  # type: ignore[arg-type]
+    with pytest.raises(proof_reader.ReadError, match="500"):
+        proof_reader.cluster_objects(Broken(good()), sandbox_config())  # type: ignore[arg-type]
 
 
 @contextmanager
@@ -144,8 +145,8 @@ def test_owner_without_a_cluster_is_proven_by_its_anchor(
     where = fake_engine.target(tmp_path)
     found = fake_engine.engine(tmp_path, "print('{}')")
     monkeypatch.setattr(verify, "vault", _vault)
-    monkeypatch.setattr(verify_reader, "attempts", lambda *_: good().attempts)
-    certificate = table.verify_trust.certificates_in(good().anchors["sandbox-1"].encode())[0]
+    monkeypatch.setattr(proof_reader, "attempts", lambda *_: good().attempts)
+    certificate = certificates_in(good().anchors["sandbox-1"].encode())[0]
     monkeypatch.setattr(trust_vault, "published", lambda *_: certificate)
     assert [proof for proof in verify.prove(found, where) if not proof.ok] == []
     monkeypatch.setattr(trust_vault, "published", lambda *_: None)
@@ -166,8 +167,8 @@ def test_cluster_that_shares_an_anchor_does_not_try_its_custody() -> None:
     """Its deployer has no right to: a refusal would prove nothing."""
     tried = "Vault keeps the root key"
     seen, config = good(), sandbox_config()
-    assert tried in [proof.what for proof in table.judge(seen, config)]
+    assert tried in [proof.what for proof in judge(seen, config)]
     shares = config.model_copy(update={"role": "cluster"})
-    proofs = table.judge(seen, shares)
+    proofs = judge(seen, shares)
     assert tried not in [proof.what for proof in proofs]
     assert all(proof.ok for proof in proofs)

@@ -20,7 +20,7 @@ from bot.drift.tracked import Stopped
 from bot.engine import Engine
 from bot.engine.target import Target
 from bot.exit_codes import BotError
-from bot.trust.servers import Unreadable
+from bot.servers.clients import Unreadable
 from stack.load import from_file
 from tests.unit.drift_samples import declared, inventory, item
 from tests.unit.stack_files import REPO

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bot.drift.discovery import Kind, kinds
-from bot.trust.servers import Unreadable
-from sandbox.rest import Answer
+from bot.servers.clients import Unreadable
+from bot.servers.rest import Answer
 from tests.unit.drift_samples import KINDS, api, group, refusing
 
 CONFIG_MAP, SECRET, NAMESPACE, DEPLOYMENT = KINDS

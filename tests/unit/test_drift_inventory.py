@@ -9,8 +9,8 @@ import pytest
 
 from bot.drift import inventory
 from bot.drift.inventory import take
-from bot.trust.servers import Unreadable
-from sandbox.rest import Answer
+from bot.servers.clients import Unreadable
+from bot.servers.rest import Answer
 from tests.unit.drift_samples import KINDS, api, group, metadata
 
 CONFIG_MAP, SECRET, NAMESPACE, DEPLOYMENT = KINDS

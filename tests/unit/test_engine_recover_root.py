@@ -9,7 +9,7 @@ import pytest
 from bot.engine import recover as engine_recover
 from bot.engine import recover_root as engine_recover_root
 from bot.mock.values import throwaway_certificate
-from sandbox.rest import Answer
+from bot.servers.rest import Answer
 
 _PEM = throwaway_certificate()
 _URN = "urn:pulumi:s::p::vault:pkiSecret/secretBackendRootCert:SecretBackendRootCert::root"

@@ -12,7 +12,7 @@ from bot.exit_codes import BotError
 from bot.ladder.model import KubeService, Namespace, Workload
 from bot.ladder.objections import find, shared_accounts
 from bot.ladder.reader import read
-from sandbox.rest import Answer, Client
+from bot.servers.rest import Answer, Client
 from stack.config_policy import GRPC_HEALTH
 from tests.unit.ladder_samples import FOO, SHOP, config, service
 

@@ -14,9 +14,9 @@ from bot.delivery import check
 from bot.engine.target import Target
 from bot.exit_codes import RefusedError
 from bot.rollout import absent
+from bot.servers.clients import Unreadable
+from bot.servers.rest import Answer
 from bot.stacks import PROJECT_DIR
-from bot.trust.servers import Unreadable
-from sandbox.rest import Answer
 from tests.unit.delivery_samples import change, change_set
 from tests.unit.rollout_samples import config
 

@@ -10,9 +10,9 @@ import pytest
 
 from bot.rollout import reader
 from bot.rollout.model import Proxy
-from bot.trust.servers import Unreadable
+from bot.servers.clients import Unreadable
+from bot.servers.rest import Answer, Client
 from components.rollout import FIELD_MANAGER, STATE_LABEL
-from sandbox.rest import Answer, Client
 
 CREATED = "2026-12-01T00:00:00Z"
 PROXY: dict[str, Any] = {

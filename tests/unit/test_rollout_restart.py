@@ -9,8 +9,8 @@ import pytest
 from bot.rollout import restart
 from bot.rollout.model import Restart
 from bot.rollout.restart import RestartError, unsettled
+from bot.servers.rest import Answer, Client
 from bot.trust.model import Workload
-from sandbox.rest import Answer, Client
 from tests.unit.rollout_samples import pod
 
 

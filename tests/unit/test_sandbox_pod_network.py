@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from bot.servers.rest import Answer
 from sandbox import pki, pod_network
-from sandbox.rest import Answer
 from sandbox.settings import Settings
 
 NAME = "localhost"

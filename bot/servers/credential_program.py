@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sandbox.rest import MissingError, ReadError
+from bot.servers.rest import MissingError, ReadError
 
 _SECONDS = 60.0
 _VERSION = "client.authentication.k8s.io/v1"

@@ -10,8 +10,8 @@ from tempfile import TemporaryDirectory
 
 from bot.engine.target import Target
 from bot.exit_codes import BotError, MissingToolError
-from sandbox import kubeconfig
-from sandbox.rest import Client, MissingError, ReadError, proxy_for
+from bot.servers import kubeconfig
+from bot.servers.rest import Client, MissingError, ReadError, proxy_for
 
 
 class Unreadable(BotError):  # noqa: N818  (a state of a server, told in one line)

@@ -11,10 +11,10 @@ import yaml
 
 from bot.engine.target import Target
 from bot.exit_codes import MissingToolError
+from bot.servers.clients import Unreadable, cluster, vault
+from bot.servers.rest import Answer, Client
 from bot.trust.model import IDENTITY, Pod, Workload
 from bot.trust.reader import _identity
-from bot.trust.servers import Unreadable, cluster, vault
-from sandbox.rest import Answer, Client
 from tests.unit import stack_files
 from tests.unit.bot_trust_samples import NOW
 

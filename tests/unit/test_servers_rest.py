@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from sandbox import rest
-from sandbox.rest import Answer, Client
+from bot.servers import rest
+from bot.servers.rest import Answer, Client
 
 
 def _client(monkeypatch: pytest.MonkeyPatch, answers: Iterator[Answer]) -> Client:

@@ -20,9 +20,9 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from sandbox.credential_program import ask
-from sandbox.pki import write_private
-from sandbox.rest import Client, MissingError, ReadError, proxy_for
+from bot.engine.target import write_private
+from bot.servers.credential_program import ask
+from bot.servers.rest import Client, MissingError, ReadError, proxy_for
 
 _DEFAULT = "~/.kube/config"
 # Keys that are paths, of a cluster and of a user.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable, Mapping
 
-from sandbox.verify_data import Proof, Seen
+from bot.proofs.data import Proof, Seen
 from stack.config import StackConfig
 
 # What `reader.attempts` tries, by name.

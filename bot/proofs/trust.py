@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from bot.proofs.data import Manifest, Proof, Seen, ready, secret_data
 from components.names import IDENTITY_ISSUER, LINKERD, TRUST_ROOTS_CONFIG_MAP
-from sandbox.verify_data import Manifest, Proof, Seen, ready, secret_data
 from stack.certificates import certificates_in
 from stack.config import StackConfig
 

@@ -8,6 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from bot.engine.target import Target
+from bot.proofs import vault as vault_proofs
+from bot.proofs.data import Attempt, Manifest, Seen
+from bot.proofs.vault import NOT_FOUND
+from bot.servers import kubeconfig
+from bot.servers.rest import Client, ReadError
 from components.names import (
     CERT_MANAGER,
     EXTERNAL_SECRETS,
@@ -22,11 +27,6 @@ from components.names import (
     signing_policy,
 )
 from components.webhook_certificates import CONTROL_PLANE_WEBHOOKS, VIZ_WEBHOOKS
-from sandbox import kubeconfig, verify_vault
-from sandbox.rest import Client, ReadError
-from sandbox.vault import VaultError
-from sandbox.verify_data import Attempt, Manifest, Seen
-from sandbox.verify_vault import NOT_FOUND
 from stack import arguments_tracing
 from stack.config import Generation, StackConfig, Vault
 
@@ -159,8 +159,8 @@ def attempts(vault: Client, config: StackConfig) -> dict[str, Attempt]:
         return {}
     key_id = issuer.body["data"]["key_id"]
     tried = {
-        verify_vault.READ_KEY: _attempt(vault, "GET", f"{pki}/key/{key_id}"),
-        verify_vault.EXPORT_KEYS: _attempt(vault, "GET", f"{pki}/keys/export/{key_id}"),
+        vault_proofs.READ_KEY: _attempt(vault, "GET", f"{pki}/key/{key_id}"),
+        vault_proofs.EXPORT_KEYS: _attempt(vault, "GET", f"{pki}/keys/export/{key_id}"),
     }
     wanted = {"policies": [signing_policy(signing)], "no_default_policy": True, "ttl": "60s"}
     made = vault.request("POST", "/v1/auth/token/create", wanted)
@@ -169,17 +169,17 @@ def attempts(vault: Client, config: StackConfig) -> dict[str, Attempt]:
     token = made.body["auth"]["client_token"]
     narrow = replace(vault, headers={**vault.headers, "X-Vault-Token": token})
     tried |= {
-        verify_vault.SIGN_HERE: _attempt(
+        vault_proofs.SIGN_HERE: _attempt(
             narrow, "POST", f"{pki}/issuer/{signing}/sign-intermediate"
         ),
-        verify_vault.SIGN_ELSEWHERE: _attempt(narrow, "POST", f"{pki}/root/sign-intermediate"),
-        verify_vault.READ_KV: _attempt(
+        vault_proofs.SIGN_ELSEWHERE: _attempt(narrow, "POST", f"{pki}/root/sign-intermediate"),
+        vault_proofs.READ_KV: _attempt(
             narrow, "GET", f"{config.vault.kv_mount}/data/{anchor_path(signing)}"
         ),
     }
     accessor = {"accessor": made.body["auth"]["accessor"]}
     if not vault.request("POST", "/v1/auth/token/revoke-accessor", accessor).ok:
-        raise VaultError("the token made for the proofs could not be revoked; it ends in 60 s")
+        raise ReadError("the token made for the proofs could not be revoked; it ends in 60 s")
     return tried
 
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from sandbox import kubeconfig
-from sandbox.rest import MissingError, ReadError
+from bot.servers import kubeconfig
+from bot.servers.rest import MissingError, ReadError
 from tests.unit import stack_files
 
 TOKEN = "from-the-program"  # noqa: S105

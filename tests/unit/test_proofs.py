@@ -10,16 +10,17 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from sandbox import verify, verify_vault
-from sandbox.verify_data import Attempt, Proof, Seen
-from sandbox.verify_trust import go_seconds
+from bot.proofs import vault as vault_proofs
+from bot.proofs.data import Attempt, Proof, Seen
+from bot.proofs.judge import judge, table
+from bot.proofs.trust import go_seconds
 from tests.unit.made_mesh import Authority, config, good
 
 CONFIG = config()
 
 
 def _failed(seen: Seen) -> list[str]:
-    return [proof.what for proof in verify.judge(seen, CONFIG) if not proof.ok]
+    return [proof.what for proof in judge(seen, CONFIG) if not proof.ok]
 
 
 def _with_secret(seen: Seen, name: str, **data: bytes) -> Seen:
@@ -41,7 +42,7 @@ def test_good_mesh_has_every_proof() -> None:
 
 def test_nothing_seen_proves_nothing() -> None:
     """An empty answer must not pass for a good one: no proof may hold on no data."""
-    assert [proof for proof in verify.judge(Seen(), CONFIG) if proof.ok] == []
+    assert [proof for proof in judge(Seen(), CONFIG) if proof.ok] == []
 
 
 def test_issuer_signed_by_another_anchor_fails() -> None:
@@ -127,7 +128,7 @@ def test_deployment_that_is_not_available_is_named() -> None:
     """The reader must know where to look without asking again."""
     seen = good()
     first = {**seen.deployments[0], "status": {"observedGeneration": 1, "availableReplicas": 2}}
-    proofs = verify.judge(replace(seen, deployments=[first, *seen.deployments[1:]]), CONFIG)
+    proofs = judge(replace(seen, deployments=[first, *seen.deployments[1:]]), CONFIG)
     assert [p.what for p in proofs if not p.ok] == ["Deployments"]
     assert first["metadata"]["name"] in next(p.seen for p in proofs if not p.ok)
 
@@ -147,11 +148,11 @@ def test_second_writer_of_the_issuer_fails() -> None:
 @pytest.mark.parametrize(
     ("attempt", "answer"),
     [
-        (verify_vault.READ_KEY, Attempt(200, {"key_id": "x", "private_key": "k"})),
-        (verify_vault.EXPORT_KEYS, Attempt(200, {})),
-        (verify_vault.SIGN_ELSEWHERE, Attempt(400, {})),
-        (verify_vault.READ_KV, Attempt(200, {})),
-        (verify_vault.SIGN_HERE, Attempt(403, {})),
+        (vault_proofs.READ_KEY, Attempt(200, {"key_id": "x", "private_key": "k"})),
+        (vault_proofs.EXPORT_KEYS, Attempt(200, {})),
+        (vault_proofs.SIGN_ELSEWHERE, Attempt(400, {})),
+        (vault_proofs.READ_KV, Attempt(200, {})),
+        (vault_proofs.SIGN_HERE, Attempt(403, {})),
     ],
 )
 def test_vault_that_gives_more_or_less_than_it_should_fails(attempt: str, answer: Attempt) -> None:
@@ -165,9 +166,9 @@ def test_private_key_in_state_is_found_in_base64_too(shift: bytes) -> None:
     """A Secret's data is base64, at any of three positions: a search for the text misses it."""
     pem = Authority.root("x").key_pem
     for content in (pem, base64.b64encode(shift + pem)):
-        assert verify_vault.leaks({"a.json": content}, []) == ["private key in a.json"]
-    assert verify_vault.leaks({"a.json": b"-----BEGIN CERTIFICATE-----"}, ["t0ken"]) == []
-    assert verify_vault.leaks({"a.json": b"x t0ken y"}, ["t0ken", ""]) == ["token in a.json"]
+        assert vault_proofs.leaks({"a.json": content}, []) == ["private key in a.json"]
+    assert vault_proofs.leaks({"a.json": b"-----BEGIN CERTIFICATE-----"}, ["t0ken"]) == []
+    assert vault_proofs.leaks({"a.json": b"x t0ken y"}, ["t0ken", ""]) == ["token in a.json"]
 
 
 @pytest.mark.parametrize(
@@ -180,7 +181,7 @@ def test_durations_are_read_as_go_writes_them(text: str, seconds: int) -> None:
 
 def test_table_counts_and_marks_failures() -> None:
     """Twenty rows of `ok` hide one that is not, unless it is marked and counted."""
-    lines = verify.table([Proof("a", "b", "c" * 99, True), Proof("d", "e", "f", False)])
+    lines = table([Proof("a", "b", "c" * 99, True), Proof("d", "e", "f", False)])
     assert lines[1].endswith("ok")
     assert lines[2].endswith("FAIL")
     assert lines[-1] == "1 of 2 proofs hold"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import base64
 
+from bot.proofs.data import Manifest, Proof, Seen, name_of, secret_data
+from bot.proofs.trust import signed_by
 from bot.trust.chain import dns_names
 from components.names import LINKERD, LINKERD_VIZ
 from components.webhook_certificates import CONTROL_PLANE_WEBHOOKS, PKCS8_ONLY, VIZ_WEBHOOKS
-from sandbox.verify_data import Manifest, Proof, Seen, name_of, secret_data
-from sandbox.verify_trust import signed_by
 from stack.certificates import certificates_in
 from stack.config import StackConfig
 
