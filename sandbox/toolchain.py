@@ -146,7 +146,7 @@ TOOLS: dict[str, Tool] = {
                 ("--version", "version 0.93."),
             )
             for name, command, minutes in (
-                ("prometheus-operator", "operator", 5),
+                ("prometheus-operator", "operator", 4),
                 ("prometheus-operator-admission-webhook", "admission-webhook", 1),
             )
         ),

@@ -62,11 +62,12 @@ def _route(route: Mapping[str, Any], prefix: str) -> Plain:
         "groupInterval": "group_interval",
         "repeatInterval": "repeat_interval",
     }
+    below = route.get("routes", [])
     return {
         "receiver": prefix + route["receiver"],
         "matchers": _matchers(route["matchers"]),
         **{new: route[old] for old, new in names.items() if old in route},
-        "routes": [_route(each, prefix) for each in route.get("routes", [])],
+        **({"routes": [_route(each, prefix) for each in below]} if below else {}),
     }
 
 

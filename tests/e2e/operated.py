@@ -19,7 +19,9 @@ from tests.e2e.operator_process import Operator
 from tests.e2e.sandbox_cluster import Cluster, running_sandbox
 from tests.e2e.test_alert_delivery import declared
 
-NAMESPACE, PROMETHEUS = "monitoring", "mesh"
+NAMESPACE, PROMETHEUSES = "monitoring", ("mesh", "newest")
+# Of the version that the operator takes where none is said: its newest.
+NEWEST = "newest"
 GROUP, BROKEN = "monitoring.coreos.com", "broken"
 # What External Secrets would bring; the operator checks that an address is one.
 CREDENTIALS = {
@@ -167,7 +169,7 @@ def _secret() -> Manifest:
 def alertmanager(name: str, inside: str, strategy: str | None) -> Manifest:
     """An Alertmanager that selects configs of all namespaces."""
     spec: dict[str, Any] = {
-        "version": _ALERTMANAGER_VERSION,
+        **_version(name, _ALERTMANAGER_VERSION),
         "replicas": 1,
         "alertmanagerConfigSelector": {},
         "alertmanagerConfigNamespaceSelector": {},
@@ -182,14 +184,14 @@ def alertmanager(name: str, inside: str, strategy: str | None) -> Manifest:
     }
 
 
-def prometheus() -> Manifest:
+def prometheus(name: str) -> Manifest:
     """A Prometheus that selects rules and PodMonitors of all namespaces."""
     return {
         "apiVersion": f"{GROUP}/v1",
         "kind": "Prometheus",
-        "metadata": {"name": PROMETHEUS, "namespace": NAMESPACE},
+        "metadata": {"name": name, "namespace": NAMESPACE},
         "spec": {
-            "version": _PROMETHEUS_VERSION,
+            **_version(name, _PROMETHEUS_VERSION),
             "replicas": 1,
             "podMonitorSelector": {},
             "podMonitorNamespaceSelector": {},
@@ -197,3 +199,7 @@ def prometheus() -> Manifest:
             "ruleNamespaceSelector": {},
         },
     }
+
+
+def _version(name: str, version: str) -> dict[str, str]:
+    return {} if name == NEWEST else {"version": version}

@@ -23,6 +23,13 @@ OPERATOR, WEBHOOK = "prometheus-operator", "prometheus-operator-admission-webhoo
 _SECONDS, _TTL_SECONDS = 240.0, 1800
 
 
+class _Loader(yaml.SafeLoader):
+    """Takes a bare `=` for text, as YAML 1.2 does: an enum of the CRDs has one."""
+
+
+_Loader.add_constructor("tag:yaml.org,2002:value", _Loader.construct_yaml_str)
+
+
 def program(name: str) -> Path:
     """One of the two; skips the test where it is not there."""
     found = toolchain.find(name)
@@ -36,7 +43,7 @@ def crds() -> list[Manifest]:
     done = subprocess.run(
         [program(OPERATOR), "crds"], capture_output=True, text=True, timeout=120, check=True
     )
-    return [each for each in yaml.safe_load_all(done.stdout) if each]
+    return [each for each in yaml.load_all(done.stdout, _Loader) if each]
 
 
 class Operator:
@@ -64,15 +71,24 @@ class Operator:
         """All that it has said."""
         return self._supervisor.log_path(OPERATOR).read_text(encoding="utf-8")
 
-    def secret(self, namespace: str, name: str, key: str) -> Any:
-        """A config that it has written, which is packed: YAML as data."""
-        packed = self.cluster.secret(namespace, name, key, _SECONDS)
-        return yaml.safe_load(gzip.decompress(packed))
+    def secret(self, namespace: str, name: str, key: str, ours: str, count: int) -> Any:
+        """A config that it has written, which is packed: YAML as data.
 
-    def config_maps(self, namespace: str, name: str) -> dict[str, str]:
-        """The files of a ConfigMap."""
+        Waits until `ours` is in it so many times: the operator may write before it has seen all.
+        """
+
+        def text(each: Manifest) -> str:
+            packed = base64.b64decode(each.get("data", {}).get(key, ""))
+            return gzip.decompress(packed).decode() if packed else ""
+
+        path = f"{CORE}/{namespace}/secrets/{name}"
+        found = self.cluster.wait(path, lambda each: text(each).count(ours) == count, _SECONDS)
+        return yaml.safe_load(text(found))
+
+    def config_map(self, namespace: str, name: str, count: int) -> dict[str, str]:
+        """The files of a ConfigMap, when there are so many."""
         path = f"{CORE}/{namespace}/configmaps/{name}"
-        found = self.cluster.wait(path, lambda each: bool(each.get("data")), _SECONDS)
+        found = self.cluster.wait(path, lambda each: len(each.get("data", {})) == count, _SECONDS)
         return dict(found["data"])
 
 
