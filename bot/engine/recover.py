@@ -139,13 +139,13 @@ def _forget_release(target: Target, namespace: str, name: str, state: str) -> No
     What is installed of it stays, and the next install takes it over by Helm's own marks on it. An
     uninstall would delete CRDs, and with them every object of their kinds.
     """
-    cluster, environment = target.config.cluster, target.full_environment()
-    named = cluster.kubeconfig if cluster else None
-    paths = kubeconfig.files(named, environment, target.project_dir)
+    cluster = target.config.cluster
+    named, context = (cluster.kubeconfig, cluster.context) if cluster else (None, None)
     selector = f"owner=helm,name={name},status={state}"
     try:
-        chosen = kubeconfig.select(paths, cluster.context if cluster else None)
-        with kubeconfig.client(chosen, environment) as api:
+        with kubeconfig.reached(
+            named, context, target.full_environment(), target.project_dir
+        ) as api:
             query = urlencode({"labelSelector": selector})
             answer = api.request(
                 "DELETE", f"/api/v1/namespaces/{namespace}/secrets?{query}", seconds=30

@@ -42,9 +42,11 @@ def read(target: Target, state_dir: Path) -> Seen:
     if config.cluster is None:
         raise ReadError(f"stack {target.stack} has no cluster")
     environment = target.full_environment()
-    paths = kubeconfig.files(config.cluster.kubeconfig, environment, target.project_dir)
     token = environment.get("VAULT_TOKEN", "")
-    with kubeconfig.client(kubeconfig.select(paths, config.cluster.context), environment) as api:
+    cluster = config.cluster
+    with kubeconfig.reached(
+        cluster.kubeconfig, cluster.context, environment, target.project_dir
+    ) as api:
         objects = cluster_objects(api, config)
     vault = vault_client(config.vault, target.project_dir, token)
     return Seen(

@@ -28,12 +28,12 @@ def cluster(target: Target) -> Iterator[Client]:
     config = target.config.cluster
     if config is None:
         raise Unreadable(f"stack {target.stack} has no cluster")
-    environment = target.full_environment()
-    paths = kubeconfig.files(config.kubeconfig, environment, target.project_dir)
+    reached = kubeconfig.reached(
+        config.kubeconfig, config.context, target.full_environment(), target.project_dir
+    )
     with ExitStack() as opened:
         try:
-            chosen = kubeconfig.select(paths, config.context)
-            client = opened.enter_context(kubeconfig.client(chosen, environment))
+            client = opened.enter_context(reached)
         except MissingError as error:
             raise MissingToolError(f"stack {target.stack}: {error}") from None
         except ReadError as error:

@@ -92,6 +92,15 @@ def authority_of(chosen: Selected) -> str | None:
 
 
 @contextmanager
+def reached(
+    named: str | None, context: str | None, environment: Mapping[str, str], folder: Path
+) -> Iterator[Client]:
+    """A client of the API server that a stack file means, by `files`, `select` and `client`."""
+    with client(select(files(named, environment, folder), context), environment) as found:
+        yield found
+
+
+@contextmanager
 def client(chosen: Selected, environment: Mapping[str, str]) -> Iterator[Client]:
     """A client of the context's API server; what is secret lies in a private folder meanwhile.
 
