@@ -98,9 +98,16 @@ def destroy(
     message: str = "",
 ) -> Result:
     """Run the destruction with progress on stderr. message: goes into the history."""
-    flags = [_scope(include_protected), *(["--message", message] if message else [])]
     with closing(Progress("destroy", target)) as progress:
-        return engine.run(found, target, "destroy", *flags, listen=progress.show, timeout=timeout)
+        return engine.run(
+            found,
+            target,
+            "destroy",
+            _scope(include_protected),
+            message=message,
+            listen=progress.show,
+            timeout=timeout,
+        )
 
 
 def previewed(
@@ -111,9 +118,16 @@ def previewed(
     timeout: float = engine.TIMEOUT_SECONDS,
 ) -> Result:
     """What a destruction would delete; only the engine knows what stays for what is protected."""
-    flags = [_scope(include_protected), "--preview-only"]
     with closing(Progress("preview", target)) as progress:
-        return engine.run(found, target, "destroy", *flags, listen=progress.show, timeout=timeout)
+        return engine.run(
+            found,
+            target,
+            "destroy",
+            _scope(include_protected),
+            preview_only=True,
+            listen=progress.show,
+            timeout=timeout,
+        )
 
 
 def _scope(include_protected: bool) -> str:

@@ -160,9 +160,10 @@ def preview(
     timeout: float = engine.TIMEOUT_SECONDS,
 ) -> Result:
     """Run the preview with progress on stderr."""
-    flags = ["--refresh"] if refresh else []
     with closing(Progress("preview", target)) as progress:
-        result = engine.run(found, target, "preview", *flags, listen=progress.show, timeout=timeout)
+        result = engine.run(
+            found, target, "preview", refresh=refresh, listen=progress.show, timeout=timeout
+        )
     if result.ok:
         remember(target, result.ledger)
     return result

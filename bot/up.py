@@ -186,12 +186,18 @@ def up(
     refresh: what is there is read first, so that what somebody else changed is set right.
     message: goes into the history; without one the engine takes the commit's first line.
     """
-    flags = ["--refresh"] if refresh else []
-    flags += ["--message", message] if message else []
     with closing(Progress("up", target)) as progress:
 
         def once() -> Result:
-            return engine.run(found, target, "up", *flags, listen=progress.show, timeout=timeout)
+            return engine.run(
+                found,
+                target,
+                "up",
+                refresh=refresh,
+                message=message,
+                listen=progress.show,
+                timeout=timeout,
+            )
 
         result = once()
         if engine_checkpoint.mend(target, result):

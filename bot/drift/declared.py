@@ -66,7 +66,7 @@ class Declared:
 def read(found: Engine, target: Target) -> Declared:
     """What the state of a stack has; raises BotError with the engine's reason."""
     try:
-        text = engine.short(found, target, "stack", "export", "--stack", target.stack)
+        export = engine.exported(found, target)
     except BotError as error:
         if NO_STACK.search(str(error)):
             up = f"python -m bot up --stack {target.stack}"
@@ -77,7 +77,7 @@ def read(found: Engine, target: Target) -> Declared:
         what, next_step = explain([str(error)], target.stack)
         raise BotError(f"{what}: {next_step}" if what else str(error)) from None
     try:
-        return of(json.loads(text))
+        return of(export)
     except (ValueError, KeyError, TypeError, AttributeError):
         raise BotError(f"stack {target.stack}: the engine's export has another form") from None
 

@@ -49,7 +49,7 @@ def read(
     # A stack that nobody has made yet must not come to be by looking at it.
     looked_at = replace(target, creates=False)
     result = engine.run(
-        found, looked_at, "refresh", "--preview-only", listen=listen, timeout=timeout
+        found, looked_at, "refresh", preview_only=True, listen=listen, timeout=timeout
     )
     return of(result)
 

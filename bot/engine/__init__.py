@@ -1,8 +1,6 @@
 """The Pulumi engine: find it, run an operation with it, and what came of it.
 
-The engine's own command line is run, not the Automation API's Python wrapper, whose `up` costs
-three more runs of it (outputs, config, history), reads the secrets in clear for them, and cannot
-be interrupted or timed out; see bot/engine/process.py. Its installer is used where no engine is.
+Operations go through Pulumi's Automation API with the program inline (bot/engine/automation.py).
 """
 
 from __future__ import annotations
@@ -10,22 +8,24 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import tempfile
 import threading
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from bot.engine import environment as engine_environment
 from bot.engine import errors as engine_errors
-from bot.engine import runs as engine_runs
 from bot.engine.events import Ledger
-from bot.engine.process import Ending, EngineProcess
+from bot.engine.process import Ending, Event
 from bot.engine.target import Target
 from bot.exit_codes import BotError, MissingToolError
 
+if TYPE_CHECKING:
+    from bot.engine import automation
+
 TIMEOUT_SECONDS = 30 * 60.0
-_SHORT_SECONDS = 60.0
 _PENDING = "pending operations from previous deployment"
 Listen = Callable[[Ledger], None]
 
@@ -162,19 +162,23 @@ def run(
     engine: Engine,
     target: Target,
     operation: str,
+    /,
     *flags: str,
     listen: Listen = lambda _ledger: None,
     timeout: float = TIMEOUT_SECONDS,
+    **options: Any,
 ) -> Result:
     """Run `up`, `preview`, `refresh` or `destroy` without a question and return what came of it.
 
+    options: of the Automation API's method of that name, such as `message` and `target`; with
+    `preview_only` a refresh or destroy only looks. flags: what the API has no argument for.
     listen: called with the record about twenty times a second. timeout: seconds. A stack that the
-    backend does not know is made first when the target says so.
+    backend does not know is made first when the target says so. Raises BotError.
     """
-    result = _run(engine, target, operation, flags, listen, timeout)
+    result = _run(engine, target, operation, flags, listen, timeout, options)
     if target.creates and any(engine_errors.NO_STACK.search(text) for text in result.outside):
         create_stack(engine, target)
-        result = _run(engine, target, operation, flags, listen, timeout)
+        result = _run(engine, target, operation, flags, listen, timeout, options)
     return result
 
 
@@ -185,39 +189,48 @@ def _run(
     flags: Sequence[str],
     listen: Listen,
     timeout: float,
+    options: dict[str, Any],
 ) -> Result:
-    command = [engine.program, operation, "--stack", target.stack, "--non-interactive"]
-    command += ["--color", "never", "--suppress-permalink"]
-    if operation in ("preview", "up"):
-        command.append("--suppress-outputs")
-    # A run that only looks has nothing to confirm, and the engine refuses both together.
-    if operation != "preview" and "--preview-only" not in flags:
-        command += ["--yes", "--skip-preview"]
-    if target.config_file:
-        command += ["--config-file", str(target.config_file)]
+    # Imported here: the SDK takes longer than the engine is looked for.
+    from pulumi.automation.errors import CommandError
+
+    from bot.engine import automation, program
+
     ledger = Ledger()
-    with tempfile.TemporaryDirectory(prefix="linkerd-platform-") as scratch:
-        text_log = Path(scratch) / "stderr"
-        process = EngineProcess(
-            [*command, *flags],
-            _environment(engine, target),
-            target.project_dir,
-            Path(scratch) / "events.json",
-            text_log,
+
+    def take(event: Event | None) -> None:
+        if event is None:
+            listen(ledger)
+        else:
+            ledger.add(event)
+
+    values = _environment(engine, target)
+    with program.served(target, values) as served:
+        command = automation.Command(
+            engine.program,
+            engine.version,
+            target,
+            values,
+            take=take,
             timeout=timeout,
+            client=served.client,
+            flags=flags,
         )
-        with engine_runs.noted(target.project_dir, target.stack, operation, process.process.pid):
-            for event in process.events():
-                if event is None:
-                    listen(ledger)
-                else:
-                    ledger.add(event)
-        listen(ledger)
-        text = text_log.read_text(errors="replace")
-    if process.ending is None:
-        raise RuntimeError("the engine ended without an exit code")
-    outside = engine_errors.stderr_errors(text) if process.ending.code else []
-    return Result(operation, target, ledger, process.ending, outside, engine_errors.locks(text))
+        stack = automation.stack(command, target, served.inline)
+        if target.config_file:
+            options = {**options, "config_file": str(target.config_file)}
+        threading.Thread(target=program.preload, daemon=True).start()
+        try:
+            automation.operate(stack, operation, options)
+        except CommandError:
+            # The record says why, and says more.
+            if command.ending is None:
+                raise
+    if command.ending is None:
+        raise RuntimeError("the engine was not run")
+    text = command.errors
+    outside = engine_errors.stderr_errors(text) if command.ending.code else []
+    return Result(operation, target, ledger, command.ending, outside, engine_errors.locks(text))
 
 
 def create_stack(engine: Engine, target: Target) -> None:
@@ -226,43 +239,67 @@ def create_stack(engine: Engine, target: Target) -> None:
     Raises BotError with the engine's reason.
     """
     folder = target.config_file.parent if target.config_file else target.project_dir
-    name = f"organization/linkerd-platform/{target.stack}"
-    short(engine, target, "stack", "init", name, "--no-select", folder=folder)
+    with opened(engine, target, folder) as stack:
+        stack.workspace.create_stack(f"organization/linkerd-platform/{target.stack}")
+
+
+@contextmanager
+def opened(
+    engine: Engine, target: Target, folder: Path | None = None
+) -> Iterator[automation.Stack]:
+    """The stack for what takes moments: `history`, `export_stack`, tags, `cancel`.
+
+    Raises BotError with the engine's reason, in the block too.
+    """
+    from pulumi.automation.errors import CommandError
+
+    from bot.engine import automation
+
+    values = _environment(engine, target)
+    command = automation.Command(engine.program, engine.version, target, values)
+    try:
+        yield automation.stack(command, target, folder=folder)
+    except CommandError:
+        text = "; ".join(engine_errors.stderr_errors(command.errors)) or command.errors.strip()
+        what = " ".join(command.ran[:2])
+        raise BotError(f"pulumi {what}: {engine_errors.first_line(text)}") from None
+    except subprocess.TimeoutExpired:
+        raise BotError(
+            f"pulumi {command.ran[0]} did not end in {automation.SHORT_SECONDS:.0f} s"
+        ) from None
+
+
+def exported(engine: Engine, target: Target) -> dict[str, Any]:
+    """The state as `pulumi stack export` gives it, secrets encrypted; raises BotError."""
+    with opened(engine, target) as stack:
+        try:
+            return dict(vars(stack.export_stack()))
+        except (ValueError, AttributeError):
+            raise BotError(
+                f"stack {target.stack}: the engine's export has another form"
+            ) from None
 
 
 def short(engine: Engine, target: Target, *arguments: str, folder: Path | None = None) -> str:
-    """Run a command of the engine that takes moments; its output. Raises BotError."""
-    try:
-        done = subprocess.run(
-            [engine.program, *arguments, "--non-interactive"],
-            cwd=folder or target.project_dir,
-            env=_environment(engine, target),
-            capture_output=True,
-            text=True,
-            timeout=_SHORT_SECONDS,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
-    except subprocess.TimeoutExpired:
-        raise BotError(f"pulumi {arguments[0]} did not end in {_SHORT_SECONDS:.0f} s") from None
-    if done.returncode != 0:
-        text = "; ".join(engine_errors.stderr_errors(done.stderr)) or done.stderr.strip()
-        raise BotError(f"pulumi {' '.join(arguments[:2])}: {engine_errors.first_line(text)}")
-    return done.stdout
+    """Run a command of the engine that the API has no method for; its output. Raises BotError."""
+    with opened(engine, target, folder) as stack:
+        workspace = stack.workspace
+        return workspace.pulumi_command.run(list(arguments), workspace.work_dir, {}).stdout
 
 
 def cancel_stale(engine: Engine, target: Target, result: Result) -> bool:
     """Release a lock when its process was ours on this machine and is gone; True if it was."""
     if not result.locks or not all(lock.stale for lock in result.locks):
         return False
-    short(engine, target, "cancel", target.stack, "--yes")
+    with opened(engine, target) as stack:
+        stack.cancel()
     return True
 
 
 def _environment(engine: Engine, target: Target) -> dict[str, str]:
-    environment = target.full_environment()
-    # The language host and its launcher lie beside an engine that was installed for us.
-    environment["PATH"] = os.pathsep.join(
-        [str(Path(engine.program).parent), environment.get("PATH", "")]
-    )
-    return environment
+    found = engine_environment.of(target)
+    engine_environment.clean(found.dropped)
+    values = dict(found.values)
+    # Plugins lie beside an engine that was installed for us.
+    values["PATH"] = os.pathsep.join([str(Path(engine.program).parent), values.get("PATH", "")])
+    return values

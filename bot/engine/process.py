@@ -1,8 +1,6 @@
-"""One run of the engine's command line, under control: own session, time-out, interrupt, kill.
+"""One run of the engine's program, under control: own session, time-out, interrupt, kill.
 
-The Automation API's Python wrapper gives no handle on its child and no time-out, swallows what a
-callback raises and drops events it has no class for (`diff`, policy summaries). So the engine is
-run here, and what it did is read from its event log, a file with one JSON object per line.
+What the engine did is read from its event log, a file with one JSON object per line.
 """
 
 from __future__ import annotations
@@ -41,7 +39,7 @@ class Ending:
 
 
 class EngineProcess:
-    """A running engine.
+    """A running engine, started with `--event-log` and the path of `event_log`.
 
     timeout: seconds after which it is interrupted. grace: seconds between an interrupt and the
     kill of all its processes; the engine uses them to write down what it has done.
@@ -68,7 +66,7 @@ class EngineProcess:
         with text_log.open("wb") as log, _children_hear_interrupts():
             # A session of its own: a Ctrl-C in the terminal reaches us alone, and we decide.
             self.process = subprocess.Popen(
-                [*command, "--event-log", str(event_log)],
+                list(command),
                 cwd=folder,
                 env=dict(environment),
                 stdin=subprocess.DEVNULL,

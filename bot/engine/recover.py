@@ -44,7 +44,7 @@ _VAULT_IDS: Mapping[str, Callable[[dict[str, Any]], str]] = {
 
 def recover(found: Engine, target: Target) -> list[str]:
     """Take over what a killed run had made; names of what was pending. Raises BotError."""
-    document = json.loads(engine.short(found, target, "stack", "export", "--stack", target.stack))
+    document = engine.exported(found, target)
     roots = engine_recover_root.made(target, document["deployment"])
     mended, adopted = entered(document["deployment"], roots)
     pending = len(document["deployment"].get("pending_operations") or ())
@@ -55,8 +55,7 @@ def recover(found: Engine, target: Target) -> list[str]:
         write_private(file, json.dumps({**document, "deployment": mended}))
         engine.short(found, target, "stack", "import", "--stack", target.stack, "--file", str(file))
     if adopted:
-        flags = [flag for urn in adopted for flag in ("--target", urn)]
-        result = engine.run(found, target, "refresh", *flags)
+        result = engine.run(found, target, "refresh", target=adopted)
         if not result.ok:
             raise BotError("what a killed run had made could not be read; run the command again")
         _releases_whole(found, target, adopted)
@@ -120,8 +119,7 @@ def _outputs(resource: Resource) -> dict[str, Any]:
 def _releases_whole(found: Engine, target: Target, adopted: list[str]) -> None:
     if not any(f"{_RELEASE}::" in urn for urn in adopted):
         return
-    text = engine.short(found, target, "stack", "export", "--stack", target.stack)
-    for resource in json.loads(text)["deployment"]["resources"]:
+    for resource in engine.exported(found, target)["deployment"]["resources"]:
         if resource["urn"] not in adopted or resource["type"] != _RELEASE:
             continue
         state = (resource.get("outputs", {}).get("status") or {}).get("status")

@@ -61,9 +61,9 @@ def ensure(client: Client, target: Target, generation: Generation) -> list[str]:
             f"Pulumi.{target.stack}.yaml: vault.createKvMount: is false, and there is nothing at "
             f"{target.config.vault.kv_mount}: make a KV version 2 engine there first"
         )
-    flags = [f"--target={urn}" for urn in targets(target.stack, *mounts)]
+    urns = targets(target.stack, *mounts)
     whole = engine_target.of(target.stack, target.project_dir)
-    result = engine.run(engine.find(), whole, "up", *flags)
+    result = engine.run(engine.find(), whole, "up", target=urns)
     if not result.ok:
         raise BotError("\n".join(engine_report.failure(result)))
     _await_version_2(client, target, generation)

@@ -65,7 +65,7 @@ def _short(_engine: Engine, target: Target, *words: str) -> str:
     return ""
 
 
-def _run(_engine: Engine, target: Target, operation: str, *flags: str, **_more: object) -> Result:
+def _run(_engine: Engine, target: Target, operation: str, *flags: str, **more: object) -> Result:
     data, ledger = _read(target), Ledger()
     data.setdefault("calls", []).append([operation, *flags])
     _write(target, data)
@@ -87,7 +87,7 @@ def _run(_engine: Engine, target: Target, operation: str, *flags: str, **_more: 
         {"summaryEvent": {"result": "succeeded", "durationSeconds": 1, "resourceChanges": counts}}
     )
     if operation == "up":
-        _applied(target, data, flags[flags.index("--message") + 1])
+        _applied(target, data, str(more["message"]))
     return Result(operation, target, ledger, Ending(0, "finished"))
 
 

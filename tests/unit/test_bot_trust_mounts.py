@@ -44,19 +44,19 @@ class Engine:
     """Makes in the Vault the mounts that it is told to; records how it was run."""
 
     def __init__(self, vault: FakeVault, monkeypatch: pytest.MonkeyPatch, ok: bool = True) -> None:
-        self.vault, self.ok, self.flags = vault, ok, []
+        self.vault, self.ok, self.targets = vault, ok, []
         monkeypatch.setattr(engine, "find", lambda: None)
         monkeypatch.setattr(engine, "run", self.run)
         monkeypatch.setattr(engine_target, "of", lambda *_: "whole target")
         monkeypatch.setattr(engine_report, "failure", lambda _: ["no stack 'trust'"])
 
-    flags: list[tuple[str, ...]]
+    targets: list[list[str]]
 
-    def run(self, _engine: Any, whole: Any, operation: str, *flags: str) -> Any:
+    def run(self, _engine: Any, whole: Any, operation: str, *, target: list[str]) -> Any:
         assert (whole, operation) == ("whole target", "up")
-        self.flags.append(flags)
+        self.targets.append(target)
         for name, mount in ((KV_NAME, KV), (PKI_NAME, PKI)):
-            if self.ok and any(flag.endswith(f"::{name}") for flag in flags):
+            if self.ok and any(flag.endswith(f"::{name}") for flag in target):
                 self.vault.mounts.add(mount)
         return SimpleNamespace(ok=self.ok)
 
@@ -85,13 +85,13 @@ def test_an_import_into_an_empty_vault_has_the_mounts_made(
     runs = Engine(vault, monkeypatch)
     said = imported(vault, target(custody), tmp_path, monkeypatch)
     assert said.startswith(f"{made}, as resources of the stack trust\n")
-    assert len(runs.flags) == 1
+    assert len(runs.targets) == 1
     assert "PRIVATE KEY" not in said
     assert vault.issuers or vault.entries
-    assert not any(PKI_NAME in flag for flag in runs.flags[0]) or custody == "vault"
-    before = len(runs.flags)
+    assert not any(PKI_NAME in flag for flag in runs.targets[0]) or custody == "vault"
+    before = len(runs.targets)
     assert "nothing was changed" in imported(vault, target(custody), tmp_path, monkeypatch)
-    assert len(runs.flags) == before
+    assert len(runs.targets) == before
 
 
 def test_only_what_is_absent_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,7 +102,7 @@ def test_only_what_is_absent_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
     assert trust_mounts.ensure(vault, owner, owner.config.trust.generations[0]) == [
         "made linkerd/pki, as resources of the stack trust"
     ]
-    assert [flag.rpartition("::")[2] for flag in runs.flags[0]] == ["trust-anchor", PKI_NAME]
+    assert [flag.rpartition("::")[2] for flag in runs.targets[0]] == ["trust-anchor", PKI_NAME]
 
 
 def test_every_flag_is_a_target_so_that_nothing_else_is_made(
@@ -113,8 +113,8 @@ def test_every_flag_is_a_target_so_that_nothing_else_is_made(
     runs = Engine(vault, monkeypatch)
     owner = target()
     trust_mounts.ensure(vault, owner, owner.config.trust.generations[0])
-    assert len(runs.flags[0]) == 3
-    assert all(flag.startswith("--target=urn:pulumi:trust::") for flag in runs.flags[0])
+    assert len(runs.targets[0]) == 3
+    assert all(urn.startswith("urn:pulumi:trust::") for urn in runs.targets[0])
 
 
 @pytest.mark.parametrize("role", ["owner", "standalone"])
@@ -140,7 +140,7 @@ def test_a_kv_mount_that_is_somebody_elses_is_named(monkeypatch: pytest.MonkeyPa
     owner = target(create_kv_mount=False)
     with pytest.raises(BadInputError, match=r"Pulumi\.trust\.yaml: vault\.createKvMount"):
         trust_mounts.ensure(vault, owner, owner.config.trust.generations[0])
-    assert runs.flags == []
+    assert runs.targets == []
 
 
 def test_an_engine_that_fails_is_told_and_nothing_is_imported(
@@ -162,7 +162,7 @@ def test_a_token_that_may_not_look_is_no_reason_to_deploy(
     vault = FakeVault(fails=["GET /v1/sys/mounts"])
     runs = Engine(vault, monkeypatch)
     assert "imported into linkerd/pki" in imported(vault, target(), tmp_path, monkeypatch)
-    assert runs.flags == []
+    assert runs.targets == []
     blind = replace(vault, mounts=set(), issuers={}, keys={})
     with pytest.raises(BotError, match="it needs sys/mounts"):
         imported(blind, target(), tmp_path, monkeypatch)

@@ -67,7 +67,8 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     def cluster(_target: Target) -> Iterator[Client]:
         yield made.api
 
-    def run(_engine: Engine, target: Target, *words: str, **_more: Any) -> Result:
+    def run(_engine: Engine, target: Target, *words: str, **more: Any) -> Result:
+        words += ("--preview-only",) * bool(more.get("preview_only"))
         made.engine.append(words)
         return Result(words[0], target, made.ledger, Ending(made.code, "finished"))
 

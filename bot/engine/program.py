@@ -1,0 +1,115 @@
+"""What the engine evaluates: the stack's program, inline, or that of another revision beside us.
+
+Inline, the engine calls back into this process, so that it needs no language host and no second
+Python. The program of another folder has modules of the same names and pins of its own: a process
+of its own serves that (bot/engine/program_server.py).
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bot import stacks
+from bot.engine.target import Target
+from bot.exit_codes import BotError
+
+_MAIN = "__main__.py"
+_SERVER = Path(__file__).with_name("program_server.py")
+_STOP_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Program:
+    """inline: what runs in this process. client: address of the process that runs another's."""
+
+    inline: Callable[[], Awaitable[None]] | None = None
+    client: str = ""
+
+
+def preload() -> None:
+    """Import what an inline program needs, which takes longer than the engine needs to start."""
+    from stack import program  # noqa: F401
+
+
+@contextmanager
+def served(target: Target, environment: Mapping[str, str]) -> Iterator[Program]:
+    """The program of a target, as long as the block lasts; raises BotError where it cannot run."""
+    folder = target.project_dir
+    if folder.resolve() == stacks.PROJECT_DIR.resolve() or not (folder / _MAIN).is_file():
+        yield Program(inline=inline(target))
+        return
+    own = folder / ".venv" / "bin" / "python"
+    python = str(own) if own.exists() else sys.executable
+    process = subprocess.Popen(
+        [python, "-P", "-B", str(_SERVER), _MAIN],
+        cwd=folder,
+        env=dict(environment),
+        stdin=subprocess.PIPE,  # It ends when this is closed, also where we are killed.
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        address = process.stdout.readline().strip() if process.stdout else ""
+        if not address:
+            raise BotError(f"the program in {folder} cannot be run by {python}: see above")
+        yield Program(client=address)
+    finally:
+        for pipe in (process.stdin, process.stdout):
+            if pipe:
+                pipe.close()
+        try:
+            process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def inline(target: Target) -> Callable[[], Awaitable[None]]:
+    """The stack's program as a function for the Automation API."""
+
+    async def program() -> None:
+        import pulumi
+        from pulumi.runtime.config import CONFIG
+
+        from stack import program as stack_program
+        from stack.arguments import chart_refs
+        from stack.charts import ChartError, Charts
+        from stack.faults import ConfigError
+        from stack.load import from_engine
+
+        try:
+            config = from_engine(CONFIG.get(), pulumi.get_stack(), target.project_dir)
+            charts = Charts(target.project_dir)
+            charts.link(*chart_refs(config, charts).values())
+        except (ConfigError, ChartError) as error:
+            raise pulumi.RunError(str(error)) from None
+        if open_values(config) != open_values(target.config):
+            raise pulumi.RunError(
+                f"Pulumi.{target.stack}.yaml: changed while the bot was at work: run it again"
+            )
+        await stack_program.run(config, charts, target.project_dir)
+
+    return program
+
+
+def open_values(config: Any) -> Any:
+    """A config as data, without what is secret: that is encrypted in the file the bot has read."""
+    from stack.faults import SECRETS
+
+    def masked(value: Any, path: tuple[str, ...]) -> Any:
+        if path in SECRETS:
+            return None
+        if isinstance(value, Mapping):
+            return {key: masked(item, (*path, str(key))) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [masked(item, path) for item in value]
+        return value
+
+    return masked(config.model_dump(mode="json", by_alias=True), ())
