@@ -275,9 +275,7 @@ def exported(engine: Engine, target: Target) -> dict[str, Any]:
         try:
             return dict(vars(stack.export_stack()))
         except (ValueError, AttributeError):
-            raise BotError(
-                f"stack {target.stack}: the engine's export has another form"
-            ) from None
+            raise BotError(f"stack {target.stack}: the engine's export has another form") from None
 
 
 def short(engine: Engine, target: Target, *arguments: str, folder: Path | None = None) -> str:

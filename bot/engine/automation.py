@@ -34,11 +34,10 @@ Take = Callable[[Event | None], None]
 class Command(auto.PulumiCommand):
     """The engine's program, under control.
 
-    ran, ending, errors: the last command, how it ended, and what it wrote to its standard error.
-    environment: all that it gets. take: called with each event, and with None about twenty times a
-    second. timeout: seconds for an operation; other commands have a minute. client: address of a
-    server that evaluates the program, where it is not ours to evaluate. flags: what the API has no
-    argument for.
+    environment: all that it gets. take: called with each event, and with None twenty times a
+    second. timeout: seconds. client: who evaluates the program, where this process does not.
+    flags: what the API has no argument for. ran, ending, errors: the last command, how an operation
+    ended, and its standard error.
     """
 
     def __init__(
@@ -74,15 +73,12 @@ class Command(auto.PulumiCommand):
         on_output: Callable[[str], Any] | None = None,
         on_error: Callable[[str], Any] | None = None,
     ) -> CommandResult:
-        """Run one command; raises CommandError where it fails.
-
-        on_output, on_error: not called, as nobody reads what is meant for a terminal.
-        """
+        """Run one command; raises CommandError where it fails."""
+        del on_output, on_error  # What the engine writes for a terminal is read by nobody.
         self.ran = list(args)
         environment = {**self._environment, **additional_env, "PULUMI_AUTOMATION_API": "true"}
         command = [self.command, *args, "--non-interactive"]
-        operation = _EVENT_LOG in args
-        run = self._operation if operation else self._short
+        run = self._operation if _EVENT_LOG in args else self._short
         result = run(command, cwd, environment)
         if result.code:
             raise create_command_error(result)
@@ -91,8 +87,7 @@ class Command(auto.PulumiCommand):
     def _operation(
         self, command: list[str], cwd: str, environment: Mapping[str, str]
     ) -> CommandResult:
-        at = command.index(_EVENT_LOG)
-        log = Path(command[at + 1])
+        log = Path(command[command.index(_EVENT_LOG) + 1])
         command = [*command, "--suppress-permalink", *self._flags]
         if self._client:
             command.append(f"--client={self._client}")
@@ -100,8 +95,8 @@ class Command(auto.PulumiCommand):
         process = EngineProcess(
             command, environment, Path(cwd), log, text_log, timeout=self._timeout
         )
-        pid = process.process.pid
-        with runs.noted(self._target.project_dir, self._target.stack, command[1], pid):
+        where = self._target.project_dir, self._target.stack
+        with runs.noted(*where, command[1], process.process.pid):
             for event in process.events():
                 self._take(event)
         self._take(None)
@@ -135,9 +130,8 @@ class Workspace(auto.LocalWorkspace):
     def select_stack(self, stack_name: str) -> None:
         """Do nothing: every command is given the stack's name."""
 
-    def stack_outputs(self, stack_name: str) -> OutputMap:
+    def stack_outputs(self, stack_name: str) -> OutputMap:  # noqa: ARG002
         """Give no outputs: the API would read them in clear after each update, for nobody."""
-        del stack_name
         return {}
 
     def export_stack(self, stack_name: str) -> auto.Deployment:
@@ -155,9 +149,8 @@ class Stack(auto.Stack):
     The API's own event stream drops what its classes do not know, and what a callback raises.
     """
 
-    def info(self, show_secrets: bool = False) -> UpdateSummary:
+    def info(self, show_secrets: bool = False) -> UpdateSummary:  # noqa: ARG002
         """Say nothing of the last update, which would be one more run of the engine."""
-        del show_secrets
         return UpdateSummary("update", datetime.now(UTC), "", {}, {}, "not read")
 
     def _setup_event_log(
@@ -176,12 +169,14 @@ _SUMMARY = auto.events.SummaryEvent(
 
 
 def stack(
-    command: Command, target: Target, program: auto.PulumiFn | None = None, folder: Path | None = None
+    command: Command,
+    target: Target,
+    program: auto.PulumiFn | None = None,
+    folder: Path | None = None,
 ) -> Stack:
-    """The stack of a target, ready for `preview`, `up`, `refresh`, `destroy`, `history`, `cancel`.
+    """The stack of a target, with its program inline.
 
-    program: what the engine is to evaluate, inline. folder: where the engine runs; default the
-    project's, from which paths in the stack file are relative.
+    folder: where the engine runs; default the project's, from which paths are relative.
     """
     options = auto.LocalWorkspaceOptions(
         work_dir=str(folder or target.project_dir), program=program, pulumi_command=command
@@ -194,18 +189,12 @@ def operate(stack: Stack, operation: str, options: Mapping[str, Any]) -> None:
 
     operation: `preview`, `up`, `refresh` or `destroy`; with `preview_only` the last two only look.
     """
-    wanted = {"color": "never", "on_event": lambda _event: None, **options}
+    wanted = {"color": "never", "suppress_outputs": True, "on_event": lambda _: None, **options}
     looks = wanted.pop("preview_only", False)
-    if operation == "preview":
-        stack.preview(suppress_outputs=True, **wanted)
-    elif operation == "up":
-        stack.up(suppress_outputs=True, show_secrets=False, **wanted)
-    elif operation == "refresh":
-        if looks:
-            stack.preview_refresh(**wanted)
-        else:
-            stack.refresh(show_secrets=False, **wanted)
-    elif looks:
-        stack.preview_destroy(**wanted)
-    else:
-        stack.destroy(show_secrets=False, **wanted)
+    run: Mapping[str, Callable[..., object]] = {
+        "preview": stack.preview,
+        "up": stack.up,
+        "refresh": stack.preview_refresh if looks else stack.refresh,
+        "destroy": stack.preview_destroy if looks else stack.destroy,
+    }
+    run[operation](**wanted)

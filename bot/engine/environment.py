@@ -1,9 +1,9 @@
 """The environment that the engine gets, made from an allow list.
 
-What else a variable can do is beyond review: `PULUMI_OPTION_<FLAG>` is a flag of every command, and
-`PULUMI_K8S_*` and `VAULT_SKIP_VERIFY` are arguments of the providers. So the program, the engine and
-its plugins see what is listed here and nothing else, and what was meant for them and is dropped is
-named once. https://www.pulumi.com/docs/iac/cli/environment-variables/
+What else a variable can do is beyond review: `PULUMI_OPTION_<FLAG>` is a flag of every command,
+and `PULUMI_K8S_*` and `VAULT_SKIP_VERIFY` are arguments of the providers. So the program, the
+engine and its plugins see what is listed here and nothing else, and what was meant for them and is
+dropped is named once. https://www.pulumi.com/docs/iac/cli/environment-variables/
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ _VAULT = "VAULT_(TOKEN|NAMESPACE|CACERT|CACERT_BYTES|CAPATH|CLIENT_CERT|CLIENT_K
 # Where the state is, and what decrypts it.
 _PULUMI = (
     "PULUMI_(BACKEND_URL|API|ACCESS_TOKEN|HOME|CREDENTIALS_PATH|CONFIG_PASSPHRASE(_FILE)?) "
-    "PULUMI_(DIY|SELF_MANAGED)_(BACKEND|STATE)_[A-Z_]+"
+    "PULUMI_(DIY|SELF_MANAGED)_(BACKEND|STATE)_[A-Z_]+ "
+    # These only forbid: to ask the network, or to take a plugin from PATH.
+    "PULUMI_(SKIP_UPDATE_CHECK|DISABLE_AUTOMATIC_PLUGIN_ACQUISITION|IGNORE_AMBIENT_PLUGINS)"
 )
 # Credentials of clouds, for exec programs of kubeconfigs, object stores and key services.
 _CLOUDS = (

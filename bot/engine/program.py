@@ -7,10 +7,12 @@ of its own serves that (bot/engine/program_server.py).
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
+import threading
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,7 +44,11 @@ def served(target: Target, environment: Mapping[str, str]) -> Iterator[Program]:
     """The program of a target, as long as the block lasts; raises BotError where it cannot run."""
     folder = target.project_dir
     if folder.resolve() == stacks.PROJECT_DIR.resolve() or not (folder / _MAIN).is_file():
-        yield Program(inline=inline(target))
+        own_program = Inline(target)
+        try:
+            yield Program(inline=own_program)
+        finally:
+            own_program.stop()
         return
     own = folder / ".venv" / "bin" / "python"
     python = str(own) if own.exists() else sys.executable
@@ -71,32 +77,58 @@ def served(target: Target, environment: Mapping[str, str]) -> Iterator[Program]:
             process.wait()
 
 
-def inline(target: Target) -> Callable[[], Awaitable[None]]:
-    """The stack's program as a function for the Automation API."""
+class Inline:
+    """The stack's program, for the Automation API to call when the engine asks for it.
 
-    async def program() -> None:
-        import pulumi
-        from pulumi.runtime.config import CONFIG
+    It runs in a thread of the API's, which outlives an engine that is killed: `stop` ends it.
+    """
 
-        from stack import program as stack_program
-        from stack.arguments import chart_refs
-        from stack.charts import ChartError, Charts
-        from stack.faults import ConfigError
-        from stack.load import from_engine
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._stop: Callable[[], object] = lambda: None
+        self._over = threading.Event()
+        self._over.set()
 
+    async def __call__(self) -> None:
+        """Register the stack's resources; raises RunError where its files are not what was read."""
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        self._over.clear()
+        self._stop = lambda: loop.call_soon_threadsafe(task.cancel) if task else None
         try:
-            config = from_engine(CONFIG.get(), pulumi.get_stack(), target.project_dir)
-            charts = Charts(target.project_dir)
-            charts.link(*chart_refs(config, charts).values())
-        except (ConfigError, ChartError) as error:
-            raise pulumi.RunError(str(error)) from None
-        if open_values(config) != open_values(target.config):
-            raise pulumi.RunError(
-                f"Pulumi.{target.stack}.yaml: changed while the bot was at work: run it again"
-            )
-        await stack_program.run(config, charts, target.project_dir)
+            await evaluate(self._target)
+        finally:
+            self._over.set()
 
-    return program
+    def stop(self) -> None:
+        """End the program where it still waits for an engine that is gone."""
+        if not self._over.is_set():
+            with suppress(RuntimeError):  # Its loop was closed just now.
+                self._stop()
+            self._over.wait(_STOP_SECONDS)
+
+
+async def evaluate(target: Target) -> None:
+    """Register the stack's resources; raises RunError where its files are not what was read."""
+    import pulumi
+    from pulumi.runtime.config import CONFIG
+
+    from stack import program as stack_program
+    from stack.arguments import chart_refs
+    from stack.charts import ChartError, Charts
+    from stack.faults import ConfigError
+    from stack.load import from_engine
+
+    try:
+        config = from_engine(CONFIG.get(), pulumi.get_stack(), target.project_dir)
+        charts = Charts(target.project_dir)
+        charts.link(*chart_refs(config, charts).values())
+    except (ConfigError, ChartError) as error:
+        raise pulumi.RunError(str(error)) from None
+    if open_values(config) != open_values(target.config):
+        raise pulumi.RunError(
+            f"Pulumi.{target.stack}.yaml: changed while the bot was at work: run it again"
+        )
+    await stack_program.run(config, charts, target.project_dir)
 
 
 def open_values(config: Any) -> Any:

@@ -27,17 +27,10 @@ def main() -> None:
     file = Path(sys.argv[1]).resolve()
     sys.path.insert(0, str(file.parent))
 
-    def program() -> None:
-        said = io.StringIO()
-        try:
-            with contextlib.redirect_stderr(said):
-                runpy.run_path(str(file), run_name="__main__")
-        except SystemExit as error:
-            if error.code:
-                raise pulumi.RunError(said.getvalue().strip() or f"exit code {error.code}") from None
-
     server = grpc.server(futures.ThreadPoolExecutor(max_workers=4), options=_GRPC_CHANNEL_OPTIONS)
-    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(LanguageServer(program), server)
+    language_pb2_grpc.add_LanguageRuntimeServicer_to_server(
+        LanguageServer(lambda: evaluated(file)), server
+    )
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     address = os.fdopen(os.dup(1), "w")
@@ -47,6 +40,17 @@ def main() -> None:
     address.flush()
     threading.Thread(target=_end_with_stdin, daemon=True).start()
     server.wait_for_termination()
+
+
+def evaluated(file: Path) -> None:
+    """Run the program as the language host does; raises RunError with what it wrote at its end."""
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            runpy.run_path(str(file), run_name="__main__")
+    except SystemExit as error:
+        if error.code:
+            raise pulumi.RunError(said.getvalue().strip() or f"exit code {error.code}") from None
 
 
 def _end_with_stdin() -> None:
