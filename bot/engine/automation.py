@@ -1,8 +1,8 @@
 """Pulumi's Automation API as the bot uses it: one workspace, one stack, one controlled command.
 
-`pulumi.automation` runs the engine's command line and gives no handle on it. Everything that it runs
-goes through `PulumiCommand.run`, so ours starts the engine in a session of its own, reads the event
-log as it is written, ends it after a time-out and passes one interrupt on (bot/engine/process.py).
+`pulumi.automation` runs the engine's command line and gives no handle on it. Everything that it
+runs goes through `PulumiCommand.run`: ours starts the engine in a session of its own, reads the
+event log as it grows, ends it after a time-out, passes one interrupt on (bot/engine/process.py).
 https://www.pulumi.com/docs/iac/automation-api/
 """
 
