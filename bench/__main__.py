@@ -14,17 +14,22 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import pulumi
+
 import sandbox
 from bench import delivery, scale, workspace
+from bench.delayed import delayed
 from bench.measure import TIMEOUT_SECONDS, Limit, alternately, python, table, timed
 from bot import engine
-from bot.engine import Engine
+from bot.engine import Engine, automation
 from bot.engine import report as engine_report
 from bot.engine.target import Target
 from bot.exit_codes import MissingToolError
 from sandbox import toolchain
 from sandbox.settings import Settings
 from stack.charts import ChartError, Charts
+
+_ROUND_TRIP = 0.05
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -73,11 +78,12 @@ def _measure(found: Engine, folder: Path, rounds: int) -> None:
         out = str(folder / "sandbox.changes.json")
         preview = ("preview", "--expect-no-changes", "--suppress-outputs")
         table(
-            f"preview without a change, median of {rounds}; the bot is to add 10 % at most",
+            f"preview without a change, median of {rounds}; the bot is to take no longer",
             alternately(
                 rounds,
                 {
                     "empty": lambda: _pulumi(found, empty, *preview[:1]),
+                    "empty, inline": lambda: _inline(found, empty),
                     "platform": lambda: _pulumi(found, target, *preview),
                     "platform by the bot's engine": lambda: _must(
                         engine.run(found, target, "preview")
@@ -88,8 +94,12 @@ def _measure(found: Engine, folder: Path, rounds: int) -> None:
                     "naive": lambda: _pulumi(found, naive, *preview),
                 },
             ),
-            {"platform by bot preview --out": Limit(1.1, to="platform")},
+            {
+                "empty, inline": Limit(0.5, to="empty"),
+                "platform by bot preview --out": Limit(1.0, to="platform"),
+            },
         )
+        _far_away(found, target, settings, rounds)
         evaluate = "from pathlib import Path; from bot.mock.engine import evaluate; import sys; "
         evaluate += "evaluate(Path(sys.argv[1]), Path('.'))"
         table(
@@ -105,6 +115,37 @@ def _measure(found: Engine, folder: Path, rounds: int) -> None:
     finally:
         for each in (settings, second):
             sandbox.cluster_down(each, lambda _text: None)
+
+
+def _far_away(found: Engine, target: Target, settings: Settings, rounds: int) -> None:
+    """What distance to the API server costs: requests that wait for one another."""
+    near = settings.kubeconfig.read_text(encoding="utf-8")
+    with delayed(settings.ports.kube, _ROUND_TRIP) as port:
+        far = near.replace(f":{settings.ports.kube}", f":{port}")
+
+        def preview(kubeconfig: str) -> None:
+            settings.kubeconfig.write_text(kubeconfig, encoding="utf-8")
+            try:
+                _must(engine.run(found, target, "preview"))
+            finally:
+                settings.kubeconfig.write_text(near, encoding="utf-8")
+
+        table(
+            f"preview over {_ROUND_TRIP * 1000:.0f} ms of round trip, median of {rounds}",
+            alternately(rounds, {"near": lambda: preview(near), "far": lambda: preview(far)}),
+            {"far": Limit(1.5, to="near", adds=True)},
+        )
+
+
+def _inline(found: Engine, target: Target) -> None:
+    """Preview a program without resources in this process, as the bot does it."""
+
+    async def nothing() -> None:
+        pulumi.export("resources", 0)
+
+    values = target.full_environment()
+    command = automation.Command(found.program, found.version, target, values, timeout=60)
+    automation.operate(automation.stack(command, target, nothing), "preview", {})
 
 
 def _pulumi(found: Engine, target: Target, *arguments: str) -> None:

@@ -25,10 +25,14 @@ class Took(NamedTuple):
 
 @dataclass(frozen=True)
 class Limit:
-    """The most that a row may take: seconds, or where `to` names a row, so many times as long."""
+    """The most that a row may take: seconds, or where `to` names a row, so many times as long.
+
+    adds: so many seconds longer than that row, instead.
+    """
 
     most: float
     to: str = ""
+    adds: bool = False
 
     def missed(self, rows: Mapping[str, Sequence[Took]], name: str) -> str:
         """In words by how much a row is over it; empty where it is not.
@@ -39,7 +43,10 @@ class Limit:
         if not self.to:
             found, most = f"{statistics.median(wall):.2f} s", f"{self.most:g} s"
             return f"over {most}: {found}" if statistics.median(wall) > self.most else ""
-        pairs = zip(wall, rows[self.to], strict=True)
+        pairs = list(zip(wall, rows[self.to], strict=True))
+        if self.adds:
+            more = statistics.median(mine - theirs.wall for mine, theirs in pairs)
+            return f"over {self.most:g} s more than {self.to!r}: {more:.2f} s" * (more > self.most)
         ratio = statistics.median(mine / theirs.wall for mine, theirs in pairs)
         return f"over x {self.most:g} of {self.to!r}: x {ratio:.2f}" if ratio > self.most else ""
 

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 
+from bot.engine import target as engine_target
 from bot.proofs import reader as proof_reader
 from bot.proofs.vault import leaks
 from sandbox import verify
@@ -35,6 +41,53 @@ def test_everything_is_proven_after_one_run(mesh: tuple[Copy, str]) -> None:
 def test_unchanged_program_previews_as_no_change(mesh: tuple[Copy, str]) -> None:
     """A preview that always shows something hides the change that matters."""
     _preview(mesh[0])
+
+
+def test_no_language_host_is_needed(mesh: tuple[Copy, str], tmp_path: Path) -> None:
+    """The engine calls back into the bot: a machine needs the engine and its plugins, no more."""
+    copy, _ = mesh
+    for name in ("pulumi", *(f"pulumi-resource-{each}" for each in engine_target.PROVIDERS)):
+        (tmp_path / name).symlink_to(str(shutil.which(name)))
+    path = os.pathsep.join([str(tmp_path), "/usr/bin", "/bin"])
+    assert shutil.which("pulumi-language-python", path=path) is None
+    done = subprocess.run(
+        [sys.executable, "-m", "bot", "preview", "--stack", "sandbox", "--expect-no-changes"],
+        cwd=copy.folder,
+        env={**copy.environment(), "PATH": path, "PULUMI_HOME": str(tmp_path / "home")},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+
+
+def test_variables_that_are_flags_of_the_engine_change_nothing(
+    mesh: tuple[Copy, str], tmp_path: Path
+) -> None:
+    """`PULUMI_OPTION_TARGET` would leave all but one resource out of what was approved."""
+    copy, _ = mesh
+    other = tmp_path / "other.yaml"
+    other.write_text("config: {}\n")
+    own = {
+        "PULUMI_OPTION_CONFIG_FILE": str(other),
+        "PULUMI_OPTION_CWD": str(tmp_path),
+        "PULUMI_OPTION_EXCLUDE": "**",
+        "PULUMI_K8S_DELETE_UNREACHABLE": "true",
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "bot", "preview", "--stack", "sandbox", "--json"],
+        cwd=copy.folder,
+        env={**copy.environment(), **own},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    assert json.loads(done.stdout)["changes"] == []
+    assert sum(json.loads(done.stdout)["components"]["linkerd"].values()) > 20
+    assert f"not passed on to the engine: {', '.join(sorted([*own, 'PYTHONPATH']))}" in done.stderr
 
 
 def test_preview_after_refresh_is_empty(mesh: tuple[Copy, str]) -> None:
