@@ -17,6 +17,8 @@ PAGES = sorted([PROJECT / "README.md", *(PROJECT / "docs").rglob("*.md")])
 # What we use of programs that are not ours: their subcommands, each with its options.
 KNOWN: dict[str, dict[str, set[str]]] = {
     "pulumi": {
+        "preview": {"-s"},
+        "up": {"-s"},
         "login": set(),
         "stack init": set(),
         "stack output": {"--stack"},
