@@ -25,6 +25,14 @@ def test_a_ratio_is_that_of_runs_side_by_side() -> None:
     assert Limit(1.04, to="engine").missed(took, "bot") == "over x 1.04 of 'engine': x 1.05"
 
 
+def test_seconds_on_top_are_those_of_runs_side_by_side() -> None:
+    """Distance adds seconds, however long the rest takes."""
+    took = rows(near=[1.0, 10.0, 3.0], far=[2.0, 11.5, 4.0])
+    assert Limit(1.5, to="near", adds=True).missed(took, "far") == ""
+    told = Limit(0.9, to="near", adds=True).missed(took, "far")
+    assert told == "over 0.9 s more than 'near': 1.00 s"
+
+
 def test_the_table_tells_what_is_not_met(capsys: pytest.CaptureFixture[str]) -> None:
     """And nothing of what is."""
     took = rows(engine=[1.0, 1.0], bot=[1.5, 1.5])
