@@ -139,7 +139,8 @@ def test_a_plan_and_a_preview_refuse_what_they_cannot_see(namespace: str | None)
     hidden = in_namespace(deployment(replicas=1), namespace)
     found = judged(change(hidden)).violations
     assert [v.policy for v in found if "cannot be checked: metadata.namespace" in v.message] == [
-        "ha-replicas"
+        "ha-replicas",
+        "ha-anti-affinity",
     ]
     made = policy.of_plan(plan("production", add=[hidden]))
     assert {v.policy for v in made} >= {"ha-replicas", "ha-disruption-budget"}
