@@ -7,19 +7,23 @@ VENV := .venv
 PY := $(VENV)/bin/python
 STAMP := $(VENV)/.requirements
 PACK := policies/.venv
+# The resolver of `make lock`; nothing else runs it.
+UV := 0.13.9
+# All that is installed is in the lock, so nothing is resolved, and what has another digest is refused.
+INSTALL := -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement
 
-.PHONY: help venv test test-unit test-charts test-e2e test-slow lint plan policies charts charts-lock \
-	kubeconfig actionlint kube-state-metrics prometheus-operator sandbox sandbox-down bench docs \
+.PHONY: help venv lock lock-check test test-unit test-charts test-e2e test-slow lint plan policies \
+	charts charts-lock kubeconfig actionlint kube-state-metrics prometheus-operator sandbox sandbox-down bench docs \
 	clean
 
 help: ## List the targets
 	@sed -nE 's/^([a-z0-9-]+):[^#]*## (.*)$$/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) \
 		| while IFS=$$'\t' read -r name text; do printf '  make %-19s %s\n' "$$name" "$$text"; done
 
-venv: $(STAMP) ## Make .venv with what requirements.txt pins
+venv: $(STAMP) ## Make .venv with what requirements.lock pins
 
 # Compiled at once, because the engine starts the program anew for every preview and update.
-$(STAMP): requirements.txt
+$(STAMP): requirements.txt requirements.lock
 	@for python in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
 		if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
 		then found=$$python; break; fi; done; \
@@ -27,9 +31,20 @@ $(STAMP): requirements.txt
 		echo "make: Python 3.11 or newer is needed, and none is on PATH: install it," \
 			"or name it as in 'make PYTHON=/path/to/python3.12'" >&2; exit 3; fi; \
 	$(PY) -c '' 2>/dev/null || "$$found" -m venv --clear $(VENV)
-	@$(PY) -m pip install --quiet --disable-pip-version-check --requirement requirements.txt
+	@$(PY) $(INSTALL) requirements.lock
 	@$(PY) -m compileall -q $(VENV)/lib || true  # some packages ship templates that are no Python
 	@touch $@
+
+lock: ## Resolve each requirements.txt anew into its lock (LOCK_FLAGS=--upgrade: the newest of all)
+	@$(PYTHON) -m venv --clear .local/uv
+	@.local/uv/bin/python -m pip install --quiet --disable-pip-version-check uv==$(UV)
+	@for folder in . policies; do (cd $$folder && UV_CUSTOM_COMPILE_COMMAND="make lock" \
+		$(CURDIR)/.local/uv/bin/uv pip compile requirements.txt --output-file requirements.lock \
+		--universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-emit-find-links --quiet $(LOCK_FLAGS)); done
+
+lock-check: venv ## Check that the locks are those of requirements.txt, without asking an index
+	@$(PY) -m pytest --quiet tests/unit/test_requirements.py
 
 test: venv ## Run every test that this machine can, in three tiers, and count them
 	@$(PY) -m tests.run unit charts e2e
@@ -57,10 +72,9 @@ plan: venv ## Show what every stack is made of, without any credentials, into .p
 
 policies: $(PACK)/.requirements ## Make policies/.venv, in which the engine runs the policy pack
 
-$(PACK)/.requirements: policies/requirements.txt | $(STAMP)
+$(PACK)/.requirements: policies/requirements.txt policies/requirements.lock | $(STAMP)
 	@$(PACK)/bin/python -c '' 2>/dev/null || $(PY) -m venv --clear $(PACK)
-	@$(PACK)/bin/python -m pip install --quiet --disable-pip-version-check \
-		--requirement policies/requirements.txt
+	@$(PACK)/bin/python $(INSTALL) policies/requirements.lock
 	@$(PACK)/bin/python -m compileall -q $(PACK)/lib || true  # as above
 	@touch $@
 

@@ -17,7 +17,7 @@ from bot.exit_codes import RefusedError
 from bot.mock.monitor import Resource
 from bot.plan.model import ChartPlan, Object, Plan
 from policies.catalog import breaches
-from policies.context import context_of
+from policies.context import context_of, strictest
 from policies.model import Breach, Context, Options, Subject
 from stack import fleet
 from stack.config import StackConfig
@@ -31,7 +31,9 @@ def context(stack: str, config: StackConfig, project_dir: Path = stacks.PROJECT_
         role=config.role,
         protect=config.protection.protect,
         failure_policy=config.linkerd.webhook_failure_policy,
-        environment=known.environment_of(stack) if known else None,
+        environment=strictest(
+            known.environment_of(stack) if known else None, getattr(config, "environment", None)
+        ),
     )
 
 

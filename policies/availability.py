@@ -5,14 +5,17 @@ https://linkerd.io/2/features/ha/
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from policies.model import Context, Subject, objects
+from policies.model import Context, NotToldError, Subject, holds, sorted_out
 from policies.values import items, mapping, told, value
 
 NAMESPACE = "linkerd"
 COMPONENT_LABEL = "linkerd.io/control-plane-component"
+# For a patch, which has no labels of the pods.
+_NAMES = ("linkerd-destination", "linkerd-identity", "linkerd-proxy-injector")
 MIN_REPLICAS = 3
 _HOST = "kubernetes.io/hostname"
 _LABELS = ("spec", "template", "metadata", "labels")
@@ -22,15 +25,23 @@ _REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 
 def ha_replicas(subject: Subject, context: Context) -> Iterator[str]:
     """Three replicas of each Deployment of the control plane."""
-    if context.production and _is_control_plane(subject):
-        replicas = _replicas(subject)
-        if replicas < MIN_REPLICAS:
-            yield f"spec.replicas is {replicas}, and production needs {MIN_REPLICAS}"
+    if not context.production or not _is_control_plane(subject):
+        return
+    found = value(subject.props, "spec", "replicas")
+    if found is None and subject.is_patch:
+        return  # it leaves the number as it is
+    replicas = _number(1 if found is None else found)  # Kubernetes' default
+    if replicas is None:
+        yield f"spec.replicas is {found!r}, which is no number"
+    elif replicas < MIN_REPLICAS:
+        yield f"spec.replicas is {replicas}, and production needs {MIN_REPLICAS}"
 
 
 def ha_anti_affinity(subject: Subject, context: Context) -> Iterator[str]:
     """No two of them on one node."""
     if not context.production or not _is_control_plane(subject):
+        return
+    if subject.is_patch and value(subject.props, "spec", "template", "spec", "affinity") is None:
         return
     labels = mapping(subject.props, *_LABELS)
     terms = items(subject.props, *_ANTI_AFFINITY, _REQUIRED)
@@ -47,45 +58,66 @@ def ha_disruption_budget(
     """A PodDisruptionBudget for each, so that a drain takes them one after another."""
     if not context.production:
         return
-    budgets = [b for b in objects(subjects, "PodDisruptionBudget") if b.namespace == NAMESPACE]
-    for subject in filter(_is_control_plane, subjects):
-        labels = mapping(subject.props, *_LABELS)
-        matching = [b for b in budgets if _selects(value(b.props, "spec", "selector"), labels)]
-        if not matching:
-            yield subject, "no PodDisruptionBudget selects its pods"
-        for budget in matching:
-            if not _keeps_one(budget, _replicas(subject)):
-                yield budget, f"lets every pod of {subject.object_name} be evicted at once"
+    budgets, unknown = sorted_out(
+        subjects,
+        lambda each: holds(
+            lambda: each.of_kind("PodDisruptionBudget"), lambda: each.within(NAMESPACE)
+        ),
+    )
+    yield from unknown
+    parts, unknown = sorted_out(subjects, _is_control_plane)
+    yield from unknown
+    for subject in parts:
+        if subject.is_patch:
+            continue
+        try:
+            yield from _budgeted(subject, budgets)
+        except NotToldError as error:
+            yield subject, str(error)
+
+
+def _budgeted(subject: Subject, budgets: Sequence[Subject]) -> Iterator[tuple[Subject, str]]:
+    labels = mapping(subject.props, *_LABELS)
+    matching = [b for b in budgets if _selects(value(b.props, "spec", "selector"), labels)]
+    if not matching:
+        yield subject, "no PodDisruptionBudget selects its pods"
+    found = value(subject.props, "spec", "replicas")
+    for budget in matching:
+        if not _keeps_one(budget, _number(1 if found is None else found) or 0):
+            yield budget, f"lets every pod of {subject.object_name} be evicted at once"
 
 
 def _is_control_plane(subject: Subject) -> bool:
-    return (
-        subject.is_object
-        and subject.kind == "Deployment"
-        and subject.namespace == NAMESPACE
-        and COMPONENT_LABEL in mapping(subject.props, *_LABELS)
+    return holds(
+        lambda: subject.of_kind("Deployment"),
+        lambda: (
+            (subject.is_patch and subject.named(*_NAMES))
+            or COMPONENT_LABEL in mapping(subject.props, *_LABELS)
+        ),
+        lambda: subject.within(NAMESPACE),
     )
 
 
-def _replicas(subject: Subject) -> int:
-    found = value(subject.props, "spec", "replicas")
-    return 1 if found is None else int(found)  # Kubernetes' default
+def _number(found: Any) -> int | None:
+    """A whole number; the engine writes one as 3.0. None for anything else."""
+    if isinstance(found, bool) or not isinstance(found, int | float) or found != found // 1:
+        return None
+    return int(found)
 
 
 def _keeps_one(budget: Subject, replicas: int) -> bool:
     at_least = value(budget.props, "spec", "minAvailable")
     if at_least is not None:
-        return _count(at_least, replicas) >= 1
-    gone = value(budget.props, "spec", "maxUnavailable")
-    return gone is not None and _count(gone, replicas) < replicas
+        return (_count(at_least, replicas) or 0) >= 1
+    gone = _count(value(budget.props, "spec", "maxUnavailable"), replicas)
+    return gone is not None and gone < replicas
 
 
-def _count(given: Any, replicas: int) -> int:
-    """A number of pods; a percentage is rounded up, as the API server does."""
-    text = str(given)
-    if text.endswith("%"):
-        return -(-int(text[:-1]) * replicas // 100)
-    return int(given)
+def _count(given: Any, replicas: int) -> int | None:
+    """A number of pods; a percentage is rounded up, as the API server does. None for neither."""
+    if isinstance(given, str) and (share := re.fullmatch(r"([0-9]{1,3})%", given)):
+        return -(-int(share[1]) * replicas // 100)
+    return _number(given)
 
 
 def _selects(selector: Any, labels: Mapping[str, Any]) -> bool:

@@ -120,7 +120,7 @@ def breaches_of(policy: Policy, subjects: Sequence[Subject], context: Context) -
             for subject, text in policy.stack_check(subjects, context):
                 yield Breach(policy, subject, text)
         except NotToldError as error:
-            yield Breach(policy, _stack(context), _not_told(error))
+            yield Breach(policy, _stack(context), str(error))
     for subject in subjects if policy.check else ():
         yield from _of_one(policy, subject, context)
 
@@ -132,11 +132,7 @@ def _of_one(policy: Policy, subject: Subject, context: Context) -> Iterator[Brea
         for text in policy.check(subject, context):
             yield Breach(policy, subject, text)
     except NotToldError as error:
-        yield Breach(policy, subject, _not_told(error))
-
-
-def _not_told(error: NotToldError) -> str:
-    return f"{error} is secret or known only after an apply, so this cannot be judged"
+        yield Breach(policy, subject, str(error))
 
 
 def _stack(context: Context) -> Subject:

@@ -17,6 +17,8 @@ PROJECT = Path(__file__).resolve().parent.parent
 _PREFIX = "linkerd-platform:"
 # Defaults of stack/config.py; a test compares what both make of every stack file.
 FAILURE_POLICY = "Fail"
+# What is not held to what production needs. Anything else is: `prod`, a misspelt or a new name.
+LENIENT = ("development", "staging")
 
 
 def context_of(
@@ -24,11 +26,12 @@ def context_of(
 ) -> Context:
     """The context from what the stack file and the fleet file say.
 
-    A cluster that no environment is known for is held to what production needs; one of its own
-    anchor (`standalone`) that says so itself may be thrown away.
+    A cluster that no environment is known for is held to what production needs, and so is one of
+    an environment that nobody knows; one of its own anchor (`standalone`) that says so itself may
+    be thrown away.
     """
     standalone = role == "standalone"
-    production = environment == "production" or (environment is None and not standalone)
+    production = environment not in LENIENT and not (environment is None and standalone)
     return Context(
         stack=stack,
         production=production,
@@ -39,7 +42,7 @@ def context_of(
 
 def read(stack: str, project: Path = PROJECT) -> Context:
     """The context of a stack that has a file; without one, as strict as can be."""
-    config = _yaml(project / f"Pulumi.{stack}.yaml").get("config")
+    config = (_yaml(project / f"Pulumi.{stack}.yaml") or {}).get("config")
     values = config if isinstance(config, Mapping) else {}
     linkerd = _section(values, "linkerd")
     return context_of(
@@ -47,27 +50,43 @@ def read(stack: str, project: Path = PROJECT) -> Context:
         role=str(values.get(f"{_PREFIX}role", "")),
         protect=_section(values, "protection").get("protect", True) is not False,
         failure_policy=str(linkerd.get("webhookFailurePolicy", FAILURE_POLICY)),
-        environment=environment(stack, _yaml(project / "fleet.yaml")),
+        environment=strictest(environment(stack, project), values.get(f"{_PREFIX}environment")),
     )
 
 
-def environment(stack: str, fleet: Mapping[str, Any]) -> str | None:
-    """The environment that the fleet file gives a stack; None where it gives none."""
-    waves = fleet.get("waves")
-    for wave in waves if isinstance(waves, list) else []:
-        for cluster in wave.get("clusters") or []:
-            if cluster.get("stack") == stack:
-                return str(cluster.get("environment"))
-    return None
+def strictest(*environments: Any) -> str | None:
+    """The one of several that asks for most; None where none is given."""
+    given = [each for each in environments if each is not None]
+    strict = [each for each in given if each not in LENIENT]
+    return str((strict or given or [None])[0]) if given else None
 
 
-def _yaml(file: Path) -> Mapping[str, Any]:
-    """A file's content; empty for one that cannot be read, whose faults the bot tells."""
+def environment(stack: str, project: Path = PROJECT) -> str | None:
+    """The environment that the fleet file gives a stack; None where it gives none.
+
+    A file that is there and cannot be read may have given any.
+    """
+    file = project / "fleet.yaml"
+    content = _yaml(file)
+    if content is None:
+        return str(file.name) if file.exists() else None
+    clusters = (
+        c for wave in _mappings(content.get("waves")) for c in _mappings(wave.get("clusters"))
+    )
+    return strictest(*(str(c.get("environment")) for c in clusters if c.get("stack") == stack))
+
+
+def _mappings(found: Any) -> list[Mapping[str, Any]]:
+    return [each for each in found if isinstance(each, Mapping)] if isinstance(found, list) else []
+
+
+def _yaml(file: Path) -> Mapping[str, Any] | None:
+    """A file's content; None for one that cannot be read, whose faults the bot tells."""
     try:
         content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError):
-        return {}
-    return content if isinstance(content, Mapping) else {}
+    except (OSError, ValueError, yaml.YAMLError, RecursionError):
+        return None
+    return content if isinstance(content, Mapping) else None
 
 
 def _section(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:

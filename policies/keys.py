@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 import re
 from collections.abc import Iterator
-from typing import Any
 
+from policies.key_forms import keys_in
 from policies.model import Context, Subject
 from policies.values import SECRET, mapping, strings, value
 
-# With the first line of its content: documentation that names the header is no key.
-_PEM = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----\s*[A-Za-z0-9+/=:,\- ]{8}")
-_PEM_HEADER = "PRIVATE KEY-----"
-# `-----BEGIN` in base64, the way a Secret holds a PEM.
-_ENCODED = "LS0tLS1CRUdJTi"
-_ENCODED_TEXT = re.compile(rf"{_ENCODED}[A-Za-z0-9+/=\s]*")
-# Names under which Secrets hold keys: tls.key, ca-key.pem, id_ed25519.
-_KEY_NAME = re.compile(r"(^|[._-])(key|key\.pem|id_(rsa|dsa|ecdsa|ed25519))$", re.IGNORECASE)
+# Names under which Secrets hold keys: tls.key, ca-key.pem, id_ed25519, privateKey, keystore.p12.
+_KEY_NAME = re.compile(
+    r"((^|[._-])(key|key\.(pem|der)|id_(rsa|dsa|ecdsa|ed25519))|private[._-]?key([._-](pem|der))?"
+    r"|\.(p12|pfx|jks|keystore|ppk|p8|pk8))$",
+    re.IGNORECASE,
+)
 _TLS = "kubernetes.io/tls"
 _CRD = "CustomResourceDefinition"
 _CHARTS = "kubernetes:helm.sh/"
@@ -38,15 +33,19 @@ _MAY_RETURN_KEY = frozenset(
     {
         "vault:pkiSecret/secretBackendRootCert:SecretBackendRootCert",
         "vault:pkiSecret/secretBackendIntermediateCertRequest:SecretBackendIntermediateCertRequest",
+        "vault:pkiSecret/secretBackendKey:SecretBackendKey",
     }
 )
 
 
 def no_private_key(subject: Subject, context: Context) -> Iterator[str]:  # noqa: ARG001
     """A private key in an input, or a resource that hands one back."""
-    if subject.kind == _CRD:
-        return  # its texts are documentation
-    yield from (f"{path} holds a private key" for path in _in_texts(subject.props))
+    # The texts in the spec of a CRD are documentation, and there are megabytes of them.
+    crd = subject.kind == _CRD and subject.is_object
+    props = {k: v for k, v in subject.props.items() if not (crd and k == "spec")}
+    yield from (f"{path or 'the whole'} holds a private key" for path in keys_in(props))
+    if crd:
+        return
     if subject.is_object and subject.kind == "Secret":
         yield from _in_secret(subject)
     elif subject.is_object or subject.type.startswith(_CHARTS):
@@ -66,26 +65,6 @@ def _hidden(subject: Subject) -> Iterator[str]:
     for path, text in strings(subject.props):
         if SECRET in text and path.rpartition(".")[2] not in by_name:
             yield path
-
-
-def _in_texts(props: Any) -> Iterator[str]:
-    # One pass in C over the whole rules out nearly everything.
-    whole = json.dumps(props, default=str)
-    if _PEM_HEADER in whole or _ENCODED in whole:
-        for path, text in strings(props):
-            if _PEM.search(text) or any(_PEM.search(each) for each in _decoded(text)):
-                yield path
-
-
-def _decoded(text: str) -> Iterator[str]:
-    for found in _ENCODED_TEXT.findall(text):
-        bare = "".join(found.split()).rstrip("=")
-        bare = bare[: len(bare) - (len(bare) % 4 == 1)]
-        try:
-            plain = base64.b64decode(bare + "=" * (-len(bare) % 4))
-        except binascii.Error:
-            continue
-        yield plain.decode("utf-8", "replace")
 
 
 def _in_secret(subject: Subject) -> Iterator[str]:

@@ -10,6 +10,12 @@ Level = Literal["mandatory", "advisory"]
 PAGE = "docs/policies.md"
 OWNER_LABEL = "linkerd-platform.io/owner"
 _PROVIDERS = "pulumi:providers:"
+# Types of the provider's that stand for many objects, each of which is a resource of its own.
+NOT_APPLIED = ("kubernetes:helm.sh/", "kubernetes:yaml", "kubernetes:kustomize")
+# Must be the marks that the bot writes: bot/placeholders.py.
+SECRET = "[secret]"  # noqa: S105
+UNKNOWN = "[known after apply]"
+MARKS = (SECRET, UNKNOWN)
 
 
 @dataclass(frozen=True)
@@ -61,28 +67,37 @@ class Subject:
 
     @property
     def is_object(self) -> bool:
-        """True for a Kubernetes object."""
-        return self.type.startswith("kubernetes:") and {"apiVersion", "kind"} <= self.props.keys()
+        """True for a Kubernetes object; a chart, a release or a file of manifests is none."""
+        return self.type.startswith("kubernetes:") and (
+            {"apiVersion", "kind"} <= self.props.keys() or not self.type.startswith(NOT_APPLIED)
+        )
+
+    @property
+    def is_patch(self) -> bool:
+        """True for some fields of an object that is somebody else's."""
+        return self.is_object and self.type.endswith("Patch")
 
     @property
     def kind(self) -> str:
-        """`Deployment`; the last part of the type for what is no Kubernetes object."""
-        return str(self.props["kind"]) if self.is_object else self.type.rpartition(":")[2]
+        """`Deployment`, for a reader; the last part of the type where nothing better is told."""
+        found = self.props.get("kind") if self.is_object else None
+        last = self.type.rpartition(":")[2]
+        return found if isinstance(found, str) and not marked(found) else last
 
     @property
     def metadata(self) -> Mapping[str, Any]:
-        """Metadata of a Kubernetes object."""
+        """Metadata of a Kubernetes object, for a reader."""
         found = self.props.get("metadata")
         return found if isinstance(found, Mapping) else {}
 
     @property
     def namespace(self) -> str:
-        """Namespace of a Kubernetes object, empty without one."""
+        """Namespace of a Kubernetes object, for a reader; empty without one."""
         return str(self.metadata.get("namespace") or "")
 
     @property
     def object_name(self) -> str:
-        """Name of the Kubernetes object; the resource's own for anything else."""
+        """Name of the Kubernetes object, for a reader; the resource's own for anything else."""
         return str(self.metadata.get("name") or self.name)
 
     @property
@@ -90,6 +105,41 @@ class Subject:
         """`Deployment linkerd/linkerd-identity`, for a reader."""
         where = f"{self.namespace}/" if self.namespace else ""
         return f"{self.kind} {where}{self.object_name}"
+
+    def of_kind(self, *kinds: str) -> bool:
+        """Whether it is an object of one of these kinds. Raises NotToldError.
+
+        The type and the inputs both say a kind: what either calls one of these is one.
+        """
+        if not self.is_object:
+            return False
+        last = self.type.rpartition(":")[2]
+        if last in kinds or last.removesuffix("Patch") in kinds:
+            return True
+        return self._text("kind", self.props.get("kind")) in kinds
+
+    def named(self, *names: str) -> bool:
+        """Whether the object has one of these names. Raises NotToldError."""
+        told = self._text("metadata", self.props.get("metadata"))
+        name = told.get("name") if isinstance(told, Mapping) else None
+        return (self._text("metadata.name", name) or self.name) in names
+
+    def within(self, namespace: str) -> bool:
+        """Whether the object is in this namespace. Raises NotToldError.
+
+        Without one it goes wherever the provider's default leads.
+        """
+        told = self._text("metadata", self.props.get("metadata"))
+        found = told.get("namespace") if isinstance(told, Mapping) else None
+        if not self._text("metadata.namespace", found):
+            raise NotToldError("metadata.namespace", "is not set")
+        return bool(found == namespace)
+
+    @staticmethod
+    def _text(path: str, found: Any) -> Any:
+        if marked(found):
+            raise NotToldError(path)
+        return found
 
 
 ResourceCheck = Callable[[Subject, Context], Iterator[str]]
@@ -131,13 +181,56 @@ class Breach:
         return f"{self.subject.place}: {self.text}; {self.policy.remedy} ({self.policy.page})"
 
 
-class NotToldError(Exception):
-    """A policy needs a value that is secret, or known only after an apply.
+def marked(found: Any) -> bool:
+    """True for a text that is not told, or not as a whole."""
+    return isinstance(found, str) and any(mark in found for mark in MARKS)
 
-    `str()` is the path of the value.
+
+class NotToldError(Exception):
+    """A policy needs a value that is secret, known only after an apply, or not set at all.
+
+    path: where the value is. why: what is the matter with it.
     """
 
+    def __init__(self, path: str, why: str = "is secret or known only after an apply") -> None:
+        super().__init__(path, why)
+        self.path, self.why = path, why
 
-def objects(subjects: Iterable[Subject], *kinds: str) -> Iterator[Subject]:
-    """The Kubernetes objects of these kinds."""
-    return (each for each in subjects if each.is_object and each.kind in kinds)
+    def __str__(self) -> str:
+        return f"cannot be checked: {self.path} {self.why}; write it as a constant"
+
+
+def holds(*tests: Callable[[], bool]) -> bool:
+    """Whether all of these hold. One that does not decides, whatever else is not told.
+
+    Raises the first NotToldError where it could be either.
+    """
+    missing: NotToldError | None = None
+    for test in tests:
+        try:
+            if not test():
+                return False
+        except NotToldError as error:
+            missing = missing or error
+    if missing:
+        raise missing
+    return True
+
+
+def sorted_out(
+    subjects: Iterable[Subject], test: Callable[[Subject], bool]
+) -> tuple[list[Subject], list[tuple[Subject, str]]]:
+    """The resources for which a test holds, and those for which it cannot be told, with the text.
+
+    For policies on a whole stack: what cannot be told is a fault of its own resource, and hides no
+    other.
+    """
+    found: list[Subject] = []
+    open_: list[tuple[Subject, str]] = []
+    for subject in subjects:
+        try:
+            if test(subject):
+                found.append(subject)
+        except NotToldError as error:
+            open_.append((subject, str(error)))
+    return found, open_

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from policies.model import OWNER_LABEL, Context, Subject, objects
-from policies.values import mapping, value
+from policies.model import NOT_APPLIED, OWNER_LABEL, Context, Subject, holds, sorted_out
+from policies.values import value
 
 NAMESPACE = "linkerd"
 ISSUER_SECRET = "linkerd-identity-issuer"  # noqa: S105  (its name)
 TRUST_ROOTS = "linkerd-identity-trust-roots"
-_NOT_APPLIED = ("kubernetes:helm.sh/", "kubernetes:yaml", "kubernetes:kustomize")
+# What writes a Secret or ConfigMap of a name that its spec gives: the kind, and where that stands.
+_WRITERS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "ExternalSecret": (("spec", "target", "name"),),
+    "ClusterExternalSecret": (
+        ("spec", "externalSecretSpec", "target", "name"),
+        ("spec", "externalSecretName"),
+    ),
+}
 
 
 def explicit_provider(subject: Subject, context: Context) -> Iterator[str]:  # noqa: ARG001
@@ -33,7 +40,7 @@ def _is_id(part: str) -> bool:
 
 def owner_label(subject: Subject, context: Context) -> Iterator[str]:
     """The label that tells whose an object is; what Helm applies says so by Helm's own labels."""
-    if not subject.is_object or subject.options.released or subject.type.startswith(_NOT_APPLIED):
+    if not subject.is_object or subject.options.released or subject.type.startswith(NOT_APPLIED):
         return
     if subject.type.endswith("Patch"):  # The object is somebody else's.
         return
@@ -44,30 +51,57 @@ def owner_label(subject: Subject, context: Context) -> Iterator[str]:
 
 def sole_owner(subjects: Sequence[Subject], context: Context) -> Iterator[tuple[Subject, str]]:  # noqa: ARG001
     """The issuer's Secret is cert-manager's, the trust roots' ConfigMap is trust-manager's."""
-    makers = list(_issuer_makers(subjects))
-    bundles = [b for b in objects(subjects, "Bundle") if b.object_name == TRUST_ROOTS]
+    makers, unknown = sorted_out(subjects, _makes_issuer)
+    yield from unknown
+    bundles, unknown = sorted_out(
+        subjects,
+        lambda each: holds(
+            lambda: each.of_kind("Bundle", "ClusterBundle"), lambda: each.named(TRUST_ROOTS)
+        ),
+    )
+    yield from unknown
     for claimed, owners in ((f"Secret {ISSUER_SECRET}", makers), (TRUST_ROOTS, bundles)):
         for second in owners[1:]:
             yield second, f"is a second owner of {claimed}, beside {owners[0].place}"
 
 
-def _issuer_makers(subjects: Sequence[Subject]) -> Iterator[Subject]:
-    for each in objects(subjects, "Certificate"):
-        if each.namespace == NAMESPACE and value(each.props, "spec", "secretName") == ISSUER_SECRET:
-            yield each
+def _makes_issuer(subject: Subject) -> bool:
+    return holds(
+        lambda: subject.of_kind("Certificate"),
+        lambda: value(subject.props, "spec", "secretName") == ISSUER_SECRET,
+        lambda: subject.within(NAMESPACE),
+    )
 
 
 def not_ours_to_write(subject: Subject, context: Context) -> Iterator[str]:  # noqa: ARG001
     """Neither is written directly, or by another operator: two writers undo each other."""
-    written = (ISSUER_SECRET, TRUST_ROOTS)
-    if not subject.is_object or subject.namespace != NAMESPACE:
-        return
-    kind, name = subject.kind, subject.object_name
-    if (kind, name) in (("Secret", ISSUER_SECRET), ("ConfigMap", TRUST_ROOTS)):
-        yield "is written by another: cert-manager makes the Secret, trust-manager the ConfigMap"
-    if kind == "ExternalSecret":
-        spec = mapping(subject.props, "spec")
-        # Without a target it is called like the ExternalSecret.
-        target = value(spec, "target", "name") or name
-        if target in written:
-            yield f"writes {target}, which another makes"
+    for kind, name in (("Secret", ISSUER_SECRET), ("ConfigMap", TRUST_ROOTS)):
+        if _is_in_linkerd(subject, kind, name):
+            yield "is another's: cert-manager makes the Secret, trust-manager the ConfigMap"
+    for kind, paths in _WRITERS.items():
+        if _writes_one(subject, kind, paths):
+            yield "writes what another makes, the issuer's Secret or the trust roots"
+
+
+def _is_in_linkerd(subject: Subject, kind: str, name: str) -> bool:
+    return holds(
+        lambda: subject.of_kind(kind),
+        lambda: subject.named(name),
+        lambda: subject.within(NAMESPACE),
+    )
+
+
+def _writes_one(subject: Subject, kind: str, paths: tuple[tuple[str, ...], ...]) -> bool:
+    return holds(
+        lambda: subject.of_kind(kind),
+        lambda: _writes(subject, paths),
+        # One for the whole cluster writes into namespaces that it selects.
+        lambda: kind.startswith("Cluster") or subject.within(NAMESPACE),
+    )
+
+
+def _writes(subject: Subject, paths: tuple[tuple[str, ...], ...]) -> bool:
+    """Whether it writes one of the two; without a target it is called like the object itself."""
+    found = next((found for path in paths if (found := value(subject.props, *path))), None)
+    ours = (ISSUER_SECRET, TRUST_ROOTS)
+    return subject.named(*ours) if found is None else found in ours

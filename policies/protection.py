@@ -29,7 +29,7 @@ def crds_protected(subject: Subject, context: Context) -> Iterator[str]:
     """CRDs, and the Helm releases that hold nothing else."""
     release = subject.type == _CRD_RELEASE and subject.name.endswith("-crds")
     object_ = subject.type.startswith(_CRD_GROUP) and not subject.options.released
-    if release or (object_ and subject.kind == "CustomResourceDefinition"):
+    if release or (object_ and subject.of_kind("CustomResourceDefinition")):
         yield from _unprotected(subject, context)
 
 

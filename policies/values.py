@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from policies.model import NotToldError, Subject
+from policies.model import SECRET as SECRET
+from policies.model import UNKNOWN as UNKNOWN
+from policies.model import NotToldError, Subject, marked
 
-# Must be the marks that the bot writes: bot/placeholders.py.
-SECRET = "[secret]"  # noqa: S105
-UNKNOWN = "[known after apply]"
 _TEMPLATES = {
     "Pod": ("spec",),
     "CronJob": ("spec", "jobTemplate", "spec", "template", "spec"),
+    "PodTemplate": ("template", "spec"),
     **dict.fromkeys(
         ("DaemonSet", "Deployment", "Job", "ReplicaSet", "ReplicationController", "StatefulSet"),
         ("spec", "template", "spec"),
@@ -40,7 +40,7 @@ def value(props: Any, *path: str | int) -> Any:
 
 def told(found: Any, path: str) -> Any:
     """The value itself; raises NotToldError for a mark that stands for one."""
-    if isinstance(found, str) and found in (SECRET, UNKNOWN):
+    if marked(found):
         raise NotToldError(path)
     return found
 
@@ -72,8 +72,23 @@ def strings(found: Any, path: str = "") -> Iterator[tuple[str, str]]:
 
 
 def containers(subject: Subject) -> Iterator[tuple[str, Any]]:
-    """Every container that an object runs, with its path."""
-    spec = _TEMPLATES.get(subject.kind) if subject.is_object else None
-    for part in _CONTAINERS if spec else ():
-        for number, container in enumerate(items(subject.props, *(spec or ()), part)):
-            yield f"{'.'.join(spec or ())}.{part}[{number}]", container
+    """Every container that an object of Kubernetes' own kinds runs, with its path."""
+    for kind, spec in _TEMPLATES.items():
+        if subject.of_kind(kind):
+            for part in _CONTAINERS:
+                for number, container in enumerate(items(subject.props, *spec, part)):
+                    yield f"{'.'.join(spec)}.{part}[{number}]", container
+            return
+
+
+def named(found: Any, key: str, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value below another that a key of this name holds, with its path."""
+    if isinstance(found, Mapping):
+        for each, below in found.items():
+            where = f"{path}.{each}" if path else str(each)
+            if each == key:
+                yield where, below
+            yield from named(below, key, where)
+    elif isinstance(found, list | tuple):
+        for number, below in enumerate(found):
+            yield from named(below, key, f"{path}[{number}]")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from policies.model import Context, Subject, objects
+from policies.model import Context, Subject, holds
 from policies.values import items, value
 
 INJECTOR = "linkerd-proxy-injector-webhook-config"
@@ -20,16 +20,16 @@ def webhook_failure_policy(subject: Subject, context: Context) -> Iterator[str]:
     With `Ignore` a pod that starts while the injector is away runs outside the mesh, in plain
     text, and nobody is told.
     """
-    for each in objects([subject], *_KINDS):
-        if each.object_name != INJECTOR and each.object_name not in _VALIDATORS:
-            continue
-        for number, hook in enumerate(items(each.props, "webhooks")):
-            # The API server's default is Fail.
-            policy = value(hook, "failurePolicy") or "Fail"
-            if policy != context.failure_policy:
-                yield (
-                    f"webhooks[{number}].failurePolicy is {policy}, and the stack file says "
-                    f"{context.failure_policy}"
-                )
-            if context.production and each.object_name == INJECTOR and policy != "Fail":
-                yield f"webhooks[{number}].failurePolicy is {policy}, and production needs Fail"
+    if not holds(lambda: subject.of_kind(*_KINDS), lambda: subject.named(INJECTOR, *_VALIDATORS)):
+        return
+    injector = subject.named(INJECTOR)
+    for number in range(len(items(subject.props, "webhooks"))):
+        # The API server's default is Fail.
+        policy = value(subject.props, "webhooks", number, "failurePolicy") or "Fail"
+        if policy != context.failure_policy:
+            yield (
+                f"webhooks[{number}].failurePolicy is {policy}, and the stack file says "
+                f"{context.failure_policy}"
+            )
+        if context.production and injector and policy != "Fail":
+            yield f"webhooks[{number}].failurePolicy is {policy}, and production needs Fail"

@@ -19,6 +19,8 @@ from bot.exit_codes import BotError, MissingToolError
 # As Pulumi.yaml names it.
 NAME = ".venv"
 REQUIREMENTS = "requirements.txt"
+# With every dependency and digest; older revisions have none.
+LOCK = "requirements.lock"
 INSTALL_SECONDS = 900.0
 _COMPLETE = ".complete"
 Note = Callable[[str], None]
@@ -30,14 +32,15 @@ def provide(folder: Path, project_dir: Path, note: Note) -> None:
     The project's own where the pins are the same, else one from the cache, made where it is not
     there yet; `note` gets a line before and after that, which takes a minute. Raises BotError.
     """
-    wanted = _content(folder / REQUIREMENTS)
-    if wanted == _content(project_dir / REQUIREMENTS):
+    pins = folder / (LOCK if (folder / LOCK).is_file() else REQUIREMENTS)
+    wanted, here = _content(pins), project_dir / pins.name
+    if here.is_file() and wanted == _content(here):
         own = project_dir / NAME
         if not own.is_dir():
             raise MissingToolError(f"{NAME}: no virtual environment here: make it with `make venv`")
         made = own.resolve()
     else:
-        made = cached(wanted, folder / REQUIREMENTS, note)
+        made = cached(wanted, pins, note)
     (folder / NAME).symlink_to(made, target_is_directory=True)
 
 
@@ -56,7 +59,9 @@ def cached(wanted: bytes, requirements: Path, note: Note) -> Path:
         note("other pins than today's: making a virtual environment for them, a minute or so")
         _run([sys.executable, "-m", "venv", "--clear", str(made)])
         pip = [str(made / "bin" / "python"), "-m", "pip", "install", "--quiet"]
-        _run([*pip, "--disable-pip-version-check", "--requirement", str(requirements)])
+        locked = ["--no-deps", "--require-hashes"] if requirements.name == LOCK else []
+        pip += ["--disable-pip-version-check", *locked]
+        _run([*pip, "--requirement", str(requirements)])
         (made / _COMPLETE).touch()
         note(f"made in {duration(time.monotonic() - started)}, and kept for the next time")
     return made

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import secrets
 import shutil
 import subprocess
 from pathlib import Path
@@ -79,7 +81,57 @@ def test_a_value_that_is_not_known_yet_fails_closed(python: str) -> None:
     """By itself pulumi-policy makes an advice of it: the bad image would be applied."""
     ((policy, _, message),) = judged(python, pod("<unknown>"))
     assert policy == "image-pinned"
-    assert "cannot be judged" in message
+    assert "cannot be checked" in message
+
+
+@pytest.mark.parametrize("namespace", ["<unknown>", None, ""])
+def test_a_namespace_that_is_not_known_switches_nothing_off(
+    python: str, namespace: str | None
+) -> None:
+    """The engine hands the pack an unknown value, which equals no name of a namespace."""
+    one = {
+        "type": "kubernetes:apps/v1:Deployment",
+        "name": "identity",
+        "provider": PROVIDER,
+        "props": {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": {"name": "linkerd-identity", "namespace": namespace, **OWNED},
+            "spec": {
+                "replicas": 1,
+                "template": {
+                    "metadata": {"labels": {"linkerd.io/control-plane-component": "identity"}},
+                    "spec": {"containers": [{"image": "a:v1"}]},
+                },
+            },
+        },
+    }
+    found = judged(python, one)
+    assert {policy for policy, _, _ in found} == {
+        "ha-replicas",
+        "ha-anti-affinity",
+        "ha-disruption-budget",
+    }
+    assert all("cannot be checked: metadata.namespace" in message for _, _, message in found)
+
+
+@pytest.mark.parametrize("image", ["nginx@latest", "a:latest@x", "name@sha256:short"])
+def test_what_is_no_reference_is_refused(python: str, image: str) -> None:
+    """The pack has the same grammar as the bot."""
+    ((policy, _, _),) = judged(python, pod(image))
+    assert policy == "image-pinned"
+
+
+def test_a_key_is_found_without_a_library(python: str) -> None:
+    """The pack's environment has none: its decoder needs nothing but Python."""
+    raw = b"\x30\x25\x02\x01\x01\x04\x20" + secrets.token_bytes(32)
+    text = base64.b64encode(base64.b64encode(raw)).decode()
+    data = {"apiVersion": "v1", "kind": "ConfigMap", "data": {"x": text},
+            "metadata": {"name": "c", "namespace": "linkerd", **OWNED}}  # fmt: skip
+    given = {"type": "kubernetes:core/v1:ConfigMap", "name": "c", "props": data}
+    ((policy, _, message),) = judged(python, {**given, "provider": PROVIDER})
+    assert policy == "no-private-key"
+    assert text not in message
 
 
 def test_a_policy_on_the_whole_stack_names_the_resource(python: str) -> None:

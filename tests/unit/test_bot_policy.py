@@ -14,7 +14,7 @@ from bot.exit_codes import REFUSED, RefusedError
 from bot.mock.monitor import Resource
 from bot.plan.model import Plan
 from policies.catalog import POLICIES
-from policies.model import OWNER_LABEL
+from policies.model import OWNER_LABEL, UNKNOWN
 from tests.unit.policy_samples import budget, deployment, private_key, thing
 from tests.unit.stack_files import STACKS
 from tests.unit.whole_program import evaluated
@@ -125,6 +125,27 @@ def judged(*changes: Change) -> ChangeSet:
     return policy.of_changes(
         ChangeSet(stack="production", source="preview", changes=changes), config
     )
+
+
+def in_namespace(given: Any, namespace: str | None) -> Any:
+    """The object with its owner's label, in another namespace, one not known yet, or none."""
+    metadata = {**given.metadata, "labels": {OWNER_LABEL: "production"}, "namespace": namespace}
+    return replace(given, props={**given.props, "metadata": metadata})
+
+
+@pytest.mark.parametrize("namespace", [UNKNOWN, None])
+def test_a_plan_and_a_preview_refuse_what_they_cannot_see(namespace: str | None) -> None:
+    """An Output as the namespace switched the rules of production off, in silence."""
+    hidden = in_namespace(deployment(replicas=1), namespace)
+    found = judged(change(hidden)).violations
+    assert [v.policy for v in found if "cannot be checked: metadata.namespace" in v.message] == [
+        "ha-replicas",
+        "ha-anti-affinity",
+    ]
+    made = policy.of_plan(plan("production", add=[hidden]))
+    assert {v.policy for v in made} >= {"ha-replicas", "ha-disruption-budget"}
+    elsewhere = in_namespace(deployment(replicas=1), "shop")
+    assert judged(change(elsewhere)).violations == ()
 
 
 def test_a_change_is_judged_by_what_it_leaves() -> None:

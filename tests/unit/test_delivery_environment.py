@@ -30,7 +30,7 @@ def folders(tmp_path: Path, older: str, today: str) -> tuple[Path, Path]:
     made = []
     for name, pins in (("older", older), ("today", today)):
         folder = tmp_path / name
-        folder.mkdir()
+        folder.mkdir(parents=True)
         (folder / "requirements.txt").write_text(pins)
         made.append(folder)
     (made[1] / ".venv").mkdir()
@@ -59,6 +59,40 @@ def test_other_pins_get_their_own_once_and_say_how_long(
     (older / ".venv").unlink()
     environment.provide(older, today, pytest.fail)
     assert len(commands) == 2
+
+
+def test_a_lock_is_what_is_installed_and_compared_where_the_revision_has_one(
+    tmp_path: Path, commands: list[list[str]]
+) -> None:
+    """The same direct pins with another dependency below them are another environment."""
+    older, today = folders(tmp_path, "a==1\n", "a==1\n")
+    (older / "requirements.lock").write_text("a==1 --hash=sha256:1\nb==1 --hash=sha256:2\n")
+    environment.provide(older, today, lambda _text: None)
+    assert commands[-1][-4:] == [
+        "--no-deps",
+        "--require-hashes",
+        "--requirement",
+        str(older / "requirements.lock"),
+    ]
+    for same in (False, True):
+        (older / ".venv").unlink()
+        text = (older / "requirements.lock").read_text()
+        (today / "requirements.lock").write_text(text if same else "a==1 --hash=sha256:1\n")
+        environment.provide(older, today, lambda _text: None)
+        assert ((older / ".venv").resolve() == (today / ".venv").resolve()) is same
+
+
+def test_a_revision_without_a_lock_is_compared_by_its_direct_pins(
+    tmp_path: Path, commands: list[list[str]]
+) -> None:
+    """Revisions of before there was one can still be gone back to."""
+    older, today = folders(tmp_path, "a==1\n", "a==1\n")
+    (today / "requirements.lock").write_text("a==1 --hash=sha256:1\n")
+    environment.provide(older, today, pytest.fail)
+    assert commands == []
+    other, _ = folders(tmp_path / "other", "a==2\n", "a==1\n")
+    environment.provide(other, today, lambda _text: None)
+    assert "--require-hashes" not in commands[-1]
 
 
 def test_one_that_was_cut_short_is_made_anew(

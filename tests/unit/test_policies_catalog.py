@@ -64,7 +64,7 @@ def test_a_value_that_is_not_told_is_a_breach_beside_the_others() -> None:
     found = list(breaches_of(policy, [thing("ConfigMap", data={"x": UNKNOWN})], PRODUCTION))
     assert [breach.text for breach in found] == [
         "a fault",
-        "data.x is secret or known only after an apply, so this cannot be judged",
+        "cannot be checked: data.x is secret or known only after an apply; write it as a constant",
     ]
     assert found[0].message == (
         "ConfigMap linkerd/it: a fault; let Vault or cert-manager make the key where it is used "

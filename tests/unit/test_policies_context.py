@@ -45,6 +45,25 @@ def test_the_stacks_of_the_samples() -> None:
         ("standalone", False, None, False, True),
         ("standalone", True, None, False, False),
         ("standalone", False, "production", True, False),
+        ("standalone", False, "development", False, True),
+        ("cluster", False, "development", False, False),
+        *(
+            (role, False, name, True, False)
+            for role in ("cluster", "standalone")
+            for name in (
+                "prod",
+                "Production",
+                "PRODUCTION",
+                "production ",
+                "stagin",
+                "Staging",
+                "",
+                "None",
+                "test",
+                "live",
+                "dev",
+            )
+        ),
         ("", False, None, True, False),
     ],
 )
@@ -70,16 +89,48 @@ def test_a_file_that_cannot_be_read_makes_it_strict(tmp_path: Path, text: str | 
     assert made.failure_policy == "Fail"
 
 
-def test_the_environment_is_that_of_the_fleet_file() -> None:
-    """In whichever wave the stack is."""
-    fleet = {
-        "waves": [
-            {"clusters": None},
-            {"clusters": [{"stack": "a", "environment": "x"}]},
-            {"clusters": [{"stack": "b", "environment": "y"}]},
-        ]
-    }
-    assert [environment(stack, fleet) for stack in ("a", "b", "c")] == ["x", "y", None]
+def test_the_environment_is_that_of_the_fleet_file(tmp_path: Path) -> None:
+    """In whichever wave the stack is; where it is listed twice, the stricter counts."""
+    (tmp_path / "fleet.yaml").write_text(
+        "waves:\n- clusters:\n- 1\n- clusters: [{stack: a, environment: x}, 2]\n"
+        "- clusters: [{stack: b, environment: staging}, {stack: c, environment: staging}]\n"
+        "- clusters: [{stack: c, environment: prod}, {stack: d}]\n"
+    )
+    found = [environment(stack, tmp_path) for stack in ("a", "b", "c", "d", "e")]
+    assert found == ["x", "staging", "prod", "None", None]
+    assert read("d", tmp_path).production
+
+
+@pytest.mark.parametrize("fleet", ["staging", None])
+@pytest.mark.parametrize("own", ["staging", "prod", None])
+def test_the_stricter_of_the_stack_file_and_the_fleet_file_counts(
+    tmp_path: Path, fleet: str | None, own: str | None
+) -> None:
+    """Neither is the way around the other."""
+    (tmp_path / "Pulumi.s.yaml").write_text(
+        "config:\n  linkerd-platform:role: cluster\n"
+        + (f"  linkerd-platform:environment: {own}\n" if own else "")
+    )
+    if fleet:
+        text = f"waves: [{{clusters: [{{stack: s, environment: {fleet}}}]}}]\n"
+        (tmp_path / "fleet.yaml").write_text(text)
+    assert read("s", tmp_path).production is ("prod" in (fleet, own) or {fleet, own} == {None})
+
+
+@pytest.mark.parametrize("text", ["[", "- a", "", "a: [" * 5_000])
+def test_a_fleet_file_that_cannot_be_read_makes_a_sandbox_strict_too(
+    tmp_path: Path, text: str
+) -> None:
+    """It may have named this very stack as production."""
+    (tmp_path / "Pulumi.s.yaml").write_text(
+        "config:\n  linkerd-platform:role: standalone\n"
+        "  linkerd-platform:protection: {protect: false}\n"
+    )
+    assert read("s", tmp_path).expendable
+    (tmp_path / "fleet.yaml").write_text(text)
+    made = read("s", tmp_path)
+    assert made.production
+    assert not made.expendable
 
 
 def test_the_pack_runs_on_the_sdk_of_the_program() -> None:

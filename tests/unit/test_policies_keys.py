@@ -74,7 +74,7 @@ def test_an_empty_entry_is_filled_by_another() -> None:
 def test_hidden_data_of_a_secret_cannot_be_judged() -> None:
     """The engine may mask all of them at once."""
     (text,) = texts(ID, thing("Secret", data=SECRET))
-    assert "cannot be judged" in text
+    assert "cannot be checked" in text
     assert texts(ID, thing("Secret", type="kubernetes.io/tls", data=SECRET)) == [
         "is a Secret of type kubernetes.io/tls"
     ]
@@ -109,7 +109,7 @@ def test_a_root_whose_key_leaves_vault_is_refused() -> None:
     """`exported` writes the key into the state of the stack."""
     assert texts(ID, subject(ROOT, type="internal")) == []
     assert "exported" in texts(ID, subject(ROOT, type="exported"))[0]
-    assert "cannot be judged" in texts(ID, subject(ROOT, type=UNKNOWN))[0]
+    assert "cannot be checked" in texts(ID, subject(ROOT, type=UNKNOWN))[0]
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def test_an_object_without_its_owner_is_found(labels: Any) -> None:
 def test_a_label_that_is_not_known_yet_is_a_breach() -> None:
     """So is one that hides all labels."""
     for labels in (UNKNOWN, {OWNER_LABEL: UNKNOWN}):
-        assert "cannot be judged" in texts("owner-label", thing("ConfigMap", labels=labels))[0]
+        assert "cannot be checked" in texts("owner-label", thing("ConfigMap", labels=labels))[0]
 
 
 def test_what_helm_or_vault_has_needs_no_label() -> None:
@@ -101,7 +101,7 @@ def test_a_target_that_is_not_known_yet_is_a_breach() -> None:
     """It may be the issuer's."""
     spec = {"target": {"name": UNKNOWN}}
     (text,) = texts("not-ours-to-write", thing("ExternalSecret", "x", spec=spec))
-    assert text.startswith("target.name")
+    assert text.startswith("cannot be checked: spec.target.name ")
 
 
 def test_a_second_certificate_for_the_issuers_secret_is_found() -> None:

@@ -44,7 +44,7 @@ def test_the_injector_fails_closed_in_production_whatever_the_file_says() -> Non
 
 def test_a_policy_that_is_not_known_yet_is_a_breach() -> None:
     """It may be either."""
-    assert "cannot be judged" in texts(ID, webhook(INJECTOR, UNKNOWN))[0]
+    assert "cannot be checked" in texts(ID, webhook(INJECTOR, UNKNOWN))[0]
 
 
 def test_the_webhooks_of_others_are_theirs() -> None:
