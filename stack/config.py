@@ -61,8 +61,8 @@ class Cluster(Section):
     )
     server: HttpsUrl | None = Field(
         None,
-        description="Address of the API server in the kubeconfig, where that is neither `apiServer` "
-        "nor has the CA below: the context must lead there.",
+        description="Address of the API server in the kubeconfig, where that is neither "
+        "`apiServer` nor has the CA below: the context must lead there.",
     )
     ca_pem: str | None = Field(None, description="CA certificate of the API server, as PEM.")
     ca_file: Text | None = Field(

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 SHORT = 12  # characters of a digest, for people
 Kind = Literal["up", "rollback", "destroy"]
-# Parts that only the machine of an update can tell: whoever approves may have no way to the cluster.
+# Parts that only the machine of an update can tell: who approves may have no way to the cluster.
 ELSEWHERE = frozenset({"engine", "environment", "servers", "options"})
 
 
@@ -97,7 +97,8 @@ def _differences(was: Snapshot, now: Snapshot, without: frozenset[str]) -> Itera
     if was.kind != now.kind:
         yield f"operation: was {was.kind}, is {now.kind}"
     if was.options != now.options and "options" not in without:
-        yield f"options: was {' '.join(was.options) or 'none'}, is {' '.join(now.options) or 'none'}"
+        before, after = (" ".join(each.options) or "none" for each in (was, now))
+        yield f"options: was {before}, is {after}"
     yield _difference("commit", was.commit, now.commit)
     if (was.clean, was.beside) != (now.clean, now.beside):
         yield f"tree: was {was.tree}, is {now.tree}"

@@ -32,7 +32,7 @@ _NO_TAG = re.compile(r"stack tag .* not found|no stack named")
 OPERATION, COMMIT, TREE = "Operation", "Commit", "Tree"
 APPROVAL, APPROVED_BY, SKIPPED, VERIFY = "Approval", "Approved-by", "Skipped-waves", "Verify"
 ALLOWED, BY, SIGNED, SNAPSHOT = "Allowed", "By", "Approval-signed", "Snapshot"
-# Tag with a digest of the id of each of the last operations that the bot has begun, the newest first.
+# Tag with a digest of the id of each of the last operations that the bot has begun, newest first.
 OPERATIONS = "linkerd-platform:operations"
 _LONGEST_TAG = 256  # characters, of the Pulumi service
 
@@ -181,7 +181,10 @@ def state_version(found: Engine, target: Target) -> str:
         if not _NO_STACK.search(str(error)):
             raise
         text = "{}"
-    deployment = json.loads(text).get("deployment") or {}
+    try:
+        deployment = json.loads(text).get("deployment") or {}
+    except (ValueError, AttributeError):
+        raise BotError(f"the state of stack {target.stack} cannot be read: it is no JSON") from None
     kept = {key: deployment.get(key) or [] for key in ("resources", "pending_operations")}
     return digest(json.dumps(kept, sort_keys=True).encode())
 

@@ -114,9 +114,7 @@ def check(rule: Policy, target: Target, checked_out: Tree, *, approved: bool) ->
             f"{' and '.join(rule.environments)}: write the same"
         )
     if not rule.approval:
-        places.refuse_shared(
-            target, rule.others, snapshot.environment(target), apart=not rule.listed
-        )
+        refuse_shared(rule, target)
         return
     if not checked_out.clean:
         raise RefusedError(
@@ -131,6 +129,13 @@ def check(rule: Policy, target: Target, checked_out: Tree, *, approved: bool) ->
             "--out approval.json`, then `--approved approval.json`; "
             "`--preview --out changes.json` of `destroy` and `rollback` for those"
         )
+
+
+def refuse_shared(rule: Policy, target: Target) -> None:
+    """Raise RefusedError where a stack that needs no approval works where one that does, does."""
+    if not rule.approval:
+        environment = snapshot.environment(target)
+        places.refuse_shared(target, rule.others, environment, apart=not rule.listed)
 
 
 def _beside(checked_out: Tree) -> str:

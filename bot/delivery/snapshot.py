@@ -13,7 +13,6 @@ from urllib.parse import urlsplit, urlunsplit
 
 import yaml
 
-from bot import stacks
 from bot.changes.model import ChangeSet
 from bot.changes.snapshot import Kind, Snapshot, images_of
 from bot.delivery import backend, digests, places
@@ -99,7 +98,7 @@ def files(target: Target) -> dict[str, str]:
     authority = config.cluster.ca_file if config.cluster else None
     named = [config.vault.ca_file, authority, config.rollout.file]
     paths = {name: folder / name for name in (*PROJECT_FILES, *filter(None, named))}
-    stack_file = target.config_file or stacks.file_of(target.stack, folder)
+    stack_file = target.config_file or folder / f"Pulumi.{target.stack}.yaml"
     paths[f"Pulumi.{target.stack}.yaml"] = stack_file
     return {
         name: backend.digest(_SALT.sub(b"", path.read_bytes()))

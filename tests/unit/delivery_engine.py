@@ -1,18 +1,22 @@
 """An engine without a process, whose backend is `backend.json`: for tests of whole commands.
 
-`plan` there is what would change, by name and operation. An update writes it into the state, step
+`plan` there is what would change, by name and operation, `values` what to. An update writes it into the state, step
 by step; with `die` it is killed after the first step, with `locked` somebody else has the lock
 that many times.
 """
 
 from __future__ import annotations
 
+import base64
+import hmac
 import json
 from typing import Any
 
 import pytest
 
 from bot import engine
+from bot.delivery import signing
+from bot.delivery.approval import Approval
 from bot.engine import Engine, Result
 from bot.engine.errors import Lock
 from bot.engine.events import Ledger
@@ -33,6 +37,19 @@ def use(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "find", lambda: _COMMAND)
     monkeypatch.setattr(engine, "short", _short)
     monkeypatch.setattr(engine, "run", _run)
+
+
+def sign(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let approvals be signed by a Vault of the test, which signs with a digest under a key."""
+
+    def asked(
+        _target: Target, what: str, record: Approval, _policy: object, **more: str
+    ) -> dict[str, Any]:
+        mac = hmac.new(b"the key in Vault", record.signed_content, "sha256").digest()
+        own = f"vault:v1:{base64.b64encode(mac).decode()}"
+        return {"signature": own} if what == "sign" else {"valid": more["signature"] == own}
+
+    monkeypatch.setattr(signing, "_asked", asked)
 
 
 def _read(target: Target) -> dict[str, Any]:
@@ -74,33 +91,42 @@ def _run(_engine: Engine, target: Target, operation: str, *flags: str, **_more: 
         _write(target, data)
         locks = [Lock("eve", "elsewhere", 7, 60.0)]
         return Result(operation, target, ledger, Ending(255, "finished"), ["locked"], locks)
-    for name, op in data.get("plan", {}).items():
-        _step(ledger, "resourcePreEvent", name, op)
-        if operation == "up":
+    applies = operation in ("up", "destroy") and "--preview-only" not in flags
+    plan, values = data.get("plan", {}), data.get("values", {})
+    for name, op in plan.items():
+        _step(ledger, "resourcePreEvent", name, op, values.get(name))
+        if applies:
             data.setdefault("state", {}).setdefault("resources", []).append({name: op})
             _write(target, data)
             if data.get("die"):
                 return Result(operation, target, ledger, Ending(-9, "finished"))
-        _step(ledger, "resOutputsEvent", name, op)
-    counts = dict.fromkeys(data.get("plan", {}).values(), 1)
+        _step(ledger, "resOutputsEvent", name, op, values.get(name))
+    counts = {op: list(plan.values()).count(op) for op in plan.values()}
     ledger.add(
         {"summaryEvent": {"result": "succeeded", "durationSeconds": 1, "resourceChanges": counts}}
     )
-    if operation == "up":
-        _applied(target, data, flags[flags.index("--message") + 1])
+    if applies:
+        _applied(target, data, operation, flags[flags.index("--message") + 1])
     return Result(operation, target, ledger, Ending(0, "finished"))
 
 
-def _step(ledger: Ledger, event: str, name: str, op: str) -> None:
+def _step(ledger: Ledger, event: str, name: str, op: str, value: object) -> None:
     urn = f"{_URN}{name}"
-    state = {"urn": urn, "type": "vault:index/policy:Policy", "parent": "", "custom": True}
+    state: dict[str, Any] = {
+        "urn": urn,
+        "type": "vault:index/policy:Policy",
+        "parent": "",
+        "custom": True,
+    }
+    if value is not None:
+        state["inputs"] = {"policy": value}
     metadata = {"op": op, "urn": urn, "type": state["type"], "old": None, "new": state}
     ledger.add({event: {"metadata": metadata}})
 
 
-def _applied(target: Target, data: dict[str, Any], message: str) -> None:
+def _applied(target: Target, data: dict[str, Any], operation: str, message: str) -> None:
     entry = {
-        "kind": "update",
+        "kind": {"up": "update"}.get(operation, operation),
         "startTime": "2026-11-21T10:00:00Z",
         "endTime": "2026-11-21T10:00:09Z",
         "message": message,
