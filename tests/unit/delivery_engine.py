@@ -1,6 +1,8 @@
 """An engine without a process, whose backend is `backend.json`: for tests of whole commands.
 
-`plan` there is what would change, by name and operation, `values` what to. An update writes it into the state, step
+`plan` there is what would change, by name and operation, and `reads` the files of the project whose
+content every change becomes, as a program's does. `edits` are files that somebody writes while the
+engine previews. An update writes it into the state, step
 by step; with `die` it is killed after the first step, with `locked` somebody else has the lock
 that many times.
 """
@@ -8,6 +10,7 @@ that many times.
 from __future__ import annotations
 
 import base64
+import hashlib
 import hmac
 import json
 from typing import Any
@@ -23,6 +26,8 @@ from bot.engine.events import Ledger
 from bot.engine.process import Ending
 from bot.engine.target import Target
 from bot.exit_codes import BotError
+from stack.arguments import chart_refs
+from stack.charts import Charts
 
 # Below the trust anchor, and no mount: the policies have a word on those.
 _URN = (
@@ -92,22 +97,37 @@ def _run(_engine: Engine, target: Target, operation: str, *flags: str, **_more: 
         locks = [Lock("eve", "elsewhere", 7, 60.0)]
         return Result(operation, target, ledger, Ending(255, "finished"), ["locked"], locks)
     applies = operation in ("up", "destroy") and "--preview-only" not in flags
-    plan, values = data.get("plan", {}), data.get("values", {})
+    plan, value = data.get("plan", {}), _read_by_program(target, data)
     for name, op in plan.items():
-        _step(ledger, "resourcePreEvent", name, op, values.get(name))
+        _step(ledger, "resourcePreEvent", name, op, value)
         if applies:
-            data.setdefault("state", {}).setdefault("resources", []).append({name: op})
+            data.setdefault("state", {}).setdefault("resources", []).append(
+                {name: op, "value": value}
+            )
             _write(target, data)
             if data.get("die"):
                 return Result(operation, target, ledger, Ending(-9, "finished"))
-        _step(ledger, "resOutputsEvent", name, op, values.get(name))
+        _step(ledger, "resOutputsEvent", name, op, value)
     counts = {op: list(plan.values()).count(op) for op in plan.values()}
     ledger.add(
         {"summaryEvent": {"result": "succeeded", "durationSeconds": 1, "resourceChanges": counts}}
     )
     if applies:
         _applied(target, data, operation, flags[flags.index("--message") + 1])
+    elif edits := data.pop("edits", {}):
+        for name, text in edits.items():
+            (target.project_dir / name).write_text(text)
+        _write(target, data)
     return Result(operation, target, ledger, Ending(0, "finished"))
+
+
+def _read_by_program(target: Target, data: dict[str, Any]) -> str | None:
+    if data.get("reads"):
+        charts = Charts(target.project_dir)
+        charts.link(*chart_refs(target.config, charts).values())
+    files = [target.project_dir / name for name in data.get("reads", ())]
+    texts = [file.read_bytes() if file.exists() else b"" for file in files]
+    return hashlib.sha256(b"\0".join(texts)).hexdigest() if files else None
 
 
 def _step(ledger: Ledger, event: str, name: str, op: str, value: object) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bot.delivery import backend, gate, verified
+from bot.delivery import gate, verified
 from bot.delivery.gate import Policy
 from bot.delivery.tree import Tree
 from bot.delivery.verified import Proven
