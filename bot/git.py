@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import stat
 import subprocess
 import tempfile
 from collections.abc import Collection, Iterator, Sequence
@@ -136,11 +137,13 @@ def _unlike(file: Path, mode: str, blob: str) -> str:
     if mode == _SUBMODULE:
         return "" if _as_committed(file, blob) else "submodule"
     try:
-        if file.is_symlink():
+        found = file.lstat().st_mode
+        if stat.S_ISLNK(found):
             content, kind = os.fsencode(file.readlink()), _LINK
+        elif stat.S_ISREG(found):
+            content, kind = file.read_bytes(), _PROGRAM if found & 0o100 else _FILE
         else:
-            content = file.read_bytes()
-            kind = _PROGRAM if file.stat().st_mode & 0o100 else _FILE
+            return "no file"  # To read a pipe would wait for ever.
     except OSError:
         return "deleted"
     hashed = hashlib.new("sha1" if len(blob) == 40 else "sha256", usedforsecurity=False)
