@@ -29,7 +29,13 @@ def read(file: Path, kind: type[_Document], made_by: str) -> _Document:
     except OSError as error:
         raise BadInputError(f"{file}: {error.strerror or error}; `{made_by}` writes it") from None
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        faults = error.errors(include_url=False, include_context=False, include_input=False)
+        first = min(faults, key=lambda fault: fault["loc"] != ("format",))
+        if first["loc"] == ("format",):
+            # What comes of it are faults of other keys, which would lead nobody anywhere.
+            raise BadInputError(
+                f"{file}: is of another format: `{made_by}` writes it anew"
+            ) from None
         # A key that is not ours may hold anything.
         key = ".".join(map(str, first["loc"])) or "document"
         shown = key if key.isprintable() and len(key) <= 200 else f"{key[:200]!r}"

@@ -7,10 +7,14 @@ are (git-ls-tree(1), git-cat-file(1)). `git archive` is not used, because a tree
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
+import stat
 import subprocess
+import tempfile
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from bot.exit_codes import BadInputError, MissingToolError
@@ -18,7 +22,7 @@ from bot.exit_codes import BadInputError, MissingToolError
 SHORT = 12  # characters of a commit, for people
 TIMEOUT_SECONDS = 60
 MAX_EXPORT_BYTES = 256 << 20
-_FILE, _PROGRAM, _LINK = "100644", "100755", "120000"
+_FILE, _PROGRAM, _LINK, _SUBMODULE = "100644", "100755", "120000", "160000"
 # A revision is a name, a hash or an expression on one; never an option, a range or a path in it.
 _REVISION = re.compile(r"[A-Za-z0-9_@][\w./@{}^~+#-]{0,249}")
 
@@ -65,6 +69,13 @@ def head(project_dir: Path) -> str:
     return resolve("HEAD", project_dir)
 
 
+def content(revision: str, path: str, project_dir: Path) -> bytes | None:
+    """A file of the project as a commit has it; None where it has none. Raises BadInputError."""
+    if not run(project_dir, "ls-tree", "-z", revision, "--", path):
+        return None
+    return run(project_dir, "cat-file", "blob", f"{revision}:./{path}")
+
+
 def merge_base(one: str, other: str, project_dir: Path) -> str | None:
     """The best common ancestor of two commits; None where there is none here."""
     done = _git(project_dir, ("merge-base", one, other))
@@ -77,16 +88,95 @@ def contains(commit: str, older: str, project_dir: Path) -> bool:
 
 
 def dirty(project_dir: Path) -> bool:
-    """True when files of the project differ from the commit or are in none; ignored ones do not.
+    """True when files of the project differ from the commit or are in none; see `beside`."""
+    return bool(beside(project_dir))
 
-    So do files that git was told not to look at (`git update-index --assume-unchanged` and
-    `--skip-worktree`): whatever they hold, `git status` calls them unchanged.
+
+def beside(project_dir: Path) -> dict[str, str]:
+    """What lies in the project and is not the checked-out commit's: digest by path.
+
+    `deleted` stands for a file that is gone, `submodule` for one that is not as it was committed.
+    Every tracked file is read and compared with its blob as it is, so nothing that this clone is
+    told has a say: not the index (`git add`, `--assume-unchanged`, `--skip-worktree`), no filter,
+    no `core.fileMode`, no `ignore` of a submodule. Only the `.gitignore` files of the commit
+    itself hide a file: not `.git/info/exclude`, not the user's own, not one that hides itself.
     """
-    if run(project_dir, "status", "--porcelain", "--untracked-files=all", "-z", "--", "."):
+    project_dir = project_dir.resolve()
+    top = Path(os.fsdecode(run(project_dir, "rev-parse", "--show-toplevel").rstrip(b"\n")))
+    if not project_dir.is_relative_to(top.resolve()):
+        # core.worktree: git would look at another folder, and find nothing here.
+        raise BadInputError(f"{project_dir}: its repository has its working tree at {top}")
+    committed = {path: (mode, blob) for mode, path, blob in _all_entries("HEAD", project_dir)}
+    found = {
+        path: said
+        for path, (mode, blob) in committed.items()
+        if (said := _unlike(project_dir / path, mode, blob))
+    }
+    for path in _listed(project_dir) - committed.keys():
+        found[path] = _digest(project_dir / path)
+    return dict(sorted(found.items()))
+
+
+def _listed(project_dir: Path) -> set[str]:
+    """Paths of the index and of what git does not know, but for what the commit's rules ignore."""
+    arguments = ("ls-files", "-z", "--cached", "--others")
+    listed = run(project_dir, *arguments, "--exclude-per-directory=.gitignore").split(b"\0")
+    # With the rules at the top alone a file of rules shows that hides itself and its neighbours.
+    with tempfile.NamedTemporaryFile() as rules:
+        with suppress(BadInputError):
+            rules.write(run(project_dir, "cat-file", "blob", "HEAD:./.gitignore"))
+        rules.flush()
+        own = run(project_dir, *arguments, f"--exclude-from={rules.name}").split(b"\0")
+    listed += [path for path in own if path.rpartition(b"/")[2] == b".gitignore"]
+    # A folder that is a repository of its own comes as `name/`.
+    return {os.fsdecode(path).rstrip("/") for path in listed if path}
+
+
+def _unlike(file: Path, mode: str, blob: str) -> str:
+    """How a file is not the blob of this mode; empty where it is."""
+    if mode == _SUBMODULE:
+        return "" if _as_committed(file, blob) else "submodule"
+    try:
+        found = file.lstat().st_mode
+        if stat.S_ISLNK(found):
+            content, kind = os.fsencode(file.readlink()), _LINK
+        elif stat.S_ISREG(found):
+            content, kind = file.read_bytes(), _PROGRAM if found & 0o100 else _FILE
+        else:
+            return "no file"  # To read a pipe would wait for ever.
+    except OSError:
+        return "deleted"
+    hashed = hashlib.new("sha1" if len(blob) == 40 else "sha256", usedforsecurity=False)
+    hashed.update(b"blob %d\0" % len(content))
+    hashed.update(content)
+    if hashed.hexdigest() == blob and kind == mode:
+        return ""
+    return _sha256(content)
+
+
+def _as_committed(folder: Path, commit: str) -> bool:
+    """True for a submodule that is not there, or at that commit and without anything beside it."""
+    if folder.is_symlink() or not folder.is_dir():
+        return not folder.exists() and not folder.is_symlink()
+    if not any(folder.iterdir()):
         return True
-    # `S`: not to be in the tree; a letter in lower case: assumed unchanged (git-ls-files(1), -v).
-    listed = run(project_dir, "ls-files", "-v", "-z", "--", ".").split(b"\0")
-    return any(entry[:1].islower() or entry[:1] == b"S" for entry in listed)
+    try:
+        return (folder / ".git").exists() and head(folder) == commit and not beside(folder)
+    except BadInputError:
+        return False
+
+
+def _digest(file: Path) -> str:
+    if file.is_symlink():
+        return _sha256(os.fsencode(file.readlink()))
+    try:
+        return _sha256(file.read_bytes()) if file.is_file() else "no file"
+    except OSError:
+        return "unreadable"
+
+
+def _sha256(content: bytes) -> str:
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
 def export(
@@ -163,6 +253,7 @@ def _git(
     }
     # Programs that a repository's own settings may name.
     harmless = ["-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"]
+    harmless += ["-c", "core.untrackedCache=false"]
     try:
         return subprocess.run(
             ["git", *harmless, *arguments],
@@ -195,16 +286,18 @@ def _wanted(path: str, leave_out: Sequence[str], only: Collection[str] | None) -
 
 
 def _entries(commit: str, project_dir: Path) -> Iterator[_Entry]:
+    return (each for each in _all_entries(commit, project_dir) if each[0] != _SUBMODULE)
+
+
+def _all_entries(commit: str, project_dir: Path) -> Iterator[_Entry]:
     # Without --full-tree git lists what is below the project alone, with paths from there.
     listed = run(project_dir, "ls-tree", "-r", "-z", commit)
     for record in listed.split(b"\0"):
         if not record:
             continue
         head_, _, raw = record.partition(b"\t")
-        mode, kind, blob = head_.decode("ascii").split()
-        path = _path(raw)
-        if kind == "blob":
-            yield mode, path, blob
+        mode, _kind, blob = head_.decode("ascii").split()
+        yield mode, _path(raw), blob
 
 
 def _contents(entries: Sequence[_Entry], project_dir: Path) -> Iterator[tuple[str, str, bytes]]:

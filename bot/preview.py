@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from pathlib import Path
 
 from bot import engine, git, stacks
 from bot.changes import file
 from bot.changes.model import ChangeSet
+from bot.changes.snapshot import SHORT, Snapshot
 from bot.cli import Subparsers
 from bot.engine import Engine, Result
 from bot.engine import report as engine_report
@@ -84,20 +86,21 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.out is not None:
         file.begin(arguments.out, stacks.checked(arguments.stack))
     try:
-        result = _previewed(arguments)
+        result, made = _previewed(arguments)
     except (BotError, InputError) as error:
         if arguments.out is not None:
             file.fail(arguments.out, arguments.stack, str(error))
         raise
     changes = judged(result)
+    changes = bound(changes, made, result.target)
     if arguments.out is not None:
-        file.write(arguments.out, changes.model_copy(update={"commit": _commit(result.target)}))
+        file.write(arguments.out, changes)
     if arguments.json:
         sys.stdout.write(f"{json.dumps(document(result, changes), indent=2)}\n")
     else:
         # Of what was not begun there is nothing to judge: the reason alone.
         seen = result.ok or changes.changes
-        told = [*(verdict(changes) if seen else ()), *lines(result)]
+        told = [*(verdict(changes) if seen else ()), *lines(result), *snapshot_lines(changes)]
         sys.stdout.write("".join(f"{line}\n" for line in told))
     code = exit_code(result, expect_no_changes=arguments.expect_no_changes)
     if code in (DONE, CHANGES_PENDING):
@@ -107,17 +110,49 @@ def run(arguments: argparse.Namespace) -> int:
     return code
 
 
-def _previewed(arguments: argparse.Namespace) -> Result:
+def _previewed(arguments: argparse.Namespace) -> tuple[Result, Snapshot | str]:
+    """The preview, and where it goes into a file what it is made of, or why that is not known.
+
+    That is read while the engine works: the update previews again and compares, so it does not
+    matter which is first. Raises RefusedError where the kubeconfig leads to another cluster.
+    """
     search = engine.FoundMeanwhile()
     target = engine_target.of(arguments.stack)
     trust_fleet.guard(target)
-    return preview(search.engine(), target, refresh=arguments.refresh, timeout=arguments.timeout)
+
+    def engines() -> Result:
+        found = search.engine()
+        return preview(found, target, refresh=arguments.refresh, timeout=arguments.timeout)
+
+    if arguments.out is None:
+        return engines(), ""
+    from bot.delivery import snapshot, tree
+
+    snapshot.refuse_other_cluster(target)
+
+    def read() -> Snapshot | str:
+        try:
+            return snapshot.read(search.engine(), target, tree.read(target.project_dir), "up")
+        except (BotError, InputError) as error:
+            return str(error)
+
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        reading = pool.submit(read)
+        return engines(), reading.result()
 
 
-def _commit(target: Target) -> str | None:
+def bound(changes: ChangeSet, made: Snapshot | str, target: Target) -> ChangeSet:
+    """The changes with what the preview of them was made of, or why nobody can approve them."""
+    from bot.delivery import snapshot
+
+    if isinstance(made, Snapshot):
+        whole = snapshot.with_changes(made, changes)
+        return changes.model_copy(update={"commit": made.commit, "snapshot": whole})
+    told = [f"no snapshot, so this cannot be approved: {made}"] if made else []
+    commit = None
     with suppress(BotError):
-        return git.head(target.project_dir)
-    return None
+        commit = git.head(target.project_dir)
+    return changes.model_copy(update={"commit": commit, "warnings": (*changes.warnings, *told)})
 
 
 def verdict(changes: ChangeSet) -> list[str]:
@@ -139,6 +174,15 @@ def judged(result: Result) -> ChangeSet:
     return absent.judged(target, policy.of_changes(found, target.config, target.project_dir))
 
 
+def snapshot_lines(changes: ChangeSet) -> list[str]:
+    """What the preview was made of, by the digest that comment, approval and history show."""
+    made = changes.snapshot
+    if made is None:
+        return [text for text in changes.warnings if text.startswith("no snapshot")]
+    commit = f"commit {made.commit[:SHORT]}" if made.commit else "no commit"
+    return [f"snapshot {made.short}: {made.kind} of {commit}, {made.tree}"]
+
+
 def document(result: Result, changes: ChangeSet) -> dict[str, object]:
     """The result as one JSON document, with its risk."""
     from bot.changes.risk import assess
@@ -146,6 +190,7 @@ def document(result: Result, changes: ChangeSet) -> dict[str, object]:
     found = assess(changes)
     return {
         **engine_report.document(result),
+        "snapshot": changes.snapshot.short if changes.snapshot else None,
         "doubts": list(changes.doubts),
         "risk": found[0].level if found else None,
         "findings": [vars(finding) for finding in found],

@@ -7,14 +7,29 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 from bot import engine, preview
 from bot.changes.model import ChangeSet
 from bot.cli import Subparsers
-from bot.delivery import approval, check, gate, lock, operation, outcome, tree, verify, waves
+from bot.delivery import (
+    approval,
+    bytecode,
+    check,
+    gate,
+    lock,
+    operation,
+    outcome,
+    signing,
+    tree,
+    verify,
+    waves,
+)
+from bot.delivery.approval import Approval
 from bot.delivery.operation import Operation
 from bot.delivery.protected import Action
+from bot.delivery.tree import Tree
 from bot.engine import Engine, Result
 from bot.engine import checkpoint as engine_checkpoint
 from bot.engine import recover as engine_recover
@@ -94,9 +109,7 @@ def run(arguments: argparse.Namespace) -> int:
     search = engine.FoundMeanwhile()
     target = engine_target.of(arguments.stack)
     trust_fleet.guard(target)
-    given = approval.read(arguments.approved) if arguments.approved else None
-    if given is not None:
-        approval.refuse_unusable(given, target.stack)
+    given = approved(target, arguments.approved)
     wanted = Operation(
         tree=tree.read(target.project_dir),
         approval=given,
@@ -105,9 +118,12 @@ def run(arguments: argparse.Namespace) -> int:
         verify=not arguments.no_verify,
     )
     rule = gate.policy(target.stack, target.project_dir)
-    gate.check(rule, wanted.tree, approved=given is not None)
-    if not arguments.yes and given is None:
-        needs_terminal("up")
+    gate.check(rule, target, wanted.tree, approved=given is not None)
+    if given is None:
+        if not arguments.yes:
+            needs_terminal("up")
+    else:
+        signing.refuse_unsigned(target, given)
     if wanted.verify:
         verify.refuse_unable(target)
     found = search.engine()
@@ -116,18 +132,34 @@ def run(arguments: argparse.Namespace) -> int:
     return deliver(found, target, wanted, arguments)
 
 
+def approved(target: Target, file: Path | None) -> Approval | None:
+    """The approval of a stack in a file, if one is given; raises RefusedError for an unusable one.
+
+    Whether it is signed is asked of Vault later.
+    """
+    if file is None:
+        return None
+    given = approval.read(file)
+    approval.refuse_unusable(given, target.stack)
+    return given
+
+
 def deliver(
     found: Engine,
     target: Target,
     wanted: Operation,
     arguments: argparse.Namespace,
     refuse: Callable[[ChangeSet], None] = lambda _changes: None,
+    checked_out: Callable[[], Tree] | None = None,
 ) -> int:
     """Check, ask and apply, until the lock is ours or the time to wait for it is over.
 
-    Each try checks and asks anew: whoever had the lock has changed what would be applied.
-    refuse: raises RefusedError for changes that the caller's own rules forbid.
+    Each try checks and asks anew: whoever had the lock has changed what would be applied. All that
+    a preview was made of is read again directly before the update, and is what the history tells.
+    refuse: raises RefusedError for changes that the caller's own rules forbid. checked_out: reads
+    the tree; by default the project's own.
     """
+    look = checked_out or (lambda: tree.read(target.project_dir))
     with closing(Progress("up", target)) as progress:
         wait = lock.Wait(arguments.wait, progress.waiting, progress.note)
         while True:
@@ -135,6 +167,7 @@ def deliver(
                 locks = [each.lock for each in lock.held(target)]
                 say(engine_report.locked(target.stack, locks))
                 return FAILED
+            wanted = replace(wanted, tree=look())
             planned = check.checked(
                 found,
                 target,
@@ -154,9 +187,12 @@ def deliver(
                     say(["nothing was changed"])
                     return DONE
             say(trust_fleet.same_anchors(target))
-            check.refuse_moved(found, target, planned)
+            wanted = replace(wanted, tree=look(), snapshot=planned.snapshot)
+            check.refuse_moved(found, target, wanted, planned.snapshot)
+            if wanted.approval is not None:
+                bytecode.refuse_foreign(target.project_dir)
             started = time.monotonic()
-            with operation.marked(found, target, wanted.approval) as mark:
+            with operation.marked(found, target, wanted) as mark:
                 result = up(
                     found,
                     target,

@@ -32,6 +32,20 @@ def signing_policy(generation: str) -> str:
 READ_ANCHORS_POLICY = "linkerd-read-anchors"
 
 
+# Signs approvals, in the transit mount.
+APPROVAL_KEY = "approvals"
+
+
+def approver_policy(mount: str) -> str:
+    """Vault policy of who may sign approvals with the key of this mount."""
+    return f"linkerd-approver-{mount.replace('/', '.')}"
+
+
+def deployer_policy(mount: str) -> str:
+    """Vault policy of who may verify approvals with the key of this mount."""
+    return f"linkerd-deployer-{mount.replace('/', '.')}"
+
+
 # Writes anchors made in the owner's cluster to Vault.
 ANCHOR_ACCOUNT = "linkerd-trust-anchor-vault"
 # Reads the key of the signing generation, in custody `cluster`.

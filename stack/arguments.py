@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from components.approval_signing import ApprovalSigningArgs
 from components.buoyant_cloud import BuoyantCloudArgs
 from components.cert_manager import CertManagerArgs
 from components.chart import ChartRef
@@ -56,6 +57,15 @@ def trust_anchor(config: StackConfig) -> TrustAnchorArgs:
             for g in config.trust.generations
             if g.custody == "vault"
         ),
+    )
+
+
+def approval_signing(config: StackConfig) -> ApprovalSigningArgs:
+    """Arguments of the owner's key for approvals."""
+    return ApprovalSigningArgs(
+        mount=config.vault.transit_mount,
+        create_mount=config.vault.create_transit_mount,
+        deletable=not config.protection.protect,
     )
 
 

@@ -106,30 +106,56 @@ class Charts:
         source = self.source(name if only_crds else chart.name)
         target = self._project_dir / chart.path
         if not source.is_file():
-            # An archive put there by hand serves; an old link does not vanish with the cache.
-            return target.is_file()
-        made = source.stat().st_mtime_ns
-        # As old as its source: an older one from another cache is another archive, too.
-        if _age(target) == made:
+            return self._by_hand(chart, target, name if only_crds else None)
+        wanted = self._content(chart, source, name if only_crds else None)
+        if _content_of(target) == wanted:
             return True
-        content = self._content(chart, source, name if only_crds else None)
         target.parent.mkdir(exist_ok=True)
         handle, part = tempfile.mkstemp(dir=target.parent, prefix=f"{target.name}.")
         with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.utime(part, ns=(made, made))
+            file.write(wanted)
         Path(part).replace(target)  # another run may be reading it
         return True
 
+    def _by_hand(self, chart: ChartRef, target: Path, crds_of: str | None) -> bool:
+        """An archive put there by hand serves; an old link does not vanish with the cache.
+
+        With a digest in charts.yaml only where it can be held against it.
+        """
+        content = _content_of(target)
+        digest = self.entries[crds_of or chart.name].digest
+        if content is None or digest is None:
+            return content is not None
+        if crds_of is not None:
+            raise ChartError(
+                f"{chart.path}: cannot be held against the digest that charts.yaml has of what it "
+                f"is cut from, {crds_of}: run `make charts`"
+            )
+        self._refuse_other(target, content, digest)
+        return True
+
+    def _refuse_other(self, file: Path, content: bytes, digest: str) -> None:
+        found = f"sha256:{hashlib.sha256(content).hexdigest()}"
+        if digest != found:
+            raise ChartError(f"{file}: its digest is {found}, charts.yaml has {digest}")
+
     def _content(self, chart: ChartRef, source: Path, crds_of: str | None) -> bytes:
-        """The archive, or the CRDs of `crds_of` that are cut from it."""
+        """The archive, or the CRDs of `crds_of` that are cut from it.
+
+        Each time by its content: an age can be given to any file.
+        """
         content = source.read_bytes()
         digest = self.entries[crds_of or chart.name].digest
-        found = f"sha256:{hashlib.sha256(content).hexdigest()}"
-        if digest not in (None, found):
-            raise ChartError(f"{source}: its digest is {found}, charts.yaml has {digest}")
-        if crds_of is None:
-            return content
+        if digest is not None:
+            self._refuse_other(source, content, digest)
+        if crds_of is not None:
+            key = (chart, crds_of in self._manifests, hashlib.sha256(content).hexdigest())
+            if key not in _CUT:
+                _CUT[key] = self._crds(chart, source, crds_of, content)
+            return _CUT[key]
+        return content
+
+    def _crds(self, chart: ChartRef, source: Path, crds_of: str, content: bytes) -> bytes:
         try:
             if crds_of in self._manifests:
                 return chart_of_manifest(chart.name, chart.version, content)
@@ -140,12 +166,15 @@ class Charts:
             ) from None
 
 
-def _age(file: Path) -> int | None:
-    # One look, not two: another run may replace the file between them.
+def _content_of(file: Path) -> bytes | None:
     try:
-        return file.stat().st_mtime_ns
+        return file.read_bytes()
     except FileNotFoundError:
         return None
+
+
+# What was cut from an archive of this content; a command links the same ones several times.
+_CUT: dict[tuple[ChartRef, bool, str], bytes] = {}
 
 
 def _read(file: Path) -> _Document:

@@ -19,7 +19,16 @@ from stack.config_trust import Trust as Trust
 from stack.config_workloads import Guards as Guards
 from stack.config_workloads import Workloads as Workloads
 from stack.section import Section as Section
-from stack.values import Domain, Duration, HttpsUrl, HttpUrl, Name, Text, VaultPath
+from stack.values import (
+    Domain,
+    Duration,
+    Environment,
+    HttpsUrl,
+    HttpUrl,
+    Name,
+    Text,
+    VaultPath,
+)
 
 InboundPolicy = Literal[
     "all-unauthenticated",
@@ -50,6 +59,11 @@ class Cluster(Section):
     api_server: HttpsUrl = Field(
         description="Address at which Vault reaches the API server to review tokens."
     )
+    server: HttpsUrl | None = Field(
+        None,
+        description="Address of the API server in the kubeconfig, where that is neither "
+        "`apiServer` nor has the CA below: the context must lead there.",
+    )
     ca_pem: str | None = Field(None, description="CA certificate of the API server, as PEM.")
     ca_file: Text | None = Field(
         None, description="File with that CA certificate, relative to the project."
@@ -79,6 +93,13 @@ class Vault(Section):
     kv_mount: VaultPath = Field("linkerd/kv", description="Mount of the KV version 2 engine.")
     create_kv_mount: bool = Field(
         True, description="The owner stack makes the KV mount; false where it is there already."
+    )
+    transit_mount: VaultPath = Field(
+        "linkerd/transit", description="Mount of the transit engine that signs approvals."
+    )
+    create_transit_mount: bool = Field(
+        True,
+        description="The owner stack makes the transit mount; false where it is there already.",
     )
     auth_mount: VaultPath | None = Field(
         None, description="Mount of the cluster's kubernetes auth; default `kubernetes/<cluster>`."
@@ -198,6 +219,16 @@ class Protection(Section):
     )
 
 
+class Approvals(Section):
+    """Who may say that a change is applied."""
+
+    unsigned: bool = Field(
+        False,
+        description="An approval without Vault's signature is taken, and made: whoever can hand a "
+        "file to the bot can approve.",
+    )
+
+
 class Sandbox(Section):
     """Allowances for a cluster whose pods never run. For role `standalone`, and on this machine."""
 
@@ -231,6 +262,12 @@ class StackConfig(Section):
     guards: Guards = Field(Guards(), description="What the API server refuses there.")
     observability: Observability = Field(Observability(), description="What is watched.")
     protection: Protection = Field(Protection(), description="Guards against deletion.")
+    environment: Environment | None = Field(
+        None,
+        description="What the stack is for: `development`, `staging` or `production`. One that "
+        "fleet.yaml does not name must say `development`; else it is what fleet.yaml says.",
+    )
+    approvals: Approvals = Field(Approvals(), description="Approvals of changes.")
     sandbox: Sandbox = Field(Sandbox(), description="Allowances for the sandbox.")
 
     @property

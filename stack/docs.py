@@ -104,8 +104,9 @@ _RULES = f"""\
   `caRenewBefore` is at most half of `caDuration`.
 - `vault.tokenTtl` is at most {rules_trust.MAX_TOKEN_TTL} where the auth mount is made here.
 - `linkerd.ha` needs {rules.HA_REPLICAS} replicas or more.
-- `vault.pkiMount` and `vault.kvMount` do not lie one in the other, nor in what Vault keeps for
-  itself; `buoyantCloud.credentials.vaultPath` does not lie below `anchors/` or `anchor-keys/`.
+- `vault.pkiMount`, `vault.kvMount` and `vault.transitMount` do not lie one in the other, nor in
+  what Vault keeps for itself; `buoyantCloud.credentials.vaultPath` does not lie below `anchors/` or
+  `anchor-keys/`.
 - `caPem` and `caFile` exclude each other, and hold certificates alone; the cluster needs one.
 - `gatewayApi.version` is {" to ".join(".".join(map(str, v)) for v in rules.GATEWAY_API_SUPPORTED)}.
 - `buoyantCloud.credentials`: `clientId` and `clientSecret` go with source `config`, and only with

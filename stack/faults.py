@@ -6,6 +6,7 @@ One line per fault: the file, the line, the key, what is wrong and the fix.
 from __future__ import annotations
 
 import difflib
+import re
 import types
 import typing
 from collections.abc import Iterable, Sequence
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic_core import ErrorDetails
 
 from stack.config import StackConfig
 from stack.errors import InputError
@@ -113,9 +115,24 @@ def from_pydantic(error: ValidationError) -> list[Fault]:
                 message = str(item["ctx"]["error"])
             case kind:
                 text = _WRONG_TYPE.get(kind) or f"{item['msg'][0].lower()}{item['msg'][1:]}"
-                message = f"{text}{_shown(path, item['input'])}"
+                near = f"; did you mean {each!r}?" if (each := nearest(item)) else ""
+                message = f"{text}{_shown(path, item['input'])}{near}"
         faults.append(Fault(path, message))
     return faults
+
+
+def choices(item: ErrorDetails) -> list[str]:
+    """The values that a closed key can have; none for any other fault."""
+    expected = item["ctx"]["expected"] if item["type"] == "literal_error" else ""
+    return re.findall(r"'([^']*)'", str(expected))
+
+
+def nearest(item: ErrorDetails) -> str | None:
+    """The value of a closed key that a misspelt one was most likely meant to be."""
+    given = str(item["input"]).lower()
+    # `prod` is nearer to `production` than its letters tell.
+    near = [each for each in choices(item) if given and each.startswith(given)]
+    return next(iter(near or difflib.get_close_matches(given, choices(item), n=1)), None)
 
 
 _WRONG_TYPE = {

@@ -11,30 +11,41 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, PrivateAttr, ValidationError
 from pydantic_core import ErrorDetails
 
-from stack.faults import UNKNOWN, ConfigError, Fault, field_keys, section_of
+from stack.faults import UNKNOWN, ConfigError, Fault, choices, field_keys, nearest, section_of
 from stack.section import Section
-from stack.values import Name, shown
+from stack.values import Environment, Name, shown
 from stack.yaml_file import Document, Path_, parse
 
 FILE = "fleet.yaml"
 REQUIRED = "required"
+OWNER = "owner"
+Approval = Literal["none", "required"]
 
 
 class Cluster(Section):
     """A cluster of the fleet."""
 
     stack: Name = Field(description="name the stack of the cluster, as in Pulumi.<stack>.yaml")
-    environment: Name = Field(description="name what the cluster is for, such as staging")
+    environment: Environment = Field(
+        description="name what the cluster is for: development, staging or production"
+    )
+
+
+class Owner(Section):
+    """The stack that makes the trust anchor, where more is to be said than its name."""
+
+    stack: Name = Field(description="name the stack that makes the trust anchor")
+    approval: Approval = "none"
 
 
 class Wave(Section):
     """Stacks that get a change together."""
 
     name: Name = Field(description="give the wave a name, such as canary")
-    approval: Literal["none", "required"] = "none"
+    approval: Approval = "none"
     clusters: tuple[Cluster, ...] = Field(description="list the clusters of the wave")
 
     @property
@@ -51,6 +62,8 @@ class Fleet(Section):
 
     owner: Name = Field(description="name the stack that makes the trust anchor")
     waves: tuple[Wave, ...] = Field(description="list the waves of clusters that share the anchor")
+    # The file has it in the section `owner`, which may be the name alone.
+    _owner_approval: Approval = PrivateAttr("none")
 
     @classmethod
     def alone(cls, stack: str) -> Fleet:
@@ -76,10 +89,21 @@ class Fleet(Section):
         return next((wave for wave in self.waves if stack in wave.stacks), None)
 
     def before(self, stack: str) -> tuple[str, ...]:
-        """The stacks of all waves before that of `stack`; none for a stack without a wave."""
+        """The stacks of all waves before that of `stack`; none for a stack without a wave.
+
+        A cluster for development is none that anything is proven on.
+        """
         own = self.wave_of(stack)
         earlier = self.waves[: self.waves.index(own)] if own else ()
-        return tuple(each for wave in earlier for each in wave.stacks)
+        every = (cluster for wave in earlier for cluster in wave.clusters)
+        return tuple(each.stack for each in every if each.environment != "development")
+
+    def approval_of(self, stack: str) -> Approval:
+        """Whether a stack of the fleet needs an approval."""
+        if stack == self.owner:
+            return self._owner_approval
+        wave = self.wave_of(stack)
+        return wave.approval if wave else "none"
 
     def environment_of(self, stack: str) -> str | None:
         """The environment of a stack; None for the owner and for a stack outside the fleet."""
@@ -91,22 +115,48 @@ def read(project_dir: Path) -> Fleet | None:
     """The fleet file; None when the project has none. Raises ConfigError with every fault."""
     file = project_dir / FILE
     try:
-        document = parse(file.read_text(encoding="utf-8"))
+        text = file.read_text(encoding="utf-8")
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
         raise ConfigError(file, [Fault((), f"cannot be read: {error}")]) from None
+    files = project_dir.glob("Pulumi.*.yaml")
+    known = [each.name.removeprefix("Pulumi.").removesuffix(".yaml") for each in files]
+    return parsed(text, file, known)
+
+
+def parsed(text: str, file: Path, known: Sequence[str] | None) -> Fleet:
+    """The fleet of a file's text; raises ConfigError with every fault.
+
+    known: the stacks that have a file; None where that is not to be looked at.
+    """
+    try:
+        document = parse(text)
+    except ValueError as error:
+        raise ConfigError(file, [Fault((), f"cannot be read: {error}")]) from None
     faults = [
         Fault((), f"{_key(path)} {said}".lstrip(), line) for path, line, said in document.faults
     ]
+    content = _tupled(document.value or {})
+    owner: Owner | None = None
     fleet: Fleet | None = None
     try:
-        fleet = Fleet.model_validate(_tupled(document.value or {}))
+        if isinstance(content, dict) and isinstance(content.get(OWNER), dict):
+            owner = Owner.model_validate(content[OWNER])
+            content = {**content, OWNER: owner.stack}
     except ValidationError as error:
-        faults += [_fault(document, item) for item in error.errors(include_url=False)]
+        faults += [
+            _fault(document, item, (OWNER, *item["loc"]))
+            for item in error.errors(include_url=False)
+        ]
+        content = {**content, OWNER: "unknown"}
+    try:
+        fleet = Fleet.model_validate(content)
+    except ValidationError as error:
+        faults += [_fault(document, item, item["loc"]) for item in error.errors(include_url=False)]
     else:
-        files = project_dir.glob("Pulumi.*.yaml")
-        known = [each.name.removeprefix("Pulumi.").removesuffix(".yaml") for each in files]
+        if owner is not None:
+            fleet._owner_approval = owner.approval
         faults += [_at(document, path, said) for path, said in _contradictions(fleet, known)]
     if faults or fleet is None:
         raise ConfigError(file, faults)
@@ -120,8 +170,10 @@ def _tupled(value: Any) -> Any:
     return tuple(map(_tupled, value)) if isinstance(value, list) else value
 
 
-def _contradictions(fleet: Fleet, known: Sequence[str]) -> Iterator[tuple[Path_, str]]:
+def _contradictions(fleet: Fleet, known: Sequence[str] | None) -> Iterator[tuple[Path_, str]]:
     """What no single value is to blame for; `known` are the stacks that have a file."""
+    if known is None:
+        known = fleet.stacks
     if not fleet.waves:
         yield ("waves",), f"is empty: list a wave, or remove {FILE} where one stack stands alone"
     if fleet.owner not in known:
@@ -152,8 +204,7 @@ def _no_such(stack: str, known: Sequence[str]) -> str:
     return f"there is no file Pulumi.{stack}.yaml; {hint}stacks here: {listed}"
 
 
-def _fault(document: Document, item: ErrorDetails) -> Fault:
-    path: Path_ = tuple(item["loc"])
+def _fault(document: Document, item: ErrorDetails, path: Path_) -> Fault:
     match item["type"]:
         case "extra_forbidden":
             return _at(document, path, f"{UNKNOWN}; {_suggestion(path)}")
@@ -163,7 +214,8 @@ def _fault(document: Document, item: ErrorDetails) -> Fault:
         case "value_error":
             return _at(document, path, str(item["ctx"]["error"]))
         case "literal_error":
-            said = f"should be none or {REQUIRED}"
+            near = f" (did you mean {each!r}?)" if (each := nearest(item)) else ""
+            said = f"should be {' or '.join(choices(item))}{near}"
         case "model_type":
             said = (
                 f"should be a section with keys of its own: {', '.join(field_keys(_model(path)))}"
@@ -174,6 +226,8 @@ def _fault(document: Document, item: ErrorDetails) -> Fault:
             said = "should be text, in quotes where YAML takes it for something else"
         case _:
             said = item["msg"]
+    if path == (OWNER,) and item["type"] == "string_type":
+        said = f"{said}, or a section with keys of its own: {', '.join(field_keys(Owner))}"
     value = item["input"]
     given = "it is empty" if value is None else f"it is {shown(value)}"
     return _at(document, path, f"{said}, but {given}")
@@ -191,7 +245,9 @@ def _suggestion(path: Path_) -> str:
 def _model(path: Path_) -> type[BaseModel]:
     model: type[BaseModel] = Fleet
     for part in path:
-        if isinstance(part, str):
+        if part == OWNER:
+            model = Owner
+        elif isinstance(part, str):
             model = section_of(model.model_fields[part].annotation) or model
     return model
 

@@ -12,6 +12,7 @@ import pulumi_vault as vault
 from components.admission_guard import AdmissionGuard
 from components.alert_routing import AlertRouting
 from components.alerts import Alerts
+from components.approval_signing import ApprovalSigning
 from components.buoyant_cloud import BuoyantCloud
 from components.cert_manager import CertManager
 from components.cluster_anchor import ClusterAnchor
@@ -69,6 +70,9 @@ class Platform:
                 "trust-anchor",
                 arguments.trust_anchor(config),
                 options(self.vault, random_provider()),
+            )
+            ApprovalSigning(
+                "approval-signing", arguments.approval_signing(config), options(self.vault)
             )
         published: list[pulumi.Resource] = [anchor] if anchor else []
         if config.cluster:

@@ -5,6 +5,7 @@ Which lifetimes fit into which: https://linkerd.io/2/tasks/automatically-rotatin
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 from stack.config import StackConfig, Vault
@@ -76,18 +77,22 @@ def _trust(config: StackConfig) -> Iterator[Fault]:
 
 
 def _mounts(vault: Vault) -> Iterator[Fault]:
-    mounts = {"pkiMount": vault.pki_mount, "kvMount": vault.kv_mount}
+    mounts = {
+        "pkiMount": vault.pki_mount,
+        "kvMount": vault.kv_mount,
+        "transitMount": vault.transit_mount,
+    }
     for key, mount in mounts.items():
         if mount.split("/")[0] in _RESERVED:
             yield Fault(("vault", key), f"{mount!r} is Vault's own: take another path")
-    pki, kv = (f"{mount}/" for mount in mounts.values())
-    if pki.startswith(kv) or kv.startswith(pki):
-        yield Fault(
-            ("vault", "kvMount"),
-            f"{vault.kv_mount!r} and pkiMount {vault.pki_mount!r} are one in the other: "
-            "give each a path of its own",
-            looks_at=(("vault", "pkiMount"),),
-        )
+    for (first, one), (second, other) in itertools.combinations(mounts.items(), 2):
+        if f"{one}/".startswith(f"{other}/") or f"{other}/".startswith(f"{one}/"):
+            yield Fault(
+                ("vault", second),
+                f"{other!r} and {first} {one!r} are one in the other: give each a path of its own",
+                looks_at=(("vault", first),),
+            )
+            return
 
 
 def _issuer(config: StackConfig) -> Iterator[Fault]:

@@ -13,6 +13,7 @@ _KEPT_TYPES = frozenset(
         "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition",
         "vault:index/mount:Mount",
         "vault:pkiSecret/secretBackendRootCert:SecretBackendRootCert",
+        "vault:transit/secretBackendKey:SecretBackendKey",
     }
 )
 _RELEASE = "kubernetes:helm.sh/v3:Release"
@@ -27,7 +28,7 @@ _NOBODY = {"matchLabels": {"linkerd-platform.io/webhook-answers": "true"}}
 
 
 def is_kept(type_: str, name: str) -> bool:
-    """True for what a mistake must not delete: CRDs, their releases, Vault's mounts, all roots."""
+    """True for what a mistake must not delete: CRDs, their releases, Vault's mounts, all keys."""
     named = {_RELEASE: "-crds", _CERTIFICATE: "-origin"}.get(type_)
     return type_ in _KEPT_TYPES or (named is not None and name.endswith(named))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import total_ordering
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, GetCoreSchemaHandler, GetJsonSchemaHandler
@@ -186,4 +186,6 @@ Domain = Annotated[str, AfterValidator(dns_domain)]
 HttpsUrl = Annotated[str, AfterValidator(https_url)]
 HttpUrl = Annotated[str, AfterValidator(http_url)]
 Text = Annotated[str, AfterValidator(plain_text)]
+# What a stack is for; rules of the policy pack and of deployments go by it.
+Environment = Literal["development", "staging", "production"]
 VaultPath = Annotated[str, AfterValidator(mount_path)]

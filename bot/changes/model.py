@@ -20,7 +20,9 @@ from pydantic import (
     NonNegativeInt,
 )
 
-FORMAT = 1  # raised when an older file can no longer be read
+from bot.changes.snapshot import Snapshot
+
+FORMAT = 2  # raised when an older file can no longer be read
 
 
 class _Model(BaseModel):
@@ -166,9 +168,10 @@ class ChangeSet(_Model):
     doubts: why this may not be the whole truth, such as a preview that failed half-way; with one
     in it nothing here may be called safe.
     errors: what went wrong, secrets masked. unchanged: number of resources. seconds: duration.
+    snapshot: what a preview was made of; without one nothing can be approved.
     """
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     stack: str
     source: Literal["preview", "plan", "drift"]
     changes: tuple[Change, ...] = ()
@@ -181,6 +184,7 @@ class ChangeSet(_Model):
     seconds: Annotated[NonNegativeFloat, AllowInfNan(allow_inf_nan=False)] = 0.0
     commit: str | None = None
     base: str | None = None
+    snapshot: Snapshot | None = None
 
     @property
     def complete(self) -> bool:

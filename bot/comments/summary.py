@@ -74,6 +74,8 @@ def facts(changes: ChangeSet, run: Run) -> str:
     sizes = [operations(changes.changes)] if changes.changes else []
     sizes.append(f"{changes.unchanged:,} unchanged")
     told = f"{' '.join(parts)}: {', '.join(sizes)}"
+    if changes.snapshot:
+        told += f", snapshot {code(changes.snapshot.short)} ({prose(changes.snapshot.tree)})"
     if changes.seconds >= 1:
         told += f", in {duration(changes.seconds)}"
     return f"{told}. [Log of the run]({run.url})" if run.url else f"{told}."

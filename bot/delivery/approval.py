@@ -11,8 +11,9 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validato
 
 from bot import documents
 from bot.changes.model import ChangeSet
+from bot.changes.snapshot import Snapshot, canonical
 from bot.delivery import digests
-from bot.delivery.digests import Bindings, Signature
+from bot.delivery.digests import Signature
 from bot.delivery.protected import Action
 from bot.durations import duration
 from bot.exit_codes import RefusedError
@@ -28,13 +29,14 @@ _CUT = 8
 class Approval(BaseModel):
     """Who approved what, until when. allowed: protected actions that are part of it.
 
-    The file is as good as the place it comes from: nothing in it is signed. What can be computed is
-    computed anew by `up` and only compared with it.
+    signature: by Vault's transit engine, of all the rest; empty for an unsigned one, which is as
+    good as the place it comes from. What can be computed is computed anew by `up` and only compared
+    with it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    format: Literal[1] = 1
+    format: Literal[2] = 2
     id: str = Field(pattern=r"^[0-9a-f]{16}$")
     stack: str
     by: str = Field(min_length=1, max_length=LONGEST_NAME)
@@ -43,13 +45,14 @@ class Approval(BaseModel):
     allowed: tuple[Action, ...] = ()
     approved_at: AwareDatetime
     expires_at: AwareDatetime
-    bindings: Bindings
+    snapshot: Snapshot
     changes: tuple[Signature, ...]
+    signature: str = Field("", max_length=2000, pattern=r"^(vault:v[0-9]+:[A-Za-z0-9+/=_-]+)?$")
 
     @model_validator(mode="after")
     def _whole(self) -> Approval:
-        if digests.of_changes(self.changes) != self.bindings.changes:
-            raise ValueError("changes: are not those of bindings.changes")
+        if digests.of_changes(self.changes) != self.snapshot.changes:
+            raise ValueError("changes: are not those of snapshot.changes")
         if not timedelta() < self.expires_at - self.approved_at <= LONGEST:
             raise ValueError("expires_at: is not within a week after approved_at")
         # They go to terminals, logs and the history.
@@ -57,10 +60,15 @@ class Approval(BaseModel):
             raise ValueError("stack, by, reason: are no text on one line")
         return self
 
+    @property
+    def signed_content(self) -> bytes:
+        """What the signature is of: every field but itself, as the one JSON text of them."""
+        return canonical(self.model_dump(mode="json", exclude={"signature"}))
+
 
 def of(
     changes: ChangeSet,
-    bindings: Bindings,
+    bound: Snapshot,
     *,
     by: str,
     verdict: str,
@@ -79,7 +87,7 @@ def of(
         allowed=allowed,
         approved_at=now,
         expires_at=now + valid,
-        bindings=bindings,
+        snapshot=bound,
         changes=digests.signatures(changes),
     )
 
@@ -113,17 +121,27 @@ def refuse_unusable(approval: Approval, stack: str, now: datetime | None = None)
 
 def refuse_stale(approval: Approval, found: list[str]) -> None:
     """Raise RefusedError that names what is not as it was approved."""
+    refuse_differing(
+        f"the approval {approval.id} by {approval.by} is not for what would be applied now",
+        found,
+        f"next: {next_preview(approval.snapshot, approval.stack)}, then approve",
+    )
+
+
+def refuse_differing(head: str, found: list[str], way_on: str) -> None:
+    """Raise RefusedError with a line `stale:` for each difference, where there are any."""
     if not found:
         return
     shown = [f"stale: {text}" for text in found[:_CUT]]
     if len(found) > _CUT:
         shown.append(f"and {len(found) - _CUT} more")
-    raise RefusedError(
-        "\n".join(
-            [
-                f"the approval {approval.id} by {approval.by} is not for what would be applied now",
-                *shown,
-                f"next: `python -m bot preview --stack {approval.stack} --out FILE`, then approve",
-            ]
-        )
-    )
+    raise RefusedError("\n".join([head, *shown, way_on]))
+
+
+def next_preview(bound: Snapshot, stack: str) -> str:
+    """The command that makes such a preview."""
+    if bound.kind == "destroy":
+        return f"`python -m bot destroy --stack {stack} --preview --out FILE`"
+    if bound.kind == "rollback":
+        return f"`python -m bot rollback --stack {stack} --to REV --preview --out FILE`"
+    return f"`python -m bot preview --stack {stack} --out FILE`"

@@ -11,9 +11,12 @@ from pathlib import Path
 from bot import documents, engine
 from bot.changes import risk
 from bot.changes.model import ChangeSet
+from bot.changes.snapshot import ELSEWHERE, Snapshot, differences, shortened
 from bot.cli import Subparsers
-from bot.delivery import approval, check, digests, protected, tree
+from bot.delivery import approval, check, digests, protected, signing, snapshot, tree
 from bot.delivery.approval import Approval
+from bot.delivery.protected import Need
+from bot.delivery.snapshot import NOT_KNOWN
 from bot.engine import target as engine_target
 from bot.exit_codes import DONE, BadInputError, RefusedError
 from bot.trust import fleet as trust_fleet
@@ -72,17 +75,27 @@ def run(arguments: argparse.Namespace) -> int:
     target = engine_target.of(arguments.stack)
     trust_fleet.guard(target)
     checked_out = tree.read(target.project_dir)
-    refuse(changes, target.stack, checked_out)
+    bound = refuse(changes, target.stack, checked_out)
+    if bound.kind == "rollback":
+        raise BadInputError(
+            f"--changes {arguments.changes}: is of a rollback, whose files are not checked out: "
+            f"`python -m bot rollback --stack {target.stack} --to REV --approve-by NAME --out FILE`"
+        )
     allowed = tuple(dict.fromkeys(arguments.allow))
-    protected.refuse(protected.needs(changes), allowed, "approve again")
-    record = approval.of(
-        changes,
-        digests.bindings(search.engine(), target, checked_out, changes),
-        by=by,
-        verdict=str(risk.verdict(risk.assess(changes)) or "none"),
-        allowed=allowed,
-        reason=" ".join(arguments.reason.split()),
-        valid=timedelta(hours=arguments.valid),
+    protected.refuse(needs(changes), allowed, "approve again")
+    now = snapshot.read(search.engine(), target, checked_out, bound.kind, options=bound.options)
+    refuse_stale(bound, now, target.stack)
+    record = signing.signed(
+        target,
+        approval.of(
+            changes,
+            bound,
+            by=by,
+            verdict=str(risk.verdict(risk.assess(changes)) or "none"),
+            allowed=allowed,
+            reason=" ".join(arguments.reason.split()),
+            valid=timedelta(hours=arguments.valid),
+        ),
     )
     write(arguments.out, record)
     said = [*check.verdict(changes), *lines(record), f"written to {arguments.out}"]
@@ -90,14 +103,42 @@ def run(arguments: argparse.Namespace) -> int:
     return DONE
 
 
-def refuse(changes: ChangeSet, stack: str, checked_out: tree.Tree) -> None:
-    """Raise RefusedError for changes of another stack, source or commit, or that are doubtful."""
+def needs(changes: ChangeSet) -> tuple[Need, ...]:
+    """What has to be allowed: of a destruction that it is one, of anything else each part."""
+    if changes.snapshot is not None and changes.snapshot.kind == "destroy":
+        return (protected.destruction(changes.stack),)
+    return protected.needs(changes)
+
+
+def refuse_stale(bound: Snapshot, now: Snapshot, stack: str) -> None:
+    """Raise RefusedError where what is here is not what was previewed.
+
+    What only the machine of the update can tell is compared there.
+    """
+    without = ELSEWHERE
+    if NOT_KNOWN not in (*bound.servers.values(), *now.servers.values()):
+        without -= {"servers"}
+    approval.refuse_differing(
+        f"the preview {bound.short} is not of what is here",
+        differences(bound, now, without),
+        f"next: {approval.next_preview(bound, stack)}, then approve",
+    )
+
+
+def refuse(changes: ChangeSet, stack: str, checked_out: tree.Tree) -> Snapshot:
+    """What the changes are bound to.
+
+    Raises RefusedError for changes of another stack, source or commit, of files that were not
+    committed when they were previewed, or that are doubtful.
+    """
     if changes.stack != stack:
         raise RefusedError(f"the changes are of stack {changes.stack}, not of {stack}")
-    if changes.source != "preview":
+    bound = changes.snapshot
+    if changes.source != "preview" or bound is None:
         raise RefusedError(
-            f"the changes are of a {changes.source}; only what the engine previewed can be "
-            f"approved: `python -m bot preview --stack {stack} --out FILE`"
+            f"the changes are of a {changes.source}{'' if bound else ' without a snapshot'}; only "
+            f"what the engine previewed can be approved: `python -m bot preview --stack {stack} "
+            "--out FILE`"
         )
     if not checked_out.clean:
         raise RefusedError(
@@ -105,10 +146,22 @@ def refuse(changes: ChangeSet, stack: str, checked_out: tree.Tree) -> None:
         )
     if changes.commit != checked_out.commit:
         raise RefusedError(
-            f"the changes are of commit {digests.shortened(changes.commit)}, and checked out is "
-            f"{digests.shortened(checked_out.commit)}: preview again"
+            f"the changes are of commit {shortened(changes.commit)}, and checked out is "
+            f"{shortened(checked_out.commit)}: preview again"
+        )
+    if not bound.clean:
+        raise RefusedError(
+            f"stale: tree: was {bound.tree}, is clean: what was previewed is in no commit; preview "
+            "again"
+        )
+    own = digests.of_changes(digests.signatures(changes))
+    if own != bound.changes:
+        raise RefusedError(
+            f"stale: changes: was {shortened(bound.changes)}, is {shortened(own)}: the file was "
+            "edited; preview again"
         )
     check.refuse_doubtful(changes)
+    return bound
 
 
 def lines(record: Approval) -> list[str]:
@@ -117,7 +170,11 @@ def lines(record: Approval) -> list[str]:
     return [
         (
             f"approval {record.id} by {record.by}: {len(record.changes)} changes of stack "
-            f"{record.stack} at commit {digests.shortened(record.bindings.commit)}{also}"
+            f"{record.stack} at commit {shortened(record.snapshot.commit)}{also}"
+        ),
+        (
+            f"snapshot {record.snapshot.short}, {record.snapshot.kind}, "
+            f"{'signed by Vault' if record.signature else 'not signed'}"
         ),
         f"ends {record.expires_at:%Y-%m-%d %H:%M} UTC",
     ]

@@ -7,11 +7,12 @@ backend, the file backend included (engine 3.260).
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -30,12 +31,18 @@ _NO_TAG = re.compile(r"stack tag .* not found|no stack named")
 
 OPERATION, COMMIT, TREE = "Operation", "Commit", "Tree"
 APPROVAL, APPROVED_BY, SKIPPED, VERIFY = "Approval", "Approved-by", "Skipped-waves", "Verify"
-ALLOWED, BY = "Allowed", "By"
+ALLOWED, BY, SIGNED, SNAPSHOT = "Allowed", "By", "Approval-signed", "Snapshot"
+# Tag with a digest of the id of each of the last operations that the bot has begun, newest first.
+OPERATIONS = "linkerd-platform:operations"
+_LONGEST_TAG = 256  # characters, of the Pulumi service
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One operation of the history. result: the engine's word, such as `succeeded`."""
+    """One operation of the history. result: the engine's word, such as `succeeded`.
+
+    authentic: the bot has begun the operation whose id is in the message.
+    """
 
     kind: str
     started: datetime
@@ -44,12 +51,18 @@ class Entry:
     message: str
     environment: Mapping[str, str]
     counts: Mapping[str, int]
+    authentic: bool = False
+
+    @property
+    def noted(self) -> dict[str, str]:
+        """What stands in the message as notes of the bot's, whoever has written it; for people."""
+        found = dict(_TRAILER.findall(self.message))
+        return found if OPERATION in found else {}
 
     @property
     def trailers(self) -> dict[str, str]:
         """What the bot noted in the message; empty for an operation of somebody else's."""
-        found = dict(_TRAILER.findall(self.message))
-        return found if OPERATION in found else {}
+        return self.noted if self.authentic else {}
 
     @property
     def commit(self) -> str | None:
@@ -96,12 +109,42 @@ def history(found: Engine, target: Target) -> tuple[Entry, ...]:
             ) from None
         text = _history(found, target)
     try:
-        return tuple(_entry(each) for each in json.loads(text or "[]") or ())
+        entries = [_entry(each) for each in json.loads(text or "[]") or ()]
     except (ValueError, KeyError, TypeError, AttributeError):
         raise BotError(
             f"the history of stack {target.stack} cannot be read: `pulumi stack history --stack "
             f"{target.stack} --json` prints something else than entries with their times"
         ) from None
+    if not any(each.noted for each in entries):
+        return tuple(entries)
+    return authenticated(entries, tag(found, target, OPERATIONS))
+
+
+def authenticated(entries: Sequence[Entry], operations: str) -> tuple[Entry, ...]:
+    """The entries, with those marked that the bot has begun by the tag's word.
+
+    An id counts once, for the oldest entry: the others have copied it.
+    """
+    begun = set(operations.split())
+    made = []
+    for entry in reversed(entries):
+        own = fingerprint(entry.noted.get(OPERATION, ""))
+        made.append(replace(entry, authentic=own in begun))
+        begun.discard(own)
+    return tuple(reversed(made))
+
+
+def fingerprint(operation: str) -> str:
+    """What the tag has of an operation's id: enough to know it by, and not the id itself."""
+    return base64.b32encode(hashlib.sha256(operation.encode()).digest()[:10]).decode().lower()
+
+
+def with_operation(operations: str, operation: str) -> str:
+    """The tag's value with one more in front; the oldest go when it gets too long."""
+    items = [fingerprint(operation), *operations.split()]
+    while len(" ".join(items)) > _LONGEST_TAG:
+        items.pop()
+    return " ".join(items)
 
 
 def _history(found: Engine, target: Target) -> str:
@@ -129,11 +172,19 @@ def _moment(text: str) -> datetime:
 def state_version(found: Engine, target: Target) -> str:
     """Digest of the resources and of what is pending; the same as long as nothing wrote to it.
 
-    Secrets stay as they are encrypted. The manifest is left out: it has the time of an export.
-    Raises BotError.
+    Secrets stay as they are encrypted. The manifest is left out: it has the time of an export. A
+    stack that is not there yet has the version of an empty one. Raises BotError.
     """
-    text = engine.short(found, target, "stack", "export", "--stack", target.stack)
-    deployment = json.loads(text).get("deployment") or {}
+    try:
+        text = engine.short(found, target, "stack", "export", "--stack", target.stack)
+    except BotError as error:
+        if not _NO_STACK.search(str(error)):
+            raise
+        text = "{}"
+    try:
+        deployment = json.loads(text).get("deployment") or {}
+    except (ValueError, AttributeError):
+        raise BotError(f"the state of stack {target.stack} cannot be read: it is no JSON") from None
     kept = {key: deployment.get(key) or [] for key in ("resources", "pending_operations")}
     return digest(json.dumps(kept, sort_keys=True).encode())
 

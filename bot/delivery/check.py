@@ -1,4 +1,4 @@
-"""What is asked of an update before it begins: bindings, preview, doubts, protected actions."""
+"""What is asked of an update before it begins: snapshot, preview, doubts, protected actions."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from bot import preview
 from bot.changes.model import ChangeSet, Op
-from bot.delivery import approval, backend, digests, operation, protected
+from bot.changes.snapshot import Snapshot, differences
+from bot.delivery import approval, digests, operation, protected, snapshot
 from bot.delivery.operation import Operation
 from bot.engine import Engine, Result
 from bot.engine import checkpoint as engine_checkpoint
@@ -15,18 +16,19 @@ from bot.engine.target import Target
 from bot.exit_codes import BotError, RefusedError
 
 _CUT = 8
+_STATE = frozenset({"state"})
 
 
 @dataclass(frozen=True)
 class Checked:
     """A preview that may be applied, or one that failed: `result.ok` tells.
 
-    state: version of the state that it was made of; empty without an approval.
+    snapshot: what it was made of.
     """
 
     result: Result
     changes: ChangeSet
-    state: str = ""
+    snapshot: Snapshot
 
 
 def checked(
@@ -43,40 +45,52 @@ def checked(
     The lock must be free: a state file that a killed run has torn is put right.
     """
     given = wanted.approval
-    state, resumed = "", False
-    if given is not None:
-        state = _state(found, target, note)
-        resumed = state != given.bindings.state and operation.goes_on(found, target, given)
-        now = digests.Bindings(
-            commit=wanted.tree.commit or "",
-            files=digests.files(target),
-            archives=digests.archives(target),
-            state=state,
-            changes=given.bindings.changes,
-        )
-        stale = digests.differences(given.bindings, now, state=not resumed)
-        if not wanted.tree.clean:
-            # The program is bound by its commit alone.
-            stale.insert(0, f"tree: was clean, is {wanted.tree}")
-        approval.refuse_stale(given, stale)
-        if resumed:
-            note(f"going on with approval {given.id}: an earlier run of it has begun this")
+    made, resumed = bound(found, target, wanted, note)
     result = preview.preview(found, target, refresh=refresh, timeout=timeout)
     if engine_checkpoint.mend(target, result):
         note("a killed run had torn the state file: the one before it is used")
         result = preview.preview(found, target, refresh=refresh, timeout=timeout)
     changes = preview.judged(result)
     if not result.ok:
-        return Checked(result, changes, state)
+        return Checked(result, changes, made)
     refuse_doubtful(changes)
-    if given is not None:
-        own = digests.signatures(changes)
-        compare = digests.beyond if resumed else digests.unlike
-        approval.refuse_stale(given, compare(given.changes, own))
+    refuse_unapproved(wanted, changes, resumed=resumed)
     allowed = (*wanted.allowed, *(given.allowed if given else ()))
-    command = f"run `python -m bot up --stack {target.stack}` again"
+    command = f"run `python -m bot {wanted.kind} --stack {target.stack}` again"
     protected.refuse(protected.needs(changes), allowed, command)
-    return Checked(result, changes, state)
+    return Checked(result, changes, snapshot.with_changes(made, changes))
+
+
+def bound(
+    found: Engine, target: Target, wanted: Operation, note: Callable[[str], None]
+) -> tuple[Snapshot, bool]:
+    """What would be applied now, and whether a run of the same approval has begun it already.
+
+    Raises RefusedError where that is not what was approved, or is on another cluster.
+    """
+    snapshot.refuse_other_cluster(target)
+    now = _read(found, target, wanted, note)
+    given = wanted.approval
+    if given is None:
+        return now, False
+    resumed = now.state != given.snapshot.state and operation.goes_on(found, target, given)
+    without = _STATE if resumed else frozenset[str]()
+    approval.refuse_stale(given, differences(given.snapshot, now, without))
+    if resumed:
+        note(f"going on with approval {given.id}: an earlier run of it has begun this")
+    return now, resumed
+
+
+def refuse_unapproved(wanted: Operation, changes: ChangeSet, *, resumed: bool) -> None:
+    """Raise RefusedError where the approval is for other changes than these."""
+    given = wanted.approval
+    if given is None:
+        return
+    own = digests.signatures(changes)
+    found = (
+        digests.beyond(given.changes, changes) if resumed else digests.unlike(given.changes, own)
+    )
+    approval.refuse_stale(given, found)
 
 
 def refuse_doubtful(changes: ChangeSet) -> None:
@@ -93,23 +107,33 @@ def refuse_doubtful(changes: ChangeSet) -> None:
         raise RefusedError("\n".join(f"refused: {text}" for text in (*reasons[:_CUT], *more)))
 
 
-def refuse_moved(found: Engine, target: Target, before: Checked) -> None:
-    """Raise RefusedError where the state moved while it was previewed and asked about."""
-    if before.state and backend.state_version(found, target) != before.state:
-        raise RefusedError(
-            f"the state of stack {target.stack} moved while it was previewed: somebody else works "
-            "on it; preview and approve again"
-        )
+def refuse_moved(found: Engine, target: Target, wanted: Operation, before: Snapshot) -> None:
+    """Raise RefusedError where anything moved while it was previewed and asked about.
+
+    wanted: with the tree as it is now.
+    """
+    snapshot.refuse_other_cluster(target)
+    now = snapshot.read(found, target, wanted.tree, wanted.kind, options=wanted.options)
+    approval.refuse_differing(
+        f"stack {target.stack} would get something else than what was previewed just now",
+        differences(before, now),
+        "next: somebody works on the files or on the stack; run the same command again",
+    )
 
 
-def _state(found: Engine, target: Target, note: Callable[[str], None]) -> str:
+def _read(
+    found: Engine, target: Target, wanted: Operation, note: Callable[[str], None]
+) -> Snapshot:
+    def once() -> Snapshot:
+        return snapshot.read(found, target, wanted.tree, wanted.kind, options=wanted.options)
+
     try:
-        return backend.state_version(found, target)
+        return once()
     except BotError as error:
         if not engine_checkpoint.mend_after(target, [str(error)]):
             raise
     note("a killed run had torn the state file: the one before it is used")
-    return backend.state_version(found, target)
+    return once()
 
 
 def verdict(changes: ChangeSet) -> list[str]:

@@ -1,24 +1,19 @@
-"""What an approval is bound to: commit, files, chart archives, state, and the changes."""
+"""The changes that an approval is bound to: which resources, how, and from what to what."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from bot import stacks
-from bot.changes.model import ChangeSet, Op
-from bot.delivery import backend, tree
-from bot.engine import Engine
-from bot.engine.target import Target
-from bot.exit_codes import BadInputError
-from stack import fleet
-from stack.arguments import chart_refs
-from stack.charts import Charts
+from bot.changes import paths
+from bot.changes.model import Change, ChangeSet, Op
+from bot.changes.paths import Path
+from bot.changes.snapshot import canonical
+from bot.delivery import backend
+from bot.placeholders import UNKNOWN
 
-PROJECT_FILES = ("Pulumi.yaml", "charts.yaml", fleet.FILE)
-_SHOWN = 12
 # What may be left of a change after a run that was killed in the middle of it: a replacement is a
 # creation and a deletion, and what was made but is not ready yet is an update.
 _LEFT_OF: Mapping[Op, frozenset[Op]] = {
@@ -31,135 +26,94 @@ _LEFT_OF: Mapping[Op, frozenset[Op]] = {
 
 
 class Signature(BaseModel):
-    """One change without its values. fields: paths, in order."""
+    """One change. fields: paths, in order.
+
+    before, after: digests of its inputs, in which secrets are masked; empty where the resource is
+    not there. unknown: paths of what only the update will know, which a digest cannot hold.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     urn: str
     op: Op
     fields: tuple[str, ...] = ()
+    before: str = ""
+    after: str = ""
+    unknown: tuple[str, ...] = ()
 
 
-class Bindings(BaseModel):
-    """Digests are `sha256:` and hexadecimal. files, archives: by name, relative to the project."""
+def signatures(changes: ChangeSet, like: Sequence[Signature] = ()) -> tuple[Signature, ...]:
+    """What tells each change from others, in the order of their URNs.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    commit: str
-    files: Mapping[str, str]
-    archives: Mapping[str, str]
-    state: str
-    changes: str
-
-
-def files(target: Target) -> dict[str, str]:
-    """Digest of the stack file, of the project's own files and of those that the stack file names.
-
-    Not the kubeconfig: it holds credentials that change without anything else changing.
+    like: earlier ones; what was unknown to them is left out of these as well.
     """
-    config, folder = target.config, target.project_dir
-    authority = config.cluster.ca_file if config.cluster else None
-    named = [config.vault.ca_file, authority, config.rollout.file]
-    paths = {name: folder / name for name in (*PROJECT_FILES, *filter(None, named))}
-    stack_file = target.config_file or stacks.file_of(target.stack, folder)
-    paths[f"Pulumi.{target.stack}.yaml"] = stack_file
-    return {
-        name: backend.digest(path.read_bytes())
-        for name, path in sorted(paths.items())
-        if path.is_file()
-    }
-
-
-def archives(target: Target) -> dict[str, str]:
-    """Digest of each chart archive that the stack uses; raises ChartError where one is missing.
-
-    Taken of what the program is given, not of what charts.yaml says that it should be.
-    """
-    charts = Charts(target.project_dir)
-    refs = chart_refs(target.config, charts)
-    charts.link(*refs.values())
-    return {
-        f"{ref.name}-{ref.version}": backend.digest((target.project_dir / ref.path).read_bytes())
-        for ref in refs.values()
-    }
-
-
-def signatures(changes: ChangeSet) -> tuple[Signature, ...]:
-    """What tells each change from others, in the order of their URNs."""
-    found = (
-        Signature(
-            urn=change.urn,
-            op=change.op,
-            fields=tuple(sorted({field.path for field in change.fields})),
-        )
-        for change in changes.changes
-    )
+    unknown = {each.urn: each.unknown for each in like}
+    found = (_signature(change, unknown.get(change.urn, ())) for change in changes.changes)
     return tuple(sorted(found, key=lambda each: (each.urn, each.op)))
 
 
-def of_changes(changes: Sequence[Signature]) -> str:
-    """Digest of which resources change, how, and in which fields; values are the commit's."""
-    rows = [[each.urn, each.op.value, *each.fields] for each in changes]
-    return backend.digest(json.dumps(rows).encode())
-
-
-def bindings(found: Engine, target: Target, checked_out: tree.Tree, changes: ChangeSet) -> Bindings:
-    """What a deployment of this tree is bound to now; raises BotError and ChartError."""
-    if checked_out.commit is None:
-        raise BadInputError(f"{target.project_dir}: is no git checkout, so no commit can be bound")
-    return Bindings(
-        commit=checked_out.commit,
-        files=files(target),
-        archives=archives(target),
-        state=backend.state_version(found, target),
-        changes=of_changes(signatures(changes)),
+def _signature(change: Change, known_unknown: Sequence[str]) -> Signature:
+    after = _plain(change.after)
+    for path in known_unknown:
+        _blank(after, paths.parts(path))
+    unknown = sorted({*known_unknown, *(paths.text(each) for each in _unknown(after, ()))})
+    return Signature(
+        urn=change.urn,
+        op=change.op,
+        fields=tuple(sorted({field.path for field in change.fields})),
+        before=_digest(_plain(change.before)),
+        after=_digest(after),
+        unknown=tuple(unknown),
     )
 
 
-def differences(was: Bindings, now: Bindings, *, state: bool = True) -> list[str]:
-    """Each binding that is not what it was, in words. state: whether the state's version counts.
-
-    The changes are not compared here, see `unapproved`: which one differs says more than a digest.
-    """
-    found = [_difference("commit", was.commit, now.commit)]
-    for what, before, after in (
-        ("file", was.files, now.files),
-        ("chart archive", was.archives, now.archives),
-    ):
-        found += [
-            _difference(f"{what} {name}", before.get(name), after.get(name))
-            for name in sorted({*before, *after})
-        ]
-    if state:
-        found.append(_difference("version of the state", was.state, now.state))
-    return [text for text in found if text]
+def _plain(value: Any) -> Any:
+    """A copy as JSON has it, so that a set from a file is the same as the one that was written."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
-def _difference(what: str, was: str | None, now: str | None) -> str:
-    return "" if was == now else f"{what}: was {shortened(was)}, is {shortened(now)}"
+def _digest(content: Any) -> str:
+    return "" if content is None else backend.digest(canonical(content))
 
 
-def shortened(value: str | None) -> str:
-    """A digest or commit as people compare them."""
-    return value.removeprefix("sha256:")[:_SHOWN] if value else "not there"
+def _unknown(value: Any, path: Path) -> Iterator[Path]:
+    if value == UNKNOWN:
+        yield path
+    items = value.items() if isinstance(value, dict) else ()
+    for key, item in enumerate(value) if isinstance(value, list) else items:
+        yield from _unknown(item, (*path, key))
+
+
+def _blank(content: Any, path: Path) -> None:
+    inner = paths.value_at(content, path[:-1])
+    if not path or paths.value_at(content, path) == paths.ABSENT:
+        return
+    inner[path[-1]] = UNKNOWN
+
+
+def of_changes(changes: Sequence[Signature]) -> str:
+    """Digest of all changes."""
+    return backend.digest(canonical([each.model_dump(mode="json") for each in changes]))
 
 
 def unlike(approved: Sequence[Signature], now: Sequence[Signature]) -> list[str]:
     """Which changes are not as approved, in words; each resource once."""
     was, is_ = ({each.urn: each for each in side} for side in (approved, now))
     return [
-        f"{_name(urn)}: was {_told(was.get(urn))}, is {_told(is_.get(urn))}"
+        _difference(was.get(urn), is_.get(urn))
         for urn in sorted({*was, *is_})
         if was.get(urn) != is_.get(urn)
     ]
 
 
-def beyond(approved: Sequence[Signature], now: Sequence[Signature]) -> list[str]:
+def beyond(approved: Sequence[Signature], now: ChangeSet) -> list[str]:
     """What would change now and is no part of what was approved, after a run that was cut short."""
     was = {each.urn: each for each in approved}
     return [
-        f"{_name(each.urn)}: was {_told(was.get(each.urn))}, is {_told(each)}"
-        for each in now
+        _difference(was.get(each.urn), each)
+        for each in signatures(now, approved)
         if not _part_of(was.get(each.urn), each)
     ]
 
@@ -167,9 +121,16 @@ def beyond(approved: Sequence[Signature], now: Sequence[Signature]) -> list[str]
 def _part_of(approved: Signature | None, left: Signature) -> bool:
     if approved is None or left.op not in _LEFT_OF.get(approved.op, frozenset()):
         return False
+    if left.after and left.after != approved.after:
+        return False  # It would become something else than was approved.
     if left.op == approved.op == Op.UPDATE:
         return set(left.fields) <= set(approved.fields)
     return True
+
+
+def _difference(was: Signature | None, now: Signature | None) -> str:
+    told = f"{_name((now or was).urn)}: was {_told(was)}, is {_told(now)}"  # type: ignore[union-attr]
+    return f"{told} with other values" if _told(was) == _told(now) else told
 
 
 def _told(signature: Signature | None) -> str:

@@ -5,32 +5,84 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot.delivery import backend, tree, verified
+from bot import git
+from bot.delivery import backend, places, snapshot, tree, verified
 from bot.delivery.tree import Tree
 from bot.engine import Engine
 from bot.engine.target import Target
 from bot.exit_codes import BadInputError, BotError, RefusedError
 from bot.trust import fleet as trust_fleet
 from stack import fleet
+from stack.fleet import Fleet
+
+DEVELOPMENT = "development"
+_NAMED = 4
 
 
 @dataclass(frozen=True)
 class Policy:
-    """What fleet.yaml says of a stack. wave: empty for a stack that is in none."""
+    """What fleet.yaml says of a stack. wave: empty for a stack that is in none.
+
+    listed: whether it names the stack at all. others: the stacks that this one must not be: those
+    that need an approval, or all of the fleet where it is not listed.
+    """
 
     stack: str
     wave: str = ""
     approval: bool = False
     before: tuple[str, ...] = ()
+    listed: bool = True
+    environments: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return f"stack {self.stack}{f' (wave {self.wave})' if self.wave else ''}"
 
 
 def policy(stack: str, project_dir: Path) -> Policy:
-    """The policy for a stack; a stack that no wave has needs no approval. Raises ConfigError."""
-    found = fleet.read(project_dir)
-    wave = found.wave_of(stack) if found and stack in found.stacks else None
-    if found is None or wave is None:
-        return Policy(stack)
-    return Policy(stack, wave.name, wave.approval == "required", tuple(found.before(stack)))
+    """The policy for a stack: the stricter of the fleet file that is committed and of the one here.
+
+    So nobody gets around it by editing or deleting the file. Raises ConfigError.
+    """
+    fleets = _fleets(project_dir)
+    rules = [_policy(each, stack) for each in fleets if stack in each.stacks]
+    every = dict.fromkeys(name for each in fleets for name in each.stacks)
+    gated = dict.fromkeys(
+        name for each in fleets for name in each.stacks if each.approval_of(name) == fleet.REQUIRED
+    )
+    return Policy(
+        stack,
+        next((each.wave for each in rules if each.wave), ""),
+        any(each.approval for each in rules),
+        tuple(dict.fromkeys(name for each in rules for name in each.before)),
+        listed=bool(rules),
+        environments=tuple(dict.fromkeys(name for each in rules for name in each.environments)),
+        others=tuple(gated if rules else every),
+    )
+
+
+def _fleets(project_dir: Path) -> list[Fleet]:
+    found = []
+    try:
+        text = git.content("HEAD", fleet.FILE, project_dir)
+    except BotError:
+        text = None  # Without git, or a commit, there is the file here alone.
+    if text is not None:
+        committed = Path(f"{fleet.FILE} as it is committed")
+        found.append(fleet.parsed(text.decode("utf-8", "replace"), committed, None))
+    here = fleet.read(project_dir)
+    return [*found, here] if here and here not in found else found
+
+
+def _policy(found: Fleet, stack: str) -> Policy:
+    wave, environment = found.wave_of(stack), found.environment_of(stack)
+    return Policy(
+        stack,
+        wave.name if wave else "",
+        found.approval_of(stack) == fleet.REQUIRED,
+        found.before(stack),
+        environments=(environment,) if environment else (),
+    )
 
 
 def skipped(skip: bool, reason: str | None) -> str:
@@ -43,23 +95,53 @@ def skipped(skip: bool, reason: str | None) -> str:
     return (reason or "").strip() if skip else ""
 
 
-def check(rule: Policy, checked_out: Tree, *, approved: bool) -> None:
-    """Raise RefusedError where the stack needs an approval, or a clean commit, and has none."""
+def check(rule: Policy, target: Target, checked_out: Tree, *, approved: bool) -> None:
+    """Raise RefusedError where a stack may not be worked on like this.
+
+    It is listed in fleet.yaml, or for development. One that needs an approval has one, and takes
+    only a commit. Any other stays away from the clusters and mounts of those.
+    """
+    said = target.config.environment
+    if not rule.listed and said != DEVELOPMENT:
+        raise RefusedError(
+            f"{rule} is not in {fleet.FILE}: list it in a wave there, or say "
+            f"`linkerd-platform:environment: {DEVELOPMENT}` in Pulumi.{rule.stack}.yaml, where it "
+            "shares neither a cluster nor a Vault with the fleet"
+        )
+    if said and rule.environments and rule.environments != (said,):
+        raise RefusedError(
+            f"Pulumi.{rule.stack}.yaml: environment: is {said}, and {fleet.FILE} says "
+            f"{' and '.join(rule.environments)}: write the same"
+        )
     if not rule.approval:
+        refuse_shared(rule, target)
         return
-    stack = rule.stack
     if not checked_out.clean:
         raise RefusedError(
-            f"stack {stack} (wave {rule.wave}) takes only a commit, and here is {checked_out}: "
+            f"{rule} takes only a commit, and here is {checked_out}{_beside(checked_out)}: "
             "commit, or check the commit out elsewhere"
         )
     if not approved:
         raise RefusedError(
-            f"stack {stack} (wave {rule.wave}) needs an approval: "
-            f"`python -m bot preview --stack {stack} --out changes.json`, "
-            f"`python -m bot approve --stack {stack} --changes changes.json --by NAME "
-            "--out approval.json`, then `--approved approval.json`"
+            f"{rule} needs an approval: "
+            f"`python -m bot preview --stack {rule.stack} --out changes.json`, "
+            f"`python -m bot approve --stack {rule.stack} --changes changes.json --by NAME "
+            "--out approval.json`, then `--approved approval.json`; "
+            "`--preview --out changes.json` of `destroy` and `rollback` for those"
         )
+
+
+def refuse_shared(rule: Policy, target: Target) -> None:
+    """Raise RefusedError where a stack that needs no approval works where one that does, does."""
+    if not rule.approval:
+        environment = snapshot.environment(target)
+        places.refuse_shared(target, rule.others, environment, apart=not rule.listed)
+
+
+def _beside(checked_out: Tree) -> str:
+    names = list(checked_out.beside)
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f" ({', '.join(names[:_NAMED])}{more})" if names else ""
 
 
 def earlier_waves(found: Engine, target: Target, rule: Policy, checked_out: Tree) -> None:
@@ -73,10 +155,7 @@ def earlier_waves(found: Engine, target: Target, rule: Policy, checked_out: Tree
         if (why := _not_proven(found, target, stack, checked_out))
     ]
     if missing:
-        head = (
-            f"stack {rule.stack} (wave {rule.wave}) comes after stacks that have not had "
-            f"{checked_out}, applied and verified"
-        )
+        head = f"{rule} comes after stacks that have not had {checked_out}, applied and verified"
         way_on = (
             f"next: `python -m bot up --stack {rule.before[0]}` with this commit, or "
             "--skip-waves --reason TEXT"
@@ -119,6 +198,8 @@ def unproven(
         return "it was destroyed since"
     if last.result != "succeeded":
         return f"its last update, of {_commit(last)}, {last.result}"
+    if not last.authentic:
+        return "its last update is none of the bot's: nobody knows whether it was taken back"
     if last.commit is None or not tree.contains(project_dir, last.commit, commit):
         return (
             f"it has {_commit(last)} by now, which does not contain commit {short} (or is not in "

@@ -57,7 +57,10 @@ def document(entries: Sequence[Entry], proofs: Sequence[Proven]) -> list[dict[st
     operations = {(each.commit, each.operation) for each in proofs}
     return [
         {
-            "operation": entry.trailers.get(backend.OPERATION),
+            "operation": entry.noted.get(backend.OPERATION),
+            # False for what somebody else has written as the bot does, or so long ago that the
+            # stack does not know any more.
+            "authentic": entry.authentic,
             "kind": entry.kind,
             "started": entry.started.isoformat(),
             "seconds": round((entry.ended - entry.started).total_seconds()),
@@ -65,10 +68,12 @@ def document(entries: Sequence[Entry], proofs: Sequence[Proven]) -> list[dict[st
             "commit": entry.commit,
             "clean": entry.clean,
             "by": _by(entry),
-            "approval": entry.trailers.get(backend.APPROVAL),
-            "approvedBy": entry.trailers.get(backend.APPROVED_BY),
-            "allowed": entry.trailers.get(backend.ALLOWED, "").split(),
-            "skippedWaves": entry.trailers.get(backend.SKIPPED),
+            "approval": entry.noted.get(backend.APPROVAL),
+            "approvedBy": entry.noted.get(backend.APPROVED_BY),
+            "signed": _signed(entry),
+            "snapshot": entry.noted.get(backend.SNAPSHOT),
+            "allowed": entry.noted.get(backend.ALLOWED, "").split(),
+            "skippedWaves": entry.noted.get(backend.SKIPPED),
             "verified": _verified(entry, operations),
             "changes": {k: v for k, v in entry.counts.items() if k != "same"},
         }
@@ -78,7 +83,12 @@ def document(entries: Sequence[Entry], proofs: Sequence[Proven]) -> list[dict[st
 
 def _by(entry: Entry) -> str | None:
     """Who ran it, by the bot's note; the engine knows only who made the commit."""
-    return entry.trailers.get(backend.BY)
+    return entry.noted.get(backend.BY)
+
+
+def _signed(entry: Entry) -> bool | None:
+    """Whether the approval was signed by Vault; None without one."""
+    return {"yes": True, "no": False}.get(entry.noted.get(backend.SIGNED, ""))
 
 
 def _verified(entry: Entry, operations: set[tuple[str, str]]) -> str:
@@ -101,6 +111,10 @@ def lines(rows: Sequence[dict[str, Any]], stack: str) -> list[str]:
         made.append("  ".join(cells).rstrip())
         if row and row["skippedWaves"]:
             made.append(f"  earlier waves skipped: {row['skippedWaves']}")
+        if row and row["operation"] and not row["authentic"]:
+            made.append("  not known as the bot's: the notes are whoever's wrote the message")
+        if row and row["approval"] and row["signed"] is False:
+            made.append("  the approval was not signed")
         if row and row["allowed"]:
             made.append(f"  allowed: {', '.join(row['allowed'])}")
     return made

@@ -3,6 +3,10 @@
 Before it begins, a tag of the stack says which approval it is of and which state it began with. A
 run that is killed leaves no entry in the history; by this tag the next one knows that the state
 moved by its own approval, and by the history that nobody else has moved it since.
+
+Another tag has a digest of the id of each of the last runs: a message in the history counts as the
+bot's only with an id that has one (`backend.history`). So what somebody types for `pulumi up
+--message` is no note of the bot's, whatever it says.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from bot.changes.snapshot import Kind, Snapshot
 from bot.delivery import backend
 from bot.delivery.approval import Approval
 from bot.delivery.backend import Entry
@@ -30,19 +35,27 @@ _ACTORS = ("GITHUB_ACTOR", "GITLAB_USER_LOGIN", "BUILDKITE_BUILD_CREATOR")
 
 @dataclass(frozen=True)
 class Operation:
-    """What is noted of a run. skipped: why earlier waves were passed over, empty where not."""
+    """What is noted of a run. skipped: why earlier waves were passed over, empty where not.
+
+    tree: as it is applied. snapshot: of the preview that is applied. options: of the command, where
+    they decide what is changed.
+    """
 
     tree: Tree
     approval: Approval | None = None
     allowed: tuple[Action, ...] = ()
     skipped: str = ""
     verify: bool = True
-    kind: str = "up"
+    kind: Kind = "up"
+    options: tuple[str, ...] = ()
+    snapshot: Snapshot | None = None
     id: str = field(default_factory=lambda: secrets.token_hex(8))
 
     def message(self, stack: str) -> str:
         """What the engine is given as `--message`."""
         approval = self.approval
+        # What was applied is what was approved: one digest for the comment and for the history.
+        bound = approval.snapshot if approval else self.snapshot
         return backend.message(
             f"{self.kind} of {stack}, {self.tree}",
             {
@@ -52,6 +65,8 @@ class Operation:
                 backend.TREE: "dirty" if self.tree.dirty else "clean",
                 backend.APPROVAL: approval.id if approval else "",
                 backend.APPROVED_BY: approval.by if approval else "",
+                backend.SIGNED: ("yes" if approval.signature else "no") if approval else "",
+                backend.SNAPSHOT: bound.short if bound else "",
                 backend.ALLOWED: " ".join(self.allowed),
                 backend.SKIPPED: self.skipped,
                 backend.VERIFY: "" if self.verify else "no",
@@ -78,24 +93,26 @@ class Mark:
 
 
 @contextmanager
-def marked(found: Engine, target: Target, approval: Approval | None) -> Iterator[Mark]:
-    """Note in the stack that a run of this approval begins, where none of it has begun yet.
+def marked(found: Engine, target: Target, wanted: Operation) -> Iterator[Mark]:
+    """Note in the stack that this run begins, and of which approval where none of it has begun yet.
 
     A run that goes on with another keeps that one's note: it has the state that was approved.
     """
     mark = Mark()
-    if approval is None:
-        yield mark
-        return
-    known = backend.tag(found, target, TAG)
-    begun = f"{approval.id} {approval.bindings.state}"
-    new = not known.startswith(f"{begun} ")
-    if new:
-        entries = backend.history(found, target)
-        backend.set_tag(found, target, TAG, f"{begun} {last(entries)}")
+    before = {backend.OPERATIONS: backend.tag(found, target, backend.OPERATIONS)}
+    now = {backend.OPERATIONS: backend.with_operation(before[backend.OPERATIONS], wanted.id)}
+    if given := wanted.approval:
+        known = backend.tag(found, target, TAG)
+        begun = f"{given.id} {given.snapshot.state}"
+        if not known.startswith(f"{begun} "):
+            entries = backend.history(found, target)
+            before[TAG], now[TAG] = known, f"{begun} {last(entries)}"
+    for name, value in now.items():
+        backend.set_tag(found, target, name, value)
     yield mark
-    if new and not mark.keep:
-        backend.set_tag(found, target, TAG, known)
+    if not mark.keep:
+        for name, value in before.items():
+            backend.set_tag(found, target, name, value)
 
 
 def goes_on(found: Engine, target: Target, approval: Approval) -> bool:
@@ -106,7 +123,7 @@ def goes_on(found: Engine, target: Target, approval: Approval) -> bool:
 def continues(approval: Approval, marked: str, entries: Sequence[Entry]) -> bool:
     """The same from data: the tag names the approval and its state, and all since is its own."""
     parts = marked.split()
-    if len(parts) != 3 or parts[:2] != [approval.id, approval.bindings.state]:
+    if len(parts) != 3 or parts[:2] != [approval.id, approval.snapshot.state]:
         return False
     before = [entry.key for entry in entries]
     if parts[2] == _NEVER:

@@ -48,6 +48,11 @@ class Need:
     why: str
 
 
+def destruction(stack: str) -> Need:
+    """What destroying a stack needs, whatever is in it."""
+    return Need(Action.STACK, f"stack {stack}", "is destroyed, with all that it made")
+
+
 def needs(changes: ChangeSet) -> tuple[Need, ...]:
     """Everything that needs to be allowed, in the order of the actions."""
     found = [

@@ -17,18 +17,21 @@ from pathlib import Path
 from bot import engine, git, preview, stacks, up
 from bot.changes import file
 from bot.changes.model import ChangeSet
+from bot.changes.snapshot import Kind, Snapshot
 from bot.cli import Subparsers
 from bot.delivery import (
     approval,
     approve,
     backend,
     check,
-    digests,
     environment,
     gate,
     protected,
     rollback_rules,
     rollback_tree,
+    signing,
+    snapshot,
+    tree,
     verify,
 )
 from bot.delivery.backend import Entry
@@ -87,7 +90,7 @@ def add(subparsers: Subparsers) -> None:
 class Rollback(Operation):
     """An operation that goes back, and says so in the history."""
 
-    kind: str = "rollback"
+    kind: Kind = "rollback"
 
     def message(self, stack: str) -> str:
         """What the engine is given as `--message`; without what only another rule refuses."""
@@ -112,11 +115,14 @@ def run(arguments: argparse.Namespace, project_dir: Path = stacks.PROJECT_DIR) -
             "another branch check it out, and `python -m bot up`"
         )
     looks = arguments.preview or arguments.approve_by is not None
-    given = approval.read(arguments.approved) if arguments.approved else None
-    if given is not None:
-        approval.refuse_unusable(given, today.stack)
+    given = up.approved(today, arguments.approved)
+
+    def checked_out() -> Tree:
+        # The revision's own files are no other's; fleet.yaml and the other stacks' are today's.
+        return replace(tree.read(project_dir), commit=commit)
+
     wanted = Rollback(
-        tree=Tree(commit, dirty=False),
+        tree=checked_out(),
         approval=given,
         # Let through to our own rule, which refuses them for good.
         allowed=(*arguments.allow, *rollback_rules.NEVER),
@@ -125,10 +131,13 @@ def run(arguments: argparse.Namespace, project_dir: Path = stacks.PROJECT_DIR) -
     )
     rule = gate.policy(today.stack, project_dir)
     if not looks:
-        gate.check(rule, wanted.tree, approved=given is not None)
-        if not arguments.yes and given is None:
+        gate.check(rule, today, wanted.tree, approved=given is not None)
+        if given is not None:
+            signing.refuse_unsigned(today, given)
+        elif not arguments.yes:
             up.needs_terminal("rollback")
     with prepared(commit, today, _say) as target:
+        gate.refuse_shared(rule, target)
         if not looks and wanted.verify:
             verify.refuse_unable(target)
         found = search.engine()
@@ -144,6 +153,7 @@ def run(arguments: argparse.Namespace, project_dir: Path = stacks.PROJECT_DIR) -
             wanted,
             arguments,
             lambda changes: rollback_rules.refuse(rollback_rules.changes(changes), short),
+            checked_out,
         )
     if code == DONE:
         _say(
@@ -222,47 +232,51 @@ def _look(
     short: str,
 ) -> int:
     """Preview; with `--approve-by`, bind an approval to it. Nothing is applied."""
+    snapshot.refuse_other_cluster(target)
+    made = snapshot.read(found, target, wanted.tree, wanted.kind)
     result = preview.preview(found, target, refresh=arguments.refresh, timeout=arguments.timeout)
-    changes = preview.judged(result).model_copy(
-        update={"commit": wanted.tree.commit, "base": git.head(stacks.PROJECT_DIR)}
-    )
+    changes = preview.bound(preview.judged(result), made, target)
+    changes = changes.model_copy(update={"base": git.head(stacks.PROJECT_DIR)})
     reasons = rollback_rules.changes(changes)
     if arguments.preview and arguments.out:
         # Whoever reads the file must not take for possible what is refused.
         file.write(
             arguments.out, changes.model_copy(update={"errors": (*changes.errors, *reasons)})
         )
-    up.say([*check.verdict(changes), *preview.lines(result)])
+    up.say([*check.verdict(changes), *preview.lines(result), *preview.snapshot_lines(changes)])
     code = preview.exit_code(result, expect_no_changes=False)
     if code:
         return code
     rollback_rules.refuse(reasons, short)
     if arguments.approve_by is not None:
-        _approve(found, target, wanted, changes, arguments)
+        _approve(target, made, changes, arguments)
     return DONE
 
 
 def _approve(
-    found: Engine,
-    target: Target,
-    wanted: Operation,
-    changes: ChangeSet,
-    arguments: argparse.Namespace,
+    target: Target, made: Snapshot, changes: ChangeSet, arguments: argparse.Namespace
 ) -> None:
     from bot.changes import risk
+
+    if not made.clean:
+        raise RefusedError(
+            f"here is a {made.tree} tree: an approval is for commits, also for the other stacks' "
+            "files"
+        )
 
     check.refuse_doubtful(changes)
     command = f"run `python -m bot rollback --stack {target.stack}` again"
     protected.refuse(protected.needs(changes), arguments.allow, command)
     record = approval.of(
         changes,
-        digests.bindings(found, target, wanted.tree, changes),
+        snapshot.with_changes(made, changes),
         by=" ".join(arguments.approve_by.split()),
         verdict=str(risk.verdict(risk.assess(changes)) or "none"),
         allowed=tuple(dict.fromkeys(arguments.allow)),
         reason=" ".join((arguments.reason or "").split()),
         valid=timedelta(hours=approve.VALID_HOURS),
     )
+    record = signing.signed(target, record)
     approve.write(arguments.out, record)
     up.say([*approve.lines(record), f"written to {arguments.out}"])
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from bot import git
@@ -13,10 +14,14 @@ SHORT = git.SHORT
 
 @dataclass(frozen=True)
 class Tree:
-    """The checked-out commit, None without git; dirty: files differ from it, or are not in it."""
+    """The checked-out commit, None without git; dirty: files differ from it, or are not in it.
+
+    beside: digests of those files, by path.
+    """
 
     commit: str | None
     dirty: bool
+    beside: Mapping[str, str] = field(default_factory=dict, hash=False, compare=False)
 
     @property
     def clean(self) -> bool:
@@ -33,10 +38,11 @@ class Tree:
 def read(project_dir: Path) -> Tree:
     """The tree of a project. What git cannot tell, or is not there to tell, counts as dirty.
 
-    What git ignores does not: the chart archives among it are bound by their digests.
+    What the commit itself ignores does not: the chart archives among it are bound by their digests.
     """
     try:
-        return Tree(git.head(project_dir), git.dirty(project_dir))
+        beside = git.beside(project_dir)
+        return Tree(git.head(project_dir), bool(beside), beside)
     except BotError:
         return Tree(None, dirty=True)
 

@@ -20,7 +20,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bot import engine, stacks
-from bot.delivery import approval, backend, gate, tree, verified, waves_run, waves_text
+from bot.delivery import (
+    approval,
+    backend,
+    gate,
+    signing,
+    tree,
+    verified,
+    waves_run,
+    waves_text,
+)
 from bot.delivery.tree import SHORT, Tree
 from bot.delivery.waves_run import Job, State
 from bot.engine import Engine
@@ -83,7 +92,9 @@ def run(arguments: argparse.Namespace, project_dir: Path = stacks.PROJECT_DIR) -
     for target in targets.values():
         trust_fleet.guard(target)
         rule = gate.policy(target.stack, project_dir)
-        gate.check(rule, checked_out, approved=target.stack in approvals)
+        gate.check(rule, target, checked_out, approved=target.stack in approvals)
+    for stack, file in approvals.items():
+        signing.refuse_unsigned(targets[stack], approval.read(file))
     refuse_unpublished(found_fleet, targets)
     found = search.engine()
     # The same for each: the stacks of a wave have the same waves before them.

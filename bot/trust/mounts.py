@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from bot import engine
+from bot.delivery import gate, tree
 from bot.engine import report as engine_report
 from bot.engine import target as engine_target
 from bot.engine.target import Target
@@ -50,7 +51,8 @@ def ensure(client: Client, target: Target, generation: Generation) -> list[str]:
 
     They are the stack's own resources, so the first deployment finds them in its state. It could
     not make them itself: it stops for want of the anchor that is to be imported.
-    Raises BadInputError where the mount is somebody else's to make, BotError when the engine fails,
+    Raises BadInputError where the mount is somebody else's to make, RefusedError where the stack
+    may not be worked on without an approval, BotError when the engine fails,
     EngineMissing, and what `bot.engine.target.of` raises.
     """
     mounts = absent(client, target, generation)
@@ -63,6 +65,8 @@ def ensure(client: Client, target: Target, generation: Generation) -> list[str]:
         )
     urns = targets(target.stack, *mounts)
     whole = engine_target.of(target.stack, target.project_dir)
+    rule = gate.policy(target.stack, target.project_dir)
+    gate.check(rule, target, tree.read(target.project_dir), approved=False)
     result = engine.run(engine.find(), whole, "up", target=urns)
     if not result.ok:
         raise BotError("\n".join(engine_report.failure(result)))

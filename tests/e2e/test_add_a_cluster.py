@@ -33,7 +33,7 @@ _GONE = (
 )
 _FLEET = {
     "owner": "sandbox",
-    "waves": [{"name": "all", "clusters": [{"stack": "east", "environment": "sandbox"}]}],
+    "waves": [{"name": "all", "clusters": [{"stack": "east", "environment": "development"}]}],
 }
 
 

@@ -169,6 +169,9 @@ def test_wave_that_requires_approval_is_refused_without(pipeline: Pipeline) -> N
     cluster = {"stack": "sandbox", "environment": "production"}
     waves = [{"name": "all", "approval": "required", "clusters": [cluster]}]
     (folder / "fleet.yaml").write_text(yaml.safe_dump({"owner": "owner", "waves": waves}))
+    told = pipeline.up(4, "--yes")
+    assert "environment: is development, and fleet.yaml says production" in told
+    pipeline.configure({"environment": "production"}, commit=False)
     assert "takes only a commit" in pipeline.up(4, "--yes")
     pipeline.commit()
     assert "needs an approval" in pipeline.up(4, "--yes")
@@ -179,6 +182,10 @@ def test_destroy_needs_its_flags(pipeline: Pipeline) -> None:
     """The last of all. What a team has put beside the control plane goes by no flag but its own."""
     ours = ("destroy", "--stack", "sandbox", "--yes")
     assert "--allow stack" in pipeline.must(4, *ours)
+    # It needs an approval since the test before, also to go.
+    assert "needs an approval" in pipeline.must(4, *ours, "--allow", "stack")
+    (pipeline.copy.folder / "fleet.yaml").unlink()
+    pipeline.configure({"environment": "development"})
     theirs = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "of-a-team"}}
     assert pipeline.copy.api.request("POST", _CONFIG_MAPS, theirs).ok
     told = pipeline.must(4, *ours, "--allow", "stack")

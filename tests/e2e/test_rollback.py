@@ -149,6 +149,8 @@ def waves(pipeline: Pipeline) -> Waves:
     document = yaml.safe_load(stack_file.content(copy.folder))
     config = document["config"]
     config["linkerd-platform:role"] = "cluster"
+    # It is what fleet.yaml says.
+    del config["linkerd-platform:environment"]
     for name in ("one", "two", "three"):
         config["linkerd-platform:cluster"]["name"] = name
         text = yaml.safe_dump(document, sort_keys=False)

@@ -1,24 +1,33 @@
 """An engine without a process, whose backend is `backend.json`: for tests of whole commands.
 
-`plan` there is what would change, by name and operation. An update writes it into the state, step
+`plan` there is what would change, by name and operation, and `reads` the files of the project whose
+content every change becomes, as a program's does. `edits` are files that somebody writes while the
+engine previews. An update writes it into the state, step
 by step; with `die` it is killed after the first step, with `locked` somebody else has the lock
 that many times.
 """
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
 import json
 from typing import Any
 
 import pytest
 
 from bot import engine
+from bot.delivery import signing
+from bot.delivery.approval import Approval
 from bot.engine import Engine, Result
 from bot.engine.errors import Lock
 from bot.engine.events import Ledger
 from bot.engine.process import Ending
 from bot.engine.target import Target
 from bot.exit_codes import BotError
+from stack.arguments import chart_refs
+from stack.charts import Charts
 
 # Below the trust anchor, and no mount: the policies have a word on those.
 _URN = (
@@ -33,6 +42,19 @@ def use(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine, "find", lambda: _COMMAND)
     monkeypatch.setattr(engine, "short", _short)
     monkeypatch.setattr(engine, "run", _run)
+
+
+def sign(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let approvals be signed by a Vault of the test, which signs with a digest under a key."""
+
+    def asked(
+        _target: Target, what: str, record: Approval, _policy: object, **more: str
+    ) -> dict[str, Any]:
+        mac = hmac.new(b"the key in Vault", record.signed_content, "sha256").digest()
+        own = f"vault:v1:{base64.b64encode(mac).decode()}"
+        return {"signature": own} if what == "sign" else {"valid": more["signature"] == own}
+
+    monkeypatch.setattr(signing, "_asked", asked)
 
 
 def _read(target: Target) -> dict[str, Any]:
@@ -74,33 +96,57 @@ def _run(_engine: Engine, target: Target, operation: str, *flags: str, **more: o
         _write(target, data)
         locks = [Lock("eve", "elsewhere", 7, 60.0)]
         return Result(operation, target, ledger, Ending(255, "finished"), ["locked"], locks)
-    for name, op in data.get("plan", {}).items():
-        _step(ledger, "resourcePreEvent", name, op)
-        if operation == "up":
-            data.setdefault("state", {}).setdefault("resources", []).append({name: op})
+    applies = operation in ("up", "destroy") and not more.get("preview_only")
+    plan, value = data.get("plan", {}), _read_by_program(target, data)
+    for name, op in plan.items():
+        _step(ledger, "resourcePreEvent", name, op, value)
+        if applies:
+            data.setdefault("state", {}).setdefault("resources", []).append(
+                {name: op, "value": value}
+            )
             _write(target, data)
             if data.get("die"):
                 return Result(operation, target, ledger, Ending(-9, "finished"))
-        _step(ledger, "resOutputsEvent", name, op)
-    counts = dict.fromkeys(data.get("plan", {}).values(), 1)
+        _step(ledger, "resOutputsEvent", name, op, value)
+    counts = {op: list(plan.values()).count(op) for op in plan.values()}
     ledger.add(
         {"summaryEvent": {"result": "succeeded", "durationSeconds": 1, "resourceChanges": counts}}
     )
-    if operation == "up":
-        _applied(target, data, str(more["message"]))
+    if applies:
+        _applied(target, data, operation, str(more["message"]))
+    elif edits := data.pop("edits", {}):
+        for name, text in edits.items():
+            (target.project_dir / name).write_text(text)
+        _write(target, data)
     return Result(operation, target, ledger, Ending(0, "finished"))
 
 
-def _step(ledger: Ledger, event: str, name: str, op: str) -> None:
+def _read_by_program(target: Target, data: dict[str, Any]) -> str | None:
+    if data.get("reads"):
+        charts = Charts(target.project_dir)
+        charts.link(*chart_refs(target.config, charts).values())
+    files = [target.project_dir / name for name in data.get("reads", ())]
+    texts = [file.read_bytes() if file.exists() else b"" for file in files]
+    return hashlib.sha256(b"\0".join(texts)).hexdigest() if files else None
+
+
+def _step(ledger: Ledger, event: str, name: str, op: str, value: object) -> None:
     urn = f"{_URN}{name}"
-    state = {"urn": urn, "type": "vault:index/policy:Policy", "parent": "", "custom": True}
+    state: dict[str, Any] = {
+        "urn": urn,
+        "type": "vault:index/policy:Policy",
+        "parent": "",
+        "custom": True,
+    }
+    if value is not None:
+        state["inputs"] = {"policy": value}
     metadata = {"op": op, "urn": urn, "type": state["type"], "old": None, "new": state}
     ledger.add({event: {"metadata": metadata}})
 
 
-def _applied(target: Target, data: dict[str, Any], message: str) -> None:
+def _applied(target: Target, data: dict[str, Any], operation: str, message: str) -> None:
     entry = {
-        "kind": "update",
+        "kind": {"up": "update"}.get(operation, operation),
         "startTime": "2026-11-21T10:00:00Z",
         "endTime": "2026-11-21T10:00:09Z",
         "message": message,

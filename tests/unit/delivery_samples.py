@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from bot.changes.model import Change, ChangeSet, Field, Op
+from bot.changes.snapshot import Snapshot
 from bot.delivery import approval, backend, digests
 from bot.delivery.approval import Approval
-from bot.delivery.digests import Bindings
+from bot.delivery.backend import Entry
 from bot.delivery.protected import Action
 from bot.engine import Engine
 from bot.engine.target import Target
@@ -22,6 +23,13 @@ from tests.unit.stack_files import REPO
 
 COMMIT, OTHER = "a" * 40, "b" * 40
 STATE = backend.digest(b"state")
+PROJECT_FILES = (
+    "Pulumi.yaml",
+    *(f"Pulumi.{stack}.yaml" for stack in ("trust", "staging", "production")),
+    "charts.yaml",
+    "fleet.yaml",
+    "requirements.txt",
+)
 _URN = "urn:pulumi:trust::linkerd-platform::linkerd-platform:trust:TrustAnchor$"
 
 # The engine's commands for a backend that is one JSON file, `backend.json`, in the project.
@@ -84,26 +92,55 @@ def change_set(*changes: Change, **more: Any) -> ChangeSet:
     )
 
 
-def bindings(changes: ChangeSet, **more: Any) -> Bindings:
+def snapshot(shown: ChangeSet, /, **more: Any) -> Snapshot:
     """What the changes are bound to."""
-    bound = digests.of_changes(digests.signatures(changes))
-    given = {"commit": COMMIT, "files": {}, "archives": {}, "state": STATE, "changes": bound}
-    return Bindings(**{**given, **more})
+    given: dict[str, Any] = {
+        "kind": "up",
+        "commit": COMMIT,
+        "clean": True,
+        "files": {},
+        "config": "",
+        "archives": {},
+        "servers": {},
+        "state": STATE,
+        "changes": digests.of_changes(digests.signatures(shown)),
+        "environment": {},
+        "engine": "v3.260.0",
+        "providers": {},
+    }
+    return Snapshot(**{**given, **more})
+
+
+def bound(shown: ChangeSet, /, **more: Any) -> ChangeSet:
+    """The changes as `preview --out` writes them."""
+    return shown.model_copy(update={"snapshot": snapshot(shown, **more)})
 
 
 def approved(
-    changes: ChangeSet, *allowed: Action, bound: Bindings | None = None, hours: float = 1
+    changes: ChangeSet, *allowed: Action, bound: Snapshot | None = None, hours: float = 1
 ) -> Approval:
     """An approval of the changes."""
     return approval.of(
         changes,
-        bound or bindings(changes),
+        bound or snapshot(changes),
         by="ada",
         verdict="low",
         allowed=allowed,
         reason="",
         valid=timedelta(hours=hours),
     )
+
+
+def entries(*documents: dict[str, Any]) -> tuple[Entry, ...]:
+    """Operations of a history, those with notes all begun by the bot."""
+    made = [backend._entry(each) for each in documents]
+    return tuple(replace(each, authentic=bool(each.noted)) for each in made)
+
+
+def begun(history: list[dict[str, Any]]) -> str:
+    """The tag that says that the bot has begun all of these operations."""
+    made = [backend._entry(each).noted.get(backend.OPERATION) for each in history]
+    return " ".join(backend.fingerprint(each) for each in made if each)
 
 
 def entry(**more: Any) -> dict[str, Any]:
@@ -131,8 +168,10 @@ def entry(**more: Any) -> dict[str, Any]:
 
 def target(folder: Path, **data: Any) -> Target:
     """Stack `trust` in a project of its own, with a backend that holds `data`."""
-    for name in ("Pulumi.yaml", "Pulumi.trust.yaml", "charts.yaml"):
+    for name in PROJECT_FILES:
         (folder / name).write_bytes((REPO / name).read_bytes())
+    tags = {backend.OPERATIONS: begun(data.get("history", [])), **data.pop("tags", {})}
+    data["tags"] = {name: value for name, value in tags.items() if value}
     (folder / "backend.json").write_text(json.dumps(data))
     made = fake_engine.target(folder)
     return replace(made, environment={"PULUMI_BACKEND_URL": (folder / "state").as_uri()})

@@ -15,6 +15,7 @@ from bot import engine, up
 from bot.changes.model import ChangeSet
 from bot.delivery import backend, rollback, rollback_rules, verify
 from bot.delivery.rollback import Rollback
+from bot.delivery.tree import Tree
 from bot.engine import Engine
 from bot.engine.target import Target
 from bot.exit_codes import DONE
@@ -106,6 +107,7 @@ def deliveries(monkeypatch: pytest.MonkeyPatch) -> Delivered:
         wanted: Rollback,
         _arguments: argparse.Namespace,
         refuse: Callable[[ChangeSet], None],
+        _checked_out: Callable[[], Tree],
     ) -> int:
         refuse(ChangeSet(stack=target.stack, source="preview"))
         found.append((target, wanted))

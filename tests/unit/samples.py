@@ -15,6 +15,7 @@ from bot.mock.values import plain
 from components import (
     alert_routing,
     alerts,
+    approval_signing,
     buoyant_cloud,
     cert_manager,
     cluster_anchor,
@@ -152,6 +153,9 @@ def arguments() -> dict[type[Component], Args]:
             labels={"release": "prometheus"}, interval="30s", viz=True
         ),
         **mesh_samples.ARGUMENTS,
+        approval_signing.ApprovalSigning: approval_signing.ApprovalSigningArgs(
+            mount="linkerd/transit", create_mount=True, deletable=False
+        ),
         tracing.Tracing: tracing_samples.tracing_args(),
         buoyant_cloud.BuoyantCloud: buoyant_cloud.BuoyantCloudArgs(
             chart=chart("linkerd-buoyant"),

@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from bot import engine
+from bot.delivery.gate import Policy
 from bot.engine import report as engine_report
 from bot.engine import target as engine_target
 from bot.engine.target import Target
-from bot.exit_codes import BadInputError, BotError
+from bot.exit_codes import BadInputError, BotError, RefusedError
 from bot.trust import importing as trust_import
 from bot.trust import mounts as trust_mounts
 from stack.config import Generation
@@ -43,11 +44,16 @@ def target(custody: Any = "vault", **vault: Any) -> Target:
 class Engine:
     """Makes in the Vault the mounts that it is told to; records how it was run."""
 
-    def __init__(self, vault: FakeVault, monkeypatch: pytest.MonkeyPatch, ok: bool = True) -> None:
+    def __init__(
+        self, vault: FakeVault, monkeypatch: pytest.MonkeyPatch, ok: bool = True, **rule: Any
+    ) -> None:
         self.vault, self.ok, self.targets = vault, ok, []
         monkeypatch.setattr(engine, "find", lambda: None)
         monkeypatch.setattr(engine, "run", self.run)
         monkeypatch.setattr(engine_target, "of", lambda *_: "whole target")
+        monkeypatch.setattr(
+            trust_mounts.gate, "policy", lambda stack, _folder: Policy(stack, **rule)
+        )
         monkeypatch.setattr(engine_report, "failure", lambda _: ["no stack 'trust'"])
 
     targets: list[list[str]]
@@ -153,6 +159,17 @@ def test_an_engine_that_fails_is_told_and_nothing_is_imported(
         imported(vault, target(), tmp_path, monkeypatch)
     assert not vault.issuers
     assert not vault.entries
+
+
+def test_mounts_of_an_owner_that_needs_an_approval_are_not_made_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is an update of the owner stack, whoever asks for it."""
+    vault = FakeVault(mounts=set())
+    runs = Engine(vault, monkeypatch, approval=True)
+    with pytest.raises(RefusedError, match="takes only a commit|needs an approval"):
+        imported(vault, target(), tmp_path, monkeypatch)
+    assert runs.targets == []
 
 
 def test_a_token_that_may_not_look_is_no_reason_to_deploy(

@@ -158,7 +158,7 @@ def bad(name: str, content: str) -> list[str]:
         ("[]", "bad.json: document: Input should be an object"),
         ('{"stack": "s", "source": "preview", "extra": 1}', "bad.json: extra: Extra inputs"),
         ('{"stack": "s", "source": "guess"}', "bad.json: source: Input should be"),
-        ('{"stack": "s", "source": "plan", "format": 2}', "bad.json: format: Input should be 1"),
+        ('{"stack": "s", "source": "plan", "format": 1}', "bad.json: is of another format"),
         ('{"stack": "s", "source": "plan", "seconds": 1e999}', "bad.json: seconds: Input should"),
         ('{"stack": "s", "source": "plan", "unchanged": -1}', "bad.json: unchanged: Input should"),
         ('{"stack": "a/../b", "source": "plan"}', "bad.json: stack 'a/../b'"),

@@ -39,13 +39,15 @@ def test_record_is_read_as_it_was_written(tmp_path: Path) -> None:
         ({"allowed": ["everything"]}, "allowed.0"),
         ({"id": "x"}, "id"),
         ({"expires_at": "2026-11-21T10:00:00"}, "expires_at"),
-        ({"format": 2}, "format"),
+        ({"format": 1}, "is of another format"),
+        ({"format": 3}, "is of another format"),
+        ({"signature": "by hand"}, "signature"),
         ({"by": ""}, "by"),
         ({"by": "ada\x1b[2K\nroot"}, "by"),
         ({"expires_at": "2099-01-01T00:00:00Z"}, "expires_at"),
         ({"expires_at": "2001-01-01T00:00:00Z"}, "expires_at"),
         ({"changes": []}, "changes"),
-        ({"bindings": None}, "bindings"),
+        ({"snapshot": None}, "snapshot"),
     ],
 )
 def test_faulty_record_is_bad_input_that_names_the_key(

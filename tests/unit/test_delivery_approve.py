@@ -8,7 +8,7 @@ import pytest
 
 from bot import cli, engine
 from bot.changes.model import ChangeSet, Op, Violation
-from bot.delivery import approval, approve
+from bot.delivery import approval, approve, snapshot, tree
 from bot.delivery.tree import Tree
 from bot.engine import target as engine_target
 from bot.exit_codes import BAD_INPUT, DONE, REFUSED, RefusedError
@@ -23,7 +23,7 @@ _BROKEN = Violation(policy="no-keys", level="mandatory", urn="u", message="a key
 def test_whole_preview_of_a_clean_commit_may_be_approved() -> None:
     """The baseline; an advisory violation is for the reader."""
     advice = _BROKEN.model_copy(update={"level": "advisory"})
-    approve.refuse(change_set(change(), violations=(advice,)), "trust", _CLEAN)
+    approve.refuse(samples.bound(change_set(change(), violations=(advice,))), "trust", _CLEAN)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,23 @@ def test_whole_preview_of_a_clean_commit_may_be_approved() -> None:
 def test_anything_less_may_not(changes: ChangeSet, tree: Tree, told: str) -> None:
     """An approval of what is not known is an approval of anything."""
     with pytest.raises(RefusedError, match=told):
-        approve.refuse(changes, "trust", tree)
+        approve.refuse(samples.bound(changes), "trust", tree)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        (change_set(), "without a snapshot"),
+        (samples.bound(change_set(), clean=False, beside={"a": "b"}), r"was dirty \(a\), is clean"),
+        (samples.bound(change_set(), changes="sha256:0"), "the file was edited"),
+    ],
+)
+def test_preview_that_is_bound_to_nothing_that_is_committed_may_not(
+    changes: ChangeSet, told: str
+) -> None:
+    """A dirty tree can be cleaned afterwards, and its preview still tells of what was in it."""
+    with pytest.raises(RefusedError, match=told):
+        approve.refuse(changes, "trust", _CLEAN)
 
 
 @pytest.fixture
@@ -57,7 +73,10 @@ def changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     delivery_engine.use(monkeypatch)
     file = tmp_path / "state" / "changes.json"
     file.parent.mkdir()
-    file.write_text(change_set(change(Op.DELETE), commit=commit).model_dump_json())
+    found = change_set(change(Op.DELETE), commit=commit)
+    made = snapshot.read(engine.find(), where, tree.read(tmp_path), "up", changes=found)
+    file.write_text(found.model_copy(update={"snapshot": made}).model_dump_json())
+    delivery_engine.sign(monkeypatch)
     return file
 
 
@@ -80,7 +99,9 @@ def test_protected_action_is_part_of_the_approval_or_there_is_none(
     record = approval.read(out)
     assert (record.by, record.reason, record.allowed) == ("ada", "old mount", ("anchor",))
     assert (record.expires_at - record.approved_at).total_seconds() == 7200
-    assert record.bindings.files.keys() == {"Pulumi.yaml", "Pulumi.trust.yaml", "charts.yaml"}
+    names = {"Pulumi.yaml", "Pulumi.trust.yaml", "charts.yaml", "fleet.yaml", "requirements.txt"}
+    assert record.snapshot.files.keys() == names
+    assert record.signature.startswith("vault:v1:")
     assert engine.find().program == "pulumi"
 
 

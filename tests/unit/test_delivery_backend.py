@@ -51,8 +51,10 @@ def test_stack_that_is_not_there_has_no_history_and_no_tags(tmp_path: Path) -> N
     program.write_text("#!/bin/sh\necho \"error: no stack named 'trust' found\" >&2\nexit 6\n")
     assert backend.history(gone, where) == ()
     assert backend.tag(gone, where, "a") == ""
+    # The engine makes the stack with an empty state, which is what a first deployment is bound to.
+    assert backend.state_version(gone, where) == backend.state_version(engine(tmp_path), where)
     with pytest.raises(BotError, match="no stack named"):
-        backend.state_version(gone, where)
+        backend.set_tag(gone, where, "a", "b")
 
 
 def test_other_errors_are_not_an_empty_history(tmp_path: Path) -> None:

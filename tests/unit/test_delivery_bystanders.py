@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,8 @@ import pytest
 
 from bot import cli, engine
 from bot.delivery import bystanders
+from bot.delivery.gate import Policy
+from bot.delivery.operation import Mark
 from bot.delivery.protected import Action
 from bot.drift.discovery import Kind
 from bot.engine import Engine, Result
@@ -23,6 +25,7 @@ from bot.exit_codes import DONE, FAILED, REFUSED, BotError
 from bot.servers.clients import Unreadable
 from bot.servers.rest import Answer, Client
 from stack.load import from_file
+from tests.unit import delivery_samples as samples
 from tests.unit.drift_samples import KINDS, api, declared, group, metadata, refusing
 from tests.unit.stack_files import REPO
 
@@ -83,6 +86,12 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(engine, "run", run)
     monkeypatch.setattr("bot.engine.target.of", lambda _stack: STAGING)
     monkeypatch.setattr("bot.delivery.lock.Wait.until_free", lambda *_: True)
+    # What it is bound to is for test_attacks.py.
+    nothing = samples.snapshot(samples.change_set(), kind="destroy")
+    monkeypatch.setattr("bot.delivery.check.bound", lambda *_: (nothing, False))
+    monkeypatch.setattr("bot.delivery.check.refuse_moved", lambda *_: None)
+    monkeypatch.setattr("bot.delivery.gate.policy", lambda stack, _folder: Policy(stack))
+    monkeypatch.setattr("bot.delivery.operation.marked", lambda *_: nullcontext(Mark()))
     return made
 
 

@@ -7,16 +7,18 @@ from pathlib import Path
 import pytest
 
 from bot.changes.model import Op
-from bot.delivery import digests
+from bot.changes.snapshot import differences
+from bot.delivery import digests, snapshot
 from bot.delivery.digests import signatures
-from tests.unit.delivery_samples import OTHER, bindings, change, change_set, fields, target
+from tests.unit.delivery_samples import OTHER, PROJECT_FILES, change, change_set, fields, target
+from tests.unit.delivery_samples import snapshot as bindings
 
 _SET = change_set(change(fields=fields("spec.a")))
 
 
 def test_bindings_that_are_the_same_differ_in_nothing() -> None:
     """The baseline of the following."""
-    assert digests.differences(bindings(_SET), bindings(_SET)) == []
+    assert differences(bindings(_SET), bindings(_SET)) == []
 
 
 @pytest.mark.parametrize(
@@ -30,14 +32,14 @@ def test_bindings_that_are_the_same_differ_in_nothing() -> None:
 )
 def test_each_binding_is_compared_and_named(more: dict[str, object], told: str) -> None:
     """A refusal that does not say what is stale is answered with a new approval at a glance."""
-    found = digests.differences(bindings(_SET), bindings(_SET, **more))
+    found = differences(bindings(_SET), bindings(_SET, **more))
     assert len(found) == 1
     assert found[0].startswith(told)
 
 
 def test_state_counts_only_where_asked() -> None:
     """The state of an approval's own unfinished run is another one."""
-    assert digests.differences(bindings(_SET), bindings(_SET, state="x"), state=False) == []
+    assert differences(bindings(_SET), bindings(_SET, state="x"), frozenset({"state"})) == []
 
 
 def test_files_are_the_projects_and_those_that_the_stack_file_names(tmp_path: Path) -> None:
@@ -47,11 +49,12 @@ def test_files_are_the_projects_and_those_that_the_stack_file_names(tmp_path: Pa
     ca.write_text("one")
     vault = where.config.vault.model_copy(update={"ca_file": "ca.crt"})
     object.__setattr__(where, "config", where.config.model_copy(update={"vault": vault}))
-    before = digests.files(where)
-    assert set(before) == {"Pulumi.yaml", "Pulumi.trust.yaml", "charts.yaml", "ca.crt"}
+    before = snapshot.files(where)
+    others = {"Pulumi.staging.yaml", "Pulumi.production.yaml"}
+    assert set(before) == {*PROJECT_FILES, "ca.crt"} - others
     ca.write_text("two")
     (tmp_path / "fleet.yaml").write_text("owner: trust")
-    after = digests.files(where)
+    after = snapshot.files(where)
     assert {name for name in after if after[name] != before.get(name)} == {"ca.crt", "fleet.yaml"}
 
 
@@ -63,12 +66,12 @@ def test_a_rollout_plan_in_a_file_of_its_own_is_bound(tmp_path: Path) -> None:
     plan.write_text("waves: []")
     rollout = where.config.rollout.model_copy(update={"file": "rollout/all.yaml"})
     object.__setattr__(where, "config", where.config.model_copy(update={"rollout": rollout}))
-    before = digests.files(where)
+    before = snapshot.files(where)
     plan.write_text("waves: [{name: a, rest: true}]")
-    after = digests.files(where)
+    after = snapshot.files(where)
     assert {name for name in after if after[name] != before[name]} == {"rollout/all.yaml"}
     was = bindings(_SET, files=before)
-    (told,) = digests.differences(was, bindings(_SET, files=after))
+    (told,) = differences(was, bindings(_SET, files=after))
     assert told.startswith("file rollout/all.yaml: was ")
 
 
@@ -106,16 +109,14 @@ def test_changes_that_are_not_those_approved_are_found(other: object) -> None:
 )
 def test_rest_of_a_run_is_part_of_what_was_approved(was: Op, left: Op, fits: bool) -> None:
     """What a killed run left over may go on; nothing may come with it."""
-    found = digests.beyond(
-        signatures(change_set(change(was))), signatures(change_set(change(left)))
-    )
+    found = digests.beyond(signatures(change_set(change(was))), change_set(change(left)))
     assert (found == []) == fits
 
 
 def test_rest_of_an_update_has_no_new_field_and_no_new_resource() -> None:
     """A field that is new since was approved by nobody."""
     less, more = change_set(change(fields=())), change_set(change(fields=fields("spec.b")))
-    assert digests.beyond(signatures(_SET), signatures(less)) == []
-    assert digests.beyond(signatures(_SET), ()) == []
-    assert "spec.b" in digests.beyond(signatures(_SET), signatures(more))[0]
-    assert digests.beyond(signatures(_SET), signatures(change_set(change(name="new")))) != []
+    assert digests.beyond(signatures(_SET), less) == []
+    assert digests.beyond(signatures(_SET), change_set()) == []
+    assert "spec.b" in digests.beyond(signatures(_SET), more)[0]
+    assert digests.beyond(signatures(_SET), change_set(change(name="new"))) != []

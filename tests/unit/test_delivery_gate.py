@@ -10,20 +10,24 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bot.delivery import backend, gate, verified
+from bot.delivery import gate, verified
 from bot.delivery.gate import Policy
 from bot.delivery.tree import Tree
 from bot.delivery.verified import Proven
 from bot.exit_codes import BadInputError, RefusedError
-from tests.unit.delivery_samples import COMMIT, OTHER, engine, entry, repository, target
+from tests.unit.delivery_samples import (
+    COMMIT,
+    OTHER,
+    engine,
+    entries,
+    entry,
+    repository,
+    target,
+)
 
 _CLEAN = Tree(COMMIT, dirty=False)
 _NEEDS = Policy("production", "production", approval=True, before=("staging",))
 _PROVEN = (Proven(COMMIT, "0123456789abcdef"),)
-
-
-def _entries(*documents: dict[str, object]) -> tuple[backend.Entry, ...]:
-    return tuple(backend._entry(each) for each in documents)
 
 
 def test_policy_is_the_fleet_files(tmp_path: Path) -> None:
@@ -39,26 +43,33 @@ def test_policy_is_the_fleet_files(tmp_path: Path) -> None:
     for stack in ("trust", "staging", "production"):
         (tmp_path / f"Pulumi.{stack}.yaml").touch()
     (tmp_path / "fleet.yaml").write_text(yaml.safe_dump({"owner": "trust", "waves": waves}))
-    assert gate.policy("production", tmp_path) == Policy("production", "all", True, ("staging",))
-    assert gate.policy("staging", tmp_path) == Policy("staging", "canary")
-    assert gate.policy("trust", tmp_path) == Policy("trust")
-    assert gate.policy("elsewhere", tmp_path) == Policy("elsewhere")
+    found = gate.policy("production", tmp_path)
+    assert (found.wave, found.approval, found.before) == ("all", True, ("staging",))
+    for stack, wave in (("staging", "canary"), ("trust", "")):
+        found = gate.policy(stack, tmp_path)
+        assert (found.wave, found.approval, found.listed) == (wave, False, True)
+        assert found.others == ("production",)
+    found = gate.policy("elsewhere", tmp_path)
+    assert (found.wave, found.approval, found.listed) == ("", False, False)
+    assert found.others == ("trust", "staging", "production")
 
 
 @pytest.mark.parametrize("tree", [Tree(None, dirty=True), Tree(COMMIT, dirty=True)])
-def test_stack_that_needs_approval_takes_only_a_commit(tree: Tree) -> None:
+def test_stack_that_needs_approval_takes_only_a_commit(tmp_path: Path, tree: Tree) -> None:
     """What is not committed was seen by nobody, approval or not."""
+    where = target(tmp_path)
     with pytest.raises(RefusedError, match="takes only a commit"):
-        gate.check(_NEEDS, tree, approved=True)
-    gate.check(Policy("staging"), tree, approved=False)
+        gate.check(_NEEDS, where, tree, approved=True)
+    gate.check(Policy("staging"), where, tree, approved=False)
 
 
-def test_stack_that_needs_approval_is_refused_without() -> None:
+def test_stack_that_needs_approval_is_refused_without(tmp_path: Path) -> None:
     """With the three commands that lead to one."""
+    where = target(tmp_path)
     with pytest.raises(RefusedError, match="needs an approval") as error:
-        gate.check(_NEEDS, _CLEAN, approved=False)
+        gate.check(_NEEDS, where, _CLEAN, approved=False)
     assert "bot approve --stack production" in str(error.value)
-    gate.check(_NEEDS, _CLEAN, approved=True)
+    gate.check(_NEEDS, where, _CLEAN, approved=True)
 
 
 def test_skipping_waves_needs_a_reason() -> None:
@@ -71,11 +82,11 @@ def test_skipping_waves_needs_a_reason() -> None:
 
 def test_commit_that_was_applied_and_verified_is_proven(tmp_path: Path) -> None:
     """The baseline of what follows."""
-    assert gate.unproven(_entries(entry()), _PROVEN, COMMIT, tmp_path) == ""
+    assert gate.unproven(entries(entry()), _PROVEN, COMMIT, tmp_path) == ""
 
 
 @pytest.mark.parametrize(
-    ("entries", "why"),
+    ("documents", "why"),
     [
         ([], "nothing was ever applied"),
         ([entry(commit=OTHER)], "was not applied"),
@@ -90,10 +101,10 @@ def test_commit_that_was_applied_and_verified_is_proven(tmp_path: Path) -> None:
     ],
 )
 def test_anything_less_is_not_proven(
-    tmp_path: Path, entries: list[dict[str, object]], why: str
+    tmp_path: Path, documents: list[dict[str, object]], why: str
 ) -> None:
     """Each is a way in which production gets what staging has not survived."""
-    assert why in gate.unproven(_entries(*entries), _PROVEN, COMMIT, tmp_path)
+    assert why in gate.unproven(entries(*documents), _PROVEN, COMMIT, tmp_path)
 
 
 def test_later_commit_on_the_earlier_stack_does_not_take_the_proof_away(tmp_path: Path) -> None:
@@ -106,10 +117,10 @@ def test_later_commit_on_the_earlier_stack_does_not_take_the_proof_away(tmp_path
         ["git", "rev-parse", "HEAD"], cwd=tmp_path, check=True, capture_output=True, text=True
     )
     second = done.stdout.strip()
-    later = _entries(entry(minute=1, commit=second), entry(commit=first))
+    later = entries(entry(minute=1, commit=second), entry(commit=first))
     proofs = (Proven(first, "0123456789abcdef"),)
     assert gate.unproven(later, proofs, first, tmp_path) == ""
-    back = _entries(entry(minute=1, commit=first), entry(commit=second))
+    back = entries(entry(minute=1, commit=first), entry(commit=second))
     proofs = (Proven(second, "0123456789abcdef"),)
     assert "taken back" in gate.unproven(back, proofs, second, tmp_path)
 

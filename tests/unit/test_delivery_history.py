@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot.delivery import backend, history
+from bot.delivery import history
 from bot.delivery.verified import Proven
-from tests.unit.delivery_samples import COMMIT, OTHER, entry
+from tests.unit.delivery_samples import COMMIT, OTHER, entries, entry
 
 
 def _rows(*documents: dict[str, Any], proofs: tuple[Proven, ...] = ()) -> list[dict[str, Any]]:
-    return history.document([backend._entry(each) for each in documents], proofs)
+    return history.document(entries(*documents), proofs)
 
 
 def test_row_has_who_what_and_what_came_of_it() -> None:

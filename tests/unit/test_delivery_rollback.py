@@ -70,7 +70,7 @@ def test_the_history_says_that_it_went_back_and_nothing_that_was_not_allowed() -
     assert text.startswith("rollback of one")
     assert "commit aaaaaaaaaaaa" in text
     assert "\nAllowed: deny\n" in f"{text}\n"
-    entry = Entry("update", datetime.now(UTC), datetime.now(UTC), "succeeded", text, {}, {})
+    entry = Entry("update", datetime.now(UTC), datetime.now(UTC), "succeeded", text, {}, {}, True)
     assert (entry.commit, entry.clean) == ("a" * 40, True)
 
 
@@ -183,7 +183,7 @@ def test_other_pins_are_provided_before_the_engine_runs(
 def entry(sha: str, *, result: str = "succeeded", tree: str = "clean") -> Entry:
     now = datetime.now(UTC)
     message = backend.message("up", {"Operation": "1" * 16, "Commit": sha, "Tree": tree})
-    return Entry("update", now, now, result, message, {}, {})
+    return Entry("update", now, now, result, message, {}, {}, authentic=True)
 
 
 def test_a_commit_that_the_stack_once_had_needs_no_earlier_wave(

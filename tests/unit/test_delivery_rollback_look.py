@@ -10,7 +10,7 @@ import pytest
 
 from bot import preview
 from bot.changes.model import Change, ChangeSet, Op
-from bot.delivery import backend, digests, rollback
+from bot.delivery import backend, rollback, snapshot
 from bot.delivery.approval import Approval
 from bot.engine import Engine, Result
 from bot.engine.events import Ledger
@@ -20,6 +20,7 @@ from bot.exit_codes import (
     DONE,
     RefusedError,
 )
+from tests.unit import delivery_engine
 from tests.unit.rollback_sample import (
     Delivered,
     arguments,
@@ -65,8 +66,9 @@ def looked(repo: Path, monkeypatch: pytest.MonkeyPatch) -> ChangeSet:
 
     monkeypatch.setattr(preview, "preview", run)
     monkeypatch.setattr(preview, "judged", lambda _result: changes)
+    delivery_engine.sign(monkeypatch)
     monkeypatch.setattr(backend, "state_version", lambda _engine, _target: "sha256:1")
-    monkeypatch.setattr(digests, "archives", lambda _target: {})
+    monkeypatch.setattr(snapshot, "archives", lambda _target: {})
     return changes
 
 
@@ -90,8 +92,8 @@ def test_an_approval_is_bound_to_the_older_commit_and_today_s_state(
     assert rollback.run(arguments(yes=False, approve_by=" Jo  Do ", out=out), repo) == DONE
     record = Approval.model_validate_json(out.read_text())
     assert record.by == "Jo Do"
-    assert record.bindings.commit == git(repo, "rev-parse", "HEAD~1")
-    assert record.bindings.state == "sha256:1"
+    assert record.snapshot.commit == git(repo, "rev-parse", "HEAD~1")
+    assert record.snapshot.state == "sha256:1"
     assert [each.urn for each in record.changes] == [looked.changes[0].urn]
     assert not delivered
     assert rollback.run(arguments(yes=False, approved=out), repo) == DONE

@@ -30,6 +30,7 @@ def where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Target:
     samples.repository(tmp_path)
     monkeypatch.setattr(stacks, "PROJECT_DIR", tmp_path)
     delivery_engine.use(monkeypatch)
+    delivery_engine.sign(monkeypatch)
     monkeypatch.setattr(engine_target, "of", lambda _stack: made)
     monkeypatch.setattr(trust_fleet, "same_anchors", lambda _target: [])
     monkeypatch.setattr(verify, "refuse_unable", lambda _target: None)
@@ -58,15 +59,13 @@ def _calls(where: Target, name: str = "up") -> int:
 
 def _approve(where: Target, *options: str, plan: Mapping[str, str] = _PLAN) -> Path:
     """Preview and approve as the commands do."""
-    commit = tree.read(where.project_dir).commit
     from bot import preview
-    from bot.changes import from_engine
 
     result = preview.preview(engine.find(), where)
     assert {step.name for step in result.ledger.changes} == set(plan)
     changes = where.project_dir / "state" / "changes.json"
     changes.parent.mkdir(exist_ok=True)
-    changes.write_text(from_engine.changes_of(result, commit=commit).model_dump_json())
+    assert cli.main(["preview", "--stack", "trust", "--out", str(changes)]) == DONE
     file = where.project_dir / "state" / "approval.json"
     words = ["--stack", "trust", "--changes", str(changes), "--by", "ada", "--out", str(file)]
     assert cli.main(["approve", *words, *options]) == DONE
@@ -173,7 +172,7 @@ def test_what_was_not_approved_is_refused(
     charts.write_text(text)
     module = where.project_dir / "__main__.py"
     module.write_text("")
-    refused("tree: was clean, is commit")
+    refused("tree: was clean, is dirty (__main__.py)")
     module.unlink()
     assert _calls(where) == 0
     assert _up("--approved", str(file)) == DONE

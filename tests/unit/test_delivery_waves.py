@@ -42,7 +42,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def entry(commit: str, minutes_ago: int, result: str = "succeeded") -> Entry:
     at = datetime.now(UTC) - timedelta(minutes=minutes_ago)
     message = backend.message("up", {"Operation": "1" * 16, "Commit": commit, "Tree": "clean"})
-    return Entry("update", at, at, result, message, {}, {})
+    return Entry("update", at, at, result, message, {}, {}, authentic=True)
 
 
 @pytest.fixture
@@ -134,6 +134,7 @@ def approvals(folder: Path, *stacks: str) -> Path:
 def approvals_are_good(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(waves.approval, "read", lambda file: file)
     monkeypatch.setattr(waves.approval, "refuse_unusable", lambda _record, _stack: None)
+    monkeypatch.setattr(waves.signing, "refuse_unsigned", lambda _target, _record: None)
 
 
 def test_a_wave_that_needs_approval_needs_one_for_each_stack(ready: Path) -> None:
@@ -237,7 +238,8 @@ def test_options_that_do_not_go_together_are_bad_input(words: list[str]) -> None
 
 def test_the_policy_of_a_wave_is_read_from_the_same_file(ready: Path) -> None:
     """The stack's own run asks again, and must come to the same."""
-    assert gate.policy("europe", ready) == gate.Policy("europe", "production", True, ("one",))
+    found = gate.policy("europe", ready)
+    assert (found.wave, found.approval, found.before) == ("production", True, ("one",))
     parser = argparse.ArgumentParser()
     waves.add(parser)
     assert parser.parse_args([]).parallel is None

@@ -30,14 +30,16 @@ waves:
 
 
 def project(folder: Path, text: str) -> Path:
-    """A project with this fleet file; its clusters are copies of the project's own staging."""
+    """A project with this fleet file; its clusters are like the project's own staging."""
     made = folder / "project"
     made.mkdir()
     (made / fleet.FILE).write_text(text, encoding="utf-8")
     (made / "Pulumi.trust.yaml").write_bytes((REPO / "Pulumi.trust.yaml").read_bytes())
     staging = (REPO / "Pulumi.staging.yaml").read_text(encoding="utf-8")
     for name in ("one", "europe", "america"):
-        text = staging.replace("name: staging", f"name: {name}")
+        text = staging.replace("name: staging", f"name: {name}").replace(
+            "api.staging", f"api.{name}"
+        )
         (made / f"Pulumi.{name}.yaml").write_text(text, encoding="utf-8")
     return made
 

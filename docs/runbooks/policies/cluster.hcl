@@ -26,6 +26,10 @@ path "sys/policies/acl/linkerd-anchor-key-CLUSTER" {
 path "linkerd/kv/data/anchors/*" {
   capabilities = ["read"]
 }
+# Whether the approval of a change was signed (the policy linkerd-deployer-linkerd.transit says the same).
+path "linkerd/transit/verify/approvals" {
+  capabilities = ["create", "update"]
+}
 # The provider works with a child token; not needed with vault.skipChildToken.
 path "auth/token/create" {
   capabilities = ["create", "update"]
