@@ -10,10 +10,12 @@ PACK := policies/.venv
 # The resolver of `make lock`; nothing else runs it.
 UV := 0.13.9
 # All that is installed is in the lock, so nothing is resolved, and what has another digest is refused.
-INSTALL := -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement
+# A job builds nothing from source either: what a build needs is in no lock.
+INSTALL := -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes \
+	$(if $(CI),--only-binary :all:) --requirement
 
 .PHONY: help venv lock lock-check test test-unit test-charts test-e2e test-slow lint plan policies \
-	charts charts-lock kubeconfig actionlint kube-state-metrics prometheus-operator sandbox sandbox-down bench docs \
+	charts charts-lock kubeconfig reviewers helm actionlint kube-state-metrics prometheus-operator sandbox sandbox-down bench docs \
 	clean
 
 help: ## List the targets
@@ -24,7 +26,7 @@ venv: $(STAMP) ## Make .venv with what requirements.lock pins
 
 # Compiled at once, because the engine starts the program anew for every preview and update.
 $(STAMP): requirements.txt requirements.lock
-	@for python in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
+	@for python in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11; do \
 		if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
 		then found=$$python; break; fi; done; \
 	if [ -z "$${found:-}" ]; then \
@@ -88,6 +90,15 @@ kubeconfig: ## Write $KUBECONFIG_DATA to ~/.kube/config where there is none: for
 	@if [ -z "$${KUBECONFIG_DATA:-}" ]; then echo "make: KUBECONFIG_DATA is empty: no cluster" >&2; \
 	elif [ -e ~/.kube/config ]; then echo "make: ~/.kube/config is there: left as it is" >&2; exit 4; \
 	else umask 077; mkdir -p ~/.kube; printenv KUBECONFIG_DATA > ~/.kube/config; fi
+
+reviewers: venv ## Write who approved this run, for a job of CI, into the variable APPROVED_BY
+	@$(PY) -m bot.comments.reviewers
+
+helm: venv ## Build the pinned helm into .local/bin, whatever is on PATH: needs Go, two minutes
+	@$(PY) -m sandbox toolchain --own helm
+	@mkdir -p .local/bin && ln -sfn "$$($(PY) -m sandbox toolchain --own helm | awk '/^helm / {print $$2}')" \
+		.local/bin/helm
+	@if [ -n "$${GITHUB_PATH:-}" ]; then echo "$(CURDIR)/.local/bin" >> "$$GITHUB_PATH"; fi
 
 actionlint: venv ## Build actionlint, with which test-e2e checks the workflows: needs Go, half a minute
 	@$(PY) -m sandbox toolchain actionlint

@@ -32,7 +32,7 @@ def context(stack: str, config: StackConfig, project_dir: Path = stacks.PROJECT_
         protect=config.protection.protect,
         failure_policy=config.linkerd.webhook_failure_policy,
         environment=strictest(
-            known.environment_of(stack) if known else None, getattr(config, "environment", None)
+            known.environment_of(stack) if known else None, config.environment
         ),
     )
 

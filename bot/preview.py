@@ -21,6 +21,7 @@ from bot.engine.target import Target
 from bot.exit_codes import CHANGES_PENDING, DONE, FAILED, INTERRUPTED, BotError
 from bot.progress import Progress, remember
 from bot.trust import fleet as trust_fleet
+from stack.charts import unchecked
 from stack.errors import InputError
 
 _MOST_SECONDS = 7 * 86_400.0
@@ -102,6 +103,9 @@ def run(arguments: argparse.Namespace) -> int:
         seen = result.ok or changes.changes
         told = [*(verdict(changes) if seen else ()), *lines(result), *snapshot_lines(changes)]
         sys.stdout.write("".join(f"{line}\n" for line in told))
+    # The owner has no charts; in the comment it would come again with every push.
+    if result.target.config.role != "owner" and (note := unchecked(result.target.project_dir)):
+        sys.stderr.write(f"note: {note}\n")
     code = exit_code(result, expect_no_changes=arguments.expect_no_changes)
     if code in (DONE, CHANGES_PENDING):
         from bot import policy

@@ -171,17 +171,17 @@ def cache_dir() -> Path:
 
 def find(name: str) -> Path | None:
     """Return the tool `name` from PATH or from the cache; never builds, never downloads."""
-    tool = TOOLS[name]
-    installed = _on_path(tool)
-    if installed:
-        return installed
-    built = _built_path(tool)
-    return built if built.is_file() else None
+    return _on_path(TOOLS[name]) or _built(name)
 
 
-def missing_reason(names: Iterable[str] = SERVERS) -> str | None:
+def _built(name: str) -> Path | None:
+    path = _built_path(TOOLS[name])
+    return path if path.is_file() else None
+
+
+def missing_reason(names: Iterable[str] = SERVERS, *, own: bool = False) -> str | None:
     """Say why the sandbox cannot start here, or return None when it can (perhaps after a build)."""
-    absent = [name for name in names if find(name) is None]
+    absent = [name for name in names if (_built(name) if own else find(name)) is None]
     if absent and shutil.which("go") is None:
         tools = ", ".join(absent)
         return f"{tools}: not on PATH, and building needs Go 1.26 or newer (go.dev/doc/install)"
@@ -189,16 +189,20 @@ def missing_reason(names: Iterable[str] = SERVERS) -> str | None:
 
 
 def ensure(
-    names: Iterable[str] = SERVERS, progress: Callable[[str], None] = print
+    names: Iterable[str] = SERVERS,
+    progress: Callable[[str], None] = print,
+    *,
+    own: bool = False,
 ) -> dict[str, Path]:
     """Return a path for every tool in `names`, building what is absent.
 
-    Raises ToolMissing when Go is absent or a build fails.
+    own: take nothing from PATH. Raises ToolMissing when Go is absent or a build fails.
     """
     names = list(names)
-    found = {name: path for name in names if (path := find(name))}
+    looked = {name: _built(name) if own else find(name) for name in names}
+    found = {name: path for name, path in looked.items() if path}
     absent = [name for name in names if name not in found]
-    reason = missing_reason(absent)
+    reason = missing_reason(absent, own=own)
     if reason:
         raise ToolMissing(reason)
     for number, name in enumerate(absent, 1):

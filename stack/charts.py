@@ -27,6 +27,7 @@ from stack.values import shown
 from stack.yaml_file import parse
 
 LOCAL = ".local"
+_NAMED = 3
 # Both become a part of a file's name.
 _Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")]
 _Version = Annotated[str, Field(pattern=r"^v?[0-9]+\.[0-9]+\.[0-9]+([-+][A-Za-z0-9.+-]+)?$")]
@@ -164,6 +165,25 @@ class Charts:
             raise ChartError(
                 f"{source}: {' '.join(str(error).split())}: delete it and run `make charts`"
             ) from None
+
+
+def unchecked(project_dir: Path) -> str | None:
+    """One line that names what has no digest in charts.yaml, and what to run; None for none.
+
+    Of a list that cannot be read its own error tells.
+    """
+    try:
+        entries = Charts(project_dir).entries
+    except ChartError:
+        return None
+    open_ = [name for name, entry in entries.items() if entry.digest is None]
+    if not open_:
+        return None
+    named = ", ".join(open_[:_NAMED]) + (", ..." if len(open_) > _NAMED else "")
+    return (
+        f"charts.yaml: {len(open_)} of {len(entries)} have no digest ({named}), so another archive "
+        "of the same version is not noticed: run `make charts charts-lock`, and commit charts.yaml"
+    )
 
 
 def _content_of(file: Path) -> bytes | None:

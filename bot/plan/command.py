@@ -68,8 +68,18 @@ def run(arguments: argparse.Namespace) -> int:
         sys.stdout.write("\n\n".join(map(text, made)) + "\n")
     if arguments.out is not None:
         sys.stderr.write(f"written: {arguments.out / 'index.html'}\n")
+    if any(each.charts for each in made):
+        _tell_unchecked()
     policy.judge(made)
     return DONE
+
+
+def _tell_unchecked() -> None:
+    """Once for all stacks: it is the project's list."""
+    from stack.charts import unchecked
+
+    if told := unchecked(stacks.PROJECT_DIR):
+        sys.stderr.write(f"note: {told}\n")
 
 
 def _compare(arguments: argparse.Namespace) -> int:
@@ -96,6 +106,7 @@ def _compare(arguments: argparse.Namespace) -> int:
         raise BadInputError("\n".join(found.faults))
     shown = plan_base_text.as_json(found) if arguments.json else plan_base_text.text(found)
     sys.stdout.write(f"{shown}\n")
+    _tell_unchecked()
     if found.refused:
         raise RefusedError("\n".join(found.refused))
     return FAILED if found.broken else DONE

@@ -212,5 +212,8 @@ def test_a_broken_policy_refuses_the_plan_and_still_shows_it(
     assert shown.out.startswith("Stack production: ")
     assert (tmp_path / "out" / "plan.json").is_file()
     lines = [line for line in shown.err.splitlines() if not line.startswith("written: ")]
+    notes = [line for line in lines if line.startswith("note: ")]
+    assert [note.count("make charts charts-lock") for note in notes] == [1]
+    lines = [line for line in lines if line not in notes]
     assert len(lines) >= 5
     assert all(line.startswith("production: mandatory policy crds-protected: ") for line in lines)

@@ -12,7 +12,7 @@ import yaml
 
 from components.chart import ChartRef
 from stack.arguments import chart_refs
-from stack.charts import ChartError, Charts, cache_dir
+from stack.charts import ChartError, Charts, cache_dir, unchecked
 from stack.load import from_file
 from tests.unit.stack_files import REPO, STACK_FILES
 from tests.unit.test_crd_charts import CHART, MANIFEST, archive
@@ -257,3 +257,24 @@ def test_a_list_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     """As every fault."""
     with pytest.raises(ChartError, match=r"^charts.yaml: No such file or directory$"):
         Charts(tmp_path)
+
+
+def test_what_has_no_digest_is_told_in_one_line_with_the_command(project: Path) -> None:
+    """Of charts and manifests; nothing is said once all have one, or of a faulty list."""
+    file = project / "charts.yaml"
+    text = file.read_text()
+    told = unchecked(project)
+    assert told is not None
+    assert "\n" not in told
+    assert "make charts charts-lock" in told
+    count = len(Charts(project).entries)
+    assert f"{count} of {count} have no digest (" in told
+    digest = f"    digest: sha256:{'0' * 64}\n"
+    lines = [f"{line}\n" + (digest if line.startswith("    version:") else "")
+             for line in text.splitlines()]  # fmt: skip
+    file.write_text("".join(lines))
+    assert unchecked(project) is None
+    file.write_text("".join(lines).replace(digest, "", 1))
+    assert f"1 of {count} have no digest (" in (unchecked(project) or "")
+    file.write_text("charts: 1\n")
+    assert unchecked(project) is None

@@ -178,3 +178,22 @@ def test_document_has_the_risk(run: Any, capsys: pytest.CaptureFixture[str]) -> 
     assert document["risk"] == "critical"
     assert {finding["rule"] for finding in document["findings"]} >= {"protected-changes"}
     assert document["doubts"] == []
+
+
+@pytest.mark.parametrize("flags", [[], ["--json"]])
+def test_charts_without_a_digest_are_told_once_and_not_to_who_has_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    flags: list[str],
+) -> None:  # fmt: skip
+    """Until somebody runs `make charts-lock`; beside the result, which a program may read."""
+    (tmp_path / "charts.yaml").write_text((fake_engine.REPO / "charts.yaml").read_text())
+    found = fake_engine.engine(tmp_path, _SAME)
+    for stack, count in (("trust", 0), ("staging", 1)):
+        config = from_file(fake_engine.REPO / f"Pulumi.{stack}.yaml")
+        target = Target(stack, tmp_path, config, None, {})
+        monkeypatch.setattr(engine, "find", lambda **_: found)
+        monkeypatch.setattr(engine_target, "of", lambda _stack, target=target: target)
+        cli.main(["preview", "--stack", stack, *flags])
+        told = capsys.readouterr()
+        assert told.err.count("make charts charts-lock") == count
+        assert "charts-lock" not in told.out

@@ -61,6 +61,16 @@ def test_our_own_operators_are_never_taken_from_path(empty_machine):
     assert toolchain.find("cert-manager") is None
 
 
+def test_a_job_may_take_nothing_from_path(empty_machine):
+    """The helm of a runner's image is another one next week."""
+    installed = install(empty_machine, "helm", "v3.22.0")
+    assert toolchain.ensure(["helm"]) == {"helm": installed}
+    with pytest.raises(ToolMissing, match="building needs Go"):
+        toolchain.ensure(["helm"], own=True)
+    built = cached("helm")
+    assert toolchain.ensure(["helm"], own=True) == {"helm": built}
+
+
 def test_find_never_builds(monkeypatch):
     monkeypatch.setattr(toolchain, "_build", lambda _tool: pytest.fail("built"))
     assert toolchain.find("vault") is None

@@ -21,7 +21,7 @@ PYTHON = ".venv/bin/python"
 # What the variables of a `run:` line hold; one that is not here has no place in one.
 VALUES = {
     "ALLOW": "crd",
-    "APPROVED_BY": "environment staging, run 1",
+    "APPROVED_BY": "ann (environment approve-staging, run 1)",
     "BASE": "0" * 40,
     "REASON": "a reason",
     "RUNNER_TEMP": "/runner-temp",
@@ -41,6 +41,13 @@ def workflow(name: str) -> dict[str, Any]:
     return load(PROJECT / ".github/workflows" / f"{name}.yml")
 
 
+def step_of(name: str, job: str, part: str) -> dict[str, Any]:
+    """The step of a job whose command or action has this in it."""
+    found = workflow(name)["jobs"][job]["steps"]
+    (step,) = [each for each in found if part in each.get("run", each.get("uses", ""))]
+    return step
+
+
 def jobs() -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Every job, with the name of its workflow and its own."""
     for file in WORKFLOWS:
@@ -55,6 +62,8 @@ def steps() -> Iterator[tuple[str, Mapping[str, Any], Mapping[str, Any]]]:
         for name, job in content["jobs"].items():
             variables = {**content.get("env", {}), **job.get("env", {})}
             for step in job.get("steps", []):
+                if step.get("run") == "make reviewers":
+                    variables = {**variables, "APPROVED_BY": ""}  # by way of $GITHUB_ENV
                 yield f"{file.stem}/{name}", step, {**variables, **step.get("env", {})}
     for file in ACTIONS:
         for step in load(file)["runs"]["steps"]:
