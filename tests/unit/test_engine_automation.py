@@ -144,7 +144,10 @@ _DROPPED = (
     "PULUMI_PREFER_YARN", "PYTHONPATH", "PYTHONSTARTUP", "PYTHONHOME", "KUBECTL_OPTION_X",
     "VAULT_SKIP_VERIFY", "TERRAFORM_VAULT_MAX_TTL", "HELM_DRIVER", "LD_PRELOAD",
 )  # fmt: skip
-_SILENT = ("EDITOR", "GITHUB_SHA", "MY_OWN", "SHLVL", "PYTHONDONTWRITEBYTECODE", "VAULT_ADDR", "PYTHON_VERSION")
+_SILENT = (
+    "EDITOR", "GITHUB_SHA", "MY_OWN", "SHLVL", "PYTHONDONTWRITEBYTECODE", "VAULT_ADDR",
+    "PYTHON_VERSION",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("name", _KEPT)
@@ -293,7 +296,7 @@ def test_a_program_that_ends_by_itself_says_why(tmp_path: Path) -> None:
     """The engine says no more than that it ended; the reason is what the program wrote."""
     file = tmp_path / "__main__.py"
     file.write_text("import sys\nprint('vault.adress: unknown key', file=sys.stderr)\nsys.exit(2)")
-    with pytest.raises(pulumi.RunError, match=r"^vault.adress: unknown key$"):
+    with pytest.raises(pulumi.RunError, match=r"^vault\.adress: unknown key$"):
         program_server.evaluated(file)
     file.write_text("import sys\nsys.exit(0)")
     program_server.evaluated(file)
