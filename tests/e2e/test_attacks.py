@@ -7,12 +7,21 @@ engine could get wrong: what the engine reads and when, its history, its tags, a
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from bot.delivery import approval, signing
+from bot.engine.target import Target
+from bot.exit_codes import RefusedError
+from bot.servers.clients import Unreadable
+from components.names import approver_policy, deployer_policy
+from sandbox import vault
 from tests.e2e import attacked
 from tests.e2e.attacked import UP, Attacked
+from tests.e2e.delivery import Pipeline
 
 pytestmark = pytest.mark.e2e
 
@@ -136,3 +145,39 @@ def test_document_of_the_snapshot_holds_no_credential(fleet: Attacked) -> None:
     assert made["environment"]["PULUMI_CONFIG_PASSPHRASE"] == ""
     assert made["servers"]["state"].startswith("file://")
     assert Path(fleet.changes).stat().st_size < 100_000
+
+
+def test_a9_who_approves_is_vaults_word(pipeline: Pipeline) -> None:
+    """With the key, the mount and the policies that the program has made in a real Vault."""
+    pipeline.configure({"linkerd": {"logLevel": "debug"}})
+    file = pipeline.approve()
+    record = approval.read(file)
+    assert record.signature.startswith("vault:v1:")
+    mount = pipeline.copy.target.config.vault.transit_mount
+    approver, deployer = (
+        _with_token(pipeline, policy(mount)) for policy in (approver_policy, deployer_policy)
+    )
+    signing.refuse_unsigned(deployer, signing.signed(approver, record))
+    with pytest.raises(Unreadable, match="status 403"):
+        signing.signed(deployer, record)
+    with pytest.raises(Unreadable, match="status 403"):
+        signing.refuse_unsigned(approver, record)
+    with pytest.raises(RefusedError, match="was changed after it was signed"):
+        signing.refuse_unsigned(deployer, record.model_copy(update={"by": "eve"}))
+    key = f"/v1/{mount}/keys/approvals"
+    about: Any = vault.request(pipeline.copy.settings, "GET", key)
+    assert (about["data"]["type"], about["data"]["exportable"]) == ("ecdsa-p256", False)
+    file.write_text(json.dumps({**json.loads(file.read_text()), "by": "eve"}))
+    assert "was changed after it was signed" in pipeline.up(4, "--approved", str(file))
+    file.write_text(record.model_dump_json())
+    pipeline.up(0, "--approved", str(file))
+    row = pipeline.history()[0]
+    assert (row["signed"], row["snapshot"]) == (True, record.snapshot.short)
+
+
+def _with_token(pipeline: Pipeline, policy: str) -> Target:
+    wanted = {"policies": [policy], "ttl": "20m"}
+    made: Any = vault.request(pipeline.copy.settings, "POST", "/v1/auth/token/create", wanted)
+    target = pipeline.copy.target
+    token = str(made["auth"]["client_token"])
+    return replace(target, environment={**target.environment, "VAULT_TOKEN": token})
