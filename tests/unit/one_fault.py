@@ -160,6 +160,12 @@ ONE_FAULT: dict[str, tuple[dict[KeyPath, Any], str, str]] = {
     "mount-reserved": ({("vault", "pkiMount"): "sys/pki"}, "vault.pkiMount", "is Vault's own"),
     "mounts-equal": ({("vault", "kvMount"): "linkerd/pki"}, "vault.kvMount", "one in the other"),
     "mounts-nested": ({("vault", "kvMount"): "linkerd"}, "vault.kvMount", "one in the other"),
+    "transit-nested": (
+        {("vault", "transitMount"): "linkerd/kv/t"},
+        "vault.transitMount",
+        "one in the other",
+    ),
+    "environment-near": ({("environment",): "prod"}, "environment", "did you mean 'production'?"),
     "blank-context": ({("cluster", "context"): " "}, "cluster.context", "not a plain text"),
     "empty-audience": ({("vault", "audience"): ""}, "vault.audience", "not a plain text"),
     "nul-in-path": ({("vault", "caFile"): "a\0b"}, "vault.caFile", "not a plain text"),

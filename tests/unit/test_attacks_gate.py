@@ -14,8 +14,10 @@ from collections.abc import Callable, Mapping
 import pytest
 import yaml
 
-from bot.exit_codes import BAD_INPUT, REFUSED
+from bot.delivery import waves
+from bot.exit_codes import BAD_INPUT, REFUSED, RefusedError
 from bot.trust import fleet as trust_fleet
+from tests.unit import waves_sample
 from tests.unit.attack_project import MODULE, SKIP, Project, contexts
 from tests.unit.attack_project import project as project
 from tests.unit.bot_trust_samples import root
@@ -290,3 +292,24 @@ def test_a8_server_that_is_reached_is_bound_where_it_is_not_the_stack_files(
     contexts(project.folder.parent, production="https://api.production.example.com:6443")
     told = project.up(code=REFUSED)
     assert f"stale: server kubernetes: was {bastion}, is https://api.production" in told
+
+
+def test_wave_passes_the_same_gate_before_its_first_stack(project: Project) -> None:
+    """An edited fleet file, an approval that was edited, and one that is not signed."""
+    words = {"skip_waves": True, "reason": "staging is away"}
+    project.replace("fleet.yaml", "    approval: required\n", "")
+    with pytest.raises(RefusedError, match="takes only a commit"):
+        waves.run(waves_sample.options("production", yes=True, **words), project.folder)
+    project.git("checkout", "-q", ".")
+    project.preview()
+    project.approve()
+    folder = project.folder / "state"
+    file = folder / "production.approval.json"
+    document = json.loads(project.approval.read_text())
+    for more, said in (({"by": "eve"}, "was changed after"), ({"signature": ""}, "not signed")):
+        file.write_text(json.dumps({**document, **more}))
+        with pytest.raises(RefusedError, match=said):
+            waves.run(
+                waves_sample.options("production", approved_dir=folder, **words), project.folder
+            )
+    assert project.applied == 0

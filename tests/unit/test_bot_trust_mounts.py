@@ -167,7 +167,7 @@ def test_mounts_of_an_owner_that_needs_an_approval_are_not_made_without(
     """It is an update of the owner stack, whoever asks for it."""
     vault = FakeVault(mounts=set())
     runs = Engine(vault, monkeypatch, approval=True)
-    with pytest.raises(RefusedError, match="takes only a commit|needs an approval"):
+    with pytest.raises(RefusedError, match=r"takes only a commit|needs an approval"):
         imported(vault, target(), tmp_path, monkeypatch)
     assert runs.targets == []
 

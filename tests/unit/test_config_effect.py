@@ -34,6 +34,8 @@ CHANGES: dict[str, Any] = {
     "vault.pkiMount": "other/pki",
     "vault.kvMount": "other/kv",
     "vault.createKvMount": False,
+    "vault.transitMount": "other/transit",
+    "vault.createTransitMount": False,
     "vault.authMount": "other",
     "vault.createAuthMount": False,
     "vault.audience": "other",
@@ -128,6 +130,9 @@ ELSEWHERE = {
     "cluster.caFile": "test_load.py",
     "vault.caFile": "test_load.py",
     "gatewayApi.version": "test_gateway_api.py",
+    "cluster.server": "test_attacks_gate.py",
+    "environment": "test_attacks_gate.py",
+    "approvals.unsigned": "test_attacks_proof.py",
     **dict.fromkeys(
         [
             *(

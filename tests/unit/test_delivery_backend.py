@@ -104,3 +104,29 @@ def test_history_that_a_crash_has_torn_is_mended_or_named(tmp_path: Path) -> Non
     Path(torn.program).write_text(script.replace("$TORN", "1"))
     with pytest.raises(BotError, match="a crash has torn that file; move it away"):
         backend.history(torn, where)
+
+
+def test_operation_counts_once_and_only_where_the_bot_has_begun_it() -> None:
+    """Who copies the message of an honest run has its id as well."""
+    honest, copied, typed = (
+        entry(),
+        entry(minute=5),
+        entry(minute=9, operation="fedcba9876543210"),
+    )
+    made = [backend._entry(each) for each in (typed, copied, honest)]
+    found = backend.authenticated(made, backend.fingerprint("0123456789abcdef"))
+    assert [each.authentic for each in found] == [False, False, True]
+    assert [bool(each.trailers) for each in found] == [False, False, True]
+    assert all(each.noted for each in found)
+
+
+def test_tag_of_operations_keeps_the_newest_within_what_a_tag_takes() -> None:
+    """The Pulumi service takes 256 characters; a value that begins like an option takes none."""
+    value = ""
+    for number in range(40):
+        value = backend.with_operation(value, f"{number:016x}")
+        assert len(value) <= 256
+        assert value[0].isalnum()
+    assert value.split()[0] == backend.fingerprint(f"{39:016x}")
+    assert len(value.split()) == 15
+    assert f"{39:016x}" not in value

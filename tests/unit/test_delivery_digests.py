@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from bot.changes.model import Op
+from bot.changes.model import ChangeSet, Op
 from bot.changes.snapshot import differences
 from bot.delivery import digests, snapshot
 from bot.delivery.digests import signatures
+from bot.placeholders import UNKNOWN
 from tests.unit.delivery_samples import OTHER, PROJECT_FILES, change, change_set, fields, target
 from tests.unit.delivery_samples import snapshot as bindings
 
@@ -120,3 +121,37 @@ def test_rest_of_an_update_has_no_new_field_and_no_new_resource() -> None:
     assert digests.beyond(signatures(_SET), change_set()) == []
     assert "spec.b" in digests.beyond(signatures(_SET), more)[0]
     assert digests.beyond(signatures(_SET), change_set(change(name="new"))) != []
+
+
+def _values(after: object, op: Op = Op.UPDATE) -> ChangeSet:
+    return change_set(change(op, before={"a": 1}, after={"spec": after}, fields=fields("spec")))
+
+
+def test_value_that_is_another_is_another_change() -> None:
+    """`replicas` is a field of both 3 and 9."""
+    was, now = signatures(_values(3)), signatures(_values(9))
+    (told,) = digests.unlike(was, now)
+    assert told.endswith("was update of spec, is update of spec with other values")
+    assert digests.of_changes(was) != digests.of_changes(now)
+
+
+def test_values_are_the_same_after_a_way_through_a_file() -> None:
+    """One job writes them, another compares."""
+    made = _values({"list": [1, {"b": None}], "t": (1, 2), "é": 1.5})
+    read = ChangeSet.model_validate_json(made.model_dump_json())
+    assert signatures(read) == signatures(made)
+
+
+def test_rest_of_a_run_comes_to_what_was_approved() -> None:
+    """Half of it is there, and a program that now wants something else is not the approved one."""
+    approved = signatures(_values(3, Op.CREATE))
+    assert digests.beyond(approved, _values(3)) == []
+    assert digests.beyond(approved, _values(9)) != []
+
+
+def test_what_only_the_update_knew_is_no_difference_to_its_rest() -> None:
+    """A certificate that was not there yet is, after half of the run."""
+    approved = signatures(_values({"ca": UNKNOWN, "n": 1}, Op.CREATE))
+    assert digests.beyond(approved, _values({"ca": "made by now", "n": 1})) == []
+    assert digests.beyond(approved, _values({"ca": "made by now", "n": 2})) != []
+    assert digests.unlike(approved, signatures(_values({"ca": "known", "n": 1}, Op.CREATE))) != []

@@ -81,7 +81,8 @@ def test_roots_and_their_mount_are_kept_by_the_owner() -> None:
     """The trust of every mesh hangs on them."""
     trust = evaluated("trust", False)
     names = {r.name for r in trust.resources if r.protect}
-    assert names == {"trust-anchor-pki", "trust-anchor-kv", "trust-anchor-anchor-2026-root"}
+    anchor = {"trust-anchor-pki", "trust-anchor-kv", "trust-anchor-anchor-2026-root"}
+    assert names == {*anchor, "approval-signing-mount", "approval-signing-key"}
 
 
 def test_no_key_or_token_is_in_any_input(stack: Evaluated) -> None:
