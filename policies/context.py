@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from policies.model import Context
+from stack import safe_yaml
+from stack.input_file import read_text
 
 PROJECT = Path(__file__).resolve().parent.parent
 _PREFIX = "linkerd-platform:"
@@ -53,9 +53,8 @@ def read(stack: str, project: Path = PROJECT) -> Context:
 
 def environment(stack: str, fleet: Mapping[str, Any]) -> str | None:
     """The environment that the fleet file gives a stack; None where it gives none."""
-    waves = fleet.get("waves")
-    for wave in waves if isinstance(waves, list) else []:
-        for cluster in wave.get("clusters") or []:
+    for wave in _mappings(fleet.get("waves")):
+        for cluster in _mappings(wave.get("clusters")):
             if cluster.get("stack") == stack:
                 return str(cluster.get("environment"))
     return None
@@ -64,10 +63,16 @@ def environment(stack: str, fleet: Mapping[str, Any]) -> str | None:
 def _yaml(file: Path) -> Mapping[str, Any]:
     """A file's content; empty for one that cannot be read, whose faults the bot tells."""
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError):
+        content = safe_yaml.load(read_text(file))
+    except (OSError, ValueError):
         return {}
     return content if isinstance(content, Mapping) else {}
+
+
+def _mappings(listed: Any) -> list[Mapping[str, Any]]:
+    return (
+        [each for each in listed if isinstance(each, Mapping)] if isinstance(listed, list) else []
+    )
 
 
 def _section(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:

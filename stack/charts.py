@@ -11,18 +11,17 @@ import difflib
 import hashlib
 import os
 import re
-import tarfile
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from components.chart import ChartRef
 from stack.crd_charts import chart_of_manifest, crds_of_chart
 from stack.errors import InputError
+from stack.input_file import read_bytes, read_text
 from stack.values import shown
 from stack.yaml_file import parse
 
@@ -56,9 +55,9 @@ class ChartError(InputError):
 def cache_dir() -> Path:
     """Folder of the downloaded archives: `CHARTS_DIR`, else the user's cache."""
     if folder := os.environ.get("CHARTS_DIR"):
-        return Path(folder).expanduser()
+        return Path(os.path.expanduser(folder))  # noqa: PTH111 (raises for a user who is not there)
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "linkerd-platform" / "charts"
+    return Path(os.path.expanduser(base), "linkerd-platform", "charts")  # noqa: PTH111
 
 
 class Charts:
@@ -72,14 +71,21 @@ class Charts:
 
     def chart(self, name: str) -> ChartRef:
         """The chart called `name`, for a Chart or a Release."""
-        version = self.entries[name].version
+        version = self._entry(name).version
         return ChartRef(name=name, version=version, path=f"./{LOCAL}/{name}-{version}.tgz")
 
     def crds(self, name: str) -> ChartRef:
         """A chart with just the CRDs of the chart or manifest called `name`."""
-        version = self.entries[name].version
+        version = self._entry(name).version
         path = f"./{LOCAL}/{name}-crds-{version}.tgz"
         return ChartRef(name=f"{name}-crds", version=version, path=path)
+
+    def _entry(self, name: str) -> _Entry:
+        if name not in self.entries:
+            near = difflib.get_close_matches(name, self.entries, n=1, cutoff=0.8)
+            hint = f", and {near[0]!r} is there: is it misspelt?" if near else ": restore its entry"
+            raise ChartError(f"charts.yaml: has no {name}, which the stack needs{hint}")
+        return self.entries[name]
 
     def source(self, name: str) -> Path:
         """Where the archive or manifest lies in the cache."""
@@ -92,7 +98,13 @@ class Charts:
 
     def link(self, *charts: ChartRef) -> None:
         """Put these archives into `.local/`; raises ChartError for those that are missing."""
-        absent = [c for c in charts if not self._link(c)]
+        try:
+            absent = [c for c in charts if not self._link(c)]
+        except OSError as error:
+            raise ChartError(
+                f"{error.filename or LOCAL}: {error.strerror}: {LOCAL} must be a folder that can "
+                "be written to, with room for the chart archives"
+            ) from None
         if absent:
             names = ", ".join(f"{c.name} {c.version}" for c in absent)
             raise ChartError(
@@ -115,15 +127,22 @@ class Charts:
         content = self._content(chart, source, name if only_crds else None)
         target.parent.mkdir(exist_ok=True)
         handle, part = tempfile.mkstemp(dir=target.parent, prefix=f"{target.name}.")
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.utime(part, ns=(made, made))
-        Path(part).replace(target)  # another run may be reading it
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+            os.utime(part, ns=(made, made))
+            Path(part).replace(target)  # another run may be reading it
+        except OSError:
+            Path(part).unlink(missing_ok=True)
+            raise
         return True
 
     def _content(self, chart: ChartRef, source: Path, crds_of: str | None) -> bytes:
         """The archive, or the CRDs of `crds_of` that are cut from it."""
-        content = source.read_bytes()
+        try:
+            content = read_bytes(source)
+        except OSError as error:
+            raise ChartError(f"{source}: {error.strerror}: run `make charts`") from None
         digest = self.entries[crds_of or chart.name].digest
         found = f"sha256:{hashlib.sha256(content).hexdigest()}"
         if digest not in (None, found):
@@ -134,7 +153,7 @@ class Charts:
             if crds_of in self._manifests:
                 return chart_of_manifest(chart.name, chart.version, content)
             return crds_of_chart(content)
-        except (OSError, EOFError, tarfile.TarError, yaml.YAMLError, ValueError) as error:
+        except ValueError as error:
             raise ChartError(
                 f"{source}: {' '.join(str(error).split())}: delete it and run `make charts`"
             ) from None
@@ -150,7 +169,7 @@ def _age(file: Path) -> int | None:
 
 def _read(file: Path) -> _Document:
     try:
-        document = parse(file.read_text(encoding="utf-8"))
+        document = parse(read_text(file))
         for path, line, message in document.faults:
             raise ChartError(f"{file.name}:{line}: {'.'.join(map(str, path))}: {message}")
         listed = _Document.model_validate(document.value)

@@ -23,6 +23,7 @@ from stack.faults import (
     from_pydantic,
     own_path,
 )
+from stack.input_file import read_text
 from stack.standins import mended
 from stack.values import shown
 from stack.yaml_file import Path_, parse
@@ -31,11 +32,6 @@ from stack.yaml_file import Path_, parse
 _KNOWN_NAMESPACES = (PROJECT, "pulumi")
 
 ReadFile = Callable[[Path], str]
-
-
-def read_text(path: Path) -> str:
-    """Content of a UTF-8 file."""
-    return path.read_text(encoding="utf-8")
 
 
 def from_engine(values: Mapping[str, str], stack: str, project_dir: Path) -> StackConfig:
@@ -57,7 +53,7 @@ def from_file(
     """
     folder = project_dir or file.parent
     try:
-        document = parse(file.read_text(encoding="utf-8"))
+        document = parse(read_text(file))
     except OSError as error:
         known = ", ".join(sorted(p.name for p in file.parent.glob("Pulumi.*.yaml")))
         message = f"{error.strerror}; stack files here: {known or 'none'}"

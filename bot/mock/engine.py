@@ -25,7 +25,8 @@ from stack.arguments import chart_refs
 from stack.charts import ChartError, Charts
 from stack.config import StackConfig
 from stack.faults import PROJECT
-from stack.load import from_file, read_text
+from stack.input_file import read_text
+from stack.load import from_file
 
 __all__ = ["Evaluation", "Resource", "evaluate"]
 
