@@ -16,7 +16,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TextIO
 
-from bot.exit_codes import BAD_INPUT, DONE, FAILED, INTERRUPTED, BotError
+from bot.exit_codes import BAD_INPUT, DONE, FAILED, INTERRUPTED, MISSING_TOOL, BotError
 from stack.errors import InputError
 
 # What the machine lacks; of the others whoever named the file can say where it is to be.
@@ -83,18 +83,27 @@ def end(command: str, error: BaseException) -> int:
     if isinstance(error, InputError | BotError):
         _say(str(error))
         return error.exit_code if isinstance(error, BotError) else BAD_INPUT
+    code, line = told(command, error)
+    _say(line)
+    return code
+
+
+def told(command: str, error: BaseException) -> tuple[int, str]:
+    """The exit code for an error, and the line about it; writes its traceback into a log."""
     known = _known(error)
     if known is not None:
-        code, reason = known
-        _say(f"{command}: {reason}")
-        return code
+        return known[0], f"{command}: {known[1]}"
     code, reason = _unexpected(error)
-    _say(f"{command}: {reason}{_log(command, error)}")
-    return code
+    return code, f"{command}: {reason}{_log(command, error)}"
 
 
 def _known(error: BaseException) -> tuple[int, str] | None:
     """Code and line of an error whose reason is outside of the program."""
+    if isinstance(error, ModuleNotFoundError) and error.name and not _ours(error.name):
+        return MISSING_TOOL, (
+            f"the Python package {error.name} is not installed: run `make venv`, and use "
+            ".venv/bin/python"
+        )
     if not isinstance(error, OSError) or error.errno is None:
         return None
     said = error.strerror or os.strerror(error.errno)
@@ -109,6 +118,17 @@ def _known(error: BaseException) -> tuple[int, str] | None:
     if error.errno == errno.EBADF:
         return FAILED, f"{where}: {said}: it was closed; name a file, or /dev/null"
     return None
+
+
+def _ours(module: str) -> bool:
+    return module.partition(".")[0] in (
+        "bench",
+        "bot",
+        "components",
+        "policies",
+        "sandbox",
+        "stack",
+    )
 
 
 def _unexpected(error: BaseException) -> tuple[int, str]:
