@@ -12,7 +12,7 @@ import io
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import TextIO
 
@@ -95,6 +95,20 @@ def told(command: str, error: BaseException) -> tuple[int, str]:
         return known[0], f"{command}: {known[1]}"
     code, reason = _unexpected(error)
     return code, f"{command}: {reason}{_log(command, error)}"
+
+
+async def program(body: Awaitable[None]) -> None:
+    """Await the Pulumi program; raises RunError, of which the engine shows the text alone."""
+    import pulumi
+
+    try:
+        await body
+    except pulumi.RunError:
+        raise
+    except (InputError, BotError) as error:
+        raise pulumi.RunError(str(error)) from None
+    except Exception as error:
+        raise pulumi.RunError(told("the program", error)[1]) from None
 
 
 def _known(error: BaseException) -> tuple[int, str] | None:

@@ -202,7 +202,7 @@ def _pem(content: bytes, key: str, chosen: Selected) -> str:
         return content.decode()
     except UnicodeDecodeError:
         raise ReadError(
-            f"{chosen.file}: {key}: is no PEM but binary: convert it with `openssl x509 -inform der`"
+            f"{chosen.file}: {key}: is binary, no PEM: convert it (`openssl x509 -inform der`)"
         ) from None
 
 
