@@ -12,7 +12,7 @@ import importlib
 import re
 import sys
 from collections.abc import Sequence
-from typing import IO, Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from bot import crash
 from bot.exit_codes import BAD_INPUT, BotError
@@ -75,7 +75,7 @@ class _Parser(argparse.ArgumentParser):
         sys.stderr.write(f"{self.prog}: {shown}{_meant(message)}; see {self.prog} --help\n")
         sys.exit(BAD_INPUT)
 
-    def _print_message(self, message: str, file: IO[str] | None = None) -> None:
+    def _print_message(self, message: str, file: Any = None) -> None:
         # The library's own takes no notice of a disk that is full.
         (file or sys.stderr).write(message or "")
 
