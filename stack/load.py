@@ -28,8 +28,10 @@ from stack.standins import mended
 from stack.values import shown
 from stack.yaml_file import Path_, parse
 
-# `pulumi:` holds the engine's own settings; a key of a default provider would have no effect.
-_KNOWN_NAMESPACES = (PROJECT, "pulumi")
+# The engine's own settings: it reads these, and passes over any other without a word.
+_ENGINES = ("autonaming", "disable-default-providers", "tags", "template")
+
+_ENGINES_LISTED = ", ".join(_ENGINES)
 
 ReadFile = Callable[[Path], str]
 
@@ -162,9 +164,12 @@ def _namespace_faults(raw: Mapping[str, Any]) -> list[Fault]:
     faults = []
     for key in raw:
         namespace, _, name = key.partition(":")
-        if namespace in _KNOWN_NAMESPACES and name:
+        if (namespace == PROJECT and name) or (namespace == "pulumi" and name in _ENGINES):
             continue
-        if not name:
+        if namespace == "pulumi" and name:
+            near = difflib.get_close_matches(name, _ENGINES, n=1, cutoff=0.5)
+            hint = f"did you mean pulumi:{near[0]}?" if near else f"pulumi: has {_ENGINES_LISTED}"
+        elif not name:
             near = difflib.get_close_matches(key, field_keys(StackConfig), n=1)
             hint = f"write {PROJECT}:{near[0] if near else '<section>'}"
         elif difflib.get_close_matches(namespace, [PROJECT]):
