@@ -82,11 +82,23 @@ def dirty(project_dir: Path) -> bool:
     So do files that git was told not to look at (`git update-index --assume-unchanged` and
     `--skip-worktree`): whatever they hold, `git status` calls them unchanged.
     """
-    if run(project_dir, "status", "--porcelain", "--untracked-files=all", "-z", "--", "."):
+    options = ("--porcelain", "--untracked-files=all", "-z", "--", ".")
+    if run(project_dir, *_without_filters(project_dir), "status", *options):
         return True
     # `S`: not to be in the tree; a letter in lower case: assumed unchanged (git-ls-files(1), -v).
     listed = run(project_dir, "ls-files", "-v", "-z", "--", ".").split(b"\0")
     return any(entry[:1].islower() or entry[:1] == b"S" for entry in listed)
+
+
+def _without_filters(project_dir: Path) -> list[str]:
+    """Options by which no filter is run that a setting names and a tree's attributes ask for."""
+    named = _git(project_dir, ("config", "--name-only", "-z", "--get-regexp", r"^filter\."))
+    options = []
+    for key in named.stdout.decode("utf-8", "surrogateescape").split("\0"):
+        driver, _, setting = key.rpartition(".")
+        if setting in ("clean", "smudge", "process", "required") and "=" not in driver:
+            options += ["-c", f"{key}={'false' if setting == 'required' else ''}"]
+    return options
 
 
 def export(
@@ -163,6 +175,7 @@ def _git(
     }
     # Programs that a repository's own settings may name.
     harmless = ["-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"]
+    harmless += ["-c", "core.attributesFile=/dev/null", "-c", "submodule.recurse=false"]
     try:
         return subprocess.run(
             ["git", *harmless, *arguments],

@@ -103,8 +103,8 @@ def _without_ciphertext(value: Any, path: Path_) -> tuple[Any, list[Fault]]:
     """The value with `[secret]` for what is encrypted, and what is secret and clear, or reverse."""
     own = own_path(path) if path else ()
     names = tuple(part for part in own if isinstance(part, str))
-    if isinstance(value, dict) and set(value) == {"secure"}:
-        if names in SECRETS or (own and ":" in str(own[0])):
+    if own and isinstance(value, dict) and set(value) == {"secure"}:
+        if names in SECRETS or ":" in str(own[0]):
             return "[secret]", []
         secrets = ", ".join(".".join(secret) for secret in sorted(SECRETS))
         return "[secret]", [Fault(own, f"is encrypted, which only {secrets} may be: set it anew")]

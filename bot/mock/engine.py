@@ -19,6 +19,7 @@ from google.protobuf import empty_pb2
 from pulumi.runtime import mocks, run_in_stack, settings
 
 from bot import stacks
+from bot.exit_codes import BadInputError
 from bot.mock.monitor import RecordingMonitor, Resource, Transform, transformed
 from stack import program
 from stack.arguments import chart_refs
@@ -27,6 +28,7 @@ from stack.config import StackConfig
 from stack.faults import PROJECT
 from stack.input_file import read_text
 from stack.load import from_file
+from stack.values import shown
 
 __all__ = ["Evaluation", "Resource", "evaluate"]
 
@@ -89,7 +91,15 @@ def evaluate(
             )
     name = stacks.name_of(stack_file)
     monitor = RecordingMonitor(preview)
-    run_program(lambda: program.run(config, charts, project_dir), monitor, name)
+    try:
+        run_program(lambda: program.run(config, charts, project_dir), monitor, name)
+    except Exception:
+        if monitor.twice is None:
+            raise
+        raise BadInputError(
+            f"{stack_file.name}: two of its entries make the resource "
+            f"{shown(monitor.twice.rpartition('::')[2])}: give one of them another name"
+        ) from None
     return Evaluation(
         stack=name,
         config=config,

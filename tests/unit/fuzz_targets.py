@@ -21,7 +21,6 @@ from bot.delivery import approval
 from bot.exit_codes import BAD_INPUT, DONE, FAILED, MISSING_TOOL, REFUSED, BotError
 from bot.mock.engine import evaluate
 from bot.plan import render
-from bot.plan.text import text as plan_text
 from bot.servers import kubeconfig
 from bot.servers.rest import ReadError
 from stack import chart_sources, crd_charts, fetch, fleet, rollout_file
@@ -166,7 +165,10 @@ def _kubeconfig(content: bytes, folder: Path) -> tuple[int, str]:
         environment = {"PATH": "/nowhere"}
         chosen = kubeconfig.select(kubeconfig.files(str(file), environment, folder), None)
         kubeconfig.authority_of(chosen)
-        with kubeconfig.client(chosen, environment) as client, mock.patch("socket.create_connection") as to:
+        with (
+            kubeconfig.client(chosen, environment) as client,
+            mock.patch("socket.create_connection") as to,
+        ):
             to.side_effect = ConnectionRefusedError
             client.request("GET", "/version", seconds=0.1)
 

@@ -59,9 +59,7 @@ def case(kind: Kind, seed: int) -> Mutation:
         import random
 
         return _bytes(kind.text or b"", random.Random(seed))  # noqa: S311
-    return mutated(
-        kind.document, written(kind.document, kind.as_json), seed, as_json=kind.as_json
-    )
+    return mutated(kind.document, written(kind.document, kind.as_json), seed, as_json=kind.as_json)
 
 
 def problem(kind: Kind, mutation: Mutation, folder: Path) -> tuple[int | None, str]:

@@ -27,9 +27,7 @@ def bound_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pa
         yield tmp_path / "socket"
 
 
-def test_what_is_no_file_is_refused_before_it_is_opened(
-    tmp_path: Path, bound_socket: Path
-) -> None:
+def test_what_is_no_file_is_refused_before_it_is_opened(tmp_path: Path, bound_socket: Path) -> None:
     """A pipe waits for its writer for ever, and /dev/zero filled 21 GB."""
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "link").symlink_to("/dev/zero")
