@@ -22,7 +22,7 @@ from components.chart import ChartRef
 from stack.crd_charts import chart_of_manifest, crds_of_chart
 from stack.errors import InputError
 from stack.input_file import read_bytes, read_text
-from stack.values import shown
+from stack.values import printable, shown
 from stack.yaml_file import parse
 
 LOCAL = ".local"
@@ -171,7 +171,7 @@ def _read(file: Path) -> _Document:
     try:
         document = parse(read_text(file))
         for path, line, message in document.faults:
-            raise ChartError(f"{file.name}:{line}: {'.'.join(map(str, path))}: {message}")
+            raise ChartError(f"{file.name}:{line}: {'.'.join(map(printable, path))}: {message}")
         listed = _Document.model_validate(document.value)
     except OSError as error:
         raise ChartError(f"{file.name}: {error.strerror}") from None
@@ -181,7 +181,9 @@ def _read(file: Path) -> _Document:
             place = item["loc"][:-1] if item["loc"][-1:] == ("[key]",) else item["loc"]
             line = document.lines.get(place) or document.lines.get(place[:-1], 0)
             where = f"{file.name}:{line}" if line else file.name
-            lines.append(f"{where}: {'.'.join(map(str, place))}: {_message(item['type'], item)}")
+            lines.append(
+                f"{where}: {'.'.join(map(printable, place))}: {_message(item['type'], item)}"
+            )
         raise ChartError("\n".join(lines)) from None
     except ValueError as error:
         raise ChartError(f"{file.name}: {error}") from None

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from bot.servers.rest import MissingError, ReadError
+from stack.values import printable
 
 _SECONDS = 60.0
 _VERSION = "client.authentication.k8s.io/v1"
@@ -46,8 +47,10 @@ def ask(
     }
     path = _program(words[0], kubeconfig, {**environment, **extra})
     if path is None:
-        hint = str(command.get("installHint") or "install it").strip()
-        raise MissingError(f"{kubeconfig}: its user runs {words[0]}, which is not on PATH: {hint}")
+        hint = printable(str(command.get("installHint") or "install it").strip(), 300)
+        raise MissingError(
+            f"{kubeconfig}: its user runs {printable(words[0])}, which is not on PATH: {hint}"
+        )
     try:
         done = subprocess.run(
             [path, *words[1:]],
@@ -68,12 +71,13 @@ def ask(
                 user[key] = base64.b64encode(str(status[given]).encode()).decode()
     except subprocess.TimeoutExpired:
         raise ReadError(
-            f"{kubeconfig}: {words[0]} gave no credential within {_SECONDS:.0f} s: run "
+            f"{kubeconfig}: {printable(words[0])} gave no credential within {_SECONDS:.0f} s: run "
             "`kubectl get nodes` to log in"
         ) from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise ReadError(
-            f"{kubeconfig}: {words[0]} gave no credential: run `kubectl get nodes` to see why"
+            f"{kubeconfig}: {printable(words[0])} gave no credential: run `kubectl get nodes` to "
+            "see why"
         ) from None
     return user
 

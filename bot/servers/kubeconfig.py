@@ -26,6 +26,7 @@ from stack import safe_yaml
 from stack.input_file import MOST_TEXT, read_bytes, read_text
 from stack.values import printable, shown
 
+_LONGEST = 500  # characters of a list of names
 _DEFAULT = "~/.kube/config"
 # Keys that are paths, of a cluster and of a user.
 _FILES = ("certificate-authority", "client-certificate", "client-key", "tokenFile")
@@ -80,7 +81,7 @@ def select(paths: Sequence[Path], context: str | None) -> Selected:
     listed = ", ".join(map(str, there))
     if wanted not in merged["context"]:
         names = ", ".join(map(printable, sorted(merged["context"]))) or "none"
-        raise MissingError(f"{listed}: no context {wanted!r}; there are: {names}")
+        raise MissingError(f"{listed}: no context {shown(wanted)}; there are: {names[:_LONGEST]}")
     file, chosen = merged["context"][wanted]
     cluster = merged["cluster"].get(str(chosen.get("cluster")))
     if cluster is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,10 +32,11 @@ VALUES: tuple[Any, ...] = (
     {"secure": None}, [1, "a", None], {"x": {"y": {"z": []}}}, {"name": "x"}, [{"name": "x"}] * 2,
 )  # fmt: skip
 BYTES = (
-    b"\0", b"\xff", b"\xef\xbb\xbf", b"\x1b[2J", b"\t", b"\r\n", b"[" * 500, b"{a: " * 200, b"]" * 9,
-    b"&a ", b"*a", b"<<: ", b"!!python/object/apply:os.system [x]", b"!!set ", b"!!binary ", b"---\n",
-    b"...\n", b"%YAML 9.9\n", b": ", b"- ", b"? ", b"'", b'"', b"\\u0000", b"|\n", b"#", b"\xed\xa0\x80",
-    b"9" * 5000, b"1e999", b"\xc2\x85", b"\xe2\x80\xa8", b",", b"null", b"NaN",
+    b"\0", b"\xff", b"\xef\xbb\xbf", b"\x1b[2J", b"\t", b"\r\n", b"[" * 500, b"{a: " * 200,
+    b"]" * 9, b"&a ", b"*a", b"<<: ", b"!!python/object/apply:os.system [x]", b"!!set ",
+    b"!!binary ", b"---\n", b"...\n", b"%YAML 9.9\n", b": ", b"- ", b"? ", b"'", b'"',
+    b"\\u0000", b"|\n", b"#", b"\xed\xa0\x80", b"9" * 5000, b"1e999", b"\xc2\x85",
+    b"\xe2\x80\xa8", b",", b"null", b"NaN",
 )  # fmt: skip
 
 
@@ -48,9 +49,21 @@ class Mutation:
     misspelt: KeyPath | None = None
 
 
-def mutated(document: Any, text: bytes, seed: int, *, as_json: bool = False) -> Mutation:
-    """The document with one to three things changed; `text` is how it is written."""
+def mutated(
+    document: Any,
+    text: bytes,
+    seed: int,
+    *,
+    as_json: bool = False,
+    settings: Mapping[KeyPath, Any] | None = None,
+) -> Mutation:
+    """The document with one to three things changed; `text` is how it is written.
+
+    settings: values that are good at their paths, which are set instead, and elsewhere too.
+    """
     chance = random.Random(seed)  # noqa: S311  (the same for everybody is what is wanted)
+    if settings and chance.random() < 0.7:
+        return _settings(copy.deepcopy(document), settings, chance)
     if chance.random() < 0.4:
         return _bytes(text, chance)
     made, told, misspelt = copy.deepcopy(document), [], None
@@ -59,6 +72,24 @@ def mutated(document: Any, text: bytes, seed: int, *, as_json: bool = False) -> 
         told.append(what)
         misspelt = misspelt or key
     return Mutation(written(made, as_json), "; ".join(told), misspelt if len(told) == 1 else None)
+
+
+def _settings(document: Any, settings: Mapping[KeyPath, Any], chance: random.Random) -> Mutation:
+    told, every = [], list(settings)
+    for _ in range(chance.choice((1, 1, 2, 4))):
+        path = chance.choice(every)
+        value = settings[path if chance.random() < 0.6 else chance.choice(every)]
+        if chance.random() < 0.2:
+            value = chance.choice((_value(chance), [value], [value, value]))
+        try:
+            place = document
+            for part in path[:-1]:
+                place = place.setdefault(part, {}) if isinstance(place, dict) else place[part]
+            place[path[-1]] = copy.deepcopy(value)
+        except (KeyError, IndexError, TypeError, AttributeError):
+            continue  # what is above it was changed before
+        told.append(f"{'.'.join(map(str, path))} is {value!r:.60}")
+    return Mutation(written(document, as_json=False), "; ".join(told) or "nothing")
 
 
 def written(document: Any, as_json: bool) -> bytes:

@@ -59,7 +59,10 @@ def case(kind: Kind, seed: int) -> Mutation:
         import random
 
         return _bytes(kind.text or b"", random.Random(seed))  # noqa: S311
-    return mutated(kind.document, written(kind.document, kind.as_json), seed, as_json=kind.as_json)
+    # Another seed for each kind, or two of one document would be spoilt alike.
+    own = seed * 1000 + sum(kind.name.encode()) % 1000
+    text = written(kind.document, kind.as_json)
+    return mutated(kind.document, text, own, as_json=kind.as_json, settings=kind.settings)
 
 
 def problem(kind: Kind, mutation: Mutation, folder: Path) -> tuple[int | None, str]:

@@ -7,8 +7,8 @@ import io
 import os
 import socket
 import tarfile
-import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -40,18 +40,8 @@ def test_what_is_no_file_is_refused_before_it_is_opened(tmp_path: Path, bound_so
         (tmp_path / "none", "No such file or directory"),
         (tmp_path / "a\0b", "is no name of a file"),
     ):
-        caught: list[OSError] = []
-
-        def read(file: Path = file, caught: list[OSError] = caught) -> None:
-            try:
-                read_bytes(file)
-            except OSError as error:
-                caught.append(error)
-
-        reader = threading.Thread(target=read, daemon=True)
-        reader.start()
-        reader.join(5)
-        assert [error.strerror for error in caught] == [why], file
+        with ThreadPoolExecutor(1) as pool, pytest.raises(OSError, match=why):
+            pool.submit(read_bytes, file).result(10)
 
 
 def test_a_file_has_a_limit_that_the_error_names(tmp_path: Path) -> None:

@@ -134,7 +134,7 @@ def test_an_end_from_outside_leaves_no_process_and_no_folder(
 def test_no_process_that_leaves_its_session_is_left(
     project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A session is killed as a whole; `setsid` is how one gets out of it, with children of its own."""
+    """A session is killed as a whole; `setsid` leads out of it."""
     file = tmp_path / "pids"
     code = (
         "import os, time\n"
@@ -158,7 +158,7 @@ def test_no_process_that_leaves_its_session_is_left(
     assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
 
 
-def test_what_we_were_started_with_is_not_for_the_program(project: Project, tmp_path: Path) -> None:
+def test_what_we_were_started_with_is_not_for_the_program() -> None:
     """`/proc/<parent>/environ` is root's while it runs, and as it was before when it has ended."""
     dumpable = ctypes.CDLL(None).prctl
     before = dumpable(3, 0, 0, 0, 0)
