@@ -88,9 +88,13 @@ def _stack(content: bytes, folder: Path) -> tuple[int, str]:
     return outcome(run)
 
 
+# The program itself is run for one in so many of what was read well, for it takes long.
+ONE_IN = 16
+
+
 def evaluates(content: bytes) -> bool:
-    """Whether the program itself is run for what was read well: not always, for it takes long."""
-    return sum(content) % 2 == 0
+    """Whether the program is run for this."""
+    return sum(content) % ONE_IN == 0
 
 
 def every_section() -> dict[str, Any]:
