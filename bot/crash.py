@@ -118,6 +118,8 @@ def _known(error: BaseException) -> tuple[int, str] | None:
             f"the Python package {error.name} is not installed: run `make venv`, and use "
             ".venv/bin/python"
         )
+    if isinstance(error, RuntimeError) and str(error).startswith("Symlink loop"):
+        return BAD_INPUT, f"{_shown(error)}: a part of the path is a link to itself"
     if not isinstance(error, OSError) or error.errno is None:
         return None
     said = error.strerror or os.strerror(error.errno)

@@ -46,9 +46,7 @@ def write(file: Path, text: str, option: str = "--out") -> None:
         raise BadInputError(f"{option} {file}: name a file, not a folder")
     part = file.with_name(f"{file.name}.{os.getpid()}.part")
     try:
-        if file.exists() and not (file.is_file() or file.is_dir()):
-            # It would be replaced by a file, and be gone for everybody.
-            raise OSError(errno.EINVAL, "is a device or a pipe")
+        _refuse_device(file)
         part.write_text(text, encoding="utf-8")
         part.replace(file)
     except OSError as error:
@@ -57,3 +55,9 @@ def write(file: Path, text: str, option: str = "--out") -> None:
         raise BadInputError(
             f"{option} {file}: {error.strerror or error}: name a file in a folder that is there"
         ) from None
+
+
+def _refuse_device(file: Path) -> None:
+    # It would be replaced by a file, and be gone for everybody.
+    if os.path.lexists(file) and not (file.is_symlink() or file.is_file() or file.is_dir()):
+        raise OSError(errno.EINVAL, "is a device or a pipe")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
+import os
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -68,7 +69,7 @@ def evaluate(
 
     def read(path: Path) -> str:
         shown = path.relative_to(project_dir) if path.is_relative_to(project_dir) else path
-        outside = not path.resolve().is_relative_to(project_dir.resolve())
+        outside = not Path(os.path.realpath(path)).is_relative_to(project_dir.resolve())
         try:
             if not (confined and outside):
                 return read_text(path)
