@@ -6,9 +6,10 @@ from pathlib import Path
 import pulumi
 from pulumi.runtime.config import CONFIG, get_config_env
 
+from bot import crash
 from stack.arguments import chart_refs
-from stack.charts import ChartError, Charts
-from stack.faults import ConfigError
+from stack.charts import Charts
+from stack.errors import InputError
 from stack.load import from_engine
 from stack.program import run
 
@@ -22,10 +23,12 @@ def main() -> None:
         config = from_engine(values, pulumi.get_stack(), PROJECT_DIR)
         charts = Charts(PROJECT_DIR)
         charts.link(*chart_refs(config, charts).values())
-    except (ConfigError, ChartError) as error:
+        pulumi.run(lambda: crash.program(run(config, charts, PROJECT_DIR)))
+    except (InputError, pulumi.RunError) as error:
         print(error, file=sys.stderr)
-        sys.exit(2)
-    pulumi.run(lambda: run(config, charts, PROJECT_DIR))
+        sys.exit(2 if isinstance(error, InputError) else 1)
+    except Exception as error:
+        sys.exit(crash.end("the program", error))
 
 
 main()

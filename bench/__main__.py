@@ -20,11 +20,11 @@ import sandbox
 from bench import delivery, scale, workspace
 from bench.delayed import delayed
 from bench.measure import TIMEOUT_SECONDS, Limit, alternately, python, table, timed
-from bot import engine
+from bot import crash, engine
 from bot.engine import Engine, automation
 from bot.engine import report as engine_report
 from bot.engine.target import Target
-from bot.exit_codes import MissingToolError
+from bot.exit_codes import BotError, MissingToolError
 from sandbox import toolchain
 from sandbox.settings import Settings
 from stack.charts import ChartError, Charts
@@ -162,13 +162,13 @@ def _pulumi(found: Engine, target: Target, *arguments: str) -> None:
         check=False,
     )
     if done.returncode:
-        raise RuntimeError(f"pulumi {arguments[0]}: {done.stdout[-800:]}{done.stderr[-800:]}")
+        raise BotError(f"pulumi {arguments[0]}: {done.stdout[-800:]}{done.stderr[-800:]}")
 
 
 def _must(result: engine.Result) -> None:
     if not result.ok:
-        raise RuntimeError("\n".join(engine_report.failure(result)))
+        raise BotError("\n".join(engine_report.failure(result)))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(crash.guarded("python -m bench", main))

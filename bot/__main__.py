@@ -2,6 +2,21 @@
 
 import sys
 
-from bot.cli import main
+from bot import crash
 
-sys.exit(main(sys.argv[1:]))
+
+def _run() -> int:
+    # Here, because importing takes long enough to be interrupted.
+    from bot.cli import main
+
+    return main(sys.argv[1:])
+
+
+def _named() -> str:
+    """As it was typed, without what may be an argument's value."""
+    word = sys.argv[1] if len(sys.argv) > 1 else ""
+    return f"python -m bot {word}" if word.isalpha() and word.isascii() else "python -m bot"
+
+
+if __name__ == "__main__":
+    sys.exit(crash.guarded(_named(), _run))

@@ -9,13 +9,13 @@ from __future__ import annotations
 import argparse
 import difflib
 import importlib
-import os
 import re
 import sys
 from collections.abc import Sequence
 from typing import Any, NamedTuple, NoReturn
 
-from bot.exit_codes import BAD_INPUT, DONE, INTERRUPTED, BotError
+from bot import crash
+from bot.exit_codes import BAD_INPUT, BotError
 from stack.errors import InputError
 
 
@@ -70,8 +70,14 @@ Subparsers = Any  # argparse keeps the name of its class to itself.
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        sys.stderr.write(f"{self.prog}: {message}{_meant(message)}; see {self.prog} --help\n")
+        # What was typed may be a name from somewhere else, with whatever a terminal obeys.
+        shown = message if message.isprintable() else ascii(message)[1:-1]
+        sys.stderr.write(f"{self.prog}: {shown}{_meant(message)}; see {self.prog} --help\n")
         sys.exit(BAD_INPUT)
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        # The library's own takes no notice of a disk that is full.
+        (file or sys.stderr).write(message or "")
 
     def parse_known_args(  # type: ignore[override]
         self, args: Sequence[str] | None = None, namespace: Any = None
@@ -124,24 +130,5 @@ def main(arguments: Sequence[str]) -> int:
     parsed = parser.parse_args(list(arguments))
     try:
         return int(parsed.run(parsed))
-    except InputError as error:
-        _tell(error)
-        return BAD_INPUT
-    except BotError as error:
-        _tell(error)
-        return error.exit_code
-    except KeyboardInterrupt:
-        sys.stderr.write("interrupted\n")
-        return INTERRUPTED
-    except BrokenPipeError:
-        # The reader (`| head`) has seen enough; the interpreter must not flush into it again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return DONE
-
-
-def _tell(error: Exception) -> None:
-    # Here: with what looks for secrets it would be loaded before every command.
-    from bot.masking import masked
-
-    # A reason is often a server's or the engine's, and may hold the address with its password.
-    sys.stderr.write(f"{masked(str(error))}\n")
+    except (InputError, BotError, KeyboardInterrupt, BrokenPipeError) as error:
+        return crash.end(parser.prog, error)

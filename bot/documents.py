@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from bot.exit_codes import BadInputError
+from stack.input_file import read_bytes
 
 _Document = TypeVar("_Document", bound=BaseModel)
 # A preview of 2,000 resources is a tenth of that. What a stranger's job has written is read too.
@@ -21,11 +24,7 @@ def read(file: Path, kind: type[_Document], made_by: str) -> _Document:
     made_by: the command that writes such. Raises BadInputError that names it, the file and the key.
     """
     try:
-        with file.open("rb") as content:
-            raw = content.read(MOST_BYTES + 1)
-        if len(raw) > MOST_BYTES:
-            raise BadInputError(f"{file}: over {MOST_BYTES >> 20} MiB: not what `{made_by}` writes")
-        return kind.model_validate_json(raw)
+        return kind.model_validate_json(read_bytes(file, MOST_BYTES))
     except OSError as error:
         raise BadInputError(f"{file}: {error.strerror or error}; `{made_by}` writes it") from None
     except ValidationError as error:
@@ -53,10 +52,18 @@ def write(file: Path, text: str, option: str = "--out") -> None:
         raise BadInputError(f"{option} {file}: name a file, not a folder")
     part = file.with_name(f"{file.name}.{os.getpid()}.part")
     try:
+        _refuse_device(file)
         part.write_text(text, encoding="utf-8")
         part.replace(file)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
         raise BadInputError(
             f"{option} {file}: {error.strerror or error}: name a file in a folder that is there"
         ) from None
+
+
+def _refuse_device(file: Path) -> None:
+    # It would be replaced by a file, and be gone for everybody.
+    if os.path.lexists(file) and not (file.is_symlink() or file.is_file() or file.is_dir()):
+        raise OSError(errno.EINVAL, "is a device or a pipe")

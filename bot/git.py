@@ -253,7 +253,8 @@ def _git(
     }
     # Programs that a repository's own settings may name.
     harmless = ["-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"]
-    harmless += ["-c", "core.untrackedCache=false"]
+    harmless += ["-c", "core.untrackedCache=false", "-c", "submodule.recurse=false"]
+    harmless += ["-c", "core.attributesFile=/dev/null"]
     try:
         return subprocess.run(
             ["git", *harmless, *arguments],

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from policies.model import Context
+from stack import safe_yaml
+from stack.input_file import read_text
 
 PROJECT = Path(__file__).resolve().parent.parent
 _PREFIX = "linkerd-platform:"
@@ -83,8 +83,8 @@ def _mappings(found: Any) -> list[Mapping[str, Any]]:
 def _yaml(file: Path) -> Mapping[str, Any] | None:
     """A file's content; None for one that cannot be read, whose faults the bot tells."""
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError, RecursionError):
+        content = safe_yaml.load(read_text(file))
+    except (OSError, ValueError):
         return None
     return content if isinstance(content, Mapping) else None
 

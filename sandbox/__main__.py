@@ -33,4 +33,6 @@ def _main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(_main())
+    from bot import crash
+
+    sys.exit(crash.guarded("python -m sandbox", _main))

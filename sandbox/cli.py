@@ -34,7 +34,7 @@ def main(arguments: Sequence[str]) -> int:
     from sandbox.settings import PortTakenError
     from sandbox.toolchain import ToolMissing
     from sandbox.vault import VaultError
-    from stack.faults import ConfigError
+    from stack.errors import InputError
 
     parser = argparse.ArgumentParser(prog="python -m sandbox", description="The embedded cluster.")
     subparsers = parser.add_subparsers(required=True, metavar="command")
@@ -54,7 +54,7 @@ def main(arguments: Sequence[str]) -> int:
     except BotError as error:
         sys.stderr.write(f"sandbox: {error}\n")
         return error.exit_code
-    except ConfigError as error:
+    except InputError as error:
         sys.stderr.write(f"{error}\n")
         return BAD_INPUT
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 
 import sandbox
@@ -25,7 +26,7 @@ def add_command(subparsers: Subparsers) -> None:
 def settings_of(parsed: argparse.Namespace) -> Settings:
     """Return the settings that the options ask for."""
     default = Settings.default(PROJECT)
-    state_dir = (parsed.state_dir or default.state_dir).resolve()
+    state_dir = Path(os.path.realpath(parsed.state_dir or default.state_dir))
     if parsed.ephemeral:
         return Settings.ephemeral(state_dir)
     return Settings(state_dir, default.ports, default.ttl_seconds)

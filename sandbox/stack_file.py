@@ -18,6 +18,8 @@ from bot.servers import kubeconfig
 from bot.servers.rest import ReadError
 from sandbox.lifecycle import adopted
 from sandbox.settings import Settings
+from stack import safe_yaml
+from stack.input_file import read_text
 
 TRACKED = "Pulumi.sandbox.yaml"
 _CLUSTER = "linkerd-platform:cluster"
@@ -43,8 +45,8 @@ class OwnCluster:
 
 def content(project_dir: Path) -> str:
     """The stack file to use now; the tracked text itself when its addresses are right."""
-    text = (project_dir / TRACKED).read_text(encoding="utf-8")
-    document: dict[str, Any] = yaml.safe_load(text)
+    text = read_text(project_dir / TRACKED)
+    document: dict[str, Any] = safe_yaml.load(text)
     config = document["config"]
     own = chosen(project_dir)
     if own:
@@ -105,7 +107,7 @@ def choose(project_dir: Path, context: str, environment: Mapping[str, str]) -> O
         api_server=str(chosen.cluster["server"]),
         ca_pem=ca_pem,
         vault_addr=environment["VAULT_ADDR"].rstrip("/"),
-        vault_ca_pem=Path(vault_ca).read_text(encoding="utf-8") if vault_ca else None,
+        vault_ca_pem=read_text(Path(vault_ca)) if vault_ca else None,
     )
     file = _choice(project_dir)
     file.parent.mkdir(exist_ok=True, mode=0o700)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from stack.charts import ChartError
+
 _ENTRY = re.compile(r"^  ([\w.-]+):\s*(#.*)?$")
 _FIELD = re.compile(r"^    (\w+):")
 
 
 def locked(text: str, digests: Mapping[str, str]) -> str:
-    """`text` with the digest of each named entry, below its version; raises KeyError without one.
+    """`text` with the digest of each named entry, below its version; raises ChartError without one.
 
     An entry that is not named keeps the digest it has.
     """
@@ -33,5 +35,8 @@ def locked(text: str, digests: Mapping[str, str]) -> str:
                 continue
         lines.append(line)
     if lost := digests.keys() - written:
-        raise KeyError(f"charts.yaml has no version line for {', '.join(sorted(lost))}")
+        raise ChartError(
+            f"charts.yaml: {', '.join(sorted(lost))}: no line `    version:` of its own: write the "
+            "entry with one key per line"
+        )
     return "".join(lines)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import http.client
+import os
 import shutil
 import subprocess
 import tempfile
@@ -18,11 +19,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
+from stack import safe_yaml
+from stack.input_file import MOST_ARCHIVE, read_bytes, size
+from stack.values import printable, shown
 
 TIMEOUT_SECONDS = 60
 PULL_SECONDS = 300
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+# Of the largest public repository it has 25 MB.
+_MOST_INDEX = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -62,12 +66,15 @@ def source(location: str | None) -> Source:
     """
     if not location:
         return _upstream
-    scheme = urllib.parse.urlsplit(location).scheme
+    try:
+        scheme = urllib.parse.urlsplit(location).scheme
+    except ValueError:
+        raise LocationError(f"CHARTS_LOCATION: {shown(location)} is no address") from None
     if scheme in ("http", "https"):
         return functools.partial(_from_mirror, location.rstrip("/"))
     if scheme == "oci":
         return functools.partial(_from_registry, location.rstrip("/"))
-    folder = Path(location).expanduser()
+    folder = Path(os.path.expanduser(location))  # noqa: PTH111 (raises for no user)
     if scheme or not folder.is_dir():
         raise LocationError(
             f"CHARTS_LOCATION: {location!r} is no folder and no http(s):// or oci:// address"
@@ -114,36 +121,49 @@ def _from_registry(base: str, wanted: Wanted) -> bytes:
         if done.returncode != 0 or len(archives) != 1:
             reason = " ".join(done.stderr.split()) or "helm pull brought no archive"
             raise SourceError(f"{address}: {reason}; log in with `helm registry login` if needed")
-        return archives[0].read_bytes()
+        return read_bytes(archives[0])
 
 
 def _from_folder(folder: Path, wanted: Wanted) -> bytes:
     file = folder / wanted.file_name
     try:
-        return file.read_bytes()
+        return read_bytes(file)
     except OSError as error:
         raise SourceError(f"{file}: {error.strerror}; put the file there") from None
 
 
 def _address_in(wanted: Wanted, repository: str) -> str:
-    entries = _index(f"{repository}/index.yaml").get("entries") or {}
-    versions = entries.get(wanted.name) or []
+    entries = _index(f"{repository}/index.yaml").get("entries")
+    listed = entries.get(wanted.name) if isinstance(entries, dict) else None
+    versions = [each for each in _list(listed) if isinstance(each, dict)]
     for release in versions:
-        if str(release.get("version")) == wanted.version and release.get("urls"):
+        urls = _list(release.get("urls"))
+        if str(release.get("version")) == wanted.version and urls:
             # An address in an index may be relative to it.
-            return urllib.parse.urljoin(f"{repository}/", str(release["urls"][0]))
-    newest = ", ".join(str(release.get("version")) for release in versions[:3])
+            return _joined(f"{repository}/", str(urls[0]))
+    newest = ", ".join(printable(release.get("version")) for release in versions[:3])
     raise SourceError(
         f"{repository}/index.yaml: has no {wanted}"
         + (f"; its first versions are {newest}" if newest else "; it has no chart of that name")
     )
 
 
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _joined(base: str, address: str) -> str:
+    try:
+        return urllib.parse.urljoin(base, address)
+    except ValueError:
+        raise SourceError(f"{base}index.yaml: {shown(address)} is no address") from None
+
+
 @functools.cache
 def _index(address: str) -> dict[str, Any]:
     try:
-        document = yaml.load(get(address), Loader=_Loader)  # noqa: S506 a safe loader in C
-    except yaml.YAMLError:
+        document = safe_yaml.load(get(address), _MOST_INDEX)
+    except safe_yaml.YamlError:
         raise SourceError(f"{address}: is no YAML; is this a Helm repository?") from None
     if not isinstance(document, dict):
         raise SourceError(f"{address}: is no index of a Helm repository")
@@ -161,17 +181,21 @@ def get(address: str) -> bytes:
     request = urllib.request.Request(address, headers={"User-Agent": "linkerd-platform"})  # noqa: S310
     try:
         with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as response:  # noqa: S310
-            body: bytes = response.read()
-            return body
+            body: bytes = response.read(MOST_ARCHIVE + 1)
+            missing = response.length
     except urllib.error.HTTPError as error:
         kind = _NotFoundError if error.code == 404 else SourceError
         raise kind(f"{address}: {error.code} {error.reason}; {_ELSEWHERE}") from None
-    except http.client.IncompleteRead as error:
-        missing = f", {error.expected} bytes missing" if error.expected else ""
-        raise SourceError(f"{address}: ended early{missing}; run `make charts` again") from None
-    except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
+    except (urllib.error.URLError, http.client.HTTPException, OSError, ValueError) as error:
         reason = getattr(error, "reason", None) or error
         raise SourceError(f"{address}: {reason}; {_ELSEWHERE}") from None
+    if len(body) > MOST_ARCHIVE:
+        raise SourceError(f"{address}: sends over {size(MOST_ARCHIVE)}, which is the limit")
+    if missing:
+        raise SourceError(
+            f"{address}: ended early, {missing} bytes missing; run `make charts` again"
+        )
+    return body
 
 
 _ELSEWHERE = "check it, or set CHARTS_LOCATION to a mirror, an oci:// registry or a folder"

@@ -11,19 +11,18 @@ import difflib
 import hashlib
 import os
 import re
-import tarfile
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from components.chart import ChartRef
 from stack.crd_charts import chart_of_manifest, crds_of_chart
 from stack.errors import InputError
-from stack.values import shown
+from stack.input_file import read_bytes, read_text
+from stack.values import printable, shown
 from stack.yaml_file import parse
 
 LOCAL = ".local"
@@ -57,9 +56,9 @@ class ChartError(InputError):
 def cache_dir() -> Path:
     """Folder of the downloaded archives: `CHARTS_DIR`, else the user's cache."""
     if folder := os.environ.get("CHARTS_DIR"):
-        return Path(folder).expanduser()
+        return Path(os.path.expanduser(folder))  # noqa: PTH111 (raises for a user who is not there)
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "linkerd-platform" / "charts"
+    return Path(os.path.expanduser(base), "linkerd-platform", "charts")  # noqa: PTH111
 
 
 class Charts:
@@ -73,14 +72,21 @@ class Charts:
 
     def chart(self, name: str) -> ChartRef:
         """The chart called `name`, for a Chart or a Release."""
-        version = self.entries[name].version
+        version = self._entry(name).version
         return ChartRef(name=name, version=version, path=f"./{LOCAL}/{name}-{version}.tgz")
 
     def crds(self, name: str) -> ChartRef:
         """A chart with just the CRDs of the chart or manifest called `name`."""
-        version = self.entries[name].version
+        version = self._entry(name).version
         path = f"./{LOCAL}/{name}-crds-{version}.tgz"
         return ChartRef(name=f"{name}-crds", version=version, path=path)
+
+    def _entry(self, name: str) -> _Entry:
+        if name not in self.entries:
+            near = difflib.get_close_matches(name, self.entries, n=1, cutoff=0.8)
+            hint = f", and {near[0]!r} is there: is it misspelt?" if near else ": restore its entry"
+            raise ChartError(f"charts.yaml: has no {name}, which the stack needs{hint}")
+        return self.entries[name]
 
     def source(self, name: str) -> Path:
         """Where the archive or manifest lies in the cache."""
@@ -93,7 +99,13 @@ class Charts:
 
     def link(self, *charts: ChartRef) -> None:
         """Put these archives into `.local/`; raises ChartError for those that are missing."""
-        absent = [c for c in charts if not self._link(c)]
+        try:
+            absent = [c for c in charts if not self._link(c)]
+        except OSError as error:
+            raise ChartError(
+                f"{error.filename or LOCAL}: {error.strerror}: {LOCAL} must be a folder that can "
+                "be written to, with room for the chart archives"
+            ) from None
         if absent:
             names = ", ".join(f"{c.name} {c.version}" for c in absent)
             raise ChartError(
@@ -113,9 +125,13 @@ class Charts:
             return True
         target.parent.mkdir(exist_ok=True)
         handle, part = tempfile.mkstemp(dir=target.parent, prefix=f"{target.name}.")
-        with os.fdopen(handle, "wb") as file:
-            file.write(wanted)
-        Path(part).replace(target)  # another run may be reading it
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(wanted)
+            Path(part).replace(target)  # another run may be reading it
+        except OSError:
+            Path(part).unlink(missing_ok=True)
+            raise
         return True
 
     def _by_hand(self, chart: ChartRef, target: Path, crds_of: str | None) -> bool:
@@ -145,7 +161,10 @@ class Charts:
 
         Each time by its content: an age can be given to any file.
         """
-        content = source.read_bytes()
+        try:
+            content = read_bytes(source)
+        except OSError as error:
+            raise ChartError(f"{source}: {error.strerror}: run `make charts`") from None
         digest = self.entries[crds_of or chart.name].digest
         if digest is not None:
             self._refuse_other(source, content, digest)
@@ -161,7 +180,7 @@ class Charts:
             if crds_of in self._manifests:
                 return chart_of_manifest(chart.name, chart.version, content)
             return crds_of_chart(content)
-        except (OSError, EOFError, tarfile.TarError, yaml.YAMLError, ValueError) as error:
+        except ValueError as error:
             raise ChartError(
                 f"{source}: {' '.join(str(error).split())}: delete it and run `make charts`"
             ) from None
@@ -199,9 +218,9 @@ _CUT: dict[tuple[ChartRef, bool, str], bytes] = {}
 
 def _read(file: Path) -> _Document:
     try:
-        document = parse(file.read_text(encoding="utf-8"))
+        document = parse(read_text(file))
         for path, line, message in document.faults:
-            raise ChartError(f"{file.name}:{line}: {'.'.join(map(str, path))}: {message}")
+            raise ChartError(f"{file.name}:{line}: {'.'.join(map(printable, path))}: {message}")
         listed = _Document.model_validate(document.value)
     except OSError as error:
         raise ChartError(f"{file.name}: {error.strerror}") from None
@@ -211,7 +230,9 @@ def _read(file: Path) -> _Document:
             place = item["loc"][:-1] if item["loc"][-1:] == ("[key]",) else item["loc"]
             line = document.lines.get(place) or document.lines.get(place[:-1], 0)
             where = f"{file.name}:{line}" if line else file.name
-            lines.append(f"{where}: {'.'.join(map(str, place))}: {_message(item['type'], item)}")
+            lines.append(
+                f"{where}: {'.'.join(map(printable, place))}: {_message(item['type'], item)}"
+            )
         raise ChartError("\n".join(lines)) from None
     except ValueError as error:
         raise ChartError(f"{file.name}: {error}") from None

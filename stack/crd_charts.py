@@ -14,23 +14,22 @@ import tarfile
 
 import yaml
 
-_CRD_TEMPLATE = re.compile(r"[^/]+/templates/(crd-[^/]+|crds/[^/]+)\.yaml$")
-_KEPT = re.compile(r"[^/]+/(Chart\.yaml|values\.yaml|templates/_[^/]+\.tpl)$")
+from stack import safe_yaml
+from stack.archive import files as read_files
+
+_CRD_TEMPLATE = re.compile(r"[\w-][\w.-]*/templates/(crd-[\w.-]+|crds/[\w-][\w.-]*)\.yaml")
+_KEPT = re.compile(r"[\w-][\w.-]*/(Chart\.yaml|values\.yaml|templates/_[\w.-]+\.tpl)")
+# As the API server takes it (`<plural>.<group>`); it becomes a part of a file's name.
+_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 
 
 def crds_of_chart(archive: bytes) -> bytes:
     """The same chart with no template but its CRDs; the same bytes for the same archive.
 
-    Raises ValueError when it has none, and tarfile's errors when it is no archive.
+    Raises ValueError when it has none, or is no archive.
     """
-    files = {}
-    with tarfile.open(fileobj=io.BytesIO(archive), mode="r:gz") as tar:
-        for member in tar:
-            if _CRD_TEMPLATE.match(member.name) or _KEPT.match(member.name):
-                content = tar.extractfile(member)
-                if content is not None:
-                    files[member.name] = content.read()
-    if not any(map(_CRD_TEMPLATE.match, files)):
+    files = read_files(archive, lambda name: _CRD_TEMPLATE.fullmatch(name) or _KEPT.fullmatch(name))
+    if not any(map(_CRD_TEMPLATE.fullmatch, files)):
         raise ValueError("holds no CRD")
     return _archive(files)
 
@@ -38,17 +37,22 @@ def crds_of_chart(archive: bytes) -> bytes:
 def chart_of_manifest(name: str, version: str, manifest: bytes) -> bytes:
     """A chart called `name` with the CRDs of a manifest, kept when the release is uninstalled.
 
-    Raises ValueError when it has none, and yaml's errors when it is no YAML.
+    Raises ValueError when it has none, has one without a name, or is no YAML.
     """
     files = {
         f"{name}/Chart.yaml": yaml.safe_dump(
             {"apiVersion": "v2", "name": name, "version": version}
         ).encode()
     }
-    for document in yaml.load_all(manifest, Loader=_Loader):
+    for document in safe_yaml.load_all(manifest):
         if isinstance(document, dict) and document.get("kind") == "CustomResourceDefinition":
-            metadata = document["metadata"]
-            metadata.setdefault("annotations", {})["helm.sh/resource-policy"] = "keep"
+            metadata = document.get("metadata")
+            if not isinstance(metadata, dict) or not _NAME.fullmatch(str(metadata.get("name"))):
+                raise ValueError("holds a CRD without a metadata.name")
+            annotations = metadata.get("annotations") or {}
+            if not isinstance(annotations, dict):
+                raise ValueError(f"CRD {metadata['name']}: metadata.annotations is no mapping")
+            metadata["annotations"] = {**annotations, "helm.sh/resource-policy": "keep"}
             text = yaml.dump(document, Dumper=_Dumper, sort_keys=False)
             # A description may hold braces, which Helm would take for a template.
             text = text.replace("{{", '{{ "{{" }}')
@@ -58,7 +62,6 @@ def chart_of_manifest(name: str, version: str, manifest: bytes) -> bytes:
     return _archive(files)
 
 
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 

@@ -18,6 +18,7 @@ from pydantic_core import ErrorDetails
 
 from stack.config import StackConfig
 from stack.errors import InputError
+from stack.input_file import read_text
 from stack.values import shown
 from stack.yaml_file import Path_, parse
 
@@ -94,7 +95,7 @@ def own_path(path: Path_) -> Path_:
 def _places(file: Path) -> dict[Path_, int]:
     """The line of every key below `config:`; empty where the file cannot be read."""
     try:
-        lines = parse(file.read_text(encoding="utf-8")).lines
+        lines = parse(read_text(file)).lines
     except (OSError, ValueError):
         return {}
     return {own_path(p[1:]): line for p, line in lines.items() if p[0] == "config" and p[1:]}

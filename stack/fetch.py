@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import io
 import os
 import re
 import sys
-import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 
-import yaml
-
+from stack import archive, safe_yaml
 from stack.chart_lock import locked
 from stack.chart_sources import (
     HelmMissingError,
@@ -28,6 +25,8 @@ from stack.chart_sources import (
     source,
 )
 from stack.charts import ChartError, Charts, cache_dir
+from stack.input_file import MOST_TEXT, read_bytes, read_text
+from stack.values import printable
 
 PROJECT_DIR = Path(__file__).resolve().parent.parent
 DONE, FAILED, FAULTY, TOOL_MISSING = 0, 1, 2, 3
@@ -49,14 +48,16 @@ def fault_in(wanted: Wanted, content: bytes, digest: str | None) -> str | None:
         )
     if wanted.url is not None:
         return None if b"kind: CustomResourceDefinition" in content else "it holds no CRD"
+    chart = f"{wanted.name}/Chart.yaml"
     try:
-        with tarfile.open(fileobj=io.BytesIO(content), mode="r:gz") as tar:
-            chart = tar.extractfile(f"{wanted.name}/Chart.yaml")
-            metadata = yaml.safe_load(chart.read()) if chart else {}
-            tar.getmembers()  # to the end: an archive cut short fails here
-    except (tarfile.TarError, EOFError, OSError, KeyError, yaml.YAMLError):
-        return f"it is no whole archive of the chart {wanted.name}"
-    found = f"{metadata.get('name')} {metadata.get('version')}"
+        metadata = safe_yaml.load(archive.files(content, chart.__eq__)[chart], MOST_TEXT)
+    except archive.ArchiveError as error:
+        return f"it is no whole archive of the chart {wanted.name}: {error}"
+    except (KeyError, ValueError):
+        metadata = None
+    if not isinstance(metadata, dict):
+        return f"it is no archive of the chart {wanted.name}: it has no {chart} with keys"
+    found = f"{printable(metadata.get('name'))} {printable(metadata.get('version'))}"
     return None if found == str(wanted) else f"it is {found}"
 
 
@@ -89,7 +90,7 @@ def fetch(charts: Charts, get: Source) -> int:
 
 def _fetch_one(charts: Charts, wanted: Wanted, digest: str | None, get: Source) -> str:
     target = charts.source(wanted.name)
-    if target.is_file() and fault_in(wanted, target.read_bytes(), digest) is None:
+    if target.exists() and fault_in(wanted, read_bytes(target), digest) is None:
         return "there already"
     content = get(wanted)
     if fault := fault_in(wanted, content, digest):
@@ -107,14 +108,14 @@ def lock(charts: Charts, file: Path) -> int:
             _complain(f"{wanted}: not in {cache_dir()}: run `make charts`")
             code = FAILED
             continue
-        content = target.read_bytes()
+        content = read_bytes(target)
         if fault := fault_in(wanted, content, None):
             _complain(f"{target}: {fault}: delete it and run `make charts`")
             code = FAILED
             continue
         digests[name] = digest_of(content)
         _say(f"{wanted}: {digests[name]}")
-    _write(file, locked(file.read_text(encoding="utf-8"), digests).encode())
+    _write(file, locked(read_text(file), digests).encode())
     return code
 
 
@@ -153,7 +154,13 @@ def main(arguments: Sequence[str], project_dir: Path = PROJECT_DIR) -> int:
     except (ChartError, LocationError) as error:
         _complain(str(error))
         return FAULTY
+    except OSError as error:
+        _complain(f"{error.filename or 'a file'}: {error.strerror or error}")
+        return FAILED
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    # Only here: nothing else of this package needs the bot.
+    from bot import crash
+
+    sys.exit(crash.guarded("python -m stack.fetch", lambda: main(sys.argv[1:])))

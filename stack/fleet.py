@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field, PrivateAttr, ValidationError
 from pydantic_core import ErrorDetails
 
 from stack.faults import UNKNOWN, ConfigError, Fault, choices, field_keys, nearest, section_of
+from stack.input_file import read_text
 from stack.section import Section
 from stack.values import Environment, Name, shown
 from stack.yaml_file import Document, Path_, parse
@@ -115,10 +116,14 @@ def read(project_dir: Path) -> Fleet | None:
     """The fleet file; None when the project has none. Raises ConfigError with every fault."""
     file = project_dir / FILE
     try:
-        text = file.read_text(encoding="utf-8")
+        text = read_text(file)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise ConfigError(file, [Fault((), error.strerror or str(error))]) from None
+    except UnicodeDecodeError:
+        raise ConfigError(file, [Fault((), "is not UTF-8: save it as such")]) from None
+    except ValueError as error:
         raise ConfigError(file, [Fault((), f"cannot be read: {error}")]) from None
     files = project_dir.glob("Pulumi.*.yaml")
     known = [each.name.removeprefix("Pulumi.").removesuffix(".yaml") for each in files]

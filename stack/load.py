@@ -23,19 +23,17 @@ from stack.faults import (
     from_pydantic,
     own_path,
 )
+from stack.input_file import read_text
 from stack.standins import mended
 from stack.values import shown
 from stack.yaml_file import Path_, parse
 
-# `pulumi:` holds the engine's own settings; a key of a default provider would have no effect.
-_KNOWN_NAMESPACES = (PROJECT, "pulumi")
+# The engine's own settings: it reads these, and passes over any other without a word.
+_ENGINES = ("autonaming", "disable-default-providers", "tags", "template")
+
+_ENGINES_LISTED = ", ".join(_ENGINES)
 
 ReadFile = Callable[[Path], str]
-
-
-def read_text(path: Path) -> str:
-    """Content of a UTF-8 file."""
-    return path.read_text(encoding="utf-8")
 
 
 def from_engine(values: Mapping[str, str], stack: str, project_dir: Path) -> StackConfig:
@@ -57,7 +55,7 @@ def from_file(
     """
     folder = project_dir or file.parent
     try:
-        document = parse(file.read_text(encoding="utf-8"))
+        document = parse(read_text(file))
     except OSError as error:
         known = ", ".join(sorted(p.name for p in file.parent.glob("Pulumi.*.yaml")))
         message = f"{error.strerror}; stack files here: {known or 'none'}"
@@ -105,8 +103,8 @@ def _without_ciphertext(value: Any, path: Path_) -> tuple[Any, list[Fault]]:
     """The value with `[secret]` for what is encrypted, and what is secret and clear, or reverse."""
     own = own_path(path) if path else ()
     names = tuple(part for part in own if isinstance(part, str))
-    if isinstance(value, dict) and set(value) == {"secure"}:
-        if names in SECRETS or (own and ":" in str(own[0])):
+    if own and isinstance(value, dict) and set(value) == {"secure"}:
+        if names in SECRETS or ":" in str(own[0]):
             return "[secret]", []
         secrets = ", ".join(".".join(secret) for secret in sorted(SECRETS))
         return "[secret]", [Fault(own, f"is encrypted, which only {secrets} may be: set it anew")]
@@ -166,9 +164,12 @@ def _namespace_faults(raw: Mapping[str, Any]) -> list[Fault]:
     faults = []
     for key in raw:
         namespace, _, name = key.partition(":")
-        if namespace in _KNOWN_NAMESPACES and name:
+        if (namespace == PROJECT and name) or (namespace == "pulumi" and name in _ENGINES):
             continue
-        if not name:
+        if namespace == "pulumi" and name:
+            near = difflib.get_close_matches(name, _ENGINES, n=1, cutoff=0.5)
+            hint = f"did you mean pulumi:{near[0]}?" if near else f"pulumi: has {_ENGINES_LISTED}"
+        elif not name:
             near = difflib.get_close_matches(key, field_keys(StackConfig), n=1)
             hint = f"write {PROJECT}:{near[0] if near else '<section>'}"
         elif difflib.get_close_matches(namespace, [PROJECT]):

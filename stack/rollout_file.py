@@ -14,6 +14,7 @@ from typing import Any
 
 from stack.config_rollout import Rollout
 from stack.faults import PROJECT, UNKNOWN, Fault, field_keys
+from stack.input_file import read_text
 from stack.values import shown
 from stack.words import project_file
 from stack.yaml_file import Document, Path_, parse
@@ -94,9 +95,9 @@ def _document(name: str, folder: Path) -> tuple[Document | None, str]:
             return None, "is a link that leads out of the project: put the plan itself there"
         if not file.exists():
             return None, "is not there: write the plan in it, relative to the project"
-        if not file.is_file():
+        if file.is_dir():
             return None, "is no file: name the file of the plan"
-        return parse(file.read_text(encoding="utf-8")), ""
+        return parse(read_text(file)), ""
     except UnicodeDecodeError:
         return None, "is not UTF-8: save it as such"
     except (OSError, RuntimeError) as error:
@@ -121,7 +122,7 @@ def named(stack_file: Path) -> str | None:
     Also of a file that has faults, which are told by whoever loads it.
     """
     try:
-        document = parse(stack_file.read_text(encoding="utf-8")).value
+        document = parse(read_text(stack_file)).value
     except (OSError, ValueError):
         return None
     config = document.get("config") if isinstance(document, dict) else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 from stack import rollout
 from stack.config import StackConfig
@@ -80,7 +81,7 @@ def _inside(config: StackConfig, path: Path_, host: EgressHost) -> Iterator[Faul
             "`policy` says who may call a service",
             looks_at=(("cluster", "domain"),),
         )
-    inside = [ipaddress.ip_network(each) for each in cluster.networks]
+    inside = [*_networks(cluster.networks)]
     for at, text in enumerate(host.networks):
         network = ipaddress.ip_network(text)
         met = [each for each in inside if each.version == network.version]
@@ -91,6 +92,13 @@ def _inside(config: StackConfig, path: Path_, host: EgressHost) -> Iterator[Faul
                 "narrow cluster.networks, or leave it out",
                 looks_at=(("cluster", "networks"),),
             )
+
+
+def _networks(texts: Sequence[str]) -> Iterator[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+    """Those that are networks; of the others `stack.rules` tells."""
+    for text in texts:
+        with suppress(ValueError):
+            yield ipaddress.ip_network(text)
 
 
 def _skipped(

@@ -160,6 +160,13 @@ def _services(path: Path_, services: Sequence[Service]) -> Iterator[Fault]:
     names: dict[str, str] = {}
     for index, service in enumerate(services):
         here = (*path, "services", index)
+        # Where they have a port in common, that is told below.
+        taken = {other.name for other in services[:index]}
+        if service.name in taken and not _meets(service, services[:index]):
+            yield Fault(
+                (*here, "name"),
+                f"{service.name!r} is a service of this namespace already: list its ports there",
+            )
         if not service.selector:
             yield Fault(
                 (*here, "selector"),
@@ -182,6 +189,13 @@ def _services(path: Path_, services: Sequence[Service]) -> Iterator[Fault]:
                         "refuses the second Server of a port: keep one of the two",
                         looks_at=((*here, "selector"),),
                     )
+
+
+def _meets(service: Service, others: Sequence[Service]) -> bool:
+    ports = {port.port for port in service.ports}
+    return any(
+        port.port in ports for each in others if each.name == service.name for port in each.ports
+    )
 
 
 def _overlap(one: Mapping[str, str], other: Mapping[str, str]) -> bool:

@@ -18,6 +18,13 @@ def shown(value: object) -> str:
     return text if len(text) <= 80 else f"{text[:76]}...{text[-1]}"
 
 
+def printable(value: object, limit: int = 80) -> str:
+    """`value` as text without quotes, on one line, that no terminal obeys."""
+    text = str(value)
+    seen = text if text.isprintable() else ascii(text)[1:-1]
+    return seen if len(seen) <= limit else f"{seen[: limit - 3]}..."
+
+
 _SECONDS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 _DURATION = re.compile(r"(?:[0-9]{1,12}[dhms])+")
 _PART = re.compile(r"([0-9]+)([dhms])")

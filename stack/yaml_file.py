@@ -13,10 +13,13 @@ from typing import Any
 
 import yaml
 
+from stack import safe_yaml
+from stack.input_file import MOST_TEXT
+from stack.safe_yaml import TAG
+
 Path_ = tuple[str | int, ...]
 
-_TAG = "tag:yaml.org,2002:"
-_SCALARS = frozenset({f"{_TAG}{kind}" for kind in ("str", "int", "float", "bool", "null")})
+_SCALARS = frozenset({f"{TAG}{kind}" for kind in ("str", "int", "float", "bool", "null")})
 _BOOLS = frozenset({"true", "True", "TRUE", "false", "False", "FALSE"})
 _OTHER_INT = re.compile(r"[-+]?(0[0-9_]+|[0-9][0-9_]*(:[0-9_.]+)+)|.*_.*")
 
@@ -33,35 +36,28 @@ class Document:
 def parse(text: str) -> Document:
     """Read one YAML document; raises ValueError, in one line, when it is none at all."""
     document = Document()
-    try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        if root is not None:
-            document.value = _Reader(document).value(root, ())
-    except yaml.YAMLError as error:
-        raise ValueError(" ".join(str(error).replace("<unicode string>", "file").split())) from None
-    except RecursionError:
-        raise ValueError("is nested too deep to be a stack file") from None
+    root = safe_yaml.compose(text, MOST_TEXT)
+    if root is not None:
+        document.value = _Reader(document).value(root, ())
     return document
 
 
 class _Reader:
     def __init__(self, document: Document) -> None:
         self._document = document
-        self._seen: set[int] = set()
 
     def value(self, node: yaml.Node, path: Path_) -> Any:
-        if id(node) in self._seen:
+        if isinstance(node, safe_yaml.Alias):
             # It can also refer to itself, or grow without end.
             self._fault(node, path, "is an alias (`*name`): write the value out")
             return None
-        self._seen.add(id(node))
-        if isinstance(node, yaml.MappingNode) and node.tag == f"{_TAG}map":
+        if isinstance(node, yaml.MappingNode) and node.tag == f"{TAG}map":
             return dict(self._items(node, path))
-        if isinstance(node, yaml.SequenceNode) and node.tag == f"{_TAG}seq":
+        if isinstance(node, yaml.SequenceNode) and node.tag == f"{TAG}seq":
             return [self._item(item, (*path, index)) for index, item in enumerate(node.value)]
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, path)
-        self._fault(node, path, f"has the tag {node.tag.replace(_TAG, '!!')}: write it without")
+        self._fault(node, path, f"has the tag {node.tag.replace(TAG, '!!')}: write it without")
         return None
 
     def _item(self, node: yaml.Node, path: Path_) -> Any:
@@ -85,7 +81,7 @@ class _Reader:
             yield name, self.value(item, inner)
 
     def _scalar(self, node: yaml.ScalarNode, path: Path_) -> Any:
-        kind = node.tag.removeprefix(_TAG)
+        kind = node.tag.removeprefix(TAG)
         text = str(node.value)
         if node.tag not in _SCALARS:
             what = "is read as a date" if kind == "timestamp" else f"has the tag {kind}"

@@ -27,8 +27,10 @@ _LINKED = re.compile(
     r"(?i)://|\bwww\.|\bgh-\d|\b[0-9a-f]{7,64}\b|:[\w+-]+:|_|\b(?:mailto|xmpp|ftp):"
 )
 # At the beginning of a list's item it would begin a list of its own.
-_ITEM = re.compile(r"[-+=]+|\d+[.)]")
+_ITEM = re.compile(r"[-+=]+|\d+[.)]|%.*")  # and `%name` is a milestone on GitLab
 _BACKTICKS = re.compile(r"`+")
+# GitHub's parser takes a run of more than 80 for no fence at all, and what is within as markup.
+_LONG_RUN = re.compile(r"`{9,}")
 
 
 def visible(text: str) -> str:
@@ -65,10 +67,15 @@ def cut(text: str, limit: int) -> str:
 
 def code(text: str, limit: int = 200) -> str:
     """A code span; its fence is longer than any run of backticks within."""
-    inner = one_line(text, limit) or "(empty)"
+    inner = _short_runs(one_line(text, limit)) or "(empty)"
     fence = "`" * (max(map(len, _BACKTICKS.findall(inner)), default=0) + 1)
     pad = " " if inner.startswith("`") or inner.endswith("`") else ""
     return f"{fence}{pad}{inner}{pad}{fence}"
+
+
+def _short_runs(text: str) -> str:
+    """The text with long runs of backticks written out, so that a fence can be longer."""
+    return _LONG_RUN.sub(lambda found: f"\\u{{60}} x {len(found[0])}", text)
 
 
 def prose(text: str, limit: int = 400) -> str:
@@ -91,6 +98,7 @@ def in_html(text: str, limit: int = 200) -> str:
 
 def fenced(lines: Sequence[str], info: str = "diff") -> str:
     """A fenced block. Each line must be `visible` and without a line feed."""
+    lines = [_short_runs(line) for line in lines]
     runs = (len(run) for line in lines for run in _BACKTICKS.findall(line))
     fence = "`" * max(3, max(runs, default=0) + 1)
     return "\n".join([f"{fence}{info}", *lines, fence])

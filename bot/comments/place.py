@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from bot.exit_codes import BadInputError
+from stack.input_file import read_bytes
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9-]{1,100}/(?!\.{1,2}\Z)[A-Za-z0-9._-]{1,100}")
 _API = "https://api.github.com"
@@ -52,7 +53,7 @@ def _event(environ: Mapping[str, str], name: str) -> Mapping[str, Any]:
     if not path:
         return {}
     try:
-        found = json.loads(Path(path).read_bytes())
+        found = json.loads(read_bytes(Path(path)))
     except (OSError, ValueError, RecursionError) as error:
         raise BadInputError(f"GITHUB_EVENT_PATH {path}: {error}") from None
     section = found.get(name) if isinstance(found, dict) else None

@@ -20,8 +20,9 @@ import yaml
 from bot import git, stacks
 from bot.engine import target as engine_target
 from bot.exit_codes import RefusedError
-from stack import fleet, rollout_file
+from stack import fleet, rollout_file, safe_yaml
 from stack.faults import PROJECT
+from stack.input_file import read_text
 
 PROJECT_FILE = "Pulumi.yaml"
 NOTES = Path(".local") / "engine"
@@ -93,8 +94,8 @@ def _has_ciphertext(value: Any) -> bool:
 
 def _document(file: Path) -> Mapping[str, Any]:
     try:
-        document = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError):
+        document = safe_yaml.load(read_text(file))
+    except (OSError, ValueError):
         raise RefusedError(f"{file.name}: cannot be read") from None
     return _section(document)
 
@@ -129,7 +130,7 @@ def _with_plan(file: Path, project_dir: Path) -> None:
     """
     plan = rollout_file.read({"file": rollout_file.named(file)}, project_dir)
     if plan and not plan.faults:
-        document = yaml.safe_load(file.read_text(encoding="utf-8"))
+        document = safe_yaml.load(read_text(file))
         document["config"][f"{PROJECT}:{rollout_file.SECTION}"] = plan.content
         file.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
 

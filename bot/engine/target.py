@@ -9,12 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from bot import stacks
 from bot.exit_codes import BadInputError, MissingToolError
-from stack import load
+from stack import load, safe_yaml
 from stack.config import StackConfig
+from stack.input_file import read_text
 
 SANDBOX = "sandbox"
 SANDBOX_DIR = ".sandbox"
@@ -64,7 +63,7 @@ def of(stack: str, project_dir: Path = stacks.PROJECT_DIR) -> Target:
         own = stack_file.chosen(project_dir)
         return sandbox(project_dir, text, {} if own else embedded_token(project_dir))
     config = load.from_file(file)
-    document = yaml.safe_load(file.read_text(encoding="utf-8"))
+    document = safe_yaml.load(read_text(file))
     given = any(os.environ.get(name) is not None for name in (_PASSPHRASE, f"{_PASSPHRASE}_FILE"))
     if "encryptionsalt" in document and not given:
         raise BadInputError(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
+import os
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -19,13 +20,16 @@ from google.protobuf import empty_pb2
 from pulumi.runtime import mocks, run_in_stack, settings
 
 from bot import stacks
+from bot.exit_codes import BadInputError
 from bot.mock.monitor import RecordingMonitor, Resource, Transform, transformed
 from stack import program
 from stack.arguments import chart_refs
 from stack.charts import ChartError, Charts
 from stack.config import StackConfig
 from stack.faults import PROJECT
-from stack.load import from_file, read_text
+from stack.input_file import read_text
+from stack.load import from_file
+from stack.values import shown
 
 __all__ = ["Evaluation", "Resource", "evaluate"]
 
@@ -65,7 +69,7 @@ def evaluate(
 
     def read(path: Path) -> str:
         shown = path.relative_to(project_dir) if path.is_relative_to(project_dir) else path
-        outside = not path.resolve().is_relative_to(project_dir.resolve())
+        outside = not Path(os.path.realpath(path)).is_relative_to(project_dir.resolve())
         try:
             if not (confined and outside):
                 return read_text(path)
@@ -88,7 +92,15 @@ def evaluate(
             )
     name = stacks.name_of(stack_file)
     monitor = RecordingMonitor(preview)
-    run_program(lambda: program.run(config, charts, project_dir), monitor, name)
+    try:
+        run_program(lambda: program.run(config, charts, project_dir), monitor, name)
+    except Exception:
+        if monitor.twice is None:
+            raise
+        raise BadInputError(
+            f"{stack_file.name}: two of its entries make the resource "
+            f"{shown(monitor.twice.rpartition('::')[2])}: give one of them another name"
+        ) from None
     return Evaluation(
         stack=name,
         config=config,

@@ -94,6 +94,7 @@ class RecordingMonitor(mocks.MockMonitor):
         self.preview = preview
         self.recorded: dict[str, Resource] = {}
         self.exports: dict[str, Any] = {}
+        self.twice: str | None = None
 
     def make_urn(self, parent: str, type_: str, name: str) -> str:
         """The engine's URN: the types of all parents but the stack's, then the name."""
@@ -108,6 +109,7 @@ class RecordingMonitor(mocks.MockMonitor):
         if request.type == STACK_TYPE:
             return resource_pb2.RegisterResourceResponse(urn=urn)
         if urn in self.recorded:
+            self.twice = urn
             raise ValueError(f"two resources with the URN {urn}")
         package, parent = request.type.split(":")[0], shared(request.parent)
         provider = request.provider or request.providers.get(package, "")

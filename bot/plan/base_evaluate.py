@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -39,6 +41,8 @@ def answer(tree: Path, names: Sequence[str], out: Path | None, *, judged: bool) 
         except BotError as error:
             failures.append(_failure(name, "program", str(error), tree))
         except Exception as error:  # whatever a program that nobody has reviewed raises
+            with contextlib.suppress(Exception):  # there may be no memory left
+                traceback.print_exc()  # into a file, of which a log is made
             failures.append(_failure(name, "program", f"{type(error).__name__}: {error}", tree))
     refused = None
     if out is not None and made:

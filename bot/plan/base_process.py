@@ -1,7 +1,8 @@
 """A revision's program evaluated beside nothing that it could read, waste or print.
 
 This is no sandbox: whoever may run code here could do so without us. It keeps tokens out of reach
-of a program that looks at its environment, and its output out of the job's log.
+of a program that looks at its environment or at ours, its output out of the job's log, and no
+process of it alive. What it cannot keep from it is in docs/pull-requests.md.
 """
 
 from __future__ import annotations
@@ -21,13 +22,17 @@ from typing import IO
 
 from pydantic import ValidationError
 
+from bot import log_file
 from bot.engine.process import kill_session
+from bot.plan.base_apart import apart
 from bot.plan.base_snapshot import Answer, Failure
 from stack.charts import cache_dir
+from stack.input_file import read_bytes
 
 TIMEOUT_SECONDS = 180.0
 MEMORY_BYTES = 4 << 30  # of address space for each process; helm reserves a lot and uses little
 MAX_ANSWER_BYTES = 128 << 20
+_MOST_SAID = 1 << 20
 # Packages of the working tree that evaluate; all else that is imported is the revision's own.
 EVALUATOR = ("bot", "policies")
 _PROJECT = Path(__file__).resolve().parents[2]
@@ -93,17 +98,21 @@ class Evaluation:
 
     def answer(self) -> Answer:
         """What it came to; a failure for every stack where the process gave no answer."""
-        reason = self._ended()
+        reason, made = self._ended(), None
         if reason is None:
             try:
-                return self._read()
-            except (OSError, ValueError, ValidationError):
+                made = self._read()
+            except (OSError, ValueError, ValidationError, RecursionError):
                 reason = "the evaluation gave no answer that can be read"
-        return Answer(
-            failures=tuple(
-                Failure(stack=stack, cause="program", reason=reason) for stack in self.tree.stacks
+        if made is None:
+            made = Answer(
+                failures=tuple(
+                    Failure(stack=stack, cause="program", reason=str(reason))
+                    for stack in self.tree.stacks
+                )
             )
-        )
+        self._log(made.failures)
+        return made
 
     def _ended(self) -> str | None:
         """None when it ended well, else why not."""
@@ -116,13 +125,23 @@ class Evaluation:
             return None
         if code < 0:
             return f"the evaluation was ended by {signal.Signals(-code).name}"
-        last = self._errors.read_bytes()[-4000:].decode("utf-8", "replace").strip().splitlines()
+        last = self._said().splitlines()
         return f"the evaluation failed: {last[-1] if last else f'exit code {code}'}"
 
+    def _said(self) -> str:
+        """What the program printed, of which the most is where it failed."""
+        with self._errors.open("rb") as errors:
+            errors.seek(max(0, os.fstat(errors.fileno()).st_size - _MOST_SAID))
+            return errors.read(_MOST_SAID).decode("utf-8", "replace").strip()
+
+    def _log(self, failures: Sequence[Failure]) -> None:
+        """Keep what the program printed, where it failed: the reason is its last line alone."""
+        if any(failure.cause == "program" for failure in failures) and (said := self._said()):
+            file = log_file.write(f"plan {self.tree.name}", said)
+            sys.stderr.write(f"{self.tree.name}: what its program printed is in {file}\n")
+
     def _read(self) -> Answer:
-        if self._answer.stat().st_size > MAX_ANSWER_BYTES:
-            raise ValueError("too large")
-        answer = Answer.model_validate_json(self._answer.read_bytes())
+        answer = Answer.model_validate_json(read_bytes(self._answer, MAX_ANSWER_BYTES))
         answered = [s.stack for s in answer.snapshots] + [f.stack for f in answer.failures]
         if sorted(answered) != sorted(self.tree.stacks):
             raise ValueError("not the stacks that were asked for")
@@ -166,6 +185,6 @@ def _send(pipe: IO[bytes] | None, content: bytes) -> None:
 
 def run_all(trees: Sequence[Tree], scratch: Path) -> list[Answer]:
     """The answers of several trees, evaluated side by side."""
-    with contextlib.ExitStack() as running:
+    with apart(), contextlib.ExitStack() as running:
         started = [running.enter_context(Evaluation(tree, scratch)) for tree in trees]
         return [evaluation.answer() for evaluation in started]

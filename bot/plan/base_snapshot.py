@@ -11,13 +11,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict
 
 from bot.changes.model import Violation
 from bot.mock.monitor import Resource
 from bot.plan.masking import masked
 from bot.plan.model import ChartPlan, Object, Plan
+from stack import safe_yaml
+from stack.input_file import read_text
 
 
 class _Model(BaseModel):
@@ -88,7 +89,7 @@ def snapshot(plan: Plan, stack_file: Path, broken: tuple[Violation, ...] = ()) -
         resources=tuple(map(_planned, evaluation.resources)),
         charts=tuple(map(_chart, plan.charts)),
         warnings=plan.warnings,
-        ciphertexts=dict(_ciphertexts(yaml.safe_load(stack_file.read_text(encoding="utf-8")), "")),
+        ciphertexts=dict(_ciphertexts(safe_yaml.load(read_text(stack_file)), "")),
         violations=broken,
     )
 

@@ -12,7 +12,7 @@ from bot.changes.impact import impact
 from bot.changes.model import Absent, Change, ChangeSet, Op
 from bot.changes.risk import assess, verdict
 from bot.changes.rules import Finding
-from bot.comments.markdown import one_line
+from bot.comments.markdown import one_line, visible
 from bot.git import SHORT
 
 if TYPE_CHECKING:
@@ -49,6 +49,13 @@ def line(text: str) -> str:
     indent = " " * (len(text) - len(text.lstrip(" ")))
     shown = one_line(text, _LONGEST_LINE)
     return indent + _COMMAND.sub(lambda found: f"{found[0][0]} {found[0][1:]}", shown)
+
+
+def inert(text: str) -> str:
+    """As `line`, with its spaces as they are and nothing cut."""
+    indent = len(text) - len(text.lstrip(" "))
+    shown = visible(text[indent:].replace("\n", "\\n").replace("\t", "\\t"))
+    return text[:indent] + _COMMAND.sub(lambda found: f"{found[0][0]} {found[0][1:]}", shown)
 
 
 def text(comparison: Comparison) -> str:

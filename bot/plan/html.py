@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
-from html import escape
 
 from bot.plan.model import Plan, counted, kind_of
 from bot.plan.svg import COLOURS, svg
 from bot.plan.text import counts, headline
+from bot.plan.text import escaped as escape
 
 STYLE = """
 :root { color-scheme: light dark; --ground:#ffffff; --text:#0f172a; --faint:#52606f; --line:#cbd5e1;
@@ -41,14 +42,19 @@ ORIGIN = (
 )
 
 
-def page(plans: Sequence[Plan]) -> str:
-    """The page; one section per stack."""
+# The files that belong to the page, for the next plan to remove.
+FILES = re.compile(r'<meta name="plan-files" content="([\w./ -]*)">', re.ASCII)
+
+
+def page(plans: Sequence[Plan], files: Sequence[str] = ()) -> str:
+    """The page; one section per stack. files: paths of the other files, which are listed in it."""
     title = "Plan: " + ", ".join(plan.stack for plan in plans)
     links = " · ".join(f'<a href="#{escape(p.stack)}">{escape(p.stack)}</a>' for p in plans)
     return "\n".join(
         [
             '<!doctype html><html lang="en"><head><meta charset="utf-8">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
+            f'<meta name="plan-files" content="{escape(" ".join(files))}">',
             f"<title>{escape(title)}</title><style>{STYLE}</style></head><body>",
             f"<h1>What would be made</h1><p>{links}</p>",
             f'<p class="faint">{escape(ORIGIN)}</p>',

@@ -20,6 +20,9 @@ import yaml
 from bot.exit_codes import BotError
 from bot.mock.monitor import Resource
 from bot.plan.masking import masked
+from stack import safe_yaml
+from stack.input_file import read_bytes
+from stack.values import shown
 
 CHART = "kubernetes:helm.sh/v4:Chart"
 RELEASE = "kubernetes:helm.sh/v3:Release"
@@ -27,7 +30,6 @@ KUBE_VERSION = "1.35.0"
 _KEPT_RENDERINGS = 100
 _TIMEOUT = 60  # seconds for one chart
 _FORMAT = 1  # part of the hash: another form of the cache's files needs another number
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
@@ -73,7 +75,8 @@ def render(resource: Resource, file: Path, helm: str) -> list[Manifest]:
             [helm, *arguments],
             input=values,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             timeout=_TIMEOUT,
             check=False,
         )
@@ -82,21 +85,41 @@ def render(resource: Resource, file: Path, helm: str) -> list[Manifest]:
     if done.returncode:
         reason = " ".join(done.stderr.split("\n\nUse --debug")[0].split())
         raise BotError(f"chart {name}: helm template: {reason.removeprefix('Error: ')}")
-    manifests = parse(done.stdout)
+    try:
+        manifests = parse(done.stdout)
+    except ValueError as error:
+        raise BotError(f"chart {name}: what helm template gives {error}") from None
     _write(cached, manifests)
     return manifests
 
 
 def parse(stream: str) -> list[Manifest]:
-    """The objects in a stream of YAML documents, secrets masked."""
+    """The objects in a stream of YAML documents, secrets masked.
+
+    Raises ValueError where one is no Kubernetes object, or cannot be read safely.
+    """
     made = []
     for text in re.split(r"^---[ \t]*$", stream, flags=re.MULTILINE):
-        content = yaml.load(text, Loader=_Loader)  # noqa: S506  (a safe loader, in C)
-        if content:
-            clean = masked(content)
-            same = clean == content
+        documents = list(safe_yaml.load_all(text))
+        for content in filter(None, documents):
+            clean = masked(_checked(content))
+            same = clean == content and len(documents) == 1
             made.append(Manifest(clean, f"{text.strip()}\n" if same else to_yaml(clean)))
     return made
+
+
+def _checked(content: Any) -> dict[str, Any]:
+    """An object with what is read of each; raises ValueError."""
+    fault = None
+    if not isinstance(content, dict):
+        fault = f"{shown(content)}, which is no object"
+    elif not all(isinstance(content.get(key), str) for key in ("apiVersion", "kind")):
+        fault = "an object whose apiVersion or kind is no text"
+    elif not isinstance(content.get("metadata") or {}, dict):
+        fault = f"a {shown(content['kind'])} whose metadata is no mapping"
+    if fault:
+        raise ValueError(f"holds {fault}")
+    return dict(content)
 
 
 def _cache_dir() -> Path:
@@ -106,7 +129,7 @@ def _cache_dir() -> Path:
 
 def _key(helm: str, file: Path, arguments: list[str], values: str) -> str:
     program = Path(helm).resolve().stat()
-    digest = hashlib.sha256(file.read_bytes())
+    digest = hashlib.sha256(read_bytes(file))
     parts = [_FORMAT, program.st_size, program.st_mtime_ns, *arguments, values]
     digest.update(json.dumps(parts).encode())
     return digest.hexdigest()
@@ -117,7 +140,7 @@ def _read(file: Path) -> list[Manifest] | None:
         entries = json.loads(file.read_bytes())
         made = [Manifest(entry["content"], entry["text"]) for entry in entries]
         os.utime(file)  # what is used is kept
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     return made
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from html import escape
 
 from bot.mock.monitor import Resource
 from bot.plan.graph import Node, graph
 from bot.plan.layout import Placed, place
 from bot.plan.model import Plan, counted, kind_of
+from bot.plan.text import escaped as escape
 
 CHAR, LINE, PAD, GAP, BETWEEN = 7.25, 19.0, 14.0, 36.0, 72.0  # pixels
 HEADER = 48.0

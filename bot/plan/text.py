@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import html
 import json
 from collections import Counter
 from collections.abc import Iterator
 
+from bot.comments.markdown import visible
 from bot.mock.monitor import Resource
+from bot.plan.base_text import inert
 from bot.plan.graph import graph
 from bot.plan.model import ChartPlan, Plan, counted, is_provider, kind_of
 
 
 def text(plan: Plan) -> str:
     """Components and resources as a tree, counts, charts, exports and warnings."""
-    return "\n".join(_lines(plan))
+    return "\n".join(map(inert, _lines(plan)))
+
+
+def escaped(text: str) -> str:
+    """Text for HTML and SVG, with what nobody sees, or XML does not take, written out."""
+    return html.escape(visible(text))
 
 
 def headline(plan: Plan) -> str:

@@ -11,18 +11,19 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from bot.servers.rest import MissingError, ReadError
+from stack.values import printable
 
 _SECONDS = 60.0
 _VERSION = "client.authentication.k8s.io/v1"
 
 
 def ask(
-    command: Mapping[str, Any],
+    command: object,
     cluster: Mapping[str, Any],
     kubeconfig: Path,
     environment: Mapping[str, str],
@@ -33,8 +34,9 @@ def ask(
     not installed, with the hint that the kubeconfig has for that, and ReadError. What it printed is
     told to nobody: it may hold a credential.
     """
-    words = [str(command.get("command") or ""), *map(str, command.get("args") or ())]
-    extra = {str(each["name"]): str(each["value"]) for each in command.get("env") or ()}
+    if not isinstance(command, Mapping):
+        raise ReadError(f"{kubeconfig}: a user's exec: is no mapping with `command` and `args`")
+    words, extra = _read(command, kubeconfig)
     info = {
         "apiVersion": command.get("apiVersion", _VERSION),
         "kind": "ExecCredential",
@@ -45,8 +47,10 @@ def ask(
     }
     path = _program(words[0], kubeconfig, {**environment, **extra})
     if path is None:
-        hint = str(command.get("installHint") or "install it").strip()
-        raise MissingError(f"{kubeconfig}: its user runs {words[0]}, which is not on PATH: {hint}")
+        hint = printable(str(command.get("installHint") or "install it").strip(), 300)
+        raise MissingError(
+            f"{kubeconfig}: its user runs {printable(words[0])}, which is not on PATH: {hint}"
+        )
     try:
         done = subprocess.run(
             [path, *words[1:]],
@@ -67,14 +71,46 @@ def ask(
                 user[key] = base64.b64encode(str(status[given]).encode()).decode()
     except subprocess.TimeoutExpired:
         raise ReadError(
-            f"{kubeconfig}: {words[0]} gave no credential within {_SECONDS:.0f} s: run "
+            f"{kubeconfig}: {printable(words[0])} gave no credential within {_SECONDS:.0f} s: run "
             "`kubectl get nodes` to log in"
         ) from None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise ReadError(
-            f"{kubeconfig}: {words[0]} gave no credential: run `kubectl get nodes` to see why"
+            f"{kubeconfig}: {printable(words[0])} gave no credential: run `kubectl get nodes` to "
+            "see why"
         ) from None
     return user
+
+
+def _read(command: Mapping[str, Any], kubeconfig: Path) -> tuple[list[str], dict[str, str]]:
+    """The words of the command, and its variables; raises ReadError that names the key."""
+
+    def refuse(key: str, what: str) -> NoReturn:
+        raise ReadError(f"{kubeconfig}: a user's {key}: {what}")
+
+    words = [command.get("command"), *_listed(command, "args", refuse)]
+    if not all(isinstance(word, str) for word in words) or not words[0]:
+        refuse("exec", "command must be text and args a list of text: put numbers in quotes")
+    extra = {}
+    for each in _listed(command, "env", refuse):
+        if not isinstance(each, Mapping):
+            refuse("exec.env", "each needs a name and a value")
+        name, value = each.get("name"), each.get("value")
+        if not isinstance(name, str) or not isinstance(value, str) or "=" in name:
+            refuse("exec.env", "each needs a name and a value, as text")
+        extra[name] = value
+    if any("\0" in each for each in (*words, *extra, *extra.values())):
+        refuse("exec", "holds a NUL character")
+    return [str(word) for word in words], extra
+
+
+def _listed(
+    command: Mapping[str, Any], key: str, refuse: Callable[[str, str], NoReturn]
+) -> list[Any]:
+    value = command.get(key)
+    if value is not None and not isinstance(value, list):
+        refuse(f"exec.{key}", "is no list")
+    return value or []
 
 
 def _program(name: str, kubeconfig: Path, environment: Mapping[str, str]) -> str | None:

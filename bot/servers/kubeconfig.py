@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,12 +19,14 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlsplit
 
-import yaml
-
 from bot.engine.target import write_private
 from bot.servers.credential_program import ask
 from bot.servers.rest import Client, MissingError, ReadError, proxy_for
+from stack import safe_yaml
+from stack.input_file import MOST_TEXT, read_bytes, read_text
+from stack.values import printable, shown
 
+_LONGEST = 500  # characters of a list of names
 _DEFAULT = "~/.kube/config"
 # Keys that are paths, of a cluster and of a user.
 _FILES = ("certificate-authority", "client-certificate", "client-key", "tokenFile")
@@ -48,7 +51,9 @@ def files(named: str | None, environment: Mapping[str, str], folder: Path) -> li
     """
     listed = [named] if named else environment.get("KUBECONFIG", "").split(os.pathsep)
     paths = [each for each in listed if each] or [_DEFAULT]
-    return [(folder / Path(each).expanduser()).resolve() for each in paths]
+    # Of `os`, which has a path for a link to itself and for a user who is not there.
+    expanded = (os.path.expanduser(each) for each in paths)  # noqa: PTH111
+    return [Path(os.path.realpath(folder / each)) for each in expanded]
 
 
 def select(paths: Sequence[Path], context: str | None) -> Selected:
@@ -56,7 +61,7 @@ def select(paths: Sequence[Path], context: str | None) -> Selected:
 
     Raises MissingError where there is none of the files or no such context, and ReadError.
     """
-    there = [path for path in paths if path.is_file()]
+    there = [path for path in paths if os.path.lexists(path)]
     if not there:
         wanted = f" with context {context!r}" if context else ""
         raise MissingError(
@@ -73,14 +78,16 @@ def select(paths: Sequence[Path], context: str | None) -> Selected:
             for name, entry in _named(path, document, kind):
                 known.setdefault(name, (path, entry))
     wanted = context or current
-    shown = ", ".join(map(str, there))
+    listed = ", ".join(map(str, there))
     if wanted not in merged["context"]:
-        names = ", ".join(sorted(merged["context"])) or "none"
-        raise MissingError(f"{shown}: no context {wanted!r}; there are: {names}")
+        names = ", ".join(map(printable, sorted(merged["context"]))) or "none"
+        raise MissingError(f"{listed}: no context {shown(wanted)}; there are: {names[:_LONGEST]}")
     file, chosen = merged["context"][wanted]
     cluster = merged["cluster"].get(str(chosen.get("cluster")))
     if cluster is None:
-        raise ReadError(f"{file}: context {wanted}: no cluster {chosen.get('cluster')!r}")
+        raise ReadError(
+            f"{file}: context {printable(wanted)}: no cluster {shown(chosen.get('cluster'))}"
+        )
     _, user = merged["user"].get(str(chosen.get("user")), (file, {}))
     return Selected(wanted, cluster[1], user, file)
 
@@ -88,7 +95,7 @@ def select(paths: Sequence[Path], context: str | None) -> Selected:
 def authority_of(chosen: Selected) -> str | None:
     """The cluster's own authority as PEM; None where it is one that everybody trusts."""
     pem = _content(chosen.cluster, "certificate-authority", chosen)
-    return pem.decode() if pem else None
+    return _pem(pem, "certificate-authority", chosen) if pem else None
 
 
 @contextmanager
@@ -107,45 +114,52 @@ def client(chosen: Selected, environment: Mapping[str, str]) -> Iterator[Client]
     Raises ReadError, and MissingError where the program that is the user is not installed.
     """
     server = str(chosen.cluster.get("server") or "")
-    where = f"{chosen.file}: context {chosen.context}"
-    if urlsplit(server).scheme != "https":
-        raise ReadError(f"{where}: its server {server!r} is no https address")
+    where = f"{chosen.file}: context {printable(chosen.context)}"
+    if _scheme(server) != "https":
+        raise ReadError(f"{where}: its server {shown(server)} is no https address")
     if chosen.cluster.get("insecure-skip-tls-verify"):
         raise ReadError(
             f"{where}: insecure-skip-tls-verify would take anybody's word for the mesh's: give "
             "its certificate-authority"
         )
     user = chosen.user
-    if "exec" in user:
+    if user.get("exec") is not None:
         user = ask(user["exec"], _info(chosen), chosen.file, environment)
     with TemporaryDirectory(prefix="linkerd-platform-") as scratch:
         folder = Path(scratch)
-        pair = [
-            _kept(folder / key, _content(user, key, chosen))
+        certificate, key = (
+            _kept(folder / key, _content(user, key, chosen), key, chosen)
             for key in ("client-certificate", "client-key")
-        ]
-        certificate, key = pair
+        )
+        authority = _kept(
+            folder / "ca.pem",
+            _content(chosen.cluster, "certificate-authority", chosen),
+            "certificate-authority",
+            chosen,
+        )
+        _refuse_unusable(authority, (certificate, key), where)
         headers = _headers(user, chosen)
         if not (certificate and key) and not headers:
             raise ReadError(f"{where}: needs a client certificate, a token or a program there")
         yield Client(
             server.rstrip("/"),
-            _kept(folder / "ca.pem", _content(chosen.cluster, "certificate-authority", chosen))
-            or _usual(where),
+            authority or _usual(where),
             (certificate, key) if certificate and key else None,
             headers,
-            server_name=chosen.cluster.get("tls-server-name"),
+            server_name=_text(chosen.cluster, "tls-server-name", where),
             proxy=_proxy(chosen.cluster.get("proxy-url"), server, environment),
         )
 
 
 def _document(path: Path) -> dict[str, Any]:
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        document = safe_yaml.load(read_text(path)) or {}
     except OSError as error:
         raise ReadError(f"{path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError):
-        raise ReadError(f"{path}: is no YAML") from None
+    except UnicodeDecodeError:
+        raise ReadError(f"{path}: is no YAML: it is not UTF-8") from None
+    except safe_yaml.YamlError as error:
+        raise ReadError(f"{path}: is no YAML: {error}") from None
     if not isinstance(document, dict):
         raise ReadError(f"{path}: is no kubeconfig")
     return document
@@ -170,24 +184,64 @@ def _content(part: Mapping[str, Any], key: str, chosen: Selected) -> bytes | Non
     try:
         if part.get(f"{key}-data"):
             return base64.b64decode(part[f"{key}-data"], validate=True)
-        return Path(part[key]).read_bytes() if part.get(key) else None
+        return read_bytes(Path(part[key]), MOST_TEXT) if part.get(key) else None
     except OSError as error:
-        raise ReadError(f"{chosen.file}: {key}: {error.filename}: {error.strerror}") from None
+        raise ReadError(f"{chosen.file}: {key}: {part[key]}: {error.strerror}") from None
     except (ValueError, TypeError):
         raise ReadError(f"{chosen.file}: {key}-data: is no base64") from None
 
 
-def _kept(file: Path, content: bytes | None) -> Path | None:
+def _kept(file: Path, content: bytes | None, key: str, chosen: Selected) -> Path | None:
     if content is None:
         return None
-    write_private(file, content.decode())
+    write_private(file, _pem(content, key, chosen))
     return file
+
+
+def _pem(content: bytes, key: str, chosen: Selected) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        raise ReadError(
+            f"{chosen.file}: {key}: is binary, no PEM: convert it (`openssl x509 -inform der`)"
+        ) from None
+
+
+def _refuse_unusable(
+    authority: Path | None, pair: tuple[Path | None, Path | None], where: str
+) -> None:
+    """Raise ReadError for certificates that no request could be made with, which would hide why."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        if authority and _is_pem(authority):
+            context.load_verify_locations(str(authority))
+    except OSError:
+        raise ReadError(f"{where}: certificate-authority: holds no certificate") from None
+    certificate, key = pair
+    try:
+        if certificate and key and _is_pem(certificate):
+            # Without a password OpenSSL would ask the terminal for one.
+            context.load_cert_chain(str(certificate), str(key), password="")
+    except (OSError, ValueError):
+        raise ReadError(
+            f"{where}: client-certificate and client-key: are no certificate and its own key, or "
+            "the key has a password: write it without"
+        ) from None
+
+
+def _is_pem(file: Path) -> bool:
+    return "-----BEGIN " in file.read_text(encoding="utf-8")
 
 
 def _headers(user: Mapping[str, Any], chosen: Selected) -> dict[str, str]:
     # A file is read anew by kubectl; its token may have been changed since.
-    token = (_content(user, "tokenFile", chosen) or b"").decode().strip() or user.get("token")
+    read = (_content(user, "tokenFile", chosen) or b"").decode("ascii", "replace").strip()
+    token = read or user.get("token")
     if token:
+        if not isinstance(token, str) or not (token.isascii() and token.isprintable()):
+            # Of what it holds nothing is shown.
+            key = "tokenFile" if read else "token"
+            raise ReadError(f"{chosen.file}: {key}: holds no token: it must be text on one line")
         return {"Authorization": f"Bearer {token}"}
     if user.get("username"):
         pair = f"{user['username']}:{user.get('password', '')}"
@@ -202,8 +256,9 @@ def _info(chosen: Selected) -> dict[str, Any]:
     authority = _content(chosen.cluster, "certificate-authority", chosen)
     if authority:
         info["certificate-authority-data"] = base64.b64encode(authority).decode()
-    for each in chosen.cluster.get("extensions") or ():
-        if each.get("name") == _EXEC_CONFIG:
+    listed = chosen.cluster.get("extensions")
+    for each in listed if isinstance(listed, list) else ():
+        if isinstance(each, dict) and each.get("name") == _EXEC_CONFIG:
             info["config"] = each.get("extension")
     return info
 
@@ -217,9 +272,28 @@ def _usual(where: str) -> Path:
     return usual
 
 
+def _text(part: Mapping[str, Any], key: str, where: str) -> str | None:
+    value = part.get(key)
+    if not value:
+        return None
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9._:-]{1,253}", value):
+        raise ReadError(f"{where}: {key}: {shown(value)} is no name of a host")
+    return value
+
+
+def _scheme(address: str) -> str:
+    """The scheme of an address; empty for one that is none."""
+    try:
+        parts = urlsplit(address)
+        usable = parts.hostname and parts.port != 0
+    except ValueError:
+        return ""
+    return parts.scheme if usable else ""
+
+
 def _proxy(named: object, server: str, environment: Mapping[str, str]) -> str | None:
     if named:
-        if urlsplit(str(named)).scheme not in ("http", "https"):
-            raise ReadError(f"proxy-url {named}: only http and https proxies can be used")
+        if _scheme(str(named)) not in ("http", "https"):
+            raise ReadError(f"proxy-url {shown(named)}: only http and https proxies can be used")
         return str(named)
     return proxy_for(server, environment)

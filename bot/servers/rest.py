@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import ipaddress
 import json
+import os
 import ssl
 import time
 import urllib.error
@@ -14,12 +16,14 @@ from dataclasses import dataclass, field
 from http.client import HTTPException
 from pathlib import Path
 from socket import socket
-from typing import Any
+from typing import IO, Any
 from urllib.parse import urlsplit
 from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
 
 _TOO_MANY = 429
 _PAUSE_SECONDS = 0.5
+# All pods of 2,000 nodes, as JSON, have less.
+_MOST_BYTES = 256 << 20
 
 
 class ReadError(ValueError):
@@ -96,11 +100,14 @@ class Client:
             opener = _opener(self.ca_file, self.client_pair, self.server_name, self.proxy)
             with opener.open(request, timeout=seconds) as response:
                 said = tuple(response.headers.get_all("Warning") or ())
-                return Answer(response.status, _decode(response.read()), said)
+                return Answer(response.status, _decode(_body(response)), said)
         except urllib.error.HTTPError as error:
-            with error:
-                return Answer(error.code, _decode(error.read()))
-        except (OSError, HTTPException):
+            try:
+                with error:
+                    return Answer(error.code, _decode(_body(error)))
+            except (OSError, HTTPException):
+                return Answer(error.code)
+        except (OSError, HTTPException, ValueError):  # of the address and the headers, too
             return Answer(0)
 
 
@@ -109,7 +116,10 @@ def proxy_for(server: str, environment: Mapping[str, str]) -> str | None:
 
     `HTTPS_PROXY` and `NO_PROXY`, as the engine's providers read them.
     """
-    host = urlsplit(server).hostname or ""
+    try:
+        host = urlsplit(server).hostname or ""
+    except ValueError:
+        host = ""
     exempt = environment.get("NO_PROXY") or environment.get("no_proxy") or ""
     if _loopback(host) or proxy_bypass_environment(host, {"no": exempt}):
         return None
@@ -143,15 +153,25 @@ def _opener(
         context.name = server_name
         context.load_verify_locations(str(ca_file))
     if client_pair:
-        context.load_cert_chain(*map(str, client_pair))
+        # Without a password OpenSSL would ask the terminal for one.
+        certificate, key = map(str, client_pair)
+        context.load_cert_chain(certificate, key, password="")
     return urllib.request.build_opener(
         urllib.request.ProxyHandler({"https": proxy} if proxy else {}),
         urllib.request.HTTPSHandler(context=context),
     )
 
 
+def _body(response: IO[bytes]) -> bytes:
+    """The whole body; OSError for one that would fill the memory."""
+    raw = response.read(_MOST_BYTES + 1)
+    if len(raw) > _MOST_BYTES:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+    return raw
+
+
 def _decode(raw: bytes) -> object:
     try:
         return json.loads(raw) if raw else None
-    except ValueError:
+    except (ValueError, RecursionError):
         return raw.decode(errors="replace")

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import yaml
-
 from bot.status.facts import Facts
 from bot.status.model import NoAnswerError
 from components.names import LINKERD
+from stack import safe_yaml
 
 NAME = "linkerd-config"
 
@@ -17,8 +16,8 @@ def config_of(facts: Facts) -> dict[str, Any]:
     """The values; raises NoAnswerError where the ConfigMap is not there or cannot be read."""
     data = facts.one("config map", LINKERD, NAME)
     try:
-        values = yaml.safe_load((data or {}).get("values", ""))
-    except yaml.YAMLError:
+        values = safe_yaml.load(str((data or {}).get("values", "")))
+    except safe_yaml.YamlError:
         values = None
     if not isinstance(values, dict):
         raise NoAnswerError(f"ConfigMap {LINKERD}/{NAME} has no values")

@@ -26,6 +26,7 @@ from bot.trust import vault as trust_vault
 from bot.trust.chain import fingerprint, pem
 from components.names import anchor_key_path, anchor_path
 from stack.config import Generation, StackConfig
+from stack.input_file import MOST_TEXT, read_bytes
 
 _RSA_BITS = (2048, 4096)
 _BAD_REQUEST = 400
@@ -79,7 +80,9 @@ def generation_of(config: StackConfig, stack: str, name: str) -> Generation:
 def read_text(file: str, option: str) -> str:
     """Content of a file, or of standard input for `-`; raises BadInputError."""
     try:
-        return sys.stdin.read() if file == "-" else Path(file).read_text(encoding="ascii")
+        if file == "-":
+            return sys.stdin.read(MOST_TEXT)
+        return read_bytes(Path(file), MOST_TEXT).decode("ascii")
     except OSError as error:
         raise BadInputError(f"{option} {file}: {error.strerror}") from None
     except UnicodeDecodeError:

@@ -23,7 +23,7 @@ IN_THE_FILE: dict[str, tuple[str, int, str, str]] = {
     "twice": (f"{_WAVE}waves: []\n", 4, "waves", "is there twice (first in line 1)"),
     "alias": (
         _ALIAS,
-        5,
+        7,
         "waves[2].labels",
         "is an alias (`*name`): write the value out",
     ),

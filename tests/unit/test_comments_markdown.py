@@ -22,6 +22,9 @@ HOSTILE = [
     "1. a",
     "- [ ] task",
     "\r\n\r\n</summary>",
+    "`" * 80 + "@all",
+    "`" * 81 + "![i](http://evil.example/i.png)",
+    "a" + "`" * 150 + "@org/team" + "`" * 150,
     "",
 ]
 
@@ -62,6 +65,7 @@ def test_prose_leaves_words_as_they_are() -> None:
         ("- x", "`-` x"),
         ("1. x", "`1.` x"),
         ("some_name", "`some_name`"),
+        ("%v1 at 25%", "`%v1` at 25%"),
         ("a\u202eb", "`a\\u{202e}b`"),
     ],
 )
@@ -86,6 +90,17 @@ def test_what_everybody_sees_stays() -> None:
 
 def test_text_within_html_cannot_end_it() -> None:
     assert in_html("</code>\n\n<b a='\"'>&") == "&lt;/code&gt; &lt;b a=&#x27;&quot;&#x27;&gt;&amp;"
+
+
+@pytest.mark.parametrize("count", [8, 9, 80, 81, 500, 5000])
+def test_no_fence_is_longer_than_a_forge_reads(count: int) -> None:
+    """GitHub takes more than 80 backticks for text: the mention behind them was a live one."""
+    run = "`" * count
+    for made in (code(f"{run}@all", 10_000), fenced([f"+ {run}@all", run]), prose(f"{run}@all")):
+        assert max(map(len, re.findall(r"`+", made))) <= 9
+        assert "@all" in made
+    if count > 8:
+        assert f"\\u{{60}} x {count}@all" in code(f"{run}@all", 10_000)
 
 
 def test_a_fence_is_longer_than_any_within() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import tempfile
@@ -14,6 +15,7 @@ from bot import cli
 from bot.changes.model import ChangeSet
 from bot.exit_codes import INTERRUPTED
 from bot.plan import base as plan_base
+from bot.plan import base_apart
 from bot.plan import base_process as plan_base_process
 from bot.plan.base_process import Tree, environment, run_all
 from bot.plan.base_snapshot import Answer
@@ -127,6 +129,55 @@ def test_an_end_from_outside_leaves_no_process_and_no_folder(
     assert cli.main(["plan", "--stack", "trust", "--base", "HEAD"]) == INTERRUPTED
     assert not any(Path(f"/proc/{pid}").exists() for pid in file.read_text().split())
     assert not list(scratch.iterdir())
+
+
+def test_no_process_that_leaves_its_session_is_left(
+    project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A session is killed as a whole; `setsid` leads out of it."""
+    file = tmp_path / "pids"
+    code = (
+        "import os, time\n"
+        "for _ in range(3):\n"
+        "    if os.fork() == 0:\n"
+        "        os.setsid()\n"
+        "        os.environ.clear()\n"
+        "        if os.fork() == 0:\n"
+        "            os.setsid()\n"
+        f"        open({str(file)!r}, 'a').write(f'{{os.getpid()}} ')\n"
+        "        time.sleep(60)\n"
+        "        os._exit(0)\n"
+        f"while len(open({str(file)!r}, 'a+').name) and os.path.getsize({str(file)!r}) < 12:\n"
+        "    time.sleep(0.01)\n"
+    )
+    monkeypatch.setattr(plan_base_process, "TIMEOUT_SECONDS", 20.0)
+    project.append("stack/program.py", code)
+    _evaluate(project, tmp_path)
+    pids = file.read_text().split()
+    assert len(pids) >= 3
+    assert not [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+
+
+def test_what_we_were_started_with_is_not_for_the_program() -> None:
+    """`/proc/<parent>/environ` is root's while it runs, and as it was before when it has ended."""
+    dumpable = ctypes.CDLL(None).prctl
+    before = dumpable(3, 0, 0, 0, 0)
+    with base_apart.apart():
+        assert dumpable(3, 0, 0, 0, 0) == 0
+    assert dumpable(3, 0, 0, 0, 0) == before
+
+
+def test_the_whole_reason_of_a_program_that_fails_is_in_a_log(
+    project: Project, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The comment has its last line, which tells nobody where it is wrong."""
+    project.append("stack/program.py", "raise KeyError('of the program')")
+    _evaluate(project, tmp_path)
+    said = capsys.readouterr().err.strip()
+    assert said.startswith("head: what its program printed is in ")
+    log = Path(said.rpartition(" ")[2])
+    assert "Traceback" in log.read_text()
+    assert "KeyError: 'of the program'" in log.read_text()
 
 
 def test_an_answer_about_other_stacks_is_none(project: Project, tmp_path: Path) -> None:

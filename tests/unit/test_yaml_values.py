@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import yaml
 
-from bot import yaml_values
 from bot.changes.objects import mesh_settings
 from bot.yaml_values import MOST, NoValuesError, load
+from stack import safe_yaml
 from tests.unit.changes_samples import settings
 
 
@@ -93,7 +94,7 @@ def test_both_loaders_read_alike(monkeypatch: pytest.MonkeyPatch) -> None:
     text = "a: [1, 'b', {c: |\n  d\n  }]\n"
     whole = "a:\n- 1\n- b\n- c: |\n    d\n  e: [~, 1.5]\n"
     expected = load(whole)
-    monkeypatch.setattr(yaml_values, "_Loader", yaml_values.yaml.SafeLoader)
+    monkeypatch.setattr(safe_yaml, "_Loader", yaml.SafeLoader)
     assert load(whole) == expected
     with pytest.raises(NoValuesError):
         load(text)
