@@ -98,12 +98,16 @@ def told(command: str, error: BaseException) -> tuple[int, str]:
 
 
 async def program(body: Awaitable[None]) -> None:
-    """Await the Pulumi program; raises RunError, of which the engine shows the text alone."""
+    """Await the Pulumi program; raises RunError, of which the engine shows the text alone.
+
+    What an engine that goes away leaves of a call is the SDK's to judge.
+    """
+    import grpc
     import pulumi
 
     try:
         await body
-    except pulumi.RunError:
+    except (pulumi.RunError, grpc.RpcError):
         raise
     except (InputError, BotError) as error:
         raise pulumi.RunError(str(error)) from None

@@ -31,9 +31,7 @@ def context(stack: str, config: StackConfig, project_dir: Path = stacks.PROJECT_
         role=config.role,
         protect=config.protection.protect,
         failure_policy=config.linkerd.webhook_failure_policy,
-        environment=strictest(
-            known.environment_of(stack) if known else None, config.environment
-        ),
+        environment=strictest(known.environment_of(stack) if known else None, config.environment),
     )
 
 

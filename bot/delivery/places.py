@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import yaml
 from cryptography.hazmat.primitives import hashes
 
 from bot import git
@@ -19,6 +18,7 @@ from bot.engine.target import Target
 from bot.exit_codes import BotError, RefusedError
 from bot.servers import kubeconfig
 from bot.servers.rest import ReadError
+from stack import safe_yaml
 from stack.certificates import certificates_in
 from stack.config import Cluster, Vault
 from stack.faults import PROJECT
@@ -71,8 +71,8 @@ def _texts(stack: str, project_dir: Path) -> Iterator[str]:
 def _read(text: str) -> dict[str, Any]:
     """The sections of a stack file, whatever else may be wrong with it."""
     try:
-        document = yaml.safe_load(text)
-    except yaml.YAMLError:
+        document = safe_yaml.load(text)
+    except ValueError:
         return {}
     config = document.get("config") if isinstance(document, dict) else None
     return {

@@ -9,9 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
-
-import yaml
 
 from bot.changes.model import ChangeSet
 from bot.changes.snapshot import Kind, Snapshot, images_of
@@ -23,10 +22,11 @@ from bot.exit_codes import RefusedError
 from bot.secret_forms import SECRET_KEY
 from bot.servers import kubeconfig
 from bot.servers.rest import ReadError
-from stack import fleet
+from stack import fleet, safe_yaml
 from stack.arguments import chart_refs
 from stack.charts import Charts
 from stack.config import Cluster
+from stack.input_file import read_text
 
 PROJECT_FILES = ("Pulumi.yaml", "charts.yaml", "requirements.txt", fleet.FILE)
 NOT_KNOWN = "not known here"
@@ -180,13 +180,21 @@ def _backend(target: Target) -> str:
     variables = environment(target)
     if named := variables.get("PULUMI_BACKEND_URL"):
         return named
-    project = yaml.safe_load(_text(target.project_dir / "Pulumi.yaml") or "{}")
-    section = project.get("backend") if isinstance(project, dict) else None
+    project = _document(_text(target.project_dir / "Pulumi.yaml"))
+    section = project.get("backend")
     if isinstance(section, dict) and section.get("url"):
         return str(section["url"])
     home = Path(variables.get("PULUMI_HOME") or Path(variables.get("HOME", "/"), ".pulumi"))
-    logged_in = yaml.safe_load(_text(home / "credentials.json") or "{}")
-    return str(logged_in.get("current") or "") if isinstance(logged_in, dict) else ""
+    logged_in = _document(_text(home / "credentials.json"))
+    return str(logged_in.get("current") or "")
+
+
+def _document(text: str) -> Mapping[str, Any]:
+    try:
+        found = safe_yaml.load(text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _without_userinfo(address: str) -> str:
@@ -209,6 +217,6 @@ def _environment(target: Target) -> dict[str, str]:
 
 def _text(file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8")
+        return read_text(file)
     except (OSError, UnicodeDecodeError):
         return ""

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bot import stacks
+from bot import crash, stacks
 from bot.engine.target import Target
 from bot.exit_codes import BotError
 
@@ -128,7 +128,7 @@ async def evaluate(target: Target) -> None:
         raise pulumi.RunError(
             f"Pulumi.{target.stack}.yaml: changed while the bot was at work: run it again"
         )
-    await stack_program.run(config, charts, target.project_dir)
+    await crash.program(stack_program.run(config, charts, target.project_dir))
 
 
 def open_values(config: Any) -> Any:
