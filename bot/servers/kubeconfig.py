@@ -186,7 +186,9 @@ def _content(part: Mapping[str, Any], key: str, chosen: Selected) -> bytes | Non
             return base64.b64decode(part[f"{key}-data"], validate=True)
         return read_bytes(Path(part[key]), MOST_TEXT) if part.get(key) else None
     except OSError as error:
-        raise ReadError(f"{chosen.file}: {key}: {part[key]}: {error.strerror}") from None
+        raise ReadError(
+            f"{chosen.file}: {key}: {printable(part[key], 300)}: {error.strerror}"
+        ) from None
     except (ValueError, TypeError):
         raise ReadError(f"{chosen.file}: {key}-data: is no base64") from None
 

@@ -96,7 +96,11 @@ def test_text_within_html_cannot_end_it() -> None:
 def test_no_fence_is_longer_than_a_forge_reads(count: int) -> None:
     """GitHub takes more than 80 backticks for text: the mention behind them was a live one."""
     run = "`" * count
-    for made in (code(f"{run}@all", 10_000), fenced([f"+ {run}@all", run]), prose(f"{run}@all")):
+    for made in (
+        code(f"{run}@all", 10_000),
+        fenced([f"+ {run}@all", run]),
+        prose(f"{run}@all", 10_000),
+    ):
         assert max(map(len, re.findall(r"`+", made))) <= 9
         assert "@all" in made
     if count > 8:
