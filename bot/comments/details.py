@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from bot.changes.masking import masked_field, masked_object
+from bot.masking import masked_field, masked_object
 from bot.changes.model import Change, ChangeSet, Op
 from bot.changes.rules import Finding, Level
 from bot.comments import churn

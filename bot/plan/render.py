@@ -18,8 +18,8 @@ from typing import Any
 import yaml
 
 from bot.exit_codes import BotError
+from bot.masking import without_payload
 from bot.mock.monitor import Resource
-from bot.plan.masking import masked
 
 CHART = "kubernetes:helm.sh/v4:Chart"
 RELEASE = "kubernetes:helm.sh/v3:Release"
@@ -93,7 +93,7 @@ def parse(stream: str) -> list[Manifest]:
     for text in re.split(r"^---[ \t]*$", stream, flags=re.MULTILINE):
         content = yaml.load(text, Loader=_Loader)  # noqa: S506  (a safe loader, in C)
         if content:
-            clean = masked(content)
+            clean = without_payload(content)
             same = clean == content
             made.append(Manifest(clean, f"{text.strip()}\n" if same else to_yaml(clean)))
     return made
