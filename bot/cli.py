@@ -15,6 +15,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NamedTuple, NoReturn
 
+from bot import output
 from bot.exit_codes import BAD_INPUT, DONE, INTERRUPTED, BotError
 from stack.errors import InputError
 
@@ -99,6 +100,7 @@ def _nearest(typed: str, known: Sequence[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
+@output.masked()
 def main(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code; an expected failure is told without traceback."""
     parser = _Parser(
@@ -140,8 +142,4 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _tell(error: Exception) -> None:
-    # Here: with what looks for secrets it would be loaded before every command.
-    from bot.masking import masked
-
-    # A reason is often a server's or the engine's, and may hold the address with its password.
-    sys.stderr.write(f"{masked(str(error))}\n")
+    sys.stderr.write(f"{error}\n")

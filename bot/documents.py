@@ -9,6 +9,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from bot.exit_codes import BadInputError
+from bot.output import write_text
 
 _Document = TypeVar("_Document", bound=BaseModel)
 # A preview of 2,000 resources is a tenth of that. What a stranger's job has written is read too.
@@ -47,7 +48,7 @@ def write(file: Path, text: str, option: str = "--out") -> None:
         raise BadInputError(f"{option} {file}: name a file, not a folder")
     part = file.with_name(f"{file.name}.{os.getpid()}.part")
     try:
-        part.write_text(text, encoding="utf-8")
+        write_text(part, text)
         part.replace(file)
     except OSError as error:
         part.unlink(missing_ok=True)

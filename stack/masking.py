@@ -23,13 +23,13 @@ _PAYLOAD = frozenset({"data", "stringData", "items", "dataJson", "dataJsonWo"})
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _REMEMBERED = 2000  # characters: the same names and values stand in every object of a plan
 _UNKNOWN = "[known after apply]"
-# A text without any of these is a word of a few letters.
-_ANYTHING = re.compile(r"[A-Za-z0-9+/_=-]{16}|[:=|@>$]|--|pass|PRIVATE|assword ")
+_SHORTEST = 12  # characters of a secret that nothing stands beside
+_BESIDE = re.compile(r"[:=|@>$ ]")
 
 
 def masked(text: str) -> str:
     """The text with every key, token and password in it replaced by `[secret]`."""
-    if not _ANYTHING.search(text):
+    if len(text) < _SHORTEST and not _BESIDE.search(text):
         return text
     return _remembered(text) if len(text) <= _REMEMBERED else _masked(text)
 
@@ -68,24 +68,29 @@ def _spans(text: str, depth: int) -> Iterator[Span]:
                     yield span
 
 
+_KEY_BEGIN = re.compile(r"[^\n]{0,20}-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY[A-Z ]{0,40}-----\s*")
+_KEY_END = re.compile(r"-----END [A-Z0-9 ]{0,40}PRIVATE KEY")
 _LITERAL = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"(\s*:)?', re.DOTALL)
 
 
 def masked_json(text: str) -> str:
     """A JSON text with its strings masked, by what they are and by their key; it stays one."""
     key = name = ""
+    within = False  # a key in armour whose lines are a list
 
     def look(match: re.Match[str]) -> str:
-        nonlocal key, name
+        nonlocal key, name, within
         value: str = json.loads(match[0].rstrip(": \t\r\n")) if "\\" in match[1] else match[1]
         if match[2]:
             key, told = value, masked(value)
-        elif is_secret(name if key == "value" else key, value):
+        elif within or is_secret(name if key == "value" else key, value):
             told = SECRET
+            within = within and not _KEY_END.search(value)
         else:
             # An environment variable, or whatever else is a name with a value.
             name = value if key == "name" else name
             told = masked(value)
+            within = "PRIVATE KEY" in value and bool(_KEY_BEGIN.fullmatch(value))
         if told == value:
             return match[0]
         return f"{json.dumps(told, ensure_ascii=False)}{match[2] or ''}"
@@ -121,6 +126,8 @@ def masked_value(kind: str, path: tuple[str, ...], value: Any) -> Any:
     if isinstance(value, str):  # first, because most values are
         return SECRET if path and is_secret(path[-1], value) else masked(value)
     if isinstance(value, list | tuple):
+        if any(isinstance(item, str) and _KEY_BEGIN.fullmatch(item) for item in value):
+            return [SECRET]  # a key, line by line
         return [masked_value(kind, path, item) for item in value]
     if isinstance(value, Mapping):
         made = {

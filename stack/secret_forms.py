@@ -71,12 +71,14 @@ _FORMS: tuple[tuple[tuple[str, ...], str], ...] = (
         ),
         (("eyJ",), r"\beyJ[A-Za-z0-9_-]{8,4000}\.(?:eyJ)?[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*){0,3}"),
         (("hv",), r"\bhv[sbr]\.[A-Za-z0-9_-]{8,}"),
-        (("s.", "b.", "r."), r"(?<![\w.-])[sbr]\.[A-Za-z0-9]{24,}(?![\w.-])"),
+        (("s.", "b.", "r."), r"\.(?:(?<=[^\w.-][sbr]\.)|(?<=\A[sbr]\.))[A-Za-z0-9]{24,}(?![\w.-])"),
         (
             ("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"),
             r"(?:\b|_)(?:gh[pousr]_[A-Za-z0-9]{16,}|github_pat_\w{20,})",
         ),
-        (("gl",), r"\bgl(?:pat|dt|rt|ptt|soat|cbt|imt|ft|agent|oas|ffct)-[\w.-]{16,}"),
+        (
+            tuple(f"gl{kind}-" for kind in ("pat", "dt", "rt", "ptt", "soat", "cbt", "imt", "ft", "agent", "oas", "ffct")),
+            r"\bgl(?:pat|dt|rt|ptt|soat|cbt|imt|ft|agent|oas|ffct)-[\w.-]{16,}"),
         (("GR1348941",), r"\bGR1348941[\w-]{16,}"),
         (("pul-",), r"\bpul-[0-9a-f]{40}"),
         (("xox", "xapp-"), r"\bxox[abceoprs](?:\.xox[a-z])?-[\w.-]{8,}|\bxapp-[\w-]{10,}"),
@@ -90,7 +92,7 @@ _FORMS: tuple[tuple[tuple[str, ...], str], ...] = (
         (("sk-", "sk_", "rk_", "pk_live", "whsec_"),
             r"\b(?:sk|rk)-[A-Za-z0-9_-]{16,}|\b(?:sk|rk|pk)_(?:live|test|prod)_\w{10,}"
             r"|\bwhsec_[\w+/=-]{10,}"),
-        (("do", ), r"\bdo[opr]_v1_[0-9a-f]{32,}"),
+        (("_v1_",), r"\bdo[opr]_v1_[0-9a-f]{32,}"),
         (("npm_", "pypi-", "rubygems_", "crates", "cio"),
             r"\bnpm_[A-Za-z0-9]{20,}|\bpypi-[\w-]{20,}|\brubygems_[0-9a-f]{32,}|\bcio[A-Za-z0-9]{32}\b"),
         (("dckr_", "hf_", "dop_", "dapi", "shp", "SG.", "key-", "NRAK", "NRJS", "NRII", "lin_"),
@@ -117,7 +119,10 @@ _FORMS: tuple[tuple[tuple[str, ...], str], ...] = (
         (("$",), r"\$(?:2[abxy]?|apr1|[1567y]|argon2(?:id|i|d)|pbkdf2[\w-]*|scrypt)\$[^\s\"'<>]{16,}"),
         (("{S", "{s"), r"\{(?i:S?SHA(?:256|512)?)\}[A-Za-z0-9+/=]{20,}"),
         # A bootstrap token of Kubernetes.
-        ((".",), r"(?<![\w.-])[a-z0-9]{6}\.(?=[a-z]*\d)[a-z0-9]{16}(?![\w.-])"),
+        (
+            (".",),
+            r"\.(?:(?<=[^\w.-][a-z0-9]{6}\.)|(?<=\A[a-z0-9]{6}\.))((?=[a-z]*\d)[a-z0-9]{16})(?![\w.-])",
+        ),
         # Headers, in HTTP, curl and code: what comes after the scheme.
         (("earer", "EARER"), r"(?:[Bb]earer|BEARER)(?: |%20|\+)[\"']?((?=[^\s]*\d)[\w+/=.~-]{6,}|[\w+/=.~-]{20,})"),
         (
@@ -126,7 +131,7 @@ _FORMS: tuple[tuple[tuple[str, ...], str], ...] = (
             r"apikey|api-key|key|negotiate|ntlm|hawk|genie[_-]?key|splunk|aws4-hmac-sha256)"
             r"[ =]\s{0,4}(?![<$\[{*.])([^\s\"'\\][^\n\"'\\]*)",
         ),
-        (("asic", "ASIC"), r"(?:[Bb]asic|BASIC) ((?=[A-Za-z0-9+/]*[A-Z0-9+/])[A-Za-z0-9+/]{8,}={0,2})(?![\w.])"),
+        (("asic", "ASIC"), r"(?:[Bb]asic|BASIC) ((?=[A-Za-z0-9+/]*(?:\d|[a-z][A-Z]|=))[A-Za-z0-9+/]{8,}={0,2})(?![\w.])"),
         (
             ("ookie", "OOKIE"),
             r"(?i)\b(?:set-)?cookie2?\\*[\"']?\s{0,4}[:=]\s{0,4}(?:\\*[\"'])?([\w.-]{1,80}=[^\s\"'\\<>]"
@@ -134,17 +139,20 @@ _FORMS: tuple[tuple[tuple[str, ...], str], ...] = (
         ),
         (("Signature=", "ignature="), r"(?i)(?<=signature=)[\w%+/=-]{12,}"),
         # .netrc, and the addresses of MySQL's drivers.
-        (("assword ",), r"\b(?:login|machine) \S{1,200} password (\S+)"),
+        (("login ", "machine "), r"\b(?:login|machine) \S{1,200} password (\S+)"),
         (("@tcp(", "@unix(", "@("), r"(?<![\w:/])[\w.-]{1,80}:([^\s\"']{1,200})@(?:tcp|unix)?\("),
-        (("curl", "-u", "--user"), r"(?:\s-u|--user|--proxy-user)[ =]{0,2}[\"']?[\w.@+-]{1,80}:([^\s\"']{1,200})"),
+        ((" -u ", "--user", "--proxy-user"), r"(?:\s-u|--user|--proxy-user)[ =]{0,2}[\"']?[\w.@+-]{1,80}:([^\s\"']{1,200})"),
 )
 
 # Addresses whose path is the credential: webhooks and heartbeats, by their host or their path.
-_ADDRESS = (
-    r"(?:[a-z][a-z0-9+.-]{1,20}:)?(?:\\*/){2}(?=[^\s/\"'<>`])[^\s\"'<>`|]*|"
-    r"\b[a-zA-Z][a-zA-Z0-9+.-]{1,20}%3[aA]%2[fF]%2[fF][^\s\"'<>`|]*|"
-    r"\b(?:hooks\.slack\.com|discord(?:app)?\.com|alert\.victorops\.com|hc-ping\.com|nosnch\.in|"
-    r"events\.(?:eu\.)?pagerduty\.com|hchk\.io)\\*/[^\s\"'<>`|]*"
+_END = r"[^\s\"'<>`|]*"
+# From the slashes on; a host without a scheme is looked for where its path is the credential.
+_ADDRESSES = (
+    *(("//", rf"//{_END}"), ("\\/", rf"\\+/\\+/{_END}"), ("%2F", rf"%2F%2F{_END}")),
+    *(("%2f", rf"%2f%2f{_END}"), ("hooks.slack.com", rf"\bhooks\.slack\.com\\*/{_END}")),
+    *((".com/api/webhooks", rf"\bdiscord(?:app)?\.com/api/webhooks/{_END}"),),
+    *(("alert.victorops.com", rf"\balert\.victorops\.com\\*/{_END}"), ("hc-ping.com", rf"\bhc-ping\.com/{_END}")),
+    *(("nosnch.in", rf"\bnosnch\.in/{_END}"), ("pagerduty.com", rf"\bevents\.(?:eu\.)?pagerduty\.com/{_END}")),
 )
 _HOOKS = (
     r"(?i)(?:hooks\.slack(?:-gov)?\.com/(?:services|workflows|triggers)|"
@@ -159,7 +167,7 @@ _HOOKS = (
     r"(?:webexapis|ciscospark)\.com/v1/webhooks/incoming|open\.(?:feishu\.cn|larksuite\.com)/open-apis/bot/v2/hook|"
     r"loggly\.com/inputs|sumologic\.com/receiver/v1/http|opsgenie\.com/v1/[\w-]{1,40}/key|"
     r"squadcast\.com/(?:v2/)?incidents/(?:api|prometheus)|deadmanssnitch\.com/v1/snitches|"
-    r"ping\.ohdear\.app|push\.statuscake\.com|pushover\.net|chime\.aws/incomingwebhooks|"
+    r"ping\.ohdear\.app|push\.statuscake\.com|chime\.aws/incomingwebhooks|"
     r"/integrations/v1/[\w-]{1,40}|/hooks|/incoming_?webhooks?|/api/(?:push|v1/heartbeat))"
     r"(?=/|[0-9])/?([^?#\s]*)"
 )
@@ -182,9 +190,10 @@ def found(text: str) -> Iterator[Span]:
         if any(mark in text for mark in marks):
             form = _compiled(pattern)
             yield from (match.span(form.groups) for match in form.finditer(text))
-    if "//" in text or "%2" in text or "\\/" in text or ".com/" in text or "nosnch" in text:
-        for match in _compiled(_ADDRESS).finditer(text):
-            yield from _in_address(match[0], match.start())
+    for mark, pattern in _ADDRESSES:
+        if mark in text:
+            for match in _compiled(pattern).finditer(text):
+                yield from _in_address(match[0], match.start())
     if "=" in text or "%3" in text:
         yield from (match.span(1) for match in _compiled(_QUERY).finditer(text))
 
@@ -214,7 +223,7 @@ def _keys(text: str) -> Iterator[Span]:
         else:
             lines = _KEY_LINES.match(text, begin.end())
             done = lines.end() if lines else begin.end()
-            if done == begin.end() and not begin[0].endswith("-----"):
+            if done == begin.end():
                 continue  # prose that names the header
         yield begin.start(), done
     for end in _KEY_END.finditer(text):
@@ -250,31 +259,28 @@ def _keyed(path: str) -> bool:
     )
 
 
-_SCHEME = re.compile(r"(?:\\*/){2}|%2[fF]%2[fF]")
+_SCHEME = re.compile(r"(?:^|:)(?:\\*/){2}|(?:^|%3[aA])%2[fF]%2[fF]")
 _PORT = re.compile(r"\d{1,5}(?:[\\/?#]|\Z)")
 _LONE = re.compile(r"[A-Za-z0-9_.~%+-]{16,}")
+_COLON = re.compile(r":|%3[aA]")
 
 
 def _login(address: str, at: int) -> Iterator[Span]:
-    """The password before the host; or the user, where it is long enough to be a token."""
-    begin = _SCHEME.search(address)
-    if begin is None:
-        return
-    coded = "%" in begin[0]
-    start = begin.end()
-    stop = max(address.rfind("@", start), address.rfind("%40", start) if coded else -1)
-    if stop < 0:
-        return
-    colons = [place for mark in (":", "%3A", "%3a") if (place := address.find(mark, start, stop)) > 0]
-    colon = min(colons, default=-1)
-    slash = address.find("/", start, stop)
-    if colon < 0:
-        first = address[start:stop]
-        if _LONE.fullmatch(first) and any(c.isdigit() for c in first):
-            yield at + start, at + stop
-        return
-    if 0 <= slash < colon:
-        return  # the colon is of a path
-    after = colon + (1 if address[colon] == ":" else 3)
-    if not _PORT.match(address, after) and stop > after:
-        yield at + after, at + stop
+    """The password before the host; or the user, where it is long enough to be a token.
+
+    An address may stand within another, as its query.
+    """
+    begins = [match.end() for match in _SCHEME.finditer(address)]
+    for start, limit in zip(begins, [*begins[1:], len(address)], strict=False):
+        stop = max(address.rfind("@", start, limit), address.rfind("%40", start, limit))
+        if stop < 0:
+            continue
+        colon, slash = _COLON.search(address, start, stop), address.find("/", start, stop)
+        if colon is None:
+            user = address[start:stop]
+            if _LONE.fullmatch(user) and any(c.isdigit() for c in user):
+                yield at + start, at + stop
+        # Else the colon is of a path, or before a port.
+        elif not 0 <= slash < colon.start() and not _PORT.match(address, colon.end(), stop):
+            if stop > colon.end():
+                yield at + start, at + stop

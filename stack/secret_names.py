@@ -38,7 +38,8 @@ _ENDS_MAYBE = (
 _WORDS_SURE = frozenset({"pass", "pw", "passwort", "pswd"})
 # With one of these it is about a secret: `checksum/secret`, `existingSecret`, `publicKey`.
 _ABOUT = frozenset(
-    {"checksum", "checksums", "digest", "hash", "sha", "sha256", "md5", "fingerprint", "existing", "pull", "public"}
+    {"checksum", "checksums", "digest", "hash", "sha", "sha256", "md5", "fingerprint", "existing", "pull", "public",
+     "external", "push", "sealed", "cluster"}
 )
 _TRAILING = frozenset(
     {"prod", "production", "staging", "stage", "dev", "test", "old", "new", "current", "previous",
@@ -77,7 +78,7 @@ _SAYS = frozenset(
     """true false null none nil yes no on off string text str bytes int integer bool boolean object
     array required optional missing unset set empty unknown invalid redacted hidden masked expired
     denied revoked ok valid rotated unchanged default n/a sensitive secret password token key
-    changed error failed username user name value any never always auto generate generated absent
+    changed error failed username user name value any write read never always auto generate generated absent
     present undefined number secretstr type description optional[str] opaque encrypted secure
     """.split()
 )
@@ -87,7 +88,7 @@ _REFERS = re.compile(
     r"!(?:Ref|Sub|GetAtt|secret|vault|env|ENV|include)\b.*|ENC\[.*|(?:ref\+|vault:|env:|file:|op://|arn:|projects/).*|"
     r"(?:var|local|data|module|os\.environ|process\.env|secrets|self|config|args|settings|env|inputs|"
     r"options|values|Values|cfg|ctx)[.\[].*|"
-    r"(?:get|read|load|fetch|require|os\.getenv|getenv|env|input|str|dict|list|lookup|file)\w*\(.*"
+    r"\$\(.*|[A-Za-z_]\w*(?:\.\w+)+[\[(].*|[a-z_]{2,30}\(.*"
 )
 _ROOTS = (
     *("/var/", "/etc/", "/run/", "/tmp/", "/home/", "/usr/", "/opt/", "/secrets/", "/vault/"),
@@ -95,7 +96,9 @@ _ROOTS = (
     *("./", "../", "~/", "secret/", "kv/", "auth/"),
 )
 _TIME = re.compile(r"\d+(?:\.\d+)?(?:ms|us|ns|s|m|h|d|w|y)(?:\d+(?:s|m|h))*|\d{1,3}|[\d.]+ ?(?:%|[KMG]i?B?)")
-_NAME_LIKE = re.compile(r"(?:[a-z]+\d{0,2}|v\d\w*|\d{1,4})(?:[-./:_](?:[a-z]+\d{0,2}|v\d\w*|\d{1,4}))*")
+_NAME_LIKE = re.compile(
+    r"(?:[a-zA-Z]+\d{0,2}|v\d\w*|\d{1,4})(?:[-./:_](?:[a-zA-Z]+\d{0,2}|v\d\w*|\d{1,4}))*"
+)
 # The last word of names of objects that hold secrets.
 _NAMES = frozenset(
     """tls cert certs certificate issuer token secret secrets credentials creds ca key keys config
@@ -108,7 +111,7 @@ _PATH = re.compile(r"[/~.\w@:{}$-]+")
 def _is_secret(sure: int, value: str, name: str) -> bool:
     bare = value.strip("\"'`,;")
     lowered = bare.lower()
-    if not bare or _MASKED in value or lowered in _SAYS or _BLANK.fullmatch(bare):
+    if not any(map(str.isalnum, bare)) or _MASKED in value or lowered in _SAYS or _BLANK.fullmatch(bare):
         return False
     if bare.startswith(("[known after", "(known after", "(sensitive")) or _REFERS.fullmatch(bare):
         return False
@@ -119,7 +122,7 @@ def _is_secret(sure: int, value: str, name: str) -> bool:
     if sure == _SURE:
         return True
     if sure == _LIKELY:
-        return not _names_an_object(bare, name)
+        return " " not in bare and not _names_an_object(bare, name)
     return _is_odd(bare)
 
 
@@ -141,23 +144,28 @@ def _is_odd(value: str) -> bool:
 
 # ---- in a text
 
-_STEM = re.compile(
-    r"(?i)passw(?:or)?t?d|passphrase|passcode|passwort|pswd|pwd|(?<![a-z])pass(?![a-z])|_pass\b|Pass\b|"
-    r"(?<![a-z])pw(?![a-z])|secret|token|key|credential|creds|authori[sz]ation|cookie|webhook|"
-    r"connection[_-]?string|slack_?api_?url|(?<![a-z])(?:auth|jwt|dsn|sig|signature|salt|seed|bearer|pin|otp|nonce|session|"
-    r"sessionid|sid|hook|heartbeat)(?![a-z])"
+# Names that tell have one of these; the short ones only at the end of a word.
+_STEMS = (
+    *("passw", "passphrase", "passcode", "pswd", "pwd", "secret", "token", "credential", "creds"),
+    *("authori", "cookie", "webhook", "connection", "slack_api_url", "slackapiurl", "bearer"),
+    *("session", "heartbeat", "nonce"),
 )
+_SHORT_STEMS = (
+    *("pass", "pw", "key", "keys", "auth", "jwt", "dsn", "sig", "signature", "salt", "seed", "pin"),
+    *("otp", "sid", "hook"),
+)
+_LOWER = frozenset("abcdefghijklmnopqrstuvwxyz")
 _NAME_CHARS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./")
 _NAME_REST = re.compile(r"[\w-]{0,60}")
 _LONGEST_NAME = 80
 _QUOTE = r"(?:\\*[\"'`]|&quot;|&\#34;|&\#x27;|&\#39;|&apos;)"
 _SEPARATOR = re.compile(
     rf"(?P<close>{_QUOTE}|\*\*|</(?:b|code|td|th|dt|strong)>)?(?P<list>\]|\))?"
-    rf"(?:\s{{0,20}}(?P<sep>:=|=>|={{1,2}}(?!=)|:(?![:/]{{1,2}}))(?P<space>[ \t]{{0,40}})"
+    rf"(?:\s{{0,20}}(?P<sep>:=|=>|={{1,2}}(?!=)|:(?!:|//))(?P<space>[ \t]{{0,40}})"
     rf"|(?P<table>[ \t]{{0,40}}\|[ \t]{{0,40}}(?!\|)|(?:</code>)?</t[dh]>\s{{0,20}}<td>(?:<code>)?|</dt>\s{{0,20}}<dd>(?:<code>)?)"
     rf"|(?P<tag>>)"
-    rf"|(?P<flag>[ \t]{{1,8}})"
-    rf"|(?P<pair>[\s,]{{1,40}}(?:(?:-|\\n)\s{{0,40}})?{_QUOTE}?(?i:value|content|val|data|default){_QUOTE}?\s{{0,20}}[:=]\s{{0,20}}))"
+    rf"|(?P<pair>[\s,]{{1,40}}(?:(?:-|\\n)\s{{0,40}})?{_QUOTE}?(?i:value|content|val|data|default){_QUOTE}?\s{{0,20}}[:=]\s{{0,20}})"
+    rf"|(?P<flag>[ \t]{{1,8}}))"
 )
 _OPEN = re.compile(_QUOTE)
 _LISTED = re.compile(r"\[\s{0,40}|\(\s{0,10}")
@@ -178,25 +186,45 @@ _FUNCTION_WORDS = frozenset(
 def found(text: str) -> Iterator[Span]:
     """What of the text is secret by the name before it."""
     done = 0
-    for stem in _STEM.finditer(text):
-        if stem.start() < done:
+    for at, after in _stems(text):
+        if at < done:
             continue
-        rest = _NAME_REST.match(text, stem.end())
-        end = rest.end() if rest else stem.end()
-        start = stem.start()
+        rest = _NAME_REST.match(text, after)
+        start, end = at, rest.end() if rest else after
         least = max(done, start - _LONGEST_NAME)
         while start > least and text[start - 1] in _NAME_CHARS:
             start -= 1
         name = text[start:end]
         sure = sureness(name)
-        if not sure:
-            continue
-        span = _value(text, start, end, sure, name)
+        span = _value(text, start, end, sure, name) if sure else None
         if span:
             yield span
-            done = span[1]
-        else:
-            done = end if end > stem.end() else done
+        done = span[1] if span else end
+
+
+def _stems(text: str) -> list[Span]:
+    """Where a name may tell: found in C, for that is most of the work of the whole masking."""
+    lowered = text.lower() if text.isascii() else "".join(map(_lower, text))
+    places = []
+    for stem in _STEMS:
+        at = lowered.find(stem)
+        while at >= 0:
+            places.append((at, at + len(stem)))
+            at = lowered.find(stem, at + len(stem))
+    for stem in _SHORT_STEMS:
+        at = lowered.find(stem)
+        while at >= 0:
+            after = at + len(stem)
+            if text[after : after + 1] not in _LOWER:
+                places.append((at, after))
+            at = lowered.find(stem, after)
+    places.sort()
+    return places
+
+
+def _lower(character: str) -> str:
+    lowered = character.lower()
+    return lowered if len(lowered) == 1 else character  # places must stay the same
 
 
 def _value(text: str, start: int, end: int, sure: int, name: str) -> Span | None:
@@ -275,6 +303,8 @@ def _plain(text: str, start: int, at: int, sure: int, name: str) -> Span | None:
     if word is None:
         return None
     value = word[0]
+    if value[0] in "{([":
+        return None  # values of their own
     if (reference := _REFERS.match(line)) and line[reference.end() :][:1] in ("", *" ,;.)&\"'}]\r"):
         return None
     if cut := _CUT.search(value, 1):
@@ -304,6 +334,8 @@ def _may_have_no_gap(text: str, start: int, at: int, sure: int) -> bool:
     before = text[start - 1] if start else "\n"
     if before not in "{[( \t\n,\"'&?;<>" or sure < _LIKELY:
         return False
+    if _OPEN.match(text, at):
+        return True
     word = _WORD.match(text, at)
     return word is not None and "::" not in word[0] and "/" not in text[start:at]
 
@@ -359,8 +391,8 @@ def _in_tag(text: str, start: int, at: int, sure: int, name: str) -> Span | None
 
 def _in_table(text: str, start: int, at: int, sure: int, name: str) -> Span | None:
     """The next cell of a row, where it is one word that is none of a language."""
-    before = text[max(0, start - 12) : start].rstrip(" *`\"'")
-    if not before.endswith(("|", ">", "\n")) and before:
+    before = text[max(0, start - 12) : start].rpartition("\n")[2].strip(" *`\"'+-")
+    if before not in ("", "|", ">") and not before.endswith((">", "||")):
         return None
     stop = min((p for p in (text.find(mark, at) for mark in ("|", "\n", "<")) if p >= 0), default=len(text))
     cell = text[at:stop].strip()

@@ -9,7 +9,9 @@ from __future__ import annotations
 import base64
 import binascii
 import functools
+import math
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 from stack.secret_forms import BREAK, Span
@@ -25,8 +27,9 @@ _COMMON = {
     )
 }
 _WORDLIKE = 0.56
+_LEAST_BITS = 2.8  # a random word of 16 characters has 3.5
 ANYWHERE, NEAR = 32, 16
-_WORD = re.compile(r"[A-Za-z0-9+/_=-]{20,}")
+_WORD = re.compile(r"(?<![A-Za-z0-9+/_=-])[A-Za-z0-9+/_=-]{20,}")
 _PART = re.compile(r"[A-Za-z0-9]+")
 _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 _HEX = re.compile(r"(?=[a-f]*\d|[A-F]*\d)(?:[0-9a-f]{6,}|[0-9A-F]{6,})")
@@ -34,11 +37,11 @@ _HEX = re.compile(r"(?=[a-f]*\d|[A-F]*\d)(?:[0-9a-f]{6,}|[0-9A-F]{6,})")
 _POD = re.compile(r"[bcdfghjklmnpqrstvwxz2456789]{5,10}")
 # Several lines of base64, however short; tools break them at 64 or 76.
 _MARGIN = r"(?:[ \t|>#*+\"',-]|\\+[\"])"
+_LETTER = r"[A-Za-z0-9+/_-]"
+_NEXT = rf"={{0,2}}+{_MARGIN}{{0,6}}+{BREAK}{{1,9}}{_MARGIN}{{0,12}}"
 LINES = re.compile(
-    rf"[A-Za-z0-9+/_-]{{8,}}={{0,2}}(?:{_MARGIN}{{0,6}}{BREAK}{{1,9}}{_MARGIN}{{0,12}}"
-    rf"[A-Za-z0-9+/_-]{{8,}}(?![A-Za-z0-9+/_.:-])){{2,}}"
-    rf"(?:={{0,2}}{_MARGIN}{{0,6}}{BREAK}{{1,9}}{_MARGIN}{{0,12}}[A-Za-z0-9+/_-]{{1,80}}"
-    rf"(?![A-Za-z0-9+/_.:-]))?={{0,2}}"
+    rf"(?<!{_LETTER}){_LETTER}{{8,}}+(?:{_NEXT}{_LETTER}{{8,}}+(?![.:]))+"
+    rf"(?:{_NEXT}{_LETTER}{{1,80}}+(?![.:]))?={{0,2}}"
 )
 _JOINTS = re.compile(r"\\+[nrt\"]|[^A-Za-z0-9+/_=-]+|(?<=\s)-+(?=\s)")
 # How far a key that tells reaches, on its line.
@@ -100,7 +103,13 @@ def is_random(word: str, least: int, *, hexadecimal: bool = False) -> bool:
                 continue
             pairs += 1
             common += two in _COMMON.get(one, ())
-    return length >= least * 0.75 and common < _WORDLIKE * pairs
+    return length >= least * 0.75 and common < _WORDLIKE * pairs and _entropy(word) > _LEAST_BITS
+
+
+def _entropy(word: str) -> float:
+    """Bits of a letter, as Shannon has it; a word that repeats itself has few."""
+    shares = [count / len(word) for count in Counter(word).values()]
+    return -sum(share * math.log2(share) for share in shares)
 
 
 def holds(word: str, masks: Callable[[str], bool]) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.exit_codes import BadInputError
+from bot.output import write_text
 from bot.plan.base_files import SUFFIX
 from bot.plan.html import page
 from bot.plan.model import Object, Plan, document
@@ -32,10 +33,10 @@ def write(plans: Sequence[Plan], folder: Path) -> None:
         for old in _stacks_in(folder):
             _remove(folder / old)
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / DOCUMENT).write_text(f"{as_json(plans)}\n", encoding="utf-8")
+        write_text(folder / DOCUMENT, f"{as_json(plans)}\n")
         for plan in plans:
             _write_stack(plan, folder / plan.stack)
-        (folder / "index.html").write_text(page(plans), encoding="utf-8")
+        write_text(folder / "index.html", page(plans))
     except OSError as error:
         raise BadInputError(f"--out {folder}: {error.strerror}") from None
 
@@ -73,19 +74,19 @@ def _remove(folder: Path) -> None:
 
 def _write_stack(plan: Plan, folder: Path) -> None:
     folder.mkdir(exist_ok=True)
-    (folder / "graph.svg").write_text(svg(plan), encoding="utf-8")
+    write_text(folder / "graph.svg", svg(plan))
     objects = [*plan.objects, *(item for chart in plan.charts for item in chart.objects)]
     taken: set[Path] = set()
     for item in objects:
         file = _place(item, taken, folder / "manifests")
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(item.manifest.text, encoding="utf-8")
+        write_text(file, item.manifest.text)
     charts = folder / "charts"
     for chart in plan.charts:
         if chart.rendered:
             charts.mkdir(exist_ok=True)
             stream = "---\n".join(item.manifest.text for item in chart.objects)
-            (charts / f"{chart.name}.yaml").write_text(stream, encoding="utf-8")
+            write_text(charts / f"{chart.name}.yaml", stream)
 
 
 def _place(item: Object, taken: set[Path], folder: Path) -> Path:
