@@ -22,6 +22,8 @@ _PAYLOAD = frozenset({"data", "stringData", "items", "dataJson", "dataJsonWo"})
 # kubectl keeps the whole object there, payload included.
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _REMEMBERED = 2000  # characters: the same names and values stand in every object of a plan
+# Hashes of long texts that have nothing in them.
+_CLEAN: set[int] = set()
 _UNKNOWN = "[known after apply]"
 _SHORTEST = 12  # characters of a secret that nothing stands beside
 _BESIDE = re.compile(r"[:=|@>$ ]")
@@ -29,9 +31,19 @@ _BESIDE = re.compile(r"[:=|@>$ ]")
 
 def masked(text: str) -> str:
     """The text with every key, token and password in it replaced by `[secret]`."""
-    if len(text) < _SHORTEST and not _BESIDE.search(text):
+    if len(text) <= _REMEMBERED:
+        if len(text) < _SHORTEST and not _BESIDE.search(text):
+            return text
+        return _remembered(text)
+    if hash(text) in _CLEAN:
         return text
-    return _remembered(text) if len(text) <= _REMEMBERED else _masked(text)
+    if "\n---\n" in text:
+        # Manifests of several stacks and charts have CRDs of a megabyte in common.
+        return "\n---\n".join(map(masked, text.split("\n---\n")))
+    told = _masked(text)
+    if told == text:
+        _CLEAN.add(hash(text))
+    return told
 
 
 def looks_secret(text: str) -> bool:

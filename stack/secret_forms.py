@@ -89,26 +89,44 @@ _FORMS: tuple[tuple[tuple[str, ...], str], ...] = (
         ),
         (("AIza",), r"\bAIza[\w-]{30,}"),
         (("ya29.", "GOCSPX-", "1//0"), r"\bya29\.[\w-]{16,}|\bGOCSPX-[\w-]{20,}|\b1//0[\w-]{20,}"),
-        (("sk-", "sk_", "rk_", "pk_live", "whsec_"),
-            r"\b(?:sk|rk)-[A-Za-z0-9_-]{16,}|\b(?:sk|rk|pk)_(?:live|test|prod)_\w{10,}"
-            r"|\bwhsec_[\w+/=-]{10,}"),
+        # Tokens by their first letters.
+        (("sk-",), r"\b(?:sk|rk)-[A-Za-z0-9_-]{16,}"),
+        (("_live_",), r"\b(?:sk|rk|pk)_live_\w{10,}"),
+        (("_test_",), r"\b(?:sk|rk|pk)_test_\w{10,}"),
+        (("whsec_",), r"\bwhsec_[\w+/=-]{10,}"),
         (("_v1_",), r"\bdo[opr]_v1_[0-9a-f]{32,}"),
-        (("npm_", "pypi-", "rubygems_", "crates", "cio"),
-            r"\bnpm_[A-Za-z0-9]{20,}|\bpypi-[\w-]{20,}|\brubygems_[0-9a-f]{32,}|\bcio[A-Za-z0-9]{32}\b"),
-        (("dckr_", "hf_", "dop_", "dapi", "shp", "SG.", "key-", "NRAK", "NRJS", "NRII", "lin_"),
-            r"\bdckr_(?:pat|oat)_[\w-]{16,}|\bhf_[A-Za-z0-9]{20,}|\bdapi[0-9a-f]{32}|"
-            r"\bshp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}|\bSG\.[\w-]{10,}\.[\w-]{10,}|\bkey-[0-9a-f]{32}\b|"
-            r"\bNR(?:AK|JS|II)-[\w-]{16,}|\blin_(?:api|oauth)_\w{20,}"),
-        (("glc_", "glsa_", "glpat", "sntrys_", "sntryu_", "phc_", "phx_", "ATATT", "ATCTT", "PMAK-"),
-            r"\bglc_[\w+/=-]{16,}|\bglsa_\w{16,}|\bsntry[su]_[\w+/=-]{16,}|\bph[cx]_\w{20,}|"
-            r"\bAT[AC]TT3[\w=-]{16,}|\bPMAK-[0-9a-f-]{30,}"),
-        (("atlasv1.", "tfe", "CCIPAT_", "CCIPRJ_", "bkua_", "secret_", "ntn_", "xkeysib-", "dt0"),
-            r"\b\w{14}\.atlasv1\.[\w-]{20,}|\bCCIP(?:AT|RJ)_\w{16,}|\bbkua_[0-9a-f]{30,}|"
-            r"\bntn_\w{30,}|\bxkeysib-[\w-]{30,}|\bdt0[a-z]\d\d\.[A-Z0-9]{20,}(?:\.[A-Z0-9]{20,})?"),
-        (("EAAA", "sq0", "fio-u-", "AAAAA", "tskey-", "figd_", "dp.", "nvapi-", "gsk_", "pplx-"),
-            r"\bEAAA[\w-]{40,}|\bsq0(?:atp|csp|idp)-[\w-]{20,}|\bfio-u-[\w-]{20,}|"
-            r"\btskey-[a-z]{2,12}-[\w-]{10,}|\bfigd_[\w-]{20,}|\bdp\.(?:pt|st|ct|sa|audit)\.[\w.]{20,}|"
-            r"\bnvapi-[\w-]{20,}|\bgsk_\w{20,}|\bpplx-\w{20,}"),
+        (("npm_",), r"\bnpm_[A-Za-z0-9]{20,}"),
+        (("pypi-",), r"\bpypi-[\w-]{20,}"),
+        (("rubygems_",), r"\brubygems_[0-9a-f]{32,}"),
+        (("dckr_",), r"\bdckr_(?:pat|oat)_[\w-]{16,}"),
+        (("hf_",), r"\bhf_[A-Za-z0-9]{20,}"),
+        (("dapi",), r"\bdapi[0-9a-f]{32}"),
+        (("shp",), r"\bshp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}"),
+        (("SG.",), r"\bSG\.[\w-]{10,}\.[\w-]{10,}"),
+        (("key-",), r"\bkey-[0-9a-f]{32}\b"),
+        (("NR",), r"\bNR(?:AK|JS|II)-[\w-]{16,}"),
+        (("lin_",), r"\blin_(?:api|oauth)_\w{20,}"),
+        (("glc_",), r"\bglc_[\w+/=-]{16,}"),
+        (("glsa_",), r"\bglsa_\w{16,}"),
+        (("sntry",), r"\bsntry[su]_[\w+/=-]{16,}"),
+        (("phc_",), r"\bphc_\w{20,}"),
+        (("phx_",), r"\bphx_\w{20,}"),
+        (("TT3",), r"\bAT[AC]TT3[\w=-]{16,}"),
+        (("PMAK-",), r"\bPMAK-[0-9a-f-]{30,}"),
+        ((".atlasv1.",), r"\b\w{14}\.atlasv1\.[\w-]{20,}"),
+        (("CCIP",), r"\bCCIP(?:AT|RJ)_\w{16,}"),
+        (("bkua_",), r"\bbkua_[0-9a-f]{30,}"),
+        (("ntn_",), r"\bntn_\w{30,}"),
+        (("xkeysib-",), r"\bxkeysib-[\w-]{30,}"),
+        (("dt0",), r"\bdt0[a-z]\d\d\.[A-Z0-9]{20,}(?:\.[A-Z0-9]{20,})?"),
+        (("EAAA",), r"\bEAAA[\w-]{40,}"),
+        (("sq0",), r"\bsq0(?:atp|csp|idp)-[\w-]{20,}"),
+        (("tskey-",), r"\btskey-[a-z]{2,12}-[\w-]{10,}"),
+        (("figd_",), r"\bfigd_[\w-]{20,}"),
+        (("dp.",), r"\bdp\.(?:pt|st|ct|sa|audit)\.[\w.]{20,}"),
+        (("nvapi-",), r"\bnvapi-[\w-]{20,}"),
+        (("gsk_",), r"\bgsk_\w{20,}"),
+        (("pplx-",), r"\bpplx-\w{20,}"),
         # Telegram's bots, Discord's.
         ((":AA",), r"\b\d{8,12}:AA[\w-]{30,}"),
         # Azure: a storage key, a client's secret, a signature of Storage.
@@ -139,7 +157,7 @@ _FORMS: tuple[tuple[tuple[str, ...], str], ...] = (
         ),
         (("Signature=", "ignature="), r"(?i)(?<=signature=)[\w%+/=-]{12,}"),
         # .netrc, and the addresses of MySQL's drivers.
-        (("login ", "machine "), r"\b(?:login|machine) \S{1,200} password (\S+)"),
+        (("login ",), r"login \S{1,200} password (\S+)"),
         (("@tcp(", "@unix(", "@("), r"(?<![\w:/])[\w.-]{1,80}:([^\s\"']{1,200})@(?:tcp|unix)?\("),
         ((" -u ", "--user", "--proxy-user"), r"(?:\s-u|--user|--proxy-user)[ =]{0,2}[\"']?[\w.@+-]{1,80}:([^\s\"']{1,200})"),
 )
@@ -187,7 +205,7 @@ def found(text: str) -> Iterator[Span]:
     if "PRIVATE KEY" in text:
         yield from _keys(text)
     for marks, pattern in _FORMS:
-        if any(mark in text for mark in marks):
+        if marks[0] in text or any(mark in text for mark in marks[1:]):
             form = _compiled(pattern)
             yield from (match.span(form.groups) for match in form.finditer(text))
     for mark, pattern in _ADDRESSES:
@@ -226,9 +244,11 @@ def _keys(text: str) -> Iterator[Span]:
             if done == begin.end():
                 continue  # prose that names the header
         yield begin.start(), done
+    done = 0
     for end in _KEY_END.finditer(text):
         start, least = end.start(), 1
-        window = text[max(0, start - _LONGEST_KEY) : start]
+        window = text[max(done, start - _LONGEST_KEY) : start]
+        done = end.end()
         for run in reversed(list(_RUN.finditer(window))):
             gap = window[run.end() : start - end.start() + len(window)]
             if len(run[0]) < least or not _GAP.fullmatch(gap):

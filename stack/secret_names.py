@@ -155,6 +155,7 @@ _SHORT_STEMS = (
     *("otp", "sid", "hook"),
 )
 _LOWER = frozenset("abcdefghijklmnopqrstuvwxyz")
+_ASCII_LOWER = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")
 _NAME_CHARS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./")
 _NAME_REST = re.compile(r"[\w-]{0,60}")
 _LONGEST_NAME = 80
@@ -174,6 +175,7 @@ _INDENTED = re.compile(r"(?:\r?\n[ \t]*(?=\r?\n))*\r?\n([ \t]+)(\S[^\n]*)")
 _WORD = re.compile(r"[^\s\"'`<>]+")
 _CUT = re.compile(r"[&;,](?=\s|\Z|[\w.-]{1,60}[=:])|&amp;|\\+[\"nrt]|&quot;|&#\w{2,4};|[)\]}]*[,;.:)\]}]*\Z|\|")
 _LINE = re.compile(r"[^\r\n]*")
+_READ = 300  # characters after a name by which it is judged: a text may be one long line of names
 _FUNCTION_WORDS = frozenset(
     """the a an it its to is are was be been must may can should of for in and or not no from with that
     this on by at as has have had if when which who what where how set see use needs need than so do
@@ -204,7 +206,9 @@ def found(text: str) -> Iterator[Span]:
 
 def _stems(text: str) -> list[Span]:
     """Where a name may tell: found in C, for that is most of the work of the whole masking."""
-    lowered = text.lower() if text.isascii() else "".join(map(_lower, text))
+    lowered = text.lower()
+    if len(lowered) != len(text):  # places must stay the same
+        lowered = text.translate(_ASCII_LOWER)
     places = []
     for stem in _STEMS:
         at = lowered.find(stem)
@@ -222,11 +226,6 @@ def _stems(text: str) -> list[Span]:
     return places
 
 
-def _lower(character: str) -> str:
-    lowered = character.lower()
-    return lowered if len(lowered) == 1 else character  # places must stay the same
-
-
 def _value(text: str, start: int, end: int, sure: int, name: str) -> Span | None:
     match = _SEPARATOR.match(text, end)
     if match is None:
@@ -237,7 +236,7 @@ def _value(text: str, start: int, end: int, sure: int, name: str) -> Span | None
     if match["table"]:
         return _in_table(text, start, at, sure, name)
     if match["pair"]:
-        return _quoted(text, at, sure, name) or _plain(text, start, at, sure, name)
+        return _written(text, start, at, sure, name)
     if match["flag"]:
         return _after_flag(text, start, at, sure, name)
     in_yaml = match["sep"] == ":" and not match["close"]
@@ -249,16 +248,25 @@ def _value(text: str, start: int, end: int, sure: int, name: str) -> Span | None
         return None
     if listed := _LISTED.match(text, at):
         return _list(text, listed.end(), sure, name)
-    return _quoted(text, at, sure, name) or _plain(text, start, at, sure, name)
+    return _written(text, start, at, sure, name)
 
 
-def _quoted(text: str, at: int, sure: int, name: str) -> Span | None:
-    """A value in quotes, which may be escaped, as in JSON within JSON."""
-    tag = re.compile(r"(?:!!?[\w/.-]{0,40}[ \t]+|&\w{1,40}[ \t]+|[rbuf]{1,2}(?=[\"'])|\$(?=[\"']))?").match(text, at)
+_TAG = re.compile(
+    r"(?:!!\w{1,40}[ \t]+|(?:![\w/.-]{0,40}|&\w{1,40})[ \t]+(?=[\"'])|[rbuf]{1,2}(?=[\"'])|\$(?=[\"']))?"
+)
+
+
+def _written(text: str, start: int, at: int, sure: int, name: str) -> Span | None:
+    """A value in quotes or without."""
+    tag = _TAG.match(text, at)
     at = tag.end() if tag else at
-    opening = _OPEN.match(text, at)
-    if opening is None:
-        return None
+    if opening := _OPEN.match(text, at):
+        return _quoted(text, opening, sure, name)
+    return _plain(text, start, at, sure, name)
+
+
+def _quoted(text: str, opening: re.Match[str], sure: int, name: str) -> Span | None:
+    """A value in quotes, which may be escaped, as in JSON within JSON."""
     quote, begin = opening[0], opening.end()
     if quote in ('"', "'") and text.startswith(quote * 2, begin):
         stop = text.find(quote * 3, begin + 2)
@@ -287,7 +295,8 @@ def _closing(text: str, begin: int, quote: str) -> int:
 
 
 def _ends(text: str, begin: int) -> int:
-    line = _LINE.match(text, begin)
+    """Where the line ends, or what is read of it."""
+    line = _LINE.match(text, begin, begin + _READ)
     return line.end() if line else begin
 
 
@@ -299,7 +308,7 @@ def _plain(text: str, start: int, at: int, sure: int, name: str) -> Span | None:
         words = re.split(r"[\s,.;:]+", re.sub(r"\s#.*", "", phrase).lower())
         if 1 < len(words) <= 8 and _FUNCTION_WORDS.isdisjoint(words) and not re.search(r"[=|:{\[(]", phrase):
             return at, at + len(line.rstrip())
-    word = _WORD.match(text, at)
+    word = _WORD.match(text, at, at + _READ)
     if word is None:
         return None
     value = word[0]
@@ -314,14 +323,20 @@ def _plain(text: str, start: int, at: int, sure: int, name: str) -> Span | None:
         return None  # words about it
     if after and value.lower() in _FUNCTION_WORDS:
         return None
-    if after and text[at - 1] == " " and value.isalpha() and value.islower() and _is_sentence(after):
+    if after and text[at - 1] == " " and value.isalpha() and _is_sentence(after):
         return None
-    return (at, at + len(value)) if value and _is_secret(sure, value, name) else None
+    if not value or not _is_secret(sure, value, name):
+        return None
+    if len(value) == _READ and (whole := _WORD.match(text, at)):
+        return whole.span()
+    return at, at + len(value)
 
 
 def _is_sentence(after: str) -> bool:
-    words = re.findall(r"[a-z]+", after[:200].lower())
-    return not re.match(r"[-\w.]{1,60}[=:]|[#|},;&)\]]|-{1,2}\w", after) and bool(words)
+    """Whether the rest of a line is words, not a comment or the next of several values."""
+    if re.match(r"[-\w.]{1,60}[=:]|[#|},;&)\]]|-{1,2}\w", after):
+        return False
+    return bool(re.search(r"[a-z]", after[:200].lower()))
 
 
 def _begins_line(text: str, start: int) -> bool:
@@ -336,7 +351,7 @@ def _may_have_no_gap(text: str, start: int, at: int, sure: int) -> bool:
         return False
     if _OPEN.match(text, at):
         return True
-    word = _WORD.match(text, at)
+    word = _WORD.match(text, at, at + _READ)
     return word is not None and "::" not in word[0] and "/" not in text[start:at]
 
 
@@ -359,10 +374,9 @@ def _after_flag(text: str, start: int, at: int, sure: int, name: str) -> Span | 
     """`--password x`; `PASSWORD` behind it stands for any."""
     if not name.startswith("-") or sure < _LIKELY:
         return None
-    span = _quoted(text, at, sure, name)
-    if span:
-        return span
-    word = _WORD.match(text, at)
+    if opening := _OPEN.match(text, at):
+        return _quoted(text, opening, sure, name)
+    word = _WORD.match(text, at, at + _READ)
     if word is None or word[0].startswith(("-", "[")):
         return None
     value = word[0].rstrip(",.;:)]")
