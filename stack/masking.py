@@ -62,6 +62,8 @@ def _masked(text: str, depth: int = 3) -> str:
         return text
     made, done = [], -1
     for start, end in spans:
+        while text[end - 1] == "\\" and end > start:
+            end -= 1  # of an escaped quote behind it
         if start > done:
             made += [text[max(done, 0) : start], SECRET]
         done = max(done, end)

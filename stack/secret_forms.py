@@ -156,6 +156,7 @@ _FORMS: tuple[tuple[tuple[str, ...], str], ...] = (
             r"[^\n\"'\\<>]*)",
         ),
         (("Signature=", "ignature="), r"(?i)(?<=signature=)[\w%+/=-]{12,}"),
+        (("igest ",), r"\b[Dd]igest ((?:username|realm|nonce|qop)=[^\n]{1,2000})"),
         # .netrc, and the addresses of MySQL's drivers.
         (("login ",), r"login \S{1,200} password (\S+)"),
         (("@tcp(", "@unix(", "@("), r"(?<![\w:/])[\w.-]{1,80}:([^\s\"']{1,200})@(?:tcp|unix)?\("),

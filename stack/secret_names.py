@@ -84,7 +84,7 @@ _SAYS = frozenset(
 )
 _BLANK = re.compile(r"[*•.…_-]{0,40}|[xX#?]{3,40}")
 _REFERS = re.compile(
-    r"<[^<>]*>|\$?\{\{.*?\}\}|\$\{[^{}]*\}|\$\([^()]*\)|\$[A-Z_][A-Z0-9_]*\b|\$env:\w+|\{[\w.]{1,60}\}|%\w+%|%[sdvr]|"
+    r"<[^<>]*>|@[\w/-]+\.[a-z]{2,5}|[a-z]+://|\$?\{\{.*?\}\}|\$\{[^{}]*\}|\$\([^()]*\)|\$[A-Z_][A-Z0-9_]*\b|\$env:\w+|\{[\w.]{1,60}\}|%\w+%|%[sdvr]|"
     r"!(?:Ref|Sub|GetAtt|secret|vault|env|ENV|include)\b.*|ENC\[.*|(?:ref\+|vault:|env:|file:|op://|arn:|projects/).*|"
     r"(?:var|local|data|module|os\.environ|process\.env|secrets|self|config|args|settings|env|inputs|"
     r"options|values|Values|cfg|ctx)[.\[].*|"
@@ -93,7 +93,7 @@ _REFERS = re.compile(
 _ROOTS = (
     *("/var/", "/etc/", "/run/", "/tmp/", "/home/", "/usr/", "/opt/", "/secrets/", "/vault/"),
     *("/mnt/", "/root/", "/proc/", "/dev/", "/auth/", "/v1/", "/data/", "/path/", "/app/", "/srv/"),
-    *("./", "../", "~/", "secret/", "kv/", "auth/"),
+    *("./", "../", "~/", "secret/", "kv/", "auth/", "transit/"),
 )
 _TIME = re.compile(r"\d+(?:\.\d+)?(?:ms|us|ns|s|m|h|d|w|y)(?:\d+(?:s|m|h))*|\d{1,3}|[\d.]+ ?(?:%|[KMG]i?B?)")
 _NAME_LIKE = re.compile(
@@ -137,6 +137,7 @@ def _names_an_object(value: str, name: str) -> bool:
 
 def _is_odd(value: str) -> bool:
     """Whether it is no word of a language, no name and no number: chance, or a login in base64."""
+    value = value[:80]
     if " " in value or len(value) < 12:
         return False
     return is_random(value, 14, hexadecimal=True) and not _NAME_LIKE.fullmatch(value)
@@ -172,6 +173,7 @@ _OPEN = re.compile(_QUOTE)
 _LISTED = re.compile(r"\[\s{0,40}|\(\s{0,10}")
 _BLOCK = re.compile(r"(?:![\w!/.-]{1,40}[ \t]+)?[|>][+-]?\d?[+-]?[ \t]*(?:#[^\n]*)?(?=\n|\\n|\r|\Z)")
 _INDENTED = re.compile(r"(?:\r?\n[ \t]*(?=\r?\n))*\r?\n([ \t]+)(\S[^\n]*)")
+_ESCAPED = re.compile(r"\\+n([ \t]+)([^\\\"\n]+)")
 _WORD = re.compile(r"[^\s\"'`<>]+")
 _CUT = re.compile(r"[&;,](?=\s|\Z|[\w.-]{1,60}[=:])|&amp;|\\+[\"nrt]|&quot;|&#\w{2,4};|[)\]}]*[,;.:)\]}]*\Z|\|")
 _LINE = re.compile(r"[^\r\n]*")
@@ -197,6 +199,9 @@ def found(text: str) -> Iterator[Span]:
         while start > least and text[start - 1] in _NAME_CHARS:
             start -= 1
         name = text[start:end]
+        if name == SECRET[1:-1] and text[start - 1 : end + 1] == SECRET:
+            done = end
+            continue  # what was masked before
         sure = sureness(name)
         span = _value(text, start, end, sure, name) if sure else None
         if span:
@@ -241,7 +246,7 @@ def _value(text: str, start: int, end: int, sure: int, name: str) -> Span | None
         return _after_flag(text, start, at, sure, name)
     in_yaml = match["sep"] == ":" and not match["close"]
     if in_yaml and (block := _BLOCK.match(text, at)):
-        return _block(text, start, block.end())
+        return _block(text, start, block.end()) if sure > _MAYBE else None
     if in_yaml and (at >= len(text) or text[at] in "\r\n"):
         return _next_line(text, start, at, sure, name)
     if in_yaml and not match["space"] and not _may_have_no_gap(text, start, at, sure):
@@ -318,7 +323,8 @@ def _plain(text: str, start: int, at: int, sure: int, name: str) -> Span | None:
         return None
     if cut := _CUT.search(value, 1):
         value = value[: cut.start()]
-    after = line[len(word[0]) :].strip()
+    after = line[len(word[0]) :]
+    after = after.strip() if after[:1] == " " else ""
     if after and sure < _SURE and not _is_odd(value):
         return None  # words about it
     if after and value.lower() in _FUNCTION_WORDS:
@@ -423,7 +429,8 @@ def _block(text: str, start: int, at: int) -> Span | None:
     """The lines below `password: |`, which are indented more than the key."""
     indent = _indent(text, start)
     begin = None
-    while line := _INDENTED.match(text, at):
+    lines = _ESCAPED if text.startswith("\\", at) else _INDENTED
+    while line := lines.match(text, at):
         if len(line[1]) <= indent:
             break
         begin = line.start(2) if begin is None else begin

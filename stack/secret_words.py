@@ -58,8 +58,17 @@ def found(text: str, masks: Callable[[str], bool]) -> Iterator[Span]:
 
     masks: whether a text holds a secret, for what is coded in a word.
     """
+    public = []
+    for match in LINES.finditer(text) if "\n" in text or "\\n" in text or "\\r" in text else ():
+        whole = _JOINTS.sub("", match[0])
+        if is_public(whole):
+            public.append(match.span())
+        elif len(whole) >= ANYWHERE and (holds(whole, masks) or is_random(whole, ANYWHERE)):
+            yield match.span()
     for match in _WORD.finditer(text):
         word = match[0]
+        if any(start <= match.start() < end for start, end in public):
+            continue
         if is_random(word, ANYWHERE) or (
             is_random(word, NEAR, hexadecimal=True) and _near(text, match.start(), word)
         ):
@@ -70,11 +79,6 @@ def found(text: str, masks: Callable[[str], bool]) -> Iterator[Span]:
                 yield match.span()
         elif _may_be_coded(word) and holds(word, masks):
             yield match.span()
-    if "\n" in text or "\\n" in text or "\\r" in text:
-        for match in LINES.finditer(text):
-            whole = _JOINTS.sub("", match[0])
-            if len(whole) >= ANYWHERE and (holds(whole, masks) or _is_key_material(whole)):
-                yield match.span()
 
 
 def _near(text: str, at: int, word: str) -> bool:
@@ -82,7 +86,7 @@ def _near(text: str, at: int, word: str) -> bool:
     reach = _REACH if is_random(word, NEAR) else 12
     line = text[max(0, at - reach) : at].rpartition("\n")[2]
     hints = list(_HINT.finditer(line))
-    return bool(hints) and not _NO_HINT.search(line, hints[-1].start())
+    return bool(hints) and not _NO_HINT.search(text[max(0, at - _REACH) : at].rpartition("\n")[2])
 
 
 @functools.lru_cache(maxsize=1 << 13)
@@ -173,7 +177,3 @@ def _body(der: bytes) -> bytes:
     if len(der) < 4 or der[0] != 0x30:
         return b""
     return der[2 + (der[1] & 0x7F if der[1] & 0x80 else 0) :]
-
-
-def _is_key_material(whole: str) -> bool:
-    return is_random(whole, ANYWHERE) and not is_public(whole)

@@ -482,7 +482,7 @@ def listed() -> Iterator[Case]:
     yield case("LDAP hash", "userPassword: {SSHA}KEYKEYKEY")
     yield case("error of a server", 'permission denied: token "hv' + 's.KEY" is expired', length=30)
     yield case("error of Go", 'Get "https://a:KEY@x.example.com/v1": dial tcp: no such host')
-    yield case("error with a name", "invalid value 'KEY' for password='KEY'"[25:])
+    yield case("error with a name", "invalid value for password='KEY'")
     yield case("Slack without a scheme", "hooks.slack" + ".com/services/T0A/B0B/KEY", length=24)
     yield case("Slack, short", "https://hooks.slack" + ".com/services/T0/B0/KEY", LOWER, 5)
     yield case("Slack, escaped", "https:\\/\\/hooks.slack" + ".com\\/services\\/T0\\/B0\\/KEY")

@@ -72,7 +72,13 @@ def test_no_line_of_this_project_is_touched() -> None:
         for file in PROJECT.glob(pattern)
     ]
     assert len(files) > 40
-    lines = [(file.name, line) for file in files for line in file.read_text().splitlines()]
+    lines = [
+        (file.name, line)
+        for file in files
+        for line in file.read_text().splitlines()
+        # One line of a certificate by itself is told from nothing; the file as a whole is below.
+        if not re.fullmatch(r"\s*[A-Za-z0-9+/=]{40,}", line)
+    ]
     assert [each for each in lines if masked(each[1]) != each[1]] == []
     assert [file.name for file in files if masked(file.read_text()) != file.read_text()] == []
 
