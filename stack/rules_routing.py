@@ -63,7 +63,9 @@ def _receivers(routing: Routing) -> Iterator[Fault]:
     for index, receiver in enumerate(routing.receivers):
         path = (*_ROUTING, "receivers", index)
         if receiver.name in names[:index]:
-            yield Fault((*path, "name"), f"{shown(receiver.name)} is listed twice: take another name")
+            yield Fault(
+                (*path, "name"), f"{shown(receiver.name)} is listed twice: take another name"
+            )
         elif routing.routes and receiver.name not in used:
             yield Fault(
                 (*path, "name"),
@@ -96,9 +98,7 @@ def _kind(path: Path_, receiver: Receiver) -> Iterator[Fault]:
 def _vault_path(path: Path_, value: str) -> Iterator[Fault]:
     for kind, whose in _VAULT.items():
         if f"{value}/".startswith(f"{kind}/"):
-            yield Fault(
-                path, f"{whose} may read what is below {kind}/: take another path"
-            )
+            yield Fault(path, f"{whose} may read what is below {kind}/: take another path")
 
 
 def _routes(routing: Routing) -> Iterator[Fault]:

@@ -47,120 +47,145 @@ PUBLIC = (
 # Marks, of which one must stand in the text, and the pattern; a group is what is masked of it.
 # They are compiled when they are needed first: few texts have any of the marks.
 _FORMS: tuple[tuple[tuple[str, ...], str], ...] = (
-        # A key in DER as base64 without armour: a SEQUENCE that begins with the INTEGER 0 or 1
-        # (RFC 5208, RFC 5915, RFC 8017), its length in one, two or three bytes. No certificate
-        # does. The last two are OpenSSH's own form, and PKCS12's.
-        (
-            ("CAQ", "AgE", "IBA", "b3BlbnNza"),
-            r"\b(?:M[A-H][AEIMQUYcgkosw048]CAQ[A-H]|MI[GH][A-Za-z0-9+/_-]AgE[AB]|"
-            r"MII[A-Za-z0-9+/_-]{2}[AQgw]IBA[A-Z]|MI[IG][A-Za-z0-9+/]{1,3}AgEDM|b3BlbnNzaC1rZXktdjE)"
-            rf"(?:{_WORD}{{8,}}|{BREAK}{{1,9}}(?={_WORD}{{16}})|(?<={_WORD}{{8}}){BREAK}{{1,9}}"
-            rf"(?={_WORD}{{1,76}}(?:[\\\"']|\s|\Z))|{_WORD})*",
+    # A key in DER as base64 without armour: a SEQUENCE that begins with the INTEGER 0 or 1
+    # (RFC 5208, RFC 5915, RFC 8017), its length in one, two or three bytes. No certificate
+    # does. The last two are OpenSSH's own form, and PKCS12's.
+    (
+        ("CAQ", "AgE", "IBA", "b3BlbnNza"),
+        r"\b(?:M[A-H][AEIMQUYcgkosw048]CAQ[A-H]|MI[GH][A-Za-z0-9+/_-]AgE[AB]|"
+        r"MII[A-Za-z0-9+/_-]{2}[AQgw]IBA[A-Z]|MI[IG][A-Za-z0-9+/]{1,3}AgEDM|b3BlbnNzaC1rZXktdjE)"
+        rf"(?:{_WORD}{{8,}}|{BREAK}{{1,9}}(?={_WORD}{{16}})|(?<={_WORD}{{8}}){BREAK}{{1,9}}"
+        rf"(?={_WORD}{{1,76}}(?:[\\\"']|\s|\Z))|{_WORD})*",
+    ),
+    # PKCS8 with a passphrase: its algorithm, PBES2 or one of PKCS12's, comes first (RFC 8018).
+    (
+        ("hkiG9w0BB", "GSqGSIb3DQE"),
+        rf"\bM[A-Za-z0-9+/]{{3,14}}(?:BgkqhkiG9w0BB[QR]|BgoqhkiG9w0BDA|YJKoZIhvcNAQU|"
+        rf"GCSqGSIb3DQEFD|GCiqGSIb3DQEMA)(?:{_WORD}|{BREAK}{{1,9}}(?={_WORD}{{16}}))*",
+    ),
+    # DER in hexadecimal.
+    (
+        ("0201", "0609", "060a", "060A"),
+        r"(?i)\b(?:0x)?30(?:[0-7][0-9a-f]|81[0-9a-f]{2}|82[0-9a-f]{4})"
+        r"(?:02010[013]|30[0-9a-f]{2}060[9a]2a864886f70d01(?:05|0c))[0-9a-f]{40,}",
+    ),
+    (("eyJ",), r"\beyJ[A-Za-z0-9_-]{8,4000}\.(?:eyJ)?[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*){0,3}"),
+    (("hv",), r"\bhv[sbr]\.[A-Za-z0-9_-]{8,}"),
+    (("s.", "b.", "r."), r"\.(?:(?<=[^\w.-][sbr]\.)|(?<=\A[sbr]\.))[A-Za-z0-9]{24,}(?![\w.-])"),
+    (
+        ("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"),
+        r"(?:\b|_)(?:gh[pousr]_[A-Za-z0-9]{16,}|github_pat_\w{20,})",
+    ),
+    (
+        tuple(
+            f"gl{kind}-"
+            for kind in (
+                "pat",
+                "dt",
+                "rt",
+                "ptt",
+                "soat",
+                "cbt",
+                "imt",
+                "ft",
+                "agent",
+                "oas",
+                "ffct",
+            )
         ),
-        # PKCS8 with a passphrase: its algorithm, PBES2 or one of PKCS12's, comes first (RFC 8018).
-        (
-            ("hkiG9w0BB", "GSqGSIb3DQE"),
-            rf"\bM[A-Za-z0-9+/]{{3,14}}(?:BgkqhkiG9w0BB[QR]|BgoqhkiG9w0BDA|YJKoZIhvcNAQU|"
-            rf"GCSqGSIb3DQEFD|GCiqGSIb3DQEMA)(?:{_WORD}|{BREAK}{{1,9}}(?={_WORD}{{16}}))*",
-        ),
-        # DER in hexadecimal.
-        (
-            ("0201", "0609", "060a", "060A"),
-            r"(?i)\b(?:0x)?30(?:[0-7][0-9a-f]|81[0-9a-f]{2}|82[0-9a-f]{4})"
-            r"(?:02010[013]|30[0-9a-f]{2}060[9a]2a864886f70d01(?:05|0c))[0-9a-f]{40,}",
-        ),
-        (("eyJ",), r"\beyJ[A-Za-z0-9_-]{8,4000}\.(?:eyJ)?[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*){0,3}"),
-        (("hv",), r"\bhv[sbr]\.[A-Za-z0-9_-]{8,}"),
-        (("s.", "b.", "r."), r"\.(?:(?<=[^\w.-][sbr]\.)|(?<=\A[sbr]\.))[A-Za-z0-9]{24,}(?![\w.-])"),
-        (
-            ("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"),
-            r"(?:\b|_)(?:gh[pousr]_[A-Za-z0-9]{16,}|github_pat_\w{20,})",
-        ),
-        (
-            tuple(f"gl{kind}-" for kind in ("pat", "dt", "rt", "ptt", "soat", "cbt", "imt", "ft", "agent", "oas", "ffct")),
-            r"\bgl(?:pat|dt|rt|ptt|soat|cbt|imt|ft|agent|oas|ffct)-[\w.-]{16,}"),
-        (("GR1348941",), r"\bGR1348941[\w-]{16,}"),
-        (("pul-",), r"\bpul-[0-9a-f]{40}"),
-        (("xox", "xapp-"), r"\bxox[abceoprs](?:\.xox[a-z])?-[\w.-]{8,}|\bxapp-[\w-]{10,}"),
-        (("AGE-SECRET-KEY-", "AGE-PLUGIN-"), r"AGE-(?:SECRET-KEY-1|PLUGIN-)\w{10,}"),
-        (
-            ("AKIA", "ASIA", "ABIA", "ACCA", "AROA", "AIDA"),
-            r"(?<![A-Za-z0-9])(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}(?![A-Za-z0-9])",
-        ),
-        (("AIza",), r"\bAIza[\w-]{30,}"),
-        (("ya29.", "GOCSPX-", "1//0"), r"\bya29\.[\w-]{16,}|\bGOCSPX-[\w-]{20,}|\b1//0[\w-]{20,}"),
-        # Tokens by their first letters.
-        (("sk-",), r"\b(?:sk|rk)-[A-Za-z0-9_-]{16,}"),
-        (("_live_",), r"\b(?:sk|rk|pk)_live_\w{10,}"),
-        (("_test_",), r"\b(?:sk|rk|pk)_test_\w{10,}"),
-        (("whsec_",), r"\bwhsec_[\w+/=-]{10,}"),
-        (("_v1_",), r"\bdo[opr]_v1_[0-9a-f]{32,}"),
-        (("npm_",), r"\bnpm_[A-Za-z0-9]{20,}"),
-        (("pypi-",), r"\bpypi-[\w-]{20,}"),
-        (("rubygems_",), r"\brubygems_[0-9a-f]{32,}"),
-        (("dckr_",), r"\bdckr_(?:pat|oat)_[\w-]{16,}"),
-        (("hf_",), r"\bhf_[A-Za-z0-9]{20,}"),
-        (("dapi",), r"\bdapi[0-9a-f]{32}"),
-        (("shp",), r"\bshp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}"),
-        (("SG.",), r"\bSG\.[\w-]{10,}\.[\w-]{10,}"),
-        (("key-",), r"\bkey-[0-9a-f]{32}\b"),
-        (("NR",), r"\bNR(?:AK|JS|II)-[\w-]{16,}"),
-        (("lin_",), r"\blin_(?:api|oauth)_\w{20,}"),
-        (("glc_",), r"\bglc_[\w+/=-]{16,}"),
-        (("glsa_",), r"\bglsa_\w{16,}"),
-        (("sntry",), r"\bsntry[su]_[\w+/=-]{16,}"),
-        (("phc_",), r"\bphc_\w{20,}"),
-        (("phx_",), r"\bphx_\w{20,}"),
-        (("TT3",), r"\bAT[AC]TT3[\w=-]{16,}"),
-        (("PMAK-",), r"\bPMAK-[0-9a-f-]{30,}"),
-        ((".atlasv1.",), r"\b\w{14}\.atlasv1\.[\w-]{20,}"),
-        (("CCIP",), r"\bCCIP(?:AT|RJ)_\w{16,}"),
-        (("bkua_",), r"\bbkua_[0-9a-f]{30,}"),
-        (("ntn_",), r"\bntn_\w{30,}"),
-        (("xkeysib-",), r"\bxkeysib-[\w-]{30,}"),
-        (("dt0",), r"\bdt0[a-z]\d\d\.[A-Z0-9]{20,}(?:\.[A-Z0-9]{20,})?"),
-        (("EAAA",), r"\bEAAA[\w-]{40,}"),
-        (("sq0",), r"\bsq0(?:atp|csp|idp)-[\w-]{20,}"),
-        (("tskey-",), r"\btskey-[a-z]{2,12}-[\w-]{10,}"),
-        (("figd_",), r"\bfigd_[\w-]{20,}"),
-        (("dp.",), r"\bdp\.(?:pt|st|ct|sa|audit)\.[\w.]{20,}"),
-        (("nvapi-",), r"\bnvapi-[\w-]{20,}"),
-        (("gsk_",), r"\bgsk_\w{20,}"),
-        (("pplx-",), r"\bpplx-\w{20,}"),
-        # Telegram's bots, Discord's.
-        ((":AA",), r"\b\d{8,12}:AA[\w-]{30,}"),
-        # Azure: a storage key, a client's secret, a signature of Storage.
-        (("==",), r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{86}==(?![A-Za-z0-9+/=])"),
-        (("8Q~", "7Q~", "6Q~"), r"(?<![\w~.-])[\w~.-]{3}\dQ~[\w~.-]{31,34}(?![\w~.-])"),
-        (("sig=",), r"(?<=[?&;]sig=)[^\s\"'&<>;]{8,}"),
-        # Passwords as hashes, which can be tried at home: crypt, htpasswd, LDAP, MySQL, argon2.
-        (("$",), r"\$(?:2[abxy]?|apr1|[1567y]|argon2(?:id|i|d)|pbkdf2[\w-]*|scrypt)\$[^\s\"'<>]{16,}"),
-        (("{S", "{s"), r"\{(?i:S?SHA(?:256|512)?)\}[A-Za-z0-9+/=]{20,}"),
-        # A bootstrap token of Kubernetes.
-        (
-            (".",),
-            r"\.(?:(?<=[^\w.-][a-z0-9]{6}\.)|(?<=\A[a-z0-9]{6}\.))((?=[a-z]*\d)[a-z0-9]{16})(?![\w.-])",
-        ),
-        # Headers, in HTTP, curl and code: what comes after the scheme.
-        (("earer", "EARER"), r"(?:[Bb]earer|BEARER)(?: |%20|\+)[\"']?((?=[^\s]*\d)[\w+/=.~-]{6,}|[\w+/=.~-]{20,})"),
-        (
-            ("uthorization", "UTHORIZATION"),
-            r"(?i)authorization\\*[\"']?\s{0,4}[:=,]{1,2}\s{0,4}(?:\\*[\"'])?(?:basic|bearer|token|digest|"
-            r"apikey|api-key|key|negotiate|ntlm|hawk|genie[_-]?key|splunk|aws4-hmac-sha256)"
-            r"[ =]\s{0,4}(?![<$\[{*.])([^\s\"'\\][^\n\"'\\]*)",
-        ),
-        (("asic", "ASIC"), r"(?:[Bb]asic|BASIC) ((?=[A-Za-z0-9+/]*(?:\d|[a-z][A-Z]|=))[A-Za-z0-9+/]{8,}={0,2})(?![\w.])"),
-        (
-            ("ookie", "OOKIE"),
-            r"(?i)\b(?:set-)?cookie2?\\*[\"']?\s{0,4}[:=]\s{0,4}(?:\\*[\"'])?([\w.-]{1,80}=[^\s\"'\\<>]"
-            r"[^\n\"'\\<>]*)",
-        ),
-        (("Signature=", "ignature="), r"(?i)(?<=signature=)[\w%+/=-]{12,}"),
-        (("igest ",), r"\b[Dd]igest ((?:username|realm|nonce|qop)=[^\n]{1,2000})"),
-        # .netrc, and the addresses of MySQL's drivers.
-        (("login ",), r"login \S{1,200} password (\S+)"),
-        (("@tcp(", "@unix(", "@("), r"(?<![\w:/])[\w.-]{1,80}:([^\s\"']{1,200})@(?:tcp|unix)?\("),
-        ((" -u ", "--user", "--proxy-user"), r"(?:\s-u|--user|--proxy-user)[ =]{0,2}[\"']?[\w.@+-]{1,80}:([^\s\"']{1,200})"),
+        r"\bgl(?:pat|dt|rt|ptt|soat|cbt|imt|ft|agent|oas|ffct)-[\w.-]{16,}",
+    ),
+    (("GR1348941",), r"\bGR1348941[\w-]{16,}"),
+    (("pul-",), r"\bpul-[0-9a-f]{40}"),
+    (("xox", "xapp-"), r"\bxox[abceoprs](?:\.xox[a-z])?-[\w.-]{8,}|\bxapp-[\w-]{10,}"),
+    (("AGE-SECRET-KEY-", "AGE-PLUGIN-"), r"AGE-(?:SECRET-KEY-1|PLUGIN-)\w{10,}"),
+    (
+        ("AKIA", "ASIA", "ABIA", "ACCA", "AROA", "AIDA"),
+        r"(?<![A-Za-z0-9])(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}(?![A-Za-z0-9])",
+    ),
+    (("AIza",), r"\bAIza[\w-]{30,}"),
+    (("ya29.", "GOCSPX-", "1//0"), r"\bya29\.[\w-]{16,}|\bGOCSPX-[\w-]{20,}|\b1//0[\w-]{20,}"),
+    # Tokens by their first letters.
+    (("sk-",), r"\b(?:sk|rk)-[A-Za-z0-9_-]{16,}"),
+    (("_live_",), r"\b(?:sk|rk|pk)_live_\w{10,}"),
+    (("_test_",), r"\b(?:sk|rk|pk)_test_\w{10,}"),
+    (("whsec_",), r"\bwhsec_[\w+/=-]{10,}"),
+    (("_v1_",), r"\bdo[opr]_v1_[0-9a-f]{32,}"),
+    (("npm_",), r"\bnpm_[A-Za-z0-9]{20,}"),
+    (("pypi-",), r"\bpypi-[\w-]{20,}"),
+    (("rubygems_",), r"\brubygems_[0-9a-f]{32,}"),
+    (("dckr_",), r"\bdckr_(?:pat|oat)_[\w-]{16,}"),
+    (("hf_",), r"\bhf_[A-Za-z0-9]{20,}"),
+    (("dapi",), r"\bdapi[0-9a-f]{32}"),
+    (("shp",), r"\bshp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}"),
+    (("SG.",), r"\bSG\.[\w-]{10,}\.[\w-]{10,}"),
+    (("key-",), r"\bkey-[0-9a-f]{32}\b"),
+    (("NR",), r"\bNR(?:AK|JS|II)-[\w-]{16,}"),
+    (("lin_",), r"\blin_(?:api|oauth)_\w{20,}"),
+    (("glc_",), r"\bglc_[\w+/=-]{16,}"),
+    (("glsa_",), r"\bglsa_\w{16,}"),
+    (("sntry",), r"\bsntry[su]_[\w+/=-]{16,}"),
+    (("phc_",), r"\bphc_\w{20,}"),
+    (("phx_",), r"\bphx_\w{20,}"),
+    (("TT3",), r"\bAT[AC]TT3[\w=-]{16,}"),
+    (("PMAK-",), r"\bPMAK-[0-9a-f-]{30,}"),
+    ((".atlasv1.",), r"\b\w{14}\.atlasv1\.[\w-]{20,}"),
+    (("CCIP",), r"\bCCIP(?:AT|RJ)_\w{16,}"),
+    (("bkua_",), r"\bbkua_[0-9a-f]{30,}"),
+    (("ntn_",), r"\bntn_\w{30,}"),
+    (("xkeysib-",), r"\bxkeysib-[\w-]{30,}"),
+    (("dt0",), r"\bdt0[a-z]\d\d\.[A-Z0-9]{20,}(?:\.[A-Z0-9]{20,})?"),
+    (("EAAA",), r"\bEAAA[\w-]{40,}"),
+    (("sq0",), r"\bsq0(?:atp|csp|idp)-[\w-]{20,}"),
+    (("tskey-",), r"\btskey-[a-z]{2,12}-[\w-]{10,}"),
+    (("figd_",), r"\bfigd_[\w-]{20,}"),
+    (("dp.",), r"\bdp\.(?:pt|st|ct|sa|audit)\.[\w.]{20,}"),
+    (("nvapi-",), r"\bnvapi-[\w-]{20,}"),
+    (("gsk_",), r"\bgsk_\w{20,}"),
+    (("pplx-",), r"\bpplx-\w{20,}"),
+    # Telegram's bots, Discord's.
+    ((":AA",), r"\b\d{8,12}:AA[\w-]{30,}"),
+    # Azure: a storage key, a client's secret, a signature of Storage.
+    (("==",), r"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{86}==(?![A-Za-z0-9+/=])"),
+    (("8Q~", "7Q~", "6Q~"), r"(?<![\w~.-])[\w~.-]{3}\dQ~[\w~.-]{31,34}(?![\w~.-])"),
+    (("sig=",), r"(?<=[?&;]sig=)[^\s\"'&<>;]{8,}"),
+    # Passwords as hashes, which can be tried at home: crypt, htpasswd, LDAP, MySQL, argon2.
+    (("$",), r"\$(?:2[abxy]?|apr1|[1567y]|argon2(?:id|i|d)|pbkdf2[\w-]*|scrypt)\$[^\s\"'<>]{16,}"),
+    (("{S", "{s"), r"\{(?i:S?SHA(?:256|512)?)\}[A-Za-z0-9+/=]{20,}"),
+    # A bootstrap token of Kubernetes.
+    (
+        (".",),
+        r"\.(?:(?<=[^\w.-][a-z0-9]{6}\.)|(?<=\A[a-z0-9]{6}\.))((?=[a-z]*\d)[a-z0-9]{16})(?![\w.-])",
+    ),
+    # Headers, in HTTP, curl and code: what comes after the scheme.
+    (
+        ("earer", "EARER"),
+        r"(?:[Bb]earer|BEARER)(?: |%20|\+)[\"']?((?=[^\s]*\d)[\w+/=.~-]{6,}|[\w+/=.~-]{20,})",
+    ),
+    (
+        ("uthorization", "UTHORIZATION"),
+        r"(?i)authorization\\*[\"']?\s{0,4}[:=,]{1,2}\s{0,4}(?:\\*[\"'])?(?:basic|bearer|token|digest|"
+        r"apikey|api-key|key|negotiate|ntlm|hawk|genie[_-]?key|splunk|aws4-hmac-sha256)"
+        r"[ =]\s{0,4}(?![<$\[{*.])([^\s\"'\\][^\n\"'\\]*)",
+    ),
+    (
+        ("asic", "ASIC"),
+        r"(?:[Bb]asic|BASIC) ((?=[A-Za-z0-9+/]*(?:\d|[a-z][A-Z]|=))[A-Za-z0-9+/]{8,}={0,2})(?![\w.])",
+    ),
+    (
+        ("ookie", "OOKIE"),
+        r"(?i)\b(?:set-)?cookie2?\\*[\"']?\s{0,4}[:=]\s{0,4}(?:\\*[\"'])?([\w.-]{1,80}=[^\s\"'\\<>]"
+        r"[^\n\"'\\<>]*)",
+    ),
+    (("Signature=", "ignature="), r"(?i)(?<=signature=)[\w%+/=-]{12,}"),
+    (("igest ",), r"\b[Dd]igest ((?:username|realm|nonce|qop)=[^\n]{1,2000})"),
+    # .netrc, and the addresses of MySQL's drivers.
+    (("login ",), r"login \S{1,200} password (\S+)"),
+    (("@tcp(", "@unix(", "@("), r"(?<![\w:/])[\w.-]{1,80}:([^\s\"']{1,200})@(?:tcp|unix)?\("),
+    (
+        (" -u ", "--user", "--proxy-user"),
+        r"(?:\s-u|--user|--proxy-user)[ =]{0,2}[\"']?[\w.@+-]{1,80}:([^\s\"']{1,200})",
+    ),
 )
 
 # Addresses whose path is the credential: webhooks and heartbeats, by their host or their path.
@@ -170,8 +195,14 @@ _ADDRESSES = (
     *(("//", rf"//{_END}"), ("\\/", rf"\\+/\\+/{_END}"), ("%2F", rf"%2F%2F{_END}")),
     *(("%2f", rf"%2f%2f{_END}"), ("hooks.slack.com", rf"\bhooks\.slack\.com\\*/{_END}")),
     *((".com/api/webhooks", rf"\bdiscord(?:app)?\.com/api/webhooks/{_END}"),),
-    *(("alert.victorops.com", rf"\balert\.victorops\.com\\*/{_END}"), ("hc-ping.com", rf"\bhc-ping\.com/{_END}")),
-    *(("nosnch.in", rf"\bnosnch\.in/{_END}"), ("pagerduty.com", rf"\bevents\.(?:eu\.)?pagerduty\.com/{_END}")),
+    *(
+        ("alert.victorops.com", rf"\balert\.victorops\.com\\*/{_END}"),
+        ("hc-ping.com", rf"\bhc-ping\.com/{_END}"),
+    ),
+    *(
+        ("nosnch.in", rf"\bnosnch\.in/{_END}"),
+        ("pagerduty.com", rf"\bevents\.(?:eu\.)?pagerduty\.com/{_END}"),
+    ),
 )
 _HOOKS = (
     r"(?i)(?:hooks\.slack(?:-gov)?\.com/(?:services|workflows|triggers)|"
@@ -190,7 +221,7 @@ _HOOKS = (
     r"/integrations/v1/[\w-]{1,40}|/hooks|/incoming_?webhooks?|/api/(?:push|v1/heartbeat))"
     r"(?=/|[0-9])/?([^?#\s]*)"
 )
-_ALERT = (r"/(?:alert|alerts|heartbeats?|ping|integrations?|webhooks?|hooks?|push)/([^?#\s]+)")
+_ALERT = r"/(?:alert|alerts|heartbeats?|ping|integrations?|webhooks?|hooks?|push)/([^?#\s]+)"
 _PLACEHOLDER = re.compile(r"[.…<\[{$*].*|(?:(?:[A-Z_]+|[xX.]+|key|token)(?:/|\Z))+")
 _QUERY = (
     r"(?i)(?:[?&;]|%3F|%26|&amp;|\\u0026)(?:api[_-]?|access[_-]?|app[_-]?|auth[_-]?|private[_-]?|routing[_-]?|"

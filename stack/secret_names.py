@@ -30,20 +30,72 @@ _ENDS_SURE = (
     *("jwtsecret", "sessionsecret", "cookiesecret", "rootsecret", "slackapiurl", "ingestkey"),
     *("keypassword", "secretvalue", "passwords", "applicationkey", "appkey", "sessionkey"),
 )
-_ENDS_LIKELY = ("secret", "secretkey", "authorization", "cookie", "credential", "credentials", "creds")
+_ENDS_LIKELY = (
+    "secret",
+    "secretkey",
+    "authorization",
+    "cookie",
+    "credential",
+    "credentials",
+    "creds",
+)
 _ENDS_MAYBE = (
     *("key", "auth", "webhook", "signature", "sig", "salt", "seed", "dsn", "jwt", "bearer", "pin"),
-    *("session", "sessionid", "hook", "keys", "secrets", "tokens", "nonce", "otp", "sid", "heartbeat"),
+    *(
+        "session",
+        "sessionid",
+        "hook",
+        "keys",
+        "secrets",
+        "tokens",
+        "nonce",
+        "otp",
+        "sid",
+        "heartbeat",
+    ),
 )
 _WORDS_SURE = frozenset({"pass", "pw", "passwort", "pswd"})
 # With one of these it is about a secret: `checksum/secret`, `existingSecret`, `publicKey`.
 _ABOUT = frozenset(
-    {"checksum", "checksums", "digest", "hash", "sha", "sha256", "md5", "fingerprint", "existing", "pull", "public",
-     "external", "push", "sealed", "cluster"}
+    {
+        "checksum",
+        "checksums",
+        "digest",
+        "hash",
+        "sha",
+        "sha256",
+        "md5",
+        "fingerprint",
+        "existing",
+        "pull",
+        "public",
+        "external",
+        "push",
+        "sealed",
+        "cluster",
+    }
 )
 _TRAILING = frozenset(
-    {"prod", "production", "staging", "stage", "dev", "test", "old", "new", "current", "previous",
-     "primary", "secondary", "main", "default", "backup", "value", "plain", "base"}
+    {
+        "prod",
+        "production",
+        "staging",
+        "stage",
+        "dev",
+        "test",
+        "old",
+        "new",
+        "current",
+        "previous",
+        "primary",
+        "secondary",
+        "main",
+        "default",
+        "backup",
+        "value",
+        "plain",
+        "base",
+    }
 )
 _SPLIT = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 
@@ -95,7 +147,9 @@ _ROOTS = (
     *("/mnt/", "/root/", "/proc/", "/dev/", "/auth/", "/v1/", "/data/", "/path/", "/app/", "/srv/"),
     *("./", "../", "~/", "secret/", "kv/", "auth/", "transit/"),
 )
-_TIME = re.compile(r"\d+(?:\.\d+)?(?:ms|us|ns|s|m|h|d|w|y)(?:\d+(?:s|m|h))*|\d{1,3}|[\d.]+ ?(?:%|[KMG]i?B?)")
+_TIME = re.compile(
+    r"\d+(?:\.\d+)?(?:ms|us|ns|s|m|h|d|w|y)(?:\d+(?:s|m|h))*|\d{1,3}|[\d.]+ ?(?:%|[KMG]i?B?)"
+)
 _NAME_LIKE = re.compile(
     r"(?:[a-zA-Z]+\d{0,2}|v\d\w*|\d{1,4})(?:[-./:_](?:[a-zA-Z]+\d{0,2}|v\d\w*|\d{1,4}))*"
 )
@@ -111,7 +165,12 @@ _PATH = re.compile(r"[/~.\w@:{}$-]+")
 def _is_secret(sure: int, value: str, name: str) -> bool:
     bare = value.strip("\"'`,;")
     lowered = bare.lower()
-    if not any(map(str.isalnum, bare)) or _MASKED in value or lowered in _SAYS or _BLANK.fullmatch(bare):
+    if (
+        not any(map(str.isalnum, bare))
+        or _MASKED in value
+        or lowered in _SAYS
+        or _BLANK.fullmatch(bare)
+    ):
         return False
     if bare.startswith(("[known after", "(known after", "(sensitive")) or _REFERS.fullmatch(bare):
         return False
@@ -171,11 +230,15 @@ _SEPARATOR = re.compile(
 )
 _OPEN = re.compile(_QUOTE)
 _LISTED = re.compile(r"\[\s{0,40}|\(\s{0,10}")
-_BLOCK = re.compile(r"(?:![\w!/.-]{1,40}[ \t]+)?[|>][+-]?\d?[+-]?[ \t]*(?:#[^\n]*)?(?=\n|\\n|\r|\Z)")
+_BLOCK = re.compile(
+    r"(?:![\w!/.-]{1,40}[ \t]+)?[|>][+-]?\d?[+-]?[ \t]*(?:#[^\n]*)?(?=\n|\\n|\r|\Z)"
+)
 _INDENTED = re.compile(r"(?:\r?\n[ \t]*(?=\r?\n))*\r?\n([ \t]+)(\S[^\n]*)")
 _ESCAPED = re.compile(r"\\+n([ \t]+)([^\\\"\n]+)")
 _WORD = re.compile(r"[^\s\"'`<>]+")
-_CUT = re.compile(r"[&;,](?=\s|\Z|[\w.-]{1,60}[=:])|&amp;|\\+[\"nrt]|&quot;|&#\w{2,4};|[)\]}]*[,;.:)\]}]*\Z|\|")
+_CUT = re.compile(
+    r"[&;,](?=\s|\Z|[\w.-]{1,60}[=:])|&amp;|\\+[\"nrt]|&quot;|&#\w{2,4};|[)\]}]*[,;.:)\]}]*\Z|\|"
+)
 _LINE = re.compile(r"[^\r\n]*")
 _READ = 300  # characters after a name by which it is judged: a text may be one long line of names
 _FUNCTION_WORDS = frozenset(
@@ -311,7 +374,11 @@ def _plain(text: str, start: int, at: int, sure: int, name: str) -> Span | None:
     phrase = line.strip()
     if " " in phrase and sure == _SURE and _begins_line(text, start) and "pass" in name.lower():
         words = re.split(r"[\s,.;:]+", re.sub(r"\s#.*", "", phrase).lower())
-        if 1 < len(words) <= 8 and _FUNCTION_WORDS.isdisjoint(words) and not re.search(r"[=|:{\[(]", phrase):
+        if (
+            1 < len(words) <= 8
+            and _FUNCTION_WORDS.isdisjoint(words)
+            and not re.search(r"[=|:{\[(]", phrase)
+        ):
             return at, at + len(line.rstrip())
     word = _WORD.match(text, at, at + _READ)
     if word is None:
@@ -369,7 +436,11 @@ def _list(text: str, at: int, sure: int, name: str) -> Span | None:
     if sure < _SURE or not value.strip() or _MASKED.strip("[") in value:
         return None
     words = [w.strip("\"' \\") for w in value.split(",")]
-    return (at, stop) if any(_is_secret(sure, w, name) and _is_odd_or_quoted(w, value) for w in words if w) else None
+    return (
+        (at, stop)
+        if any(_is_secret(sure, w, name) and _is_odd_or_quoted(w, value) for w in words if w)
+        else None
+    )
 
 
 def _is_odd_or_quoted(word: str, whole: str) -> bool:
@@ -414,7 +485,9 @@ def _in_table(text: str, start: int, at: int, sure: int, name: str) -> Span | No
     before = text[max(0, start - 12) : start].rpartition("\n")[2].strip(" *`\"'+-")
     if before not in ("", "|", ">") and not before.endswith((">", "||")):
         return None
-    stop = min((p for p in (text.find(mark, at) for mark in ("|", "\n", "<")) if p >= 0), default=len(text))
+    stop = min(
+        (p for p in (text.find(mark, at) for mark in ("|", "\n", "<")) if p >= 0), default=len(text)
+    )
     cell = text[at:stop].strip()
     value = cell.strip("`*\"'")
     if not value or " " in value:
@@ -452,9 +525,15 @@ def _next_line(text: str, start: int, at: int, sure: int, name: str) -> Span | N
         place = line.start(2)
     if re.match(r"[\w./\"'-]{1,100}:(?:\s|\Z)|#", content) or " " in content:
         return None
-    return (place, line.start(2) + len(line[2].rstrip())) if _is_secret(sure, content, name) else None
+    return (
+        (place, line.start(2) + len(line[2].rstrip())) if _is_secret(sure, content, name) else None
+    )
 
 
 def _indent(text: str, start: int) -> int:
-    before = text[: start].rpartition("\n")[2] if start < 400 else text[start - 400 : start].rpartition("\n")[2]
+    before = (
+        text[:start].rpartition("\n")[2]
+        if start < 400
+        else text[start - 400 : start].rpartition("\n")[2]
+    )
     return len(before) - len(before.lstrip(" \t")) if before.strip(" \t-\"'") == "" else 0

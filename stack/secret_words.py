@@ -50,7 +50,9 @@ _HINT = re.compile(
     r"\bauth|bearer|cookie|webhook|\bdsn\b|\bpat\b"
 )
 _REACH = 48
-_NO_HINT = re.compile(r"(?i)digest|sha-?\d|hash|checksum|fingerprint|commit|serial|\buid|\bid\b|_id\b|accessor")
+_NO_HINT = re.compile(
+    r"(?i)digest|sha-?\d|hash|checksum|fingerprint|commit|serial|\buid|\bid\b|_id\b|accessor"
+)
 
 
 def found(text: str, masks: Callable[[str], bool]) -> Iterator[Span]:

@@ -106,7 +106,11 @@ class _Reader:
         kind = node.tag.removeprefix(_TAG)
         text = str(node.value)
         if node.tag not in _SCALARS:
-            what = "is read as a date" if kind == "timestamp" else f"has the tag {_tag(node).lstrip('!')}"
+            what = (
+                "is read as a date"
+                if kind == "timestamp"
+                else f"has the tag {_tag(node).lstrip('!')}"
+            )
             self._fault(node, path, f"{what}: put it in quotes, without a tag")
             return None
         if kind == "bool" and text not in _BOOLS:

@@ -130,7 +130,9 @@ TELLING: dict[str, Value] = {
     "Cronitor": _address("https://cronitor" + ".link/p/KEY/mesh", HEX, 32),
     "Better Stack": _address("https://uptime.betterstack" + ".com/api/v1/heartbeat/KEY"),
     "Google Chat": _address("https://chat.googleapis.com/v1/spaces/AAA/messages?key=x1&token=KEY"),
-    "Telegram": _address("https://api.telegram" + ".org/bot123456789:AAKEY/sendMessage", B64URL, 33),
+    "Telegram": _address(
+        "https://api.telegram" + ".org/bot123456789:AAKEY/sendMessage", B64URL, 33
+    ),
     "Mattermost": _address("https://chat.example.com/hooks/KEY", LOWER + DIGITS, 26),
     "Zapier": _address("https://hooks.zapier" + ".com/hooks/catch/12345/KEY/", LOWER + DIGITS, 7),
     "Feishu": _uuid_address("https://open.feishu" + ".cn/open-apis/bot/v2/hook/KEY"),
@@ -155,7 +157,8 @@ TELLING: dict[str, Value] = {
     "ADO connection": _address("Server=db;User Id=sa;Password=KEY;Encrypt=true", ALNUM, 13),
     "Azure Storage": _address(
         "DefaultEndpointsProtocol=https;AccountName=a;AccountKey=KEY==;EndpointSuffix=x",
-        ALNUM, 86,
+        ALNUM,
+        86,
     ),
     "JSON web token": _jwt,
     "Vault": _prefixed("hv" + "s.", B64URL, 92),
@@ -264,7 +267,7 @@ FORMS: dict[str, Form] = {
     "JSON in JSON": lambda k, v: json.dumps({"config": json.dumps({k: v, "b": 1})}),
     "JSON in JSON in JSON": lambda k, v: json.dumps({"x": json.dumps({"y": json.dumps({k: v})})}),
     "JSON, name and value": lambda k, v: json.dumps([{"name": k, "value": v}]),
-    "JSON in a line of a log": lambda k, v: f'level=info msg={json.dumps(json.dumps({k: v}))} z=1',
+    "JSON in a line of a log": lambda k, v: f"level=info msg={json.dumps(json.dumps({k: v}))} z=1",
     "Python": lambda k, v: repr({"user": "bob", k: v, "port": 1}),
     "Python, keyword": lambda k, v: f"connect(host='x', {k.replace('-', '_')}={v!r}, port=1)",
     "Python, bytes": lambda k, v: repr({"user": b"bob", k: v.encode()}),
@@ -301,7 +304,9 @@ FORMS: dict[str, Form] = {
 
 def _fits(form: str, value: str) -> bool:
     """Whether somebody can have written it so: YAML takes no plain `*x`, a shell no `!`."""
-    plain = "quote" not in form and not form.startswith(("JSON", "Python", "XML", "HTML", "HCL", "TOML", "Ruby"))
+    plain = "quote" not in form and not form.startswith(
+        ("JSON", "Python", "XML", "HTML", "HCL", "TOML", "Ruby")
+    )
     if form == "query":
         return not any(c in value for c in "%&#+ ?")
     return not (plain and "\n" in value)
@@ -324,7 +329,9 @@ def telling(seed: int) -> Iterator[Case]:
     for kind, make in TELLING.items():
         for form, put in FORMS.items():
             written, part = make(maker)
-            if _fits(form, written) and not (" " in written and form.startswith(("Go", "flag", "logfmt"))):
+            if _fits(form, written) and not (
+                " " in written and form.startswith(("Go", "flag", "logfmt"))
+            ):
                 yield Case(f"{kind} / {form}", put("note", written), (part,))
 
 
@@ -384,13 +391,17 @@ def private_keys() -> Iterator[Case]:
         yield Case(f"{kind} in Python", repr({"k": text}), body)
         coded = base64.b64encode(pem).decode()
         yield Case(f"{kind} in base64", f"note: {coded}", (coded,))
-        yield Case(f"{kind} twice in base64", (c := base64.b64encode(coded.encode()).decode()), (c,))
+        yield Case(
+            f"{kind} twice in base64", (c := base64.b64encode(coded.encode()).decode()), (c,)
+        )
         for name, raw in (("DER", der), ("encrypted DER", locked)):
             once = base64.b64encode(raw).decode()
             yield Case(f"{kind}, {name}", f"note: {once} and more", (once,))
             yield Case(f"{kind}, {name} in hexadecimal", f"note {raw.hex()} x", (raw.hex(),))
             yield Case(
-                f"{kind}, {name} in upper hexadecimal", f"n: {raw.hex().upper()}", (raw.hex().upper(),)
+                f"{kind}, {name} in upper hexadecimal",
+                f"n: {raw.hex().upper()}",
+                (raw.hex().upper(),),
             )
             for width in (12, 16, 24, 40, 64, 76):
                 rows = _lines(once, width)
@@ -486,7 +497,11 @@ def listed() -> Iterator[Case]:
     yield case("Slack without a scheme", "hooks.slack" + ".com/services/T0A/B0B/KEY", length=24)
     yield case("Slack, short", "https://hooks.slack" + ".com/services/T0/B0/KEY", LOWER, 5)
     yield case("Slack, escaped", "https:\\/\\/hooks.slack" + ".com\\/services\\/T0\\/B0\\/KEY")
-    yield case("Splunk, words", "https://alert.victorops" + ".com/integrations/generic/1/alert/KEY/x", LOWER)
+    yield case(
+        "Splunk, words",
+        "https://alert.victorops" + ".com/integrations/generic/1/alert/KEY/x",
+        LOWER,
+    )
     yield case("near a name", "the signing secret KEY was refused", ALNUM, 24)
     yield case("token in words", "token KEY was refused", HEX, 32)
     yield case("Terraform", 'password             = "KEY"')

@@ -269,7 +269,7 @@ def harmless() -> Iterator[str]:
             "SHA256:" + base64.b64encode(rng.randbytes(32)).decode().rstrip("="),
             "sha256-" + base64.b64encode(rng.randbytes(32)).decode(),
             "h1:" + base64.b64encode(rng.randbytes(32)).decode(),
-            f"ETag: \"{digest()[:32]}\"",
+            f'ETag: "{digest()[:32]}"',
         )
     certificate = corpus.certificate()
     coded = base64.b64encode(certificate.encode()).decode()
