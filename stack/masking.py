@@ -1,7 +1,8 @@
 """What is secret in a text, in a JSON document and in an object, and how it is hidden.
 
-Three looks, of which each one is enough: by what it looks like (stack/secret_forms.py), by the name
-beside it (stack/secret_names.py), and by chance, as the last net (stack/secret_words.py).
+Three looks, of which each one is enough: by what it looks like (stack/secret_forms.py and
+secret_addresses.py), by the name beside it (secret_names.py, secret_places.py), and as the last
+net by chance (secret_words.py).
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from stack import secret_forms, secret_names, secret_words
+from stack import secret_addresses, secret_forms, secret_places, secret_words
 from stack.secret_forms import Span
 from stack.secret_names import SECRET, is_secret, sureness
 
@@ -72,7 +73,8 @@ def _masked(text: str, depth: int = 3) -> str:
 
 def _spans(text: str, depth: int) -> Iterator[Span]:
     yield from secret_forms.found(text)
-    yield from secret_names.found(text)
+    yield from secret_addresses.found(text)
+    yield from secret_places.found(text)
     if depth:
         words = secret_words.found(text, lambda inner: _masked(inner, depth - 1) != inner)
         if first := next(words, None):

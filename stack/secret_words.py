@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import functools
+import itertools
 import math
 import re
 from collections import Counter
@@ -46,7 +47,8 @@ LINES = re.compile(
 _JOINTS = re.compile(r"\\+[nrt\"]|[^A-Za-z0-9+/_=-]+|(?<=\s)-+(?=\s)")
 # How far a key that tells reaches, on its line.
 _HINT = re.compile(
-    r"(?i)pass(?:word|wd|phrase)|pwd|secret|token|(?:api|access|private|signing)[_ .-]?key|credential|"
+    r"(?i)pass(?:word|wd|phrase)|pwd|secret|token|(?:api|access|private|signing)[_ .-]?key|"
+    r"credential|"
     r"\bauth|bearer|cookie|webhook|\bdsn\b|\bpat\b"
 )
 _REACH = 48
@@ -104,7 +106,7 @@ def is_random(word: str, least: int, *, hexadecimal: bool = False) -> bool:
             continue
         length += len(part)
         bare = part.lower()
-        for one, two in zip(bare, bare[1:], strict=False):
+        for one, two in itertools.pairwise(bare):
             if one.isdigit() and two.isdigit():
                 continue
             pairs += 1

@@ -225,12 +225,18 @@ external-secrets-crds-2.9.0.tgz
 """.splitlines()
 
 URNS = (
-    "urn:pulumi:{stack}::linkerd-platform::linkerd-platform:mesh:Linkerd$kubernetes:helm.sh/v4:Chart"
-    "$kubernetes:core/v1:ConfigMap::linkerd-control-plane:linkerd/linkerd-config",
-    "urn:pulumi:{stack}::linkerd-platform::linkerd-platform:trust:VaultAnchor"
-    "$vault:pkiSecret/secretBackendRootCert:SecretBackendRootCert::gen-{year}a-root",
-    "urn:pulumi:{stack}::linkerd-platform::linkerd-platform:secrets:ExternalSecrets"
-    "$kubernetes:external-secrets.io/v1:ExternalSecret::linkerd-trust-anchor-{year}",
+    (
+        "urn:pulumi:{stack}::linkerd-platform::linkerd-platform:mesh:Linkerd$kubernetes:helm.sh/v4:Chart"
+        "$kubernetes:core/v1:ConfigMap::linkerd-control-plane:linkerd/linkerd-config"
+    ),
+    (
+        "urn:pulumi:{stack}::linkerd-platform::linkerd-platform:trust:VaultAnchor"
+        "$vault:pkiSecret/secretBackendRootCert:SecretBackendRootCert::gen-{year}a-root"
+    ),
+    (
+        "urn:pulumi:{stack}::linkerd-platform::linkerd-platform:secrets:ExternalSecrets"
+        "$kubernetes:external-secrets.io/v1:ExternalSecret::linkerd-trust-anchor-{year}"
+    ),
     "urn:pulumi:{stack}::linkerd-platform::kubernetes:core/v1:Secret::viz-dashboard-password",
     "urn:pulumi:{stack}::linkerd-platform::vault:generic/secret:Secret::anchor-keys-{year}",
     "urn:pulumi:{stack}::linkerd-platform::random:index/randomPassword:RandomPassword::viz-{year}",
@@ -284,10 +290,10 @@ def harmless() -> Iterator[str]:
     for kind in ("web", "cart", "orders", "payments", "search", "catalog", "checkout", "mail"):
         yield from (
             f"- {{name: {kind}, secretName: {kind}-tls, tokenTtl: 1h, keyRef: {kind}}}",
-            f"env:\n- name: {kind.upper()}_TOKEN\n  valueFrom:\n    secretKeyRef: {{name: {kind}, key: t}}",
+            f"- name: {kind.upper()}_TOKEN\n  valueFrom:\n    secretKeyRef: {{name: {kind}, key: t}}",
             f"env:\n- name: {kind.upper()}_PASSWORD\n  value: $({kind.upper()}_SECRET)",
             f"volumes:\n- name: {kind}-secret\n  secret:\n    secretName: {kind}-tls\n",
             f"{kind}.secretName={kind}-tls {kind}.tokenFile=/var/run/{kind}/token",
-            f'{{"secretName": "{kind}-tls", "secretKeyRef": {{"name": "{kind}", "key": "password"}}}}',
+            f'{{"secretName": "{kind}-tls", "secretKeyRef": {{"name": "{kind}", "key": "token"}}}}',
             f"vault kv put secret/{kind} token=@token.txt",
         )

@@ -38,24 +38,24 @@ def _raise(error: Exception) -> int:
     raise error
 
 
-def _print_json(folder: Path) -> int:
+def _print_json(_: Path) -> int:
     document = {"password": WORD, "urn": f"a::{TOKEN}", KEY: [HOOK, {"name": "x", "value": 1}]}
     sys.stdout.write(f"{json.dumps(document, indent=2)}\n")
     return 0
 
 
-def _print_json_in_pieces(folder: Path) -> int:
+def _print_json_in_pieces(_: Path) -> int:
     print(json.dumps({"note": TOKEN, "password": WORD}, indent=2))
     return 0
 
 
-def _in_pieces(folder: Path) -> int:
+def _in_pieces(_: Path) -> int:
     for piece in ("password: ", WORD, "\n", TOKEN[:9], TOKEN[9:], "\n"):
         sys.stderr.write(piece)
     return 0
 
 
-def _without_its_end(folder: Path) -> int:
+def _without_its_end(_: Path) -> int:
     sys.stdout.write(f"token={KEY}")
     sys.stdout.flush()
     sys.stdout.write(f" password={WORD}")
@@ -70,15 +70,15 @@ def _document(folder: Path) -> int:
 
 
 OUTPUTS: dict[str, Callable[[Path], int]] = {
-    "text": lambda folder: print(f"name: {TOKEN}\npassword: {WORD}\n{HOOK}") or 0,
-    "text on stderr": lambda folder: print(f"password={WORD} {KEY}", file=sys.stderr) or 0,
+    "text": lambda _: print(f"name: {TOKEN}\npassword: {WORD}\n{HOOK}") or 0,
+    "text on stderr": lambda _: print(f"password={WORD} {KEY}", file=sys.stderr) or 0,
     "JSON": _print_json,
     "JSON by print": _print_json_in_pieces,
     "in pieces": _in_pieces,
     "without its end": _without_its_end,
     "documents": _document,
-    "error": lambda folder: _raise(BotError(f"cannot open {HOOK}: password={WORD}\nwith {KEY}")),
-    "error of an input": lambda folder: _raise(InputError(f"x.yaml: {TOKEN}: token {KEY}")),
+    "error": lambda _: _raise(BotError(f"cannot open {HOOK}: password={WORD}\nwith {KEY}")),
+    "error of an input": lambda _: _raise(InputError(f"x.yaml: {TOKEN}: token {KEY}")),
 }
 
 
@@ -112,7 +112,7 @@ def test_arguments_that_are_refused_are_masked(capsys: pytest.CaptureFixture[str
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project whose only stack file holds secrets in texts that it may hold."""
-    for name in ("charts.yaml", "fleet.yaml"):
+    for name in ("charts.yaml",):
         shutil.copy(stacks.PROJECT_DIR / name, tmp_path / name)
     monkeypatch.setattr(stacks, "PROJECT_DIR", tmp_path)
     return tmp_path
@@ -157,7 +157,7 @@ def test_no_plan_shows_a_secret(
     if "--json" in arguments:
         assert "[secret]" in json.dumps(json.loads(said.out))
     files = [file for file in out.rglob("*") if file.is_file()]
-    assert not ("--out" in arguments) or {".json", ".html", ".svg", ".yaml"} <= {
+    assert "--out" not in arguments or {".json", ".html", ".svg", ".yaml"} <= {
         f.suffix for f in files
     }
     assert_hidden(said.out + said.err + "".join(file.read_text() for file in files))
@@ -254,13 +254,16 @@ def test_no_error_of_a_stack_file_shows_a_secret(
 
 @pytest.mark.parametrize(
     "line",
-    [f"token: *{WORD}", f"token: !{WORD} x", f"token: !!{WORD} x", f"token: '{WORD}", f"  {WORD}: [",
-     f"token: @{WORD}", f"token: &{WORD} &{WORD} x", f"token: `{WORD}`", f"%TAG {WORD}", f"a: b: {WORD}"],
-)  # fmt: skip
+    [
+        *(f"token: *{WORD}", f"token: !{WORD} x", f"token: !!{WORD} x", f"token: '{WORD}"),
+        *(f"  {WORD}: [", f"token: @{WORD}", f"token: &{WORD} &{WORD} x", f"token: `{WORD}`"),
+        *(f"%TAG {WORD}", f"a: b: {WORD}"),
+    ],
+)
 def test_a_file_that_is_no_yaml_is_not_quoted(
     line: str, project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The parser's own error shows the line, in which a password without quotes may be the fault."""
+    """The parser's own error shows the line, where a password without quotes may be the fault."""
     (project / "Pulumi.test.yaml").write_text(f"config:\n  linkerd-platform:x:\n    {line}\n")
     assert cli.main(["plan", "--all"]) == 2
     assert_hidden(capsys.readouterr().err)

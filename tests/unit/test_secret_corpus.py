@@ -14,16 +14,17 @@ import pytest
 import yaml
 
 from stack.masking import masked, masked_document, masked_json
+from tests.unit import secret_cases as cases
 from tests.unit import secret_corpus as corpus
 from tests.unit.secret_harmless import harmless
 
 PROJECT = Path(__file__).parents[2]
 
 
-def _passed(cases: Iterator[corpus.Case]) -> tuple[int, list[str]]:
+def _passed(found_in: Iterator[corpus.Case]) -> tuple[int, list[str]]:
     """How many texts there are, and those of which a part is seen."""
     found, number = [], 0
-    for case in cases:
+    for case in found_in:
         number += 1
         for told in (masked(case.text), masked_document(case.text)):
             if corpus.leaks(case, told):
@@ -35,10 +36,10 @@ def _passed(cases: Iterator[corpus.Case]) -> tuple[int, list[str]]:
 @pytest.mark.parametrize(
     ("make", "least"),
     [
-        (lambda: corpus.telling(1), 4000),
-        (lambda: corpus.crossed(1), 1400),
-        (corpus.private_keys, 1200),
-        (corpus.listed, 60),
+        (lambda: cases.telling(1), 4000),
+        (lambda: cases.crossed(1), 1400),
+        (cases.private_keys, 1200),
+        (cases.listed, 60),
     ],
     ids=["telling by itself", "telling by its name", "private keys", "one by one"],
 )
@@ -52,20 +53,20 @@ def test_no_secret_passes(make: object, least: int) -> None:
 @pytest.mark.parametrize("seed", [20260101, 7, 4242])
 def test_no_secret_passes_that_nobody_has_tuned_for(seed: int) -> None:
     """Other values behind other names than those the patterns were made with."""
-    number, found = _passed(islice(corpus.crossed(seed, keys=1), None))
+    number, found = _passed(islice(cases.crossed(seed, keys=1), None))
     assert number >= 700
     assert found == []
 
 
 def test_nothing_harmless_is_touched() -> None:
-    """An output in which everything is masked tells nothing; a policy would refuse a masked value."""
+    """An output in which everything is masked tells nothing; policies refuse masked values."""
     texts = list(harmless())
     assert len(texts) >= 400
     assert [(text, told) for text in texts if (told := masked(text)) != text] == []
 
 
 def test_no_line_of_this_project_is_touched() -> None:
-    """Docs, stack files, examples, workflows: thousands of lines about secrets, and none of them."""
+    """Docs, stack files, examples, workflows: thousands of lines about secrets, none is one."""
     files = [
         file
         for pattern in ("*.md", "*.yaml", "docs/**/*.md", "examples/**/*.yaml", ".github/**/*.yml")
@@ -85,14 +86,14 @@ def test_no_line_of_this_project_is_touched() -> None:
 
 def test_what_is_masked_is_masked_once() -> None:
     """A text passes several edges: a change set is written, read, rendered and posted."""
-    for case in islice(corpus.telling(3), 0, None, 7):
+    for case in islice(cases.telling(3), 0, None, 7):
         once = masked(case.text)
         assert masked(once) == once, case.name
 
 
 def test_masked_json_is_json_with_the_same_keys_and_numbers() -> None:
     """A program reads it: what is no secret must be as it was, to the last blank."""
-    for case in [*corpus.telling(5), *corpus.crossed(5)]:
+    for case in [*cases.telling(5), *cases.crossed(5)]:
         document = {"a": case.text, "n": [1, 2.5, None, True], "é": "ü\u2028", "deep": {"b": "x"}}
         for text in (json.dumps(document), json.dumps(document, indent=1, ensure_ascii=False)):
             told = masked_json(text)
@@ -105,7 +106,7 @@ def test_masked_json_is_json_with_the_same_keys_and_numbers() -> None:
 
 def test_masked_manifests_are_yaml() -> None:
     """`.plan/` is read by `kubectl diff` and by people's own tools."""
-    for case in islice(corpus.telling(6), 0, None, 5):
+    for case in islice(cases.telling(6), 0, None, 5):
         text = yaml.safe_dump({"kind": "ConfigMap", "data": {"a": case.text, "b": "x"}})
         read = yaml.safe_load(masked(text))
         assert read["data"]["b"] == "x", case.name
