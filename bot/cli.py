@@ -70,6 +70,9 @@ Subparsers = Any  # argparse keeps the name of its class to itself.
 
 
 class _Parser(argparse.ArgumentParser):
+    def print_help(self, file: Any = None) -> None:
+        super().print_help(output.bare(file or sys.stdout))
+
     def error(self, message: str) -> NoReturn:
         sys.stderr.write(f"{self.prog}: {message}{_meant(message)}; see {self.prog} --help\n")
         sys.exit(BAD_INPUT)

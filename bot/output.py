@@ -69,16 +69,21 @@ def masked() -> Iterator[None]:
     """Have everything masked that is written to stdout and stderr."""
     before = sys.stdout, sys.stderr
     out, error = Masked(sys.stdout), Masked(sys.stderr)
-    sys.stdout, sys.stderr = out, error  # type: ignore[assignment]
+    sys.stdout, sys.stderr = out, error
     try:
         yield
     finally:
         # What else has put itself there in the meantime stays.
-        sys.stdout = before[0] if sys.stdout is out else sys.stdout  # type: ignore[comparison-overlap]
-        sys.stderr = before[1] if sys.stderr is error else sys.stderr  # type: ignore[comparison-overlap]
+        sys.stdout = before[0] if sys.stdout is out else sys.stdout
+        sys.stderr = before[1] if sys.stderr is error else sys.stderr
         for stream in (out, error):
             with suppress(OSError, ValueError):
                 stream._drain()
+
+
+def bare(stream: Any) -> Any:
+    """The stream itself, for texts of our own: a help need not wait for what looks for secrets."""
+    return stream._stream if isinstance(stream, Masked) else stream
 
 
 def write_text(file: Path, text: str) -> None:

@@ -178,8 +178,10 @@ _FORMS: tuple[tuple[tuple[str, ...], str], ...] = (
     ),
     (
         ("asic", "ASIC"),
-        r"(?:[Bb]asic|BASIC) ((?=[A-Za-z0-9+/]*(?:\d|[a-z][A-Z]|=))[A-Za-z0-9+/]{8,}={0,2})"
-        r"(?![\w.])",
+        (
+            r"(?:[Bb]asic|BASIC) ((?=[A-Za-z0-9+/]*(?:\d|[a-z][A-Z]|=))[A-Za-z0-9+/]{8,}={0,2})"
+            r"(?![\w.])"
+        ),
     ),
     (
         ("ookie", "OOKIE"),

@@ -19,8 +19,8 @@ from stack.secret_forms import BREAK, Span
 
 # The pairs that make nine tenths of the words of this project and of the CRDs it works with.
 _COMMON = {
-    first: frozenset(seconds)
-    for first, *seconds in (
+    row[0]: frozenset(row[1:])
+    for row in (
         *("aabcdgilmnprstuy", "baelou", "cacehiklortuy", "daeiorsu", "eacdefglmnpqrstvwxy"),
         *("faefio", "gaeirs", "haeiot", "iacdefglmnoprstv", "je", "kes", "ladeilostuy", "maeiop"),
         *("nacdefgiknost", "obcdklmnoprstuvw", "paeiloprstu", "qu", "racdegikmnorstuvy"),

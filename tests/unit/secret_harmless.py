@@ -290,7 +290,7 @@ def harmless() -> Iterator[str]:
     for kind in ("web", "cart", "orders", "payments", "search", "catalog", "checkout", "mail"):
         yield from (
             f"- {{name: {kind}, secretName: {kind}-tls, tokenTtl: 1h, keyRef: {kind}}}",
-            f"- name: {kind.upper()}_TOKEN\n  valueFrom:\n    secretKeyRef: {{name: {kind}, key: t}}",
+            f"- name: {kind.upper()}_TOKEN\n  valueFrom:\n    secretKeyRef: {{name: {kind}}}",
             f"env:\n- name: {kind.upper()}_PASSWORD\n  value: $({kind.upper()}_SECRET)",
             f"volumes:\n- name: {kind}-secret\n  secret:\n    secretName: {kind}-tls\n",
             f"{kind}.secretName={kind}-tls {kind}.tokenFile=/var/run/{kind}/token",
