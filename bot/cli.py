@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NamedTuple, NoReturn
 
-from bot import crash
+from bot import crash, output
 from bot.exit_codes import BAD_INPUT, BotError
 from stack.errors import InputError
 
@@ -69,6 +69,9 @@ Subparsers = Any  # argparse keeps the name of its class to itself.
 
 
 class _Parser(argparse.ArgumentParser):
+    def print_help(self, file: Any = None) -> None:
+        super().print_help(output.bare(file or sys.stdout))
+
     def error(self, message: str) -> NoReturn:
         # What was typed may be a name from somewhere else, with whatever a terminal obeys.
         shown = message if message.isprintable() else ascii(message)[1:-1]
@@ -105,6 +108,7 @@ def _nearest(typed: str, known: Sequence[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
+@output.masked()
 def main(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code; an expected failure is told without traceback."""
     parser = _Parser(

@@ -11,6 +11,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from bot.exit_codes import BadInputError
+from bot.output import write_text
 from stack.input_file import read_bytes
 
 _Document = TypeVar("_Document", bound=BaseModel)
@@ -53,7 +54,7 @@ def write(file: Path, text: str, option: str = "--out") -> None:
     part = file.with_name(f"{file.name}.{os.getpid()}.part")
     try:
         _refuse_device(file)
-        part.write_text(text, encoding="utf-8")
+        write_text(part, text)
         part.replace(file)
     except OSError as error:
         with suppress(OSError):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
 from stack.section import Section
-from stack.values import Duration, HttpUrl, Name, VaultPath, shown
+from stack.values import Duration, Name, VaultPath, described, http_url, shown
 from stack.words import LabelKey, LabelValue
 
 Severity = Literal["critical", "warning", "info"]
@@ -52,6 +53,20 @@ def folder(text: str) -> str:
     raise ValueError(f"{shown(text)} is no folder: write it like /etc/alertmanager/secrets/mesh")
 
 
+def relay_url(text: str) -> str:
+    """An address up to `/alert`, without the key behind it; raises ValueError otherwise."""
+    path = urlsplit(http_url(text)).path
+    if not _KEY_IN_PATH.search(path) and not urlsplit(text).query:
+        return text
+    raise ValueError(
+        f"{described(text)} carries a key: write it up to /alert, and put the key into the entry "
+        "in Vault that vaultPath names"
+    )
+
+
+# Behind `/alert/` Splunk On-Call has the key and the routing key.
+_KEY_IN_PATH = re.compile(r"/alert/+[^/]|/(?=[^/]*[0-9])[^/]{16,}(?:/|\Z)")
+RelayUrl = Annotated[str, AfterValidator(relay_url)]
 Channel = Annotated[str, AfterValidator(channel)]
 RoutingKey = Annotated[str, AfterValidator(routing_key)]
 Folder = Annotated[str, AfterValidator(folder)]
@@ -79,7 +94,7 @@ class Receiver(Section):
     routing_key: RoutingKey | None = Field(
         None, description="Routing key, for type `splunk-on-call`: which team is called."
     )
-    api_url: HttpUrl | None = Field(
+    api_url: RelayUrl | None = Field(
         None,
         description="Address of a relay for type `splunk-on-call`, up to `/alert`; default Splunk "
         "On-Call's own.",

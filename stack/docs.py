@@ -37,6 +37,7 @@ _TEXTS: dict[object, str] = {
     values.dns_domain: "DNS domain",
     values.https_url: "https address",
     values.http_url: "http address",
+    config_routing.relay_url: "http address",
     values.mount_path: "Vault path",
     values.plain_text: "text",
     config_dashboards.datasource_uid: "uid",

@@ -18,8 +18,13 @@ from pydantic_core import ErrorDetails
 
 from stack.config import StackConfig
 from stack.errors import InputError
+<<<<<<< HEAD
 from stack.input_file import read_text
 from stack.values import shown
+=======
+from stack.masking import looks_secret, sureness
+from stack.values import described, mended_name, shown
+>>>>>>> wip-secrets
 from stack.yaml_file import Path_, parse
 
 PROJECT = "linkerd-platform"
@@ -55,6 +60,7 @@ class Fault:
                 # A fault is one line, whatever somebody put into a key.
                 bare = part.removesuffix(":")
                 name = bare if bare.isprintable() and len(bare) <= 60 else shown(bare)
+                name = f"<{described(bare)}>" if looks_secret(bare) else name
                 text += f".{name}" if text else name
         foreign = ":" in str(self.path[0]) if self.path else False
         return text if foreign or self.file else f"{PROJECT}:{text}"
@@ -107,6 +113,10 @@ def from_pydantic(error: ValidationError) -> list[Fault]:
     for item in error.errors(include_url=False):
         # pydantic adds this where the name in a map is wrong itself.
         path = tuple(part for part in item["loc"] if part != "[key]")
+        given = item["input"]
+        hidden = _near_credentials(path)
+        if hidden and "[key]" in item["loc"] and not _HEADER.fullmatch(str(given)):
+            path = path[:-1]  # the name itself is what is refused
         match item["type"]:
             case "extra_forbidden":
                 message = f"{UNKNOWN}; {suggestion(path)}"
@@ -114,10 +124,17 @@ def from_pydantic(error: ValidationError) -> list[Fault]:
                 message = f"missing: {_description(path)}"
             case "value_error":
                 message = str(item["ctx"]["error"])
+                if hidden:
+                    message = message.replace(shown(given), described(given))
+                    message = message.replace(mended_name(str(given)) or "\0", "")
             case kind:
                 text = _WRONG_TYPE.get(kind) or f"{item['msg'][0].lower()}{item['msg'][1:]}"
+<<<<<<< HEAD
                 near = f"; did you mean {each!r}?" if (each := nearest(item)) else ""
                 message = f"{text}{_shown(path, item['input'])}{near}"
+=======
+                message = f"{text}{_shown(given, hidden=hidden)}"
+>>>>>>> wip-secrets
         faults.append(Fault(path, message))
     return faults
 
@@ -146,19 +163,27 @@ _WRONG_TYPE = {
 }
 
 
-def _shown(path: Path_, value: object) -> str:
+def _shown(value: object, *, hidden: bool) -> str:
     # A secret typed in the wrong form or place must not end in a log.
     if value is None:
         return ", but it is empty"
-    if isinstance(value, str | int | float) and not _secret(path):
-        return f", but it is {shown(value)}"
+    if isinstance(value, str | int | float):
+        return f", but it is {described(value) if hidden else shown(value)}"
     return ""
 
 
-def _secret(path: Path_) -> bool:
-    """True for a secret, and for a section that has one somewhere in it."""
+def _near_credentials(path: Path_) -> bool:
+    """True for a key that may be given a credential: it names one, holds one, or is beside one."""
     names = tuple(part for part in path if isinstance(part, str))
-    return any(secret[: len(names)] == names for secret in SECRETS)
+    if any(secret[: len(names)] == names for secret in SECRETS) or any(map(sureness, names)):
+        return True
+    sections = (model_at(path[:length]) for length in range(1, len(path) + 1))
+    return any(not _OF_CREDENTIALS.isdisjoint(field_keys(each)) for each in sections if each)
+
+
+_HEADER = re.compile(r"[A-Za-z]+(?:-[A-Za-z]+)*")
+# A section with one of these says where a credential is, and is where one is put by mistake.
+_OF_CREDENTIALS = frozenset({"vaultPath", "vaultKey", "clientSecret"})
 
 
 def suggestion(path: Path_) -> str:

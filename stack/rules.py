@@ -148,6 +148,5 @@ def _extensions(config: StackConfig) -> Iterator[Fault]:
             if f"{credentials.vault_path}/".startswith(f"{kind}/"):
                 yield Fault(
                     path,
-                    f"{credentials.vault_path!r}: {whose} may read what is below {kind}/: "
-                    "take another path",
+                    f"{whose} may read what is below {kind}/: take another path",
                 )

@@ -63,11 +63,13 @@ def _receivers(routing: Routing) -> Iterator[Fault]:
     for index, receiver in enumerate(routing.receivers):
         path = (*_ROUTING, "receivers", index)
         if receiver.name in names[:index]:
-            yield Fault((*path, "name"), f"{receiver.name!r} is listed twice: take another name")
+            yield Fault(
+                (*path, "name"), f"{shown(receiver.name)} is listed twice: take another name"
+            )
         elif routing.routes and receiver.name not in used:
             yield Fault(
                 (*path, "name"),
-                f"{receiver.name!r} is in no route, so it hears of nothing: add it to one, or "
+                f"{shown(receiver.name)} is in no route, so it hears of nothing: add it to one, or "
                 "remove it",
                 looks_at=((*_ROUTING, "routes"),),
             )
@@ -96,9 +98,7 @@ def _kind(path: Path_, receiver: Receiver) -> Iterator[Fault]:
 def _vault_path(path: Path_, value: str) -> Iterator[Fault]:
     for kind, whose in _VAULT.items():
         if f"{value}/".startswith(f"{kind}/"):
-            yield Fault(
-                path, f"{value!r}: {whose} may read what is below {kind}/: take another path"
-            )
+            yield Fault(path, f"{whose} may read what is below {kind}/: take another path")
 
 
 def _routes(routing: Routing) -> Iterator[Fault]:
@@ -149,7 +149,7 @@ def _named(path: Path_, names: Sequence[str], routing: Routing) -> Iterator[Faul
                 looks_at=((*_ROUTING, "receivers"),),
             )
         elif name in names[:index]:
-            yield Fault((*path, index), f"{name!r} is listed twice: keep one")
+            yield Fault((*path, index), f"{shown(name)} is listed twice: keep one")
 
 
 def _unmatched(routing: Routing) -> Iterator[Fault]:
@@ -192,7 +192,7 @@ def _grouping(routing: Routing) -> Iterator[Fault]:
     path = (*_ROUTING, "groupBy")
     for index, name in enumerate(routing.group_by):
         if name in routing.group_by[:index]:
-            yield Fault((*path, index), f"{name!r} is listed twice: keep one")
+            yield Fault((*path, index), f"{shown(name)} is listed twice: keep one")
     missing = [name for name in _NEEDED if name not in routing.group_by]
     if missing:
         yield Fault(

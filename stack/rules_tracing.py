@@ -160,8 +160,7 @@ def _credentials(section: Backend) -> Iterator[Fault]:
         if f"{credentials.vault_path}/".startswith(f"{kind}/"):
             yield Fault(
                 (*path, "vaultPath"),
-                f"{credentials.vault_path!r}: {whose} may read what is below {kind}/: take another "
-                "path",
+                f"{whose} may read what is below {kind}/: take another path",
             )
 
 

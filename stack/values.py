@@ -13,16 +13,35 @@ from pydantic_core import CoreSchema, core_schema
 
 
 def shown(value: object) -> str:
-    """`value` in quotes, on one line, and cut where it is long: for an error message."""
+    """`value` in quotes, on one line, and cut where it is long: for an error message.
+
+    What looks like a secret is described, as it is beside credentials: an error ends in logs.
+    """
+    # Here: what looks for secrets takes a while to load, and most files have no fault.
+    from stack.masking import looks_secret
+
+    if isinstance(value, str) and looks_secret(value):
+        return described(value)
     text = ascii(value) if isinstance(value, str) and not value.isprintable() else repr(value)
     return text if len(text) <= 80 else f"{text[:76]}...{text[-1]}"
 
 
+<<<<<<< HEAD
 def printable(value: object, limit: int = 80) -> str:
     """`value` as text without quotes, on one line, that no terminal obeys."""
     text = str(value)
     seen = text if text.isprintable() else ascii(text)[1:-1]
     return seen if len(seen) <= limit else f"{seen[: limit - 3]}..."
+=======
+def described(value: object) -> str:
+    """What kind of value it is, and how long: for an error about what may be a credential."""
+    if isinstance(value, str):
+        kind = "an address" if "://" in value else "a text"
+        return f"{kind} of {len(value)} character{'' if len(value) == 1 else 's'}"
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return "a value of another type"
+    return "a number"
+>>>>>>> wip-secrets
 
 
 _SECONDS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
@@ -117,12 +136,16 @@ def kubernetes_name(text: str) -> str:
     """
     if _LABEL.fullmatch(text) and len(text) <= 63:
         return text
-    mended = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:63].strip("-")
-    hint = f": write {mended!r}" if mended else ""
     raise ValueError(
         f"{shown(text)} is a name that Kubernetes refuses (lower-case letters, digits and '-', "
-        f"at most 63){hint}"
+        f"at most 63){mended_name(text)}"
     )
+
+
+def mended_name(text: str) -> str:
+    """`: write '<name>'` with a name that would do; empty where there is none to tell."""
+    mended = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:63].strip("-")
+    return f": write {mended!r}" if mended and shown(text)[-1] in "'\"" else ""
 
 
 def dns_domain(text: str) -> str:
@@ -145,7 +168,9 @@ def https_url(text: str) -> str:
 
 def http_url(text: str) -> str:
     """An `http://` or `https://` address, with a path or not; raises ValueError otherwise."""
-    if _address(text, ("http", "https")):
+    from stack.masking import looks_secret
+
+    if _address(text, ("http", "https")) and not looks_secret(text):
         return text
     raise ValueError(
         f"{_without_login(text)} is no address without credentials: write it like "
@@ -166,7 +191,7 @@ def _address(text: str, schemes: tuple[str, ...]) -> SplitResult | None:
 
 
 def _without_login(text: str) -> str:
-    return shown(text) if "@" not in text else "the address (it holds a user or password)"
+    return shown(text) if "@" not in text else f"{described(text)} (it holds a user or password)"
 
 
 def plain_text(text: str) -> str:

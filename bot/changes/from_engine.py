@@ -8,13 +8,12 @@ from typing import Any, Literal
 from bot.changes import paths
 from bot.changes.chart_moves import moves_of
 from bot.changes.engine_values import plain
-from bot.changes.masking import masked_field, masked_object
 from bot.changes.model import Change, ChangeSet, ChartMove, Field, Op, Violation
 from bot.engine import Result
 from bot.engine import events as engine_events
 from bot.engine.errors import follows
 from bot.engine.events import Ledger, Step
-from bot.masking import masked
+from bot.masking import masked, masked_field, masked_object
 from bot.placeholders import SECRET
 from stack.config import StackConfig
 

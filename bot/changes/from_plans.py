@@ -6,11 +6,10 @@ from collections.abc import Iterator, Mapping
 
 from bot.changes import paths, plan_notes
 from bot.changes.lists import aligned
-from bot.changes.masking import masked_field, masked_object
 from bot.changes.model import Change, ChangeSet, ChartMove, Field, Op
 from bot.changes.plan_sides import Sides
 from bot.changes.replacements import replaces
-from bot.masking import masked
+from bot.masking import masked, masked_field, masked_object
 from bot.placeholders import SECRET
 from bot.plan.base_snapshot import Planned, Snapshot
 

@@ -144,9 +144,10 @@ def _rendered(changes: ChangeSet, run: Run) -> tuple[str, ...]:
     from bot.changes.impact import impact
     from bot.changes.risk import assess
     from bot.comments.render import render
+    from bot.masking import masked
 
     found = assess(changes)
-    return render(changes, found, impact(changes, found), run)
+    return tuple(map(masked, render(changes, found, impact(changes, found), run)))
 
 
 def _write(folder: Path, rendered: Mapping[str, tuple[str, ...]]) -> None:

@@ -15,6 +15,7 @@ from bot.engine import Engine
 from bot.engine import target as engine_target
 from bot.engine.target import Target
 from bot.exit_codes import BadInputError
+from bot.output import write_text
 from bot.trust import fleet as trust_fleet
 
 if TYPE_CHECKING:
@@ -98,6 +99,6 @@ def _write(made: Report, folder: Path) -> None:
         texts[f"{each.stack}.changes.json"] = changes(each).model_dump_json(indent=2)
     try:
         for name, text in texts.items():
-            (folder / name).write_text(f"{text}\n", encoding="utf-8")
+            write_text(folder / name, f"{text}\n")
     except OSError as error:
         raise BadInputError(f"--out {folder}: {error.strerror}: name a folder") from None

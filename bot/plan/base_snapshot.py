@@ -14,8 +14,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from bot.changes.model import Violation
+from bot.masking import without_payload
 from bot.mock.monitor import Resource
-from bot.plan.masking import masked
 from bot.plan.model import ChartPlan, Object, Plan
 from stack import safe_yaml
 from stack.input_file import read_text
@@ -100,7 +100,7 @@ def _planned(resource: Resource) -> Planned:
         type=resource.type,
         name=resource.name,
         parent=resource.parent,
-        inputs=masked(dict(resource.inputs)),
+        inputs=without_payload(dict(resource.inputs)),
         protected=resource.protect,
         retained=resource.retain_on_delete,
         provider=resource.provider,
@@ -123,7 +123,7 @@ def _chart(chart: ChartPlan) -> PlannedChart:
 def _object(chart: Resource, item: Object) -> Planned:
     # The objects of a Release are no resources; they are told apart by what they are, and compared
     # by a digest, because CRDs are large and nobody is shown them.
-    inputs = masked(dict(item.manifest.content))
+    inputs = without_payload(dict(item.manifest.content))
     if item.urn is None:
         digest = hashlib.sha256(item.manifest.text.encode()).hexdigest()
         inputs = {"kind": item.kind, "digest": digest}

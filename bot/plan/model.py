@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from bot.exit_codes import BadInputError
+from bot.masking import without_payload
 from bot.mock.engine import Evaluation, evaluate
 from bot.mock.monitor import Resource
-from bot.plan.masking import masked
 from bot.plan.render import CHART, RELEASE, Manifest, archive, render, to_yaml
 from stack.arguments import chart_refs
 from stack.charts import Charts
@@ -193,7 +193,7 @@ def _plan(
 
 
 def _own_object(resource: Resource) -> Object:
-    content = masked(dict(resource.inputs))
+    content = without_payload(dict(resource.inputs))
     return _object(content, None, resource, Manifest(content, to_yaml(content)))
 
 
@@ -259,7 +259,7 @@ def document(plan: Plan) -> dict[str, Any]:
                 "type": resource.type,
                 "name": resource.name,
                 "parent": resource.parent,
-                "inputs": resource.inputs,
+                "inputs": without_payload(resource.inputs),
                 "protect": resource.protect,
                 "retainOnDelete": resource.retain_on_delete,
                 "provider": resource.provider,

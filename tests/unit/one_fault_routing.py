@@ -72,7 +72,11 @@ FAULTS: dict[str, tuple[dict[KeyPath, Any], str, str]] = {
         "is for form 'file': remove it",
     ),
     "receiver-type": (receiver(SLACK, type="victorops"), f"{RECEIVERS}[0].type", "splunk-on-call"),
-    "receiver-name": (receiver(SLACK, name="Mesh"), f"{RECEIVERS}[0].name", "write 'mesh'"),
+    "receiver-name": (
+        receiver(SLACK, name="Mesh"),
+        f"{RECEIVERS}[0].name",
+        "a text of 4 characters is a name that Kubernetes refuses (lower-case letters, digits",
+    ),
     "receiver-twice": (on(receivers=[SLACK, SLACK]), f"{RECEIVERS}[1].name", "listed twice"),
     "receiver-path": (
         receiver(SLACK, vaultPath=None),
