@@ -18,13 +18,10 @@ from pydantic_core import ErrorDetails
 
 from stack.config import StackConfig
 from stack.errors import InputError
-<<<<<<< HEAD
 from stack.input_file import read_text
-from stack.values import shown
-=======
-from stack.masking import looks_secret, sureness
+from stack.masking import looks_secret
+from stack.secret_names import sureness
 from stack.values import described, mended_name, shown
->>>>>>> wip-secrets
 from stack.yaml_file import Path_, parse
 
 PROJECT = "linkerd-platform"
@@ -129,12 +126,8 @@ def from_pydantic(error: ValidationError) -> list[Fault]:
                     message = message.replace(mended_name(str(given)) or "\0", "")
             case kind:
                 text = _WRONG_TYPE.get(kind) or f"{item['msg'][0].lower()}{item['msg'][1:]}"
-<<<<<<< HEAD
                 near = f"; did you mean {each!r}?" if (each := nearest(item)) else ""
-                message = f"{text}{_shown(path, item['input'])}{near}"
-=======
-                message = f"{text}{_shown(given, hidden=hidden)}"
->>>>>>> wip-secrets
+                message = f"{text}{_shown(given, hidden=hidden)}{near}"
         faults.append(Fault(path, message))
     return faults
 

@@ -7,6 +7,7 @@ nodes are made from the events of the parser, which has a stack of its own, and 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -190,7 +191,20 @@ class _Composer:
 
 
 def _line(error: object) -> str:
-    """The reason on one line, as of a file, whatever the text of it was."""
-    told = str(error).replace("<unicode string>", "file").replace("<byte string>", "file")
+    """The reason on one line, as of a file, and without the line itself, which it may quote."""
+    if isinstance(error, yaml.YAMLError) and not isinstance(error, YamlError):
+        told = _broken(error)
+    else:
+        told = str(error)
     line = " ".join("".join(c if c.isprintable() else " " for c in told).split())
     return line if len(line) <= _LONGEST_REASON else f"{line[:_LONGEST_REASON]}..."
+
+
+def _broken(error: yaml.YAMLError) -> str:
+    context = getattr(error, "context", None)
+    problem = str(getattr(error, "problem", None) or getattr(error, "reason", "")).strip()
+    problem = re.sub(r"(alias|anchor|tag handle|tag|directive|name) ['\"<].*", r"\1", problem)
+    mark = getattr(error, "problem_mark", None)
+    where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+    told = problem or "a character that YAML does not take"
+    return f"{context}: {told}{where}" if context else f"{told}{where}"

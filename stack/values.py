@@ -26,13 +26,13 @@ def shown(value: object) -> str:
     return text if len(text) <= 80 else f"{text[:76]}...{text[-1]}"
 
 
-<<<<<<< HEAD
 def printable(value: object, limit: int = 80) -> str:
     """`value` as text without quotes, on one line, that no terminal obeys."""
     text = str(value)
     seen = text if text.isprintable() else ascii(text)[1:-1]
     return seen if len(seen) <= limit else f"{seen[: limit - 3]}..."
-=======
+
+
 def described(value: object) -> str:
     """What kind of value it is, and how long: for an error about what may be a credential."""
     if isinstance(value, str):
@@ -41,7 +41,6 @@ def described(value: object) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return "a value of another type"
     return "a number"
->>>>>>> wip-secrets
 
 
 _SECONDS = {"d": 86400, "h": 3600, "m": 60, "s": 1}

@@ -19,13 +19,8 @@ from stack.safe_yaml import TAG
 
 Path_ = tuple[str | int, ...]
 
-<<<<<<< HEAD
 _SCALARS = frozenset({f"{TAG}{kind}" for kind in ("str", "int", "float", "bool", "null")})
-=======
-_TAG = "tag:yaml.org,2002:"
-_SCALARS = frozenset({f"{_TAG}{kind}" for kind in ("str", "int", "float", "bool", "null")})
 _TAGS = ("binary", "map", "omap", "pairs", "seq", "set", "timestamp", "value", "merge")
->>>>>>> wip-secrets
 _BOOLS = frozenset({"true", "True", "TRUE", "false", "False", "FALSE"})
 _OTHER_INT = re.compile(r"[-+]?(0[0-9_]+|[0-9][0-9_]*(:[0-9_.]+)+)|.*_.*")
 
@@ -42,38 +37,16 @@ class Document:
 def parse(text: str) -> Document:
     """Read one YAML document; raises ValueError, in one line, when it is none at all."""
     document = Document()
-<<<<<<< HEAD
     root = safe_yaml.compose(text, MOST_TEXT)
     if root is not None:
         document.value = _Reader(document).value(root, ())
-=======
-    try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-        if root is not None:
-            document.value = _Reader(document).value(root, ())
-    except yaml.YAMLError as error:
-        raise ValueError(_broken(error)) from None
-    except RecursionError:
-        raise ValueError("is nested too deep to be a stack file") from None
->>>>>>> wip-secrets
     return document
 
 
 def _tag(node: yaml.Node) -> str:
     # `password: !x` is a tag to YAML.
-    kind = node.tag.removeprefix(_TAG)
+    kind = node.tag.removeprefix(TAG)
     return f"!!{kind}" if kind in _TAGS or kind.startswith("python/") else "`!name`"
-
-
-def _broken(error: yaml.YAMLError) -> str:
-    """What is no YAML, and where; the error's own text quotes the line, and what is in it."""
-    context = getattr(error, "context", None)
-    problem = str(getattr(error, "problem", None) or getattr(error, "reason", "")).strip()
-    problem = re.sub(r"(alias|anchor|tag handle|tag|directive|name) ['\"<].*", r"\1", problem)
-    mark = getattr(error, "problem_mark", None)
-    where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-    told = problem or "a character that YAML does not take"
-    return f"{context}: {told}{where}" if context else f"{told}{where}"
 
 
 class _Reader:
@@ -91,11 +64,7 @@ class _Reader:
             return [self._item(item, (*path, index)) for index, item in enumerate(node.value)]
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, path)
-<<<<<<< HEAD
-        self._fault(node, path, f"has the tag {node.tag.replace(TAG, '!!')}: write it without")
-=======
         self._fault(node, path, f"has the tag {_tag(node)}: write it without")
->>>>>>> wip-secrets
         return None
 
     def _item(self, node: yaml.Node, path: Path_) -> Any:

@@ -19,7 +19,7 @@ from bot.delivery.tree import Tree
 from bot.engine import Engine
 from bot.engine.target import Target
 from bot.exit_codes import RefusedError
-from bot.secret_forms import SECRET_KEY
+from bot.masking import names_a_secret
 from bot.servers import kubeconfig
 from bot.servers.rest import ReadError
 from stack import fleet, safe_yaml
@@ -210,7 +210,7 @@ def _environment(target: Target) -> dict[str, str]:
         if not _READ.fullmatch(name):
             continue
         decides = _DECIDES.fullmatch(name) and not _LEADS.fullmatch(name)
-        secret = SECRET_KEY.match(name)
+        secret = names_a_secret(name)
         found[name] = backend.digest(value.encode()) if decides and not secret else ""
     return found
 

@@ -18,12 +18,12 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from bot.exit_codes import BadInputError
-from bot.output import write_text
 from bot.plan.base_files import SUFFIX
 from bot.plan.html import FILES, page
 from bot.plan.model import Object, Plan, document
 from bot.plan.svg import svg
 from stack.input_file import read_text
+from stack.masking import masked_document
 
 DOCUMENT = "plan.json"
 PAGE = "index.html"
@@ -49,7 +49,6 @@ def write(plans: Sequence[Plan], folder: Path) -> None:
                 f"--out {folder}: not empty, and no plan is in it; name another folder"
             )
         folder.mkdir(parents=True, exist_ok=True)
-<<<<<<< HEAD
         root = folder.resolve()
         for path in _listed(root):
             if path not in files:
@@ -59,12 +58,6 @@ def write(plans: Sequence[Plan], folder: Path) -> None:
         _put(root, DOCUMENT, f"{as_json(plans)}\n")
         for path, text in files.items():
             _put(root, path, text)
-=======
-        write_text(folder / DOCUMENT, f"{as_json(plans)}\n")
-        for plan in plans:
-            _write_stack(plan, folder / plan.stack)
-        write_text(folder / "index.html", page(plans))
->>>>>>> wip-secrets
     except OSError as error:
         where = error.filename or folder
         raise BadInputError(f"--out {folder}: {where}: {error.strerror or error}") from None
@@ -88,53 +81,17 @@ def as_json(plans: Sequence[Plan]) -> str:
     return json.dumps(whole, indent=2)
 
 
-<<<<<<< HEAD
 def _of_stack(plan: Plan) -> dict[str, str]:
     """The files of a stack by their paths."""
     files = {f"{plan.stack}/graph.svg": svg(plan)}
     taken = set(files)
     for item in (*plan.objects, *(item for chart in plan.charts for item in chart.objects)):
         files[_place(item, taken, f"{plan.stack}/manifests")] = item.manifest.text
-=======
-def _stacks_in(folder: Path) -> list[str]:
-    """Stacks of the plan that lies there; a name that leads elsewhere is none of ours."""
-    try:
-        found = json.loads((folder / DOCUMENT).read_text(encoding="utf-8"))
-        names = [str(entry["stack"]) for entry in found.get("stacks", [found])]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return []
-    return [name for name in names if re.fullmatch(r"[A-Za-z0-9][\w.-]*", name)]
-
-
-def _remove(folder: Path) -> None:
-    """Remove what `_write_stack` writes, and nothing else."""
-    for part in ("manifests", "charts"):
-        shutil.rmtree(folder / part, ignore_errors=True)
-    (folder / "graph.svg").unlink(missing_ok=True)
-    if folder.is_dir() and not any(folder.iterdir()):
-        folder.rmdir()
-
-
-def _write_stack(plan: Plan, folder: Path) -> None:
-    folder.mkdir(exist_ok=True)
-    write_text(folder / "graph.svg", svg(plan))
-    objects = [*plan.objects, *(item for chart in plan.charts for item in chart.objects)]
-    taken: set[Path] = set()
-    for item in objects:
-        file = _place(item, taken, folder / "manifests")
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write_text(file, item.manifest.text)
-    charts = folder / "charts"
->>>>>>> wip-secrets
     for chart in plan.charts:
         if chart.rendered:
             stream = "---\n".join(item.manifest.text for item in chart.objects)
-<<<<<<< HEAD
             files[_free(f"{plan.stack}/charts/{part(chart.name)}", taken)] = stream
     return files
-=======
-            write_text(charts / f"{chart.name}.yaml", stream)
->>>>>>> wip-secrets
 
 
 def _place(item: Object, taken: set[str], folder: str) -> str:
@@ -207,4 +164,4 @@ def _put(root: Path, path: str, text: str) -> None:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             raise OSError(errno.EINVAL, "is no regular file", str(target))
         file.truncate(0)
-        file.write(text)
+        file.write(masked_document(text))

@@ -20,13 +20,9 @@ import yaml
 from bot.exit_codes import BotError
 from bot.masking import without_payload
 from bot.mock.monitor import Resource
-<<<<<<< HEAD
-from bot.plan.masking import masked
 from stack import safe_yaml
 from stack.input_file import read_bytes
 from stack.values import shown
-=======
->>>>>>> wip-secrets
 
 CHART = "kubernetes:helm.sh/v4:Chart"
 RELEASE = "kubernetes:helm.sh/v3:Release"
@@ -104,17 +100,10 @@ def parse(stream: str) -> list[Manifest]:
     """
     made = []
     for text in re.split(r"^---[ \t]*$", stream, flags=re.MULTILINE):
-<<<<<<< HEAD
         documents = list(safe_yaml.load_all(text))
         for content in filter(None, documents):
-            clean = masked(_checked(content))
+            clean = without_payload(_checked(content))
             same = clean == content and len(documents) == 1
-=======
-        content = yaml.load(text, Loader=_Loader)  # noqa: S506  (a safe loader, in C)
-        if content:
-            clean = without_payload(content)
-            same = clean == content
->>>>>>> wip-secrets
             made.append(Manifest(clean, f"{text.strip()}\n" if same else to_yaml(clean)))
     return made
 
