@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from bot.changes import marks
+from bot.changes import marks, versions
 from bot.changes.model import Change, Op
 from bot.changes.objects import (
     PROVIDER,
@@ -24,7 +24,7 @@ from bot.changes.objects import (
     shift,
     told,
 )
-from components.names import LINKERD
+from components.names import LINKERD, TRUST_ROOTS_CONFIG_MAP
 
 INJECTOR = "linkerd-proxy-injector-webhook-config"
 VERSION_SETTINGS = ("linkerdVersion", "proxy.image", "proxyInit.image", "controllerImageVersion")
@@ -35,7 +35,13 @@ NETWORK_SETTINGS = (
     "disableIPv6",
     "proxy.opaquePorts",
 )
+# Read by what makes pods; other ConfigMaps there hold rules and dashboards.
+_CONFIGS = frozenset({"linkerd-config", TRUST_ROOTS_CONFIG_MAP})
+_HEARTBEAT = "linkerd-heartbeat"  # calls home once a day; nothing calls it
+_TAP_INJECTOR = "linkerd-tap-injector"  # webhook of viz: without it pods start all the same
 _PROVIDER_TARGET = ("context", "kubeconfig", "cluster", "address", "namespace", "clusterIdentifier")
+# The field that tells of another name in the program.
+URN = "urn"
 Answer = bool | str
 
 
@@ -74,7 +80,8 @@ def namespace_goes(change: Change) -> Answer:
 
 def webhook_goes(change: Change) -> Answer:
     """An admission webhook goes."""
-    return goes(change) and change.kind in WEBHOOKS
+    ours = change.object_name.startswith(_TAP_INJECTOR)
+    return goes(change) and change.kind in WEBHOOKS and not ours
 
 
 def failure_policy(change: Change) -> Answer:
@@ -121,7 +128,9 @@ def provider_target(change: Change) -> Answer:
 
 def is_control_plane(change: Change) -> bool:
     """What callers of the control plane reach, and what answers them."""
-    return change.namespace == LINKERD and change.kind in (*WORKLOADS, "Service", "ServiceAccount")
+    if change.namespace != LINKERD or change.object_name == _HEARTBEAT:
+        return False
+    return change.kind in (*WORKLOADS, "Service", "ServiceAccount")
 
 
 def control_plane_goes(change: Change) -> Answer:
@@ -131,7 +140,9 @@ def control_plane_goes(change: Change) -> Answer:
 
 def config_goes(change: Change) -> Answer:
     """What the injector and the policy controller read goes."""
-    return goes(change) and change.kind == "ConfigMap" and change.namespace == LINKERD
+    if not goes(change) or change.kind != "ConfigMap" or change.namespace != LINKERD:
+        return False
+    return change.object_name in _CONFIGS
 
 
 def restarts(change: Change) -> bool:
@@ -141,9 +152,33 @@ def restarts(change: Change) -> bool:
     return change.op is Op.REPLACE or (change.op is Op.UPDATE and change.touches("spec.template"))
 
 
-def control_plane_restarts(change: Change) -> Answer:
-    """Pods of the control plane are made anew."""
+def _control_plane_restarts(change: Change) -> bool:
     return change.op is Op.UPDATE and change.namespace == LINKERD and restarts(change)
+
+
+def control_plane_restarts(change: Change) -> Answer:
+    """Pods of the control plane are made anew, and others answer meanwhile."""
+    return _control_plane_restarts(change) and _others_answer(change)
+
+
+def control_plane_restarts_alone(change: Change) -> Answer:
+    """Pods of the control plane are made anew, and nobody need be left to answer meanwhile."""
+    return _control_plane_restarts(change) and not _others_answer(change)
+
+
+def _others_answer(change: Change) -> bool:
+    """True when a rollout leaves a pod of the workload running, by its own strategy."""
+    replicas = both(change, "spec", "replicas")[1]
+    strategy = mapping(both(change, "spec", "strategy")[1])
+    if not isinstance(replicas, int) or strategy.get("type") == "Recreate":
+        return False
+    # A quarter is the API's default, rounded down (apps/v1 RollingUpdateDeployment).
+    away = str(mapping(strategy.get("rollingUpdate")).get("maxUnavailable", "25%"))
+    number = away.removesuffix("%")
+    if not number.isdigit():
+        return False
+    most = replicas * int(number) // 100 if away.endswith("%") else int(number)
+    return replicas >= 2 and most < replicas
 
 
 def extension_restarts(change: Change) -> Answer:
@@ -161,7 +196,22 @@ def service_changes(change: Change) -> Answer:
 
 
 def fewer_replicas(change: Change) -> Answer:
-    """Fewer pods answer than before."""
+    """Fewer pods answer than before, too few to lose one."""
+    return _fewer(change) if not _enough(change) else False
+
+
+def spare_replicas(change: Change) -> Answer:
+    """Fewer pods answer than before, and enough to lose one."""
+    return _fewer(change) if _enough(change) else False
+
+
+def _enough(change: Change) -> bool:
+    """True when a pod may be lost during a rollout: three for the control plane, else two."""
+    left = both(change, "spec", "replicas")[1]
+    return isinstance(left, int) and left >= (3 if change.namespace == LINKERD else 2)
+
+
+def _fewer(change: Change) -> Answer:
     found = changed(change, "spec", "replicas") if is_platform(change) else None
     if not found or change.kind not in WORKLOADS:
         return False
@@ -173,7 +223,7 @@ def fewer_replicas(change: Change) -> Answer:
 
 def no_replicas(change: Change) -> Answer:
     """No pod is left."""
-    return bool(fewer_replicas(change)) and both(change, "spec", "replicas")[1] == 0
+    return bool(_fewer(change)) and both(change, "spec", "replicas")[1] == 0
 
 
 def budget_loosens(change: Change) -> Answer:
@@ -238,6 +288,31 @@ def mesh_config(change: Change) -> Answer:
 def release_changes(change: Change) -> Answer:
     """A Helm release is upgraded, and nothing shows which objects change."""
     return change.op is Op.UPDATE and change.type == RELEASE
+
+
+def provider_version(step: str) -> Callable[[Change], Answer]:
+    """A provider is of another version: a `major`, `minor` or `patch` step."""
+
+    def found(change: Change) -> Answer:
+        moved = changed(change, "version") if change.type.startswith(PROVIDER) else None
+        if not moved or versions.step(moved[0], moved[1]) != step:
+            return False
+        return f"{told(moved[0])} to {told(moved[1])}"
+
+    return found
+
+
+def renamed(change: Change) -> Answer:
+    """Known by an alias: another name or parent, and nothing else that changes."""
+    return change.op is Op.UPDATE and [field.path for field in change.fields] == [URN]
+
+
+def protection_set(change: Change) -> Answer:
+    """It is protected from now on, or kept when it goes; nothing else changes."""
+    return change.op is Op.UPDATE and all(
+        field.path in ("protect", "retainOnDelete") and field.after is True
+        for field in change.fields
+    ) and bool(change.fields)
 
 
 def protected_goes(change: Change) -> Answer:

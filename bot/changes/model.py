@@ -163,9 +163,10 @@ class ChangeSet(_Model):
     """What would change in one stack.
 
     source: `preview` (from the engine), `plan` (two revisions, without credentials) or `drift`.
-    doubts: why this may not be the whole truth, such as a preview that failed half-way; with one
+    doubts: why this may be incomplete, such as a preview that failed half-way; with one
     in it nothing here may be called safe.
     errors: what went wrong, secrets masked. unchanged: number of resources. seconds: duration.
+    dirty: not `commit` alone was looked at, but a working tree with changes on top of it.
     """
 
     format: Literal[1] = 1
@@ -181,6 +182,7 @@ class ChangeSet(_Model):
     seconds: Annotated[NonNegativeFloat, AllowInfNan(allow_inf_nan=False)] = 0.0
     commit: str | None = None
     base: str | None = None
+    dirty: bool = False
 
     @property
     def complete(self) -> bool:

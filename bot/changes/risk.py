@@ -36,12 +36,14 @@ def findings(change: Change) -> list[Finding]:
 
 
 def _finding(rule: Rule, change: Change, answer: bool | str) -> Finding:
-    reason = f"{rule.reason}: {answer}" if isinstance(answer, str) else rule.reason
-    return Finding(rule.level, rule.name, reason, change.urn, f"{change.kind} {change.place}")
+    detail = answer if isinstance(answer, str) else ""
+    reason = f"{rule.reason}: {detail}" if detail else rule.reason
+    subject = f"{change.kind} {change.place}"
+    return Finding(rule.level, rule.name, reason, change.urn, subject, detail)
 
 
 def _of_the_set(changes: ChangeSet) -> Iterator[Finding]:
     for rule in WHOLE:
         for subject, detail in rule.when(changes):
             reason = f"{rule.reason}: {detail}" if detail else rule.reason
-            yield Finding(rule.level, rule.name, reason, None, subject)
+            yield Finding(rule.level, rule.name, reason, None, subject, detail)

@@ -15,7 +15,7 @@ from bot.changes import conditions_mesh as mesh
 from bot.changes import conditions_policy as policy
 from bot.changes import conditions_trust as trust
 from bot.changes import marks
-from bot.changes.conditions_dashboards import dashboard_changes
+from bot.changes.conditions_dashboards import dashboard_changes, dashboard_goes
 from bot.changes.model import Change, Op
 
 
@@ -47,18 +47,26 @@ class Level(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """What a rule says. urn: None where it is about the set; subject: `Deployment linkerd/web`."""
+    """What a rule says of one resource.
+
+    urn: None where it is about the set; subject: `Deployment linkerd/web`; detail: the end of the
+    reason, which is this resource's own.
+    """
 
     level: Level
     rule: str
     reason: str
     urn: str | None
     subject: str
+    detail: str = ""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One row. when: True, or words that are added to the reason, where the rule applies."""
+    """One row. when: True, or words that are added to the reason, where the rule applies.
+
+    Levels by docs/risk.md: what runs, what restarts or is re-issued, what can be lost.
+    """
 
     level: Level
     name: str
@@ -72,8 +80,6 @@ CRITICAL, HIGH, MEDIUM, LOW = Level.CRITICAL, Level.HIGH, Level.MEDIUM, Level.LO
 RULES: tuple[Rule, ...] = (
     Rule(CRITICAL, "protected-goes", mesh.protected_goes,
          "protected: it was made to outlive a mistake, and cannot be had back"),
-    Rule(CRITICAL, "protected-changes", mesh.protected_changes,
-         "protected, and changes in place"),
     Rule(CRITICAL, "anchor-goes", trust.anchor_goes,
          "part of the trust anchor: without it nothing in the mesh trusts anything"),
     Rule(CRITICAL, "trusted-root-goes", trust.root_goes,
@@ -102,18 +108,22 @@ RULES: tuple[Rule, ...] = (
          "part of the control plane: proxies lose identity, discovery or policy while it is gone"),
     Rule(CRITICAL, "no-replicas", mesh.no_replicas,
          "no pod is left to answer"),
+    Rule(CRITICAL, "bundle-moves", trust.bundle_moves,
+         "the trusted roots are written elsewhere: pods that start do not find them"),
     Rule(CRITICAL, "default-policy-denies", policy.default_denies,
-         "whom no policy lets in is denied, from a pod's next restart on"),
+         "requests without a matching policy are denied after the pod restarts"),
+    Rule(CRITICAL, "server-denies", policy.server_denies,
+         "requests without a matching policy are denied at once"),
+    Rule(CRITICAL, "egress-denied", policy.egress_denies,
+         "traffic out of the cluster is denied at once where no route allows it"),
+    Rule(HIGH, "protected-changes", mesh.protected_changes,
+         "protected, and changes in place"),
     Rule(HIGH, "config-goes", mesh.config_goes,
          "the injector and the policy controller read it: pods cannot be made without it"),
     Rule(HIGH, "anchor-changes", trust.anchor_changes,
          "part of the trust anchor"),
-    Rule(HIGH, "trusted-root-comes", trust.root_comes,
-         "a root joins: the control plane, then all meshed pods must restart before it may sign"),
-    Rule(HIGH, "bundle-moves", trust.bundle_moves,
-         "the trusted roots are written elsewhere: pods that start do not find them"),
     Rule(HIGH, "issuer-changes", trust.issuer_changes,
-         "the identity issuer is issued anew, or signed in another way"),
+         "what signs the identity issuer, or what is in it, changes"),
     Rule(HIGH, "lifetime-shortens", trust.lifetime_shortens,
          "less time to renew it, or to notice that it was not renewed"),
     Rule(HIGH, "vault-rights-change", trust.vault_rights_change,
@@ -131,17 +141,17 @@ RULES: tuple[Rule, ...] = (
     Rule(HIGH, "crd-changes", mesh.crd_changes,
          "objects of all namespaces are read by the new schema; to go back may drop fields"),
     Rule(HIGH, "namespace-marks", marks.namespace_marks,
-         "labels or annotations by which the mesh treats everything in the namespace"),
+         "pods of the namespace enter or leave the mesh, or pass it by, after they restart"),
     Rule(HIGH, "webhook-failure-policy", mesh.failure_policy,
          "while the webhook does not answer, requests are now refused, or pass it by"),
     Rule(HIGH, "webhook-scope", mesh.webhook_scope,
          "the webhook is asked about other objects, or in another place"),
-    Rule(HIGH, "control-plane-restarts", mesh.control_plane_restarts,
-         "pods of the control plane restart"),
+    Rule(HIGH, "control-plane-restarts-alone", mesh.control_plane_restarts_alone,
+         "pods of the control plane restart, and no other pod need be left to answer meanwhile"),
     Rule(HIGH, "control-plane-service", mesh.service_changes,
          "where calls to the control plane end up changes"),
     Rule(HIGH, "fewer-replicas", mesh.fewer_replicas,
-         "fewer pods answer, so a node less can be lost"),
+         "fewer pods answer: too few to lose one during a rollout"),
     Rule(HIGH, "budget-loosens", mesh.budget_loosens,
          "more pods may be down at once when nodes are drained"),
     Rule(HIGH, "spread-goes", mesh.spread_goes,
@@ -151,33 +161,59 @@ RULES: tuple[Rule, ...] = (
     Rule(HIGH, "mesh-network", mesh.mesh_network,
          "which traffic proxies take over, or take for the cluster's own, changes"),
     Rule(HIGH, "default-policy-tightens", policy.default_tightens,
-         "fewer callers are let in where no policy says otherwise, from a pod's next restart on"),
+         "fewer callers are let in without a matching policy after the pod restarts"),
     Rule(HIGH, "default-policy-loosens", policy.default_loosens,
-         "more callers are let in where no policy says otherwise, from a pod's next restart on"),
+         "more callers are let in without a matching policy after the pod restarts"),
     Rule(HIGH, "authorization-goes", policy.grant_goes,
-         "whom it let in is denied at once"),
+         "callers that it allowed are denied at once where the port's policy denies"),
     Rule(HIGH, "authorization-changes", policy.grant_changes,
-         "some whom it let in may be denied at once"),
+         "some callers that it allowed may be denied at once"),
     Rule(HIGH, "server-goes", policy.server_goes,
          "its ports fall back to the default inbound policy"),
     Rule(HIGH, "server-selects", policy.server_selects,
-         "a Server denies who has no authorization, probes of the kubelet included"),
-    Rule(HIGH, "egress-denied", policy.egress_denies,
-         "traffic out of the cluster is denied where no route lets it out"),
+         "a Server denies callers without an authorization, the kubelet's probes included"),
+    Rule(HIGH, "server-loosens", policy.server_loosens,
+         "callers that no policy matches are let in at once"),
+    Rule(HIGH, "egress-changes", policy.egress_changes,
+         "what counts as outside, and is denied, changes"),
+    Rule(HIGH, "egress-route-goes", policy.egress_route_goes,
+         "traffic to this host is denied where the egress network denies"),
+    Rule(HIGH, "egress-opens", policy.egress_opens,
+         "traffic out of the cluster that was denied is let through"),
     Rule(HIGH, "egress-goes", policy.egress_goes,
          "what it kept in gets out, and routes that belong to it end"),
     Rule(HIGH, "network-policy", policy.network_policy,
-         "packets may be dropped below the mesh"),
+         "packets may be dropped below the mesh, or are no longer dropped"),
+    Rule(HIGH, "guard-denies", policy.guard_denies,
+         "the API server refuses objects that break this rule, restarted pods included"),
+    Rule(HIGH, "provider-major", mesh.provider_version("major"),
+         "a major version of a provider, or an older one, may replace what it has made"),
     Rule(HIGH, "routing-goes", alerts.routing_goes,
          "nobody hears of the platform's alerts by it any more"),
     Rule(HIGH, "calls-end", alerts.calls_end,
          "alerts that were sent there are sent there no longer"),
+    Rule(HIGH, "alerts-end", alerts.alerts_end,
+         "these alerts do not fire any more"),
     Rule(HIGH, "strong-rights", policy.strong_rights,
          "rights with which one can take all others, or read Secrets"),
     Rule(HIGH, "cluster-admin", policy.cluster_admin,
          "somebody gets every right"),
     Rule(HIGH, "bound-to-more", policy.bound_to_more,
          "others get the rights of the role"),
+    Rule(MEDIUM, "control-plane-restarts", mesh.control_plane_restarts,
+         "pods of the control plane restart, a few at a time while the others answer"),
+    Rule(MEDIUM, "trusted-root-comes", trust.root_comes,
+         "a root joins: the control plane, then all meshed pods must restart before it may sign"),
+    Rule(MEDIUM, "issuer-reissued", trust.issuer_reissued,
+         "the identity issuer is re-issued by the same signer"),
+    Rule(MEDIUM, "spare-replicas", mesh.spare_replicas,
+         "fewer pods answer, and enough are left to lose one"),
+    Rule(MEDIUM, "provider-minor", mesh.provider_version("minor"),
+         "a minor version of a provider may set new defaults"),
+    Rule(MEDIUM, "labels-removed", marks.labels_removed,
+         "labels and annotations of ours are removed (the namespace stays)"),
+    Rule(MEDIUM, "proxy-marks", marks.proxy_marks,
+         "pods of the namespace get other proxy settings after they restart"),
     Rule(MEDIUM, "authorization-widens", policy.grant_widens,
          "more callers are let in"),
     Rule(MEDIUM, "routing-changes", alerts.routing_changes,
@@ -191,7 +227,7 @@ RULES: tuple[Rule, ...] = (
     Rule(MEDIUM, "extension-restarts", mesh.extension_restarts,
          "pods of an extension or operator restart"),
     Rule(MEDIUM, "certificate-changes", trust.certificate_changes,
-         "the certificate is issued anew"),
+         "the certificate is re-issued"),
     Rule(MEDIUM, "proxy-settings", mesh.proxy_settings,
          "pods that start get other settings, the others keep theirs"),
     Rule(MEDIUM, "mesh-config", mesh.mesh_config,
@@ -202,9 +238,12 @@ RULES: tuple[Rule, ...] = (
          "labels or annotations that the mesh or an operator reads"),
 )
 
+_UNPATCHED = (Op.DELETE, marks.PATCH)
 # What is said of a change where no rule above says as much; the first that applies.
 DEFAULTS: tuple[Rule, ...] = (
-    Rule(HIGH, "deletion", lambda change: change.op is Op.DELETE,
+    Rule(LOW, "dashboard-goes", dashboard_goes,
+         "a dashboard is deleted; nothing that runs reads it"),
+    Rule(HIGH, "deletion", lambda c: c.op is Op.DELETE and c.kind != marks.PATCH,
          "it is deleted"),
     Rule(HIGH, "replacement", lambda change: change.op is Op.REPLACE,
          "it is deleted and made again"),
@@ -212,7 +251,25 @@ DEFAULTS: tuple[Rule, ...] = (
          "labels and annotations alone"),
     Rule(LOW, "dashboard-changes", dashboard_changes,
          "what a dashboard shows; nothing that runs reads it"),
-    Rule(MEDIUM, "update", lambda change: change.op is Op.UPDATE,
+    Rule(LOW, "renamed", mesh.renamed,
+         "another name in the program and in the state; what is there stays as it is"),
+    Rule(LOW, "read-again", trust.read_again,
+         "the same secrets are read at another interval"),
+    Rule(LOW, "alert-rules", alerts.rules_change,
+         "when an alert fires, or what it says; nothing that runs reads it"),
+    Rule(LOW, "monitor-changes", alerts.monitor_changes,
+         "how often Prometheus scrapes, or which one; nothing that runs reads it"),
+    Rule(LOW, "network-opens", policy.network_opens,
+         "more packets are let through, and all that were"),
+    Rule(LOW, "mount-lifetimes", trust.mount_lifetimes,
+         "Vault may sign for longer than before"),
+    Rule(LOW, "protection-set", mesh.protection_set,
+         "protected from now on, or kept when it leaves the program"),
+    Rule(LOW, "provider-patch", mesh.provider_version("patch"),
+         "a patch version of a provider"),
+    Rule(MEDIUM, "token-lifetimes", trust.token_lifetimes,
+         "tokens of a login to Vault live for another time"),
+    Rule(MEDIUM, "update", lambda c: c.op is Op.UPDATE or (c.op, c.kind) == _UNPATCHED,
          "it changes in place"),
     Rule(MEDIUM, "import", lambda change: change.op is Op.IMPORT,
          "what is there already is taken over"),

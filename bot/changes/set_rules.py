@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from bot.changes.model import ChangeSet, ChartMove, Op
 from bot.changes.rules import Level
+from bot.changes.versions import older
 
 WHOLE_SET = "the whole set"
 # With fewer resources a half is no sign of anything.
@@ -71,16 +71,7 @@ def is_older(move: ChartMove) -> bool:
     """True when the chart goes back; also when its versions cannot be compared."""
     if move.before is None or move.after is None:
         return False
-    before, after = version(move.before), version(move.after)
-    return before is None or after is None or after < before
-
-
-def version(text: str) -> tuple[tuple[int, ...], bool, str] | None:
-    """What versions are compared by: numbers, and a release after its own candidates."""
-    found = re.fullmatch(r"v?(\d+(?:\.\d+)*)(?:-([0-9A-Za-z.-]+))?(?:\+.*)?", text)
-    if found is None:
-        return None
-    return tuple(int(part) for part in found[1].split(".")), not found[2], found[2] or ""
+    return older(move.before, move.after)
 
 
 WHOLE: tuple[SetRule, ...] = (

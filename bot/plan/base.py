@@ -115,6 +115,7 @@ def compare(
                 update={
                     "commit": head,
                     "base": base,
+                    "dirty": dirty,
                     "seconds": round(seconds, 1),
                     "warnings": (*notes, *each.warnings),
                 }
