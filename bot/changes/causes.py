@@ -21,6 +21,9 @@ from bot.changes.rules import Finding, Level
 _TOLD = frozenset({"incomplete", "failed", "policy-violated", "policy-advice"})
 # A broken policy says what a row of the risk table says of the same namespace.
 _SAME = {"spread-goes": "ha-anti-affinity", "budget-loosens": "ha-disruption-budget"}
+_TOUCHED = 4  # things of a kind that cannot be put right by another `up`
+_NAMED_PINS = 8
+_KINDS = 6  # of objects, counted in a line
 _PODS = re.compile(r"(.+) (\([^()]*\))")
 
 
@@ -73,7 +76,8 @@ class Report:
     @property
     def quiet(self) -> bool:
         """True when there is nothing to tell but that nothing changes."""
-        told = self.changes.changes or self.changes.moves or self.changes.violations
+        changes = self.changes
+        told = changes.changes or changes.moves or changes.pins or changes.violations
         return self.changes.complete and not told and self.level is None
 
     @property
@@ -125,13 +129,15 @@ def listed(
 
 def subjects(cause: Cause, most: int, shown: Callable[[str], str] = str) -> str:
     """Its objects: up to so many by name, more of them counted by kind, and the first named."""
-    if len(cause.subjects) <= most:
+    # Nobody can look up elsewhere what moves in the project's own files.
+    if len(cause.subjects) <= most or cause.rule.startswith("pin-"):
+        most = max(most, _NAMED_PINS)
         return listed(cause.subjects, most, shown)
     kinds = Counter(subject.partition(" ")[0] for subject in cause.subjects)
     counts = [f"{count:,} x {shown(kind)}" for kind, count in kinds.most_common()]
     if cause.level < Level.HIGH:
-        return listed(counts, most)
-    return f"{listed(counts, most)}, such as {listed(cause.subjects[: most // 2], most, shown)}"
+        return listed(counts, _KINDS)
+    return f"{listed(counts, _KINDS)}, such as {listed(cause.subjects[: most // 2], most, shown)}"
 
 
 def _risk(found: Iterable[Finding], broken: dict[str, Cause]) -> Iterator[Cause]:
@@ -194,7 +200,7 @@ def _subject(name: str, message: str) -> str:
 
 def _answers(means: Impact) -> tuple[Answer, ...]:
     touched = tuple(
-        f"{what}: {name}" for what, names in means.touched.items() for name in names
+        f"{what}: {listed(names, _TOUCHED)}" for what, names in means.touched.items() if names
     )
     return (
         Answer("Restarts", _together(means.restarts), always=True),

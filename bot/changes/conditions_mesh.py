@@ -282,7 +282,9 @@ def proxy_settings(change: Change) -> Answer:
 def mesh_config(change: Change) -> Answer:
     """Any other value of the control plane's chart."""
     told_elsewhere = settings_below(change, "proxy", *VERSION_SETTINGS, *NETWORK_SETTINGS)
-    return len(mesh_settings(change)) > len(told_elsewhere)
+    others = [field for field in mesh_settings(change) if field not in told_elsewhere]
+    more = f" and {len(others) - 2} more" if len(others) > 2 else ""
+    return "; ".join(shift(field) for field in others[:2]) + more
 
 
 def release_changes(change: Change) -> Answer:
@@ -309,10 +311,14 @@ def renamed(change: Change) -> Answer:
 
 def protection_set(change: Change) -> Answer:
     """It is protected from now on, or kept when it goes; nothing else changes."""
-    return change.op is Op.UPDATE and all(
-        field.path in ("protect", "retainOnDelete") and field.after is True
-        for field in change.fields
-    ) and bool(change.fields)
+    return (
+        change.op is Op.UPDATE
+        and all(
+            field.path in ("protect", "retainOnDelete") and field.after is True
+            for field in change.fields
+        )
+        and bool(change.fields)
+    )
 
 
 def protected_goes(change: Change) -> Answer:
@@ -322,4 +328,6 @@ def protected_goes(change: Change) -> Answer:
 
 def protected_changes(change: Change) -> Answer:
     """What is protected changes in more than what only tells."""
-    return change.protected and change.op is Op.UPDATE and not marks.only_marks(change)
+    if not change.protected or change.op is not Op.UPDATE:
+        return False
+    return not (marks.only_marks(change) or renamed(change))

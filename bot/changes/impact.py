@@ -16,8 +16,8 @@ from bot.changes.objects import (
     WORKLOADS,
     both,
     is_crd_release,
-    is_policy,
     is_platform,
+    is_policy,
     settings_below,
     told,
 )
@@ -46,7 +46,7 @@ _DENYING: Mapping[str, str] = {
     "egress-changes": _OUT,
     "egress-goes": "pods in {where} that call hosts outside the cluster",
     "egress-route-goes": "pods in {where} that call the host of {objects}",
-    "network-policy": "whose packets {objects} drops",
+    "network-policy": "pods in {where} whose packets a NetworkPolicy drops",
     "trusted-root-goes": _PEERS,
     "signer-changes": _PEERS,
     "anchor-goes": _PEERS,
@@ -62,9 +62,10 @@ class Impact:
     """Answers in words, each empty for `no`.
 
     restarts: workloads of the control plane, extensions and operators whose pods are made anew.
-    reissued: certificates that are issued anew. need_restart: pods that keep what they have until
-    somebody restarts them, and why. denied: callers that may lose access. touched: CRDs, namespaces,
-    anchors, PKI, webhooks and providers that change, by these names. moves: versions of charts.
+    reissued: certificates that are re-issued. need_restart: pods that keep what they have until
+    somebody restarts them, and why. denied: callers that may lose access. touched: CRDs,
+    namespaces, anchors, PKI, webhooks and providers that change, by these names. moves: versions
+    of charts.
     """
 
     restarts: tuple[str, ...]

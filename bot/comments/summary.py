@@ -11,7 +11,7 @@ from bot.changes.causes import Cause, Report, counted, listed, subjects
 from bot.changes.model import ChangeSet
 from bot.changes.rules import Level
 from bot.comments.details import operations
-from bot.comments.markdown import code, prose
+from bot.comments.markdown import code, one_line, prose
 from bot.comments.marker import Run
 from bot.durations import duration
 
@@ -49,7 +49,10 @@ def verdict(report: Report) -> str:
         words.append("policy VIOLATED")
     if report.level is not None:
         words.append(f"{report.level.name} risk")
-    return ", ".join([*words, counted(len(changes.changes), "change")])
+    words.append(counted(len(changes.changes), "change"))
+    if changes.pins:
+        words.append(counted(len(changes.pins), "pinned version"))
+    return ", ".join(words)
 
 
 def facts(changes: ChangeSet, run: Run) -> str:
@@ -107,21 +110,25 @@ def _answers(report: Report, room: Room) -> list[str]:
     for answer in report.answers:
         if answer.texts or answer.always:
             between = "; " if any("," in text for text in answer.texts) else ", "
-            told = listed(
-                answer.texts, room.names, lambda text: prose(text, room.text), between
-            )
+            told = listed(answer.texts, room.names, lambda text: prose(text, room.text), between)
             lines.append(_line(answer.question, told or no))
-    return [*lines, _line("Next", _commands(report.then))] if report.then else lines
+    return [*lines, _line("Next", _rich(report.then, room.text))] if report.then else lines
 
 
 def _line(title: str, text: str) -> str:
     return f"- **{title}**: {text}"
 
 
-def _commands(text: str) -> str:
-    """Words of ours, in which commands stand between backticks."""
+def _rich(text: str, limit: int) -> str:
+    """Words in which names and commands stand between backticks; whatever is in them is code."""
+    parts = one_line(text, limit).split("`")
+    if len(parts) % 2 == 0 or not all(parts[1::2]):
+        return prose(text, limit)
     return "".join(
-        code(part) if number % 2 else part for number, part in enumerate(text.split("`"))
+        code(part)
+        if number % 2
+        else f"{' ' * (part[:1] == ' ')}{prose(part, limit)}{' ' * (part[-1:] == ' ')}"
+        for number, part in enumerate(parts)
     )
 
 
@@ -147,7 +154,7 @@ def _cause(cause: Cause, room: Room) -> str:
     """The reason and its objects: those that ask for no look are counted alone."""
     most = {Level.LOW: 1, Level.MEDIUM: room.names // 2}.get(cause.level, room.names)
     told = subjects(cause, most, lambda text: code(text, 120))
-    return f"{prose(cause.told, room.text)}: {told}"
+    return f"{_rich(cause.told, room.text)}: {told}"
 
 
 def _rest(number: int) -> list[str]:
