@@ -109,7 +109,7 @@ def report(
         level=level,
         policy=policy,
         risk=tuple(_risk(found, {cause.rule: cause for cause in policy})),
-        answers=_answers(means),
+        answers=_answers(changes, means),
         then=_then(changes, level, means),
     )
 
@@ -198,7 +198,11 @@ def _subject(name: str, message: str) -> str:
     return found[1] if found else name
 
 
-def _answers(means: Impact) -> tuple[Answer, ...]:
+def _answers(changes: ChangeSet, means: Impact) -> tuple[Answer, ...]:
+    moves = tuple(
+        f"{move.chart} {move.before or 'not there'} to {move.after or 'gone'}"
+        for move in changes.moves
+    )
     touched = tuple(
         f"{what}: {listed(names, _TOUCHED)}" for what, names in means.touched.items() if names
     )
@@ -208,7 +212,7 @@ def _answers(means: Impact) -> tuple[Answer, ...]:
         Answer("Callers that may lose access", means.denied, always=True),
         Answer("Pods to restart for this to take effect", means.need_restart),
         Answer("CRDs, namespaces, anchors, PKI, webhooks, providers", touched),
-        Answer("Chart versions", means.moves),
+        Answer("Chart versions", moves),
     )
 
 
@@ -243,7 +247,7 @@ def _then(changes: ChangeSet, level: Level | None, means: Impact) -> str:
     if any(each.level == "mandatory" for each in changes.violations):
         return "mend what breaks a mandatory policy: `up` refuses it"
     if level is None:
-        return ""
+        return _APPLY[changes.source].format(stack=changes.stack)
     first = {
         Level.LOW: "",
         Level.MEDIUM: "check that the restarts and re-issues fit the time, then ",

@@ -38,7 +38,6 @@ NETWORK_SETTINGS = (
 # Read by what makes pods; other ConfigMaps there hold rules and dashboards.
 _CONFIGS = frozenset({"linkerd-config", TRUST_ROOTS_CONFIG_MAP})
 _HEARTBEAT = "linkerd-heartbeat"  # calls home once a day; nothing calls it
-_TAP_INJECTOR = "linkerd-tap-injector"  # webhook of viz: without it pods start all the same
 _PROVIDER_TARGET = ("context", "kubeconfig", "cluster", "address", "namespace", "clusterIdentifier")
 # The field that tells of another name in the program.
 URN = "urn"
@@ -80,8 +79,7 @@ def namespace_goes(change: Change) -> Answer:
 
 def webhook_goes(change: Change) -> Answer:
     """An admission webhook goes."""
-    ours = change.object_name.startswith(_TAP_INJECTOR)
-    return goes(change) and change.kind in WEBHOOKS and not ours
+    return goes(change) and change.kind in WEBHOOKS
 
 
 def failure_policy(change: Change) -> Answer:

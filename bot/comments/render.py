@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator, Sequence
 
-from bot.changes.causes import Report, report
+from bot.changes.causes import Cause, Report, report
 from bot.changes.impact import Impact
 from bot.changes.model import ChangeSet
 from bot.changes.rules import Finding
@@ -112,24 +112,30 @@ def _in_full(told: Report, room: Room) -> Iterator[Section]:
         for title, texts, most in listed
         if len(texts) > most or any(len(text) > room.text or "\n" in text for text in texts)
     ]
-    for cause in (*told.policy, *told.risk):
-        if len(cause.subjects) > 1 or len(cause.told) > room.text:
-            names = list(cause.lines())
-            if (more := len(names) - _OBJECTS) > 0:
-                names[_OBJECTS:] = [f"and {more:,} more, each among the changes below"]
-            blocks.append(_texts(f"{cause.level.name} {cause.rule}: {cause.reason}", names))
+    if causes := [row for cause in (*told.policy, *told.risk) for row in _objects(cause)]:
+        blocks.append(Block("Every cause, with its objects", tuple(causes), "text"))
     if changes.warnings:
         blocks.append(_texts("Warnings", changes.warnings))
     if blocks:
         yield Section("", False, tuple(blocks))
 
 
+def _objects(cause: Cause) -> Iterator[str]:
+    yield from _lines(f"{cause.level.name} {cause.rule}: {cause.reason}")
+    for number, text in enumerate(cause.lines()):
+        if number == _OBJECTS:
+            yield f"  and {len(cause.subjects) - number:,} more, each among the changes below"
+            break
+        yield from (f"  {row}" for row in _lines(text))
+
+
 def _texts(title: str, texts: Sequence[str]) -> Block:
     # Not cut: an error's end is often what tells.
-    lines = [
-        row[start : start + _CHUNK]
-        for text in texts
-        for row in rows(text)
-        for start in range(0, len(row) or 1, _CHUNK)
-    ]
-    return Block(f"<code>{in_html(title)}</code>, in full: {len(texts):,}", tuple(lines), "text")
+    lines = tuple(row for text in texts for row in _lines(text))
+    return Block(f"<code>{in_html(title)}</code>, in full: {len(texts):,}", lines, "text")
+
+
+def _lines(text: str) -> Iterator[str]:
+    for row in rows(text):
+        for start in range(0, len(row) or 1, _CHUNK):
+            yield row[start : start + _CHUNK]

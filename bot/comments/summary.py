@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.changes.causes import Cause, Report, counted, listed, subjects
+from bot.changes.causes import Answer, Cause, Report, counted, listed, subjects
 from bot.changes.model import ChangeSet
 from bot.changes.rules import Level
 from bot.comments.details import operations
@@ -102,17 +102,25 @@ def _titled(title: str, texts: Sequence[str], room: Room) -> list[str]:
 
 
 def _answers(report: Report, room: Room) -> list[str]:
-    """How bad it is, what whoever is on call asks, and what is next: the same order each time."""
+    """Five lines, always the same: how bad, what whoever is on call asks, and what is next.
+
+    Then what else somebody may have to do or to know.
+    """
     # Of what was not looked at to the end, nobody can say that there is nothing.
     no = "none" if report.changes.complete else "none seen"
     level = report.level.name if report.level else "none"
-    lines = [_line("Risk", f"{level}: {prose(report.why, room.text)}" if report.why else level)]
-    for answer in report.answers:
-        if answer.texts or answer.always:
-            between = "; " if any("," in text for text in answer.texts) else ", "
-            told = listed(answer.texts, room.names, lambda text: prose(text, room.text), between)
-            lines.append(_line(answer.question, told or no))
-    return [*lines, _line("Next", _rich(report.then, room.text))] if report.then else lines
+    told = f"{level}: {_rich(report.why, room.text)}" if report.why else level
+    lines = [_line("Risk", told)]
+    lines += [_answer(each, room, no) for each in report.answers if each.always]
+    lines += [_line("Next", _rich(report.then, room.text))]
+    more = [_answer(each, room) for each in report.answers if each.texts and not each.always]
+    return [*lines, *more]
+
+
+def _answer(answer: Answer, room: Room, no: str = "") -> str:
+    between = "; " if any("," in text for text in answer.texts) else ", "
+    told = listed(answer.texts, room.names, lambda text: prose(text, room.text), between)
+    return _line(answer.question, told or no)
 
 
 def _line(title: str, text: str) -> str:
