@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from bot.changes import conditions_trust as trust
 from bot.changes import marks, versions
-from bot.changes.model import Change, Op
+from bot.changes.model import Change, Field, Op
 from bot.changes.objects import (
     PROVIDER,
     RELEASE,
@@ -37,6 +38,16 @@ NETWORK_SETTINGS = (
 )
 # Read by what makes pods; other ConfigMaps there hold rules and dashboards.
 _CONFIGS = frozenset({"linkerd-config", TRUST_ROOTS_CONFIG_MAP})
+# Told by rules of their own, or by what they do to a Deployment or a webhook.
+_OTHER_RULES = (
+    "identityTrustDomain",
+    "clusterDomain",
+    "webhookFailurePolicy",
+    "controllerReplicas",
+)
+_OTHER_RULES += ("identity.issuer.issuanceLifetime",)
+_HEARTBEAT_SETTINGS = ("disableHeartBeat", "heartbeatSchedule", "heartbeatResources")
+_SHIFTS = 3
 _HEARTBEAT = "linkerd-heartbeat"  # calls home once a day; nothing calls it
 _PROVIDER_TARGET = ("context", "kubeconfig", "cluster", "address", "namespace", "clusterIdentifier")
 # The field that tells of another name in the program.
@@ -51,7 +62,8 @@ def is_crd(change: Change) -> bool:
 
 def crd_goes(change: Change) -> Answer:
     """A CRD goes, and all objects of its kind with it."""
-    return goes(change) and is_crd(change)
+    left = change.op is Op.DELETE and change.retained
+    return goes(change) and is_crd(change) and not left
 
 
 def crd_stops_serving(change: Change) -> Answer:
@@ -203,15 +215,28 @@ def spare_replicas(change: Change) -> Answer:
     return _fewer(change) if _enough(change) else False
 
 
+def more_replicas(change: Change) -> Answer:
+    """More pods answer than before; those that are there stay."""
+    if change.kind not in WORKLOADS or change.op is not Op.UPDATE or not is_platform(change):
+        return False
+    before, after = both(change, "spec", "replicas")
+    more = isinstance(before, int) and isinstance(after, int) and after > before
+    return more and f"{before} to {after}"
+
+
 def _enough(change: Change) -> bool:
     """True when a pod may be lost during a rollout: three for the control plane, else two."""
+    if change.kind not in WORKLOADS:
+        return False
     left = both(change, "spec", "replicas")[1]
     return isinstance(left, int) and left >= (3 if change.namespace == LINKERD else 2)
 
 
 def _fewer(change: Change) -> Answer:
-    found = changed(change, "spec", "replicas") if is_platform(change) else None
-    if not found or change.kind not in WORKLOADS:
+    if change.kind not in WORKLOADS or not is_platform(change):
+        return False
+    found = changed(change, "spec", "replicas")
+    if not found:
         return False
     before, after = (1 if side is None else side for side in found)
     if not isinstance(before, int) or not isinstance(after, int):
@@ -274,15 +299,36 @@ def mesh_network(change: Change) -> Answer:
 
 def proxy_settings(change: Change) -> Answer:
     """New pods get other settings, old ones keep theirs."""
-    return "; ".join(shift(field) for field in settings_below(change, "proxy")[:4])
+    told_elsewhere = settings_below(change, *VERSION_SETTINGS, *NETWORK_SETTINGS)
+    found = [field for field in settings_below(change, "proxy") if field not in told_elsewhere]
+    return _shifts(found)
 
 
 def mesh_config(change: Change) -> Answer:
     """Any other value of the control plane's chart."""
-    told_elsewhere = settings_below(change, "proxy", *VERSION_SETTINGS, *NETWORK_SETTINGS)
-    others = [field for field in mesh_settings(change) if field not in told_elsewhere]
-    more = f" and {len(others) - 2} more" if len(others) > 2 else ""
-    return "; ".join(shift(field) for field in others[:2]) + more
+    told_elsewhere = settings_below(
+        change, "proxy", *VERSION_SETTINGS, *NETWORK_SETTINGS, *_OTHER_RULES, *_HEARTBEAT_SETTINGS
+    )
+    return _shifts([field for field in mesh_settings(change) if field not in told_elsewhere])
+
+
+def heartbeat_settings(change: Change) -> Answer:
+    """Whether and when Linkerd's version check calls home, and nothing else."""
+    every = mesh_settings(change)
+    only_data = all(field.path == "data.values" for field in change.fields)
+    return (
+        bool(every) and only_data and every == tuple(settings_below(change, *_HEARTBEAT_SETTINGS))
+    )
+
+
+def _shifts(fields: list[Field]) -> str:
+    """The first of them, with their values where these are short."""
+    plain = (
+        field.path if isinstance(field.before or field.after, dict | list) else shift(field)
+        for field in fields[:_SHIFTS]
+    )
+    more = f" and {len(fields) - _SHIFTS} more" if len(fields) > _SHIFTS else ""
+    return "; ".join(plain) + more
 
 
 def release_changes(change: Change) -> Answer:
@@ -321,11 +367,14 @@ def protection_set(change: Change) -> Answer:
 
 def protected_goes(change: Change) -> Answer:
     """What must not go goes."""
-    return change.protected and goes(change)
+    if not change.protected or not goes(change):
+        return False
+    left = change.op is Op.DELETE and change.retained
+    return "the program only lets go of it" if left else True
 
 
 def protected_changes(change: Change) -> Answer:
     """What is protected changes in more than what only tells."""
     if not change.protected or change.op is not Op.UPDATE:
         return False
-    return not (marks.only_marks(change) or renamed(change))
+    return not (marks.only_marks(change) or renamed(change) or trust.mount_lifetimes(change))

@@ -51,6 +51,7 @@ _IN_TEXT = re.compile(
 )
 # One of them is in each of the names above.
 _IN_EACH = ("efault", "DEFAULT")
+_ROUTES = frozenset({"HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute"})
 _DANGEROUS_VERBS = frozenset({"*", "escalate", "bind", "impersonate"})
 _READ = frozenset({"*", "get", "list", "watch"})
 Answer = bool | str
@@ -220,13 +221,24 @@ def egress_opens(change: Change) -> Answer:
 
 def egress_route_goes(change: Change) -> Answer:
     """A host outside is no longer listed, or is reached in another way."""
-    parents = both(change, "spec", "parentRefs")
-    outside = any(
-        mapping(each).get("kind") == "EgressNetwork" for side in parents for each in items(side)
-    )
-    if not outside or change.op is Op.CREATE:
+    if change.op is Op.CREATE or not _leads_out(change):
         return False
     return goes(change) or change.touches("spec")
+
+
+def _leads_out(change: Change) -> bool:
+    return change.kind in _ROUTES and any(
+        mapping(each).get("kind") == "EgressNetwork"
+        for side in both(change, "spec", "parentRefs")
+        for each in items(side)
+    )
+
+
+def route_changes(change: Change) -> Answer:
+    """Requests are authorized, or sent on, by other rules: probes and metrics have routes too."""
+    if change.op is not Op.UPDATE or change.kind not in _ROUTES or _leads_out(change):
+        return False
+    return change.touches("spec")
 
 
 def egress_goes(change: Change) -> Answer:

@@ -33,11 +33,14 @@ _LIFETIMES = frozenset(
     }
 )
 # Of these alone an object in Vault or in the cluster goes on as it was.
+# What cert-manager does not issue a certificate anew for: pkg/controller/certificates/trigger.
+NOT_ISSUED = frozenset({"renewBefore", "renewBeforePercentage", "revisionHistoryLimit"})
+NOT_ISSUED |= frozenset({"secretTemplate", "additionalOutputFormats"})
 _READ_AGAIN = frozenset({"refreshInterval"})
 _MOUNT_LIFETIMES = frozenset({"maxLeaseTtlSeconds", "defaultLeaseTtlSeconds", "description"})
 _TOKEN_LIFETIMES = frozenset({"tokenTtl", "tokenMaxTtl"})
 # What a certificate may say in another way without being signed in another way.
-_RENEWAL = frozenset({"duration", "renewBefore", "renewBeforePercentage", "revisionHistoryLimit"})
+_RENEWAL = NOT_ISSUED | {"duration"}
 Answer = bool | str
 
 
@@ -176,7 +179,13 @@ def issuer_changes(change: Change) -> Answer:
 
 def issuer_reissued(change: Change) -> Answer:
     """The issuer is issued anew by the same signer, for another time."""
-    return _issuer_lifetimes(change)
+    return _issuer_lifetimes(change) and not renewal_time(change)
+
+
+def renewal_time(change: Change) -> Answer:
+    """A certificate is renewed at another time, and stays as it is until then."""
+    certificate = change.kind == "Certificate" and change.api_version.startswith(_CERT_MANAGER)
+    return certificate and only(change, NOT_ISSUED)
 
 
 def _issuer_lifetimes(change: Change) -> bool:
@@ -191,6 +200,7 @@ def certificate_changes(change: Change) -> Answer:
         and change.api_version.startswith(_CERT_MANAGER)
         and change.touches("spec")
         and not is_issuer(change)
+        and not renewal_time(change)
     )
 
 

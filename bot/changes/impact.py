@@ -26,9 +26,6 @@ from bot.changes.risk import assess
 from bot.changes.rules import Finding
 from components.names import LINKERD, LINKERD_EGRESS
 
-# What cert-manager does not issue a certificate anew for: pkg/controller/certificates/trigger.
-_NOT_ISSUED = frozenset({"renewBefore", "renewBeforePercentage", "revisionHistoryLimit"})
-_NOT_ISSUED |= frozenset({"secretTemplate", "additionalOutputFormats"})
 _CALLERS = "callers of pods in {where} that no policy matches"
 _PEERS = "meshed pods whose certificate the other side does not trust"
 _OUT = "pods in {where} that call hosts outside the cluster which no route allows"
@@ -39,6 +36,7 @@ _DENYING: Mapping[str, str] = {
     "server-denies": _CALLERS,
     "server-selects": _CALLERS,
     "server-goes": "callers of the ports of {objects}, by the default inbound policy",
+    "route-changes": "callers whose requests {objects} no longer matches",
     "authorization-goes": "callers that {objects} allowed",
     "authorization-changes": "callers that {objects} no longer allows",
     "rate-limit": "callers above the rate of {objects}",
@@ -124,7 +122,7 @@ def _reissued(change: Change) -> Iterator[str]:
     if change.kind != "Certificate" or "cert-manager.io/" not in change.api_version:
         return
     keys = {_second(field.path) for field in change.fields if field.path.startswith("spec")}
-    if change.op is Op.REPLACE or (change.op is Op.UPDATE and keys - _NOT_ISSUED):
+    if change.op is Op.REPLACE or (change.op is Op.UPDATE and keys - trust.NOT_ISSUED):
         yield change.place
 
 

@@ -23,7 +23,7 @@ _MILD = (
     *("config.linkerd.io/access-log", "config.linkerd.io/proxy-await"),
     *("config.linkerd.io/proxy-metrics-", "config.linkerd.io/proxy-wait-before-exit-seconds"),
     *("config.alpha.linkerd.io/proxy-wait-before-exit-seconds", "config.linkerd.io/trace"),
-    "config.linkerd.io/close-wait-timeout",
+    *("config.linkerd.io/close-wait-timeout", "viz.linkerd.io/"),
 )
 # Told by the rules of the default inbound policy.
 _POLICY = "config.linkerd.io/default-inbound-policy"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from bot.changes.model import Change, ChangeSet
-from bot.changes.rules import DEFAULTS, RULES, Finding, Level, Rule
+from bot.changes.model import Change, ChangeSet, Op
+from bot.changes.rules import AT_CREATION, DEFAULTS, RULES, Finding, Level, Rule
 from bot.changes.set_rules import WHOLE
 
 
@@ -26,7 +26,8 @@ def verdict(findings: Iterable[Finding]) -> Level | None:
 
 def findings(change: Change) -> list[Finding]:
     """What the rules say of one change; the defaults speak where no other reaches their level."""
-    found = [_finding(rule, change, answer) for rule in RULES if (answer := rule.when(change))]
+    rules = AT_CREATION if change.op is Op.CREATE else RULES
+    found = [_finding(rule, change, answer) for rule in rules if (answer := rule.when(change))]
     default, answer = next((r, said) for r in DEFAULTS if (said := r.when(change)))
     worst = verdict(found)
     # A rule can say more of a change than its operation does, never less.

@@ -79,7 +79,7 @@ CRITICAL, HIGH, MEDIUM, LOW = Level.CRITICAL, Level.HIGH, Level.MEDIUM, Level.LO
 # fmt: off
 RULES: tuple[Rule, ...] = (
     Rule(CRITICAL, "protected-goes", mesh.protected_goes,
-         "a protected resource is deleted or replaced, and cannot be recovered"),
+         "a protected resource is deleted or replaced"),
     Rule(CRITICAL, "anchor-goes", trust.anchor_goes,
          "part of the trust anchor is deleted or replaced: what it signed is no longer trusted"),
     Rule(CRITICAL, "trusted-root-goes", trust.root_goes,
@@ -174,6 +174,8 @@ RULES: tuple[Rule, ...] = (
          "a Server denies callers without an authorization, the kubelet's probes included"),
     Rule(HIGH, "server-loosens", policy.server_loosens,
          "callers that no policy matches are let in at once"),
+    Rule(HIGH, "route-changes", policy.route_changes,
+         "requests, probes included, match other routes, and so other authorizations or backends"),
     Rule(HIGH, "egress-changes", policy.egress_changes,
          "what counts as outside, and is denied, changes"),
     Rule(HIGH, "egress-route-goes", policy.egress_route_goes,
@@ -208,6 +210,8 @@ RULES: tuple[Rule, ...] = (
          "the identity issuer is re-issued by the same signer"),
     Rule(MEDIUM, "spare-replicas", mesh.spare_replicas,
          "fewer pods answer, and enough are left to lose one"),
+    Rule(MEDIUM, "more-replicas", mesh.more_replicas,
+         "more pods are started; those that run stay"),
     Rule(MEDIUM, "provider-minor", mesh.provider_version("minor"),
          "a minor version of a provider may set new defaults"),
     Rule(MEDIUM, "labels-removed", marks.labels_removed,
@@ -238,6 +242,17 @@ RULES: tuple[Rule, ...] = (
          "labels or annotations that the mesh or an operator reads"),
 )
 
+# Of a thousand new objects no other rule can say anything: a test holds this against the table.
+AT_CREATION = tuple(
+    rule
+    for rule in RULES
+    if rule.name
+    in {
+        *("default-policy-denies", "default-policy-tightens", "egress-denied", "server-selects"),
+        *("network-policy", "guard-denies", "namespace-marks", "proxy-marks", "strong-rights"),
+        *("cluster-admin", "rate-limit"),
+    }
+)
 _UNPATCHED = (Op.DELETE, marks.PATCH)
 # What is said of a change where no rule above says as much; the first that applies.
 DEFAULTS: tuple[Rule, ...] = (
@@ -248,11 +263,15 @@ DEFAULTS: tuple[Rule, ...] = (
     Rule(HIGH, "replacement", lambda change: change.op is Op.REPLACE,
          "deleted and created again"),
     Rule(LOW, "labels-alone", marks.only_marks,
-         "labels and annotations alone, which nothing reads"),
+         "labels and annotations alone"),
     Rule(LOW, "dashboard-changes", dashboard_changes,
          "what a dashboard shows; nothing that runs reads it"),
     Rule(LOW, "renamed", mesh.renamed,
          "another name in the program and in the state; what is there stays as it is"),
+    Rule(LOW, "renewal-time", trust.renewal_time,
+         "a certificate is renewed at another time, and stays as it is until then"),
+    Rule(LOW, "heartbeat-settings", mesh.heartbeat_settings,
+         "when Linkerd's version check calls home"),
     Rule(LOW, "read-again", trust.read_again,
          "the same secrets are read at another interval"),
     Rule(LOW, "alert-rules", alerts.rules_change,

@@ -28,6 +28,7 @@ _GROUPS = {
     "AlertmanagerConfig": "monitoring.coreos.com/v1alpha1",
     "PrometheusRule": "monitoring.coreos.com/v1",
     "PodMonitor": "monitoring.coreos.com/v1",
+    "HTTPRoute": "policy.linkerd.io/v1beta3",
     "TLSRoute": "gateway.networking.k8s.io/v1alpha2",
     "ValidatingAdmissionPolicyBinding": "admissionregistration.k8s.io/v1",
     "Server": "policy.linkerd.io/v1beta3",
