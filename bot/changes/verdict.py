@@ -56,7 +56,8 @@ def short(texts: Sequence[str], most: int) -> list[str]:
     return [*texts[:most], *more]
 
 
-def reasons(texts: Sequence[str]) -> list[str]:
-    """What went wrong, its first lines."""
+def reasons(texts: Sequence[str], whole: str) -> list[str]:
+    """What went wrong, its first lines; whole: where all of it is."""
     rows = [row for text in texts for row in text.splitlines() if row.strip()]
-    return short(rows, _REASON_LINES)
+    told = short(rows, _REASON_LINES)
+    return told if len(rows) <= _REASON_LINES else [*told[:-1], f"{told[-1]} lines: {whole}"]

@@ -177,20 +177,20 @@ def _known(names: Sequence[str], before: Sequence[str], after: Sequence[str]) ->
 def _set(name: str, base: Answer, head: Answer) -> ChangeSet:
     """The changes of one stack; where a side could not be evaluated, why, and what the other is."""
     seen = [_by_stack(answer).get(name) for answer in (base, head)]
-    failed: list[Failure] = []
+    doubts = []
     for side, answer in (("base", base), ("head", head)):
-        failed += [
-            f.model_copy(update={"reason": f"{side} cannot be evaluated: {_reason(f)}"})
-            for f in answer.failures
-            if f.stack == name
-        ]
-    if not failed:
+        for failure in answer.failures:
+            if failure.stack == name:
+                # That of the head is among the errors, whole; that of the base is here alone.
+                told = _first(failure) if side == "head" else _reason(failure)
+                doubts.append(f"{side} cannot be evaluated: {told}")
+    if not doubts:
         found = seen[1].violations if seen[1] else ()
         return changes_between(*seen).model_copy(update={"violations": found})
     return ChangeSet(
         stack=name,
         source="plan",
-        doubts=tuple(failure.reason for failure in failed),
+        doubts=tuple(doubts),
         errors=tuple(_reason(f) for f in head.failures if f.stack == name),
         warnings=tuple(
             f"{side} has {len(found.resources)} resources and {len(found.charts)} charts, "
@@ -224,4 +224,10 @@ def _by_stack(answer: Answer) -> Mapping[str, Snapshot]:
 
 
 def _reason(failure: Failure) -> str:
-    return masked("; ".join(line(text) for text in failure.reason.splitlines()))
+    """All of it: where the comment is read, there is no other copy."""
+    return masked("\n".join(line(text, None) for text in failure.reason.splitlines()))
+
+
+def _first(failure: Failure) -> str:
+    told, *more = _reason(failure).splitlines() or [""]
+    return f"{told} (and {len(more):,} more lines)" if more else told

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from bot.plan.base import Comparison
 
 _LONGEST_LINE = 4000
+_WHOLE = "`--out DIR` writes all of it"
 _LONGEST_VALUE = 80
 # Fields of one change in a listing; the document and the comment have them all.
 _FIELDS = 8
@@ -44,10 +45,13 @@ _WORDS: Mapping[Op, str] = {
 _COMMAND = re.compile(r"^::|##\[")
 
 
-def line(text: str) -> str:
-    """The text on one line, indented as it was, that no terminal and no runner obeys."""
+def line(text: str, limit: int | None = _LONGEST_LINE) -> str:
+    """The text on one line, indented as it was, that no terminal and no runner obeys.
+
+    limit: of characters; None for all of them.
+    """
     indent = " " * (len(text) - len(text.lstrip(" ")))
-    shown = one_line(text, _LONGEST_LINE)
+    shown = one_line(text, limit or len(text) * 12)
     return indent + _COMMAND.sub(lambda found: f"{found[0][0]} {found[0][1:]}", shown)
 
 
@@ -102,8 +106,8 @@ def _stack(changes: ChangeSet) -> Iterator[str]:
     yield from (f"  {each}" for each in verdict.causes(found))
     yield from (f"  {each}" for each in verdict.answers(found))
     for title, entries in (
-        ("What went wrong", verdict.reasons(changes.errors)),
-        ("Why this result is incomplete", verdict.reasons(changes.doubts)),
+        ("What went wrong", verdict.reasons(changes.errors, _WHOLE)),
+        ("Why this result is incomplete", verdict.reasons(changes.doubts, _WHOLE)),
         ("Warnings", changes.warnings),
     ):
         if entries:

@@ -80,6 +80,16 @@ def many(count: int, lines: int = 1, op: Op = Op.UPDATE) -> ChangeSet:
     )  # fmt: skip
 
 
+def visible(body: str) -> list[str]:
+    """The lines of a comment that a reader sees before unfolding anything, empty ones included."""
+    shown, depth = [], 0
+    for line in body.splitlines():
+        if depth == 0 and not line.startswith("<!--"):
+            shown.append(line)
+        depth += line.count("<details") - line.count("</details>")
+    return shown
+
+
 def upgrade() -> tuple[ChangeSet, tuple[Finding, ...], Impact]:
     """What a pull request with a new version of the control plane's chart comes to."""
     image = "spec.template.spec.containers[0].image"
