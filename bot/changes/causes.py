@@ -256,4 +256,4 @@ def _then(changes: ChangeSet, level: Level | None, means: Impact) -> str:
         "(docs/runbooks/roll-back.md), then ",
     }[level]
     told = first + _APPLY[changes.source].format(stack=changes.stack)
-    return f"{told}; then restart the pods named above" if means.need_restart else told
+    return f"{told}; then restart the pods named below" if means.need_restart else told

@@ -154,13 +154,13 @@ class PinMove(_Model):
     """A version or digest in the project's own files that is another one; bot/changes/pins.py.
 
     what: the `version`, other `content` under the same version, another `source`, or `unchecked`
-    where it was checked before. before, after: None on the side where it is not there.
+    where its digest was checked before; `checked` is the way back. before, after: None on the side where it is not there.
     """
 
     files: Texts
     name: str
     kind: Literal["package", "chart", "action", "tool", "lock"]
-    what: Literal["version", "content", "source", "unchecked"] = "version"
+    what: Literal["version", "content", "source", "unchecked", "checked"] = "version"
     before: str | None
     after: str | None
 

@@ -75,6 +75,8 @@ def moves(before: Files, after: Files) -> tuple[PinMove, ...]:
 
 def row(move: PinMove) -> Row:
     """The row of the risk table that a move is of: `pin-<row>`."""
+    if move.what == "checked":
+        return "other"
     if move.what != "version":
         return move.what
     large = step(move.before, move.after) if move.before and move.after else "minor"
@@ -135,7 +137,7 @@ def _moved(
         elif old.version == new.version and old.content and not old.content & new.content:
             yield move("content", *(min(each)[:19] for each in (old.content, new.content)))
         elif not old.content and new.content and old.version == new.version:
-            yield move("version", f"{old.version} without a digest", f"{new.version} with one")
+            yield move("checked", "without a digest", "with one")
 
 
 def _read(path: str, text: str | None) -> dict[str, _Pin] | None:

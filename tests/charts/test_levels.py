@@ -29,7 +29,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("name", CHART_LEVELS)
 def test_an_edit_has_the_level_of_what_its_objects_do(folder: Path, name: str) -> None:
-    """Rows as in tests/unit/test_levels.py; a pull request that is CRITICAL each time is ignored."""
+    """Rows as in tests/unit/test_levels.py; what is CRITICAL each time is ignored."""
     edit, before, level = CHART_LEVELS[name]
     found = changes(folder, edit, before)
     told = [(finding.level.value, finding.rule, finding.subject) for finding in assess(found)]

@@ -144,12 +144,21 @@ def upgrade() -> tuple[ChangeSet, tuple[Finding, ...], Impact]:
         base="main",
     )  # fmt: skip
     findings = (
-        finding(Level.CRITICAL, "protected, and changes in place", crd),
-        *(finding(Level.HIGH, "pods of the control plane restart", each)
-          for each in (identity, destination)),
-        finding(Level.MEDIUM, "it changes in place", config),
+        finding(
+            Level.CRITICAL, "a version of a CRD is no longer served: requests for it fail", crd
+        ),
+        finding(
+            Level.HIGH,
+            "new pods get another proxy; running pods keep theirs until they restart",
+            config,
+        ),
+        *(finding(
+            Level.MEDIUM,
+            "pods of the control plane restart, a few at a time while the others answer",
+            each,
+        ) for each in (identity, destination)),
         *(finding(Level.LOW, "labels and annotations alone", each) for each in accounts),
-        finding(Level.LOW, "it is new", budget),
+        finding(Level.LOW, "created", budget),
     )  # fmt: skip
     answers = impact(
         restarts=("linkerd-identity (3 replicas)", "linkerd-destination (3 replicas)"),

@@ -151,18 +151,18 @@ LEVELS: dict[str, tuple[Edit, Edit, str]] = {
 # The same where the chart must be rendered to see it: tests/charts.
 CHART_LEVELS: dict[str, tuple[Edit, Edit, str]] = {
     "log-level": ({"linkerd.logLevel": "debug"}, {}, "medium"),
-    "log-level-without-ha": (
-        {"linkerd.logLevel": "debug"},
-        {"linkerd.ha": False, "linkerd.replicas": 1},
-        "high",
-    ),
     "more-replicas": ({"linkerd.replicas": 5}, {}, "medium"),
     "fewer-replicas": ({"linkerd.replicas": 3}, {"linkerd.replicas": 5}, "medium"),
     "ha-off": ({"linkerd.ha": False}, {}, "critical"),
     "heartbeat": ({"linkerd.heartbeat": True}, {}, "low"),
     "no-heartbeat": ({"linkerd.heartbeat": False}, {"linkerd.heartbeat": True}, "high"),
-    "default-policy-to-deny": ({"linkerd.defaultInboundPolicy": "deny"}, {}, "critical"),
-    "failure-policy": ({"linkerd.webhookFailurePolicy": "Ignore"}, {}, "high"),
+    "default-policy-to-deny": (
+        {"linkerd.defaultInboundPolicy": "deny"},
+        {"policy.namespaces.pay": {}},
+        "critical",
+    ),
+    # A mandatory policy of production is broken, too.
+    "failure-policy": ({"linkerd.webhookFailurePolicy": "Ignore"}, {}, "critical"),
     "viz-off": ({"viz.enabled": False}, {}, "critical"),
     "proxy-await": ({"linkerd.proxyAwait": False}, {}, "medium"),
 }
