@@ -46,7 +46,7 @@ def answers(found: Report) -> Iterator[str]:
         if answer.texts:
             yield answer.question
             yield from (f"  {text}" for text in short(answer.texts, _TEXTS))
-    if found.then:
+    if found.level is not None:
         yield f"Next: {found.then.replace('`', '')}"
 
 

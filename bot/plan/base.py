@@ -214,7 +214,8 @@ def _with_pins(
     told = tuple(
         pin
         for pin in moved
-        if pin.kind != "chart" or (pin.name in charts and (pin.what != "version" or None in seen))
+        if pin.kind != "chart"
+        or (pin.name in charts and (pin.what != "version" or (None in seen and changes.doubts)))
     )
     return changes.model_copy(update={"pins": told})
 
