@@ -40,12 +40,9 @@ NETWORK_SETTINGS = (
 _CONFIGS = frozenset({"linkerd-config", TRUST_ROOTS_CONFIG_MAP})
 # Told by rules of their own, or by what they do to a Deployment or a webhook.
 _OTHER_RULES = (
-    "identityTrustDomain",
-    "clusterDomain",
-    "webhookFailurePolicy",
-    "controllerReplicas",
+    *("identityTrustDomain", "clusterDomain", "webhookFailurePolicy", "controllerReplicas"),
+    "identity.issuer.issuanceLifetime",
 )
-_OTHER_RULES += ("identity.issuer.issuanceLifetime",)
 _HEARTBEAT_SETTINGS = ("disableHeartBeat", "heartbeatSchedule", "heartbeatResources")
 _SHIFTS = 3
 _HEARTBEAT = "linkerd-heartbeat"  # calls home once a day; nothing calls it

@@ -154,7 +154,8 @@ class PinMove(_Model):
     """A version or digest in the project's own files that is another one; bot/changes/pins.py.
 
     what: the `version`, other `content` under the same version, another `source`, or `unchecked`
-    where its digest was checked before; `checked` is the way back. before, after: None on the side where it is not there.
+    where its digest was checked before; `checked` is the way back. before, after: None on the side
+    where it is not there.
     """
 
     files: Texts
