@@ -44,9 +44,14 @@ def _read(change: Change) -> list[str]:
     return [key for key in of_namespace(change) if any(word in key for word in _READ)]
 
 
-def labels_removed(change: Change) -> Answer:
+def unpatched(change: Change) -> bool:
     """A patch of ours goes, and the namespace that it is on stays."""
-    return change.op is Op.DELETE and change.kind == PATCH and ", ".join(of_namespace(change))
+    return change.op is Op.DELETE and change.kind == PATCH
+
+
+def labels_removed(change: Change) -> Answer:
+    """Which keys of ours go then."""
+    return unpatched(change) and ", ".join(of_namespace(change))
 
 
 def of_namespace(change: Change) -> list[str]:

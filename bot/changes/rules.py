@@ -253,12 +253,11 @@ AT_CREATION = tuple(
         *("cluster-admin", "rate-limit"),
     }
 )
-_UNPATCHED = (Op.DELETE, marks.PATCH)
 # What is said of a change where no rule above says as much; the first that applies.
 DEFAULTS: tuple[Rule, ...] = (
     Rule(LOW, "dashboard-goes", dashboard_goes,
          "a dashboard is deleted; nothing that runs reads it"),
-    Rule(HIGH, "deletion", lambda c: c.op is Op.DELETE and c.kind != marks.PATCH,
+    Rule(HIGH, "deletion", lambda c: c.op is Op.DELETE and not marks.unpatched(c),
          "deleted"),
     Rule(HIGH, "replacement", lambda change: change.op is Op.REPLACE,
          "deleted and created again"),
@@ -288,7 +287,7 @@ DEFAULTS: tuple[Rule, ...] = (
          "a patch version of a provider"),
     Rule(MEDIUM, "token-lifetimes", trust.token_lifetimes,
          "tokens of a login to Vault live for another time"),
-    Rule(MEDIUM, "update", lambda c: c.op is Op.UPDATE or (c.op, c.kind) == _UNPATCHED,
+    Rule(MEDIUM, "update", lambda c: c.op is Op.UPDATE or marks.unpatched(c),
          "changed in place"),
     Rule(MEDIUM, "import", lambda change: change.op is Op.IMPORT,
          "an existing object is taken over"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from bot.changes.marks import PATCH
+from bot.changes.marks import unpatched
 from bot.changes.masking import masked_field, masked_object
 from bot.changes.model import Change, ChangeSet, Op
 from bot.changes.rules import Finding, Level
@@ -148,8 +148,7 @@ def _block(change: Change, findings: Sequence[Finding], amount: Amount) -> Block
 
 def _verb(change: Change) -> str:
     """A patch of ours comes and goes without the namespace."""
-    gone = change.kind == PATCH and change.op is Op.DELETE
-    return "labels removed (the namespace stays):" if gone else change.op.value
+    return "labels removed (the namespace stays):" if unpatched(change) else change.op.value
 
 
 def _lines(change: Change, amount: Amount) -> tuple[list[str], str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from bot.changes import verdict
 from bot.changes.causes import report
+from bot.changes.marks import unpatched
 from bot.changes.model import Absent, Change, ChangeSet, Op
 from bot.changes.risk import assess
 from bot.changes.risk import verdict as worst
@@ -129,7 +130,10 @@ def _sum(changes: ChangeSet) -> str:
 
 def _change(change: Change) -> Iterator[str]:
     mark = " *" if change.protected else ""
-    yield f"{_SIGNS[change.op]} {change.component}  {change.kind} {change.place}{mark}"
+    subject = f"{change.kind} {change.place}"
+    if unpatched(change):
+        subject = f"labels of namespace {change.place} (the namespace stays)"
+    yield f"{_SIGNS[change.op]} {change.component}  {subject}{mark}"
     for field in change.fields[:_FIELDS]:
         why = "  (replaces)" if field.replaces else ""
         yield f"    {field.path}: {_value(field.before)} -> {_value(field.after)}{why}"

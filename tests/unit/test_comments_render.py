@@ -7,6 +7,7 @@ import re
 import pytest
 
 from bot.changes.model import ChangeSet, ChartMove, Op, Violation
+from bot.changes.risk import assess
 from bot.changes.rules import Level
 from bot.comments import marker
 from bot.comments.render import MOST_PARTS, render
@@ -131,6 +132,22 @@ def test_what_the_summary_shortens_is_in_full_below() -> None:
     assert "\nMEDIUM rule-39: m\n  b\n" in body
 
 
+def test_a_broken_policy_is_no_risk_besides() -> None:
+    """The same thing three times is read as three things."""
+    broken = tuple(
+        Violation(policy="p", level="mandatory", urn=f"a::{n}", message=f"Role ns/{n}: it is bad")
+        for n in range(9)
+    )
+    changes = sample(violations=broken)
+    (body,) = render(changes, assess(changes), samples.impact(), samples.RUN)
+    shown = "\n".join(samples.visible(body))
+    assert shown.count("it is bad") == 1
+    assert "9 x `Role`" in shown
+    assert "**Risk**\n" not in shown
+    assert "- **Risk**: CRITICAL: 1 mandatory policy broken\n" in shown
+    assert all(f"\n  Role ns/{n}\n" in body for n in range(9))
+
+
 def test_a_mandatory_violation_is_above_an_advisory_one() -> None:
     soft = Violation(policy="soft", level="advisory", urn="a::b", message="m")
     (body,) = render(sample(violations=(soft, BREACH)), (), samples.impact(), samples.RUN)
@@ -184,8 +201,13 @@ def test_the_first_part_is_bounded_whatever_is_said() -> None:
     long = tuple(f"{number} " + "\U0001f600 \u202e" * 500 for number in range(30))
     found = [samples.finding(Level.CRITICAL, text, ONE) for text in long]
     answers = samples.impact(restarts=long, denied=long, touched=dict.fromkeys(long, long[:3]))
-    changes = sample(changes=(ONE,), errors=long[:9], doubts=long[:9])
+    broken = tuple(
+        Violation(policy=f"rule-{n}", level="mandatory", urn="a::b", message=text)
+        for n, text in enumerate(long)
+    )
+    changes = sample(changes=(ONE,), errors=long[:9], doubts=long[:9], violations=broken)
     made = render(changes, found, answers, samples.RUN)
+    assert len(samples.visible(made[0])) <= 60
     assert all(len(part.encode()) < GITHUB_LIMIT for part in made)
     assert "**Risk**" in made[0]
 
