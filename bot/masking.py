@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from stack.masking import masked as masked
 from stack.masking import masked_object as masked_object
 from stack.masking import masked_value as masked_value
-from stack.masking import names_a_secret
+from stack.masking import names_a_secret as names_a_secret
 from stack.masking import without_payload as without_payload
 
 if TYPE_CHECKING:

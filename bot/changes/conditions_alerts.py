@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bot.changes.model import Change, Op
-from bot.changes.objects import goes, items, mapping
+from bot.changes.objects import goes, items, last_key, mapping
 from components.names import ALERT_ROUTING
 
 SEVERITIES = ("critical", "warning", "info")
@@ -62,6 +62,53 @@ def calls_end(change: Change) -> Answer:
 def routing_changes(change: Change) -> Answer:
     """Anything else about it."""
     return change.op is Op.UPDATE and is_routing(change) and change.touches("spec", "data")
+
+
+_RULES = "linkerd-platform:observability:Alerts$"
+_MONITORS = ("PodMonitor", "ServiceMonitor")
+_SCRAPING = frozenset({"interval", "scrapeTimeout", "metadata"})
+
+
+def is_rules(change: Change) -> bool:
+    """Alert and recording rules, in either of their forms."""
+    return change.kind == "PrometheusRule" or _RULES in change.urn
+
+
+def alerts_end(change: Change) -> Answer:
+    """Alerts that there were are in the rules no longer."""
+    if change.op is not Op.UPDATE or not is_rules(change):
+        return False
+    before, after = _alerts(change.before), _alerts(change.after)
+    return before is not None and ", ".join(sorted(before - (after or set())))
+
+
+def rules_change(change: Change) -> Answer:
+    """Thresholds, texts and labels of rules, and alerts that come."""
+    if change.op is not Op.UPDATE or not is_rules(change):
+        return False
+    return None not in (_alerts(change.before), _alerts(change.after))
+
+
+def monitor_changes(change: Change) -> Answer:
+    """How often is scraped, and by which Prometheus; what is scraped stays."""
+    return (
+        change.op is Op.UPDATE
+        and change.kind in _MONITORS
+        and all(
+            field.path.startswith("metadata.") or last_key(field.path) in _SCRAPING
+            for field in change.fields
+        )
+        and bool(change.fields)
+    )
+
+
+def _alerts(side: Any) -> set[str] | None:
+    """The names of the alerts; None where the rules cannot be read."""
+    groups = _content(side).get("groups")
+    if not isinstance(groups, list | tuple):
+        return None
+    rules = (rule for group in groups for rule in items(mapping(group).get("rules")))
+    return {str(mapping(rule)["alert"]) for rule in rules if "alert" in mapping(rule)}
 
 
 def _content(side: Any) -> Mapping[str, Any]:

@@ -9,6 +9,11 @@ from bot.changes.paths import parts
 _COMPONENT = "linkerd-platform:observability:Dashboards$"
 
 
+def dashboard_goes(change: Change) -> bool:
+    """A dashboard that is deleted."""
+    return change.op is Op.DELETE and _COMPONENT in change.urn
+
+
 def dashboard_changes(change: Change) -> bool:
     """A dashboard that changes in its text alone: where it lies and is found stays."""
     if change.op is not Op.UPDATE or _COMPONENT not in change.urn or not change.fields:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from bot.changes import marks
-from bot.changes.model import Change, Op
+from bot.changes import conditions_trust as trust
+from bot.changes import marks, versions
+from bot.changes.model import Change, Field, Op
 from bot.changes.objects import (
     PROVIDER,
     RELEASE,
@@ -24,7 +25,7 @@ from bot.changes.objects import (
     shift,
     told,
 )
-from components.names import LINKERD
+from components.names import LINKERD, TRUST_ROOTS_CONFIG_MAP
 
 INJECTOR = "linkerd-proxy-injector-webhook-config"
 VERSION_SETTINGS = ("linkerdVersion", "proxy.image", "proxyInit.image", "controllerImageVersion")
@@ -35,7 +36,19 @@ NETWORK_SETTINGS = (
     "disableIPv6",
     "proxy.opaquePorts",
 )
+# Read by what makes pods; other ConfigMaps there hold rules and dashboards.
+_CONFIGS = frozenset({"linkerd-config", TRUST_ROOTS_CONFIG_MAP})
+# Told by rules of their own, or by what they do to a Deployment or a webhook.
+_OTHER_RULES = (
+    *("identityTrustDomain", "clusterDomain", "webhookFailurePolicy", "controllerReplicas"),
+    "identity.issuer.issuanceLifetime",
+)
+_HEARTBEAT_SETTINGS = ("disableHeartBeat", "heartbeatSchedule", "heartbeatResources")
+_SHIFTS = 3
+_HEARTBEAT = "linkerd-heartbeat"  # calls home once a day; nothing calls it
 _PROVIDER_TARGET = ("context", "kubeconfig", "cluster", "address", "namespace", "clusterIdentifier")
+# The field that tells of another name in the program.
+URN = "urn"
 Answer = bool | str
 
 
@@ -46,7 +59,8 @@ def is_crd(change: Change) -> bool:
 
 def crd_goes(change: Change) -> Answer:
     """A CRD goes, and all objects of its kind with it."""
-    return goes(change) and is_crd(change)
+    left = change.op is Op.DELETE and change.retained
+    return goes(change) and is_crd(change) and not left
 
 
 def crd_stops_serving(change: Change) -> Answer:
@@ -121,7 +135,9 @@ def provider_target(change: Change) -> Answer:
 
 def is_control_plane(change: Change) -> bool:
     """What callers of the control plane reach, and what answers them."""
-    return change.namespace == LINKERD and change.kind in (*WORKLOADS, "Service", "ServiceAccount")
+    if change.namespace != LINKERD or change.object_name == _HEARTBEAT:
+        return False
+    return change.kind in (*WORKLOADS, "Service", "ServiceAccount")
 
 
 def control_plane_goes(change: Change) -> Answer:
@@ -131,7 +147,9 @@ def control_plane_goes(change: Change) -> Answer:
 
 def config_goes(change: Change) -> Answer:
     """What the injector and the policy controller read goes."""
-    return goes(change) and change.kind == "ConfigMap" and change.namespace == LINKERD
+    if not goes(change) or change.kind != "ConfigMap" or change.namespace != LINKERD:
+        return False
+    return change.object_name in _CONFIGS
 
 
 def restarts(change: Change) -> bool:
@@ -141,9 +159,33 @@ def restarts(change: Change) -> bool:
     return change.op is Op.REPLACE or (change.op is Op.UPDATE and change.touches("spec.template"))
 
 
-def control_plane_restarts(change: Change) -> Answer:
-    """Pods of the control plane are made anew."""
+def _control_plane_restarts(change: Change) -> bool:
     return change.op is Op.UPDATE and change.namespace == LINKERD and restarts(change)
+
+
+def control_plane_restarts(change: Change) -> Answer:
+    """Pods of the control plane are made anew, and others answer meanwhile."""
+    return _control_plane_restarts(change) and _others_answer(change)
+
+
+def control_plane_restarts_alone(change: Change) -> Answer:
+    """Pods of the control plane are made anew, and nobody need be left to answer meanwhile."""
+    return _control_plane_restarts(change) and not _others_answer(change)
+
+
+def _others_answer(change: Change) -> bool:
+    """True when a rollout leaves a pod of the workload running, by its own strategy."""
+    replicas = both(change, "spec", "replicas")[1]
+    strategy = mapping(both(change, "spec", "strategy")[1])
+    if not isinstance(replicas, int) or strategy.get("type") == "Recreate":
+        return False
+    # A quarter is the API's default, rounded down (apps/v1 RollingUpdateDeployment).
+    away = str(mapping(strategy.get("rollingUpdate")).get("maxUnavailable", "25%"))
+    number = away.removesuffix("%")
+    if not number.isdigit():
+        return False
+    most = replicas * int(number) // 100 if away.endswith("%") else int(number)
+    return replicas >= 2 and most < replicas
 
 
 def extension_restarts(change: Change) -> Answer:
@@ -161,9 +203,37 @@ def service_changes(change: Change) -> Answer:
 
 
 def fewer_replicas(change: Change) -> Answer:
-    """Fewer pods answer than before."""
-    found = changed(change, "spec", "replicas") if is_platform(change) else None
-    if not found or change.kind not in WORKLOADS:
+    """Fewer pods answer than before, too few to lose one."""
+    return _fewer(change) if not _enough(change) else False
+
+
+def spare_replicas(change: Change) -> Answer:
+    """Fewer pods answer than before, and enough to lose one."""
+    return _fewer(change) if _enough(change) else False
+
+
+def more_replicas(change: Change) -> Answer:
+    """More pods answer than before; those that are there stay."""
+    if change.kind not in WORKLOADS or change.op is not Op.UPDATE or not is_platform(change):
+        return False
+    before, after = both(change, "spec", "replicas")
+    more = isinstance(before, int) and isinstance(after, int) and after > before
+    return more and f"{before} to {after}"
+
+
+def _enough(change: Change) -> bool:
+    """True when a pod may be lost during a rollout: three for the control plane, else two."""
+    if change.kind not in WORKLOADS:
+        return False
+    left = both(change, "spec", "replicas")[1]
+    return isinstance(left, int) and left >= (3 if change.namespace == LINKERD else 2)
+
+
+def _fewer(change: Change) -> Answer:
+    if change.kind not in WORKLOADS or not is_platform(change):
+        return False
+    found = changed(change, "spec", "replicas")
+    if not found:
         return False
     before, after = (1 if side is None else side for side in found)
     if not isinstance(before, int) or not isinstance(after, int):
@@ -173,7 +243,7 @@ def fewer_replicas(change: Change) -> Answer:
 
 def no_replicas(change: Change) -> Answer:
     """No pod is left."""
-    return bool(fewer_replicas(change)) and both(change, "spec", "replicas")[1] == 0
+    return bool(_fewer(change)) and both(change, "spec", "replicas")[1] == 0
 
 
 def budget_loosens(change: Change) -> Answer:
@@ -226,13 +296,36 @@ def mesh_network(change: Change) -> Answer:
 
 def proxy_settings(change: Change) -> Answer:
     """New pods get other settings, old ones keep theirs."""
-    return "; ".join(shift(field) for field in settings_below(change, "proxy")[:4])
+    told_elsewhere = settings_below(change, *VERSION_SETTINGS, *NETWORK_SETTINGS)
+    found = [field for field in settings_below(change, "proxy") if field not in told_elsewhere]
+    return _shifts(found)
 
 
 def mesh_config(change: Change) -> Answer:
     """Any other value of the control plane's chart."""
-    told_elsewhere = settings_below(change, "proxy", *VERSION_SETTINGS, *NETWORK_SETTINGS)
-    return len(mesh_settings(change)) > len(told_elsewhere)
+    told_elsewhere = settings_below(
+        change, "proxy", *VERSION_SETTINGS, *NETWORK_SETTINGS, *_OTHER_RULES, *_HEARTBEAT_SETTINGS
+    )
+    return _shifts([field for field in mesh_settings(change) if field not in told_elsewhere])
+
+
+def heartbeat_settings(change: Change) -> Answer:
+    """Whether and when Linkerd's version check calls home, and nothing else."""
+    every = mesh_settings(change)
+    only_data = all(field.path == "data.values" for field in change.fields)
+    return (
+        bool(every) and only_data and every == tuple(settings_below(change, *_HEARTBEAT_SETTINGS))
+    )
+
+
+def _shifts(fields: list[Field]) -> str:
+    """The first of them, with their values where these are short."""
+    plain = (
+        field.path if isinstance(field.before or field.after, dict | list) else shift(field)
+        for field in fields[:_SHIFTS]
+    )
+    more = f" and {len(fields) - _SHIFTS} more" if len(fields) > _SHIFTS else ""
+    return "; ".join(plain) + more
 
 
 def release_changes(change: Change) -> Answer:
@@ -240,11 +333,45 @@ def release_changes(change: Change) -> Answer:
     return change.op is Op.UPDATE and change.type == RELEASE
 
 
+def provider_version(step: str) -> Callable[[Change], Answer]:
+    """A provider is of another version: a `major`, `minor` or `patch` step."""
+
+    def found(change: Change) -> Answer:
+        moved = changed(change, "version") if change.type.startswith(PROVIDER) else None
+        if not moved or versions.step(moved[0], moved[1]) != step:
+            return False
+        return f"{told(moved[0])} to {told(moved[1])}"
+
+    return found
+
+
+def renamed(change: Change) -> Answer:
+    """Known by an alias: another name or parent, and nothing else that changes."""
+    return change.op is Op.UPDATE and [field.path for field in change.fields] == [URN]
+
+
+def protection_set(change: Change) -> Answer:
+    """It is protected from now on, or kept when it goes; nothing else changes."""
+    return (
+        change.op is Op.UPDATE
+        and all(
+            field.path in ("protect", "retainOnDelete") and field.after is True
+            for field in change.fields
+        )
+        and bool(change.fields)
+    )
+
+
 def protected_goes(change: Change) -> Answer:
     """What must not go goes."""
-    return change.protected and goes(change)
+    if not change.protected or not goes(change):
+        return False
+    left = change.op is Op.DELETE and change.retained
+    return "the program only lets go of it" if left else True
 
 
 def protected_changes(change: Change) -> Answer:
     """What is protected changes in more than what only tells."""
-    return change.protected and change.op is Op.UPDATE and not marks.only_marks(change)
+    if not change.protected or change.op is not Op.UPDATE:
+        return False
+    return not (marks.only_marks(change) or renamed(change) or trust.mount_lifetimes(change))

@@ -10,8 +10,18 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
+from bot.changes.marks import PATCH
 from bot.changes.model import Change, Op
-from bot.changes.objects import both, goes, is_policy, items, mapping, of_chart, told
+from bot.changes.objects import (
+    both,
+    changed,
+    goes,
+    is_policy,
+    items,
+    mapping,
+    of_chart,
+    told,
+)
 
 # From what admits most to what admits least; `audit` only writes down what it would deny.
 STRICTNESS: Mapping[str, int] = {
@@ -41,6 +51,7 @@ _IN_TEXT = re.compile(
 )
 # One of them is in each of the names above.
 _IN_EACH = ("efault", "DEFAULT")
+_ROUTES = frozenset({"HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute"})
 _DANGEROUS_VERBS = frozenset({"*", "escalate", "bind", "impersonate"})
 _READ = frozenset({"*", "get", "list", "watch"})
 Answer = bool | str
@@ -79,7 +90,8 @@ def _defaults(value: Any) -> Iterator[str]:
 
 @lru_cache(maxsize=1)  # three rules ask in turn
 def _default_moves(change: Change) -> tuple[str, str]:
-    if change.op not in (Op.UPDATE, Op.REPLACE):
+    # A patch of a namespace comes and goes on pods that are there.
+    if change.op not in (Op.UPDATE, Op.REPLACE) and change.kind != PATCH:
         return "", ""
     return strictest_default(change.before), strictest_default(change.after)
 
@@ -106,7 +118,12 @@ def default_loosens(change: Change) -> Answer:
 
 def grant_goes(change: Change) -> Answer:
     """What lets callers in goes."""
-    return goes(change) and is_policy(change) and change.kind in _ADMITTING
+    return goes(change) and is_policy(change) and change.kind in _ADMITTING and not _chart(change)
+
+
+def _chart(change: Change) -> bool:
+    """True for what goes together with a chart's own pods, which it is for."""
+    return of_chart(change) and change.op is Op.DELETE
 
 
 def grant_changes(change: Change) -> Answer:
@@ -136,7 +153,7 @@ def _only_more(change: Change) -> bool:
 
 def server_goes(change: Change) -> Answer:
     """The ports it selects fall back to the default inbound policy."""
-    return goes(change) and is_policy(change) and change.kind == "Server"
+    return goes(change) and is_policy(change) and change.kind == "Server" and not _chart(change)
 
 
 def server_selects(change: Change) -> Answer:
@@ -148,23 +165,93 @@ def server_selects(change: Change) -> Answer:
     if change.op is Op.UPDATE and not change.touches("spec"):
         return False
     policy = str(both(change, "spec", "accessPolicy")[1] or "deny")
-    if change.op is Op.CREATE and strictness(policy) == 0:
+    if strictness(policy) == 0 and not _selects_others(change):
         return False
-    return f"access policy {policy}"
+    return not server_denies(change) and f"access policy {policy}"
+
+
+def _selects_others(change: Change) -> bool:
+    """True when a Server that is there is for other pods or another port than before."""
+    parts = ("podSelector", "externalWorkloadSelector", "port", "proxyProtocol")
+    return any(changed(change, "spec", part) for part in parts)
+
+
+def server_denies(change: Change) -> Answer:
+    """A Server denies, from now on, whom no authorization lets in."""
+    if not is_policy(change) or change.kind != "Server" or change.op is not Op.UPDATE:
+        return False
+    # A Server without an access policy denies.
+    before, after = (str(side or "deny") for side in both(change, "spec", "accessPolicy"))
+    denies = strictness(after) >= STRICTNESS["deny"] > strictness(before)
+    return denies and f"{before} to {after}"
+
+
+def server_loosens(change: Change) -> Answer:
+    """A Server lets in callers that it denied."""
+    if not is_policy(change) or change.kind != "Server" or change.op is not Op.UPDATE:
+        return False
+    before, after = (str(side or "deny") for side in both(change, "spec", "accessPolicy"))
+    return strictness(after) < strictness(before) and f"{before} to {after}"
+
+
+def _egress_policy(change: Change) -> tuple[str, str] | None:
+    """What an EgressNetwork does with traffic that no route takes, before and after."""
+    if not is_policy(change) or change.kind != "EgressNetwork" or change.after is None:
+        return None
+    before, after = both(change, "spec", "trafficPolicy")
+    return str(before or "Allow"), str(after or "Allow")
 
 
 def egress_denies(change: Change) -> Answer:
-    """Traffic that leaves the cluster is denied."""
-    if not is_policy(change) or change.kind != "EgressNetwork" or goes(change):
+    """Traffic that leaves the cluster is denied from now on."""
+    found = _egress_policy(change)
+    return found is not None and found[1] == "Deny" != found[0]
+
+
+def egress_changes(change: Change) -> Answer:
+    """What is taken for outside, and denied, changes."""
+    denied = _egress_policy(change) == ("Deny", "Deny")
+    return denied and change.op is Op.UPDATE and change.touches("spec")
+
+
+def egress_opens(change: Change) -> Answer:
+    """Traffic that was kept in gets out."""
+    return change.op is Op.UPDATE and _egress_policy(change) == ("Deny", "Allow")
+
+
+def egress_route_goes(change: Change) -> Answer:
+    """A host outside is no longer listed, or is reached in another way."""
+    if change.op is Op.CREATE or not _leads_out(change):
         return False
-    return both(change, "spec", "trafficPolicy")[1] == "Deny" and (
-        change.op is Op.CREATE or change.touches("spec")
+    return goes(change) or change.touches("spec")
+
+
+def _leads_out(change: Change) -> bool:
+    return change.kind in _ROUTES and any(
+        mapping(each).get("kind") == "EgressNetwork"
+        for side in both(change, "spec", "parentRefs")
+        for each in items(side)
     )
+
+
+def route_changes(change: Change) -> Answer:
+    """Requests are authorized, or sent on, by other rules: probes and metrics have routes too."""
+    if change.op is not Op.UPDATE or change.kind not in _ROUTES or _leads_out(change):
+        return False
+    return change.touches("spec")
 
 
 def egress_goes(change: Change) -> Answer:
     """What let traffic out, or kept it in, goes."""
     return goes(change) and is_policy(change) and change.kind == "EgressNetwork"
+
+
+def guard_denies(change: Change) -> Answer:
+    """The API server refuses objects that it let pass."""
+    if change.kind != "ValidatingAdmissionPolicyBinding" or change.after is None:
+        return False
+    before, after = (items(side) for side in both(change, "spec", "validationActions"))
+    return "Deny" in after and (change.op is Op.CREATE or "Deny" not in before)
 
 
 def rate_limits(change: Change) -> Answer:
@@ -177,7 +264,32 @@ def rate_limits(change: Change) -> Answer:
 def network_policy(change: Change) -> Answer:
     """Packets are dropped that were not, or let through that were dropped."""
     return change.kind in ("NetworkPolicy", "CiliumNetworkPolicy") and (
-        change.op is not Op.UPDATE or change.touches("spec")
+        change.op is not Op.UPDATE or (change.touches("spec") and not network_opens(change))
+    )
+
+
+def network_opens(change: Change) -> Answer:
+    """A NetworkPolicy lets through more than before, and all that it did."""
+    if change.kind != "NetworkPolicy" or change.op is not Op.UPDATE:
+        return False
+    before, after = (mapping(side) for side in both(change, "spec"))
+    kept = all(before.get(key) == after.get(key) for key in ("podSelector", "policyTypes"))
+    return kept and all(
+        _covers(items(before.get(way)), items(after.get(way))) for way in ("egress", "ingress")
+    )
+
+
+def _covers(before: list[Any], after: list[Any]) -> bool:
+    """True when every rule is still there, or names more peers or ports than it did."""
+    return all(any(_wider(mapping(old), mapping(new)) for new in after) for old in before)
+
+
+def _wider(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    # A list that is not there, or is empty, is everything.
+    return all(
+        not new.get(key)
+        or (bool(old.get(key)) and all(item in items(new[key]) for item in items(old[key])))
+        for key in ("to", "from", "ports")
     )
 
 

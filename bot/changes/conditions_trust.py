@@ -32,7 +32,46 @@ _LIFETIMES = frozenset(
         *("maxLeaseTtlSeconds", "defaultLeaseTtlSeconds", "renewBefore"),
     }
 )
+# Of these alone an object in Vault or in the cluster goes on as it was.
+# What cert-manager does not issue a certificate anew for: pkg/controller/certificates/trigger.
+NOT_ISSUED = frozenset({"renewBefore", "renewBeforePercentage", "revisionHistoryLimit"})
+NOT_ISSUED |= frozenset({"secretTemplate", "additionalOutputFormats"})
+_READ_AGAIN = frozenset({"refreshInterval"})
+_MOUNT_LIFETIMES = frozenset({"maxLeaseTtlSeconds", "defaultLeaseTtlSeconds", "description"})
+_TOKEN_LIFETIMES = frozenset({"tokenTtl", "tokenMaxTtl"})
+# What a certificate may say in another way without being signed in another way.
+_RENEWAL = NOT_ISSUED | {"duration"}
 Answer = bool | str
+
+
+def only(change: Change, keys: frozenset[str]) -> bool:
+    """True for an update of properties with these names alone, labels that only tell aside."""
+    told = [field for field in change.fields if not field.path.startswith("metadata.")]
+    return (
+        change.op is Op.UPDATE
+        and bool(told)
+        and all(last_key(field.path) in keys for field in told)
+        and not marks.marks(change)
+    )
+
+
+def read_again(change: Change) -> Answer:
+    """Secrets are read at another interval; what is read is the same."""
+    return change.api_version.startswith(_ESO) and only(change, _READ_AGAIN)
+
+
+def mount_lifetimes(change: Change) -> Answer:
+    """A mount may sign for longer, or is described in other words."""
+    return (
+        change.type.startswith("vault:index/mount:")
+        and only(change, _MOUNT_LIFETIMES)
+        and not lifetime_shortens(change)
+    )
+
+
+def token_lifetimes(change: Change) -> Answer:
+    """Tokens of a login live for another time."""
+    return change.type.startswith("vault:kubernetes/") and only(change, _TOKEN_LIFETIMES)
 
 
 def is_anchor(change: Change) -> bool:
@@ -81,7 +120,7 @@ def anchor_changes(change: Change) -> Answer:
     """A part of the anchor changes in place, in more than labels that nothing reads."""
     if change.op is not Op.UPDATE or not is_anchor(change) or is_bundle(change):
         return False
-    return not marks.only_marks(change)
+    return not (marks.only_marks(change) or read_again(change) or mount_lifetimes(change))
 
 
 def sources(change: Change) -> tuple[set[str], set[str]]:
@@ -132,8 +171,25 @@ def signer_changes(change: Change) -> Answer:
 
 
 def issuer_changes(change: Change) -> Answer:
-    """The issuer is issued anew, or how it is signed changes."""
-    return change.op is Op.UPDATE and is_issuer(change) and change.touches("spec", "data")
+    """How the issuer is signed, or what is in it, changes."""
+    if change.op is not Op.UPDATE or not is_issuer(change) or not change.touches("spec", "data"):
+        return False
+    return not _issuer_lifetimes(change)
+
+
+def issuer_reissued(change: Change) -> Answer:
+    """The issuer is issued anew by the same signer, for another time."""
+    return _issuer_lifetimes(change) and not renewal_time(change)
+
+
+def renewal_time(change: Change) -> Answer:
+    """A certificate is renewed at another time, and stays as it is until then."""
+    certificate = change.kind == "Certificate" and change.api_version.startswith(_CERT_MANAGER)
+    return certificate and only(change, NOT_ISSUED)
+
+
+def _issuer_lifetimes(change: Change) -> bool:
+    return is_issuer(change) and change.kind == "Certificate" and only(change, _RENEWAL)
 
 
 def certificate_changes(change: Change) -> Answer:
@@ -143,6 +199,8 @@ def certificate_changes(change: Change) -> Answer:
         and change.kind == "Certificate"
         and change.api_version.startswith(_CERT_MANAGER)
         and change.touches("spec")
+        and not is_issuer(change)
+        and not renewal_time(change)
     )
 
 
@@ -167,15 +225,18 @@ def trust_domain_changes(change: Change) -> Answer:
 
 def vault_rights_change(change: Change) -> Answer:
     """Who may log in to Vault, and what they may do there, changes."""
-    return change.op is Op.UPDATE and change.type.startswith(
+    if change.op is not Op.UPDATE or token_lifetimes(change):
+        return False
+    return change.type.startswith(
         ("vault:index/policy:", "vault:kubernetes/", "vault:index/authBackend:")
     )
 
 
 def vault_changes(change: Change) -> Answer:
     """Anything else in Vault changes."""
-    vault = change.op is Op.UPDATE and change.type.startswith("vault:")
-    return vault and not vault_rights_change(change)
+    if change.op is not Op.UPDATE or not change.type.startswith("vault:"):
+        return False
+    return not (vault_rights_change(change) or token_lifetimes(change) or mount_lifetimes(change))
 
 
 def store_changes(change: Change) -> Answer:
@@ -185,6 +246,7 @@ def store_changes(change: Change) -> Answer:
         and change.api_version.startswith(_ESO)
         and change.kind in ("SecretStore", "ClusterSecretStore")
         and change.touches("spec")
+        and not read_again(change)
     )
 
 
@@ -195,6 +257,7 @@ def synced_secret_changes(change: Change) -> Answer:
         and change.api_version.startswith(_ESO)
         and change.kind.endswith(("ExternalSecret", "PushSecret"))
         and change.touches("spec")
+        and not read_again(change)
     )
 
 

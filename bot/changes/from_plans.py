@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from bot.changes import paths, plan_notes
+from bot.changes.conditions_mesh import URN
 from bot.changes.lists import aligned
 from bot.changes.model import Change, ChangeSet, ChartMove, Field, Op
 from bot.changes.plan_sides import Sides
@@ -35,7 +36,7 @@ def changes_between(base: Snapshot | None, head: Snapshot | None) -> ChangeSet:
         changes=changes,
         moves=tuple(sorted(_moves(sides), key=lambda move: move.chart)),
         doubts=tuple(masked(text) for text in plan_notes.doubts(sides, changes)),
-        warnings=tuple(dict.fromkeys(map(masked, plan_notes.warnings(sides, changes)))),
+        warnings=tuple(dict.fromkeys(map(masked, plan_notes.warnings(sides)))),
         unchanged=len(sides.compared[1]) - sum(c.op is not Op.DELETE for c in changes),
     )
 
@@ -50,6 +51,8 @@ def _changes(sides: Sides) -> Iterator[Change]:
             yield _change(Op.CREATE, component, None, new)
             continue
         fields = (*_fields(old, new), *_hidden(sides, old, new), *_options(old, new))
+        if urn in sides.renamed:
+            fields = (*fields, Field(path=URN, before=sides.renamed[urn], after=urn))
         if any(field.replaces for field in fields) or new.provider in remade:
             yield _change(Op.REPLACE, component, old, new, fields)
         elif fields:

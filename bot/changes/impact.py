@@ -17,26 +17,40 @@ from bot.changes.objects import (
     both,
     is_crd_release,
     is_platform,
+    is_policy,
     settings_below,
     told,
 )
 from bot.changes.paths import parts
 from bot.changes.risk import assess
 from bot.changes.rules import Finding
-from components.names import LINKERD
+from components.names import LINKERD, LINKERD_EGRESS
 
-# What cert-manager does not issue a certificate anew for: pkg/controller/certificates/trigger.
-_NOT_ISSUED = frozenset({"renewBefore", "renewBeforePercentage", "revisionHistoryLimit"})
-_NOT_ISSUED |= frozenset({"secretTemplate", "additionalOutputFormats"})
-# Rules of the risk table after which some calls may be refused.
-_DENYING = frozenset(
-    {
-        *("default-policy-denies", "default-policy-tightens", "authorization-goes"),
-        *("authorization-changes", "server-goes", "server-selects", "egress-denied", "egress-goes"),
-        *("network-policy", "rate-limit", "trusted-root-goes", "signer-changes"),
-        *("trust-domain-changes", "anchor-goes", "issuer-goes"),
-    }
-)
+_CALLERS = "callers of pods in {where} that no policy matches"
+_PEERS = "meshed pods whose certificate the other side does not trust"
+_OUT = "pods in {where} that call hosts outside the cluster which no route allows"
+# Rules of the risk table after which some calls may be refused: whose, in a few words.
+_DENYING: Mapping[str, str] = {
+    "default-policy-denies": f"{_CALLERS}, after these pods restart",
+    "default-policy-tightens": f"{_CALLERS}, after these pods restart",
+    "server-denies": _CALLERS,
+    "server-selects": _CALLERS,
+    "server-goes": "callers of the ports of {objects}, by the default inbound policy",
+    "route-changes": "callers whose requests {objects} no longer matches",
+    "authorization-goes": "callers that {objects} allowed",
+    "authorization-changes": "callers that {objects} no longer allows",
+    "rate-limit": "callers above the rate of {objects}",
+    "egress-denied": _OUT,
+    "egress-changes": _OUT,
+    "egress-goes": "pods in {where} that call hosts outside the cluster",
+    "egress-route-goes": "pods in {where} that call the host of {objects}",
+    "network-policy": "pods in {where} whose packets a NetworkPolicy drops",
+    "trusted-root-goes": _PEERS,
+    "signer-changes": _PEERS,
+    "anchor-goes": _PEERS,
+    "trust-domain-changes": "every caller that a policy names by its identity",
+    "issuer-goes": "pods that start while nothing signs their certificate",
+}
 _ALIKE = 3  # from this many on, objects of which the same is said are named together
 _READ_AT_INJECTION = ("linkerd.io/inject", "config.linkerd.io/", "config.alpha.linkerd.io/")
 
@@ -46,9 +60,10 @@ class Impact:
     """Answers in words, each empty for `no`.
 
     restarts: workloads of the control plane, extensions and operators whose pods are made anew.
-    reissued: certificates that are issued anew. need_restart: pods that keep what they have until
-    somebody restarts them, and why. denied: who could be denied. touched: CRDs, namespaces,
-    anchors, PKI, webhooks and providers that change, by these names. moves: versions of charts.
+    reissued: certificates that are re-issued. need_restart: pods that keep what they have until
+    somebody restarts them, and why. denied: callers that may lose access. touched: CRDs,
+    namespaces, anchors, PKI, webhooks and providers that change, by these names. moves: versions
+    of charts.
     """
 
     restarts: tuple[str, ...]
@@ -107,7 +122,7 @@ def _reissued(change: Change) -> Iterator[str]:
     if change.kind != "Certificate" or "cert-manager.io/" not in change.api_version:
         return
     keys = {_second(field.path) for field in change.fields if field.path.startswith("spec")}
-    if change.op is Op.REPLACE or (change.op is Op.UPDATE and keys - _NOT_ISSUED):
+    if change.op is Op.REPLACE or (change.op is Op.UPDATE and keys - trust.NOT_ISSUED):
         yield change.place
 
 
@@ -181,20 +196,52 @@ def _some(names: list[str]) -> str:
 
 
 def _denied(ordered: list[Change], found: Sequence[Finding]) -> Iterator[str]:
-    denying: dict[str | None, list[Finding]] = {}
+    """One text for each rule, the worst first, with the namespaces or objects that it is about."""
+    by_urn = {change.urn: change for change in ordered}
+    denying: dict[str, list[Change]] = {}
     for finding in found:
-        if finding.rule in _DENYING:
-            denying.setdefault(finding.urn, []).append(finding)
-    alike: dict[tuple[str, str], list[str]] = {}
-    for change in ordered:
-        for finding in denying.get(change.urn, ()):
-            kind, _, place = finding.subject.partition(" ")
-            alike.setdefault((kind, finding.reason), []).append(place)
-    for (kind, reason), places in alike.items():
-        if len(places) < _ALIKE or not all(places):
-            yield from (f"{f'{kind} {place}'.strip()}: {reason}" for place in places)
-        else:
-            yield f"{len(places):,} x {kind}: {reason}: {', '.join(places)}"
+        words, change = _DENYING.get(finding.rule), by_urn.get(finding.urn or "")
+        # What goes drops no packet any more.
+        if words and change and (finding.rule, change.op) != ("network-policy", Op.DELETE):
+            denying.setdefault(words, []).append(change)
+    for words, changes in denying.items():
+        where = sorted({place for change in changes for place in _namespace(change)})
+        yield words.format(
+            where=_counted_names(where, "namespace"),
+            objects=_objects(changes),
+        )
+
+
+def _namespace(change: Change) -> Iterator[str]:
+    """Whose pods a policy is about: a namespace, or the whole mesh."""
+    if change.kind in (marks.PATCH, "Namespace"):
+        yield change.object_name
+    elif change.namespace == LINKERD and not is_policy(change):
+        yield "the whole mesh"
+    elif change.namespace == LINKERD_EGRESS:
+        yield "every namespace without rules of its own"
+    elif change.namespace:
+        yield change.namespace
+
+
+def _counted_names(names: Sequence[str], what: str) -> str:
+    if "the whole mesh" in names:
+        return "the whole mesh"
+    if len(names) < _ALIKE:
+        return " and ".join(names)
+    return f"{len(names):,} {what}s ({', '.join(names)})"
+
+
+def _objects(changes: Sequence[Change]) -> str:
+    kinds: dict[str, list[str]] = {}
+    for change in changes:
+        kinds.setdefault(change.kind, []).append(change.place)
+    return "; ".join(
+        f"{kind} {' and '.join(places)}"
+        if len(places) < _ALIKE
+        else f"{len(places):,} x {kind} ({', '.join(places)})"
+        for kind, places in kinds.items()
+    )
 
 
 def _touched(ordered: list[Change]) -> dict[str, tuple[str, ...]]:
@@ -207,6 +254,14 @@ def _touched(ordered: list[Change]) -> dict[str, tuple[str, ...]]:
         "providers": lambda change: change.type.startswith(PROVIDER),
     }
     return {
-        what: _once(f"{change.place} ({change.op})" for change in ordered if test(change))
+        what: _once(_touch(change) for change in ordered if test(change))
         for what, test in tests.items()
     }
+
+
+def _touch(change: Change) -> str:
+    """A patch of ours comes and goes on a namespace that is there and stays."""
+    if change.kind != marks.PATCH:
+        return f"{change.place} ({change.op})"
+    done = {Op.CREATE: "set", Op.DELETE: "removed (the namespace stays)"}
+    return f"labels of namespace {change.place} {done.get(change.op, 'changed')}"

@@ -16,12 +16,42 @@ _TELLING_PREFIXES = (
 _READ = ("linkerd.io/", "cert-manager.io/", "external-secrets.io/", "pod-security.kubernetes.io/")
 # A namespace of somebody else's, with a few keys of ours.
 PATCH = "NamespacePatch"
+# Of these a proxy costs more or less, or says more or less: no caller notices.
+_MILD = (
+    *("config.linkerd.io/proxy-cpu-", "config.linkerd.io/proxy-memory-"),
+    *("config.linkerd.io/proxy-ephemeral-storage-", "config.linkerd.io/proxy-log-"),
+    *("config.linkerd.io/access-log", "config.linkerd.io/proxy-await"),
+    *("config.linkerd.io/proxy-metrics-", "config.linkerd.io/proxy-wait-before-exit-seconds"),
+    *("config.alpha.linkerd.io/proxy-wait-before-exit-seconds", "config.linkerd.io/trace"),
+    *("config.linkerd.io/close-wait-timeout", "viz.linkerd.io/"),
+)
+# Told by the rules of the default inbound policy.
+_POLICY = "config.linkerd.io/default-inbound-policy"
 Answer = bool | str
 
 
 def namespace_marks(change: Change) -> Answer:
     """Labels or annotations of a namespace by which the mesh knows what to do there."""
-    return ", ".join(key for key in of_namespace(change) if any(word in key for word in _READ))
+    return ", ".join(key for key in _read(change) if not key.startswith((*_MILD, _POLICY)))
+
+
+def proxy_marks(change: Change) -> Answer:
+    """Those by which proxies of the namespace cost or say more or less."""
+    return ", ".join(key for key in _read(change) if key.startswith(_MILD))
+
+
+def _read(change: Change) -> list[str]:
+    return [key for key in of_namespace(change) if any(word in key for word in _READ)]
+
+
+def unpatched(change: Change) -> bool:
+    """A patch of ours goes, and the namespace that it is on stays."""
+    return change.op is Op.DELETE and change.kind == PATCH
+
+
+def labels_removed(change: Change) -> Answer:
+    """Which keys of ours go then."""
+    return unpatched(change) and ", ".join(of_namespace(change))
 
 
 def of_namespace(change: Change) -> list[str]:

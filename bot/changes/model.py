@@ -25,6 +25,13 @@ from bot.changes.snapshot import Snapshot
 FORMAT = 2  # raised when an older file can no longer be read
 
 
+def _plain(values: Any) -> Any:
+    return tuple(values) if isinstance(values, list) else values
+
+
+Texts = Annotated[tuple[str, ...], BeforeValidator(_plain)]
+
+
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -145,6 +152,22 @@ class ChartMove(_Model):
     after: str | None
 
 
+class PinMove(_Model):
+    """A version or digest in the project's own files that is another one; bot/changes/pins.py.
+
+    what: the `version`, other `content` under the same version, another `source`, or `unchecked`
+    where its digest was checked before; `checked` is the way back. before, after: None on the side
+    where it is not there.
+    """
+
+    files: Texts
+    name: str
+    kind: Literal["package", "chart", "action", "tool", "lock"]
+    what: Literal["version", "content", "source", "unchecked", "checked"] = "version"
+    before: str | None
+    after: str | None
+
+
 class Violation(_Model):
     """A rule of the policy pack that a resource breaks. level: `mandatory` or `advisory`."""
 
@@ -154,21 +177,16 @@ class Violation(_Model):
     message: str
 
 
-def _plain(values: Any) -> Any:
-    return tuple(values) if isinstance(values, list) else values
-
-
-Texts = Annotated[tuple[str, ...], BeforeValidator(_plain)]
-
-
 class ChangeSet(_Model):
     """What would change in one stack.
 
     source: `preview` (from the engine), `plan` (two revisions, without credentials) or `drift`.
-    doubts: why this may not be the whole truth, such as a preview that failed half-way; with one
+    doubts: why this may be incomplete, such as a preview that failed half-way; with one
     in it nothing here may be called safe.
     errors: what went wrong, secrets masked. unchanged: number of resources. seconds: duration.
     snapshot: what a preview was made of; without one nothing can be approved.
+    pins: what moves in the files that pin versions, which no plan can show.
+    dirty: not `commit` alone was looked at, but a working tree with changes on top of it.
     """
 
     format: Literal[2] = 2
@@ -176,6 +194,7 @@ class ChangeSet(_Model):
     source: Literal["preview", "plan", "drift"]
     changes: tuple[Change, ...] = ()
     moves: tuple[ChartMove, ...] = ()
+    pins: tuple[PinMove, ...] = ()
     violations: tuple[Violation, ...] = ()
     doubts: Texts = ()
     errors: Texts = ()
@@ -185,6 +204,7 @@ class ChangeSet(_Model):
     commit: str | None = None
     base: str | None = None
     snapshot: Snapshot | None = None
+    dirty: bool = False
 
     @property
     def complete(self) -> bool:

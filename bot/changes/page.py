@@ -21,12 +21,28 @@ python -m bot preview --stack staging --out staging.changes.json
 python -m bot comment --changes staging.changes.json --forge files
 ```
 
-| level | what it asks for |
-|---|---|
-| critical | somebody who knows the platform, and a way back; `up` may ask for `--allow` |
-| high | a look at each change before it is applied |
-| medium | a look at the summary |
-| low | nothing |
+| level | means | asks for |
+|---|---|---|
+| critical | can lose availability or access by itself | somebody who knows it, and a way back |
+| high | can do so if something else is wrong too, or opens what was closed | a look at each cause |
+| medium | restarts or re-issues within its budget: others answer meanwhile | a look at the time |
+| low | changes nothing that runs | nothing |
+
+`up` may ask for `--allow` besides. A report has one line for each cause, with its objects behind
+it. A policy that is broken is told as such, and not once more as a risk.
+
+## What no plan can show
+
+A plan evaluates both revisions with the packages at hand, so what moves in the files that pin
+versions is compared as text: `requirements*.txt` and locks, charts.yaml, and the workflows and
+their actions. Pulumi and its providers: a patch version is low, for it changes no resource; a
+minor one medium, for new defaults may be applied in place; a major or older one high, for it
+may replace or drop what the other has made. Other packages, tools and actions that deploy: a
+major version or a new one is medium, because the next preview shows what it makes; any other is
+low, as is all that only checks are made with. No longer pinned or checked, other content under
+the same version, or another source is high.
+
+## What nobody has seen to the end
 
 What nobody has seen to the end is critical, whatever it shows: a preview that failed, was
 interrupted or gave no summary, a chart that the engine could not look into, an event that could

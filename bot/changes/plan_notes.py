@@ -62,7 +62,7 @@ def _following(sides: Sides, changes: tuple[Change, ...]) -> Iterator[str]:
             yield f"{change.name}: it is not known what makes a {change.type} new"
 
 
-def warnings(sides: Sides, changes: tuple[Change, ...]) -> Iterator[str]:
+def warnings(sides: Sides) -> Iterator[str]:
     """What a reader should know besides."""
     if sides.head is None:
         yield (
@@ -76,7 +76,6 @@ def warnings(sides: Sides, changes: tuple[Change, ...]) -> Iterator[str]:
     for urn in sorted(sides.unseen - sides.moved):
         name = sides.charts[1][urn].name
         yield f"chart {name}: not rendered; its values and version are the same"
-    yield from _renamed(changes)
     for urn in sorted(sides.charts[0].keys() & sides.charts[1].keys() - sides.unseen):
         if sides.charts[1][urn].form == "Release":
             yield from _release(sides.charts[0][urn], sides.charts[1][urn])
@@ -88,20 +87,6 @@ def _unknown(value: Any) -> bool:
     if isinstance(value, list | tuple):
         return any(map(_unknown, value))
     return isinstance(value, str) and UNKNOWN in value
-
-
-def _renamed(changes: tuple[Change, ...]) -> Iterator[str]:
-    """Objects that go under one URN and come under another: the deletion may hit the new one."""
-    gone = {
-        (c.api_version, c.kind, c.place): c for c in changes if c.op is Op.DELETE and c.api_version
-    }
-    for change in changes:
-        old = gone.get((change.api_version, change.kind, change.place))
-        if change.op is Op.CREATE and old is not None and not old.retained:
-            yield (
-                f"{change.kind} {change.place}: deleted as {old.name} and created as "
-                f"{change.name}: without an alias the deletion removes what was created"
-            )
 
 
 def _release(old: PlannedChart, new: PlannedChart) -> Iterator[str]:

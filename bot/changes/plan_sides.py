@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 
 from bot.plan.base_snapshot import Planned, PlannedChart, Snapshot
@@ -12,11 +13,15 @@ _COMPONENT = "linkerd-platform:"
 class Sides:
     """Both sides of one stack, None where it is not there: `base` is index 0, `head` index 1.
 
-    charts: by URN. all: every resource by URN. compared: what the engine would tell of, objects of
-    charts included; a chart itself where its objects are not known.
+    renamed: the URN in `base` of each resource that its aliases lead to; below it has the new one
+    on both sides. charts: by URN. all: every resource by URN. compared: what the engine would tell
+    of, objects of charts included; a chart itself where its objects are not known.
     """
 
     def __init__(self, base: Snapshot | None, head: Snapshot | None) -> None:
+        self.renamed = _renamed(base, head)
+        if base is not None and self.renamed:
+            base = _under_new_names(base, {old: new for new, old in self.renamed.items()})
         self.base, self.head = base, head
         self.charts = _charts(base), _charts(head)
         self.all = _resources(base), _resources(head)
@@ -45,6 +50,46 @@ class Sides:
                 return seen.name
             seen = self.all[side].get(seen.parent or "")
         return planned.name
+
+
+def _renamed(base: Snapshot | None, head: Snapshot | None) -> dict[str, str]:
+    before, after = _resources(base), _resources(head)
+    found: dict[str, str] = {}
+    for urn, planned in after.items():
+        if urn in before or not planned.aliases:
+            continue
+        taken = set(found.values())
+        old = next(
+            (a for a in planned.aliases if a in before and a not in after and a not in taken), None
+        )
+        if old is not None:
+            found[urn] = old
+    return found
+
+
+def _under_new_names(base: Snapshot, new: Mapping[str, str]) -> Snapshot:
+    def moved(planned: Planned) -> Planned:
+        return planned.model_copy(
+            update={
+                "urn": new.get(planned.urn, planned.urn),
+                "parent": new.get(planned.parent or "", planned.parent),
+                "provider": new.get(planned.provider or "", planned.provider),
+                "dependencies": tuple(new.get(urn, urn) for urn in planned.dependencies),
+            }
+        )
+
+    charts = (
+        chart.model_copy(
+            update={
+                "urn": new.get(chart.urn, chart.urn),
+                "objects": tuple(map(moved, chart.objects)),
+            }
+        )
+        for chart in base.charts
+    )
+    return base.model_copy(
+        update={"resources": tuple(map(moved, base.resources)), "charts": tuple(charts)}
+    )
 
 
 def _resources(side: Snapshot | None) -> dict[str, Planned]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from bot.changes.model import Change, ChangeSet
-from bot.changes.rules import DEFAULTS, RULES, Finding, Level, Rule
+from bot.changes.model import Change, ChangeSet, Op
+from bot.changes.rules import AT_CREATION, DEFAULTS, RULES, Finding, Level, Rule
 from bot.changes.set_rules import WHOLE
 
 
@@ -26,7 +26,8 @@ def verdict(findings: Iterable[Finding]) -> Level | None:
 
 def findings(change: Change) -> list[Finding]:
     """What the rules say of one change; the defaults speak where no other reaches their level."""
-    found = [_finding(rule, change, answer) for rule in RULES if (answer := rule.when(change))]
+    rules = AT_CREATION if change.op is Op.CREATE else RULES
+    found = [_finding(rule, change, answer) for rule in rules if (answer := rule.when(change))]
     default, answer = next((r, said) for r in DEFAULTS if (said := r.when(change)))
     worst = verdict(found)
     # A rule can say more of a change than its operation does, never less.
@@ -36,12 +37,14 @@ def findings(change: Change) -> list[Finding]:
 
 
 def _finding(rule: Rule, change: Change, answer: bool | str) -> Finding:
-    reason = f"{rule.reason}: {answer}" if isinstance(answer, str) else rule.reason
-    return Finding(rule.level, rule.name, reason, change.urn, f"{change.kind} {change.place}")
+    detail = answer if isinstance(answer, str) else ""
+    reason = f"{rule.reason}: {detail}" if detail else rule.reason
+    subject = f"{change.kind} {change.place}"
+    return Finding(rule.level, rule.name, reason, change.urn, subject, detail)
 
 
 def _of_the_set(changes: ChangeSet) -> Iterator[Finding]:
     for rule in WHOLE:
         for subject, detail in rule.when(changes):
             reason = f"{rule.reason}: {detail}" if detail else rule.reason
-            yield Finding(rule.level, rule.name, reason, None, subject)
+            yield Finding(rule.level, rule.name, reason, None, subject, detail)

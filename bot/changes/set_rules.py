@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from bot.changes.model import ChangeSet, ChartMove, Op
+from bot.changes import pins
+from bot.changes.model import Change, ChangeSet, ChartMove, Op
 from bot.changes.rules import Level
+from bot.changes.versions import older, step, version
 
 WHOLE_SET = "the whole set"
 # With fewer resources a half is no sign of anything.
 _MANY = 10
+_YEAR = 1000  # what is above is one
 Found = Iterator[tuple[str, str]]
 
 
@@ -43,6 +45,24 @@ def _half_goes(changes: ChangeSet) -> Found:
         yield WHOLE_SET, f"{going} of {there}"
 
 
+def recreated(changes: ChangeSet) -> Iterator[tuple[Change, Change]]:
+    """Objects that go under one URN and come under another: the deletion may hit the new one."""
+    gone = {
+        (c.api_version, c.kind, c.place): c
+        for c in changes.changes
+        if c.op is Op.DELETE and c.api_version and not c.retained
+    }
+    for change in changes.changes if gone else ():
+        old = gone.get((change.api_version, change.kind, change.place))
+        if change.op is Op.CREATE and old is not None:
+            yield old, change
+
+
+def _recreated(changes: ChangeSet) -> Found:
+    for old, new in recreated(changes):
+        yield f"{new.kind} {new.place}", f"{old.name} to {new.name}"
+
+
 def _violations(level: str) -> Callable[[ChangeSet], Found]:
     def found(changes: ChangeSet) -> Found:
         for each in changes.violations:
@@ -57,9 +77,33 @@ def _moves(wanted: Callable[[ChartMove], bool]) -> Callable[[ChangeSet], Found]:
     def found(changes: ChangeSet) -> Found:
         for move in changes.moves:
             if wanted(move):
-                yield f"chart {move.chart}", f"{move.before} to {move.after or 'nothing'}"
+                moved = f"{move.before or 'nothing'} to {move.after or 'nothing'}"
+                yield f"chart {move.chart}", moved
 
     return found
+
+
+def _pins(row: pins.Row) -> Callable[[ChangeSet], Found]:
+    def found(changes: ChangeSet) -> Found:
+        for each in changes.pins:
+            if pins.row(each) == row:
+                moved = f"{each.before or 'new'} to {each.after or 'gone'}"
+                yield f"{each.kind} {each.name} {moved} ({', '.join(each.files)})", ""
+
+    return found
+
+
+def _is_major(move: ChartMove) -> bool:
+    """A major version by https://semver.org; Linkerd's charts are called after the year."""
+    if move.before is None or move.after is None or is_older(move):
+        return False
+    first = (version(move.after) or ((0,),))[0][0]
+    return first < _YEAR and step(move.before, move.after) == "major"
+
+
+def _is_newer(move: ChartMove) -> bool:
+    there = move.before is not None and move.after is not None
+    return there and not is_older(move) and not _is_major(move)
 
 
 def _kept_apart(move: ChartMove) -> bool:
@@ -71,16 +115,7 @@ def is_older(move: ChartMove) -> bool:
     """True when the chart goes back; also when its versions cannot be compared."""
     if move.before is None or move.after is None:
         return False
-    before, after = version(move.before), version(move.after)
-    return before is None or after is None or after < before
-
-
-def version(text: str) -> tuple[tuple[int, ...], bool, str] | None:
-    """What versions are compared by: numbers, and a release after its own candidates."""
-    found = re.fullmatch(r"v?(\d+(?:\.\d+)*)(?:-([0-9A-Za-z.-]+))?(?:\+.*)?", text)
-    if found is None:
-        return None
-    return tuple(int(part) for part in found[1].split(".")), not found[2], found[2] or ""
+    return older(move.before, move.after)
 
 
 WHOLE: tuple[SetRule, ...] = (
@@ -97,6 +132,13 @@ WHOLE: tuple[SetRule, ...] = (
     ),
     SetRule(
         Level.CRITICAL,
+        "renamed-without-alias",
+        _recreated,
+        "created under a new name, then deleted under the old one: without an alias the deletion "
+        "removes what was created",
+    ),
+    SetRule(
+        Level.CRITICAL,
         "chart-goes-back",
         _moves(lambda move: is_older(move) and _kept_apart(move)),
         "an older version may not read what the newer one has written",
@@ -106,6 +148,26 @@ WHOLE: tuple[SetRule, ...] = (
         "chart-older",
         _moves(lambda move: is_older(move) and not _kept_apart(move)),
         "an older version of a chart",
+    ),
+    SetRule(
+        Level.HIGH,
+        "chart-major",
+        _moves(_is_major),
+        "a major version of a chart",
+    ),
+    SetRule(
+        Level.HIGH,
+        "pin-major",
+        _pins("major"),
+        "a major or older version of Pulumi or a provider may replace or drop what it made",
+    ),
+    SetRule(Level.HIGH, "pin-content", _pins("content"), "other content under the same version"),
+    SetRule(Level.HIGH, "pin-source", _pins("source"), "installed from another place than before"),
+    SetRule(
+        Level.HIGH,
+        "pin-unchecked",
+        _pins("unchecked"),
+        "no longer pinned, or installed without a check of its digest",
     ),
     SetRule(
         Level.HIGH,
@@ -122,7 +184,32 @@ WHOLE: tuple[SetRule, ...] = (
     SetRule(
         Level.MEDIUM,
         "chart-newer",
-        _moves(lambda m: m.before is not None and m.after is not None and not is_older(m)),
+        _moves(_is_newer),
         "a newer version of a chart",
+    ),
+    SetRule(
+        Level.MEDIUM,
+        "pin-minor",
+        _pins("minor"),
+        "a minor version of Pulumi or a provider may set new defaults: see the next preview",
+    ),
+    SetRule(
+        Level.MEDIUM,
+        "pin-library",
+        _pins("library"),
+        "a major version of, or a new, package, tool or action that deploys",
+    ),
+    SetRule(Level.LOW, "pin-patch", _pins("patch"), "a patch version of Pulumi or a provider"),
+    SetRule(
+        Level.LOW,
+        "pin-other",
+        _pins("other"),
+        "another version of what nothing that runs is made with",
+    ),
+    SetRule(
+        Level.LOW,
+        "chart-added",
+        _moves(lambda move: move.before is None),
+        "a chart is installed",
     ),
 )

@@ -1,38 +1,63 @@
-"""The verdict on a change set in a few lines of text: how risky, and what makes it so."""
+"""A report in a terminal: how risky, what makes it so, and what whoever is on call asks."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
+from bot.changes.causes import Cause, Report, counted, report, subjects
 from bot.changes.model import ChangeSet
-from bot.changes.risk import assess, verdict
-from bot.changes.rules import Finding, Level
+from bot.changes.rules import Level
 
 _SHOWN = 8
 _NAMED = 4
+_TEXTS = 6  # of an answer
+_REASON_LINES = 8  # of what went wrong
 
 
 def lines(changes: ChangeSet) -> list[str]:
-    """`verdict: high risk, 5 changes`, then a line for each rule that is more than low."""
-    found = assess(changes)
-    worst = verdict(found)
-    if worst is None:
+    """`verdict: high risk, 5 changes`, then a line for each cause that is more than low."""
+    found = report(changes)
+    if found.level is None:
         return ["verdict: no changes"]
-    count = len(changes.changes)
-    told = [f"verdict: {worst} risk, {count} change{'' if count == 1 else 's'}"]
-    rows = _by_reason(found)
+    told = [f"verdict: {found.level} risk, {counted(len(changes.changes), 'change')}"]
+    rows = [f"  {row}" for row in causes(found) if not row.startswith(Level.LOW)]
     told += rows[:_SHOWN]
     if len(rows) > _SHOWN:
         told.append(f"  and {len(rows) - _SHOWN} more; `--out FILE` has them all")
     return told
 
 
-def _by_reason(found: tuple[Finding, ...]) -> list[str]:
-    groups: dict[tuple[Level, str], list[str]] = {}
-    for finding in found:
-        if finding.level > Level.LOW:
-            groups.setdefault((finding.level, finding.reason), []).append(finding.subject)
-    rows = []
-    for (level, reason), subjects in groups.items():
-        named = ", ".join(subjects[:_NAMED])
-        more = f" and {len(subjects) - _NAMED} more" if len(subjects) > _NAMED else ""
-        rows.append(f"  {level:8}  {named}{more}: {reason}")
-    return rows
+def causes(found: Report) -> Iterator[str]:
+    """A line for each cause, broken policies before risks."""
+    for cause in found.policy:
+        kind = "mandatory" if cause.level is Level.CRITICAL else "advisory"
+        yield _row(cause, f"{kind} policy {cause.rule}: ")
+    for cause in found.risk:
+        yield _row(cause, "")
+
+
+def _row(cause: Cause, before: str) -> str:
+    return f"{cause.level:8}  {before}{cause.told}: {subjects(cause, _NAMED)}"
+
+
+def answers(found: Report) -> Iterator[str]:
+    """The questions that have an answer, and what is next."""
+    for answer in found.answers:
+        if answer.texts:
+            yield answer.question
+            yield from (f"  {text}" for text in short(answer.texts, _TEXTS))
+    if found.level is not None:
+        yield f"Next: {found.then.replace('`', '')}"
+
+
+def short(texts: Sequence[str], most: int) -> list[str]:
+    """The first of them, and how many more."""
+    more = [f"and {len(texts) - most:,} more"] if len(texts) > most else []
+    return [*texts[:most], *more]
+
+
+def reasons(texts: Sequence[str], whole: str) -> list[str]:
+    """What went wrong, its first lines; whole: where all of it is."""
+    rows = [row for text in texts for row in text.splitlines() if row.strip()]
+    told = short(rows, _REASON_LINES)
+    return told if len(rows) <= _REASON_LINES else [*told[:-1], f"{told[-1]} lines: {whole}"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
+from bot.changes.marks import unpatched
 from bot.changes.model import Change, ChangeSet, Op
 from bot.changes.rules import Finding, Level
 from bot.comments import churn
@@ -131,7 +132,7 @@ def _block_of(changes: Sequence[Change], amount: Amount) -> Block:
 def _block(change: Change, findings: Sequence[Finding], amount: Amount) -> Block:
     level = max((f.level for f in findings), key=rank, default=None)
     marks = [f"<b>{level.name}</b>"] if level is not None and level is not Level.LOW else []
-    marks.append(f"{change.op.value} <code>{in_html(f'{change.kind} {change.place}')}</code>")
+    marks.append(f"{_verb(change)} <code>{in_html(f'{change.kind} {change.place}')}</code>")
     lines, note = _lines(change, amount)
     notes = [note] if note else []
     if change.protected:
@@ -143,6 +144,11 @@ def _block(change: Change, findings: Sequence[Finding], amount: Amount) -> Block
     # What the findings say stands above the difference, where the reader asks why.
     told = [f"! {f.level.name} {one_line(f.reason)}" for f in findings if f.level is not Level.LOW]
     return Block(" ".join(marks), (*dict.fromkeys(told), *lines) if amount.fields else ())
+
+
+def _verb(change: Change) -> str:
+    """A patch of ours comes and goes without the namespace."""
+    return "labels removed (the namespace stays):" if unpatched(change) else change.op.value
 
 
 def _lines(change: Change, amount: Amount) -> tuple[list[str], str]:

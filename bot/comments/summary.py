@@ -1,17 +1,17 @@
-"""The part of a comment that stands unfolded: the verdict, the answers, the findings."""
+"""The part of a comment that stands unfolded: the verdict, the answers, a line for each cause."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from bot.changes.impact import Impact
+from bot.changes.causes import Answer, Cause, Report, counted, listed, subjects
 from bot.changes.model import ChangeSet
-from bot.changes.rules import Finding, Level
-from bot.comments.details import operations, rank
-from bot.comments.markdown import code, prose
+from bot.changes.rules import Level
+from bot.comments.details import operations
+from bot.comments.markdown import code, one_line, prose
 from bot.comments.marker import Run
 from bot.durations import duration
 
@@ -30,25 +30,15 @@ class Room:
 
 
 # The first that leaves the summary small enough is taken.
-ROOMS = (Room(8, 12, 400), Room(4, 6, 240), Room(2, 3, 120))
+ROOMS = (Room(6, 10, 300), Room(4, 6, 240), Room(2, 3, 120))
+# What went wrong, and why a result is incomplete: the first, and all of them folded.
+REASONS = 4
 
 
-def level_of(changes: ChangeSet, findings: Sequence[Finding]) -> Level | None:
-    """The highest level; what is not the whole truth is never less than critical."""
-    if not changes.complete:
-        return Level.CRITICAL
-    return max((finding.level for finding in findings), key=rank, default=None)
-
-
-def quiet(changes: ChangeSet, findings: Sequence[Finding]) -> bool:
-    """True when there is nothing to tell but that nothing changes."""
-    told = changes.changes or changes.moves or changes.violations or findings
-    return changes.complete and not told
-
-
-def verdict(changes: ChangeSet, findings: Sequence[Finding]) -> str:
+def verdict(report: Report) -> str:
     """`HIGH risk, 5 changes`, or that it failed, or that nothing changes."""
-    if quiet(changes, findings):
+    changes = report.changes
+    if report.quiet:
         return _NOTHING[changes.source]
     words = []
     if changes.errors:
@@ -57,133 +47,125 @@ def verdict(changes: ChangeSet, findings: Sequence[Finding]) -> str:
         words.append(f"{_NOUN[changes.source]} INCOMPLETE")
     if any(violation.level == "mandatory" for violation in changes.violations):
         words.append("policy VIOLATED")
-    level = level_of(changes, findings)
-    if level is not None:
-        words.append(f"{level.name} risk")
-    return ", ".join([*words, _count(len(changes.changes), "change")])
+    if report.level is not None:
+        words.append(f"{report.level.name} risk")
+    words.append(counted(len(changes.changes), "change"))
+    if changes.pins:
+        words.append(counted(len(changes.pins), "pinned version"))
+    return ", ".join(words)
 
 
 def facts(changes: ChangeSet, run: Run) -> str:
-    """Where it comes from and how much it is, in one line."""
+    """What was compared with what, and how much it is, in one line."""
     noun = _NOUN[changes.source].capitalize()
     commit = run.commit or changes.commit
-    parts = [f"{noun} of {code(commit[:12])}" if commit else noun]
+    if changes.dirty:
+        parts = [f"{noun} of the working tree"]
+    else:
+        parts = [f"{noun} of {code(commit[:12])}" if commit else noun]
     if changes.base:
         base = changes.base[:12] if _HASH.fullmatch(changes.base) else changes.base
         parts.append(f"against {code(base, 60)}")
+    elif changes.dirty and commit:
+        parts.append(f"on top of {code(commit[:12])}")
     sizes = [operations(changes.changes)] if changes.changes else []
     sizes.append(f"{changes.unchanged:,} unchanged")
     told = f"{' '.join(parts)}: {', '.join(sizes)}"
     if changes.snapshot:
         told += f", snapshot {code(changes.snapshot.short)} ({prose(changes.snapshot.tree)})"
-    if changes.seconds >= 1:
-        told += f", in {duration(changes.seconds)}"
-    return f"{told}. [Log of the run]({run.url})" if run.url else f"{told}."
+    return f"{told}, in {duration(changes.seconds)}." if changes.seconds >= 1 else f"{told}."
 
 
-def summary(
-    changes: ChangeSet, findings: Sequence[Finding], impact: Impact, run: Run, room: Room
-) -> str:
+def footer(run: Run) -> str:
+    """The last line of the first comment: where to read on; empty where there is nothing."""
+    told = [f"[Log of the run]({run.url})"] if run.url else []
+    return " · ".join(told)
+
+
+def summary(report: Report, run: Run, room: Room) -> str:
     """Everything between the heading and the folds."""
+    changes = report.changes
     blocks = [[facts(changes, run)]]
+    if not report.quiet:
+        blocks.append(_answers(report, room))
     blocks.append(_titled("What went wrong", changes.errors, room))
-    blocks.append(_titled("Why this is not the whole truth", changes.doubts, room))
-    if not quiet(changes, findings):
-        blocks.append(_answers(changes, impact, room))
-        blocks.append(_violations(changes, room))
-        blocks.append(_findings(findings, room))
+    blocks.append(_titled("Why this result is incomplete", changes.doubts, room))
+    blocks.append(_policy(report.policy, room))
+    blocks.append(_risk(report.risk, room))
     return "\n\n".join("\n".join(lines) for lines in blocks if lines) + "\n"
 
 
 def _titled(title: str, texts: Sequence[str], room: Room) -> list[str]:
     if not texts:
         return []
-    lines = [f"- {prose(text, room.text)}" for text in texts[: room.lines]]
-    return [f"**{title}**", "", *lines, *_rest(len(texts) - room.lines)]
+    most = min(REASONS, room.lines)
+    lines = [f"- {prose(text, room.text)}" for text in texts[:most]]
+    return [f"**{title}**", *lines, *_rest(len(texts) - most)]
 
 
-def _answers(changes: ChangeSet, impact: Impact, room: Room) -> list[str]:
-    """The questions of whoever is on call, always the same ones in the same order."""
+def _answers(report: Report, room: Room) -> list[str]:
+    """Five lines, always the same: how bad, what whoever is on call asks, and what is next.
+
+    Then what else somebody may have to do or to know.
+    """
     # Of what was not looked at to the end, nobody can say that there is nothing.
-    no = "none" if changes.complete else "none seen"
-    kinds = [
-        f"{prose(what)}: {_names(names, replace(room, names=room.names // 2))}"
-        for what, names in impact.touched.items()
-        if names
-    ]
-    touched = _joined(kinds, room)
-    moves = [
-        f"{prose(move.chart)} {code(move.before or 'not there')} to {code(move.after or 'gone')}"
-        for move in changes.moves
-    ]
-    restarts = f"yes: {_names(impact.restarts, room)}" if impact.restarts else no
-    return [
-        f"- **Restarts of control plane or extensions**: {restarts}",
-        f"- **Certificates issued anew**: {_names(impact.reissued, room) or no}",
-        f"- **Pods that need a restart to take it up**: {_names(impact.need_restart, room) or no}",
-        f"- **Who could be denied**: {_names(impact.denied, room) or no}",
-        f"- **CRDs, namespaces, anchors, PKI, webhooks, providers**: {touched or no}",
-        f"- **Chart versions**: {_joined(moves, room) or no}",
-    ]
+    no = "none" if report.changes.complete else "none seen"
+    level = report.level.name if report.level else "none"
+    told = f"{level}: {_rich(report.why, room.text)}" if report.why else level
+    lines = [_line("Risk", told)]
+    lines += [_answer(each, room, no) for each in report.answers if each.always]
+    lines += [_line("Next", _rich(report.then, room.text))]
+    more = [_answer(each, room) for each in report.answers if each.texts and not each.always]
+    return [*lines, *more]
 
 
-def _violations(changes: ChangeSet, room: Room) -> list[str]:
-    groups: dict[tuple[bool, str, str], list[str]] = {}
-    for each in changes.violations:
-        key = (each.level != "mandatory", each.policy, each.message)
-        groups.setdefault(key, []).append(each.urn.rpartition("::")[2] or each.urn)
-    ordered = sorted(groups.items(), key=lambda item: item[0][0])
+def _answer(answer: Answer, room: Room, no: str = "") -> str:
+    between = "; " if any("," in text for text in answer.texts) else ", "
+    told = listed(answer.texts, room.names, lambda text: prose(text, room.text), between)
+    return _line(answer.question, told or no)
+
+
+def _line(title: str, text: str) -> str:
+    return f"- **{title}**: {text}"
+
+
+def _rich(text: str, limit: int) -> str:
+    """Words in which names and commands stand between backticks; whatever is in them is code."""
+    parts = one_line(text, limit).split("`")
+    if len(parts) % 2 == 0 or not all(parts[1::2]):
+        return prose(text, limit)
+    return "".join(
+        code(part)
+        if number % 2
+        else f"{' ' * (part[:1] == ' ')}{prose(part, limit)}{' ' * (part[-1:] == ' ')}"
+        for number, part in enumerate(parts)
+    )
+
+
+def _policy(causes: Sequence[Cause], room: Room) -> list[str]:
     lines = [
-        f"- **{'advisory' if advisory else 'mandatory'}** {code(policy, 80)}: "
-        f"{prose(message, room.text)} ({_joined([code(n, 120) for n in names], room)})"
-        for (advisory, policy, message), names in ordered[: room.lines]
+        f"- **{'mandatory' if cause.level is Level.CRITICAL else 'advisory'}** "
+        f"{code(cause.rule, 80)}: {_cause(cause, room)}"
+        for cause in causes[: room.lines]
     ]
-    return ["**Policy**", "", *lines, *_rest(len(ordered) - room.lines)] if lines else []
+    return ["**Policy**", *lines, *_rest(len(causes) - room.lines)] if lines else []
 
 
-def _findings(findings: Sequence[Finding], room: Room) -> list[str]:
-    """One line for all findings of a rule that have the same reason, the worst first."""
-    groups: dict[tuple[Level, str, str], list[str]] = {}
-    for finding in findings:
-        key = (finding.level, finding.rule, finding.reason)
-        groups.setdefault(key, []).append(finding.subject)
-    ordered = sorted(groups.items(), key=lambda item: -rank(item[0][0]))
-    lines = [
-        f"- **{level.name}** {prose(reason, room.text)}: {_subjects(subjects, level, room)}"
-        for (level, _, reason), subjects in ordered[: room.lines]
-    ]
-    rest = Counter(key[0] for key, subjects in ordered[room.lines :] for _ in subjects)
+def _risk(causes: Sequence[Cause], room: Room) -> list[str]:
+    lines = [f"- **{cause.level.name}** {_cause(cause, room)}" for cause in causes[: room.lines]]
+    rest = Counter(cause.level for cause in causes[room.lines :])
     if rest:
-        counts = ", ".join(f"{n:,} {level.name}" for level, n in rest.items())
-        lines.append(f"- and {counts}, each beside its resource below")
-    return ["**Risk**", "", *lines] if lines else []
+        told = ", ".join(f"{number:,} {level.name}" for level, number in rest.items())
+        lines.append(f"- and {told}, in full below")
+    return ["**Risk**", *lines] if lines else []
 
 
-def _subjects(subjects: Sequence[str], level: Level, room: Room) -> str:
-    most = {Level.LOW: 1, Level.MEDIUM: room.names // 2}.get(level, room.names)
-    if len(subjects) <= most:
-        return ", ".join(code(subject, 120) for subject in subjects)
-    kinds = Counter(subject.partition(" ")[0] for subject in subjects)
-    counts = [f"{count:,} x {code(kind, 60)}" for kind, count in kinds.most_common()]
-    named = ", ".join(code(subject, 120) for subject in subjects[: most // 2])
-    which = f", such as {named}" if rank(level) >= rank(Level.HIGH) else ""
-    return f"{_joined(counts, room)}{which}"
-
-
-def _names(texts: Iterable[str], room: Room) -> str:
-    return _joined([prose(text, room.text) for text in texts], room)
-
-
-def _joined(texts: Sequence[str], room: Room) -> str:
-    """The first of them, and how many more; texts with commas in them are parted otherwise."""
-    between = "; " if any("," in text for text in texts) else ", "
-    more = f" and {len(texts) - room.names:,} more" if len(texts) > room.names else ""
-    return between.join(texts[: room.names]) + more
+def _cause(cause: Cause, room: Room) -> str:
+    """The reason and its objects: those that ask for no look are counted alone."""
+    most = {Level.LOW: 1, Level.MEDIUM: room.names // 2}.get(cause.level, room.names)
+    told = subjects(cause, most, lambda text: code(text, 120))
+    return f"{_rich(cause.told, room.text)}: {told}"
 
 
 def _rest(number: int) -> list[str]:
     return [f"- and {number:,} more, in full below"] if number > 0 else []
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -29,7 +29,7 @@ class Resource:
 
     `inputs` are plain values without secrets; `provider` is the provider's URN; `dependencies` are
     URNs, of the children where it depends on a component. `remote` is True for a component that the
-    provider makes, such as a Chart.
+    provider makes, such as a Chart. `aliases` are URNs that it may have had, its parents' included.
     """
 
     urn: str
@@ -44,6 +44,7 @@ class Resource:
     custom: bool
     remote: bool = False
     outputs_registered: bool = False
+    aliases: tuple[str, ...] = ()
 
 
 def transformed(resource: Resource, transforms: Sequence[Transform]) -> Resource:
@@ -125,6 +126,7 @@ class RecordingMonitor(mocks.MockMonitor):
             provider=shared(provider.rpartition("::")[0]) or None,
             custom=request.custom,
             remote=request.remote,
+            aliases=tuple(self._aliases(request)),
         )
         self.recorded[urn] = transformed(resource, self.get_registered_transforms())
         outputs = struct_pb2.Struct()
@@ -135,6 +137,25 @@ class RecordingMonitor(mocks.MockMonitor):
         return resource_pb2.RegisterResourceResponse(
             urn=urn, id=f"{request.name}-id" if known else "", object=outputs
         )
+
+    def _aliases(self, request: Any) -> Iterator[str]:
+        """As the engine's `generateAliases`: own ones, and those that follow from a parent's."""
+        parent, name = request.parent, request.name
+        above = self.recorded.get(parent)
+        parents = [(parent, name)]
+        for old in above.aliases if above else ():
+            # Children are called after their parent.
+            rest = name.removeprefix(above.name) if above else name
+            parents.append((old, name if rest == name else old.rpartition("::")[2] + rest))
+        for number, (old, called) in enumerate(parents):
+            if number:
+                yield self.make_urn(old, request.type, called)
+            for alias in request.aliases:
+                spec = alias.spec
+                under = "" if spec.noParent else spec.parentUrn or old
+                yield alias.urn or self.make_urn(
+                    under, spec.type or request.type, spec.name or called
+                )
 
     def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802
         """Mark the component as complete; the outputs of the stack are its exports."""

@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot import git, policy, stacks
+from bot.changes import pins
 from bot.changes.from_plans import changes_between
-from bot.changes.model import ChangeSet
+from bot.changes.model import ChangeSet, PinMove
 from bot.engine.process import ending_signals_interrupt
 from bot.exit_codes import BadInputError
 from bot.masking import masked
+from bot.plan import base_pins
 from bot.plan.base_process import Tree, run_all
 from bot.plan.base_snapshot import Answer, Failure, Snapshot
 from bot.plan.base_text import line
@@ -74,6 +76,7 @@ def compare(
     base, head = git.resolve(revision, folder), git.head(folder)
     dirty = git.dirty(folder)
     notes = list(_notes(base, head, dirty, folder))
+    moved = pins.moves(base_pins.of_commit(base, folder), base_pins.of_working_tree(folder))
     with (
         ending_signals_interrupt(),
         tempfile.TemporaryDirectory(prefix="plan-base-", ignore_cleanup_errors=True) as made,
@@ -104,7 +107,7 @@ def compare(
     seconds = time.monotonic() - began
     if answers[1].refused:
         raise BadInputError(line(answers[1].refused))
-    sets = [_set(name, *answers) for name in wanted]
+    sets = [_with_pins(_set(name, *answers), moved, answers) for name in wanted]
     failures = answers[1].failures
     return Comparison(
         base=base,
@@ -115,6 +118,7 @@ def compare(
                 update={
                     "commit": head,
                     "base": base,
+                    "dirty": dirty,
                     "seconds": round(seconds, 1),
                     "warnings": (*notes, *each.warnings),
                 }
@@ -173,20 +177,20 @@ def _known(names: Sequence[str], before: Sequence[str], after: Sequence[str]) ->
 def _set(name: str, base: Answer, head: Answer) -> ChangeSet:
     """The changes of one stack; where a side could not be evaluated, why, and what the other is."""
     seen = [_by_stack(answer).get(name) for answer in (base, head)]
-    failed: list[Failure] = []
+    doubts = []
     for side, answer in (("base", base), ("head", head)):
-        failed += [
-            f.model_copy(update={"reason": f"{side} cannot be evaluated: {_reason(f)}"})
-            for f in answer.failures
-            if f.stack == name
-        ]
-    if not failed:
+        for failure in answer.failures:
+            if failure.stack == name:
+                # That of the head is among the errors, whole; that of the base is here alone.
+                told = _first(failure) if side == "head" else _reason(failure)
+                doubts.append(f"{side} cannot be evaluated: {told}")
+    if not doubts:
         found = seen[1].violations if seen[1] else ()
         return changes_between(*seen).model_copy(update={"violations": found})
     return ChangeSet(
         stack=name,
         source="plan",
-        doubts=tuple(failure.reason for failure in failed),
+        doubts=tuple(doubts),
         errors=tuple(_reason(f) for f in head.failures if f.stack == name),
         warnings=tuple(
             f"{side} has {len(found.resources)} resources and {len(found.charts)} charts, "
@@ -198,9 +202,33 @@ def _set(name: str, base: Answer, head: Answer) -> ChangeSet:
     )
 
 
+def _with_pins(
+    changes: ChangeSet, moved: Sequence[PinMove], answers: Sequence[Answer]
+) -> ChangeSet:
+    """With what moves in files that pin versions; of charts those that the stack has.
+
+    A chart's version is among the moves already, where the stack could be compared.
+    """
+    seen = [_by_stack(answer).get(changes.stack) for answer in answers]
+    charts = {chart.name.removesuffix("-crds") for side in seen if side for chart in side.charts}
+    told = tuple(
+        pin
+        for pin in moved
+        if pin.kind != "chart"
+        or (pin.name in charts and (pin.what != "version" or (None in seen and changes.doubts)))
+    )
+    return changes.model_copy(update={"pins": told})
+
+
 def _by_stack(answer: Answer) -> Mapping[str, Snapshot]:
     return {snapshot.stack: snapshot for snapshot in answer.snapshots}
 
 
 def _reason(failure: Failure) -> str:
-    return masked("; ".join(line(text) for text in failure.reason.splitlines()))
+    """All of it: where the comment is read, there is no other copy."""
+    return masked("\n".join(line(text, None) for text in failure.reason.splitlines()))
+
+
+def _first(failure: Failure) -> str:
+    told, *more = _reason(failure).splitlines() or [""]
+    return f"{told} (and {len(more):,} more lines)" if more else told

@@ -15,7 +15,7 @@ from bot.plan.model import Plan, plans
 from stack.charts import ChartError
 from stack.faults import ConfigError
 
-_LONGEST = 2000  # characters of a reason
+_LONGEST = 1 << 20  # characters of a reason: it is nowhere else
 
 
 def answer(tree: Path, names: Sequence[str], out: Path | None, *, judged: bool) -> Answer:

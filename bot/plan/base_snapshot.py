@@ -38,6 +38,7 @@ class Planned(_Model):
     provider: str | None
     dependencies: tuple[str, ...] = ()
     component: bool = False
+    aliases: tuple[str, ...] = ()
 
 
 class PlannedChart(_Model):
@@ -106,6 +107,7 @@ def _planned(resource: Resource) -> Planned:
         provider=resource.provider,
         dependencies=resource.dependencies,
         component=not resource.custom,
+        aliases=resource.aliases,
     )
 
 

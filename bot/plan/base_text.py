@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from bot.changes.impact import impact
+from bot.changes import verdict
+from bot.changes.causes import report
+from bot.changes.marks import unpatched
 from bot.changes.model import Absent, Change, ChangeSet, Op
-from bot.changes.risk import assess, verdict
-from bot.changes.rules import Finding
+from bot.changes.risk import assess
+from bot.changes.risk import verdict as worst
 from bot.comments.markdown import one_line, visible
 from bot.git import SHORT
 
@@ -19,10 +21,10 @@ if TYPE_CHECKING:
     from bot.plan.base import Comparison
 
 _LONGEST_LINE = 4000
+_WHOLE = "`--out DIR` writes all of it"
 _LONGEST_VALUE = 80
 # Fields of one change in a listing; the document and the comment have them all.
 _FIELDS = 8
-_SUBJECTS = 3  # resources named for a finding that many have
 _SIGNS: Mapping[Op, str] = {
     Op.CREATE: "+",
     Op.IMPORT: "=",
@@ -44,10 +46,13 @@ _WORDS: Mapping[Op, str] = {
 _COMMAND = re.compile(r"^::|##\[")
 
 
-def line(text: str) -> str:
-    """The text on one line, indented as it was, that no terminal and no runner obeys."""
+def line(text: str, limit: int | None = _LONGEST_LINE) -> str:
+    """The text on one line, indented as it was, that no terminal and no runner obeys.
+
+    limit: of characters; None for all of them.
+    """
     indent = " " * (len(text) - len(text.lstrip(" ")))
-    shown = one_line(text, _LONGEST_LINE)
+    shown = one_line(text, limit or len(text) * 12)
     return indent + _COMMAND.sub(lambda found: f"{found[0][0]} {found[0][1:]}", shown)
 
 
@@ -59,9 +64,9 @@ def inert(text: str) -> str:
 
 
 def text(comparison: Comparison) -> str:
-    """Every stack: the verdict with its findings, what casts doubt on it, moves and changes."""
-    head = comparison.head[:SHORT] + (" with uncommitted changes" if comparison.dirty else "")
-    lines = [f"From {comparison.base[:SHORT]} to {head}"]
+    """Every stack: how risky and why, the answers, what casts doubt on it, and the changes."""
+    head = "the working tree" if comparison.dirty else comparison.head[:SHORT]
+    lines = [f"Plan of {head} against {comparison.base[:SHORT]}"]
     for changes in comparison.sets:
         lines += ["", *_stack(changes)]
     return "\n".join(line(each) if each.strip() else each for each in lines)
@@ -84,7 +89,7 @@ def as_json(comparison: Comparison) -> str:
 
 def _document(changes: ChangeSet) -> dict[str, Any]:
     findings = assess(changes)
-    level = verdict(findings)
+    level = worst(findings)
     return {
         "stack": changes.stack,
         "level": level.value if level else None,
@@ -103,24 +108,15 @@ def _document(changes: ChangeSet) -> dict[str, Any]:
 
 
 def _stack(changes: ChangeSet) -> Iterator[str]:
-    findings = assess(changes)
-    level = verdict(findings)
-    yield f"Stack {changes.stack}: {_sum(changes)}; risk: {level.value if level else 'none'}"
-    yield from (f"  {each}" for each in _findings(findings))
-    means = impact(changes, findings)
+    found = report(changes)
+    level = found.level.value if found.level else "none"
+    yield f"Stack {changes.stack}: {_sum(changes)}; risk: {level}"
+    yield from (f"  {each}" for each in verdict.causes(found))
+    yield from (f"  {each}" for each in verdict.answers(found))
     for title, entries in (
-        ("Pods that are made anew", means.restarts),
-        ("Pods to restart afterwards", means.need_restart),
-        ("Certificates issued anew", means.reissued),
-        ("Who could be denied", means.denied),
-        ("Doubts", changes.doubts),
-        ("Errors", changes.errors),
-        ("Policies", [f"{v.level} {v.policy}: {v.message}" for v in changes.violations]),
+        ("What went wrong", verdict.reasons(changes.errors, _WHOLE)),
+        ("Why this result is incomplete", verdict.reasons(changes.doubts, _WHOLE)),
         ("Warnings", changes.warnings),
-        (
-            "Charts",
-            [f"{m.chart}: {m.before or 'new'} -> {m.after or 'gone'}" for m in changes.moves],
-        ),
     ):
         if entries:
             yield f"  {title}"
@@ -129,17 +125,6 @@ def _stack(changes: ChangeSet) -> Iterator[str]:
         yield "  Changes (* protected)"
         for change in changes.changes:
             yield from (f"    {each}" for each in _change(change))
-
-
-def _findings(findings: Sequence[Finding]) -> Iterator[str]:
-    """The findings, those that say the same of many resources on one line."""
-    alike: dict[tuple[str, str], list[str]] = {}
-    for finding in findings:
-        alike.setdefault((finding.level.value, finding.reason), []).append(finding.subject)
-    for (level, reason), subjects in alike.items():
-        shown = ", ".join(subjects[:_SUBJECTS])
-        more = f" and {len(subjects) - _SUBJECTS} more" if len(subjects) > _SUBJECTS else ""
-        yield f"{level}: {shown}{more}: {reason}"
 
 
 def _sum(changes: ChangeSet) -> str:
@@ -152,7 +137,10 @@ def _sum(changes: ChangeSet) -> str:
 
 def _change(change: Change) -> Iterator[str]:
     mark = " *" if change.protected else ""
-    yield f"{_SIGNS[change.op]} {change.component}  {change.kind} {change.place}{mark}"
+    subject = f"{change.kind} {change.place}"
+    if unpatched(change):
+        subject = f"labels of namespace {change.place} (the namespace stays)"
+    yield f"{_SIGNS[change.op]} {change.component}  {subject}{mark}"
     for field in change.fields[:_FIELDS]:
         why = "  (replaces)" if field.replaces else ""
         yield f"    {field.path}: {_value(field.before)} -> {_value(field.after)}{why}"

@@ -80,6 +80,16 @@ def many(count: int, lines: int = 1, op: Op = Op.UPDATE) -> ChangeSet:
     )  # fmt: skip
 
 
+def visible(body: str) -> list[str]:
+    """The lines of a comment that a reader sees before unfolding anything, empty ones included."""
+    shown, depth = [], 0
+    for line in body.splitlines():
+        if depth == 0 and not line.startswith("<!--"):
+            shown.append(line)
+        depth += line.count("<details") - line.count("</details>")
+    return shown
+
+
 def upgrade() -> tuple[ChangeSet, tuple[Finding, ...], Impact]:
     """What a pull request with a new version of the control plane's chart comes to."""
     image = "spec.template.spec.containers[0].image"
@@ -134,12 +144,21 @@ def upgrade() -> tuple[ChangeSet, tuple[Finding, ...], Impact]:
         base="main",
     )  # fmt: skip
     findings = (
-        finding(Level.CRITICAL, "protected, and changes in place", crd),
-        *(finding(Level.HIGH, "pods of the control plane restart", each)
-          for each in (identity, destination)),
-        finding(Level.MEDIUM, "it changes in place", config),
+        finding(
+            Level.CRITICAL, "a version of a CRD is no longer served: requests for it fail", crd
+        ),
+        finding(
+            Level.HIGH,
+            "new pods get another proxy; running pods keep theirs until they restart",
+            config,
+        ),
+        *(finding(
+            Level.MEDIUM,
+            "pods of the control plane restart, a few at a time while the others answer",
+            each,
+        ) for each in (identity, destination)),
         *(finding(Level.LOW, "labels and annotations alone", each) for each in accounts),
-        finding(Level.LOW, "it is new", budget),
+        finding(Level.LOW, "created", budget),
     )  # fmt: skip
     answers = impact(
         restarts=("linkerd-identity (3 replicas)", "linkerd-destination (3 replicas)"),

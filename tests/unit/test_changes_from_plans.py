@@ -11,6 +11,8 @@ from bot.changes.lists import aligned
 from bot.changes.model import Absent, ChangeSet, ChartMove, Field, Op
 from bot.changes.paths import differences, parts
 from bot.changes.replacements import knows, replaces
+from bot.changes.risk import assess
+from bot.changes.rules import Level
 from bot.placeholders import SECRET
 from tests.unit.plan_samples import CHART, chart, configmap, manifest, planned, provider, snapshot
 
@@ -165,7 +167,21 @@ def test_an_object_under_another_name_is_told() -> None:
     """The engine creates it, which finds it there, and then deletes it."""
     base = snapshot(configmap("a"))
     head = snapshot(configmap("a", urn=f"{configmap('a').urn}-2"))
-    assert any("without an alias" in text for text in changes_between(base, head).warnings)
+    (found,) = (f for f in assess(changes_between(base, head)) if "without an alias" in f.reason)
+    assert (found.level, found.rule) == (Level.CRITICAL, "renamed-without-alias")
+
+
+def test_a_component_with_another_name_and_an_alias_is_low() -> None:
+    """What is there stays as it is: only the state has another name for it."""
+    old, new = f"{configmap('a').urn}-old", configmap("a").urn
+    base, head = snapshot(configmap("a", urn=old)), snapshot(configmap("a", aliases=(old,)))
+    found = changes_between(base, head)
+    assert _ops(found) == {"linkerd-config": Op.UPDATE}
+    assert _fields(found) == [("urn", old, new)]
+    assert [(f.level, f.rule) for f in assess(found)] == [(Level.LOW, "renamed")]
+    other = configmap("b", aliases=(old,), urn=new)
+    changed = changes_between(base, snapshot(other))
+    assert assess(changed)[0].level > Level.LOW
 
 
 def test_the_objects_of_a_release_are_told_beside_it() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bot.changes import risk, verdict
-from bot.changes.model import ChangeSet, ChartMove, Op, Violation
+from bot.changes.model import ChangeSet, ChartMove, Op, PinMove, Violation
 from bot.changes.rules import Finding, Level
 from bot.changes.set_rules import WHOLE, is_older
 from tests.unit.changes_samples import thing, whole
@@ -31,6 +31,20 @@ def _going(number: int, unchanged: int) -> ChangeSet:
     return whole(*gone, unchanged=unchanged)
 
 
+def _pin(name: str, before: str, after: str, what: Any = "version") -> ChangeSet:
+    files = ("requirements.txt",)
+    kind: Any = "package"
+    return whole(
+        pins=(PinMove(files=files, name=name, kind=kind, what=what, before=before, after=after),)
+    )
+
+
+def _renamed(before: str, after: str) -> ChangeSet:
+    old = thing("ServiceAccount", before, {}, None)
+    new = thing("ServiceAccount", after, None, {}).model_copy(update={"urn": f"{old.urn}-2"})
+    return whole(old, new)
+
+
 # Row about the set -> a set that it is for, and one that it is not for.
 CASES: dict[str, tuple[ChangeSet, ChangeSet]] = {
     "incomplete": (whole(doubts=("half-way",)), whole(errors=("failed",))),
@@ -50,6 +64,23 @@ CASES: dict[str, tuple[ChangeSet, ChangeSet]] = {
         _move("linkerd-viz", None, "2026.6.3"),
     ),
     "policy-advice": (_violation("advisory"), _violation("mandatory")),
+    "renamed-without-alias": (_renamed("web/a", "web/a"), _renamed("web/a", "web/b")),
+    "chart-major": (
+        _move("cert-manager", "v1.21.1", "v2.0.0"),
+        _move("linkerd-viz", "2026.6.3", "2027.1.1"),
+    ),
+    "chart-added": (
+        _move("linkerd-viz", None, "2026.6.3"),
+        _move("linkerd-viz", "2026.6.3", None),
+    ),
+    "pin-major": (_pin("pulumi-vault", "7.14.0", "8.0.0"), _pin("pydantic", "2.14.3", "3.0.0")),
+    "pin-minor": (_pin("pulumi", "3.272.0", "3.273.0"), _pin("pulumi", "3.272.0", "3.272.1")),
+    "pin-patch": (_pin("pulumi", "3.272.0", "3.272.1"), _pin("pytest", "9.2.0", "9.2.1")),
+    "pin-library": (_pin("pydantic", "2.14.3", "3.0.0"), _pin("pytest", "9.2.0", "10.0.0")),
+    "pin-other": (_pin("ruff", "0.17.5", "1.0.0"), _pin("pulumi", "3.272.0", "3.273.0")),
+    "pin-content": (_pin("a", "sha256:1", "sha256:2", "content"), _pin("a", "1.0.0", "1.0.1")),
+    "pin-source": (_pin("a", "one", "two", "source"), _pin("a", "1.0.0", "1.0.1")),
+    "pin-unchecked": (_pin("a", "1.0.0", "any", "unchecked"), _pin("a", "any", "1.0.0")),
     "chart-newer": (
         _move("linkerd-viz", "2026.6.3", "2026.10.1"),
         _move("linkerd-viz", None, "2026.10.1"),
@@ -142,8 +173,8 @@ def test_verdict_names_what_makes_it_so() -> None:
     assert told == [
         "verdict: high risk, 7 changes",
         (
-            "  high      ServiceAccount web/a0, ServiceAccount web/a1, ServiceAccount web/a2, "
-            "ServiceAccount web/a3 and 2 more: it is deleted"
+            "  high      deleted: 6 x ServiceAccount, such as ServiceAccount web/a0, "
+            "ServiceAccount web/a1"
         ),
     ]
 
@@ -156,7 +187,7 @@ def test_finding_says_what_moves() -> None:
     assert [(f.rule, f.reason, f.subject) for f in found] == [
         (
             "fewer-replicas",
-            "fewer pods answer, so a node less can be lost: 3 to 1",
+            "fewer pods answer: too few to lose one during a rollout: 3 to 1",
             "Deployment linkerd/web",
         )
     ]

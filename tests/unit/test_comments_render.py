@@ -7,6 +7,7 @@ import re
 import pytest
 
 from bot.changes.model import ChangeSet, ChartMove, Op, Violation
+from bot.changes.risk import assess
 from bot.changes.rules import Level
 from bot.comments import marker
 from bot.comments.render import MOST_PARTS, render
@@ -54,24 +55,29 @@ def test_every_question_has_its_line_in_the_same_order() -> None:
     (body,) = render(*samples.upgrade(), samples.RUN)
     asked = re.findall(r"^- \*\*(.*?)\*\*: ", body, re.MULTILINE)
     assert asked == [
-        "Restarts of control plane or extensions",
-        "Certificates issued anew",
-        "Pods that need a restart to take it up",
-        "Who could be denied",
+        "Risk",
+        "Restarts",
+        "Certificates re-issued",
+        "Callers that may lose access",
+        "Next",
+        "Pods to restart for this to take effect",
         "CRDs, namespaces, anchors, PKI, webhooks, providers",
         "Chart versions",
     ]
-    assert ": yes: linkerd-identity (3 replicas), linkerd-destination (3 replicas)\n" in body
-    assert "- **Chart versions**: linkerd-control-plane `2026.10.3` to `2026.11.2`\n" in body
-    assert "- **Who could be denied**: none\n" in body
+    assert "**Restarts**: linkerd-identity, linkerd-destination (3 replicas each)\n" in body
+    assert "- **Chart versions**: linkerd-control-plane 2026.10.3 to 2026.11.2\n" in body
+    assert "- **Callers that may lose access**: none\n" in body
 
 
 def test_of_what_was_not_looked_at_nobody_says_none() -> None:
     changes = sample(changes=(ONE,), doubts=("it stopped half-way",))
     (body,) = render(changes, (), samples.impact(), samples.RUN)
     answers = re.findall(r"^- \*\*.*?\*\*: (.*)$", body, re.MULTILINE)
-    assert answers == ["none seen"] * 6
-    assert body.index("it stopped half-way") < body.index("none seen")
+    assert answers[1:4] == ["none seen"] * 3
+    assert answers[0].startswith("CRITICAL: ")
+    assert answers[4].startswith("do not apply it: ")
+    assert "**Why this result is incomplete**\n- it stopped half-way\n" in body
+    assert ": none\n" not in body
 
 
 def test_no_changes_is_short() -> None:
@@ -120,10 +126,26 @@ def test_what_the_summary_shortens_is_in_full_below() -> None:
     )
     changes = sample(changes=(ONE,), violations=violations)
     (body,) = render(changes, (), samples.impact(denied=denied), samples.RUN)
-    assert "team-7 and 32 more\n" in body
+    assert "team-5 and 34 more\n" in body
     assert "\npods of namespace team-39\n" in body
-    assert "- and 28 more, in full below\n" in body
-    assert "\nadvisory rule-39: m (a::b)\n" in body
+    assert "- and 30 more, in full below\n" in body
+    assert "\nMEDIUM rule-39: m\n  b\n" in body
+
+
+def test_a_broken_policy_is_no_risk_besides() -> None:
+    """The same thing three times is read as three things."""
+    broken = tuple(
+        Violation(policy="p", level="mandatory", urn=f"a::{n}", message=f"Role ns/{n}: it is bad")
+        for n in range(9)
+    )
+    changes = sample(violations=broken)
+    (body,) = render(changes, assess(changes), samples.impact(), samples.RUN)
+    shown = "\n".join(samples.visible(body))
+    assert shown.count("it is bad") == 1
+    assert "9 x `Role`" in shown
+    assert "**Risk**\n" not in shown
+    assert "- **Risk**: CRITICAL: 1 mandatory policy broken\n" in shown
+    assert all(f"\n  Role ns/{n}\n" in body for n in range(9))
 
 
 def test_a_mandatory_violation_is_above_an_advisory_one() -> None:
@@ -179,8 +201,13 @@ def test_the_first_part_is_bounded_whatever_is_said() -> None:
     long = tuple(f"{number} " + "\U0001f600 \u202e" * 500 for number in range(30))
     found = [samples.finding(Level.CRITICAL, text, ONE) for text in long]
     answers = samples.impact(restarts=long, denied=long, touched=dict.fromkeys(long, long[:3]))
-    changes = sample(changes=(ONE,), errors=long[:9], doubts=long[:9])
+    broken = tuple(
+        Violation(policy=f"rule-{n}", level="mandatory", urn="a::b", message=text)
+        for n, text in enumerate(long)
+    )
+    changes = sample(changes=(ONE,), errors=long[:9], doubts=long[:9], violations=broken)
     made = render(changes, found, answers, samples.RUN)
+    assert len(samples.visible(made[0])) <= 60
     assert all(len(part.encode()) < GITHUB_LIMIT for part in made)
     assert "**Risk**" in made[0]
 

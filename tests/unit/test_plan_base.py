@@ -11,10 +11,15 @@ from typing import Any
 import pytest
 import yaml
 
-from bot import cli
+from bot import cli, git
+from bot.changes.impact import impact
 from bot.changes.model import ChangeSet, Op
+from bot.changes.risk import assess
+from bot.changes.rules import Level
+from bot.comments.render import render
 from bot.plan import base as plan_base
 from bot.plan.base import Comparison
+from tests.unit.comment_samples import RUN
 from tests.unit.plan_base_project import Project
 
 
@@ -24,6 +29,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = Project(tmp_path_factory.mktemp("plan"))
     file = project.folder / "Pulumi.staging.yaml"
     shutil.copy(file, project.folder / "Pulumi.old.yaml")
+    (project.folder / "requirements.txt").write_text("pulumi==3.272.0\n")
     project.commit()
     project.edit("staging", lambda config: config["linkerd"].update(logLevel="debug"))
     project.edit("staging", lambda config: config["viz"].update(enabled=False))
@@ -31,6 +37,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Project:
         "trust", lambda config: config["trust"]["generations"].append({"name": "anchor-2036"})
     )
     project.move("cert-manager", "v1.99.0")
+    (project.folder / "requirements.txt").write_text("pulumi==4.0.0\n")
     file = project.folder / "Pulumi.staging.yaml"
     shutil.copy(file, project.folder / "Pulumi.fresh.yaml")
     (project.folder / "Pulumi.old.yaml").unlink()
@@ -75,6 +82,15 @@ def test_a_chart_that_moves_is_told_with_what_it_changes(found: Comparison) -> N
     assert [(f.path, f.after) for f in deployment.fields] == [
         ("metadata.labels.archive", "cert-manager-v1.99.0.tgz")
     ]
+
+
+def test_a_version_of_the_sdk_that_no_plan_can_show_is_named(found: Comparison) -> None:
+    """Both sides are evaluated with the packages at hand: the plan says `no changes`."""
+    for changes in found.sets:
+        assert [(pin.name, pin.before, pin.after) for pin in changes.pins] == [
+            ("pulumi", "3.272.0", "4.0.0")
+        ]
+        assert (Level.HIGH, "pin-major") in {(f.level, f.rule) for f in assess(changes)}
 
 
 def test_a_component_that_is_removed_is_deleted(found: Comparison) -> None:
@@ -128,6 +144,9 @@ def test_the_command_prints_and_writes_the_same(
     written = ChangeSet.model_validate_json((out / "trust.changes.json").read_text())
     assert written == ChangeSet.model_validate(stack["changes"])
     assert any("changes that are not in" in text for text in written.warnings)
+    assert written.dirty
+    rendered = render(written, assess(written), impact(written), RUN)
+    assert f"Plan of the working tree against `{str(written.base)[:12]}`" in rendered[0]
     assert sorted(path.name for path in out.iterdir()) == [
         "index.html",
         "plan.json",
@@ -143,6 +162,12 @@ def test_the_same_revision_is_no_change(made: Project, capsys: pytest.CaptureFix
     text = capsys.readouterr().out
     assert text.count(": no changes; risk: none") == 3
     assert "critical" not in text
+    (made.folder / "note.txt").write_text("not committed")
+    with made.used():
+        assert cli.main(["plan", "--stack", "trust", "--base", "HEAD"]) == 0
+    (made.folder / "note.txt").unlink()
+    head = git.head(made.folder)[: git.SHORT]
+    assert capsys.readouterr().out.startswith(f"Plan of the working tree against {head}\n")
 
 
 @pytest.mark.parametrize(
