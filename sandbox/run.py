@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import sandbox
@@ -29,6 +30,7 @@ from stack.config import StackConfig
 
 DONE, BAD_ARGUMENTS = 0, 2
 _FETCH_SECONDS = 600
+_ALL_PROGRAMS = (*toolchain.ENGINE_TOOLS, *toolchain.SERVERS)
 
 
 class RunFailed(Exception):  # noqa: N818  (it ends the run, it is no error of ours)
@@ -61,6 +63,7 @@ def run(parsed: argparse.Namespace) -> int:
         sys.stderr.write(f"sandbox: {error}\n")
         return BAD_ARGUMENTS
     try:
+        _programs_ready(toolchain.ENGINE_TOOLS if own else _ALL_PROGRAMS)
         found = engine.find()
         _charts_ready()
         if own is None and (reason := toolchain.missing_reason()):
@@ -138,6 +141,13 @@ def _must_be_empty(result: Result) -> None:
     if not result.unchanged:
         say(f"FAIL: the {result.operation} is not empty")
         raise RunFailed
+
+
+def _programs_ready(names: Sequence[str]) -> None:
+    """Download what upstream has; put the cache's engine and plugins on PATH, behind all others."""
+    # The first line on standard output says whether it will be deployed.
+    toolchain.download(names, lambda text: print(text, file=sys.stderr, flush=True))
+    os.environ["PATH"] = os.pathsep.join((os.environ["PATH"], str(toolchain.path_folder())))
 
 
 def _charts_ready() -> None:
