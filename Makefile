@@ -9,8 +9,8 @@ STAMP := $(VENV)/.requirements
 PACK := policies/.venv
 
 .PHONY: help venv test test-unit test-charts test-e2e test-slow lint plan policies charts charts-lock \
-	kubeconfig actionlint kube-state-metrics prometheus-operator sandbox sandbox-down bench docs \
-	clean
+	kubeconfig toolchain toolchain-lock actionlint kube-state-metrics prometheus-operator sandbox \
+	sandbox-down bench docs clean
 
 help: ## List the targets
 	@sed -nE 's/^([a-z0-9-]+):[^#]*## (.*)$$/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) \
@@ -74,6 +74,12 @@ kubeconfig: ## Write $KUBECONFIG_DATA to ~/.kube/config where there is none: for
 	@if [ -z "$${KUBECONFIG_DATA:-}" ]; then echo "make: KUBECONFIG_DATA is empty: no cluster" >&2; \
 	elif [ -e ~/.kube/config ]; then echo "make: ~/.kube/config is there: left as it is" >&2; exit 4; \
 	else umask 077; mkdir -p ~/.kube; printenv KUBECONFIG_DATA > ~/.kube/config; fi
+
+toolchain: venv ## Download or build the sandbox's servers (SANDBOX_MIRROR=url in front, off to build)
+	@$(PY) -m sandbox toolchain
+
+toolchain-lock: venv ## Write the digests of the downloaded programs into sandbox/sources.yaml
+	@$(PY) -m sandbox toolchain --lock
 
 actionlint: venv ## Build actionlint, with which test-e2e checks the workflows: needs Go, half a minute
 	@$(PY) -m sandbox toolchain actionlint

@@ -166,9 +166,7 @@ def test_engine_and_provider_are_linked_with_their_version(name, link):
     assert re.search(rf"{link}\.Version=v?{re.escape(tool.version)}$", tool.ldflags)
 
 
-def test_the_provider_is_built_with_its_schema_from_the_pinned_module(
-    empty_machine, tmp_path, monkeypatch
-):
+def test_the_provider_is_built_with_its_schema_from_the_pinned_module(empty_machine, tmp_path):
     """Its module has the files beside its command; ours has none of upstream's files at all."""
     command = tmp_path / "release" / "cmd" / "pulumi-resource-kubernetes"
     command.mkdir(parents=True)

@@ -45,7 +45,7 @@ def tar(files: Mapping[str, bytes | str | None]) -> bytes:
             elif content:
                 info.size = len(content)
             archive.addfile(info, io.BytesIO(content) if isinstance(content, bytes) else None)
-    return gzip.compress(packed.getvalue(), mtime=0)
+    return gzip.compress(packed.getvalue(), 1, mtime=0)
 
 
 def zipped(files: Mapping[str, bytes]) -> bytes:
