@@ -5,18 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import queue
-import tarfile
 import threading
 import time
-import zipfile
-import zlib
 from collections.abc import Callable, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
-from sandbox import registry
+from sandbox import archives, registry
 from sandbox.cache import cache_dir, locked, scratch
 from sandbox.hosts import SECONDS, Hosts, SourceError, UnreachableError, reason_of
 from sandbox.progress import Display
@@ -26,7 +21,6 @@ from sandbox.tools import Tool
 from sandbox.web import STALL_SECONDS, Stopped, Web
 
 WORKERS = 6
-_BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)
 
 
 @dataclass(frozen=True)
@@ -73,13 +67,15 @@ def download(
     say: Callable[[str], None] = print,
     host_seconds: float = SECONDS,
     stall_seconds: float = STALL_SECONDS,
+    machine: str | None = None,
 ) -> dict[str, Path]:
     """Download what upstream has of `tools`; one line for each failure.
 
-    Returns those that are there now. Raises ValueError for a mirror that is no address.
+    machine: a platform such as linux/arm64, instead of this one. Returns those that are there now.
+    Raises ValueError for a mirror that is no address.
     """
     front = mirror()
-    wanted = [(tool, sources.of(tool.name, tool.upstream_version)) for tool in tools]
+    wanted = [(tool, sources.of(tool.name, tool.upstream_version, machine)) for tool in tools]
     wanted = [(tool, places) for tool, places in wanted if places and not switched_off()]
     if not wanted:
         return {}
@@ -176,8 +172,9 @@ class _Run:
                 try:
                     return self._take(tool, source, front)
                 except UnreachableError:
-                    continue
+                    self._display.given_up(tool.name)
                 except (SourceError, OSError) as error:
+                    self._display.given_up(tool.name)
                     text = str(error) if isinstance(error, SourceError) else reason_of(error)
                     by = f" by {front}" if front else ""
                     self._display.line(
@@ -255,7 +252,7 @@ class _Run:
             if not known:
                 known.append(self._save(tool, address, archive))
         _compare(source, "archive", known[0])
-        program = _unpacked(archive, source.member, target)
+        program = archives.unpacked(archive, source.member, target)
         _compare(source, "program", program)
         return {"archive": known[0], "program": program}
 
@@ -269,8 +266,8 @@ class _Run:
                 digest.update(chunk)
                 file.write(chunk)
                 self._display.passed(name, len(chunk))
-                if file.tell() > registry.PROGRAM_BYTES:
-                    raise SourceError(f"larger than {registry.PROGRAM_BYTES >> 30} GiB")
+                if file.tell() > archives.PROGRAM_BYTES:
+                    raise SourceError(f"larger than {archives.PROGRAM_BYTES >> 30} GiB")
         target.chmod(0o755)
         return f"sha256:{digest.hexdigest()}"
 
@@ -279,23 +276,3 @@ def _compare(source: Source, kind: str, digest: str) -> None:
     pinned = source.digests.get(kind)
     if pinned not in (None, digest):
         raise SourceError(f"wrong digest: the {kind} is {digest}, pinned is {pinned}")
-
-
-def _unpacked(archive: Path, member: str, target: Path) -> str:
-    """Write a member of a tar or zip archive to `target`; return its digest."""
-    try:
-        if zipfile.is_zipfile(archive):
-            with zipfile.ZipFile(archive) as files, files.open(member) as content:
-                return registry.write(content, target, member)
-        with tarfile.open(archive) as tar:
-            for entry in tar:
-                name = entry.name.removeprefix("./")
-                content_of: IO[bytes] | None = tar.extractfile(entry) if name == member else None
-                if content_of:
-                    with closing(content_of):
-                        return registry.write(content_of, target, member)
-    except KeyError:
-        pass  # Said below.
-    except _BROKEN as error:
-        raise SourceError(f"it is no archive that can be read: {error}") from None
-    raise SourceError(f"the archive has no file {member}")

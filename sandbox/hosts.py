@@ -48,8 +48,7 @@ class _Probe:
             request = Request(f"{origin}/", method="HEAD")  # noqa: S310 as the address says
             OPENER.open(request, timeout=self._seconds).close()
         except HTTPError as error:
-            # What a proxy says of a host that it does not reach.
-            self._error = f"answers {error.code}" if error.code in (502, 503, 504) else None
+            error.close()  # Whatever it says of its front page, it answers.
         except (OSError, http.client.HTTPException, ValueError) as error:
             self._error = reason_of(error)
         self._done.set()

@@ -62,13 +62,18 @@ class Display:
         with self._lock:
             self._transfers.setdefault(name, _Transfer()).got += count
 
-    def ended(self, name: str) -> None:
-        """Note that `name` is done with, downloaded or not: nothing more of it will come."""
+    def given_up(self, name: str) -> None:
+        """Note that what was announced for `name` will not come."""
         with self._lock:
-            self._finished += 1
             transfer = self._transfers.get(name)
             if transfer:
                 transfer.total = transfer.got
+
+    def ended(self, name: str) -> None:
+        """Note that `name` is done with, downloaded or not."""
+        with self._lock:
+            self._finished += 1
+            self.given_up(name)
 
     def line(self, text: str) -> None:
         """Say a whole line."""

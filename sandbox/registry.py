@@ -17,12 +17,12 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
+from sandbox import archives
 from sandbox.hosts import SourceError, loopback
 from sandbox.web import Web
 
-PROGRAM_BYTES = 2 << 30
 _ACCEPTED = ", ".join(
     f"application/vnd.{kind}+json"
     for kind in (
@@ -226,26 +226,12 @@ def _seen(tar: tarfile.TarFile, entry: tarfile.TarInfo, wanted: str, target: Pat
         content = tar.extractfile(entry)
         if content is None:
             return None
-        return _Found(program=write(content, target, wanted))
+        return _Found(program=archives.write(content, target, wanted))
     if entry.issym():
         return _Found(link=posixpath.normpath(posixpath.join("/", folder, entry.linkname))[1:])
     if entry.islnk():
         return _Found(link=posixpath.normpath(entry.linkname.lstrip("/")))
     return None
-
-
-def write(content: IO[bytes], target: Path, name: str) -> str:
-    """Write an executable and return its digest; raises SourceError where it is too large."""
-    digest, size = hashlib.sha256(), 0
-    with target.open("wb") as file:
-        while chunk := content.read(1 << 20):
-            size += len(chunk)
-            if size > PROGRAM_BYTES:
-                raise SourceError(f"{name} is larger than {PROGRAM_BYTES >> 30} GiB")
-            digest.update(chunk)
-            file.write(chunk)
-    target.chmod(0o755)
-    return f"sha256:{digest.hexdigest()}"
 
 
 class _Checked:

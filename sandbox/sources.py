@@ -109,6 +109,10 @@ class Sources:
         machine = machine or here()
         return [self._made(entry, version, machine) for entry in self._usable(name, machine)]
 
+    def platforms(self, name: str) -> list[str]:
+        """Return the platforms for which upstream has a program."""
+        return sorted({each for e in self._entries.get(name, ()) for each in e["platforms"]})
+
     def unusable(self, name: str) -> list[str]:
         """Return why upstream's program cannot serve, for each place where it cannot."""
         return [e["unusable"] for e in self._entries.get(name, ()) if "unusable" in e]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sandbox import toolchain
 from sandbox.cli import FAILED, Subparsers, say
-from sandbox.download import cached, digest_of, record_of
+from sandbox.download import cached, digest_of, download, record_of
 from sandbox.sources import FILE, Sources
 from sandbox.tools import Tool
 
@@ -26,6 +26,9 @@ def add_command(subparsers: Subparsers) -> None:
     action.add_argument(
         "--lock", action="store_true", help="write the digests of what was downloaded"
     )
+    action.add_argument(
+        "--platform", metavar="OS/ARCH", help="download for another machine, for --lock"
+    )
     parser.add_argument("tool", nargs="*", help="tools to have (default: all servers)")
     parser.set_defaults(run=run)
 
@@ -41,13 +44,29 @@ def run(parsed: argparse.Namespace) -> int:
         return 0
     if parsed.lock:
         return lock([toolchain.TOOLS[name] for name in parsed.tool], FILE)
+    if parsed.platform:
+        return download_for(parsed.platform, parsed.tool or list(toolchain.TOOLS), Sources(FILE))
     for name, path in toolchain.ensure(parsed.tool or toolchain.SERVERS, say).items():
         say(f"{name:28} {path}")
     return 0
 
 
+def download_for(machine: str, names: list[str], sources: Sources) -> int:
+    """Download programs of another platform into the cache, from where `lock` pins them.
+
+    Returns 1 when one could not be had.
+    """
+    tools = [toolchain.TOOLS[name] for name in names if machine in sources.platforms(name)]
+    if not tools:
+        known = sorted({each for name in names for each in sources.platforms(name)})
+        raise ValueError(f"no program is there for {machine}; there are {', '.join(known)}")
+    wanted = [tool for tool in tools if sources.of(tool.name, tool.upstream_version, machine)]
+    found = download(wanted, sources, say, machine=machine)
+    return 0 if len(found) == len(wanted) else FAILED
+
+
 def lock(tools: list[Tool], file: Path) -> int:
-    """Write the digests of downloaded programs into sources.yaml.
+    """Write the digests of downloaded programs into sources.yaml, for each platform.
 
     tools: those that must have been downloaded; empty for whatever was. Returns 1 when there is
     nothing to write, or one of `tools` is missing.
@@ -55,20 +74,21 @@ def lock(tools: list[Tool], file: Path) -> int:
     sources = Sources(file)
     written, code = 0, 0
     for tool in tools or toolchain.TOOLS.values():
-        path = cached(tool, sources.of(tool.name, tool.upstream_version))
-        record = path and record_of(path)
-        if not path or not record:
-            if tools:
-                say(f"{tool.name} {tool.upstream_version}: not downloaded")
-                code = FAILED
-            continue
-        if digest_of(path) != record.digests["program"]:
-            say(f"{path} is not what was downloaded: remove it, and download it again")
+        name, version = tool.name, tool.upstream_version
+        machines = sources.platforms(name)
+        paths = [path for m in machines if (path := cached(tool, sources.of(name, version, m)))]
+        if tools and not paths:
+            say(f"{name} {version}: not downloaded")
             code = FAILED
-            continue
-        version, found = tool.upstream_version, record.digests
-        written += sources.pin(tool.name, version, record.place, record.platform, found)
-        say(f"{tool.name} {version} {record.platform}: {found['program']}")
+        for path in paths:
+            record = record_of(path)
+            if not record or digest_of(path) != record.digests["program"]:
+                say(f"{path} is not what was downloaded: remove it, and download it again")
+                code = FAILED
+                continue
+            found = record.digests
+            written += sources.pin(name, version, record.place, record.platform, found)
+            say(f"{name} {version} {record.platform}: {found['program']}")
     if not written and code == 0:
         say("nothing was downloaded: run `python -m sandbox toolchain` first")
         return FAILED

@@ -20,7 +20,7 @@ from urllib.request import Request
 from sandbox import logins
 from sandbox.hosts import OPENER, Hosts, SourceError, origin_of, private, reason_of
 
-STALL_SECONDS = 20.0
+STALL_SECONDS = 15.0
 DOCUMENT_BYTES = 4 << 20
 _CHUNK = 1 << 16
 _HOPS = 8

@@ -60,7 +60,9 @@ class Server(http.server.ThreadingHTTPServer):
     """Serves `files` by path and blobs and manifests by repository, with what goes wrong.
 
     cut: bytes after which the next answers for a path end; slow: seconds before each answer;
-    login: user and password, asked for as `scheme` says; blobs_at: where blobs are redirected to.
+    login: user and password, asked for as `scheme` says; public: a token for nobody is enough;
+    expires_with: a path whose rest needs the second token; blobs_at, moved_to: where blobs, or all
+    requests, are redirected to.
     """
 
     daemon_threads = True
@@ -77,8 +79,11 @@ class Server(http.server.ThreadingHTTPServer):
         self.pause = 0.0
         self.login: tuple[str, str] | None = None
         self.scheme = "Bearer"
+        self.public = False
         self.tokens = 0
+        self.expires_with = ""
         self.blobs_at: str | None = None
+        self.moved_to: str | None = None
 
     @property
     def host(self) -> str:
@@ -139,6 +144,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         time.sleep(server.slow)
         if parts.path == "/token":
             self._token(parse_qs(parts.query))
+        elif server.moved_to:
+            self._answer(307, b"", {"Location": f"{server.moved_to}{self.path}"})
         elif server.busy.get(self.path, 0) > 0:
             server.busy[self.path] -= 1
             self._answer(503, b"")
@@ -190,7 +197,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.server.login is None:
             return True
         given = self.headers.get("Authorization", "")
-        return given == (self._basic() if self.server.scheme == "Basic" else "Bearer granted")
+        if self.server.public and given == "Bearer anonymous":
+            return True
+        if self.server.scheme == "Basic":
+            return given == self._basic()
+        if self.path == self.server.expires_with and "Range" in self.headers:
+            return given == "Bearer granted-2"
+        return given.startswith("Bearer granted-")
 
     def _challenge(self) -> None:
         realm = 'Basic realm="x"'
@@ -207,7 +220,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         assert query["service"] == ["loopback"]
         assert query["scope"][0].startswith("repository:")
         if self.headers.get("Authorization") == self._basic():
-            self._answer(200, json.dumps({"token": "granted"}).encode())
+            self._answer(200, json.dumps({"token": f"granted-{self.server.tokens}"}).encode())
         elif "Authorization" in self.headers:
             self._answer(401, b"")
         else:

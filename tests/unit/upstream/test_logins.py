@@ -75,6 +75,32 @@ def test_a_login_that_is_kept_opens_the_registry(
     assert guarded.tokens == (1 if scheme == "Bearer" else 0)
 
 
+@pytest.mark.parametrize("moved", [False, True], ids=["itself", "under another name"])
+def test_a_public_image_needs_no_login(
+    guarded: Server, serve: Callable[[], Server], sandbox: Sandbox, moved: bool
+) -> None:
+    """Registries want a token of everybody, and give one to nobody; some are a name for another."""
+    guarded.public = True
+    if moved:
+        front = serve()
+        front.moved_to = guarded.address
+        sandbox.table(helm=[{"image": f"{front.host}/acme/helm:{{version}}", "path": "bin/helm"}])
+    assert sandbox.download("helm")["helm"].read_bytes() == HELM
+    assert guarded.tokens == 1
+
+
+def test_a_token_that_expires_in_the_middle_is_asked_for_again(
+    guarded: Server, sandbox: Sandbox, machine: Path
+) -> None:
+    """They last five minutes; a layer over a slow line takes longer."""
+    docker_auth(machine, guarded.host, PASSWORD)
+    path = f"/v2/acme/helm/blobs/{digest(LAYER)}"
+    guarded.cut[path] = [20_000]
+    guarded.expires_with = path
+    assert sandbox.download("helm")["helm"].read_bytes() == HELM
+    assert guarded.tokens == 2
+
+
 def test_a_release_file_behind_a_login_is_opened_too(
     guarded: Server, sandbox: Sandbox, machine: Path
 ) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from pathlib import Path
 
@@ -11,10 +10,9 @@ import yaml
 
 from sandbox import toolchain
 from sandbox.download import cached
-from sandbox.progress import Display
 from sandbox.registry import Image
 from sandbox.sources import FILE, Sources, SourcesFileError
-from sandbox.toolchain_command import lock
+from sandbox.toolchain_command import download_for, lock
 from sandbox.tools import ENGINE_TOOLS, MESH_TOOLS, SERVERS, TOOLS, Tool
 from tests.unit.upstream.conftest import Sandbox
 from tests.unit.upstream.server import Server, digest, program, tar
@@ -140,6 +138,25 @@ def test_digests_of_what_came_are_written_and_then_checked(
     assert any("wrong digest: the program is" in line for line in sandbox.said)
 
 
+def test_another_machines_programs_are_locked_beside_ours(
+    upstream: Server, two_tools: Sandbox
+) -> None:
+    """Whoever raises a version has one machine, and the file is for four."""
+    sandbox = two_tools
+    both = ["linux/amd64", "linux/arm64"]
+    upstream.files.update({"/dl/kwok-amd64": VAULT, "/dl/kwok-arm64": VAULT + b"arm"})
+    table = sandbox.table(kwok=[{"url": f"{upstream.address}/dl/kwok-{{arch}}", "platforms": both}])
+    sandbox.download("kwok")
+    assert download_for("linux/arm64", ["kwok"], table) == 0
+    assert lock([], sandbox.file) == 0
+    sources = Sources(sandbox.file)
+    found = {each: sources.of("kwok", "1.2.3", each)[0].digests["program"] for each in both}
+    assert found == {"linux/amd64": digest(VAULT), "linux/arm64": digest(VAULT + b"arm")}
+    assert toolchain.find("kwok").read_bytes() == VAULT, "only ours is run"
+    with pytest.raises(ValueError, match="no program is there for plan9/mips; there are linux"):
+        download_for("plan9/mips", ["kwok"], table)
+
+
 def test_a_program_of_another_digest_in_the_cache_is_not_used(
     upstream: Server, sandbox: Sandbox
 ) -> None:
@@ -234,49 +251,3 @@ def test_a_provider_that_the_engine_installed_for_itself_is_used(
     path.parent.mkdir(parents=True)
     path.write_text("")
     assert toolchain._on_path.__wrapped__(tool) == path
-
-
-class Terminal(io.StringIO):
-    """A terminal that keeps what was written."""
-
-    def isatty(self) -> bool:
-        return True
-
-
-def test_the_progress_says_what_how_much_and_how_long_still() -> None:
-    """Whoever waits decides by it whether to go for a coffee."""
-    now = [0.0]
-    said: list[str] = []
-    display = Display(said.append, io.StringIO(), lambda: now[0])
-    display.begin(3)
-    display.sized("etcd", 20_000_000)
-    display.sized("vault", 100_000_000)
-    display.passed("etcd", 20_000_000)
-    display.ended("etcd")
-    display.passed("vault", 40_000_000)
-    now[0] = 5.0
-    display.tick()
-    assert said == [], "a log gets no line each moment"
-    now[0] = 10.0
-    display.tick()
-    assert said == [
-        "downloading: 1 of 3 programs; 60 of 120 MB; 6.0 MB/s, about 10 s left; vault 40 %"
-    ]
-
-
-def test_on_a_terminal_one_line_is_drawn_anew_and_wiped_before_others() -> None:
-    """Half a drawn line before a message would make both unreadable."""
-    now = [0.0]
-    said: list[str] = []
-    terminal = Terminal()
-    display = Display(said.append, terminal, lambda: now[0])
-    display.begin(1)
-    display.sized("vault", 100_000_000)
-    now[0] = 1.0
-    display.tick()
-    display.line("vault: wrong digest")
-    display.close()
-    assert terminal.getvalue() == (
-        "downloading: 0 of 1 programs; 0 of 100 MB; vault 0 %"[:200] + "\r\x1b[K"
-    )
-    assert said == ["vault: wrong digest"]
