@@ -7,10 +7,18 @@ import ipaddress
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
-from urllib.request import HTTPRedirectHandler, Request, build_opener
+from urllib.request import (
+    HTTPDefaultErrorHandler,
+    HTTPErrorProcessor,
+    HTTPHandler,
+    HTTPSHandler,
+    OpenerDirector,
+    ProxyHandler,
+    Request,
+    UnknownHandler,
+)
 
 SECONDS = 5.0
 
@@ -23,12 +31,19 @@ class UnreachableError(SourceError):
     """A host does not answer; it has been said, once."""
 
 
-class _NoRedirect(HTTPRedirectHandler):
-    def redirect_request(self, *_arguments: Any) -> None:
-        return None
+def _opener() -> OpenerDirector:
+    # Without what follows redirects, which is for who knows what may be sent along, and without
+    # what opens files of this machine.
+    made = OpenerDirector()
+    for handler in (
+        *(ProxyHandler, UnknownHandler, HTTPHandler, HTTPSHandler),
+        *(HTTPDefaultErrorHandler, HTTPErrorProcessor),
+    ):
+        made.add_handler(handler())
+    return made
 
 
-OPENER = build_opener(_NoRedirect)
+OPENER = _opener()
 
 
 class _Probe:

@@ -76,10 +76,10 @@ class Display:
             self.given_up(name)
 
     def line(self, text: str) -> None:
-        """Say a whole line."""
+        """Say a whole line. What a server sent into it cannot move the terminal's cursor."""
         with self._lock:
             self._wipe()
-            self._say(text)
+            self._say("".join(each if each.isprintable() else "?" for each in text))
 
     def tick(self) -> None:
         """Show how far it is, when that is due."""

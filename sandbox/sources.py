@@ -26,6 +26,7 @@ _KEYS = {
     "url": {"url", "member", "platforms", "unusable", "digests"},
 }
 _KINDS = {"image": {"manifest", "layer", "program"}, "url": {"archive", "program"}}
+PLATFORMS = tuple(f"{each}/{arch}" for each in ("linux", "darwin") for arch in ("amd64", "arm64"))
 _MACHINES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 
 
@@ -94,7 +95,11 @@ class Sources:
         self.file = file
         text = file.read_text(encoding="utf-8")
         self._header = "".join(re.findall(r"\A(?:#.*\n)+", text))
-        self._entries: dict[str, list[dict[str, Any]]] = yaml.safe_load(text) or {}
+        try:
+            self._entries: dict[str, list[dict[str, Any]]] = yaml.safe_load(text) or {}
+        except yaml.YAMLError as error:
+            reason = " ".join(str(error).split())
+            raise SourcesFileError(f"sources.yaml cannot be read: {reason}") from None
         for name, entries in self._entries.items():
             for entry in entries:
                 _check(name, entry)
@@ -180,6 +185,19 @@ def _check(name: str, entry: Any) -> None:
     for needed in ("platforms", *path):
         if not entry.get(needed):
             raise SourcesFileError(f"sources.yaml: {name}: {entry[kind]}: {needed} is missing")
+    unknown = sorted(set(entry["platforms"]) - set(PLATFORMS))
+    if unknown:
+        raise SourcesFileError(
+            f"sources.yaml: {name}: {unknown[0]} is no platform; there are {', '.join(PLATFORMS)}"
+        )
+    words = dict.fromkeys(("version", "os", "arch", "x64"), "x")
+    try:
+        [str(entry.get(key, "")).format(**words) for key in (kind, "path", "member")]
+    except (KeyError, IndexError, ValueError) as error:
+        raise SourcesFileError(
+            f"sources.yaml: {name}: {entry[kind]}: {error} is no word to fill in; "
+            f"there are {', '.join(words)}"
+        ) from None
     for machine, digests in entry.get("digests", {}).items():
         if machine == "version":
             continue

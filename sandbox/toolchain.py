@@ -14,7 +14,8 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sandbox import download as downloads
@@ -82,7 +83,8 @@ def download(
     absent = [TOOLS[name] for name in names if find(name) is None]
     if not absent:
         return {}
-    return downloads.download(absent, _sources(), progress)
+    with _cache_writable():
+        return downloads.download(absent, _sources(), progress)
 
 
 def ensure(
@@ -133,6 +135,18 @@ def _on_path(tool: Tool) -> Path | None:
     return Path(path) if expected in answer.stdout + answer.stderr else None
 
 
+@contextmanager
+def _cache_writable() -> Iterator[None]:
+    """Turn a cache that cannot be written into one line; raises ToolMissing."""
+    try:
+        yield
+    except OSError as error:
+        raise ToolMissing(
+            f"the cache {cache_dir()} cannot be used ({error.strerror}): "
+            "free it, or set XDG_CACHE_HOME"
+        ) from None
+
+
 def _plugin(tool: Tool) -> str | None:
     """Return the provider that the engine has installed for itself, if it has this version."""
     kind = tool.name.removeprefix("pulumi-resource-")
@@ -148,7 +162,7 @@ def path_folder(names: Iterable[str] = ENGINE_TOOLS) -> Path:
     prefers PATH whatever version lies there.
     """
     folder = _path_folder()
-    with locked(folder / ".lock"):
+    with _cache_writable(), locked(folder / ".lock"):
         for name in names:
             link, tool = folder / name, TOOLS[name]
             found = None if _on_path(tool) else _in_cache(tool)
@@ -184,8 +198,7 @@ def _fingerprint(tool: Tool) -> str:
 
 def _build(tool: Tool) -> Path:
     target = _built_path(tool)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with locked(target.parent / f".{tool.name}.lock"):
+    with _cache_writable(), locked(target.parent / f".{tool.name}.lock"):
         if target.is_file():  # Somebody else built it while this one waited.
             return target
         with tempfile.TemporaryDirectory(prefix=".build-", dir=target.parent) as scratch:

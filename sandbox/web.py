@@ -11,6 +11,7 @@ import http.client
 import json
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from urllib.error import HTTPError
@@ -26,6 +27,7 @@ _CHUNK = 1 << 16
 _HOPS = 8
 _TRIES = 4
 _PAUSE = 0.2
+_DOCUMENT_SECONDS = 30.0
 _PROGRESS_BYTES = 1 << 20
 _BUSY = (429, 500, 502, 503, 504)
 _REDIRECTS = (301, 302, 303, 307, 308)
@@ -60,17 +62,28 @@ class Web:
         for attempt in range(1, _TRIES + 1):
             try:
                 with self._open(url, {"Accept": accept}) as response:
-                    content = response.read(DOCUMENT_BYTES + 1)
+                    content = self._whole(response)
                     left = response.length  # what was announced and did not come
                     if not left and len(content) <= DOCUMENT_BYTES:
                         return content
                     if len(content) > DOCUMENT_BYTES:
-                        raise SourceError(f"{url}: larger than {DOCUMENT_BYTES >> 20} MiB")
+                        raise SourceError(f"{shown(url)}: larger than {DOCUMENT_BYTES >> 20} MiB")
                     reason = f"cut after {len(content)} bytes"
             except (OSError, http.client.HTTPException) as error:
                 reason = reason_of(error)
             self._pause(attempt, url, reason)
         raise AssertionError("unreachable")
+
+    def _whole(self, response: http.client.HTTPResponse) -> bytes:
+        """Read a document, or the part of it that shows that it is too large."""
+        deadline, content = time.monotonic() + _DOCUMENT_SECONDS, b""
+        while len(content) <= DOCUMENT_BYTES and (chunk := response.read1(_CHUNK)):
+            content += chunk
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"not there after {_DOCUMENT_SECONDS:.0f} s")
+            if self._stopped.is_set():
+                raise Stopped
+        return content
 
     def stream(
         self, url: str, size: int | None = None, sized: Callable[[int], None] = lambda _size: None
@@ -96,7 +109,9 @@ class Web:
                         new, skip = chunk[skip:], max(0, skip - len(chunk))
                         got += len(new)
                         if size is not None and got > size:
-                            raise SourceError(f"{url}: longer than the {size} bytes announced")
+                            raise SourceError(
+                                f"{shown(url)}: longer than the {size} bytes announced"
+                            )
                         if new:
                             yield new
                 if size is None or got == size:
@@ -110,7 +125,7 @@ class Web:
     def _pause(self, attempt: int, url: str, reason: str) -> None:
         """Wait before the next try; raises SourceError after the last one."""
         if attempt >= _TRIES:
-            raise SourceError(f"{url}: {reason}, {_TRIES} tries")
+            raise SourceError(f"{shown(url)}: {reason}, {_TRIES} tries")
         if self._stopped.wait(_PAUSE * 3 ** (attempt - 1)):
             raise Stopped
 
@@ -146,7 +161,7 @@ class Web:
             with response:
                 yield response
                 return
-        raise SourceError(f"{url}: more than {_HOPS} redirects")
+        raise SourceError(f"{shown(url)}: more than {_HOPS} redirects")
 
     def _granted(self, url: str, challenges: list[str]) -> str:
         """Return the Authorization header that answers a server's challenge."""
@@ -165,6 +180,8 @@ class Web:
 
     def _token(self, url: str, asked: dict[str, str], login: str | None) -> str:
         realm = asked["realm"]
+        if _scheme(realm) is None:
+            raise SourceError(f"{urlsplit(url).netloc}: names {realm!r} for logins, no address")
         if not private(url, realm):
             # Whoever sits on the line could name another realm, and be sent the login.
             login = None
@@ -179,13 +196,13 @@ class Web:
                 answer = json.loads(response.read(DOCUMENT_BYTES))
         except HTTPError as error:
             if error.code in _BUSY:
-                raise OSError(f"{realm}: HTTP status {error.code}") from None
+                raise OSError(f"{shown(realm)}: HTTP status {error.code}") from None
             raise SourceError(_needs_login(url)) from None
         except ValueError:
             answer = None
         token = isinstance(answer, dict) and (answer.get("token") or answer.get("access_token"))
         if not isinstance(token, str) or not re.fullmatch(r"[\x21-\x7e]+", token):
-            raise SourceError(f"{realm}: no token in its answer")
+            raise SourceError(f"{shown(realm)}: no token in its answer")
         return token
 
 
@@ -209,15 +226,28 @@ def _needs_login(url: str) -> str:
 def _refusal(url: str, code: int) -> str:
     if code in (401, 403):
         return _needs_login(url)
-    return f"{url}: not there" if code in (404, 410) else f"{url}: HTTP status {code}"
+    return f"{shown(url)}: " + ("not there" if code in (404, 410) else f"HTTP status {code}")
 
 
 def _redirected(url: str, location: str) -> str:
-    target = urljoin(url, location)
-    schemes = urlsplit(url).scheme, urlsplit(target).scheme
-    if schemes[1] not in ("http", "https") or schemes == ("https", "http"):
-        raise SourceError(f"{url}: redirects to {schemes[1]}, which is not followed")
+    try:
+        target = urljoin(url, location)
+    except ValueError:
+        target = ""
+    scheme = _scheme(target)
+    if scheme is None or (urlsplit(url).scheme, scheme) == ("https", "http"):
+        raise SourceError(f"{shown(url)}: redirects to {scheme or 'no address'}, not followed")
     return target
+
+
+def _scheme(url: str) -> str | None:
+    """Return http or https; None for what is no such address, whoever sent it."""
+    try:
+        parts = urlsplit(url)
+        host, _port = parts.hostname, parts.port
+    except ValueError:
+        return None
+    return parts.scheme if parts.scheme in ("http", "https") and host else None
 
 
 def _skip(response: http.client.HTTPResponse, got: int, url: str) -> int:
@@ -226,8 +256,14 @@ def _skip(response: http.client.HTTPResponse, got: int, url: str) -> int:
         return got  # The server knows no ranges: it begins anew.
     found = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
     if found is None or int(found[1]) > got:
-        raise SourceError(f"{url}: answers with another part than was asked for")
+        raise SourceError(f"{shown(url)}: answers with another part than was asked for")
     return got - int(found[1])
+
+
+def shown(url: str) -> str:
+    """Return an address as it may be printed: a query may be a signature that opens it."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def _realm_of(url: str) -> str:

@@ -82,8 +82,10 @@ class Server(http.server.ThreadingHTTPServer):
         self.public = False
         self.tokens = 0
         self.expires_with = ""
+        self.realm = f"{self.address}/token"
         self.blobs_at: str | None = None
         self.moved_to: str | None = None
+        self.redirects: dict[str, str] = {}
 
     @property
     def host(self) -> str:
@@ -146,6 +148,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self._token(parse_qs(parts.query))
         elif server.moved_to:
             self._answer(307, b"", {"Location": f"{server.moved_to}{self.path}"})
+        elif self.path in server.redirects:
+            self._answer(302, b"", {"Location": server.redirects[self.path]})
         elif server.busy.get(self.path, 0) > 0:
             server.busy[self.path] -= 1
             self._answer(503, b"")
@@ -210,7 +214,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.server.scheme == "Bearer":
             repository = self.path.removeprefix("/v2/").split("/manifests/")[0].split("/blobs/")[0]
             realm = (
-                f'Bearer realm="{self.server.address}/token",service="loopback",'
+                f'Bearer realm="{self.server.realm}",service="loopback",'
                 f'scope="repository:{repository}:pull"'
             )
         self._answer(401, b"", {"WWW-Authenticate": realm})

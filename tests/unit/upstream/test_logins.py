@@ -194,11 +194,13 @@ def test_a_redirect_to_a_dead_host_says_that_host(
         ("https://registry.example/v2/a", "http://registry.example/b"),
         ("https://registry.example/v2/a", "file:///etc/passwd"),
         ("http://registry.example/v2/a", "ftp://registry.example/b"),
+        ("http://registry.example/v2/a", "http://[::1/b"),
+        ("http://registry.example/v2/a", "http://registry.example:port/b"),
     ],
 )
 def test_a_redirect_to_something_weaker_is_not_followed(url: str, target: str) -> None:
     """What came over TLS would come in clear, or from this machine's own files."""
-    with pytest.raises(SourceError, match="which is not followed"):
+    with pytest.raises(SourceError, match=r"not followed$"):
         web._redirected(url, target)
 
 
@@ -220,6 +222,18 @@ def test_a_registry_in_clear_cannot_have_a_login_sent_to_a_realm_of_its_choice(
     granted = web.Web(Hosts(print))._token(guarded.address, asked, f"Basic {encoded()}")
     assert granted == "anonymous"
     assert "Authorization" not in guarded.asked[-1][1]
+
+
+def test_a_realm_that_is_no_address_is_not_opened(
+    guarded: Server, sandbox: Sandbox, machine: Path
+) -> None:
+    """`file:` would send a token out of this machine's own files to the registry."""
+    (machine / "secret.json").write_text(json.dumps({"token": digest(b"own")}))
+    guarded.realm = f"file://{machine}/secret.json"
+    assert sandbox.download("helm") == {}
+    assert len(sandbox.said) == 1
+    assert "for logins, no address; not used" in sandbox.said[0]
+    assert not any("Authorization" in headers for _path, headers in guarded.asked)
 
 
 @pytest.mark.parametrize("key", ["https://index.docker.io/v1/", "docker.io", "index.docker.io"])

@@ -77,6 +77,9 @@ def test_the_mesh_is_of_the_release_that_the_charts_are_of() -> None:
         ({"image": "a.io/b:1", "url": "https://a.io", "path": "x"}, "write either image"),
         ({"image": "a.io/b:1"}, "path is missing"),
         ({"url": "https://a.io", "platforms": []}, "platforms is missing"),
+        ({"url": "https://a.io", "platforms": ["linux/x86_64"]}, "linux/x86_64 is no platform"),
+        ({"url": "https://a.io/{versoin}"}, "'versoin' is no word to fill in; there are version"),
+        ({"url": "https://a.io/{}"}, "is no word to fill in"),
         ({"url": "https://a.io", "memeber": "x"}, "memeber is no key; there are"),
         ({"url": "https://a.io", "digests": {"linux/amd64": {"program": "abc"}}}, "no digest"),
         ({"url": "https://a.io", "digests": {"linux/amd64": {"layer": digest(b"")}}}, "no digest"),
@@ -89,6 +92,24 @@ def test_a_fault_in_the_table_names_the_program_and_the_fix(
     with pytest.raises(SourcesFileError, match=r"sources\.yaml: vault: ") as raised:
         sandbox.table(vault=[entry])
     assert words in str(raised.value)
+
+
+def test_a_table_that_is_no_yaml_is_one_line(sandbox: Sandbox) -> None:
+    """A conflict of a merge, left in the file."""
+    sandbox.file.write_text("vault:\n<<<<<<< HEAD\n")
+    with pytest.raises(SourcesFileError, match=r"^sources\.yaml cannot be read: .*line 3"):
+        Sources(sandbox.file)
+
+
+def test_a_cache_that_cannot_be_written_is_one_line(
+    upstream: Server, two_tools: Sandbox, machine: Path
+) -> None:
+    """A file in its place, a full disk, a home of root's: the way out is another folder."""
+    pushed(upstream, two_tools)
+    (machine / "cache").write_text("")
+    for use in (lambda: toolchain.download(["vault"]), lambda: toolchain.path_folder(["vault"])):
+        with pytest.raises(toolchain.ToolMissing, match=r"the cache .* set XDG_CACHE_HOME$"):
+            use()
 
 
 def pushed(server: Server, sandbox: Sandbox) -> Sources:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import signal
+import errno
+import json
+import os
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -17,7 +16,6 @@ from sandbox.sources import mirror
 from tests.unit.upstream.conftest import Sandbox
 from tests.unit.upstream.server import Server, digest, program, tar
 
-PROJECT = Path(__file__).resolve().parents[3]
 HELM = program("helm", 300_000)
 LAYER = tar({"bin/helm": HELM})
 BLOB = f"/v2/acme/helm/blobs/{digest(LAYER)}"
@@ -160,6 +158,44 @@ def test_a_transfer_that_stands_still_is_given_up_in_time(pushed: Server, sandbo
     assert sandbox.left() == []
 
 
+def test_a_full_disk_is_one_line_and_leaves_nothing(
+    pushed: Server, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it says of the disk is what there is to mend."""
+
+    def full(*_arguments: object) -> str:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("sandbox.archives.write", full)
+    sandbox.table(helm=[image(pushed)])
+    assert sandbox.download("helm") == {}
+    assert "No space left on device; not used" in sandbox.said[0]
+    assert sandbox.left() == []
+
+
+def test_a_signature_in_an_address_is_not_printed(pushed: Server, sandbox: Sandbox) -> None:
+    """Object stores sign addresses: whoever reads the log could open them."""
+    signature = digest(b"signature")[7:39]
+    pushed.redirects[BLOB] = f"{pushed.address}/store/blob?X-Signature={signature}"
+    sandbox.table(helm=[image(pushed)])
+    assert sandbox.download("helm") == {}
+    assert signature in pushed.paths()[-1]
+    assert signature not in sandbox.said[0]
+    assert "/blobs/" in sandbox.said[0] or "/store/blob: not there" in sandbox.said[0]
+
+
+def test_what_a_server_says_cannot_move_the_cursor(upstream: Server, sandbox: Sandbox) -> None:
+    """A forged line, drawn over ours, could say that all is well."""
+    layers = [{"digest": "\x1b[2Jok\nall is well", "size": 1}]
+    body = json.dumps({"layers": layers}).encode()
+    upstream.files["/v2/acme/helm/manifests/1.2.3"] = body
+    upstream.redirects[FILE] = "http://127.0.0.1:9\x1b[2J/x"
+    sandbox.table(helm=[image(upstream), file(upstream)])
+    assert sandbox.download("helm") == {}
+    assert len(sandbox.said) == 2
+    assert all(line.isprintable() for line in sandbox.said)
+
+
 def test_a_mirror_is_asked_first_under_the_name_of_upstream(
     serve: Callable[[], Server], sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -209,57 +245,3 @@ def test_switched_off_nothing_is_asked(
     sandbox.table(helm=[image(pushed)])
     assert sandbox.download("helm") == {}
     assert pushed.asked == []
-
-
-_CHILD = """
-import sys
-from pathlib import Path
-from sandbox import sources
-sources.here = lambda: "linux/amd64"
-from sandbox.download import download
-from sandbox.tools import Tool
-print("began", flush=True)
-found = download([Tool("helm", "", "1.2.3")], sources.Sources(Path(sys.argv[1])),
-                 lambda text: print(text, flush=True))
-print(found["helm"])
-"""
-
-
-def child(sandbox: Sandbox) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", _CHILD, str(sandbox.file)],
-        cwd=PROJECT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-
-
-def test_two_processes_download_a_program_once(pushed: Server, sandbox: Sandbox) -> None:
-    """Two `make sandbox`, or two jobs of one machine, share a cache."""
-    pushed.pause = 0.05
-    sandbox.table(helm=[image(pushed)])
-    children = [child(sandbox) for _ in range(2)]
-    answers = [each.communicate(timeout=60) for each in children]
-    paths = {out.splitlines()[-1] for out, _err in answers}
-    assert len(paths) == 1, answers
-    assert Path(paths.pop()).read_bytes() == HELM
-    assert pushed.paths().count(BLOB) == 1
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_an_interrupted_download_leaves_nothing_that_stays(
-    pushed: Server, sandbox: Sandbox, number: signal.Signals
-) -> None:
-    """Ctrl-C takes its half along; what a kill leaves goes with the next download."""
-    pushed.pause = 0.3
-    sandbox.table(helm=[image(pushed)])
-    process = child(sandbox)
-    deadline = time.monotonic() + 30
-    while BLOB not in pushed.paths() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    process.send_signal(number)
-    process.communicate(timeout=20)
-    left = sandbox.left()
-    assert (left == []) == (number == signal.SIGINT)
-    assert all(name.startswith(".fetch-") for name in left)
-    pushed.pause = 0.0
-    path = sandbox.download("helm")["helm"]
-    assert sandbox.left() == sorted([path.name, f".{path.name}.json"])
