@@ -11,6 +11,7 @@ import pytest
 
 from bot import engine
 from sandbox import run, toolchain
+from stack.charts import ChartError
 
 
 @pytest.fixture(autouse=True)
@@ -72,3 +73,30 @@ def test_the_cache_is_on_path_behind_everything_else_before_the_engine_is_looked
     said = capfd.readouterr()
     assert said.out == "pulumi is not on PATH: install it\n"
     assert "get.pulumi.com: no answer" in said.err
+
+
+@pytest.mark.parametrize("ours", [True, False], ids=["ours", "the user's"])
+def test_an_engine_of_ours_without_plugins_is_no_engine(
+    ours: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cluster would be started, and the deployment then fail; a user's engine fetches its own."""
+    folder = toolchain.path_folder() if ours else tmp_path / "users"
+    folder.mkdir(exist_ok=True)
+    (folder / "pulumi").write_text("#!/bin/sh\necho v3.274.1\n")
+    (folder / "pulumi").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}/usr/bin{os.pathsep}/bin")
+    monkeypatch.setattr(toolchain, "path_folder", lambda: tmp_path / "linkerd-platform" / "path")
+    monkeypatch.setattr(toolchain, "find", lambda name: None if "vault" in name else Path(name))
+    reasons: list[str] = []
+    monkeypatch.setattr(run, "plan_instead", lambda reason, _strict: reasons.append(reason) or 0)
+
+    def no_charts() -> None:
+        raise ChartError("no charts here")
+
+    monkeypatch.setattr(run, "_charts_ready", no_charts)
+    assert run.run(argparse.Namespace(context=None, strict=False, ephemeral=False)) == 0
+    [reason] = reasons
+    if ours:
+        assert reason.startswith("pulumi-resource-vault: not on PATH and not downloaded. ")
+    else:
+        assert reason == "no charts here"
