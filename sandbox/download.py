@@ -50,8 +50,9 @@ def _stands_for(source: Source, record: Record) -> bool:
 def record_of(path: Path) -> Record | None:
     """Return what was noted when `path` was downloaded; None for what was not."""
     try:
-        return Record(**json.loads((path.parent / f".{path.name}.json").read_text()))
-    except (OSError, ValueError, TypeError):
+        record = Record(**json.loads((path.parent / f".{path.name}.json").read_text()))
+        return record if record.digests.get("program") else None
+    except (OSError, ValueError, TypeError, AttributeError):
         return None
 
 

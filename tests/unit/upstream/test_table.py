@@ -191,6 +191,18 @@ def test_a_program_of_another_digest_in_the_cache_is_not_used(
     assert cached(tool, table.of("kwok", "1.2.3")) is None
 
 
+@pytest.mark.parametrize("note", ["", "[]", "{}", '{"place": 1, "platform": 1, "digests": []}'])
+def test_a_note_that_cannot_be_read_makes_a_program_unknown(
+    upstream: Server, sandbox: Sandbox, note: str
+) -> None:
+    """A disk that was full while it was written: the program is had again."""
+    pushed(upstream, sandbox)
+    path = sandbox.download("kwok")["kwok"]
+    (path.parent / f".{path.name}.json").write_text(note)
+    assert cached(Tool("kwok", "", "1.2.3"), Sources(sandbox.file).of("kwok", "1.2.3")) is None
+    assert sandbox.download("kwok") == {"kwok": path}
+
+
 def test_locking_what_was_not_downloaded_or_has_changed_fails(
     upstream: Server, two_tools: Sandbox
 ) -> None:
