@@ -15,8 +15,8 @@ INSTALL := -m pip install --quiet --disable-pip-version-check --no-deps --requir
 	$(if $(CI),--only-binary :all:) --requirement
 
 .PHONY: help venv lock lock-check test test-unit test-charts test-e2e test-slow lint plan policies \
-	charts charts-lock kubeconfig reviewers helm actionlint kube-state-metrics prometheus-operator sandbox sandbox-down bench docs \
-	clean
+	charts charts-lock kubeconfig reviewers helm toolchain toolchain-lock actionlint kube-state-metrics \
+	prometheus-operator sandbox sandbox-down bench docs clean
 
 help: ## List the targets
 	@sed -nE 's/^([a-z0-9-]+):[^#]*## (.*)$$/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) \
@@ -95,10 +95,16 @@ reviewers: venv ## Write who approved this run, for a job of CI, into the variab
 	@$(PY) -m bot.comments.reviewers
 
 helm: venv ## Build the pinned helm into .local/bin, whatever is on PATH: needs Go, two minutes
-	@$(PY) -m sandbox toolchain --own helm
-	@mkdir -p .local/bin && ln -sfn "$$($(PY) -m sandbox toolchain --own helm | awk '/^helm / {print $$2}')" \
+	@SANDBOX_MIRROR=off $(PY) -m sandbox toolchain --own helm
+	@mkdir -p .local/bin && ln -sfn "$$(SANDBOX_MIRROR=off $(PY) -m sandbox toolchain --own helm | awk '/^helm / {print $$2}')" \
 		.local/bin/helm
 	@if [ -n "$${GITHUB_PATH:-}" ]; then echo "$(CURDIR)/.local/bin" >> "$$GITHUB_PATH"; fi
+
+toolchain: venv ## Download or build the sandbox's servers (SANDBOX_MIRROR=url in front, off to build)
+	@$(PY) -m sandbox toolchain
+
+toolchain-lock: venv ## Write the digests of the downloaded programs into sandbox/sources.yaml
+	@$(PY) -m sandbox toolchain --lock
 
 actionlint: venv ## Build actionlint, with which test-e2e checks the workflows: needs Go, half a minute
 	@$(PY) -m sandbox toolchain actionlint

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import sandbox
@@ -29,6 +31,8 @@ from stack.config import StackConfig
 
 DONE, BAD_ARGUMENTS = 0, 2
 _FETCH_SECONDS = 600
+_PLUGINS = tuple(name for name in toolchain.ENGINE_TOOLS if name.startswith("pulumi-resource-"))
+_ALL_PROGRAMS = (*toolchain.ENGINE_TOOLS, *toolchain.SERVERS)
 
 
 class RunFailed(Exception):  # noqa: N818  (it ends the run, it is no error of ours)
@@ -61,6 +65,9 @@ def run(parsed: argparse.Namespace) -> int:
         sys.stderr.write(f"sandbox: {error}\n")
         return BAD_ARGUMENTS
     try:
+        _programs_ready(toolchain.ENGINE_TOOLS if own else _ALL_PROGRAMS)
+        if reason := _plugins_missing():
+            return plan_instead(reason, parsed.strict)
         found = engine.find()
         _charts_ready()
         if own is None and (reason := toolchain.missing_reason()):
@@ -138,6 +145,28 @@ def _must_be_empty(result: Result) -> None:
     if not result.unchanged:
         say(f"FAIL: the {result.operation} is not empty")
         raise RunFailed
+
+
+def _programs_ready(names: Sequence[str]) -> None:
+    """Download what upstream has; put the cache's engine and plugins on PATH, behind all others."""
+    # The first line on standard output says whether it will be deployed.
+    toolchain.download(names, lambda text: print(text, file=sys.stderr, flush=True))
+    os.environ["PATH"] = os.pathsep.join((os.environ["PATH"], str(toolchain.path_folder())))
+
+
+def _plugins_missing() -> str | None:
+    """Say which plugins the cache's engine lacks; somebody's own engine fetches its own."""
+    program = shutil.which("pulumi")
+    if program is None or Path(program).parent != toolchain.path_folder():
+        return None
+    absent = [name for name in _PLUGINS if toolchain.find(name) is None]
+    if not absent:
+        return None
+    return (
+        f"{', '.join(absent)}: not on PATH and not downloaded. A mirror may have it "
+        "(SANDBOX_MIRROR=url); pulumi-resource-kubernetes alone can also be built: "
+        "python -m sandbox toolchain pulumi-resource-kubernetes"
+    )
 
 
 def _charts_ready() -> None:

@@ -1,7 +1,8 @@
-"""Prepare External Secrets so that it links without the SDK of any cloud.
+"""Prepare the modules that do not build as they lie in `toolchain/`.
 
-Its controllers import a registry of forty providers. The released module is copied beside ours and
-the two registry files are replaced by those in `toolchain/external-secrets/_patch`.
+External Secrets imports a registry of forty providers, each with the SDK of its cloud: the released
+module is copied beside ours, and the two registry files are replaced by those in `_patch`.
+Pulumi's Kubernetes provider embeds its schema, which its module has beside its command only.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ EXTERNAL_SECRETS = "github.com/external-secrets/external-secrets"
 EXTERNAL_SECRETS_VERSION = "0.20.4"
 # What the public checksum database says of that release; a copy is not checked by Go itself.
 EXTERNAL_SECRETS_SUM = "h1:HhNAjWfFEshhItphr28SGsHzf2bUP7uDAOVLg76uNAg="
+KUBERNETES_PROVIDER = "github.com/pulumi/pulumi-kubernetes/provider/v4"
 _COPIED = ("go.mod", "go.sum", "apis", "pkg")
 
 
@@ -22,12 +24,60 @@ class UpstreamChangedError(Exception):
     """The downloaded release is not the one that was pinned."""
 
 
+def prepared(module: Path, scratch: Path, version: str) -> Path:
+    """Return the folder in which the tool of `module` builds: that itself, or one under `scratch`.
+
+    version: what the tool is to call itself. Raises UpstreamChangedError when a downloaded release
+    differs from the pinned one.
+    """
+    if module.name == "external-secrets":
+        return prepare_external_secrets(module, scratch)
+    if module.name == "pulumi-resource-kubernetes":
+        return prepare_kubernetes_provider(module, scratch, version)
+    return module
+
+
+def prepare_kubernetes_provider(module: Path, scratch: Path, version: str) -> Path:
+    """Return a copy of our module with the provider's schema and mapping in it, to be embedded.
+
+    Raises UpstreamChangedError when the release differs from the one that go.sum pins.
+    """
+    pin, checksum = _pinned(module, KUBERNETES_PROVIDER)
+    release = _download(f"{KUBERNETES_PROVIDER}@{pin}", scratch, checksum)
+    work = scratch / "module"
+    work.mkdir()
+    for name in ("go.mod", "go.sum", "main.go"):
+        shutil.copyfile(module / name, work / name)
+    command = release / "cmd" / "pulumi-resource-kubernetes"
+    for name in ("schema.json", "terraform-mapping.json"):
+        try:
+            content = json.loads((command / name).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise UpstreamChangedError(f"{KUBERNETES_PROVIDER}@{pin}: {name}: {error}") from None
+        if name == "schema.json":
+            # Its own build writes it in; the engine compares it with the program's.
+            content["version"] = version
+        (work / name).write_text(json.dumps(content, separators=(",", ":")), encoding="utf-8")
+    return work
+
+
+def _pinned(module: Path, wanted: str) -> tuple[str, str]:
+    """Return version and checksum of `wanted` as the go.sum of `module` has them."""
+    for line in (module / "go.sum").read_text(encoding="utf-8").splitlines():
+        name, _, rest = line.partition(" ")
+        version, _, checksum = rest.partition(" ")
+        if name == wanted and not version.endswith("/go.mod"):
+            return version, checksum
+    raise UpstreamChangedError(f"{module / 'go.sum'} does not pin {wanted}")
+
+
 def prepare_external_secrets(module: Path, scratch: Path) -> Path:
     """Return a module folder under `scratch` that builds the patched External Secrets.
 
     Raises UpstreamChangedError when the release differs from the pinned one.
     """
-    release = _download(f"{EXTERNAL_SECRETS}@v{EXTERNAL_SECRETS_VERSION}", scratch)
+    name = f"{EXTERNAL_SECRETS}@v{EXTERNAL_SECRETS_VERSION}"
+    release = _download(name, scratch, EXTERNAL_SECRETS_SUM)
     work = scratch / "module"
     copy = work / "upstream"
     copy.mkdir(parents=True)
@@ -49,7 +99,7 @@ def prepare_external_secrets(module: Path, scratch: Path) -> Path:
     return work
 
 
-def _download(module: str, scratch: Path) -> Path:
+def _download(module: str, scratch: Path, checksum: str) -> Path:
     done = subprocess.run(
         ["go", "mod", "download", "-json", module],
         cwd=scratch,
@@ -61,6 +111,6 @@ def _download(module: str, scratch: Path) -> Path:
     answer = json.loads(done.stdout or "{}")
     if done.returncode != 0:
         raise UpstreamChangedError(f"{module}: {answer.get('Error') or done.stderr.strip()}")
-    if answer["Sum"] != EXTERNAL_SECRETS_SUM:
+    if answer["Sum"] != checksum:
         raise UpstreamChangedError(f"{module} has the checksum {answer['Sum']}, pinned is another")
     return Path(answer["Dir"])

@@ -34,6 +34,12 @@ def _engine(tmp_path_factory: pytest.TempPathFactory) -> _Engine:
 
 
 @pytest.fixture(autouse=True)
+def _no_upstream(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test that forgot to say so would download the programs of the sandbox."""
+    monkeypatch.setenv("SANDBOX_MIRROR", "off")
+
+
+@pytest.fixture(autouse=True)
 def _no_engine(_engine: _Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("PATH", f"{_engine.folder}{os.pathsep}{os.environ['PATH']}")
     yield

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sandbox import cli, cluster_command
+from sandbox import cli, cluster_command, toolchain
 from sandbox.processes import StartError
 from sandbox.settings import Ports, PortTakenError
 from sandbox.toolchain import ToolMissing
@@ -61,3 +61,31 @@ def test_a_state_folder_of_its_own_keeps_the_fixed_ports(monkeypatch, tmp_path):
 def test_an_unknown_tool_is_named_with_the_known_ones(capsys):
     assert cli.main(["toolchain", "consul"]) == 1
     assert "no tool 'consul'; there are etcd," in capsys.readouterr().err
+
+
+def test_the_toolchain_lists_every_program_and_where_it_is(monkeypatch, capsys, tmp_path):
+    """What is not there is said to be absent, and nothing is downloaded or built for it."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setenv("PULUMI_HOME", str(tmp_path))
+    toolchain._on_path.cache_clear()
+    assert cli.main(["toolchain", "--list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == list(toolchain.TOOLS)
+    assert all(line.endswith(" absent") for line in lines)
+    toolchain._on_path.cache_clear()
+
+
+def test_locking_without_a_download_fails_and_says_what_to_run(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cli.main(["toolchain", "--lock"]) == 1
+    assert "run `python -m sandbox toolchain` first" in capsys.readouterr().out
+
+
+def test_a_mirror_that_is_no_address_is_one_line(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("SANDBOX_MIRROR", "mirror.example")
+    assert cli.main(["toolchain", "linkerd-controller"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("sandbox: SANDBOX_MIRROR is 'mirror.example': write https://")
+    assert len(said.splitlines()) == 1

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import pytest
 
 from bot import engine
-from sandbox import run
+from sandbox import run, toolchain
+from stack.charts import ChartError
+
+
+@pytest.fixture(autouse=True)
+def _empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
 
 
 @pytest.mark.parametrize(("strict", "code"), [(False, 0), (True, 3)])
@@ -36,3 +45,58 @@ def test_unusable_context_is_a_bad_argument(
     options = argparse.Namespace(context="nowhere", strict=False, ephemeral=False)
     assert run.run(options) == 2
     assert capsys.readouterr().err.startswith("sandbox: --context nowhere: ")
+
+
+def test_the_cache_is_on_path_behind_everything_else_before_the_engine_is_looked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """What the user installed comes first; what is said of downloads is not the first line."""
+    seen: list[str] = []
+    asked: list[str] = []
+
+    def missing() -> engine.Engine:
+        seen.extend(os.environ["PATH"].split(os.pathsep))
+        raise engine.EngineMissing("pulumi is not on PATH: install it")
+
+    def download(names: Sequence[str], progress: Callable[[str], None]) -> dict[str, Path]:
+        asked.extend(names)
+        progress("get.pulumi.com: no answer within 5 s; the next source is tried")
+        return {}
+
+    monkeypatch.setattr(engine, "find", missing)
+    monkeypatch.setattr(toolchain, "download", download)
+    monkeypatch.setattr(run, "plan_instead", lambda reason, _strict: print(reason) or 0)
+    assert run.run(argparse.Namespace(context=None, strict=False, ephemeral=False)) == 0
+    assert seen[-1] == str(tmp_path / "linkerd-platform" / "path")
+    assert len(seen) > 1
+    assert {"pulumi", "pulumi-resource-vault", "etcd", "vault"} <= set(asked)
+    said = capfd.readouterr()
+    assert said.out == "pulumi is not on PATH: install it\n"
+    assert "get.pulumi.com: no answer" in said.err
+
+
+@pytest.mark.parametrize("ours", [True, False], ids=["ours", "the user's"])
+def test_an_engine_of_ours_without_plugins_is_no_engine(
+    ours: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cluster would be started, and the deployment then fail; a user's engine fetches its own."""
+    folder = toolchain.path_folder() if ours else tmp_path / "users"
+    folder.mkdir(exist_ok=True)
+    (folder / "pulumi").write_text("#!/bin/sh\necho v3.274.1\n")
+    (folder / "pulumi").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}/usr/bin{os.pathsep}/bin")
+    monkeypatch.setattr(toolchain, "path_folder", lambda: tmp_path / "linkerd-platform" / "path")
+    monkeypatch.setattr(toolchain, "find", lambda name: None if "vault" in name else Path(name))
+    reasons: list[str] = []
+    monkeypatch.setattr(run, "plan_instead", lambda reason, _strict: reasons.append(reason) or 0)
+
+    def no_charts() -> None:
+        raise ChartError("no charts here")
+
+    monkeypatch.setattr(run, "_charts_ready", no_charts)
+    assert run.run(argparse.Namespace(context=None, strict=False, ephemeral=False)) == 0
+    [reason] = reasons
+    if ours:
+        assert reason.startswith("pulumi-resource-vault: not on PATH and not downloaded. ")
+    else:
+        assert reason == "no charts here"

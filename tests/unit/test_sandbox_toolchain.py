@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -16,6 +17,7 @@ def empty_machine(tmp_path, monkeypatch):
     (tmp_path / "bin").mkdir()
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("PULUMI_HOME", str(tmp_path / "pulumi"))
     toolchain._on_path.cache_clear()
     yield tmp_path / "bin"
     toolchain._on_path.cache_clear()
@@ -124,11 +126,19 @@ def test_a_changed_module_gets_another_cache_entry(tmp_path, monkeypatch):
     assert first != second
 
 
-@pytest.mark.parametrize("tool", TOOLS.values(), ids=lambda tool: tool.name)
+BUILT = [tool for tool in TOOLS.values() if tool.module]
+
+
+def test_every_folder_of_the_toolchain_builds_a_tool():
+    folders = {path.name for path in MODULES.iterdir() if path.is_dir()}
+    assert {tool.module for tool in BUILT} == folders
+
+
+@pytest.mark.parametrize("tool", BUILT, ids=lambda tool: tool.name)
 def test_every_module_is_pinned_to_the_version_it_names(tool):
     folder = MODULES / tool.module
     assert (folder / "go.sum").is_file()
-    pin = rf" v{re.escape(tool.version)}( // indirect)?$"
+    pin = rf" {re.escape(tool.pin or f'v{tool.version}')}( // indirect)?$"
     assert re.search(pin, (folder / "go.mod").read_text(), re.MULTILINE)
 
 
@@ -147,8 +157,52 @@ def test_external_secrets_registers_vault_and_no_cloud():
     assert imported == ["vault"]
 
 
-def test_a_release_other_than_the_pinned_one_is_refused(empty_machine, tmp_path):
+@pytest.mark.parametrize("name", ["external-secrets", "pulumi-resource-kubernetes"])
+def test_a_release_other_than_the_pinned_one_is_refused(empty_machine, name):
     """Go verifies what it builds from its cache, not a copy that we made of it."""
     install(empty_machine, "go", '{"Sum": "h1:other=", "Dir": "/nowhere"}')
-    with pytest.raises(upstream.UpstreamChangedError, match="h1:other="):
-        upstream.prepare_external_secrets(MODULES / "external-secrets", tmp_path)
+    with pytest.raises(ToolMissing, match=rf"building {name} .* failed: .*h1:other="):
+        toolchain.ensure([name], lambda _text: None)
+    assert not list(toolchain.cache_dir().glob(f"{name}*"))
+
+
+@pytest.mark.parametrize(
+    ("name", "link"),
+    [("pulumi", "sdk/v3/go/common/version"), ("pulumi-resource-kubernetes", "pkg/version")],
+)
+def test_engine_and_provider_are_linked_with_their_version(name, link):
+    """Without it the engine prints none, and a provider panics."""
+    tool = TOOLS[name]
+    assert re.search(rf"{link}\.Version=v?{re.escape(tool.version)}$", tool.ldflags)
+
+
+def test_the_provider_is_built_with_its_schema_from_the_pinned_module(empty_machine, tmp_path):
+    """Its module has the files beside its command; ours has none of upstream's files at all."""
+    command = tmp_path / "release" / "cmd" / "pulumi-resource-kubernetes"
+    command.mkdir(parents=True)
+    (command / "schema.json").write_text('{"name": "kubernetes"}')
+    (command / "terraform-mapping.json").write_text("{ }")
+    _version, checksum = upstream._pinned(MODULES / command.name, upstream.KUBERNETES_PROVIDER)
+    answer = json.dumps({"Sum": checksum, "Dir": str(tmp_path / "release")})
+    install(empty_machine, "go", answer)
+    (tmp_path / "scratch").mkdir()
+    made = upstream.prepared(MODULES / command.name, tmp_path / "scratch", "4.25.0")
+    assert json.loads((made / "schema.json").read_text()) == {
+        "name": "kubernetes",
+        "version": "4.25.0",
+    }
+    assert json.loads((made / "terraform-mapping.json").read_text()) == {}
+    ours = {path.name for path in (MODULES / command.name).iterdir()}
+    assert ours == {"go.mod", "go.sum", "main.go"}
+    (command / "terraform-mapping.json").unlink()
+    (tmp_path / "again").mkdir()
+    with pytest.raises(upstream.UpstreamChangedError, match=r"terraform-mapping\.json"):
+        upstream.prepared(MODULES / command.name, tmp_path / "again", "4.25.0")
+
+
+@pytest.mark.parametrize("name", ["pulumi-resource-vault", "linkerd2-proxy"])
+def test_what_no_module_builds_is_said_to_come_from_upstream_alone(empty_machine, name):
+    """With Go on PATH the advice to install Go would lead nowhere."""
+    install(empty_machine, "go", "")
+    with pytest.raises(ToolMissing, match=rf"{name}: .*no Go module builds it.*SANDBOX_MIRROR"):
+        toolchain.ensure(["etcd", name], lambda _text: None)

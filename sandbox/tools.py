@@ -1,0 +1,193 @@
+"""The programs of the sandbox and their versions: the one place where these stand.
+
+What is built is a Go module under `sandbox/toolchain/`; what is downloaded is in `sources.yaml`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sandbox import upstream
+
+_COMPONENT_BASE = "k8s.io/component-base/version"
+_KUBE_FLAGS = (
+    # Without its version an API server calls itself v0.0.0 and charts with kubeVersion refuse it.
+    f"-X {_COMPONENT_BASE}.gitVersion=v1.35.4 "
+    f"-X {_COMPONENT_BASE}.gitMajor=1 -X {_COMPONENT_BASE}.gitMinor=35"
+)
+_HELM = "helm.sh/helm/v3/internal/version"
+_CHARTUTIL = "helm.sh/helm/v3/pkg/chartutil"
+
+
+@dataclass(frozen=True)
+class Tool:
+    """One program of the sandbox.
+
+    module: folder under sandbox/toolchain, empty where none can be built; package: what `go build`
+    links from there; pin: how its go.mod names the version, where that is not v and the version.
+    minutes: build time on two cores with nothing downloaded yet.
+    on_path: arguments that make an installed one tell its version, and what it must then say.
+    released: the version that upstream's files have, where it is another than what is built.
+    """
+
+    name: str
+    module: str
+    version: str
+    package: str = ""
+    minutes: int = 0
+    ldflags: str = ""
+    on_path: tuple[str, str] | None = None
+    pin: str = ""
+    released: str = ""
+
+    @property
+    def upstream_version(self) -> str:
+        """Return the version that is downloaded."""
+        return self.released or self.version
+
+
+TOOLS: dict[str, Tool] = {
+    tool.name: tool
+    for tool in (
+        Tool(
+            "etcd",
+            "etcd",
+            "3.6.16",
+            "go.etcd.io/etcd/server/v3",
+            2,
+            on_path=("--version", "etcd Version: 3.6."),
+        ),
+        *(
+            Tool(
+                name,
+                "kubernetes",
+                "1.35.4",
+                f"k8s.io/kubernetes/cmd/{name}",
+                minutes,
+                _KUBE_FLAGS,
+                ("--version", "Kubernetes v1.35."),
+            )
+            for name, minutes in (
+                ("kube-apiserver", 5),
+                ("kube-controller-manager", 2),
+                ("kube-scheduler", 1),
+            )
+        ),
+        Tool(
+            "kwok",
+            "kwok",
+            "0.8.0",
+            "sigs.k8s.io/kwok/cmd/kwok",
+            2,
+            on_path=("--version", "v0.8."),
+        ),
+        Tool(
+            "vault",
+            "vault",
+            "1.21.1",
+            "github.com/hashicorp/vault",
+            8,
+            on_path=("version", "Vault v1.21."),
+        ),
+        Tool("cert-manager", "cert-manager", "1.21.1", ".", 2),
+        Tool("trust-manager", "trust-manager", "0.24.0", ".", 1),
+        Tool(
+            "external-secrets",
+            "external-secrets",
+            upstream.EXTERNAL_SECRETS_VERSION,
+            ".",
+            3,
+        ),
+        Tool(
+            "helm",
+            "helm",
+            "3.22.0",
+            "helm.sh/helm/v3/cmd/helm",
+            2,
+            # `helm template` checks a chart's kubeVersion against these.
+            f"-X {_HELM}.version=v3.22.0 "
+            f"-X {_CHARTUTIL}.k8sVersionMajor=1 -X {_CHARTUTIL}.k8sVersionMinor=35",
+            ("version --short", "v3."),
+        ),
+        Tool(
+            "actionlint",
+            "actionlint",
+            "1.7.12",
+            "github.com/rhysd/actionlint/cmd/actionlint",
+            1,
+            on_path=("--version", "1.7."),
+        ),
+        Tool(
+            "kube-state-metrics",
+            "kube-state-metrics",
+            "2.19.1",
+            "k8s.io/kube-state-metrics/v2",
+            3,
+            "-X github.com/prometheus/common/version.Version=v2.19.1",
+            ("version", "v2.19."),
+        ),
+        *(
+            Tool(
+                name,
+                "prometheus-operator",
+                "0.93.0",
+                f"github.com/prometheus-operator/prometheus-operator/cmd/{command}",
+                minutes,
+                "-X github.com/prometheus/common/version.Version=0.93.0",
+                ("--version", "version 0.93."),
+            )
+            for name, command, minutes in (
+                ("prometheus-operator", "operator", 4),
+                ("prometheus-operator-admission-webhook", "admission-webhook", 1),
+            )
+        ),
+        # The engine. With it goes whatever Pulumi its user has installed: any of major version 3.
+        Tool(
+            "pulumi",
+            "pulumi",
+            "3.274.1",
+            "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
+            5,
+            # Without its version the engine prints none, and its tools refuse to work with it.
+            "-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version=v3.274.1",
+            ("version", "v3."),
+        ),
+        # Not published as modules: Python's language host (a program run inline needs none), the
+        # providers for Vault and random.
+        Tool("pulumi-language-python", "", "3.274.1", on_path=("", "")),
+        Tool("pulumi-language-python-exec", "", "3.274.1", on_path=("", "")),
+        Tool(
+            "pulumi-resource-kubernetes",
+            "pulumi-resource-kubernetes",
+            "4.25.0",
+            ".",
+            8,
+            "-X github.com/pulumi/pulumi-kubernetes/provider/v4/pkg/version.Version=4.25.0",
+            ("", ""),
+            # The one version of the provider's module that was ever published.
+            pin="v4.0.0-20260115033456-f47bc2d6f199",
+            released="4.34.2",
+        ),
+        Tool("pulumi-resource-vault", "", "7.14.0", on_path=("", "")),
+        Tool("pulumi-resource-random", "", "4.21.4", on_path=("", "")),
+        # The mesh itself, as production runs it: of the release that charts.yaml names.
+        *(
+            Tool(name, "", "edge-26.6.3")
+            for name in (
+                *("linkerd", "linkerd-controller", "linkerd-policy-controller"),
+                *("linkerd2-proxy", "linkerd2-proxy-identity", "linkerd2-proxy-init"),
+            )
+        ),
+    )
+}
+# Tools of tests, built when somebody asks for them.
+TEST_TOOLS = (
+    "helm",
+    "actionlint",
+    "kube-state-metrics",
+    "prometheus-operator",
+    "prometheus-operator-admission-webhook",
+)
+ENGINE_TOOLS = tuple(name for name in TOOLS if name.startswith("pulumi"))
+MESH_TOOLS = tuple(name for name in TOOLS if name.startswith("linkerd"))
+SERVERS = tuple(name for name in TOOLS if name not in (*TEST_TOOLS, *ENGINE_TOOLS, *MESH_TOOLS))
