@@ -16,6 +16,7 @@ from bot.exit_codes import BadInputError
 from stack import fleet
 from stack.arguments import chart_refs
 from stack.charts import Charts
+from stack.values import printable
 
 PROJECT_FILES = ("Pulumi.yaml", "charts.yaml", fleet.FILE)
 _SHOWN = 12
@@ -183,4 +184,6 @@ def _told(signature: Signature | None) -> str:
 
 
 def _name(urn: str) -> str:
+    if urn.count("::") < 3:  # the file says so: whatever it is, it is told
+        return printable(urn)
     return f"{urn.split('::')[2].rpartition('$')[2].rpartition(':')[2]} {urn.rpartition('::')[2]}"
