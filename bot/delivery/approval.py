@@ -16,7 +16,7 @@ from bot.delivery import digests
 from bot.delivery.digests import Signature
 from bot.delivery.protected import Action
 from bot.durations import duration
-from bot.exit_codes import RefusedError
+from bot.exit_codes import BadInputError, RefusedError
 
 LONGEST_NAME = 100
 # A week: the state it is bound to will hardly stand still for longer.
@@ -76,7 +76,10 @@ def of(
     reason: str,
     valid: timedelta,
 ) -> Approval:
-    """A new approval, from now on."""
+    """A new approval, from now on; raises BadInputError for a name or reason that is no text."""
+    for option, text in (("--by", by), ("--reason", reason)):
+        if not text.isprintable():
+            raise BadInputError(f"{option}: holds control characters: write plain text")
     now = datetime.now(UTC).replace(microsecond=0)
     return Approval(
         id=secrets.token_hex(8),

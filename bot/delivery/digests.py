@@ -13,6 +13,7 @@ from bot.changes.paths import Path
 from bot.changes.snapshot import canonical
 from bot.delivery import backend
 from bot.placeholders import UNKNOWN
+from stack.values import printable
 
 # What may be left of a change after a run that was killed in the middle of it: a replacement is a
 # creation and a deletion, and what was made but is not ready yet is an update.
@@ -144,4 +145,6 @@ def _told(signature: Signature | None) -> str:
 
 
 def _name(urn: str) -> str:
+    if urn.count("::") < 3:  # the file says so: whatever it is, it is told
+        return printable(urn)
     return f"{urn.split('::')[2].rpartition('$')[2].rpartition(':')[2]} {urn.rpartition('::')[2]}"

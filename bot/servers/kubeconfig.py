@@ -30,7 +30,6 @@ _LONGEST = 500  # characters of a list of names
 _DEFAULT = "~/.kube/config"
 # Keys that are paths, of a cluster and of a user.
 _FILES = ("certificate-authority", "client-certificate", "client-key", "tokenFile")
-# What the program is told of the cluster beyond its address.
 _EXEC_CONFIG = "client.authentication.k8s.io/exec"
 
 
@@ -128,15 +127,9 @@ def client(chosen: Selected, environment: Mapping[str, str]) -> Iterator[Client]
     with TemporaryDirectory(prefix="linkerd-platform-") as scratch:
         folder = Path(scratch)
         certificate, key = (
-            _kept(folder / key, _content(user, key, chosen), key, chosen)
-            for key in ("client-certificate", "client-key")
+            _kept(folder, user, key, chosen) for key in ("client-certificate", "client-key")
         )
-        authority = _kept(
-            folder / "ca.pem",
-            _content(chosen.cluster, "certificate-authority", chosen),
-            "certificate-authority",
-            chosen,
-        )
+        authority = _kept(folder, chosen.cluster, "certificate-authority", chosen)
         _refuse_unusable(authority, (certificate, key), where)
         headers = _headers(user, chosen)
         if not (certificate and key) and not headers:
@@ -193,11 +186,12 @@ def _content(part: Mapping[str, Any], key: str, chosen: Selected) -> bytes | Non
         raise ReadError(f"{chosen.file}: {key}-data: is no base64") from None
 
 
-def _kept(file: Path, content: bytes | None, key: str, chosen: Selected) -> Path | None:
+def _kept(folder: Path, part: Mapping[str, Any], key: str, chosen: Selected) -> Path | None:
+    content = _content(part, key, chosen)
     if content is None:
         return None
-    write_private(file, _pem(content, key, chosen))
-    return file
+    write_private(folder / key, _pem(content, key, chosen))
+    return folder / key
 
 
 def _pem(content: bytes, key: str, chosen: Selected) -> str:

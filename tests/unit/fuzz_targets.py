@@ -17,8 +17,7 @@ from unittest import mock
 import yaml
 
 from bot import cli, stacks
-from bot.comments import markdown
-from bot.delivery import approval
+from bot.delivery import approval, digests
 from bot.exit_codes import BAD_INPUT, DONE, FAILED, MISSING_TOOL, REFUSED, BotError
 from bot.mock.engine import evaluate
 from bot.plan import render
@@ -175,8 +174,11 @@ def _approval(content: bytes, folder: Path) -> tuple[int, str]:
 
     def run() -> None:
         record = approval.read(file)
-        markdown.one_line(record.by)
+        good = delivery_samples.approved(delivery_samples.change_set())
+        told = digests.differences(record.bindings, good.bindings)
+        told += digests.unlike(record.changes, good.changes)
         approval.refuse_unusable(record, "trust")
+        approval.refuse_stale(record, told)
 
     return outcome(run)
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import subprocess
+import sys
 import time
 import traceback
 from collections import Counter
@@ -138,6 +140,21 @@ def test_ten_thousand_spoilt_files_end_as_they_should(
     assert counted.total() == ALL
 
 
+@pytest.mark.skipif(not os.environ.get("E2E_SLOW"), reason="takes minutes: set E2E_SLOW=1")
+@pytest.mark.parametrize("seed", range(FIRST, FIRST + 25))
+def test_a_command_as_it_is_typed_ends_as_it_should(seed: int, tmp_path: Path) -> None:
+    """Whatever is around the commands, streams and imports, is in it too."""
+    kind = next(each for each in fuzz_targets.kinds() if each.name == "changes")
+    file = tmp_path / "a.changes.json"
+    file.write_bytes(case(kind, seed).content)
+    done = subprocess.run(
+        [sys.executable, "-m", "bot", "comment", "--changes", str(file), "--out", str(tmp_path)],
+        cwd=fuzz_targets.REPO, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode in (0, 2), done.stderr
+    assert len(done.stderr.splitlines()) == (1 if done.returncode else 0), done.stderr
+
+
 @pytest.mark.parametrize("kind", fuzz_targets.kinds(), ids=lambda kind: kind.name)
 def test_what_is_spoilt_is_good_before(
     kind: Kind, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -150,6 +167,8 @@ def test_what_is_spoilt_is_good_before(
     code, said = kind.run(text, folder)
     if kind.name == "kubeconfig with a program":
         assert "which is not on PATH" in said
+    elif kind.name == "approval":
+        assert "is not for what would be applied now" in said
     else:
         assert (code, said) == (DONE, "")
 
