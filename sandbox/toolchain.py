@@ -152,7 +152,7 @@ def _cache_writable() -> Iterator[None]:
         yield
     except OSError as error:
         raise ToolMissing(
-            f"the cache {cache_dir()} cannot be used ({error.strerror}): "
+            f"the cache {cache_dir()} cannot be used ({error.strerror or error}): "
             "free it, or set XDG_CACHE_HOME"
         ) from None
 
