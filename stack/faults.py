@@ -17,7 +17,8 @@ from pydantic import BaseModel, SecretStr, ValidationError
 
 from stack.config import StackConfig
 from stack.errors import InputError
-from stack.masking import looks_secret, sureness
+from stack.masking import looks_secret
+from stack.secret_names import sureness
 from stack.values import described, mended_name, shown
 from stack.yaml_file import Path_, parse
 
