@@ -13,14 +13,17 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from bot import engine
 from bot.engine import Engine
 from bot.engine import checkpoint as engine_checkpoint
 from bot.engine.target import Target
 from bot.exit_codes import BotError
+
+if TYPE_CHECKING:
+    from pulumi.automation import UpdateSummary
 
 # As many as are looked at: the Pulumi service gives ten unless asked for more.
 _ENTRIES = 100
@@ -95,7 +98,7 @@ def history(found: Engine, target: Target) -> tuple[Entry, ...]:
     Raises BotError where the engine's answer cannot be read.
     """
     try:
-        text = _history(found, target)
+        entries = _history(found, target)
     except BotError as error:
         if _NO_STACK.search(str(error)):
             return ()
@@ -107,14 +110,7 @@ def history(found: Engine, target: Target) -> tuple[Entry, ...]:
                 f"{error}\nnext: a crash has torn that file; move it away, and run again: the "
                 "history then lacks that one operation, and nothing else does"
             ) from None
-        text = _history(found, target)
-    try:
-        entries = [_entry(each) for each in json.loads(text or "[]") or ()]
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise BotError(
-            f"the history of stack {target.stack} cannot be read: `pulumi stack history --stack "
-            f"{target.stack} --json` prints something else than entries with their times"
-        ) from None
+        entries = _history(found, target)
     if not any(each.noted for each in entries):
         return tuple(entries)
     return authenticated(entries, tag(found, target, OPERATIONS))
@@ -147,26 +143,21 @@ def with_operation(operations: str, operation: str) -> str:
     return " ".join(items)
 
 
-def _history(found: Engine, target: Target) -> str:
-    arguments = ("stack", "history", "--stack", target.stack, "--json")
-    return engine.short(found, target, *arguments, "--page-size", str(_ENTRIES))
+def _history(found: Engine, target: Target) -> list[Entry]:
+    return [_entry(each) for each in engine.history(found, target, _ENTRIES)]
 
 
-def _entry(document: dict[str, Any]) -> Entry:
-    started = _moment(document["startTime"])
+def _entry(summary: UpdateSummary) -> Entry:
+    started = summary.start_time.replace(tzinfo=UTC)
     return Entry(
-        kind=str(document.get("kind", "")),
+        kind=summary.kind,
         started=started,
-        ended=_moment(document["endTime"]) if document.get("endTime") else started,
-        result=str(document.get("result", "")),
-        message=str(document.get("message") or ""),
-        environment=dict(document.get("environment") or {}),
-        counts=dict(document.get("resourceChanges") or {}),
+        ended=summary.end_time.replace(tzinfo=UTC) if summary.end_time else started,
+        result=summary.result,
+        message=summary.message or "",
+        environment=dict(summary.environment or {}),
+        counts={str(op): number for op, number in (summary.resource_changes or {}).items()},
     )
-
-
-def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
 def state_version(found: Engine, target: Target) -> str:
@@ -176,15 +167,11 @@ def state_version(found: Engine, target: Target) -> str:
     stack that is not there yet has the version of an empty one. Raises BotError.
     """
     try:
-        text = engine.short(found, target, "stack", "export", "--stack", target.stack)
+        deployment = engine.exported(found, target).get("deployment") or {}
     except BotError as error:
         if not _NO_STACK.search(str(error)):
             raise
-        text = "{}"
-    try:
-        deployment = json.loads(text).get("deployment") or {}
-    except (ValueError, AttributeError):
-        raise BotError(f"the state of stack {target.stack} cannot be read: it is no JSON") from None
+        deployment = {}
     kept = {key: deployment.get(key) or [] for key in ("resources", "pending_operations")}
     return digest(json.dumps(kept, sort_keys=True).encode())
 

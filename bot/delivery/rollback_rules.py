@@ -7,7 +7,6 @@ second rollback.
 
 from __future__ import annotations
 
-import json
 import re
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -98,8 +97,8 @@ def deployed_crds(found: Engine, today: Target) -> dict[str, str]:
 
     RefusedError where the stack has nothing at all: there is nothing to go back from.
     """
-    text = engine.short(found, today, "stack", "export", "--stack", today.stack)
-    resources = (json.loads(text).get("deployment") or {}).get("resources") or []
+    state = engine.exported(found, today).get("deployment") or {}
+    resources = state.get("resources") or []
     if not resources:
         raise RefusedError(f"stack {today.stack} has nothing yet: `python -m bot up` makes it")
     return releases(resources)

@@ -23,6 +23,8 @@ from bot.engine.target import Target
 from bot.exit_codes import BotError, MissingToolError
 
 if TYPE_CHECKING:
+    from pulumi.automation import UpdateSummary
+
     from bot.engine import automation
 
 TIMEOUT_SECONDS = 30 * 60.0
@@ -276,6 +278,22 @@ def exported(engine: Engine, target: Target) -> dict[str, Any]:
             return dict(vars(stack.export_stack()))
         except (ValueError, AttributeError):
             raise BotError(f"stack {target.stack}: the engine's export has another form") from None
+
+
+def history(engine: Engine, target: Target, entries: int) -> list[UpdateSummary]:
+    """The last operations, the newest first, without any secret of their config.
+
+    Raises BotError with the engine's reason, and where its answer has another form.
+    """
+    with opened(engine, target) as stack:
+        try:
+            return stack.history(page_size=entries, show_secrets=False)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise BotError(
+                f"the history of stack {target.stack} cannot be read: `pulumi stack history "
+                f"--stack {target.stack} --json` prints something else than entries with their "
+                "times"
+            ) from None
 
 
 def short(engine: Engine, target: Target, *arguments: str, folder: Path | None = None) -> str:

@@ -16,11 +16,12 @@ import json
 from typing import Any
 
 import pytest
+from pulumi.automation import CommandResult, UpdateSummary
 
 from bot import engine
 from bot.delivery import signing
 from bot.delivery.approval import Approval
-from bot.engine import Engine, Result
+from bot.engine import Engine, Result, automation
 from bot.engine.errors import Lock
 from bot.engine.events import Ledger
 from bot.engine.process import Ending
@@ -41,6 +42,8 @@ def use(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every command have this engine."""
     monkeypatch.setattr(engine, "find", lambda: _COMMAND)
     monkeypatch.setattr(engine, "short", _short)
+    monkeypatch.setattr(engine, "exported", lambda _, where: {"deployment": _state(where)})
+    monkeypatch.setattr(engine, "history", _history)
     monkeypatch.setattr(engine, "run", _run)
 
 
@@ -66,11 +69,21 @@ def _write(target: Target, data: dict[str, Any]) -> None:
     (target.project_dir / "backend.json").write_text(json.dumps(data))
 
 
+def _state(target: Target) -> dict[str, Any]:
+    return dict(_read(target).get("state", {}))
+
+
+def _history(_engine: Engine, target: Target, _entries: int) -> list[UpdateSummary]:
+    """As the Automation API makes them of the engine's JSON."""
+    listed = json.dumps(_read(target).get("history", []))
+    stack = automation.Stack.__new__(automation.Stack)
+    stack._run_pulumi_cmd_sync = lambda _words: CommandResult(listed, "", 0)  # type: ignore[method-assign]
+    return stack.history(show_secrets=False)
+
+
 def _short(_engine: Engine, target: Target, *words: str) -> str:
     data = _read(target)
     tags = data.setdefault("tags", {})
-    if words[:2] == ("stack", "history"):
-        return json.dumps(data.get("history", []))
     if words[:2] == ("stack", "export"):
         return json.dumps({"deployment": data.get("state", {})})
     if words[:3] == ("stack", "tag", "get"):
@@ -147,8 +160,8 @@ def _step(ledger: Ledger, event: str, name: str, op: str, value: object) -> None
 def _applied(target: Target, data: dict[str, Any], operation: str, message: str) -> None:
     entry = {
         "kind": {"up": "update"}.get(operation, operation),
-        "startTime": "2026-11-21T10:00:00Z",
-        "endTime": "2026-11-21T10:00:09Z",
+        "startTime": "2026-11-21T10:00:00.000Z",
+        "endTime": "2026-11-21T10:00:09.000Z",
         "message": message,
         "result": "succeeded",
         "environment": {},

@@ -161,6 +161,7 @@ def entry(**more: Any) -> dict[str, Any]:
         "message": backend.message("up of trust", trailers),
         "environment": {"git.head": OTHER, "git.dirty": "true"},
         "result": "succeeded",
+        "config": {},
         "resourceChanges": {"create": 2, "same": 3},
         **more,
     }

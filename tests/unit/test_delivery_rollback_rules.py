@@ -213,7 +213,7 @@ def test_the_deployed_versions_are_those_of_the_state(monkeypatch: pytest.Monkey
         {"type": "kubernetes:core/v1:Namespace", "inputs": {"metadata": {}}},
     ]
     assert rules.releases(resources) == {"cert-manager-crds": "v1.21.1"}
-    monkeypatch.setattr(engine, "short", lambda *_a, **_k: '{"deployment": {"resources": null}}')
+    monkeypatch.setattr(engine, "exported", lambda *_: {"deployment": {"resources": None}})
     with pytest.raises(RefusedError, match="has nothing yet"):
         rules.deployed_crds(ENGINE, Target("x", Path(), ONE, None, {}))
 
