@@ -37,6 +37,8 @@ PUBLIC = (
             rf"(?:{_MARGIN}|{_B64}){{0,40000}}(?:-----END [A-Z0-9 ]{{1,40}}-----)?"
         ),
     ),
+    # Signatures and ciphertexts of Vault's transit engine.
+    ("vault:v", r"\bvault:v\d{1,4}:[A-Za-z0-9+/=_-]{20,}"),
     ("AAAA", (r"\bAAAA[BCE][123][NV][zhj][A-Za-z0-9+/=]{20,}")),  # public keys of SSH
     ("sha", (r"\bsha(?:1|256|384|512)[-:=][\"']?[A-Za-z0-9+/=_-]{27,}")),
     ("SHA", (r"\bSHA(?:1|256|384|512)[-:=][A-Za-z0-9+/=_-]{27,}")),

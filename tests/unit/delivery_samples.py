@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+from pulumi.automation import CommandResult, UpdateSummary
 
 from bot.changes.model import Change, ChangeSet, Field, Op
 from bot.changes.snapshot import Snapshot
@@ -16,7 +18,7 @@ from bot.delivery import approval, backend, digests
 from bot.delivery.approval import Approval
 from bot.delivery.backend import Entry
 from bot.delivery.protected import Action
-from bot.engine import Engine
+from bot.engine import Engine, automation
 from bot.engine.target import Target
 from tests.unit import fake_engine
 from tests.unit.stack_files import REPO
@@ -133,13 +135,21 @@ def approved(
 
 def entries(*documents: dict[str, Any]) -> tuple[Entry, ...]:
     """Operations of a history, those with notes all begun by the bot."""
-    made = [backend._entry(each) for each in documents]
+    made = [backend._entry(each) for each in summaries(documents)]
     return tuple(replace(each, authentic=bool(each.noted)) for each in made)
+
+
+def summaries(documents: Sequence[dict[str, Any]]) -> list[UpdateSummary]:
+    """As the Automation API makes them of what the engine prints."""
+    stack = automation.Stack.__new__(automation.Stack)
+    printed = CommandResult(json.dumps(documents), "", 0)
+    stack._run_pulumi_cmd_sync = lambda _words: printed  # type: ignore[method-assign,assignment]
+    return stack.history(show_secrets=False)
 
 
 def begun(history: list[dict[str, Any]]) -> str:
     """The tag that says that the bot has begun all of these operations."""
-    made = [backend._entry(each).noted.get(backend.OPERATION) for each in history]
+    made = [backend._entry(each).noted.get(backend.OPERATION) for each in summaries(history)]
     return " ".join(backend.fingerprint(each) for each in made if each)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from bot.delivery import approval, digests
 from bot.exit_codes import BadInputError
-from tests.unit.delivery_samples import bindings, change, change_set
+from tests.unit.delivery_samples import change, change_set, snapshot
 
 
 @pytest.mark.parametrize("urn", ["x", "", "urn:pulumi:a", "a::b::c", "::", "a\x1b[2J\u202eb"])
@@ -16,7 +16,8 @@ def test_an_approved_resource_of_any_name_is_told(urn: str) -> None:
     """`urn: "x"` was an IndexError, in the very line that says what is not as it was approved."""
     now = digests.signatures(change_set(change()))
     was = [now[0].model_copy(update={"urn": urn})]
-    for told in (digests.unlike(was, now), digests.beyond(now, was)):
+    named = change_set(change().model_copy(update={"urn": urn}))
+    for told in (digests.unlike(was, now), digests.beyond(now, named)):
         assert told
         assert all(line.isprintable() for line in told)
 
@@ -27,6 +28,6 @@ def test_a_name_with_control_characters_is_no_name(by: str, reason: str) -> None
     changes = change_set(change())
     with pytest.raises(BadInputError, match=r"^--(by|reason): holds control characters"):
         approval.of(
-            changes, bindings(changes), by=by, verdict="low", allowed=(), reason=reason,
+            changes, snapshot(changes), by=by, verdict="low", allowed=(), reason=reason,
             valid=timedelta(hours=1),
         )  # fmt: skip

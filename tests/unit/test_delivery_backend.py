@@ -8,7 +8,7 @@ import pytest
 
 from bot.delivery import backend
 from bot.exit_codes import BotError
-from tests.unit.delivery_samples import COMMIT, OTHER, engine, entry, kept, target
+from tests.unit.delivery_samples import COMMIT, OTHER, engine, entry, kept, summaries, target
 
 
 def test_version_of_a_state_moves_with_what_it_holds_and_not_with_time(tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_operation_counts_once_and_only_where_the_bot_has_begun_it() -> None:
         entry(minute=5),
         entry(minute=9, operation="fedcba9876543210"),
     )
-    made = [backend._entry(each) for each in (typed, copied, honest)]
+    made = [backend._entry(each) for each in summaries([typed, copied, honest])]
     found = backend.authenticated(made, backend.fingerprint("0123456789abcdef"))
     assert [each.authentic for each in found] == [False, False, True]
     assert [bool(each.trailers) for each in found] == [False, False, True]
