@@ -280,7 +280,7 @@ DEFAULTS: tuple[Rule, ...] = (
     Rule(LOW, "network-opens", policy.network_opens,
          "more packets are let through, and all that were"),
     Rule(LOW, "mount-lifetimes", trust.mount_lifetimes,
-         "Vault may sign for longer than before"),
+         "a mount of Vault allows longer lifetimes, or is described in other words"),
     Rule(LOW, "protection-set", mesh.protection_set,
          "protected from now on, or kept when it leaves the program"),
     Rule(LOW, "provider-patch", mesh.provider_version("patch"),

@@ -19,9 +19,9 @@ from tests.unit import fake_engine
 _UPDATE = """
 state = dict(urn=MOUNT, parent=COMPONENT, custom=True, protect=True, retainOnDelete=True)
 say(resourcePreEvent=dict(metadata=dict(op="update", urn=MOUNT, type="vault:index/mount:Mount",
-    old=dict(state, inputs=dict(type="pki", description="a", token="made-up-word")),
-    new=dict(state, inputs=dict(type="pki", description="b", token="made-up-word")),
-    detailedDiff={"description": {"diffKind": "update"}})))
+    old=dict(state, inputs=dict(type="pki", options="a", token="made-up-word")),
+    new=dict(state, inputs=dict(type="pki", options="b", token="made-up-word")),
+    detailedDiff={"options": {"diffKind": "update"}})))
 """
 _SAME = 'resource("resourcePreEvent", "same", MOUNT)\nsummary()'
 
@@ -49,8 +49,8 @@ def test_verdict_comes_before_the_table(run: Any, capsys: pytest.CaptureFixture[
     """Who reads the first two lines must know whether to read on."""
     assert run(_UPDATE + "summary()") == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "verdict: critical risk, 1 change"
-    assert "protected, and changes in place" in lines[1]
+    assert lines[0] == "verdict: high risk, 1 change"
+    assert "a protected resource changes in place" in lines[1]
     assert any("component" in line for line in lines)
 
 
@@ -60,9 +60,7 @@ def test_file_has_the_changes(run: Any, tmp_path: Path) -> None:
     assert run(_UPDATE + "summary()", "--out", str(out)) == 0
     found = _read(out)
     assert (found.stack, found.source, found.complete) == ("trust", "preview", True)
-    assert [(f.path, f.before, f.after) for f in found.changes[0].fields] == [
-        ("description", "a", "b")
-    ]
+    assert [(f.path, f.before, f.after) for f in found.changes[0].fields] == [("options", "a", "b")]
     assert "made-up-word" not in out.read_text()
 
 
@@ -175,7 +173,7 @@ def test_document_has_the_risk(run: Any, capsys: pytest.CaptureFixture[str]) -> 
     """A script decides by one word."""
     assert run(_UPDATE + "summary()", "--json") == 0
     document = json.loads(capsys.readouterr().out)
-    assert document["risk"] == "critical"
+    assert document["risk"] == "high"
     assert {finding["rule"] for finding in document["findings"]} >= {"protected-changes"}
     assert document["doubts"] == []
 
