@@ -52,6 +52,8 @@ def read_text(file: Path, most: int = MOST_TEXT) -> str:
 
 def size(most: int) -> str:
     """A number of bytes for people, such as `64 MiB`."""
+    if most < 1 << 10:
+        return f"{most} bytes"
     return f"{most >> 20} MiB" if most >= 1 << 20 else f"{most >> 10} KiB"
 
 

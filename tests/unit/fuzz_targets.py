@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-import copy
 import gzip
-import io
 import json
-import tarfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,8 +25,8 @@ from stack.charts import Charts
 from stack.errors import InputError
 from stack.faults import PROJECT, is_map, model_at
 from stack.load import from_engine, from_file
-from tests.unit import bot_project, changes_samples, custody, delivery_samples
-from tests.unit import test_config_effect as effect
+from tests.unit import bot_project, changes_samples, delivery_samples
+from tests.unit import fuzz_documents as documents
 from tests.unit.mutations import KeyPath
 from tests.unit.stack_files import REPO, certificate, good
 
@@ -69,12 +65,6 @@ def _written(folder: Path, name: str, content: bytes) -> Path:
     return file
 
 
-def whole_stack() -> dict[str, Any]:
-    """A stack file as it is used."""
-    made: dict[str, Any] = yaml.safe_load((REPO / "Pulumi.production.yaml").read_text("utf-8"))
-    return made
-
-
 def _stack(content: bytes, folder: Path) -> tuple[int, str]:
     file = _written(folder, "Pulumi.fuzz.yaml", content)
 
@@ -94,22 +84,6 @@ ONE_IN = 16
 def evaluates(content: bytes) -> bool:
     """Whether the program is run for this."""
     return sum(content) % ONE_IN == 0
-
-
-def every_section() -> dict[str, Any]:
-    """A stack file with all sections that a test has an example of."""
-    sections = {**custody.sections("standalone", "added"), **copy.deepcopy(effect.PLANS)}
-    sections["egress"]["hosts"].append({"host": "traces.example.com", "port": 4317})
-    return {"config": {f"{PROJECT}:{name}": value for name, value in sections.items()}}
-
-
-def settings() -> dict[KeyPath, Any]:
-    """A good value for every key there is, by its path."""
-    made: dict[KeyPath, Any] = {}
-    for key, value in effect.CHANGES.items():
-        first, *rest = [int(part) if part.isdigit() else part for part in key.split(".")]
-        made[("config", f"{PROJECT}:{first}", *rest)] = value
-    return made
 
 
 def _engine_values(content: bytes, folder: Path) -> tuple[int, str]:
@@ -249,64 +223,16 @@ def _known(path: KeyPath) -> bool:
     return model is not None and not is_map(model)
 
 
-def _sample_archive() -> bytes:
-    made = io.BytesIO()
-    with tarfile.open(fileobj=made, mode="w:gz") as tar:
-        for name, content in (
-            ("mesh/Chart.yaml", b"apiVersion: v2\nname: mesh\nversion: 1.2.3\n"),
-            ("mesh/values.yaml", b"a: 1\n"),
-            ("mesh/templates/crds/a.yaml", b"kind: CustomResourceDefinition\n"),
-        ):
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            tar.addfile(info, io.BytesIO(content))
-    return made.getvalue()
-
-
 def _tar(content: bytes, folder: Path) -> tuple[int, str]:
     """The tar within, so that the compression's check sum does not find all of it."""
     return _archive(gzip.compress(content, 1), folder)
 
 
-def _encoded(text: str) -> str:
-    return base64.b64encode(text.encode()).decode()
-
-
-_OBJECT = {
-    "apiVersion": "apiextensions.k8s.io/v1",
-    "kind": "CustomResourceDefinition",
-    "metadata": {"name": "things.example.com", "annotations": {"a": "b"}},
-    "spec": {"names": {"kind": "Thing"}, "versions": [{"name": "v1", "served": True}]},
-}
-
-
 def kinds() -> tuple[Kind, ...]:
     """Every kind of file, with a good document of it."""
-    stack, every = whole_stack(), every_section()
-    pem = certificate()
-    kubeconfig_ = {
-        "current-context": "here",
-        "contexts": [{"name": "here", "context": {"cluster": "c", "user": "u"}}],
-        "clusters": [
-            {
-                "name": "c",
-                "cluster": {
-                    "server": "https://127.0.0.1:1",
-                    "certificate-authority-data": _encoded(pem),
-                    "tls-server-name": "api.example.com",
-                    "proxy-url": "http://127.0.0.1:1",
-                    "extensions": [{"name": "x", "extension": {"a": "b"}}],
-                },
-            }
-        ],
-        "users": [{"name": "u", "user": {"token": "t", "username": "a", "password": "b"}}],
-    }
-    program = json.loads(json.dumps(kubeconfig_))
-    program["users"] = [
-        {"name": "u", "user": {"exec": {"command": "none", "args": ["a"], "installHint": "x",
-                                        "env": [{"name": "A", "value": "b"}],
-                                        "provideClusterInfo": True}}}
-    ]  # fmt: skip
+    stack, every = documents.whole_stack(), documents.every_section()
+    settings = documents.settings()
+    token, program = documents.kubeconfigs()
     changes = changes_samples.whole(
         changes_samples.workload("shop/web", {"spec": {"replicas": 1}}, {"spec": {"replicas": 3}}),
         warnings=("a warning",),
@@ -322,11 +248,11 @@ def kinds() -> tuple[Kind, ...]:
     fleet_ = yaml.safe_load((REPO / "fleet.yaml").read_text("utf-8"))
     plan = yaml.safe_load((REPO / "examples/rollout/plan.yaml").read_text("utf-8"))
     plan["waves"][1]["labels"] = {"team": "x"}
-    archive = _sample_archive()
+    archive = documents.archive()
     return (
         Kind("stack file", stack, _stack, closed=_closed_stack),
-        Kind("every section", every, _stack, closed=_closed_stack, settings=settings()),
-        Kind("every section again", every, _stack, closed=_closed_stack, settings=settings()),
+        Kind("every section", every, _stack, closed=_closed_stack, settings=settings),
+        Kind("every section again", every, _stack, closed=_closed_stack, settings=settings),
         Kind("engine's config", stack["config"], _engine_values, as_json=True),
         Kind("fleet.yaml", fleet_, _fleet, closed=lambda _: True),
         Kind("charts.yaml", charts, _charts, closed=lambda path: len(path) != 2),
@@ -335,11 +261,11 @@ def kinds() -> tuple[Kind, ...]:
              closed=lambda path: not {"before", "after"} & set(path[:-1])),
         Kind("approval", approved, _approval, as_json=True,
              closed=lambda path: not {"files", "archives"} & set(path[:-1])),
-        Kind("kubeconfig", kubeconfig_, _kubeconfig),
+        Kind("kubeconfig", token, _kubeconfig),
         Kind("kubeconfig with a program", program, _kubeconfig),
         Kind("archive", None, _archive, text=archive),
         Kind("tar of an archive", None, _tar, text=gzip.decompress(archive)),
-        Kind("manifest", _OBJECT, _manifest),
+        Kind("manifest", documents.OBJECT, _manifest),
         Kind("index of a repository", index, _index),
     )  # fmt: skip
 

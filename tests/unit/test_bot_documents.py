@@ -64,5 +64,5 @@ def test_a_file_that_is_too_large_is_not_read(
     monkeypatch.setattr(documents, "MOST_BYTES", 100)
     file = tmp_path / "a.json"
     file.write_text(_SET.model_dump_json() + " " * 100)
-    with pytest.raises(BadInputError, match=r"a\.json: over 0 MiB"):
+    with pytest.raises(BadInputError, match=r"a\.json: holds over 100 bytes, which is the limit"):
         documents.read(file, ChangeSet, "make it")

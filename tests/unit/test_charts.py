@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tarfile
 import threading
@@ -106,6 +107,27 @@ def test_missing_archives_are_named_all_at_once_with_the_way_to_get_them(
     assert message.startswith("chart archives missing: a 1.0.0, m-crds 2.0.0. Run `make charts`")
     assert f"CHARTS_DIR to a folder that has them (now {cache})" in message
     assert "\n" not in message
+
+
+@pytest.mark.usefixtures("cache")
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EDQUOT, errno.EIO])
+def test_a_local_folder_that_cannot_be_written_is_one_line(
+    project: Path, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    """A full disk or a read-only checkout must say so, and leave no part of an archive."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(code, os.strerror(code), ".local/a-1.0.0.tgz")
+
+    charts = Charts(project)
+    monkeypatch.setattr(Path, "replace", fail)
+    with pytest.raises(ChartError) as caught:
+        charts.link(charts.chart("a"))
+    assert str(caught.value) == (
+        f".local/a-1.0.0.tgz: {os.strerror(code)}: .local must be a folder that can be written to, "
+        "with room for the chart archives"
+    )
+    assert list((project / ".local").iterdir()) == []
 
 
 def test_a_link_outlives_the_cache(project: Path, cache: Path) -> None:
