@@ -20,28 +20,20 @@ from tests.e2e.project import Copy
 # One resource whose value is that of a file beside the program. It waits where somebody wants to do
 # something while it is evaluated.
 PROGRAM = """\
-import pathlib, time
-import pulumi
-from pulumi.dynamic import CreateResult, Resource, ResourceProvider, UpdateResult
+import time
 
-class Provider(ResourceProvider):
-    def create(self, props):
-        return CreateResult("one", props)
+import pulumi_random
 
-    def update(self, _id, _olds, news):
-        return UpdateResult(news)
 
-class Value(Resource):
-    def __init__(self, name, value):
-        super().__init__(Provider(), name, {"value": value})
-
-wait = pathlib.Path(".local/wait")
-if wait.exists():
-    pathlib.Path(".local/waits").touch()
-    deadline = time.monotonic() + 60
-    while wait.exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
-Value("value", pathlib.Path("value.txt").read_text())
+async def run(_config, _charts, project_dir):
+    wait = project_dir / ".local" / "wait"
+    if wait.exists():
+        (project_dir / ".local" / "waits").touch()
+        deadline = time.monotonic() + 60
+        while wait.exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+    value = (project_dir / "value.txt").read_text()
+    pulumi_random.RandomId("value", byte_length=4, keepers={"value": value})
 """
 PULUMI = "name: linkerd-platform\nruntime:\n  name: python\n  options:\n    virtualenv: .venv\n"
 _IGNORED = ".venv\n.local/\n.pipeline/\n__pycache__/\n*.pyc\n"
@@ -64,7 +56,8 @@ class Attacked:
         state = self.folder / ".pipeline" / "state"
         state.mkdir(parents=True, exist_ok=True)
         return {
-            **self.copy.environment(),
+            # Dropped, and named on stderr, which `must` reads too.
+            **{k: v for k, v in self.copy.environment().items() if k != "PYTHONPATH"},
             "PULUMI_BACKEND_URL": state.resolve().as_uri(),
             "PULUMI_CONFIG_PASSPHRASE": "",
             "PULUMI_SKIP_UPDATE_CHECK": "true",
@@ -75,7 +68,7 @@ class Attacked:
         """Make the stack, and commit everything."""
         (self.folder / ".gitignore").write_text(_IGNORED)
         (self.folder / ".local").mkdir()
-        (self.folder / "__main__.py").write_text(PROGRAM)
+        (self.folder / "stack" / "program.py").write_text(PROGRAM)
         (self.folder / "Pulumi.yaml").write_text(PULUMI)
         (self.folder / "value.txt").write_text("3")
         fleet = yaml.safe_load((self.folder / "fleet.yaml").read_text())
@@ -183,7 +176,7 @@ class Attacked:
         """The value that the resource has in the state; None where there is none."""
         state = json.loads(self.pulumi("stack", "export", "--stack", "trust"))
         resources: list[dict[str, Any]] = state["deployment"].get("resources") or []
-        found = [r["outputs"]["value"] for r in resources if r["urn"].endswith("::value")]
+        found = [r["outputs"]["keepers"]["value"] for r in resources if r["urn"].endswith("::value")]
         return str(found[0]) if found else None
 
     def history(self) -> list[dict[str, Any]]:
