@@ -12,6 +12,7 @@ _ROOTS = frozenset(
     {
         "vault:index/mount:Mount",
         "vault:pkiSecret/secretBackendRootCert:SecretBackendRootCert",
+        "vault:transit/secretBackendKey:SecretBackendKey",  # what approvals are verified with
     }
 )
 # A root in custody `cluster`: cert-manager keeps its key as long as the Certificate is there.

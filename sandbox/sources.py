@@ -18,6 +18,8 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from stack import safe_yaml
+
 FILE = Path(__file__).resolve().parent / "sources.yaml"
 MIRROR = "SANDBOX_MIRROR"
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -96,8 +98,8 @@ class Sources:
         text = file.read_text(encoding="utf-8")
         self._header = "".join(re.findall(r"\A(?:#.*\n)+", text))
         try:
-            self._entries: dict[str, list[dict[str, Any]]] = yaml.safe_load(text) or {}
-        except yaml.YAMLError as error:
+            self._entries: dict[str, list[dict[str, Any]]] = safe_yaml.load(text) or {}
+        except ValueError as error:
             reason = " ".join(str(error).split())
             raise SourcesFileError(f"sources.yaml cannot be read: {reason}") from None
         for name, entries in self._entries.items():

@@ -45,6 +45,8 @@ LINES = re.compile(
     rf"(?:{_NEXT}{_LETTER}{{1,80}}+(?![.:]))?={{0,2}}"
 )
 _JOINTS = re.compile(r"\\+[nrt\"]|[^A-Za-z0-9+/_=-]+|(?<=\s)-+(?=\s)")
+# Of an object of Kubernetes: base64 has capitals within so many characters.
+_NAME = re.compile(r"(?=.{12})[a-z0-9]+(?:-[a-z0-9]+)+")
 # How far a key that tells reaches, on its line.
 _HINT = re.compile(
     r"(?i)pass(?:word|wd|phrase)|pwd|secret|token|(?:api|access|private|signing)[_ .-]?key|"
@@ -64,6 +66,8 @@ def found(text: str, masks: Callable[[str], bool]) -> Iterator[Span]:
     """
     public = []
     for match in LINES.finditer(text) if "\n" in text or "\\n" in text or "\\r" in text else ():
+        if any(_NAME.fullmatch(part) for part in _JOINTS.split(match[0])):
+            continue  # the end of a row, such as a fingerprint, and the name in the next one
         whole = _JOINTS.sub("", match[0])
         if is_public(whole):
             public.append(match.span())

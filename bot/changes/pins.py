@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from bot import yaml_values
 from bot.changes.model import PinMove
 from bot.changes.versions import step
 
@@ -181,6 +180,9 @@ def _toml(text: str) -> Iterator[tuple[str, _Pin]]:
 
 
 def _charts(text: str) -> Iterator[tuple[str, _Pin]]:
+    # Here: a comment that is made of a file needs no YAML.
+    from bot import yaml_values
+
     try:
         content = yaml_values.load(text)
     except ValueError:

@@ -52,6 +52,10 @@ _OTHERS: Mapping[str, Collection[str] | _AllBut] = {
     "vault:pkiSecret/secretBackendRootCert:SecretBackendRootCert": _AllBut(
         frozenset({"notAfter", "signatureBits", "ttl"})
     ),
+    "vault:transit/secretBackendKey:SecretBackendKey": (
+        *("backend", "convergentEncryption", "derived", "hybridKeyTypeEc", "hybridKeyTypePqc"),
+        *("keySize", "name", "namespace", "parameterSet", "type"),
+    ),
     "random:index/randomString:RandomString": _AllBut(frozenset()),
 }
 

@@ -98,8 +98,9 @@ class Rollback(Operation):
         return Operation.message(replace(self, allowed=allowed), stack)
 
 
-def run(arguments: argparse.Namespace, project_dir: Path = stacks.PROJECT_DIR) -> int:
+def run(arguments: argparse.Namespace, project_dir: Path | None = None) -> int:
     """Run the command; raises BotError."""
+    project_dir = project_dir or stacks.PROJECT_DIR
     _refuse_options(arguments)
     skipped = gate.skipped(arguments.skip_waves, arguments.reason)
     if arguments.preview and arguments.out:

@@ -176,7 +176,9 @@ class Attacked:
         """The value that the resource has in the state; None where there is none."""
         state = json.loads(self.pulumi("stack", "export", "--stack", "trust"))
         resources: list[dict[str, Any]] = state["deployment"].get("resources") or []
-        found = [r["outputs"]["keepers"]["value"] for r in resources if r["urn"].endswith("::value")]
+        found = [
+            r["outputs"]["keepers"]["value"] for r in resources if r["urn"].endswith("::value")
+        ]
         return str(found[0]) if found else None
 
     def history(self) -> list[dict[str, Any]]:

@@ -99,7 +99,8 @@ def _short(_engine: Engine, target: Target, *words: str) -> str:
 
 def _run(_engine: Engine, target: Target, operation: str, *flags: str, **more: object) -> Result:
     data, ledger = _read(target), Ledger()
-    data.setdefault("calls", []).append([operation, *flags])
+    looks = ["--preview-only"] if more.get("preview_only") else []
+    data.setdefault("calls", []).append([operation, *flags, *looks])
     _write(target, data)
     if operation == "up" and data.get("locked"):
         data["locked"] -= 1

@@ -13,6 +13,7 @@ from unittest import mock
 import yaml
 
 from bot import cli, stacks
+from bot.changes.snapshot import differences
 from bot.delivery import approval, digests
 from bot.exit_codes import BAD_INPUT, DONE, FAILED, MISSING_TOOL, REFUSED, BotError
 from bot.mock.engine import evaluate
@@ -149,7 +150,7 @@ def _approval(content: bytes, folder: Path) -> tuple[int, str]:
     def run() -> None:
         record = approval.read(file)
         good = delivery_samples.approved(delivery_samples.change_set())
-        told = digests.differences(record.bindings, good.bindings)
+        told = differences(record.snapshot, good.snapshot)
         told += digests.unlike(record.changes, good.changes)
         approval.refuse_unusable(record, "trust")
         approval.refuse_stale(record, told)

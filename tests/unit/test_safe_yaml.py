@@ -51,7 +51,7 @@ _MERGING = "\n".join(
         ("a: \x00", "character"),
         ("\ud800", "surrogates"),
         (b"\xff\xfe\xff", "character"),
-        (b"a: \xff", "character|utf-8|decode"),
+        (b"a: \xff", "character|utf-8|UTF-8|decode"),
     ],
     ids=lambda value: repr(value)[:24],
 )

@@ -223,7 +223,7 @@ def test_sources_come_in_order_path_cache_upstream_build(
     """Whatever costs less and is as good comes first; each stands in for the ones before."""
     sandbox = two_tools
     pushed(upstream, sandbox)
-    monkeypatch.setattr(toolchain, "missing_reason", lambda _names: None)
+    monkeypatch.setattr(toolchain, "missing_reason", lambda _names, **_own: None)
     built: list[str] = []
 
     def build(tool: Tool) -> Path:
