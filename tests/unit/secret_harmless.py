@@ -251,6 +251,10 @@ def harmless() -> Iterator[str]:
     for stack in ("production", "staging", "sandbox"):
         for year in (2026, 2027):
             yield from (urn.format(stack=stack, year=year) for urn in URNS)
+    # The end of a row and the name in the next one are no lines of base64.
+    for _ in range(4):
+        row = f"linkerd-webhook-ca  300.0 d left  2027-01-04 12:00 UTC  {digest()[:16]}"
+        yield f"  {row}\n  linkerd-proxy-injector-k8s-tls  5.0 d left"
     for _ in range(12):
         commit, made = digest()[:40], uuid.UUID(bytes=rng.randbytes(16), version=4)
         pod = "".join(rng.choices("bcdfghjklmnpqrstvwxz2456789", k=10))
