@@ -31,7 +31,17 @@ def crds_of_chart(archive: bytes) -> bytes:
     files = read_files(archive, lambda name: _CRD_TEMPLATE.fullmatch(name) or _KEPT.fullmatch(name))
     if not any(map(_CRD_TEMPLATE.fullmatch, files)):
         raise ValueError("holds no CRD")
-    return _archive(files)
+    return _archive({name: _alone(name, content) for name, content in files.items()})
+
+
+def _alone(name: str, content: bytes) -> bytes:
+    """A file of a chart whose own charts are left out: helm refuses one that still lists them."""
+    if not name.endswith("/Chart.yaml"):
+        return content
+    document = safe_yaml.load(content)
+    if not isinstance(document, dict) or not document.pop("dependencies", None):
+        return content
+    return yaml.safe_dump(document, sort_keys=False).encode()
 
 
 def chart_of_manifest(name: str, version: str, manifest: bytes) -> bytes:

@@ -74,6 +74,9 @@ class ByHand:
             case "AuthBackendRole":
                 path = f"/v1/auth/{given.pop('backend')}/role/{given.pop('role_name')}"
                 self._vault("POST", path, given)
+            case "SecretBackendKey":
+                path = f"/v1/{given.pop('backend')}/keys/{given.pop('name')}"
+                self._vault("POST", path, given)
             case other:
                 raise AssertionError(f"nobody has said how to make a {other} by hand")
 

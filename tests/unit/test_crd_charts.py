@@ -69,6 +69,17 @@ def test_only_crds_and_what_they_are_rendered_with_are_kept() -> None:
     assert contents(crds_of_chart(archive(CHART))) == {name: CHART[name] for name in kept}
 
 
+def test_charts_that_are_left_out_are_not_listed() -> None:
+    """helm refuses a chart with dependencies that are not in it: External Secrets has one."""
+    name = next(each for each in CHART if each.endswith("/Chart.yaml"))
+    listed = "dependencies:\n  - name: other\n    version: 1.0.0\n"
+    whole = {**CHART, name: f"{CHART[name].rstrip()}\n{listed}"}
+    cut = contents(crds_of_chart(archive(whole)))
+    assert "dependencies" not in cut[name]
+    assert "name: " in cut[name]
+    assert set(cut) == set(contents(crds_of_chart(archive(CHART))))
+
+
 def test_the_same_archive_gives_the_same_bytes() -> None:
     """The state holds a checksum: other bytes would be a change on another machine."""
     first = crds_of_chart(archive(CHART))
