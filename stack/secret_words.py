@@ -28,6 +28,7 @@ _COMMON = {
     )
 }
 _WORDLIKE = 0.56
+_UNREADABLE = bytes(c for c in range(256) if not (32 <= c < 127 or c in (9, 10, 13)))
 _LEAST_BITS = 2.8  # a random word of 16 characters has 3.5
 ANYWHERE, NEAR = 32, 16
 _WORD = re.compile(r"(?<![A-Za-z0-9+/_=-])[A-Za-z0-9+/_=-]{20,}")
@@ -132,7 +133,7 @@ def holds(word: str, masks: Callable[[str], bool]) -> bool:
         if inner is None:
             return False
         text = inner.decode("latin-1")
-        readable = sum(32 <= c < 127 or c in (9, 10, 13) for c in inner)
+        readable = len(inner.translate(None, _UNREADABLE))
         if readable > 0.7 * len(inner) and masks(text):
             return True
     return False
@@ -151,7 +152,7 @@ def _decoded(bare: str) -> bytes | None:
 
 def _printable(word: str) -> str | None:
     inner = _decoded(word.rstrip("=").translate(str.maketrans("-_", "+/")))
-    if not inner or any(not (32 <= c < 127 or c in (9, 10, 13)) for c in inner):
+    if not inner or len(inner.translate(None, _UNREADABLE)) < len(inner):
         return None
     return inner.decode("ascii")
 
