@@ -199,8 +199,8 @@ def _shown(text: object, limit: int = 300) -> str:
 
 def _say(text: str) -> None:
     from bot import log_file
-    from bot.comments.markdown import visible
     from bot.masking import masked
+    from bot.output import visible
 
     with contextlib.suppress(OSError, ValueError):
         sys.stderr.write(f"{log_file.first_lines('bot', visible(masked(text)))}\n")

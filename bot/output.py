@@ -6,12 +6,19 @@ there. Nobody has to think of it where a text is made.
 
 from __future__ import annotations
 
+import json
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
+# Printable to Unicode, and yet nobody sees them: joiners, fillers, variation selectors.
+_UNSEEN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\uffa0"
+    "\ufe00-\ufe0f\U000e0100-\U000e01ef]"
+)
 _UNFINISHED = 1 << 20  # characters of a line that is written before it has ended
 _LONGEST_DOCUMENT = 64 << 20
 
@@ -35,7 +42,7 @@ class Masked:
         lines, feed, self._begun = whole.rpartition("\n")
         if feed:
             self._pass(lines + feed)
-        if "\r" in self._begun or len(self._begun) > _UNFINISHED:
+        if len(self._begun) > _UNFINISHED:
             self._drain()
         return len(text)
 
@@ -58,7 +65,13 @@ class Masked:
         # Here: what looks for secrets takes a while to load, and some commands write nothing.
         from stack.masking import masked_document
 
-        self._stream.write(masked_document(text))
+        told = masked_document(text)
+        self._stream.write(told if _is_json(text) else visible(told))
+
+    def control(self, sequence: str) -> None:
+        """Write a sequence of ours that moves the terminal's cursor; from a text none passes."""
+        self._drain()
+        self._stream.write(sequence)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
@@ -84,6 +97,38 @@ def masked() -> Iterator[None]:
 def bare(stream: Any) -> Any:
     """The stream itself, for texts of our own: a help need not wait for what looks for secrets."""
     return stream._stream if isinstance(stream, Masked) else stream
+
+
+def control(stream: Any, sequence: str) -> None:
+    """Move a terminal's cursor, whether or not the stream is masked."""
+    if isinstance(stream, Masked):
+        stream.control(sequence)
+    else:
+        stream.write(sequence)
+
+
+def visible(text: str) -> str:
+    """The text with every character that is not seen written out, as `\\u{202e}`.
+
+    Line feed and tab stay: they are seen. A carriage return is not.
+    """
+    if not (text.isprintable() or text.replace("\n", "").replace("\t", "").isprintable()):
+        text = "".join(c if c.isprintable() or c in "\n\t" else _named(c) for c in text)
+    return text if text.isascii() else _UNSEEN.sub(lambda found: _named(found[0]), text)
+
+
+def _named(character: str) -> str:
+    return f"\\u{{{ord(character):x}}}"
+
+
+def _is_json(text: str) -> bool:
+    if text[:1] not in "{[":
+        return False
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def write_text(file: Path, text: str) -> None:

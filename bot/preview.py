@@ -6,10 +6,10 @@ import argparse
 import json
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import closing
 from pathlib import Path
 
-from bot import engine, git, stacks
+from bot import engine, stacks
 from bot.changes import file
 from bot.changes.model import ChangeSet
 from bot.changes.snapshot import SHORT, Snapshot
@@ -151,12 +151,15 @@ def bound(changes: ChangeSet, made: Snapshot | str, target: Target) -> ChangeSet
 
     if isinstance(made, Snapshot):
         whole = snapshot.with_changes(made, changes)
-        return changes.model_copy(update={"commit": made.commit, "snapshot": whole})
+        told = {"commit": made.commit, "dirty": not made.clean, "snapshot": whole}
+        return changes.model_copy(update=told)
     told = [f"no snapshot, so this cannot be approved: {made}"] if made else []
-    commit = None
-    with suppress(BotError):
-        commit = git.head(target.project_dir)
-    return changes.model_copy(update={"commit": commit, "warnings": (*changes.warnings, *told)})
+    from bot.delivery import tree
+
+    warned = {"warnings": (*changes.warnings, *told)}
+    checked_out = tree.read(target.project_dir)
+    read = {"commit": checked_out.commit, "dirty": not checked_out.clean}
+    return changes.model_copy(update=read | warned)
 
 
 def verdict(changes: ChangeSet) -> list[str]:

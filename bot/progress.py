@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
+from bot import output
 from bot.durations import duration
 from bot.engine.events import Ledger, Step
 from bot.engine.target import Target
@@ -111,7 +112,8 @@ class Progress:
     def _replace(self, text: str) -> None:
         width = shutil.get_terminal_size().columns - 1
         shown = text if len(text) <= width else f"{text[: width - 1]}…"
-        self._out.write(f"\r\x1b[2K{shown}")
+        output.control(self._out, "\r\x1b[2K")
+        self._out.write(shown)
         self._out.flush()
 
 

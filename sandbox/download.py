@@ -73,7 +73,7 @@ def download(
     """Download what upstream has of `tools`; one line for each failure.
 
     machine: a platform such as linux/arm64, instead of this one. Returns those that are there now.
-    Raises ValueError for a mirror that is no address.
+    Raises BadInputError for a mirror that is no address.
     """
     front = mirror()
     wanted = [(tool, sources.of(tool.name, tool.upstream_version, machine)) for tool in tools]

@@ -10,6 +10,8 @@ import tempfile
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
+from bot.exit_codes import BadInputError
+
 HOST = "127.0.0.1"
 DEFAULT_TTL_SECONDS = 8 * 3600
 _SOCKET_PATH_BYTES = 100  # The least that systems allow is 103 (unix(7), unix(4)).
@@ -115,7 +117,7 @@ def _ttl_from_env() -> int:
     if not text:
         return DEFAULT_TTL_SECONDS
     if not text.isdigit() or int(text) == 0:
-        raise ValueError(f"SANDBOX_TTL is {text!r}; write a number of seconds, such as 28800")
+        raise BadInputError(f"SANDBOX_TTL is {text!r}; write a number of seconds, such as 28800")
     return int(text)
 
 

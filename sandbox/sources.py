@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import yaml
 
+from bot.exit_codes import BadInputError
 from stack import safe_yaml
 
 FILE = Path(__file__).resolve().parent / "sources.yaml"
@@ -70,18 +71,18 @@ def here() -> str:
 
 
 def mirror(environ: Mapping[str, str] = os.environ) -> str | None:
-    """Return the mirror in front of everything; raises ValueError for one that is no address."""
+    """Return the mirror in front of everything; raises BadInputError for one that is no address."""
     text = environ.get(MIRROR, "").strip()
     if not text or text == "off":
         return None
     parts = urlsplit(text)
     if parts.scheme not in ("http", "https") or not parts.netloc or parts.query or parts.fragment:
-        raise ValueError(
+        raise BadInputError(
             f"{MIRROR} is {text!r}: write https://host[/path] of a pull-through proxy, "
             "or off to build everything"
         )
     if "@" in parts.netloc:
-        raise ValueError(f"{MIRROR} holds a login: put it into ~/.netrc instead")
+        raise BadInputError(f"{MIRROR} holds a login: put it into ~/.netrc instead")
     return text.rstrip("/")
 
 

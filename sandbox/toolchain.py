@@ -85,7 +85,7 @@ def download(
 ) -> dict[str, Path]:
     """Download what is absent and upstream has; returns what was had. One line for each failure.
 
-    Raises ValueError for a setting (SANDBOX_MIRROR) that is none.
+    Raises BadInputError for a setting (SANDBOX_MIRROR) that is none.
     """
     absent = [TOOLS[name] for name in names if _found(name, own) is None]
     if not absent:

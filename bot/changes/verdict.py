@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from bot.changes.causes import Cause, Report, counted, report, subjects
 from bot.changes.model import ChangeSet
@@ -56,8 +56,10 @@ def short(texts: Sequence[str], most: int) -> list[str]:
     return [*texts[:most], *more]
 
 
-def reasons(texts: Sequence[str], whole: str) -> list[str]:
-    """What went wrong, its first lines; whole: where all of it is."""
+def reasons(texts: Sequence[str], whole: Callable[[str], str]) -> list[str]:
+    """What went wrong, its first lines; whole: keeps all of it, and says where that is."""
     rows = [row for text in texts for row in text.splitlines() if row.strip()]
     told = short(rows, _REASON_LINES)
-    return told if len(rows) <= _REASON_LINES else [*told[:-1], f"{told[-1]} lines: {whole}"]
+    if len(rows) <= _REASON_LINES:
+        return told
+    return [*told[:-1], f"{told[-1]} lines: {whole(chr(10).join(texts))}"]

@@ -13,14 +13,10 @@ import re
 from collections.abc import Sequence
 
 from bot.masking import masked
+from bot.output import visible
 
 # Colours and cursor moves of terminals. Nothing between them is lost.
 _TERMINAL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-# Printable to Unicode, and yet nobody sees them: joiners, fillers, variation selectors.
-_UNSEEN = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\uffa0"
-    "\ufe00-\ufe0f\U000e0100-\U000e01ef]"
-)
 _WORD = re.compile(r"[\w…→.,;:()'\"/%+=-]+")
 # What a forge turns into a link, a picture or a reference without any markup.
 _LINKED = re.compile(
@@ -31,20 +27,6 @@ _ITEM = re.compile(r"[-+=]+|\d+[.)]|%.*")  # and `%name` is a milestone on GitLa
 _BACKTICKS = re.compile(r"`+")
 # GitHub's parser takes a run of more than 80 for no fence at all, and what is within as markup.
 _LONG_RUN = re.compile(r"`{9,}")
-
-
-def visible(text: str) -> str:
-    """The text with every character that is not seen written out, as `\\u{202e}`.
-
-    Line feed and tab stay: they are seen. A carriage return is not.
-    """
-    if not (text.isprintable() or text.replace("\n", "").replace("\t", "").isprintable()):
-        text = "".join(c if c.isprintable() or c in "\n\t" else _named(c) for c in text)
-    return text if text.isascii() else _UNSEEN.sub(lambda found: _named(found[0]), text)
-
-
-def _named(character: str) -> str:
-    return f"\\u{{{ord(character):x}}}"
 
 
 def one_line(text: str, limit: int = 400) -> str:

@@ -12,8 +12,9 @@ from typing import Any
 from bot.changes import paths
 from bot.changes.model import Absent, Field
 from bot.comments import structure
-from bot.comments.markdown import cut, visible
+from bot.comments.markdown import cut
 from bot.masking import masked
+from bot.output import visible
 from bot.placeholders import SECRET, UNKNOWN
 
 # Above this, finding the smallest difference of two texts takes longer than it is worth.

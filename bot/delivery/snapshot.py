@@ -6,6 +6,7 @@ directly before it is applied; see bot/changes/snapshot.py for what it holds.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -30,20 +31,11 @@ from stack.input_file import read_text
 
 PROJECT_FILES = ("Pulumi.yaml", "charts.yaml", "requirements.txt", fleet.FILE)
 NOT_KNOWN = "not known here"
-# The engine writes it into the file of a new stack; it changes nothing but how secrets are read.
-_SALT = re.compile(rb"^encryptionsalt:.*(\n|\Z)", re.MULTILINE)
 _PIN = re.compile(r"^(pulumi[a-z-]*)==([^\s;#]+)", re.MULTILINE)
-# Variables that engine, providers and program act upon, and among them those that only say where
-# something lies, who asks, or how it is shown: what they lead to is bound by itself.
-_READ = re.compile(
-    r"(PULUMI|PYTHON|HELM|VAULT|TERRAFORM|KUBE|AWS|AZURE|ARM|GOOGLE|CHARTS)\w*|\w+_PROXY"
-)
-_DECIDES = re.compile(r"(PULUMI|PYTHON|HELM|TERRAFORM)_?\w*|VAULT_NAMESPACE|KUBE_(?!CONFIG)\w+")
-_LEADS = re.compile(
-    r"PULUMI_(HOME|ACCESS_TOKEN|BACKEND_URL|CONFIG_PASSPHRASE\w*|SKIP_UPDATE_CHECK|DEBUG_COMMANDS"
-    r"|DISABLE_AUTOMATIC_PLUGIN_ACQUISITION|SKIP_CHECKPOINTS|CI_SYSTEM)"
-    r"|HELM_(CACHE|CONFIG|DATA)_HOME|PYTHON(DONTWRITEBYTECODE|UNBUFFERED|PYCACHEPREFIX|HASHSEED)"
-)
+# What of the engine's environment (bot/engine/environment.py) is told by its name, and of that what
+# decides: the others say where something lies, who asks, or how it is shown.
+_READ = re.compile(r"(PULUMI|VAULT|KUBE|AWS|AZURE|ARM|GOOGLE)\w*|\w+_PROXY")
+_DECIDES = re.compile(r"VAULT_NAMESPACE|PULUMI_(API|IGNORE_AMBIENT_PLUGINS|(DIY|SELF_MANAGED)_\w+)")
 
 
 def environment(target: Target) -> Mapping[str, str]:
@@ -101,10 +93,24 @@ def files(target: Target) -> dict[str, str]:
     stack_file = target.config_file or folder / f"Pulumi.{target.stack}.yaml"
     paths[f"Pulumi.{target.stack}.yaml"] = stack_file
     return {
-        name: backend.digest(_SALT.sub(b"", path.read_bytes()))
+        name: backend.digest(_said(path) if path == stack_file else path.read_bytes())
         for name, path in sorted(paths.items())
         if path.is_file()
     }
+
+
+def _said(stack_file: Path) -> bytes:
+    """What a stack file says: the engine rewrites it when it adds the salt of a new stack."""
+    content = stack_file.read_bytes()
+    try:
+        document = safe_yaml.load(content.decode())
+    except ValueError:
+        return content
+    if not isinstance(document, dict):
+        return content
+    # The salt changes nothing but how secrets are read.
+    said = {key: value for key, value in document.items() if key != "encryptionsalt"}
+    return json.dumps(said, sort_keys=True).encode()
 
 
 def archives(target: Target) -> dict[str, str]:
@@ -209,9 +215,8 @@ def _environment(target: Target) -> dict[str, str]:
     for name, value in sorted(environment(target).items()):
         if not _READ.fullmatch(name):
             continue
-        decides = _DECIDES.fullmatch(name) and not _LEADS.fullmatch(name)
-        secret = names_a_secret(name)
-        found[name] = backend.digest(value.encode()) if decides and not secret else ""
+        decides = _DECIDES.fullmatch(name) and not names_a_secret(name)
+        found[name] = backend.digest(value.encode()) if decides else ""
     return found
 
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, TextIO
 
+from bot import output
 from bot.delivery.tree import SHORT, Tree
 from bot.delivery.waves_run import Job, State
 from bot.durations import duration
@@ -60,11 +61,13 @@ class Board:
 
     def _draw(self, jobs: Sequence[Job]) -> None:
         # Up to the first line of the last table, and each line anew.
-        up = f"\x1b[{self._drawn}F" if self._drawn else ""
+        if self._drawn:
+            output.control(self._out, f"\x1b[{self._drawn}F")
         # A line that wraps would be two, and the table would creep down.
         width = shutil.get_terminal_size().columns - 1
-        lines = "".join(f"\x1b[2K{row(job)[:width]}\n" for job in jobs)
-        self._out.write(f"{up}{lines}")
+        for job in jobs:
+            output.control(self._out, "\x1b[2K")
+            self._out.write(f"{row(job)[:width]}\n")
         self._out.flush()
         self._drawn = len(jobs)
 

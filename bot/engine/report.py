@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from bot import log_file
 from bot.durations import duration
 from bot.engine import Result
 from bot.engine.errors import Lock, explain, first_line, follows
@@ -78,9 +79,16 @@ def locked(stack: str, locks: Sequence[Lock]) -> list[str]:
 def failure(result: Result) -> list[str]:
     """What was applied, what failed and why, what was not reached, and the next step.
 
-    The reasons are the engine's and the servers': secrets in them are masked.
+    The reasons are the engine's and the servers': secrets in them are masked. Where they are cut,
+    the last line names the log that has all of them.
     """
-    return [masked(line) for line in _failure(result)]
+    told = [masked(line) for line in _failure(result)]
+    whole = "\n\n".join(dict.fromkeys(_texts(result)))
+    if any(first_line(text, len(text)) != first_line(text) for text in _texts(result)):
+        command = f"{result.operation} {result.target.stack}"
+        if log := log_file.write(command, whole, result.target.project_dir):
+            told.append(f"all of what the engine said is in {log}")
+    return told
 
 
 def _failure(result: Result) -> list[str]:

@@ -8,20 +8,21 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from bot import log_file
 from bot.changes import verdict
 from bot.changes.causes import report
 from bot.changes.marks import unpatched
 from bot.changes.model import Absent, Change, ChangeSet, Op
 from bot.changes.risk import assess
 from bot.changes.risk import verdict as worst
-from bot.comments.markdown import one_line, visible
+from bot.comments.markdown import one_line
 from bot.git import SHORT
+from bot.output import visible
 
 if TYPE_CHECKING:
     from bot.plan.base import Comparison
 
 _LONGEST_LINE = 4000
-_WHOLE = "`--out DIR` writes all of it"
 _LONGEST_VALUE = 80
 # Fields of one change in a listing; the document and the comment have them all.
 _FIELDS = 8
@@ -108,14 +109,18 @@ def _document(changes: ChangeSet) -> dict[str, Any]:
 
 
 def _stack(changes: ChangeSet) -> Iterator[str]:
+    def kept(text: str) -> str:
+        log = log_file.write(f"plan {changes.stack}", text)
+        return f"all of it is in {log}" if log else "`--out DIR` writes all of it"
+
     found = report(changes)
     level = found.level.value if found.level else "none"
     yield f"Stack {changes.stack}: {_sum(changes)}; risk: {level}"
     yield from (f"  {each}" for each in verdict.causes(found))
     yield from (f"  {each}" for each in verdict.answers(found))
     for title, entries in (
-        ("What went wrong", verdict.reasons(changes.errors, _WHOLE)),
-        ("Why this result is incomplete", verdict.reasons(changes.doubts, _WHOLE)),
+        ("What went wrong", verdict.reasons(changes.errors, kept)),
+        ("Why this result is incomplete", verdict.reasons(changes.doubts, kept)),
         ("Warnings", changes.warnings),
     ):
         if entries:

@@ -7,8 +7,8 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 
-from bot.comments.markdown import visible
 from bot.mock.monitor import Resource
+from bot.output import visible
 from bot.plan.base_text import inert
 from bot.plan.graph import graph
 from bot.plan.model import ChartPlan, Plan, counted, is_provider, kind_of

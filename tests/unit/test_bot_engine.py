@@ -92,6 +92,18 @@ sys.exit(255)
     assert not any("non-zero" in line for line in told)
 
 
+def test_a_reason_that_is_cut_is_kept_whole_in_a_log(tmp_path: Path) -> None:
+    """The terminal is its only copy otherwise, and the end of it is the server's answer."""
+    text = f"error: the server refused: {'x' * 400} password=hunter22 because of quota"
+    body = f"sys.stderr.write({text!r}); sys.exit(255)"
+    result = engine.run(fake_engine.engine(tmp_path, body), fake_engine.target(tmp_path), "up")
+    told = engine_report.failure(result)
+    assert told[-1].startswith("all of what the engine said is in ")
+    (log,) = (tmp_path / ".local" / "log").iterdir()
+    assert "[secret] because of quota" in log.read_text()
+    assert str(log) in told[-1]
+
+
 def test_unknown_operation_counts_as_change(tmp_path: Path) -> None:
     """A newer engine may know more operations: what nobody can read must not look like nothing."""
     body = 'resource("resourcePreEvent", "teleport", MOUNT)\nsummary()'

@@ -279,6 +279,18 @@ def test_a_terminal_is_one_behind_the_mask() -> None:
     stream = Terminal()
     masking = output.Masked(stream)
     assert masking.isatty()
-    masking.write(f"\rdone {TOKEN}")
+    output.control(masking, "\r")
+    masking.write(f"done {TOKEN}")
     masking.flush()
     assert stream.getvalue() == "\rdone [secret]"
+
+
+def test_no_text_moves_the_cursor(capsys: pytest.CaptureFixture[str]) -> None:
+    """A namespace's name could else overwrite the line that says what is deleted."""
+    with output.masked():
+        print("shop\x1b[2K\x1b[1A\x07\r\u202ehidden\ttab")
+        output.control(sys.stdout, "\x1b[2K")
+        print('{"name": "\u202e"}')
+    told = capsys.readouterr().out
+    assert told.startswith("shop\\u{1b}[2K\\u{1b}[1A\\u{7}\\u{d}\\u{202e}hidden\ttab\n\x1b[2K")
+    assert json.loads(told.rpartition("\x1b[2K")[2]) == {"name": "\u202e"}

@@ -59,6 +59,25 @@ def test_files_are_the_projects_and_those_that_the_stack_file_names(tmp_path: Pa
     assert {name for name in after if after[name] != before.get(name)} == {"ca.crt", "fleet.yaml"}
 
 
+@pytest.mark.parametrize(
+    ("written", "same"),
+    [
+        ("config:\n  a:b: [1, 2]\n\nencryptionsalt: v1:x\n", True),
+        ("config:\n    a:b:\n    - 1\n    - 2 # why\n", True),
+        ("config:\n  a:b:\n    - 1\n    - '2'\n", False),
+        ("config:\n  a:b:\n    - 1\n    - 2\nsecretsprovider: passphrase\n", False),
+    ],
+)
+def test_a_stack_file_is_bound_by_what_it_says(tmp_path: Path, written: str, same: bool) -> None:
+    """The engine rewrites the file of a new stack, and the first `up` must not refuse that."""
+    where = target(tmp_path)
+    file = where.config_file or tmp_path / f"Pulumi.{where.stack}.yaml"
+    file.write_text("config:\n  a:b:\n  - 1\n  - 2\n")
+    before = snapshot.files(where)
+    file.write_text(written)
+    assert (snapshot.files(where) == before) is same
+
+
 def test_a_rollout_plan_in_a_file_of_its_own_is_bound(tmp_path: Path) -> None:
     """Else a wave could be turned on between the approval and the deployment."""
     where = target(tmp_path)

@@ -8,6 +8,7 @@ from dataclasses import astuple
 
 import pytest
 
+from bot.exit_codes import BadInputError
 from sandbox import lifecycle
 from sandbox.processes import Supervisor
 from sandbox.settings import HOST, Ports, PortTakenError, Settings, check_free, free_ports
@@ -48,7 +49,7 @@ def test_time_to_live_comes_from_the_environment(tmp_path, monkeypatch):
 @pytest.mark.parametrize("text", ["8h", "0", "-5"])
 def test_a_bad_time_to_live_is_refused_with_an_example(tmp_path, monkeypatch, text):
     monkeypatch.setenv("SANDBOX_TTL", text)
-    with pytest.raises(ValueError, match="number of seconds, such as"):
+    with pytest.raises(BadInputError, match="number of seconds, such as"):
         Settings.default(tmp_path)
 
 
