@@ -81,10 +81,10 @@ $(PACK)/.requirements: policies/requirements.txt policies/requirements.lock | $(
 	@touch $@
 
 charts: venv ## Download the charts that charts.yaml lists (CHARTS_LOCATION=url, oci:// or folder)
-	@$(PY) -m stack.fetch
+	@$(PY) -m bot.cli.fetch_charts
 
 charts-lock: venv ## Write the digests of the downloaded charts into charts.yaml
-	@$(PY) -m stack.fetch --lock
+	@$(PY) -m bot.cli.fetch_charts --lock
 
 kubeconfig: ## Write $KUBECONFIG_DATA to ~/.kube/config where there is none: for a job of CI
 	@if [ -z "$${KUBECONFIG_DATA:-}" ]; then echo "make: KUBECONFIG_DATA is empty: no cluster" >&2; \
@@ -127,7 +127,7 @@ bench: venv ## Measure evaluation, preview and update as ratios
 docs: venv ## Write the generated documentation anew
 	@$(PY) -m stack.docs
 	@$(PY) -m bot.changes.page
-	@$(PY) -m bot.status.page
+	@$(PY) -m bot.mesh.status.page
 
 clean: ## Remove the virtual environment and caches; a running sandbox is left alone
 	@rm -rf $(VENV) $(PACK) .plan .local .mypy_cache .ruff_cache .pytest_cache

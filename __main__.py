@@ -6,7 +6,7 @@ from pathlib import Path
 import pulumi
 from pulumi.runtime.config import CONFIG, get_config_env
 
-from bot import crash
+from bot.cli import crash
 from stack.arguments import chart_refs
 from stack.charts import Charts
 from stack.errors import InputError

@@ -20,10 +20,11 @@ import sandbox
 from bench import delivery, scale, workspace
 from bench.delayed import delayed
 from bench.measure import TIMEOUT_SECONDS, Limit, alternately, python, table, timed
-from bot import crash, engine
+from bot import engine
+from bot.cli import crash
+from bot.clients.target import Target
 from bot.engine import Engine, automation
 from bot.engine import report as engine_report
-from bot.engine.target import Target
 from bot.exit_codes import BotError, MissingToolError
 from sandbox import toolchain
 from sandbox.settings import Settings
@@ -100,7 +101,9 @@ def _measure(found: Engine, folder: Path, rounds: int) -> None:
             },
         )
         _far_away(found, target, settings, rounds)
-        evaluate = "from pathlib import Path; from bot.mock.engine import evaluate; import sys; "
+        evaluate = (
+            "from pathlib import Path; from bot.plan.mock.engine import evaluate; import sys; "
+        )
         evaluate += "evaluate(Path(sys.argv[1]), Path('.'))"
         table(
             f"program evaluation without an engine, median of {rounds}",

@@ -10,12 +10,12 @@ from typing import Any
 from bench.measure import Limit, alternately, python, table
 from bench.workspace import PROJECT
 from bot.changes import file, paths
-from bot.changes.from_engine import changes_of
 from bot.changes.model import Change, ChangeSet, Op
+from bot.clients.target import Target
 from bot.engine import Result
+from bot.engine.as_changes import changes_of
 from bot.engine.events import Ledger
 from bot.engine.process import Ending
-from bot.engine.target import Target
 from stack.load import from_file
 
 RESOURCES = 2000

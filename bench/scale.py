@@ -27,7 +27,7 @@ _PREFIX = "linkerd-platform"
 _PROGRAM = """
 import json, resource, sys, time
 from pathlib import Path
-from bot.mock.engine import evaluate
+from bot.plan.mock.engine import evaluate
 started = time.process_time()
 made = evaluate(Path(sys.argv[1]), Path("."))
 print(json.dumps({

@@ -9,10 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import sandbox
+from bot.clients.target import Target
+from bot.engine import sandbox_stack
 from bot.engine import target as engine_target
-from bot.engine.target import Target
 from components import cert_manager, linkerd, viz
-from sandbox import stack_file
 from sandbox.settings import Settings
 from stack.arguments import ClusterArguments, chart_refs
 from stack.charts import Charts
@@ -39,7 +39,7 @@ def platform_target(project: Path) -> tuple[Settings, Target]:
     """A running sandbox on free ports for the copy of the project, and its stack."""
     settings = Settings.ephemeral(project / ".sandbox")
     sandbox.cluster_up(settings, lambda _text: None)
-    text = stack_file.content(project)
+    text = sandbox_stack.content(project)
     return settings, engine_target.sandbox(project, text, engine_target.embedded_token(project))
 
 

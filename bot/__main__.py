@@ -2,12 +2,12 @@
 
 import sys
 
-from bot import crash
+from bot.cli import crash
 
 
 def _run() -> int:
     # Here, because importing takes long enough to be interrupted.
-    from bot.cli import main
+    from bot.cli.dispatch import main
 
     return main(sys.argv[1:])
 

@@ -110,7 +110,7 @@ class TrustAnchor(Component, area="trust"):
         self, pki_mount: str, generation: AnchorGeneration, *after: pulumi.Resource
     ) -> pulumi.Output[str]:
         # Not asked for in an update of the mounts alone, which makes no policy: that update comes
-        # before the import (bot/trust/mounts.py).
+        # before the import (bot/deploy/trust_mounts.py).
         issuer = pkisecret.get_backend_issuer_output(
             backend=pki_mount,
             issuer_ref=generation.name,

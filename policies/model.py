@@ -12,7 +12,7 @@ OWNER_LABEL = "linkerd-platform.io/owner"
 _PROVIDERS = "pulumi:providers:"
 # Types of the provider's that stand for many objects, each of which is a resource of its own.
 NOT_APPLIED = ("kubernetes:helm.sh/", "kubernetes:yaml", "kubernetes:kustomize")
-# Must be the marks that the bot writes: bot/placeholders.py.
+# Must be the marks that the bot writes: bot/text/placeholders.py.
 SECRET = "[secret]"  # noqa: S105
 UNKNOWN = "[known after apply]"
 MARKS = (SECRET, UNKNOWN)

@@ -33,6 +33,6 @@ def _main() -> int:
 
 
 if __name__ == "__main__":
-    from bot import crash
+    from bot.cli import crash
 
     sys.exit(crash.guarded("python -m sandbox", _main))

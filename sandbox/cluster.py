@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot.servers.rest import Client
+from bot.clients.https import Client
 from sandbox import pki
 from sandbox.processes import Supervisor, python_path
 from sandbox.settings import HOST, Settings

@@ -8,12 +8,12 @@ import time
 from collections.abc import Callable
 
 import sandbox
-from bot import destroy as bot_destroy
 from bot import engine
-from bot.engine import EngineMissing
+from bot.deploy import destroy as bot_destroy
+from bot.engine import EngineMissing, sandbox_stack
 from bot.engine import target as engine_target
 from bot.exit_codes import MissingToolError
-from sandbox import lifecycle, stack_file
+from sandbox import lifecycle
 from sandbox.cli import FAILED, PROJECT, Subparsers, say
 from sandbox.settings import Settings
 
@@ -37,7 +37,7 @@ def run(parsed: argparse.Namespace) -> int:
     On a context of the user's a failed destruction ends the command, so that the state is kept; the
     embedded cluster goes with all that is on it.
     """
-    own = stack_file.chosen(PROJECT)
+    own = sandbox_stack.chosen(PROJECT)
     settings = lifecycle.adopted(Settings.default(PROJECT))
     if own or ((settings.state_dir / "state").exists() and lifecycle.running(settings)):
         gone = _destroy(parsed.include_protected, say)

@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 
-from bot.servers.rest import Client
+from bot.clients.https import Client
 
 WAITING_SECONDS = 0.5
 RUNNING_SECONDS = 2.0

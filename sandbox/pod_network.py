@@ -32,7 +32,7 @@ from typing import Any
 
 from cryptography import x509
 
-from bot.servers.rest import Client
+from bot.clients.https import Client
 from sandbox.settings import HOST
 
 NAME = "pod-network"

@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TextIO
 
-from bot.durations import duration
+from bot.text.durations import duration
 
 _TERMINAL_SECONDS, _LINE_SECONDS = 0.2, 10.0
 # Before that nobody can tell the speed of a line.

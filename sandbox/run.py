@@ -13,14 +13,14 @@ from pathlib import Path
 
 import sandbox
 from bot import engine
-from bot import preview as bot_preview
-from bot import up as bot_up
-from bot.durations import duration
-from bot.engine import Engine, EngineMissing, Result
+from bot.clients.target import Target
+from bot.deploy import preview as bot_preview
+from bot.deploy import up as bot_up
+from bot.engine import Engine, EngineMissing, Result, sandbox_stack
 from bot.engine import target as engine_target
-from bot.engine.target import Target
-from bot.proofs.judge import table
-from sandbox import lifecycle, stack_file, toolchain, verify
+from bot.mesh.verification.judge import table
+from bot.text.durations import duration
+from sandbox import lifecycle, toolchain, verify
 from sandbox.cli import FAILED, PROJECT, TOOL_MISSING, Subparsers, say
 from sandbox.processes import Supervisor
 from sandbox.settings import Settings
@@ -59,9 +59,9 @@ def run(parsed: argparse.Namespace) -> int:
     started = time.monotonic()
     try:
         if parsed.context:
-            stack_file.choose(PROJECT, parsed.context, os.environ)
-        own = stack_file.chosen(PROJECT)
-    except stack_file.ContextError as error:
+            sandbox_stack.choose(PROJECT, parsed.context, os.environ)
+        own = sandbox_stack.chosen(PROJECT)
+    except sandbox_stack.ContextError as error:
         sys.stderr.write(f"sandbox: {error}\n")
         return BAD_ARGUMENTS
     try:
@@ -182,7 +182,7 @@ def _charts_ready() -> None:
         say("charts: downloading what the cache has not got (make charts)")
         # What it could not get is told by `link`, which knows what this stack needs.
         subprocess.run(
-            [sys.executable, "-m", "stack.fetch"],
+            [sys.executable, "-m", "bot.cli.fetch_charts"],
             cwd=PROJECT,
             capture_output=True,
             timeout=_FETCH_SECONDS,
@@ -193,9 +193,9 @@ def _charts_ready() -> None:
 
 def stack_config() -> StackConfig:
     """The tracked stack's config; the files that it names need not be there yet."""
-    from bot.mock.values import throwaway_certificate
+    from bot.plan.mock.values import throwaway_certificate
 
-    return load.from_file(PROJECT / stack_file.TRACKED, lambda _path: throwaway_certificate())
+    return load.from_file(PROJECT / sandbox_stack.TRACKED, lambda _path: throwaway_certificate())
 
 
 def plan_instead(reason: str, strict: bool) -> int:

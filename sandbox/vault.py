@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from bot.servers.rest import Answer, Client
+from bot.clients.https import Answer, Client
 from sandbox import pki
 from sandbox.processes import StartError, Supervisor
 from sandbox.settings import HOST, Settings

@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from bot.clients.target import Target
 from bot.engine import target as engine_target
-from bot.engine.target import SANDBOX, Target
-from bot.proofs import reader as proof_reader
-from bot.proofs.data import Proof
-from bot.proofs.judge import judge, table
+from bot.engine.target import SANDBOX
+from bot.mesh.verification import reader as proof_reader
+from bot.mesh.verification.data import Proof
+from bot.mesh.verification.judge import judge, table
 from sandbox.cli import FAILED, PROJECT, Subparsers, say
 
 

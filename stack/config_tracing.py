@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from policies.images import pinned
+from stack.images import pinned
 from stack.section import Section
 from stack.values import Duration, HttpUrl, Name, VaultPath, dns_domain, shown
 from stack.words import LabelKey, LabelValue, Quantity

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot import log_file
+from bot.text import log_file
 
 _OF_THE_CALLER = ("PULUMI_CONFIG", "PULUMI_STACK", "VAULT_ADDR", "VAULT_NAMESPACE", "VAULT_TOKEN")
 

@@ -114,7 +114,7 @@ def _alerts(side: Any) -> set[str] | None:
 def _content(side: Any) -> Mapping[str, Any]:
     """The routing of one side; nothing where it cannot be read."""
     # Here: few changes have such a text, and every comment would wait for the reader.
-    from bot import yaml_values
+    from bot.text import yaml_values
 
     found = mapping(side)
     if "spec" in found:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bot import documents
 from bot.changes.model import ChangeSet
+from bot.text import documents
 
 _NOT_BEGUN = "nothing was previewed"
 _UNFINISHED = "the run did not end: what would change is not known"
@@ -22,8 +22,8 @@ def begin(file: Path, stack: str) -> None:
 
 def fail(file: Path, stack: str, reason: str) -> None:
     """Write a set that says why nothing could be previewed; raises BadInputError."""
-    # Imported here for the reason given in bot/preview.py.
-    from bot.masking import masked
+    # Imported here for the reason given in bot/deploy/preview.py.
+    from stack.masking import masked
 
     errors = tuple(masked(line) for line in reason.splitlines() if line.strip())
     write(

@@ -95,7 +95,7 @@ def mesh_settings(change: Change) -> tuple[Field, ...]:
 @lru_cache(maxsize=8)
 def _settings(before: str, after: str) -> tuple[Field, ...]:
     # Here: few changes have such a text, and every comment would wait for the reader.
-    from bot import yaml_values
+    from bot.text import yaml_values
 
     try:
         return differences(*(yaml_values.load(text) for text in (before, after)))

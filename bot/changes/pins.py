@@ -181,7 +181,7 @@ def _toml(text: str) -> Iterator[tuple[str, _Pin]]:
 
 def _charts(text: str) -> Iterator[tuple[str, _Pin]]:
     # Here: a comment that is made of a file needs no YAML.
-    from bot import yaml_values
+    from bot.text import yaml_values
 
     try:
         content = yaml_values.load(text)

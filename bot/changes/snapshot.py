@@ -1,7 +1,7 @@
 """What a preview was made of: everything that decides the result, in one closed document.
 
 It lies in the file of the preview, is carried by the approval, and is compared with what is there
-before the update. How it is read: bot/delivery/snapshot.py.
+before the update. How it is read: bot/deploy/snapshot.py.
 """
 
 from __future__ import annotations

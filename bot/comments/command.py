@@ -12,13 +12,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from bot import documents, stacks
+from bot import stacks
 from bot.changes.model import ChangeSet
-from bot.cli import Subparsers
+from bot.cli.dispatch import Subparsers
 from bot.comments import files, forge, place
 from bot.comments.marker import Run
 from bot.exit_codes import DONE, BadInputError, BotError, MissingToolError
 from bot.plan.base_files import SUFFIX
+from bot.text import documents
 
 if TYPE_CHECKING:
     from bot.comments.github_api import Api
@@ -144,7 +145,7 @@ def _rendered(changes: ChangeSet, run: Run) -> tuple[str, ...]:
     from bot.changes.impact import impact
     from bot.changes.risk import assess
     from bot.comments.render import render
-    from bot.masking import masked
+    from stack.masking import masked
 
     found = assess(changes)
     return tuple(map(masked, render(changes, found, impact(changes, found), run)))

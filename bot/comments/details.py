@@ -6,13 +6,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from bot.changes.marks import unpatched
+from bot.changes.masking import masked_field
 from bot.changes.model import Change, ChangeSet, Op
 from bot.changes.rules import Finding, Level
 from bot.comments import churn
-from bot.comments.markdown import in_html, one_line
 from bot.comments.split import Block, Section
 from bot.comments.values import Amount, field_lines, object_lines
-from bot.masking import masked_field, masked_object
+from bot.text.markdown import in_html, one_line
+from stack.masking import masked_object
 
 _ORDER = list(Level)
 # Up to this many resources the folds of the components stand open.

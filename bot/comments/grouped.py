@@ -12,9 +12,9 @@ from bot.changes.marks import PATCH
 from bot.changes.model import Change, ChangeSet, Op
 from bot.changes.rules import Finding, Level
 from bot.comments import details
-from bot.comments.markdown import in_html, one_line
 from bot.comments.split import Block, Section
 from bot.comments.values import Amount
+from bot.text.markdown import in_html, one_line
 
 NOTE = "resources of many namespaces are told by namespace"
 _MANY = 100  # resources of a kind of component

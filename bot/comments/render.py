@@ -10,11 +10,11 @@ from bot.changes.impact import Impact
 from bot.changes.model import ChangeSet
 from bot.changes.rules import Finding
 from bot.comments import details, grouped
-from bot.comments.markdown import code, in_html, prose, rows
 from bot.comments.marker import Marker, Run
 from bot.comments.split import LIMIT, Block, Section, pack, size
 from bot.comments.summary import REASONS, ROOMS, Room, footer, summary, verdict
 from bot.comments.values import BRIEF, FULL, LISTED, Amount
+from bot.text.markdown import code, in_html, prose, rows
 
 # More comments than this are read by nobody: what is shown of each resource is shortened first.
 MOST_PARTS = 8

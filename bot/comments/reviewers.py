@@ -80,7 +80,7 @@ def _shortened(names: list[str], about: str) -> str:
 def main() -> int:
     """Write the variable to the file at $GITHUB_ENV, and say who it was; returns the exit code."""
     from bot.comments.github_api import Api
-    from bot.delivery import gate
+    from bot.deploy import gate
     from bot.stacks import PROJECT_DIR, checked
 
     environ = os.environ

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from bot.comments.markdown import fenced
+from bot.text.markdown import fenced
 
 # GitHub takes 65,536 characters. Bytes are counted here, and what stands around the blocks of a
 # comment has room besides.

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from bot.masking import masked_value
-from bot.placeholders import SECRET, UNKNOWN
+from bot.text.placeholders import SECRET, UNKNOWN
+from stack.masking import masked_value
 
 # What tells the members of a list apart, the first of which all of them have one: rules of
 # Prometheus alert or record, routes of Alertmanager have a receiver.
@@ -71,7 +71,7 @@ def differences(before: str, after: str) -> tuple[Difference, ...]:
 def yaml_differences(before: str, after: str) -> tuple[Difference, ...]:
     """The same of two YAML texts; comments that differ are one of the values."""
     # Here: few changes have such a text, and every comment would wait for the reader.
-    from bot import yaml_values
+    from bot.text import yaml_values
 
     try:
         old, new = (yaml_values.load(_marked(text)) for text in (before, after))

@@ -11,9 +11,9 @@ from bot.changes.causes import Answer, Cause, Report, counted, listed, subjects
 from bot.changes.model import ChangeSet
 from bot.changes.rules import Level
 from bot.comments.details import operations
-from bot.comments.markdown import code, one_line, prose
 from bot.comments.marker import Run
-from bot.durations import duration
+from bot.text.durations import duration
+from bot.text.markdown import code, one_line, prose
 
 _HASH = re.compile(r"[0-9a-f]{40,64}")
 _NOUN = {"preview": "preview", "plan": "plan", "drift": "drift report"}

@@ -12,10 +12,10 @@ from typing import Any
 from bot.changes import paths
 from bot.changes.model import Absent, Field
 from bot.comments import structure
-from bot.comments.markdown import cut
-from bot.masking import masked
-from bot.output import visible
-from bot.placeholders import SECRET, UNKNOWN
+from bot.text.markdown import cut
+from bot.text.output import visible
+from bot.text.placeholders import SECRET, UNKNOWN
+from stack.masking import masked
 
 # Above this, finding the smallest difference of two texts takes longer than it is worth.
 _COMPARED_LINES = 1000

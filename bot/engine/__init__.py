@@ -15,11 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bot.engine import environment as engine_environment
+from bot.cli.options import TIMEOUT_SECONDS as TIMEOUT_SECONDS
+from bot.clients import environment as engine_environment
+from bot.clients.target import Target
 from bot.engine import errors as engine_errors
 from bot.engine.events import Ledger
 from bot.engine.process import Ending, Event
-from bot.engine.target import Target
 from bot.exit_codes import BotError, MissingToolError
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
     from bot.engine import automation
 
-TIMEOUT_SECONDS = 30 * 60.0
 _PENDING = "pending operations from previous deployment"
 Listen = Callable[[Ledger], None]
 
@@ -313,7 +313,7 @@ def cancel_stale(engine: Engine, target: Target, result: Result) -> bool:
 
 
 def _environment(engine: Engine, target: Target) -> dict[str, str]:
-    found = engine_environment.of(target)
+    found = engine_environment.of(target.environment)
     engine_environment.clean(found.dropped)
     values = dict(found.values)
     # Plugins lie beside an engine that was installed for us.

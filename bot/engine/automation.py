@@ -22,9 +22,9 @@ from pulumi.automation._stack import StackInitMode
 from pulumi.automation.errors import create_command_error
 from semver import VersionInfo
 
+from bot.clients.target import Target
 from bot.engine import runs
 from bot.engine.process import Ending, EngineProcess, Event
-from bot.engine.target import Target
 
 SHORT_SECONDS = 60.0
 _EVENT_LOG = "--event-log"

@@ -17,8 +17,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from bot.clients.target import Target
 from bot.engine import Result
-from bot.engine.target import Target
 from stack.faults import PROJECT
 
 _TORN = re.compile(

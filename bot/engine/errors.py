@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from bot.durations import duration
-from sandbox.processes import start_time
+from bot.engine.process_start import start_time
+from bot.text.durations import duration
 
 NO_STACK = re.compile(r"no stack named '[^']+' found")
 # How the kubernetes provider begins: the resource is named beside the reason already.

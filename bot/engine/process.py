@@ -16,8 +16,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import IO, Any, Literal
+
+from bot.cli.signals import ending_signals_interrupt
 
 Event = dict[str, Any]
 Ended = Literal["finished", "timed out", "interrupted"]
@@ -26,7 +27,6 @@ UNREADABLE = "unreadableEvent"
 TICK_SECONDS = 0.05
 GRACE_SECONDS = 30.0
 _GONE_SECONDS = 5.0
-_ENDING = (signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True)
@@ -186,21 +186,3 @@ def _children_hear_interrupts() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-@contextmanager
-def ending_signals_interrupt() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end the run as Ctrl-C does, in the block."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # Python lets the main thread alone handle signals.
-        return
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, interrupt) for number in _ENDING}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

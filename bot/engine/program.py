@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bot import crash, stacks
-from bot.engine.target import Target
+from bot import stacks
+from bot.cli import crash
+from bot.clients.target import Target
 from bot.exit_codes import BotError
 
 _MAIN = "__main__.py"

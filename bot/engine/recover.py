@@ -18,15 +18,16 @@ from typing import Any
 from urllib.parse import urlencode
 
 from bot import engine
+from bot.changes.objects import RELEASE
+from bot.clients import kubeconfig
+from bot.clients.https import ReadError
+from bot.clients.target import Target
 from bot.engine import Engine
 from bot.engine import recover_root as engine_recover_root
-from bot.engine.target import Target, write_private
 from bot.exit_codes import BotError
-from bot.servers import kubeconfig
-from bot.servers.rest import ReadError
+from bot.text.output import write_private
 
 Resource = dict[str, Any]
-_RELEASE = "kubernetes:helm.sh/v3:Release"
 _DEPLOYED = "deployed"
 
 # Vault's type -> the provider's id, as the provider documents it under "import".
@@ -93,7 +94,7 @@ def identity(resource: Resource) -> str | None:
     """The id that the provider would have given; None for what cannot be looked up."""
     inputs = resource.get("inputs") or {}
     type_ = str(resource["type"])
-    if type_ == _RELEASE:
+    if type_ == RELEASE:
         return f"{inputs['namespace']}/{inputs['name']}"
     if type_.startswith("kubernetes:") and isinstance(metadata := inputs.get("metadata"), dict):
         name, namespace = metadata.get("name"), metadata.get("namespace")
@@ -105,7 +106,7 @@ def identity(resource: Resource) -> str | None:
 
 def _outputs(resource: Resource) -> dict[str, Any]:
     inputs = resource.get("inputs") or {}
-    if not str(resource["type"]).startswith("kubernetes:") or resource["type"] == _RELEASE:
+    if not str(resource["type"]).startswith("kubernetes:") or resource["type"] == RELEASE:
         return dict(inputs)
     # As the provider leaves a created object: it compares later inputs with `__inputs`.
     return {
@@ -117,10 +118,10 @@ def _outputs(resource: Resource) -> dict[str, Any]:
 
 
 def _releases_whole(found: Engine, target: Target, adopted: list[str]) -> None:
-    if not any(f"{_RELEASE}::" in urn for urn in adopted):
+    if not any(f"{RELEASE}::" in urn for urn in adopted):
         return
     for resource in engine.exported(found, target)["deployment"]["resources"]:
-        if resource["urn"] not in adopted or resource["type"] != _RELEASE:
+        if resource["urn"] not in adopted or resource["type"] != RELEASE:
             continue
         state = (resource.get("outputs", {}).get("status") or {}).get("status")
         if state != _DEPLOYED:

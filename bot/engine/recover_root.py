@@ -13,9 +13,9 @@ from typing import Any
 
 from cryptography import x509
 
-from bot.engine.target import Target
-from bot.servers.clients import vault
-from bot.servers.rest import Client
+from bot.clients.connect import vault
+from bot.clients.https import Client
+from bot.clients.target import Target
 
 ROOT = "vault:pkiSecret/secretBackendRootCert:SecretBackendRootCert"
 Resource = dict[str, Any]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from bot import log_file
-from bot.durations import duration
 from bot.engine import Result
 from bot.engine.errors import Lock, explain, first_line, follows
 from bot.engine.events import Ledger, Step
-from bot.masking import masked
+from bot.text import log_file
+from bot.text.durations import duration
+from stack.masking import masked
 
 COLUMNS = ("created", "imported", "updated", "replaced", "deleted", "unknown", "unchanged")
 # In a preview nothing has happened yet.

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bot.engine import process as engine_process
-from sandbox.processes import start_time
+from bot.engine.process_start import start_time
 
 _FOLDER = Path(".local") / "engine" / "runs"
 # Between its start and its lock the engine reads the project; its clock is ours.

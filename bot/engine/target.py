@@ -6,47 +6,18 @@ import os
 import secrets
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from bot import stacks
+from bot.clients.target import Target
 from bot.exit_codes import BadInputError, MissingToolError
+from bot.text.output import write_private
 from stack import load, safe_yaml
-from stack.config import StackConfig
 from stack.input_file import read_text
 
 SANDBOX = "sandbox"
 SANDBOX_DIR = ".sandbox"
-PROVIDERS = ("kubernetes", "vault", "random")
 _PASSPHRASE = "PULUMI_CONFIG_PASSPHRASE"  # noqa: S105  (the variable's name)
-
-
-@dataclass(frozen=True)
-class Target:
-    """One stack as the engine is to see it.
-
-    config_file: stack file instead of `Pulumi.<stack>.yaml`; the engine writes the salt of the
-    stack's encryption into it. environment: variables on top of our own. creates: whether the
-    stack is made when the backend does not know it.
-    """
-
-    stack: str
-    project_dir: Path
-    config: StackConfig
-    config_file: Path | None
-    environment: Mapping[str, str]
-    creates: bool = False
-
-    def full_environment(self) -> dict[str, str]:
-        """What the engine and the bot's own clients get of the environment."""
-        from bot.engine import environment
-
-        return dict(environment.of(self).values)
-
-
-def plugins_on_path(path: str) -> bool:
-    """True when every provider's program is on `path`."""
-    return all(shutil.which(f"pulumi-resource-{name}", path=path) for name in PROVIDERS)
 
 
 def of(stack: str, project_dir: Path = stacks.PROJECT_DIR) -> Target:
@@ -57,10 +28,10 @@ def of(stack: str, project_dir: Path = stacks.PROJECT_DIR) -> Target:
     """
     file = stacks.file_of(stack, project_dir)
     if stack == SANDBOX:
-        from sandbox import stack_file
+        from bot.engine import sandbox_stack
 
-        text = stack_file.content(project_dir)
-        own = stack_file.chosen(project_dir)
+        text = sandbox_stack.content(project_dir)
+        own = sandbox_stack.chosen(project_dir)
         return sandbox(project_dir, text, {} if own else embedded_token(project_dir))
     config = load.from_file(file)
     document = safe_yaml.load(read_text(file))
@@ -112,12 +83,6 @@ def embedded_token(project_dir: Path) -> dict[str, str]:
         raise MissingToolError(
             "the sandbox does not run: start it with `make sandbox` (python -m sandbox run)"
         ) from None
-
-
-def write_private(path: Path, text: str) -> None:
-    """Write a file that nobody else may read, at no moment."""
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(text)
 
 
 def _salt(file: Path) -> str:

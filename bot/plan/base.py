@@ -11,19 +11,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot import git, policy, stacks
+from bot import stacks
 from bot.changes import pins
-from bot.changes.from_plans import changes_between
 from bot.changes.model import ChangeSet, PinMove
-from bot.engine.process import ending_signals_interrupt
+from bot.cli import fetch_charts
+from bot.cli.signals import ending_signals_interrupt
 from bot.exit_codes import BadInputError
-from bot.masking import masked
-from bot.plan import base_pins
+from bot.plan import base_pins, policy
+from bot.plan import rollout_files as plan_files
+from bot.plan.as_changes import changes_between
 from bot.plan.base_process import Tree, run_all
 from bot.plan.base_snapshot import Answer, Failure, Snapshot
-from bot.plan.base_text import line
-from bot.rollout import files as plan_files
-from stack import fetch
+from bot.text import git
+from bot.text.lines import line
+from stack.masking import masked
 
 # Nothing of these has a part in what the program registers; `bot` is that of the working tree.
 _LEFT_OUT = (".ci", ".github", ".venv", "bench", "bot", "docs", "policies", "sandbox", "tests")
@@ -60,12 +61,12 @@ def compare(
     project_dir: Path | None = None,
     out: Path | None = None,
     *,
-    fetch_charts: bool = False,
+    fetch: bool = False,
 ) -> Comparison:
     """Compare a revision with the working tree.
 
     names: stacks, or None for all on either side. out: folder for the plan of the working tree, as
-    `bot plan --out` writes it. fetch_charts: download what the revision's charts.yaml lists and the
+    `bot plan --out` writes it. fetch: download what the revision's charts.yaml lists and the
     cache has not; what cannot be had is not rendered, and so a doubt. A stack that cannot be
     evaluated on one side is a change set with a doubt, too.
 
@@ -90,10 +91,10 @@ def compare(
         before, after = (_stacks(tree) for tree in trees)
         _add_plan_files(trees[0], functools.partial(git.export, base, folder, trees[0]))
         _add_plan_files(trees[1], functools.partial(git.export_working_tree, folder, trees[1]))
-        if fetch_charts:
+        if fetch:
             # Its lines are news, not the result.
             with contextlib.redirect_stdout(sys.stderr):
-                fetch.main([], trees[0])
+                fetch_charts.main([], trees[0])
         wanted = sorted({*before, *after}) if names is None else _known(names, before, after)
         base_stacks = tuple(name for name in wanted if name in before)
         head_stacks = tuple(name for name in wanted if name in after)

@@ -25,7 +25,7 @@ def answer(tree: Path, names: Sequence[str], out: Path | None, *, judged: bool) 
     """
     if judged:
         # The policies know the stack files of their own revision, and no older ones.
-        from bot import policy
+        from bot.plan import policy
     made: list[Plan] = []
     snapshots: list[Snapshot] = []
     failures: list[Failure] = []

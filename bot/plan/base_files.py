@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from bot import documents, stacks
+from bot import stacks
 from bot.changes.model import ChangeSet
 from bot.exit_codes import BadInputError
-from bot.masking import masked
+from bot.text import documents
+from stack.masking import masked
 
 SUFFIX = ".changes.json"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from bot import git
 from bot.changes import pins
+from bot.text import git
 
 _MOST_BYTES = 8 << 20  # of one file; a lock has some hundred kilobytes
 

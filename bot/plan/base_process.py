@@ -22,10 +22,10 @@ from typing import IO
 
 from pydantic import ValidationError
 
-from bot import log_file
 from bot.engine.process import kill_session
 from bot.plan.base_apart import apart
 from bot.plan.base_snapshot import Answer, Failure
+from bot.text import log_file
 from stack.charts import cache_dir
 from stack.input_file import read_bytes
 

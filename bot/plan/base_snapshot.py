@@ -14,11 +14,11 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from bot.changes.model import Violation
-from bot.masking import without_payload
-from bot.mock.monitor import Resource
+from bot.plan.mock.monitor import Resource
 from bot.plan.model import ChartPlan, Object, Plan
 from stack import safe_yaml
 from stack.input_file import read_text
+from stack.masking import without_payload
 
 
 class _Model(BaseModel):

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from bot import log_file
 from bot.changes import verdict
 from bot.changes.causes import report
 from bot.changes.marks import unpatched
 from bot.changes.model import Absent, Change, ChangeSet, Op
 from bot.changes.risk import assess
 from bot.changes.risk import verdict as worst
-from bot.comments.markdown import one_line
-from bot.git import SHORT
-from bot.output import visible
+from bot.text import log_file
+from bot.text.git import SHORT
+from bot.text.lines import line
+from bot.text.markdown import one_line
 
 if TYPE_CHECKING:
     from bot.plan.base import Comparison
 
-_LONGEST_LINE = 4000
 _LONGEST_VALUE = 80
 # Fields of one change in a listing; the document and the comment have them all.
 _FIELDS = 8
@@ -42,26 +40,6 @@ _WORDS: Mapping[Op, str] = {
     Op.DELETE: "deleted",
     Op.UNKNOWN: "unknown",
 }
-# A line that begins so, or holds the older form anywhere, is a command to a GitHub runner
-# (https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands).
-_COMMAND = re.compile(r"^::|##\[")
-
-
-def line(text: str, limit: int | None = _LONGEST_LINE) -> str:
-    """The text on one line, indented as it was, that no terminal and no runner obeys.
-
-    limit: of characters; None for all of them.
-    """
-    indent = " " * (len(text) - len(text.lstrip(" ")))
-    shown = one_line(text, limit or len(text) * 12)
-    return indent + _COMMAND.sub(lambda found: f"{found[0][0]} {found[0][1:]}", shown)
-
-
-def inert(text: str) -> str:
-    """As `line`, with its spaces as they are and nothing cut."""
-    indent = len(text) - len(text.lstrip(" "))
-    shown = visible(text[indent:].replace("\n", "\\n").replace("\t", "\\t"))
-    return text[:indent] + _COMMAND.sub(lambda found: f"{found[0][0]} {found[0][1:]}", shown)
 
 
 def text(comparison: Comparison) -> str:

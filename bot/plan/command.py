@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from bot import stacks
-from bot.cli import Subparsers
+from bot.cli.dispatch import Subparsers
 from bot.exit_codes import DONE, FAILED, BadInputError, BotError, RefusedError
 
 
@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.fetch_charts:
         raise BadInputError("--fetch-charts: goes with --base; `make charts` fetches this tree's")
     # These take 0.4 s to import, which the other commands need not wait for.
-    from bot import policy
+    from bot.plan import policy
     from bot.plan.files import as_json, write
     from bot.plan.model import plans
     from bot.plan.text import text
@@ -92,7 +92,7 @@ def _compare(arguments: argparse.Namespace) -> int:
         plan_base_files.clear(arguments.out)
     try:
         found = plan_base.compare(
-            arguments.base, names, out=arguments.out, fetch_charts=arguments.fetch_charts
+            arguments.base, names, out=arguments.out, fetch=arguments.fetch_charts
         )
     except BotError as error:
         if arguments.out is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bot.mock.monitor import Resource
+from bot.plan.mock.monitor import Resource
 from bot.plan.model import Plan, is_provider
 
 Edges = Mapping[str, frozenset[str]]

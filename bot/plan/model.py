@@ -12,14 +12,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from bot.changes.objects import RELEASE
 from bot.exit_codes import BadInputError
-from bot.masking import without_payload
-from bot.mock.engine import Evaluation, evaluate
-from bot.mock.monitor import Resource
-from bot.plan.render import CHART, RELEASE, Manifest, archive, render, to_yaml
+from bot.plan.mock.engine import Evaluation, evaluate
+from bot.plan.mock.monitor import Resource
+from bot.plan.render import CHART, Manifest, archive, render, to_yaml
 from stack.arguments import chart_refs
 from stack.charts import Charts
 from stack.faults import ConfigError
+from stack.masking import without_payload
 
 # Kinds that live in no namespace; a chart's object of another kind is in the chart's namespace.
 CLUSTER_SCOPED = frozenset(

@@ -18,14 +18,13 @@ from typing import Any
 import yaml
 
 from bot.exit_codes import BotError
-from bot.masking import without_payload
-from bot.mock.monitor import Resource
+from bot.plan.mock.monitor import Resource
 from stack import safe_yaml
 from stack.input_file import read_bytes
+from stack.masking import without_payload
 from stack.values import shown
 
 CHART = "kubernetes:helm.sh/v4:Chart"
-RELEASE = "kubernetes:helm.sh/v3:Release"
 KUBE_VERSION = "1.35.0"
 _KEPT_RENDERINGS = 100
 _TIMEOUT = 60  # seconds for one chart

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bot.mock.monitor import Resource
 from bot.plan.graph import Node, graph
 from bot.plan.layout import Placed, place
+from bot.plan.mock.monitor import Resource
 from bot.plan.model import Plan, counted, kind_of
 from bot.plan.text import escaped as escape
 

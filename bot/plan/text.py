@@ -7,11 +7,11 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 
-from bot.mock.monitor import Resource
-from bot.output import visible
-from bot.plan.base_text import inert
 from bot.plan.graph import graph
+from bot.plan.mock.monitor import Resource
 from bot.plan.model import ChartPlan, Plan, counted, is_provider, kind_of
+from bot.text.lines import inert
+from bot.text.output import visible
 
 
 def text(plan: Plan) -> str:

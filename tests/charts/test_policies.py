@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from bot import policy, stacks
-from bot.placeholders import SECRET
+from bot import stacks
+from bot.plan import policy
 from bot.plan.model import Object, Plan, plans
 from bot.plan.render import Manifest
+from bot.text.placeholders import SECRET
 from tests.charts import helm
 from tests.charts.program import PROJECT, STACKS
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from bot.rollout.gates import API_SERVER, latency, success_rate, webhook_failures
+from bot.mesh.rollout.gates import API_SERVER, latency, success_rate, webhook_failures
 from stack.values import Duration
 
 WINDOW = Duration(600)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.status import control_plane, extensions
+from bot.mesh.status import control_plane, extensions
 from tests.charts import helm
 from tests.charts.program import evaluate
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bot import policy
+from bot.plan import policy
 from bot.plan.model import plans
 from tests.charts import helm
 from tests.charts.program import PROJECT, ChartUse, Evaluation, evaluate_file

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from bot.mock.engine import Resource
-from bot.servers.rest import Answer, Client
+from bot.clients.https import Answer, Client
+from bot.plan.mock.engine import Resource
 from sandbox import cluster, vault
 from sandbox.settings import Settings
 

@@ -20,8 +20,8 @@ from typing import Any
 
 from cryptography import x509
 
-from bot.proofs.trust import BUNDLE_KEY
-from bot.servers.rest import Client
+from bot.clients.https import Client
+from bot.mesh.verification.trust import BUNDLE_KEY
 from components.names import IDENTITY_ISSUER, LINKERD, TRUST_ROOTS_CONFIG_MAP
 from stack.certificates import certificates_in
 from tests.e2e import identity_process

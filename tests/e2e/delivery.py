@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from bot import engine
-from bot.delivery import lock
+from bot.deploy import lock
 from tests.e2e import project
 from tests.e2e.project import Copy
 

@@ -25,8 +25,8 @@ from typing import Any
 
 from cryptography import x509
 
-from bot.engine.target import write_private
-from bot.servers.rest import Client
+from bot.clients.https import Client
+from bot.text.output import write_private
 from components.names import LINKERD
 from tests.e2e.identity import RENEW_AT, Bundle, Identity
 from tests.e2e.identity_grpc import IdentityClient, Refused

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from bot.servers.rest import Answer, Client
+from bot.clients.https import Answer, Client
 from components.names import LINKERD
 from tests.charts import helm
 from tests.charts.program import PROJECT, evaluate, evaluate_file

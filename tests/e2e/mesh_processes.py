@@ -23,7 +23,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from bot.engine.target import write_private
+from bot.text.output import write_private
 from components.names import LINKERD, TRUST_ROOTS_CONFIG_MAP
 from sandbox.processes import Supervisor
 from tests.e2e import mesh_objects

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot import engine
+from bot.clients import environment
+from bot.clients.https import Client
+from bot.clients.target import Target
 from bot.engine import Engine
 from bot.engine import target as engine_target
-from bot.engine.target import Target
-from bot.servers.rest import Client
 from sandbox import cluster, lifecycle, toolchain
 from sandbox.processes import Record, Supervisor
 from sandbox.settings import Settings
@@ -33,7 +34,7 @@ def missing_engine() -> str | None:
     """Why a test with the engine cannot run here; None when it can."""
     if shutil.which("pulumi") is None:
         return "pulumi is not on PATH"
-    if not engine_target.plugins_on_path(os.environ["PATH"]):
+    if not environment.plugins_on_path(os.environ["PATH"]):
         return "the providers' plugins are not on PATH"
     return missing_charts() or toolchain.missing_reason()
 

@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from bot.prometheus import Prometheus, PrometheusError
+from bot.clients.prometheus import Prometheus, PrometheusError
 from tests.e2e.identity_process import free_ports
 
 _TTL_SECONDS, _READY_SECONDS = 1800, 120.0

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import yaml
 
-from bot.trust import model
+from bot.mesh.trust import model
 from sandbox import toolchain
 from tests.e2e.project import PROJECT
 from tests.e2e.trust_mesh import TrustMesh, generation

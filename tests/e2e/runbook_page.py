@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from sandbox import stack_file
+from bot.engine import sandbox_stack
 from tests.e2e.mesh_objects import Manifest, Objects
 from tests.e2e.project import Copy
 from tests.e2e.runbook import blocks
@@ -45,7 +45,7 @@ class Page:
             "bot up --stack sandbox": "bot up --stack sandbox --yes",
             **(instead or {}),
         }
-        self.file = copy.folder / stack_file.TRACKED
+        self.file = copy.folder / sandbox_stack.TRACKED
         self.tracked = self.file.read_text(encoding="utf-8")
         self.objects = Objects(copy.api)
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bot.servers.rest import Client
+from bot.clients.https import Client
 from tests.e2e.project import PROJECT, Copy
 
 # What commands write beside the program; `.gitignore` has them, too.

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from bot.proofs.trust import signed_by
-from bot.servers.rest import Client
-from bot.trust import chain as trust_chain
+from bot.clients.https import Client
+from bot.mesh.trust import chain as trust_chain
+from bot.mesh.verification.trust import signed_by
 from components.names import IDENTITY_ISSUER, LINKERD
 from sandbox import cluster, lifecycle, vault
 from sandbox.settings import Settings

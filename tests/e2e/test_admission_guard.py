@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bot.servers.rest import Answer
+from bot.clients.https import Answer
 from components import admission_guard
 from components.rollout import MeshedNamespace, namespace_patch
 from tests.e2e.mesh_objects import Manifest, Objects

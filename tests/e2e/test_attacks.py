@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from bot.delivery import approval, signing
-from bot.engine.target import Target
+from bot.clients.connect import Unreadable
+from bot.clients.target import Target
+from bot.deploy import approval, signing
 from bot.exit_codes import RefusedError
-from bot.servers.clients import Unreadable
 from components.names import approver_policy, deployer_policy
 from sandbox import vault
 from tests.e2e import attacked

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from bot.proofs import reader as proof_reader
+from bot.engine.process_start import start_time
+from bot.mesh.verification import reader as proof_reader
 from sandbox import vault, verify
-from sandbox.processes import start_time
 from tests.e2e import project
 from tests.e2e.project import Copy
 

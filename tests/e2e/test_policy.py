@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 import yaml
 
-from bot.cli import main
-from bot.engine.target import Target
+from bot.cli.dispatch import main
+from bot.clients.prometheus import Prometheus
+from bot.clients.target import Target
 from bot.exit_codes import BAD_INPUT, DONE, REFUSED
-from bot.prometheus import Prometheus
 from stack.load import from_file
 from tests.charts.program import PROJECT
 from tests.e2e import real_prometheus

@@ -18,8 +18,8 @@ import pytest
 import yaml
 
 from bot import engine
-from bot.trust import fleet as trust_fleet
-from sandbox import stack_file
+from bot.engine import sandbox_stack
+from bot.mesh.trust import fleet as trust_fleet
 from tests.e2e.delivery import Pipeline
 
 pytestmark = pytest.mark.e2e
@@ -146,7 +146,7 @@ class Waves:
 def waves(pipeline: Pipeline) -> Waves:
     """Stacks in a backend of their own; the owner of the anchor is the sandbox itself."""
     copy = pipeline.copy
-    document = yaml.safe_load(stack_file.content(copy.folder))
+    document = yaml.safe_load(sandbox_stack.content(copy.folder))
     config = document["config"]
     config["linkerd-platform:role"] = "cluster"
     # It is what fleet.yaml says.

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from bot.servers.rest import Answer
+from bot.clients.https import Answer
+from bot.engine import sandbox_stack
 from components.rollout import FIELD_MANAGER, INJECT, MAY_OPT_OUT, STATE_LABEL
-from sandbox import stack_file
 from stack.transforms import OWNER_LABEL
 from tests.e2e.project import Copy
 
@@ -47,7 +47,7 @@ class Stack:
 
     def __init__(self, copy: Copy) -> None:
         self.copy = copy
-        self.file = copy.folder / stack_file.TRACKED
+        self.file = copy.folder / sandbox_stack.TRACKED
         self.tracked = self.file.read_text(encoding="utf-8")
 
     def write(self, sections: dict[str, Any]) -> None:

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from bot.engine import target as engine_target
-from bot.proofs import reader as proof_reader
-from bot.proofs.vault import leaks
+from bot.clients import environment
+from bot.mesh.verification import reader as proof_reader
+from bot.mesh.verification.vault import leaks
 from sandbox import verify
 from tests.e2e import project
 from tests.e2e.project import Copy
@@ -46,7 +46,7 @@ def test_unchanged_program_previews_as_no_change(mesh: tuple[Copy, str]) -> None
 def test_no_language_host_is_needed(mesh: tuple[Copy, str], tmp_path: Path) -> None:
     """The engine calls back into the bot: a machine needs the engine and its plugins, no more."""
     copy, _ = mesh
-    for name in ("pulumi", *(f"pulumi-resource-{each}" for each in engine_target.PROVIDERS)):
+    for name in ("pulumi", *(f"pulumi-resource-{each}" for each in environment.PROVIDERS)):
         (tmp_path / name).symlink_to(str(shutil.which(name)))
     path = os.pathsep.join([str(tmp_path), "/usr/bin", "/bin"])
     assert shutil.which("pulumi-language-python", path=path) is None

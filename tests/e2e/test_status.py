@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 from bot.exit_codes import BAD_INPUT, DONE, FAILED, REFUSED
-from bot.status import linkerd_cli
-from bot.status.model import SIMULATED
-from bot.status.upstream_extensions import CHECKS
+from bot.mesh.status import linkerd_cli
+from bot.mesh.status.model import SIMULATED
+from bot.mesh.status.upstream_extensions import CHECKS
 from sandbox import controllers
 from tests.e2e.identity_process import free_ports
 from tests.e2e.project import Copy

@@ -16,9 +16,10 @@ from typing import Any
 import pytest
 import yaml
 
+from bot.clients.connect import vault
+from bot.engine import sandbox_stack
 from bot.exit_codes import DONE, REFUSED
-from bot.servers.clients import vault
-from sandbox import stack_file, toolchain
+from sandbox import toolchain
 from stack.charts import cache_dir
 from tests.charts.buoyant import package
 from tests.e2e.project import Copy
@@ -37,7 +38,7 @@ SUBJECT = "buoyant-cloud"
 def agent(mesh: tuple[Copy, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
     """The sandbox with the agent, its stand-in among the archives; afterwards it is as before."""
     copy = mesh[0]
-    file = copy.folder / stack_file.TRACKED
+    file = copy.folder / sandbox_stack.TRACKED
     tracked = file.read_text(encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CHARTS_DIR", str(charts(tmp_path_factory.mktemp("charts"))))

@@ -11,14 +11,15 @@ from typing import Any
 import pytest
 import yaml
 
+from bot.engine import sandbox_stack
 from bot.engine import target as engine_target
-from bot.mock import engine as mock_engine
-from bot.proofs import reader as proof_reader
-from bot.proofs import trust as trust_proofs
-from bot.proofs import vault as vault_proofs
-from bot.proofs.data import Seen, ready
+from bot.mesh.verification import reader as proof_reader
+from bot.mesh.verification import trust as trust_proofs
+from bot.mesh.verification import vault as vault_proofs
+from bot.mesh.verification.data import Seen, ready
+from bot.plan.mock import engine as mock_engine
 from components.names import IDENTITY_ISSUER, LINKERD, TRUST_ROOTS_CONFIG_MAP
-from sandbox import stack_file, toolchain
+from sandbox import toolchain
 from tests.e2e import project
 from tests.e2e.by_hand import ByHand
 from tests.e2e.project import Copy
@@ -59,8 +60,8 @@ def applied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
         done = copy.run("sandbox", "cluster", "up", "--ephemeral", seconds=1500)
         assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
         # The evaluation reads the stack file of this copy, with the ports of this cluster.
-        file = copy.folder / stack_file.TRACKED
-        file.write_text(stack_file.content(copy.folder), encoding="utf-8")
+        file = copy.folder / sandbox_stack.TRACKED
+        file.write_text(sandbox_stack.content(copy.folder), encoding="utf-8")
         hand = ByHand(copy.settings)
         for crd in crds:
             hand.apply(crd)

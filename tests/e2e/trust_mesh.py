@@ -14,10 +14,11 @@ import yaml
 from cryptography import x509
 
 from bot import engine
-from bot.proofs.trust import signed_by
+from bot.engine import sandbox_stack
+from bot.mesh.verification.trust import signed_by
 from components.cluster_anchor import origin
 from components.names import CERT_MANAGER, IDENTITY_ISSUER, LINKERD, anchor_path
-from sandbox import stack_file, vault
+from sandbox import vault
 from stack.certificates import certificates_in
 from tests.e2e import project
 from tests.e2e.checker import Checker, published_roots
@@ -74,7 +75,7 @@ class TrustMesh:
 
     def write(self) -> None:
         """Write the stack file."""
-        file = self.copy.folder / stack_file.TRACKED
+        file = self.copy.folder / sandbox_stack.TRACKED
         document = yaml.safe_load(file.read_text(encoding="utf-8"))
         config = document["config"]
         config[f"{_PREFIX}trust"] = {

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import yaml
 
-from bot.mock import engine as mock_engine
+from bot.plan.mock import engine as mock_engine
 from components import alerts
 from components.alert_rules.model import Thresholds
 from components.names import IDENTITY_ISSUER, LINKERD, TRUST_ROOTS_CONFIG_MAP

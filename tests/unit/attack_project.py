@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 import yaml
 
-from bot import cli, engine, stacks
-from bot.delivery import backend, lock, verify
+from bot import engine, stacks
+from bot.cli import dispatch
+from bot.deploy import backend, lock, verify
 from bot.engine import target as engine_target
 from bot.exit_codes import DONE
-from bot.proofs.data import Proof
-from bot.trust import fleet as trust_fleet
+from bot.mesh.trust import fleet as trust_fleet
+from bot.mesh.verification.data import Proof
 from tests.unit import bot_project, delivery_engine
 from tests.unit import delivery_samples as samples
 
@@ -36,7 +37,7 @@ class Project:
     def run(self, *words: str, code: int = DONE) -> str:
         """Run the bot; what it printed."""
         self.capsys.readouterr()
-        assert cli.main(list(words)) == code, "".join(self.capsys.readouterr())
+        assert dispatch.main(list(words)) == code, "".join(self.capsys.readouterr())
         told = self.capsys.readouterr()
         assert "Traceback" not in told.out + told.err
         return told.out + told.err

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from bot.trust.model import (
+from bot.mesh.trust.model import (
     IDENTITY,
     INJECTOR,
     Bundle,

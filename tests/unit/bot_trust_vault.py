@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bot.servers.rest import Answer, Client
+from bot.clients.https import Answer, Client
 from stack.certificates import certificates_in
 
 PKI, KV, MOUNTS = "/v1/linkerd/pki", "/v1/linkerd/kv", "/v1/sys/mounts/"

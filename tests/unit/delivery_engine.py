@@ -19,13 +19,13 @@ import pytest
 from pulumi.automation import UpdateSummary
 
 from bot import engine
-from bot.delivery import signing
-from bot.delivery.approval import Approval
+from bot.clients.target import Target
+from bot.deploy import signing
+from bot.deploy.approval import Approval
 from bot.engine import Engine, Result
 from bot.engine.errors import Lock
 from bot.engine.events import Ledger
 from bot.engine.process import Ending
-from bot.engine.target import Target
 from bot.exit_codes import BotError
 from stack.arguments import chart_refs
 from stack.charts import Charts

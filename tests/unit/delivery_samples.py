@@ -14,12 +14,12 @@ from pulumi.automation import CommandResult, UpdateSummary
 
 from bot.changes.model import Change, ChangeSet, Field, Op
 from bot.changes.snapshot import Snapshot
-from bot.delivery import approval, backend, digests
-from bot.delivery.approval import Approval
-from bot.delivery.backend import Entry
-from bot.delivery.protected import Action
+from bot.clients.target import Target
+from bot.deploy import approval, backend, digests
+from bot.deploy.approval import Approval
+from bot.deploy.backend import Entry
+from bot.deploy.protected import Action
 from bot.engine import Engine, automation
-from bot.engine.target import Target
 from tests.unit import fake_engine
 from tests.unit.stack_files import REPO
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from bot.drift.declared import Declared
-from bot.drift.discovery import Kind
-from bot.drift.inventory import Inventory, Item, Managed
-from bot.servers.rest import Answer, Client
+from bot.clients.https import Answer, Client
+from bot.mesh.drift.declared import Declared
+from bot.mesh.drift.discovery import Kind
+from bot.mesh.drift.inventory import Inventory, Item, Managed
 
 CREATED = "2026-11-01T10:00:00Z"
 KINDS = (

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from bot.clients.target import Target
 from bot.engine import Engine
-from bot.engine.target import Target
 from stack.load import from_file
 from tests.unit.stack_files import REPO
 

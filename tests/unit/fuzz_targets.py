@@ -12,15 +12,16 @@ from unittest import mock
 
 import yaml
 
-from bot import cli, stacks
+from bot import stacks
 from bot.changes.snapshot import differences
-from bot.delivery import approval, digests
+from bot.cli import dispatch, fetch_charts
+from bot.clients import kubeconfig
+from bot.clients.https import ReadError
+from bot.deploy import approval, digests
 from bot.exit_codes import BAD_INPUT, DONE, FAILED, MISSING_TOOL, REFUSED, BotError
-from bot.mock.engine import evaluate
 from bot.plan import render
-from bot.servers import kubeconfig
-from bot.servers.rest import ReadError
-from stack import chart_sources, crd_charts, fetch, fleet, rollout_file
+from bot.plan.mock.engine import evaluate
+from stack import chart_sources, crd_charts, fleet, rollout_file
 from stack.chart_lock import locked
 from stack.charts import Charts
 from stack.errors import InputError
@@ -55,7 +56,7 @@ def outcome(run: Callable[[], Any]) -> tuple[int, str]:
         return BAD_INPUT, str(error)
     except BotError as error:
         return error.exit_code, str(error)
-    except (ReadError, fetch.SourceError, fetch.LocationError) as error:
+    except (ReadError, fetch_charts.SourceError, fetch_charts.LocationError) as error:
         return FAILED, str(error)
     return DONE, ""
 
@@ -115,7 +116,7 @@ def _charts(content: bytes, folder: Path) -> tuple[int, str]:
     def run() -> None:
         charts = Charts(folder)
         charts.missing()
-        fetch.wanted_of(charts)
+        fetch_charts.wanted_of(charts)
         for name in ("cert-manager", "linkerd-control-plane"):
             charts.chart(name)
             charts.crds(name)
@@ -137,7 +138,7 @@ def _changes(content: bytes, folder: Path) -> tuple[int, str]:
     file = _written(folder, "fuzz.changes.json", content)
 
     def run() -> None:
-        code = cli.main(["comment", "--changes", str(file), "--out", str(folder / "out")])
+        code = dispatch.main(["comment", "--changes", str(file), "--out", str(folder / "out")])
         assert code in ALLOWED
         approval.read_changes(file)
 
@@ -176,8 +177,8 @@ def _kubeconfig(content: bytes, folder: Path) -> tuple[int, str]:
 
 
 def _archive(content: bytes, _: Path) -> tuple[int, str]:
-    wanted = fetch.Wanted("mesh", "1.2.3", "mesh-1.2.3.tgz", None, None)
-    said = fetch.fault_in(wanted, content, None)
+    wanted = fetch_charts.Wanted("mesh", "1.2.3", "mesh-1.2.3.tgz", None, None)
+    said = fetch_charts.fault_in(wanted, content, None)
     try:
         crd_charts.crds_of_chart(content)
     except ValueError as error:
@@ -200,7 +201,9 @@ def _manifest(content: bytes, _: Path) -> tuple[int, str]:
 
 def _index(content: bytes, _: Path) -> tuple[int, str]:
     chart_sources._index.cache_clear()
-    wanted = fetch.Wanted("mesh", "1.2.3", "mesh-1.2.3.tgz", "https://charts.example.com", None)
+    wanted = fetch_charts.Wanted(
+        "mesh", "1.2.3", "mesh-1.2.3.tgz", "https://charts.example.com", None
+    )
 
     def get(address: str) -> bytes:
         return content if address.endswith("index.yaml") else b""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from bot.ladder.model import Call, KubeService, Namespace, Workload
+from bot.mesh.authorization.model import Call, KubeService, Namespace, Workload
 from stack.config import StackConfig
 from stack.load import from_file
 from tests.unit.stack_files import good, write

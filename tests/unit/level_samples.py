@@ -11,9 +11,9 @@ from typing import Any
 
 import yaml
 
-from bot import policy
-from bot.changes.from_plans import changes_between
 from bot.changes.model import ChangeSet
+from bot.plan import policy
+from bot.plan.as_changes import changes_between
 from bot.plan.base_snapshot import Snapshot, snapshot
 from bot.plan.model import plans
 from stack.faults import PROJECT

@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from bot.proofs import vault as vault_proofs
-from bot.proofs.data import Attempt, Seen
+from bot.mesh.verification import vault as vault_proofs
+from bot.mesh.verification.data import Attempt, Seen
 from components.webhook_certificates import CONTROL_PLANE_WEBHOOKS, VIZ_WEBHOOKS
 from stack.config import StackConfig
 from stack.load import from_file
@@ -28,7 +28,7 @@ _SIGNING = "sandbox-1"
 @functools.cache
 def config() -> StackConfig:
     """The sandbox stack's config."""
-    from bot.mock.values import throwaway_certificate
+    from bot.plan.mock.values import throwaway_certificate
 
     return from_file(REPO / "Pulumi.sandbox.yaml", lambda _path: throwaway_certificate())
 

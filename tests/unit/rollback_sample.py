@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from bot import engine, up
+from bot import engine
 from bot.changes.model import ChangeSet
-from bot.delivery import backend, rollback, rollback_rules, verify
-from bot.delivery.rollback import Rollback
-from bot.delivery.tree import Tree
+from bot.clients.target import Target
+from bot.deploy import backend, rollback, rollback_rules, up, verify
+from bot.deploy.rollback import Rollback
+from bot.deploy.tree import Tree
 from bot.engine import Engine
-from bot.engine.target import Target
 from bot.exit_codes import DONE
 from tests.unit.bot_project import PROJECT_DIR
 from tests.unit.waves_sample import ENGINE, project, two_waves

@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from bot.rollout.model import Namespace, Pod, Proxy, Seen
-from bot.trust.model import Workload
+from bot.mesh.rollout.model import Namespace, Pod, Proxy, Seen
+from bot.mesh.trust.model import Workload
 from components.rollout import INJECT, STATE_LABEL
 from stack.config import StackConfig
 from tests.unit.stack_files import KeyPath, load, spoilt

@@ -9,9 +9,9 @@ from typing import Any, cast
 
 from google.protobuf.json_format import MessageToDict
 
-from bot.mock.engine import run_program
-from bot.mock.monitor import RecordingMonitor, Resource
-from bot.mock.values import plain
+from bot.plan.mock.engine import run_program
+from bot.plan.mock.monitor import RecordingMonitor, Resource
+from bot.plan.mock.values import plain
 from components import (
     alert_routing,
     alerts,

@@ -7,7 +7,7 @@ import hashlib
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bot.status.extensions import BINDINGS, COMPONENTS, PROMETHEUS_ROLE, ROLES
+from bot.mesh.status.extensions import BINDINGS, COMPONENTS, PROMETHEUS_ROLE, ROLES
 
 Object = dict[str, Any]
 VIZ_PARTS = (*COMPONENTS, "prometheus")

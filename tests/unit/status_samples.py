@@ -16,15 +16,15 @@ from typing import Any
 
 import pytest
 
-from bot.engine.target import Target
-from bot.servers.rest import Answer, Client
-from bot.status import control_plane, judge, sources
-from bot.status.facts import Facts
-from bot.status.model import Line
-from bot.status.sources import Wanted
-from bot.trust import reader as trust_reader
-from bot.trust import vault as trust_vault
-from bot.trust.model import Kept
+from bot.clients.https import Answer, Client
+from bot.clients.target import Target
+from bot.mesh.status import control_plane, judge, sources
+from bot.mesh.status.facts import Facts
+from bot.mesh.status.model import Line
+from bot.mesh.status.sources import Wanted
+from bot.mesh.trust import reader as trust_reader
+from bot.mesh.trust import vault as trust_vault
+from bot.mesh.trust.model import Kept
 from components.trust_bundle import CERTIFICATE_KEY, anchor_secret
 from components.webhook_certificates import CONTROL_PLANE_WEBHOOKS, VIZ_WEBHOOKS
 from stack.certificates import certificates_in

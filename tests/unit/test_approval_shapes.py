@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.delivery import approval, digests
+from bot.deploy import approval, digests
 from bot.exit_codes import BadInputError
 from tests.unit.delivery_samples import change, change_set, snapshot
 

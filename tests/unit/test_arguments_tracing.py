@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from bot import policy
+from bot.plan import policy
 from bot.plan.model import Plan
 from stack import arguments_tracing
 from stack.config import StackConfig

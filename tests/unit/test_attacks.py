@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import pytest
 
-from bot.delivery import backend
+from bot.deploy import backend
 from bot.exit_codes import BAD_INPUT, REFUSED
 from tests.unit import delivery_engine
 from tests.unit import delivery_samples as samples
@@ -268,13 +268,13 @@ def test_a4_history_tells_what_was_applied_and_not_what_lay_there_before(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The tree was read before the question, and the answer may take an hour."""
-    monkeypatch.setattr("bot.up.needs_terminal", lambda _command: None)
+    monkeypatch.setattr("bot.deploy.up.needs_terminal", lambda _command: None)
 
     def asked(_question: str) -> bool:
         project.write(MODULE, "replicas = 9\n")
         return True
 
-    monkeypatch.setattr("bot.up.asked", asked)
+    monkeypatch.setattr("bot.deploy.up.asked", asked)
     assert "is dirty" in project.run("up", "--stack", "trust", code=REFUSED)
     told = project.up("--yes", stack="trust")
     assert "with uncommitted changes" in told
@@ -312,7 +312,7 @@ def test_environment_that_decides_is_bound(
 def test_environment_that_the_engine_does_not_get_is_no_part_of_it(
     project: Project, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    """bot/engine/environment.py drops it, so it can decide nothing."""
+    """bot/clients/environment.py drops it, so it can decide nothing."""
     project.preview()
     project.approve()
     monkeypatch.setenv(name, "other")

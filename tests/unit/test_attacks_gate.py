@@ -14,9 +14,9 @@ from collections.abc import Callable, Mapping
 import pytest
 import yaml
 
-from bot.delivery import waves
+from bot.deploy import waves
 from bot.exit_codes import BAD_INPUT, REFUSED, RefusedError
-from bot.trust import fleet as trust_fleet
+from bot.mesh.trust import fleet as trust_fleet
 from tests.unit import waves_sample
 from tests.unit.attack_project import MODULE, SKIP, Project, contexts
 from tests.unit.attack_project import project as project

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from bot.delivery import backend
+from bot.deploy import backend
 from bot.exit_codes import REFUSED
 from tests.unit import delivery_samples as samples
 from tests.unit.attack_project import MODULE, Project

@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from bot import cli
+from bot.cli import dispatch
 from bot.exit_codes import BotError
 
 
-@pytest.mark.parametrize("name", cli.COMMANDS)
+@pytest.mark.parametrize("name", dispatch.COMMANDS)
 def test_a_module_adds_the_command_it_is_listed_for(name: str) -> None:
     """A name that leads to another command's module would be called unknown by its own parser."""
     made = argparse.ArgumentParser().add_subparsers()
-    importlib.import_module(cli.COMMANDS[name].module).add(made)
+    importlib.import_module(dispatch.COMMANDS[name].module).add(made)
     assert list(made.choices) == [name]
 
 
@@ -27,9 +27,9 @@ def test_a_named_command_imports_no_other() -> None:
     """All of them together cost each preview half a second."""
     code = (
         "import sys; from bot import cli\n"
-        "try: cli.main(['comment', '--help'])\n"
+        "try: dispatch.main(['comment', '--help'])\n"
         "except SystemExit: pass\n"
-        "print(sorted({each.module for each in cli.COMMANDS.values()} & set(sys.modules)))"
+        "print(sorted({each.module for each in dispatch.COMMANDS.values()} & set(sys.modules)))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
@@ -41,7 +41,7 @@ def _loaded(*arguments: str) -> set[str]:
     """The modules that a command has loaded when it ends."""
     code = (
         "import sys; from bot import cli\n"
-        f"try: cli.main({list(arguments)!r})\n"
+        f"try: dispatch.main({list(arguments)!r})\n"
         "except SystemExit: pass\n"
         "print(' '.join(sys.modules), file=sys.stderr)"
     )
@@ -54,8 +54,8 @@ def _loaded(*arguments: str) -> set[str]:
 def test_the_help_loads_no_command() -> None:
     """All of them take a second, of a processor that has nothing else to do."""
     loaded = _loaded("--help")
-    assert "bot.cli" in loaded
-    assert not loaded & {each.module for each in cli.COMMANDS.values()}
+    assert "bot.cli.dispatch" in loaded
+    assert not loaded & {each.module for each in dispatch.COMMANDS.values()}
     assert not loaded & {"pulumi", "pydantic", "yaml"}
 
 
@@ -74,7 +74,7 @@ def test_the_command_comes_first(capsys: pytest.CaptureFixture[str]) -> None:
     """Its module is found by that; anything before it must not end in a traceback."""
     for before in ("--", "-x"):
         with pytest.raises(SystemExit) as ended:
-            cli.main([before, "history", "--stack", "staging"])
+            dispatch.main([before, "history", "--stack", "staging"])
         assert ended.value.code == 2
         assert "python -m bot --help" in capsys.readouterr().err
 
@@ -82,11 +82,11 @@ def test_the_command_comes_first(capsys: pytest.CaptureFixture[str]) -> None:
 def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     """Without a name, or with one that is none, all of them are offered."""
     with pytest.raises(SystemExit):
-        cli.main(["--help"])
+        dispatch.main(["--help"])
     said = capsys.readouterr().out
-    assert all(name in said for name in cli.COMMANDS)
+    assert all(name in said for name in dispatch.COMMANDS)
     with pytest.raises(SystemExit) as ended:
-        cli.main(["previw"])
+        dispatch.main(["previw"])
     assert ended.value.code == 2
 
 
@@ -108,7 +108,7 @@ def test_a_slip_is_answered_with_what_was_meant(
 ) -> None:
     """In one line, which names the help of that very command."""
     with pytest.raises(SystemExit) as ended:
-        cli.main(typed.split())
+        dispatch.main(typed.split())
     assert ended.value.code == 2
     (said,) = capsys.readouterr().err.splitlines()
     assert f"did you mean {meant}?; see python -m bot" in said
@@ -119,7 +119,7 @@ def test_where_nothing_comes_near_nothing_is_guessed(
     typed: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit):
-        cli.main(typed.split())
+        dispatch.main(typed.split())
     (said,) = capsys.readouterr().err.splitlines()
     assert "'zzz'" in said
     assert "did you mean" not in said
@@ -128,15 +128,15 @@ def test_where_nothing_comes_near_nothing_is_guessed(
 @pytest.mark.parametrize("action", ["anchor", "crd", "stack"])
 def test_a_rollback_cannot_be_allowed_what_it_never_does(action: str) -> None:
     with pytest.raises(SystemExit) as ended:
-        cli.main(["rollback", "--stack", "a", "--to", "b", "--allow", action])
+        dispatch.main(["rollback", "--stack", "a", "--to", "b", "--allow", action])
     assert ended.value.code == 2
 
 
 def test_without_a_command_the_help_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     """A newcomer types that first; it names each command, a first step, and where to read on."""
-    assert cli.main([]) == 2
+    assert dispatch.main([]) == 2
     said = capsys.readouterr().err
-    assert all(f"\n    {name} " in said for name in cli.COMMANDS)
+    assert all(f"\n    {name} " in said for name in dispatch.COMMANDS)
     assert "python -m bot plan --all" in said
     assert "docs/README.md" in said
 
@@ -149,10 +149,10 @@ def test_an_error_is_told_without_what_is_secret_in_it(
     def fail(_: object) -> int:
         raise BotError("cannot open postgres://bot:hunter2@db/states")
 
-    def add(subparsers: cli.Subparsers) -> None:
+    def add(subparsers: dispatch.Subparsers) -> None:
         subparsers.add_parser("plan").set_defaults(run=fail)
 
-    monkeypatch.setattr(importlib.import_module(cli.COMMANDS["plan"].module), "add", add)
-    assert cli.main(["plan"]) == 1
+    monkeypatch.setattr(importlib.import_module(dispatch.COMMANDS["plan"].module), "add", add)
+    assert dispatch.main(["plan"]) == 1
     said = capsys.readouterr().err
     assert said == "cannot open postgres://[secret]@db/states\n"

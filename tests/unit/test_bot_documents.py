@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from bot import documents
 from bot.changes.model import ChangeSet
 from bot.exit_codes import BadInputError
+from bot.text import documents
 
 _SET = ChangeSet(stack="staging", source="plan")
 

@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from bot import engine
+from bot.clients.target import Target
 from bot.engine import errors as engine_errors
 from bot.engine import recover as engine_recover
 from bot.engine import report as engine_report
 from bot.engine import target as engine_target
 from bot.engine.events import Ledger
-from bot.engine.target import Target
+from bot.engine.progress import Progress
 from bot.exit_codes import BadInputError, BotError, MissingToolError
-from bot.progress import Progress
 from tests.unit import fake_engine
 
 _GOOD = """

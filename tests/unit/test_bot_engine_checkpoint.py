@@ -8,11 +8,11 @@ from typing import cast
 
 import pytest
 
+from bot.clients.target import Target
 from bot.engine import Result
 from bot.engine import checkpoint as engine_checkpoint
 from bot.engine.events import Ledger
 from bot.engine.process import Ending
-from bot.engine.target import Target
 from stack.config import StackConfig
 
 _STATE = {"version": 3, "checkpoint": {}}

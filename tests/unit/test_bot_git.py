@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bot import git as bot_git
 from bot.exit_codes import BadInputError, MissingToolError
+from bot.text import git as bot_git
 from tests.unit.git_repository import commit, git, repository
 
 

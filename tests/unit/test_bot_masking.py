@@ -11,9 +11,10 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
+from bot.changes.masking import masked_field
 from bot.changes.model import ChangeSet, Field, Op
 from bot.comments.render import render
-from bot.masking import masked, masked_field, masked_value
+from stack.masking import masked, masked_value
 from tests.unit import comment_samples as samples
 from tests.unit.secrecy import found_in
 

@@ -12,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from bot import cli, documents, output, stacks
+from bot import stacks
+from bot.cli import dispatch
 from bot.exit_codes import BotError
+from bot.text import documents, output
 from stack.errors import InputError
 from tests.unit import secret_corpus as corpus
 from tests.unit.stack_files import spoilt, write
@@ -88,11 +90,11 @@ def test_no_output_of_a_command_shows_a_secret(
 ) -> None:
     """Whatever a command writes, and however, passes one edge."""
 
-    def add(subparsers: cli.Subparsers) -> None:
+    def add(subparsers: dispatch.Subparsers) -> None:
         subparsers.add_parser("plan").set_defaults(run=lambda _: OUTPUTS[name](tmp_path))
 
-    monkeypatch.setattr(importlib.import_module(cli.COMMANDS["plan"].module), "add", add)
-    cli.main(["plan"])
+    monkeypatch.setattr(importlib.import_module(dispatch.COMMANDS["plan"].module), "add", add)
+    dispatch.main(["plan"])
     said = capsys.readouterr()
     written = [file.read_text() for file in tmp_path.iterdir()]
     whole = "".join([said.out, said.err, *written])
@@ -105,7 +107,7 @@ def test_no_output_of_a_command_shows_a_secret(
 def test_arguments_that_are_refused_are_masked(capsys: pytest.CaptureFixture[str]) -> None:
     """A secret as an argument in the wrong place ends in the log of a job."""
     with pytest.raises(SystemExit):
-        cli.main(["plan", "--stack", "x", f"--password={WORD}"])
+        dispatch.main(["plan", "--stack", "x", f"--password={WORD}"])
     assert_hidden(capsys.readouterr().err)
 
 
@@ -151,7 +153,7 @@ def test_no_plan_shows_a_secret(
     given = [
         part for each in arguments for part in ([each, str(out)] if each == "--out" else [each])
     ]
-    code = cli.main(["plan", "--all", *given])
+    code = dispatch.main(["plan", "--all", *given])
     said = capsys.readouterr()
     assert code == 0, said.err
     if "--json" in arguments:
@@ -196,7 +198,7 @@ def test_no_value_that_is_refused_near_credentials_is_told(
     write(
         project, spoilt({ROUTING: {"form": "file", "receivers": [{**receiver, **REFUSED[name]}]}})
     )
-    assert cli.main(["plan", "--all"]) == 2
+    assert dispatch.main(["plan", "--all"]) == 2
     said = capsys.readouterr()
     assert "observability.routing.receivers[0]" in said.err
     assert_hidden(said.out + said.err)
@@ -246,7 +248,7 @@ def test_no_error_of_a_stack_file_shows_a_secret(
 ) -> None:
     """In any key there may be one; it is known by its look, or by what the section is about."""
     write(project, spoilt(OTHERS[name]))
-    assert cli.main(["plan", "--all"]) == 2
+    assert dispatch.main(["plan", "--all"]) == 2
     said = capsys.readouterr()
     assert "Pulumi.test.yaml" in said.err
     assert_hidden(said.out + said.err)
@@ -265,7 +267,7 @@ def test_a_file_that_is_no_yaml_is_not_quoted(
 ) -> None:
     """The parser's own error shows the line, where a password without quotes may be the fault."""
     (project / "Pulumi.test.yaml").write_text(f"config:\n  linkerd-platform:x:\n    {line}\n")
-    assert cli.main(["plan", "--all"]) == 2
+    assert dispatch.main(["plan", "--all"]) == 2
     assert_hidden(capsys.readouterr().err)
 
 

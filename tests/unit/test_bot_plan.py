@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bot import cli
+from bot.cli import dispatch
 from tests.unit.bot_project import PROJECT_DIR, project, stack_file, use
 
 ID, CIPHERTEXT = "client-id-hunter2", "v1:ciphertext-hunter2"
@@ -58,7 +58,7 @@ def test_bad_arguments_are_one_line(
 ) -> None:
     """Exit code 2 and a way to learn more."""
     with pytest.raises(SystemExit) as caught:
-        cli.main(arguments)
+        dispatch.main(arguments)
     lines = capsys.readouterr().err.splitlines()
     assert (caught.value.code, len(lines)) == (2, 1)
     assert "--help" in lines[0]
@@ -71,8 +71,8 @@ def test_a_faulty_stack_file_is_told_with_all_faults(tmp_path: Path) -> None:
     other["config"]["linkerd-platform:role"] = "boss"
     folder = project(tmp_path, staging=one, trust=other)
     script = (
-        "import sys; from pathlib import Path; from bot import cli, stacks; "
-        f"stacks.PROJECT_DIR = Path({str(folder)!r}); sys.exit(cli.main(['plan', '--all']))"
+        "import sys; from pathlib import Path; from bot import dispatch, stacks; "
+        f"stacks.PROJECT_DIR = Path({str(folder)!r}); sys.exit(dispatch.main(['plan', '--all']))"
     )
     done = subprocess.run(
         [sys.executable, "-c", script],
@@ -100,7 +100,7 @@ def test_a_chart_that_helm_refuses_fails_the_plan(
     """A preview would fail as well: better here, with Helm's reason."""
     program = tmp_path / "bin" / "helm"
     program.write_text("#!/bin/sh\necho 'Error: values must be good' >&2\nexit 1\n")
-    assert cli.main(["plan", "--stack", "staging"]) == 1
+    assert dispatch.main(["plan", "--stack", "staging"]) == 1
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1
     assert lines[0].startswith("chart ")
@@ -114,7 +114,7 @@ def test_a_damaged_archive_is_not_taken_for_a_missing_one(
     """A plan that goes on with a warning would hide that somebody changed the archive."""
     (archive,) = (tmp_path / "charts").glob("cert-manager-*.tgz")
     archive.write_bytes(b"no archive")
-    assert cli.main(["plan", "--stack", "staging"]) == 2
+    assert dispatch.main(["plan", "--stack", "staging"]) == 2
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1
     assert lines[0].startswith(str(archive))
@@ -123,9 +123,9 @@ def test_a_damaged_archive_is_not_taken_for_a_missing_one(
 @pytest.mark.usefixtures("secret_project")
 def test_no_secret_is_shown_or_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A plan is posted where anybody reads it; its cache outlives it."""
-    assert cli.main(["plan", "--all"]) == 0
+    assert dispatch.main(["plan", "--all"]) == 0
     text = capsys.readouterr().out
-    assert cli.main(["plan", "--all", "--json", "--out", str(tmp_path / "out")]) == 0
+    assert dispatch.main(["plan", "--all", "--json", "--out", str(tmp_path / "out")]) == 0
     shown = [text, capsys.readouterr().out]
     files = [f for d in ("out", "cache") for f in (tmp_path / d).rglob("*") if f.is_file()]
     assert len(files) > 20
@@ -147,7 +147,7 @@ def test_the_folder_holds_each_object_by_namespace_and_kind(
 ) -> None:
     """So that two folders can be compared with `diff -r`."""
     out = tmp_path / "out"
-    assert cli.main(["plan", "--all", "--json", "--out", str(out)]) == 0
+    assert dispatch.main(["plan", "--all", "--json", "--out", str(out)]) == 0
     assert (out / "plan.json").read_text() == capsys.readouterr().out
     certificate = out / "staging/manifests/linkerd/Certificate/linkerd-identity-issuer.yaml"
     assert yaml.safe_load(certificate.read_text())["spec"]["isCA"] is True
@@ -163,9 +163,9 @@ def test_the_folder_holds_each_object_by_namespace_and_kind(
 def test_a_second_plan_leaves_nothing_of_the_first(tmp_path: Path) -> None:
     """An object that is no longer planned must not look planned; what is not ours stays."""
     out = tmp_path / "out"
-    assert cli.main(["plan", "--all", "--out", str(out)]) == 0
+    assert dispatch.main(["plan", "--all", "--out", str(out)]) == 0
     (out / "staging" / "note.txt").write_text("mine")
-    assert cli.main(["plan", "--stack", "trust", "--out", str(out)]) == 0
+    assert dispatch.main(["plan", "--stack", "trust", "--out", str(out)]) == 0
     left = sorted(str(f.relative_to(out)) for f in out.rglob("*") if f.is_file())
     assert left == ["index.html", "plan.json", "staging/note.txt", "trust/graph.svg"]
 
@@ -178,7 +178,7 @@ def test_a_folder_with_something_else_in_it_is_refused(
     """`--out .` would mix the plan with the project."""
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / content).write_text("mine")
-    assert cli.main(["plan", "--stack", "trust", "--out", str(tmp_path / "out")]) == 2
+    assert dispatch.main(["plan", "--stack", "trust", "--out", str(tmp_path / "out")]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
     assert [f.name for f in (tmp_path / "out").iterdir()] == [content]
 
@@ -186,9 +186,9 @@ def test_a_folder_with_something_else_in_it_is_refused(
 @pytest.mark.usefixtures("secret_project")
 def test_text_names_every_resource_chart_and_warning(capsys: pytest.CaptureFixture[str]) -> None:
     """The terminal's form leaves nothing out that the document has."""
-    assert cli.main(["plan", "--stack", "staging"]) == 0
+    assert dispatch.main(["plan", "--stack", "staging"]) == 0
     text = capsys.readouterr().out
-    assert cli.main(["plan", "--stack", "staging", "--json"]) == 0
+    assert dispatch.main(["plan", "--stack", "staging", "--json"]) == 0
     document = json.loads(capsys.readouterr().out)
     words = set(text.split())
     assert document["warnings"] == []
@@ -207,7 +207,7 @@ def test_a_broken_policy_refuses_the_plan_and_still_shows_it(
     folder = project(tmp_path, production=file)
     monkeypatch.setattr("bot.stacks.PROJECT_DIR", folder)
     monkeypatch.setenv("CHARTS_DIR", str(tmp_path / "none"))
-    assert cli.main(["plan", "--all", "--out", str(tmp_path / "out")]) == 4
+    assert dispatch.main(["plan", "--all", "--out", str(tmp_path / "out")]) == 4
     shown = capsys.readouterr()
     assert shown.out.startswith("Stack production: ")
     assert (tmp_path / "out" / "plan.json").is_file()

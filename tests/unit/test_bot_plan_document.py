@@ -9,7 +9,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from bot import cli
+from bot.cli import dispatch
 from tests.unit.bot_project import project, stack_file, use
 
 _TEXT = {"type": "string", "minLength": 1}
@@ -75,7 +75,7 @@ def chart_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def _json(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
     capsys.readouterr()
-    assert cli.main(["plan", "--json", *arguments]) == 0
+    assert dispatch.main(["plan", "--json", *arguments]) == 0
     document: dict[str, Any] = json.loads(capsys.readouterr().out)
     return document
 

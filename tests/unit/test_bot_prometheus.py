@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.prometheus import Prometheus, PrometheusError
+from bot.clients.prometheus import Prometheus, PrometheusError
 from tests.unit.fake_prometheus import fake_prometheus, vector
 
 

@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from bot.trust.check import between, old_bundle, switch
-from bot.trust.model import Seen, Verdict
-from bot.trust.stage import derive
+from bot.mesh.trust.check import between, old_bundle, switch
+from bot.mesh.trust.model import Seen, Verdict
+from bot.mesh.trust.stage import derive
 from tests.unit.bot_trust_samples import (
     DAY,
     HOUR,

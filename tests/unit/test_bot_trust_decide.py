@@ -10,17 +10,17 @@ from typing import Any
 
 import pytest
 
-from bot.cli import main
-from bot.engine.target import Target
+from bot.cli.dispatch import main
+from bot.clients.target import Target
+from bot.deploy import trust_command as trust
 from bot.exit_codes import BAD_INPUT, DONE, FAILED, REFUSED, BotError
-from bot.trust import command as trust
-from bot.trust import fleet as trust_fleet
-from bot.trust import reader as trust_reader
-from bot.trust.decide import decide
-from bot.trust.destroy import refusals
-from bot.trust.fleet import Gathered
-from bot.trust.model import Seen
-from bot.trust.text import left_text, status_document, status_lines
+from bot.mesh.trust import fleet as trust_fleet
+from bot.mesh.trust import reader as trust_reader
+from bot.mesh.trust.decide import decide
+from bot.mesh.trust.destroy import refusals
+from bot.mesh.trust.fleet import Gathered
+from bot.mesh.trust.model import Seen
+from bot.mesh.trust.text import left_text, status_document, status_lines
 from stack.config import StackConfig
 from tests.unit.bot_trust_samples import HOUR, NOW, kept, pod, root, seen
 from tests.unit.test_bot_trust_fleet import config

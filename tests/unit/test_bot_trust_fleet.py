@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from bot.cli import main
+from bot.cli.dispatch import main
 from bot.exit_codes import BAD_INPUT, BadInputError, RefusedError
-from bot.trust import fleet as trust_fleet
-from bot.trust.fleet import fleet_of, guard, mismatches, same_anchors, target_of
+from bot.mesh.trust import fleet as trust_fleet
+from bot.mesh.trust.fleet import fleet_of, guard, mismatches, same_anchors, target_of
 from stack import fleet, load
 from stack.config import Generation, StackConfig
 from stack.fleet_differences import differences

@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
+from bot.deploy.trust_import import checked_certificate, checked_key, generation_of, read_text
 from bot.exit_codes import BadInputError
-from bot.trust.importing import checked_certificate, checked_key, generation_of, read_text
 from tests.unit import stack_files
 from tests.unit.bot_trust_samples import DAY, Authority, authority
 

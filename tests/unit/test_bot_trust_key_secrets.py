@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from bot.engine.target import Target
+from bot.clients.https import Answer, Client
+from bot.clients.target import Target
 from bot.exit_codes import BotError, RefusedError
-from bot.servers.rest import Answer, Client
-from bot.trust import destroy as trust_destroy
-from bot.trust import key_secrets as trust_key_secrets
-from bot.trust.fleet import Gathered
+from bot.mesh.trust import destroy as trust_destroy
+from bot.mesh.trust import key_secrets as trust_key_secrets
+from bot.mesh.trust.fleet import Gathered
 from stack.config import Generation
 from tests.unit.bot_trust_samples import DAY, authority, seen
 from tests.unit.bot_trust_vault import FakeVault

@@ -7,11 +7,11 @@ from datetime import timedelta
 
 import pytest
 
-from bot.trust.check import retire
-from bot.trust.leaves import switched_at
-from bot.trust.model import Issued, Seen, Verdict
-from bot.trust.restart import phases
-from bot.trust.stage import derive
+from bot.mesh.trust.check import retire
+from bot.mesh.trust.leaves import switched_at
+from bot.mesh.trust.model import Issued, Seen, Verdict
+from bot.mesh.trust.restart import phases
+from bot.mesh.trust.stage import derive
 from tests.unit.bot_trust_samples import (
     DAY,
     HOUR,

@@ -12,13 +12,12 @@ from typing import Any
 import pytest
 
 from bot import engine
-from bot.delivery.gate import Policy
+from bot.clients.target import Target
+from bot.deploy import trust_import, trust_mounts
+from bot.deploy.gate import Policy
 from bot.engine import report as engine_report
 from bot.engine import target as engine_target
-from bot.engine.target import Target
 from bot.exit_codes import BadInputError, BotError, RefusedError
-from bot.trust import importing as trust_import
-from bot.trust import mounts as trust_mounts
 from stack.config import Generation
 from tests.unit.bot_trust_samples import DAY, authority
 from tests.unit.bot_trust_vault import FakeVault

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from bot.trust.metrics import issuer_ttl
-from bot.trust.model import Workload
-from bot.trust.reader import alive, meshed, moment, pod, started, written
+from bot.mesh.trust.metrics import issuer_ttl
+from bot.mesh.trust.model import Workload
+from bot.mesh.trust.reader import alive, meshed, moment, pod, started, written
 
 CREATED = "2026-03-10T10:00:00Z"
 LATER = "2026-03-10T11:00:00Z"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shlex
 
-from bot.trust.model import IDENTITY, INJECTOR
-from bot.trust.restart import phases
-from bot.trust.text import plan_lines
+from bot.mesh.trust.model import IDENTITY, INJECTOR
+from bot.mesh.trust.restart import phases
+from bot.mesh.trust.text import plan_lines
 from tests.unit.bot_trust_samples import control, control_plane, pod
 
 ALL = (

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from bot.exit_codes import BadInputError
-from bot.trust.model import Stage
-from bot.trust.stage import derive, next_step, staying, switch_to
+from bot.mesh.trust.model import Stage
+from bot.mesh.trust.stage import derive, next_step, staying, switch_to
 from stack.config import Generation, Trust
 from tests.unit.bot_trust_samples import DAY, NOW, chain, root, seen
 

@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from bot.cli import main
-from bot.engine.target import Target
+from bot.cli.dispatch import main
+from bot.clients.target import Target
 from bot.exit_codes import DONE, FAILED
-from bot.trust import fleet as trust_fleet
-from bot.trust import text as trust_text
-from bot.trust.fleet import Gathered
-from bot.trust.model import Seen
+from bot.mesh.trust import fleet as trust_fleet
+from bot.mesh.trust import text as trust_text
+from bot.mesh.trust.fleet import Gathered
+from bot.mesh.trust.model import Seen
 from stack.fleet import Fleet
 from tests.unit.bot_trust_samples import DAY, HOUR, NOW, authority, kept, seen
 from tests.unit.test_bot_trust_fleet import config

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from bot.engine.target import Target
+from bot.clients.target import Target
+from bot.deploy import trust_import
 from bot.exit_codes import BotError, RefusedError
-from bot.trust import destroy as trust_destroy
-from bot.trust import importing as trust_import
-from bot.trust.fleet import Gathered
-from bot.trust.vault import kept
+from bot.mesh.trust import destroy as trust_destroy
+from bot.mesh.trust.fleet import Gathered
+from bot.mesh.trust.vault import kept
 from stack.config import Generation
 from tests.unit.bot_trust_samples import DAY, authority
 from tests.unit.bot_trust_vault import FakeVault

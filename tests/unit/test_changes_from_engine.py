@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from bot.changes import risk
-from bot.changes.from_engine import changes_of
 from bot.changes.model import Absent, Change, ChangeSet, Field, Op
 from bot.changes.rules import Level
+from bot.clients.target import Target
 from bot.engine import Result
+from bot.engine.as_changes import changes_of
 from bot.engine.events import KINDS, Ledger
 from bot.engine.process import UNREADABLE, Ended, Ending
-from bot.engine.target import Target
-from bot.placeholders import UNKNOWN
+from bot.text.placeholders import UNKNOWN
 from stack.load import from_file
 from tests.unit.stack_files import REPO
 

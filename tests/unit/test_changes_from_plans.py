@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from bot.changes.from_plans import changes_between
 from bot.changes.lists import aligned
 from bot.changes.model import Absent, ChangeSet, ChartMove, Field, Op
 from bot.changes.paths import differences, parts
 from bot.changes.replacements import knows, replaces
 from bot.changes.risk import assess
 from bot.changes.rules import Level
-from bot.placeholders import SECRET
+from bot.plan.as_changes import changes_between
+from bot.text.placeholders import SECRET
 from tests.unit.plan_samples import CHART, chart, configmap, manifest, planned, provider, snapshot
 
 ROOT_CERT = "vault:pkiSecret/secretBackendRootCert:SecretBackendRootCert"
@@ -292,7 +292,7 @@ def test_every_type_of_the_program_has_been_looked_up(whole_types: set[str]) -> 
 def whole_types() -> set[str]:
     """The types of every resource in the project's own stack files."""
     from bot import stacks
-    from bot.mock.engine import evaluate
+    from bot.plan.mock.engine import evaluate
 
     found = [evaluate(stacks.file_of(name), stacks.PROJECT_DIR) for name in stacks.names()]
     return {r.type for evaluation in found for r in evaluation.resources if r.custom}

@@ -8,7 +8,7 @@ from bot.changes import marks
 from bot.changes.impact import impact
 from bot.changes.model import Change, ChangeSet, Op
 from bot.changes.risk import assess
-from bot.delivery import protected
+from bot.deploy import protected
 from components.rollout import MeshedNamespace, namespace_patch
 from tests.unit.changes_samples import resource, whole
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bot.changes.model import ChangeSet
-from bot.cli import main
+from bot.cli.dispatch import main
 from bot.comments import files, place
 from bot.exit_codes import BAD_INPUT, DONE, FAILED, MISSING_TOOL
 from tests.unit import comment_samples as samples

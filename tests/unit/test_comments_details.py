@@ -12,7 +12,7 @@ from bot.changes.rules import Level
 from bot.comments import churn, details
 from bot.comments.split import Block
 from bot.comments.values import BRIEF, FULL, LISTED, Amount, field_lines, scalar, tree
-from bot.placeholders import UNKNOWN
+from bot.text.placeholders import UNKNOWN
 from tests.unit import comment_samples as samples
 
 CHART = Field(path='metadata.labels["helm.sh/chart"]', before="a-1", after="a-2")

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from bot.comments.markdown import code, cut, fenced, in_html, one_line, prose, rows, visible
+from bot.text.markdown import code, cut, fenced, in_html, one_line, prose, rows, visible
 
 HOSTILE = [
     "@all ping #123 GH-12 owner/repo#1",

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import yaml
 
-from bot import yaml_values
 from bot.changes.model import Field, Op
 from bot.comments.structure import differences, lines, yaml_differences
 from bot.comments.values import BRIEF, FULL, field_lines
-from bot.mock.values import SECRET, UNKNOWN
+from bot.plan.mock.values import SECRET, UNKNOWN
+from bot.text import yaml_values
 from components import alerts
 from components.alert_routes import file
 from components.grafana import catalog, render

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import yaml
 
+from bot.cli import fetch_charts
+from bot.cli.fetch_charts import fault_in
 from bot.exit_codes import BadInputError
-from bot.mock.engine import evaluate
-from stack import fetch
+from bot.plan.mock.engine import evaluate
 from stack.charts import ChartError, Charts
-from stack.fetch import fault_in
 from tests.unit import bot_project, policy_effect
 from tests.unit.stack_files import REPO, good, lines_of_file, spoilt, write, write_text
 from tests.unit.test_input_file import member, packed
@@ -136,7 +136,7 @@ def test_charts_yaml_of_any_shape_is_told(document: Any, part: str, tmp_path: Pa
 )
 def test_a_chart_of_any_shape_is_told(content: bytes) -> None:
     """A Chart.yaml that is a list was an AttributeError."""
-    wanted = fetch.Wanted("mesh", "1.2.3", "mesh-1.2.3.tgz", None, None)
+    wanted = fetch_charts.Wanted("mesh", "1.2.3", "mesh-1.2.3.tgz", None, None)
     said = fault_in(wanted, packed((member("mesh/Chart.yaml"), content)), None)
     assert said
     assert said.isprintable()
@@ -147,7 +147,7 @@ def test_a_chart_that_is_a_link_is_told() -> None:
     """tarfile follows links, to a KeyError where there is nothing."""
     import tarfile
 
-    wanted = fetch.Wanted("mesh", "1.2.3", "mesh-1.2.3.tgz", None, None)
+    wanted = fetch_charts.Wanted("mesh", "1.2.3", "mesh-1.2.3.tgz", None, None)
     link = packed((member("mesh/Chart.yaml", tarfile.SYMTYPE, "none"), b""))
     assert fault_in(wanted, link, None) == (
         "it is no archive of the chart mesh: it has no mesh/Chart.yaml with keys"

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from bot import crash, log_file
+from bot.cli import crash
 from bot.exit_codes import BotError, RefusedError
+from bot.text import log_file
 from stack.errors import InputError
 from tests.unit.stack_files import REPO
 
@@ -154,7 +155,7 @@ def test_a_long_reason_is_whole_in_the_log(logs: Path, capsys: pytest.CaptureFix
         ("bot", "history --stack $'a\\x1b[2Jb'", "", 2, r"'a\\x1b\[2Jb'"),
         ("bot", "plan --stack trust --js$'\\u202e'on", "", 2, r"\\u202e"),
         ("sandbox", "--help", ">&-", 1, "standard output is closed"),
-        ("stack.fetch", "", ">&-", 1, "standard output is closed"),
+        ("bot.cli.fetch_charts", "", ">&-", 1, "standard output is closed"),
         ("bench", "--help", ">&-", 1, "standard output is closed"),
     ],
 )

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from bot.changes.model import Op
-from bot.delivery import approval
-from bot.delivery.protected import Action
+from bot.deploy import approval
+from bot.deploy.protected import Action
 from bot.exit_codes import BadInputError, RefusedError
 from tests.unit.delivery_samples import approved, change, change_set, fields
 

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from bot import cli, engine
+from bot import engine
 from bot.changes.model import ChangeSet, Op, Violation
-from bot.delivery import approval, approve, snapshot, tree
-from bot.delivery.tree import Tree
+from bot.cli import dispatch
+from bot.deploy import approval, approve, snapshot, tree
+from bot.deploy.tree import Tree
 from bot.engine import target as engine_target
 from bot.exit_codes import BAD_INPUT, DONE, REFUSED, RefusedError
 from tests.unit import delivery_engine
@@ -82,7 +83,7 @@ def changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def _approve(changes: Path, *options: str) -> int:
     words = ["--stack", "trust", "--changes", str(changes), "--by", "ada"]
-    return cli.main(["approve", *words, "--out", str(changes.with_name("out.json")), *options])
+    return dispatch.main(["approve", *words, "--out", str(changes.with_name("out.json")), *options])
 
 
 def test_protected_action_is_part_of_the_approval_or_there_is_none(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.delivery import backend
+from bot.deploy import backend
 from bot.exit_codes import BotError
 from tests.unit.delivery_samples import COMMIT, OTHER, engine, entry, kept, summaries, target
 

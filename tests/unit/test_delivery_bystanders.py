@@ -11,19 +11,20 @@ from typing import Any
 
 import pytest
 
-from bot import cli, engine
-from bot.delivery import bystanders
-from bot.delivery.gate import Policy
-from bot.delivery.operation import Mark
-from bot.delivery.protected import Action
-from bot.drift.discovery import Kind
+from bot import engine
+from bot.cli import dispatch
+from bot.clients.connect import Unreadable
+from bot.clients.https import Answer, Client
+from bot.clients.target import Target
+from bot.deploy import bystanders
+from bot.deploy.gate import Policy
+from bot.deploy.operation import Mark
+from bot.deploy.protected import Action
 from bot.engine import Engine, Result
 from bot.engine.events import Ledger
 from bot.engine.process import Ending
-from bot.engine.target import Target
 from bot.exit_codes import DONE, FAILED, REFUSED, BotError
-from bot.servers.clients import Unreadable
-from bot.servers.rest import Answer, Client
+from bot.mesh.drift.discovery import Kind
 from stack.load import from_file
 from tests.unit import delivery_samples as samples
 from tests.unit.drift_samples import KINDS, api, declared, group, metadata, refusing
@@ -79,19 +80,19 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
         made.reads += 1
         return declared(OURS, resources=2)
 
-    monkeypatch.setattr("bot.drift.look.SECOND_LOOK_SECONDS", 0.0)
-    monkeypatch.setattr("bot.drift.look.cluster", cluster)
-    monkeypatch.setattr("bot.drift.declared.read", read)
+    monkeypatch.setattr("bot.mesh.drift.look.SECOND_LOOK_SECONDS", 0.0)
+    monkeypatch.setattr("bot.mesh.drift.look.cluster", cluster)
+    monkeypatch.setattr("bot.mesh.drift.declared.read", read)
     monkeypatch.setattr(engine, "find", lambda: ENGINE)
     monkeypatch.setattr(engine, "run", run)
     monkeypatch.setattr("bot.engine.target.of", lambda _stack: STAGING)
-    monkeypatch.setattr("bot.delivery.lock.Wait.until_free", lambda *_: True)
+    monkeypatch.setattr("bot.deploy.lock.Wait.until_free", lambda *_: True)
     # What it is bound to is for test_attacks.py.
     nothing = samples.snapshot(samples.change_set(), kind="destroy")
-    monkeypatch.setattr("bot.delivery.check.bound", lambda *_: (nothing, False))
-    monkeypatch.setattr("bot.delivery.check.refuse_moved", lambda *_: None)
-    monkeypatch.setattr("bot.delivery.gate.policy", lambda stack, _folder: Policy(stack))
-    monkeypatch.setattr("bot.delivery.operation.marked", lambda *_: nullcontext(Mark()))
+    monkeypatch.setattr("bot.deploy.check.bound", lambda *_: (nothing, False))
+    monkeypatch.setattr("bot.deploy.check.refuse_moved", lambda *_: None)
+    monkeypatch.setattr("bot.deploy.gate.policy", lambda stack, _folder: Policy(stack))
+    monkeypatch.setattr("bot.deploy.operation.marked", lambda *_: nullcontext(Mark()))
     return made
 
 
@@ -169,7 +170,7 @@ def test_a_cluster_that_does_not_answer_is_no_empty_one(
     def away(*_: Any) -> Any:
         raise Unreadable("no context")
 
-    monkeypatch.setattr("bot.delivery.bystanders.look", away)
+    monkeypatch.setattr("bot.deploy.bystanders.look", away)
     assert told() == [("Namespace linkerd", "what others have in it is not known: no context")]
 
 
@@ -181,7 +182,7 @@ def test_a_state_that_cannot_be_read_is_an_error(
     def fail(*_: Any) -> Any:
         raise BotError("no backend")
 
-    monkeypatch.setattr("bot.drift.declared.read", fail)
+    monkeypatch.setattr("bot.mesh.drift.declared.read", fail)
     with pytest.raises(BotError, match="no backend"):
         told()
     assert world.engine == []
@@ -192,7 +193,7 @@ def test_destroy_is_refused_before_anything_is_deleted(
 ) -> None:
     """`--allow stack` is for what the stack made, and not for what others did."""
     world.api = server({THEIRS: [WEB, metadata("shop", "linkerd")]})
-    assert cli.main(ALLOWED) == REFUSED
+    assert dispatch.main(ALLOWED) == REFUSED
     said = capsys.readouterr().err
     assert "Deployment.apps linkerd/shop (--allow namespace)" in said
     assert "--stack staging --allow stack` again with --allow namespace" in said
@@ -201,7 +202,7 @@ def test_destroy_is_refused_before_anything_is_deleted(
 
 def test_destroy_goes_on_where_nothing_of_others_goes(world: World) -> None:
     """First it is previewed with the same scope."""
-    assert cli.main([*ALLOWED, "--include-protected"]) == DONE
+    assert dispatch.main([*ALLOWED, "--include-protected"]) == DONE
     first, second = world.engine
     assert first == ("destroy", "--ignore-protect", "--preview-only")
     assert second[:2] == ("destroy", "--ignore-protect")
@@ -211,7 +212,7 @@ def test_destroy_goes_on_where_nothing_of_others_goes(world: World) -> None:
 def test_the_flag_goes_without_the_look(world: World) -> None:
     """A cluster that is gone for good is taken out of the state that way."""
     world.api = refusing(Answer(0, None))
-    assert cli.main([*ALLOWED, "--allow", "namespace"]) == DONE
+    assert dispatch.main([*ALLOWED, "--allow", "namespace"]) == DONE
     [only] = world.engine
     assert "--preview-only" not in only
     assert world.reads == 0
@@ -220,7 +221,7 @@ def test_the_flag_goes_without_the_look(world: World) -> None:
 def test_a_preview_that_fails_ends_it(world: World) -> None:
     """What would go is not known then."""
     world.code = 255
-    assert cli.main(ALLOWED) == FAILED
+    assert dispatch.main(ALLOWED) == FAILED
     assert [words[-1] for words in world.engine] == ["--preview-only"]
 
 
@@ -230,7 +231,7 @@ def test_an_owner_without_a_cluster_has_no_namespaces(
     """Its destruction is Vault's alone."""
     owner = Target("trust", Path(), from_file(REPO / "Pulumi.trust.yaml"), None, {})
     monkeypatch.setattr("bot.engine.target.of", lambda _stack: owner)
-    assert cli.main(["destroy", "--stack", "trust", "--yes", "--allow", "stack"]) == DONE
+    assert dispatch.main(["destroy", "--stack", "trust", "--yes", "--allow", "stack"]) == DONE
     assert len(world.engine) == 1
 
 
@@ -238,16 +239,16 @@ def test_the_name_is_asked_for_after_the_look(
     world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Nobody types a name for what is refused then; anything but the name changes nothing."""
-    monkeypatch.setattr("bot.up.needs_terminal", lambda _command: None)
+    monkeypatch.setattr("bot.deploy.up.needs_terminal", lambda _command: None)
     monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
     asked = [word for word in ALLOWED if word != "--yes"]
-    assert cli.main(asked) == DONE
+    assert dispatch.main(asked) == DONE
     assert capsys.readouterr().out.endswith("destroy the stack: nothing was changed\n")
     assert [words[-1] for words in world.engine] == ["--preview-only"]
     monkeypatch.setattr("sys.stdin", io.StringIO("staging\n"))
-    assert cli.main(asked) == DONE
+    assert dispatch.main(asked) == DONE
     assert "--preview-only" not in world.engine[-1]
     capsys.readouterr()
     world.api = server({THEIRS: [WEB, metadata("shop", "linkerd")]})
-    assert cli.main(asked) == REFUSED
+    assert dispatch.main(asked) == REFUSED
     assert capsys.readouterr().out == ""

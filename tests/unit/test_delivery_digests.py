@@ -8,9 +8,9 @@ import pytest
 
 from bot.changes.model import ChangeSet, Op
 from bot.changes.snapshot import differences
-from bot.delivery import digests, snapshot
-from bot.delivery.digests import signatures
-from bot.placeholders import UNKNOWN
+from bot.deploy import digests, snapshot
+from bot.deploy.digests import signatures
+from bot.text.placeholders import UNKNOWN
 from tests.unit.delivery_samples import OTHER, PROJECT_FILES, change, change_set, fields, target
 from tests.unit.delivery_samples import snapshot as bindings
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.delivery import environment
+from bot.deploy import environment
 from bot.exit_codes import BotError, MissingToolError
 
 

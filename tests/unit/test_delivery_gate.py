@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bot.delivery import gate, verified
-from bot.delivery.gate import Policy
-from bot.delivery.tree import Tree
-from bot.delivery.verified import Proven
+from bot.deploy import gate, verified
+from bot.deploy.gate import Policy
+from bot.deploy.tree import Tree
+from bot.deploy.verified import Proven
 from bot.exit_codes import BadInputError, RefusedError
 from tests.unit.delivery_samples import (
     COMMIT,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot.delivery import history
-from bot.delivery.verified import Proven
+from bot.deploy import history
+from bot.deploy.verified import Proven
 from tests.unit.delivery_samples import COMMIT, OTHER, entries, entry
 
 

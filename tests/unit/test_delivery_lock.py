@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from bot.delivery import lock
+from bot.clients.target import Target
+from bot.deploy import lock
 from bot.engine import runs as engine_runs
-from bot.engine.target import Target
 from bot.exit_codes import BotError
 from tests.unit.delivery_samples import target
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from bot.delivery import backend, operation
-from bot.delivery.operation import Operation
-from bot.delivery.protected import Action
-from bot.delivery.tree import Tree
+from bot.deploy import backend, operation
+from bot.deploy.operation import Operation
+from bot.deploy.protected import Action
+from bot.deploy.tree import Tree
 from tests.unit.delivery_samples import (
     COMMIT,
     STATE,

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from bot.changes.model import Change, Op
-from bot.delivery import protected
-from bot.delivery.protected import Action
+from bot.deploy import protected
+from bot.deploy.protected import Action
 from bot.exit_codes import RefusedError
-from bot.placeholders import UNKNOWN
+from bot.text.placeholders import UNKNOWN
 from tests.unit.delivery_samples import change, change_set, fields
 
 _TRUST = "urn:pulumi:s::linkerd-platform::linkerd-platform:trust:TrustBundle$kubernetes:x:Bundle::b"

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from bot import engine
-from bot.cli import main
-from bot.delivery import backend, environment, rollback, rollback_rules
-from bot.delivery.backend import Entry
-from bot.delivery.protected import Action
-from bot.delivery.rollback import Rollback
-from bot.delivery.tree import Tree
+from bot.cli.dispatch import main
+from bot.deploy import backend, environment, rollback, rollback_rules
+from bot.deploy.backend import Entry
+from bot.deploy.protected import Action
+from bot.deploy.rollback import Rollback
+from bot.deploy.tree import Tree
 from bot.engine import target as engine_target
 from bot.exit_codes import (
     BAD_INPUT,

@@ -8,14 +8,13 @@ from typing import Any
 
 import pytest
 
-from bot import preview
 from bot.changes.model import Change, ChangeSet, Op
-from bot.delivery import backend, rollback, snapshot
-from bot.delivery.approval import Approval
+from bot.clients.target import Target
+from bot.deploy import backend, preview, rollback, snapshot
+from bot.deploy.approval import Approval
 from bot.engine import Engine, Result
 from bot.engine.events import Ledger
 from bot.engine.process import Ending
-from bot.engine.target import Target
 from bot.exit_codes import (
     DONE,
     RefusedError,

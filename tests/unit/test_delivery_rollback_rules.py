@@ -11,11 +11,11 @@ import pytest
 
 from bot import engine
 from bot.changes.model import Change, ChangeSet, Op
-from bot.delivery import rollback_rules as rules
-from bot.engine.target import Target
+from bot.clients.target import Target
+from bot.deploy import rollback_rules as rules
 from bot.exit_codes import BotError, RefusedError
-from bot.trust import fleet as trust_fleet
-from bot.trust.fleet import Gathered
+from bot.mesh.trust import fleet as trust_fleet
+from bot.mesh.trust.fleet import Gathered
 from stack.charts import Charts
 from stack.config import Generation, StackConfig
 from tests.unit.bot_trust_samples import kept, seen

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bot.delivery import rollback_tree
+from bot.deploy import rollback_tree
 from bot.engine import target as engine_target
 from bot.exit_codes import RefusedError
 from stack import load

@@ -14,12 +14,12 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from bot.delivery import signing
-from bot.delivery.approval import Approval
-from bot.engine.target import Target
+from bot.clients.connect import Unreadable
+from bot.clients.https import Answer, Client
+from bot.clients.target import Target
+from bot.deploy import signing
+from bot.deploy.approval import Approval
 from bot.exit_codes import RefusedError
-from bot.servers.clients import Unreadable
-from bot.servers.rest import Answer, Client
 from stack.config import Approvals
 from tests.unit.delivery_samples import approved, change, change_set, target
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.delivery import tree
+from bot.deploy import tree
 from tests.unit.delivery_samples import COMMIT, repository
 from tests.unit.git_repository import git
 

@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
-from bot import cli, engine, stacks
-from bot.delivery import backend, lock, operation, tree, verified, verify
+from bot import engine, stacks
+from bot.cli import dispatch
+from bot.clients.target import Target
+from bot.deploy import backend, lock, operation, tree, verified, verify
 from bot.engine import target as engine_target
-from bot.engine.target import Target
 from bot.exit_codes import BAD_INPUT, DONE, FAILED, REFUSED
-from bot.proofs.data import Proof
-from bot.trust import fleet as trust_fleet
+from bot.mesh.trust import fleet as trust_fleet
+from bot.mesh.verification.data import Proof
 from tests.unit import delivery_engine
 from tests.unit import delivery_samples as samples
 
@@ -45,7 +46,7 @@ def _healthy(monkeypatch: pytest.MonkeyPatch, *, ok: bool) -> None:
 
 
 def _up(*options: str) -> int:
-    return cli.main(["up", "--stack", "trust", *options])
+    return dispatch.main(["up", "--stack", "trust", *options])
 
 
 def _change(where: Target, **data: Any) -> None:
@@ -59,16 +60,16 @@ def _calls(where: Target, name: str = "up") -> int:
 
 def _approve(where: Target, *options: str, plan: Mapping[str, str] = _PLAN) -> Path:
     """Preview and approve as the commands do."""
-    from bot import preview
+    from bot.deploy import preview
 
     result = preview.preview(engine.find(), where)
     assert {step.name for step in result.ledger.changes} == set(plan)
     changes = where.project_dir / "state" / "changes.json"
     changes.parent.mkdir(exist_ok=True)
-    assert cli.main(["preview", "--stack", "trust", "--out", str(changes)]) == DONE
+    assert dispatch.main(["preview", "--stack", "trust", "--out", str(changes)]) == DONE
     file = where.project_dir / "state" / "approval.json"
     words = ["--stack", "trust", "--changes", str(changes), "--by", "ada", "--out", str(file)]
-    assert cli.main(["approve", *words, *options]) == DONE
+    assert dispatch.main(["approve", *words, *options]) == DONE
     return file
 
 
@@ -82,7 +83,7 @@ def test_update_is_verified_and_noted(where: Target, capsys: pytest.CaptureFixtu
     assert (entry.commit, entry.clean) == (commit, True)
     (proven,) = verified.read(engine.find(), where)
     assert (proven.commit, proven.operation) == (commit, entry.trailers[backend.OPERATION])
-    assert cli.main(["history", "--stack", "trust", "--json"]) == DONE
+    assert dispatch.main(["history", "--stack", "trust", "--json"]) == DONE
     (row,) = json.loads(capsys.readouterr().out)["operations"]
     assert (row["verified"], row["outcome"], row["seconds"]) == ("yes", "succeeded", 9)
 
@@ -273,12 +274,12 @@ def test_answer_no_changes_nothing(
     where: Target, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The verdict is read before the question."""
-    monkeypatch.setattr("bot.up.needs_terminal", lambda _command: None)
-    monkeypatch.setattr("bot.up.asked", lambda _question: False)
+    monkeypatch.setattr("bot.deploy.up.needs_terminal", lambda _command: None)
+    monkeypatch.setattr("bot.deploy.up.asked", lambda _question: False)
     assert _up() == DONE
     assert "verdict: " in capsys.readouterr().out
     assert _calls(where) == 0
-    monkeypatch.setattr("bot.up.asked", lambda _question: True)
+    monkeypatch.setattr("bot.deploy.up.asked", lambda _question: True)
     assert _up() == DONE
     assert _calls(where) == 1
 
@@ -287,6 +288,6 @@ def test_destroying_a_stack_needs_its_flag(
     where: Target, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """`--yes` was typed by a script for every command."""
-    assert cli.main(["destroy", "--stack", "trust", "--yes"]) == REFUSED
+    assert dispatch.main(["destroy", "--stack", "trust", "--yes"]) == REFUSED
     assert "--allow stack" in capsys.readouterr().err
     assert _calls(where, "destroy") == 0

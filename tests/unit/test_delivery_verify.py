@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from bot.delivery import verify
+from bot.clients.connect import Unreadable
+from bot.clients.https import Answer, Client
+from bot.deploy import verify
 from bot.exit_codes import BotError, MissingToolError
-from bot.proofs import reader as proof_reader
-from bot.proofs.data import Proof, Seen
-from bot.proofs.judge import judge
-from bot.servers.clients import Unreadable
-from bot.servers.rest import Answer, Client
-from bot.trust import vault as trust_vault
+from bot.mesh.trust import vault as trust_vault
+from bot.mesh.verification import reader as proof_reader
+from bot.mesh.verification.data import Proof, Seen
+from bot.mesh.verification.judge import judge
 from stack.certificates import certificates_in
 from tests.unit import fake_engine
 from tests.unit.made_mesh import config as sandbox_config

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from bot import engine
-from bot.cli import main
-from bot.delivery import backend, gate, tree, verified, waves, waves_run
-from bot.delivery.backend import Entry
-from bot.delivery.tree import Tree
-from bot.delivery.verified import Proven
+from bot.cli.dispatch import main
+from bot.deploy import backend, gate, tree, verified, waves, waves_run
+from bot.deploy.backend import Entry
+from bot.deploy.tree import Tree
+from bot.deploy.verified import Proven
 from bot.engine import Engine
 from bot.engine import target as engine_target
 from bot.exit_codes import (
@@ -24,9 +24,9 @@ from bot.exit_codes import (
     BotError,
     RefusedError,
 )
-from bot.trust import fleet as trust_fleet
-from bot.trust import vault as trust_vault
-from bot.trust.model import Kept
+from bot.mesh.trust import fleet as trust_fleet
+from bot.mesh.trust import vault as trust_vault
+from bot.mesh.trust.model import Kept
 from stack import fleet
 from tests.unit.bot_trust_samples import kept
 from tests.unit.waves_sample import ENGINE, options, project, two_waves

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from bot.delivery import waves_run, waves_text
-from bot.delivery.tree import Tree
-from bot.delivery.waves_run import Job, State
+from bot.deploy import waves_run, waves_text
+from bot.deploy.tree import Tree
+from bot.deploy.waves_run import Job, State
 from bot.exit_codes import (
     BAD_INPUT,
     DONE,

@@ -12,15 +12,15 @@ from typing import Any
 import pytest
 
 from bot.changes.model import Change, ChangeSet, Op
-from bot.drift import check, tracked
-from bot.drift.declared import Declared
-from bot.drift.inventory import Inventory, Item
-from bot.drift.report import StackDrift
-from bot.drift.tracked import Stopped
+from bot.clients.connect import Unreadable
+from bot.clients.target import Target
 from bot.engine import Engine
-from bot.engine.target import Target
 from bot.exit_codes import BotError
-from bot.servers.clients import Unreadable
+from bot.mesh.drift import check, tracked
+from bot.mesh.drift.declared import Declared
+from bot.mesh.drift.inventory import Inventory, Item
+from bot.mesh.drift.report import StackDrift
+from bot.mesh.drift.tracked import Stopped
 from stack.load import from_file
 from tests.unit.drift_samples import declared, inventory, item
 from tests.unit.stack_files import REPO
@@ -68,9 +68,9 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
         made.labels.append(label)
         return _next(made.looks)
 
-    monkeypatch.setattr("bot.drift.look.SECOND_LOOK_SECONDS", 0.0)
-    monkeypatch.setattr("bot.drift.look.cluster", cluster)
-    monkeypatch.setattr("bot.drift.look.take", take)
+    monkeypatch.setattr("bot.mesh.drift.look.SECOND_LOOK_SECONDS", 0.0)
+    monkeypatch.setattr("bot.mesh.drift.look.cluster", cluster)
+    monkeypatch.setattr("bot.mesh.drift.look.take", take)
     monkeypatch.setattr(check.declared, "read", lambda *_args: _next(made.states))
     monkeypatch.setattr(tracked, "read", lambda *_args: _next([made.changes]))
     return made

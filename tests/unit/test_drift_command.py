@@ -14,13 +14,13 @@ import pytest
 
 from bot import engine, stacks
 from bot.changes.model import ChangeSet
-from bot.cli import main
-from bot.drift import check, command
-from bot.drift.report import StackDrift
+from bot.cli.dispatch import main
+from bot.clients.target import Target
 from bot.engine import Engine
 from bot.engine import target as engine_target
-from bot.engine.target import Target
-from bot.trust import fleet as trust_fleet
+from bot.mesh.drift import check, command
+from bot.mesh.drift.report import StackDrift
+from bot.mesh.trust import fleet as trust_fleet
 from stack.fleet import read
 
 ENGINE = Engine("pulumi", "v3")

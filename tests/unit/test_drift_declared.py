@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from bot.drift.declared import of, read
 from bot.exit_codes import BotError
+from bot.mesh.drift.declared import of, read
 from tests.unit import fake_engine
 
 URN = "urn:pulumi:s::linkerd-platform"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from bot.drift.discovery import Kind, kinds
-from bot.servers.clients import Unreadable
-from bot.servers.rest import Answer
+from bot.clients.connect import Unreadable
+from bot.clients.https import Answer
+from bot.mesh.drift.discovery import Kind, kinds
 from tests.unit.drift_samples import KINDS, api, group, refusing
 
 CONFIG_MAP, SECRET, NAMESPACE, DEPLOYMENT = KINDS

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from bot.drift.fields import ROWS, added, leaves
-from bot.drift.inventory import Item, Managed
+from bot.mesh.drift.fields import ROWS, added, leaves
+from bot.mesh.drift.inventory import Item, Managed
 from tests.unit.drift_samples import CREATED, declared, inventory, item
 
 WEB = ("Deployment.apps", "linkerd/web")

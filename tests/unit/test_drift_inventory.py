@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from bot.drift import inventory
-from bot.drift.inventory import take
-from bot.servers.clients import Unreadable
-from bot.servers.rest import Answer
+from bot.clients.connect import Unreadable
+from bot.clients.https import Answer
+from bot.mesh.drift import inventory
+from bot.mesh.drift.inventory import take
 from tests.unit.drift_samples import KINDS, api, group, metadata
 
 CONFIG_MAP, SECRET, NAMESPACE, DEPLOYMENT = KINDS

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bot.drift.inventory import Item
-from bot.drift.known import MADE_FROM, RECORDS, ROWS, Scene, accounts_for
+from bot.mesh.drift.inventory import Item
+from bot.mesh.drift.known import MADE_FROM, RECORDS, ROWS, Scene, accounts_for
 from tests.unit.drift_samples import declared, inventory, item
 
 CERTIFICATE = "cert-manager.io/certificate-name"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from bot.drift import owned
-from bot.drift.inventory import Item
-from bot.drift.owned import missing, undeclared, wanted
+from bot.mesh.drift import owned
+from bot.mesh.drift.inventory import Item
+from bot.mesh.drift.owned import missing, undeclared, wanted
 from tests.unit.drift_samples import declared, inventory, item, kind_of
 
 WEB = ("Deployment.apps", "linkerd/web")

@@ -9,10 +9,10 @@ import pytest
 
 from bot.changes.model import Change, ChangeSet, Field, Op
 from bot.changes.rules import Level
-from bot.drift.as_changes import NOT_READ, changes
-from bot.drift.report import Added, Report, StackDrift, Undeclared, document
-from bot.drift.text import lines
 from bot.exit_codes import CHANGES_PENDING, DONE, FAILED
+from bot.mesh.drift.as_changes import NOT_READ, changes
+from bot.mesh.drift.report import Added, Report, StackDrift, Undeclared, document
+from bot.mesh.drift.text import lines
 
 URN = "urn:pulumi:staging::linkerd-platform::kubernetes:apps/v1:Deployment::web"
 WEB: dict[str, Any] = {

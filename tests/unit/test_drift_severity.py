@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from bot.changes.rules import Level
-from bot.drift.fields import Added
-from bot.drift.severity import ROWS, makers, of_fields, severity
+from bot.mesh.drift.fields import Added
+from bot.mesh.drift.severity import ROWS, makers, of_fields, severity
 from tests.unit.drift_samples import CREATED, declared, item
 
 STATE = declared(certificates={("linkerd", "linkerd-identity-issuer"): "issuer"})

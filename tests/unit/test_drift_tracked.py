@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bot.changes.model import ChangeSet, Op
-from bot.drift import tracked
+from bot.mesh.drift import tracked
 from tests.unit import fake_engine
 
 UNREACHABLE = "configured Kubernetes cluster is unreachable: dial tcp: refused"

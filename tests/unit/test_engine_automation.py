@@ -24,11 +24,12 @@ from pulumi.runtime import config as pulumi_config
 from pulumi.runtime.proto import language_pb2, language_pb2_grpc
 
 from bot import engine, stacks
-from bot.engine import automation, environment, program, program_server
-from bot.engine.target import Target
+from bot.clients import environment
+from bot.clients.target import Target
+from bot.engine import automation, program, program_server
 from bot.exit_codes import BotError
-from bot.mock.engine import run_program
-from bot.mock.monitor import RecordingMonitor
+from bot.plan.mock.engine import run_program
+from bot.plan.mock.monitor import RecordingMonitor
 from stack.load import from_file
 from tests.unit import fake_engine
 from tests.unit.stack_files import REPO
@@ -153,7 +154,7 @@ _SILENT = (
 @pytest.mark.parametrize("name", _KEPT)
 def test_what_a_deployment_needs_is_passed_on(tmp_path: Path, name: str) -> None:
     """Credentials of clouds are for exec programs of kubeconfigs, object stores, key services."""
-    found = environment.of(fake_engine.target(tmp_path), {name: "x"})
+    found = environment.of(fake_engine.target(tmp_path).environment, {name: "x"})
     assert found.values[name] == ("x" if "ACQUISITION" not in name else found.values[name])
     assert found.dropped == ()
 
@@ -163,7 +164,7 @@ def test_what_would_change_the_result_unseen_is_dropped_and_named(
     tmp_path: Path, name: str
 ) -> None:
     """Each is a flag of the engine or of a provider that no review has seen."""
-    found = environment.of(fake_engine.target(tmp_path), {name: "x", "PATH": "/bin"})
+    found = environment.of(fake_engine.target(tmp_path).environment, {name: "x", "PATH": "/bin"})
     assert name not in found.values
     assert found.dropped == (name,)
 
@@ -171,7 +172,7 @@ def test_what_would_change_the_result_unseen_is_dropped_and_named(
 @pytest.mark.parametrize("name", _SILENT)
 def test_what_nobody_meant_for_the_engine_is_dropped_in_silence(tmp_path: Path, name: str) -> None:
     """A line for each variable of a shell would hide the one that matters."""
-    found = environment.of(fake_engine.target(tmp_path), {name: "x", "PATH": "/bin"})
+    found = environment.of(fake_engine.target(tmp_path).environment, {name: "x", "PATH": "/bin"})
     assert name not in found.values
     assert found.dropped == ()
 
@@ -200,7 +201,7 @@ def test_own_variables_of_a_target_come_last(
     """The sandbox has a backend of its own, whatever the user's shell says."""
     monkeypatch.setenv("PULUMI_BACKEND_URL", "s3://theirs")
     where = replace(fake_engine.target(tmp_path), environment={"PULUMI_BACKEND_URL": "file:///x"})
-    assert environment.of(where).values["PULUMI_BACKEND_URL"] == "file:///x"
+    assert environment.of(where.environment).values["PULUMI_BACKEND_URL"] == "file:///x"
 
 
 # -- the program

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from bot.clients.https import Answer
 from bot.engine import recover as engine_recover
 from bot.engine import recover_root as engine_recover_root
-from bot.mock.values import throwaway_certificate
-from bot.servers.rest import Answer
+from bot.plan.mock.values import throwaway_certificate
 
 _PEM = throwaway_certificate()
 _URN = "urn:pulumi:s::p::vault:pkiSecret/secretBackendRootCert:SecretBackendRootCert::root"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from bot.mock.engine import evaluate
+from bot.plan.mock.engine import evaluate
 from tests.unit.crd_schemas import faults, is_custom
 from tests.unit.example_calls import Request, lets_in
 from tests.unit.stack_files import REPO, good, write

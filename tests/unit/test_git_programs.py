@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bot import git as bot_git
+from bot.text import git as bot_git
 from tests.unit.git_repository import commit, git, repository
 
 

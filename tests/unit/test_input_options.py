@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from bot import cli, stacks
+from bot import stacks
+from bot.cli import dispatch, fetch_charts
 from bot.exit_codes import BAD_INPUT, DONE, FAILED, MISSING_TOOL, REFUSED
 from sandbox import cli as sandbox_cli
-from stack import fetch
 from tests.unit import bot_project
 from tests.unit.stack_files import REPO, certificate
 from tests.unit.test_fuzz import limited
@@ -77,7 +77,7 @@ FILES: dict[str, Callable[[Path], Path]] = {
 
 def _parsers() -> Iterator[tuple[list[str], argparse.ArgumentParser]]:
     """Every command, and every command of a group, with its parser."""
-    for name, command in cli.COMMANDS.items():
+    for name, command in dispatch.COMMANDS.items():
         made = argparse.ArgumentParser().add_subparsers()
         importlib.import_module(command.module).add(made)
         yield from _below([name], made.choices[name])
@@ -165,7 +165,7 @@ def test_an_option_that_reads_refuses_what_is_no_file_of_its_kind(
     """Each is a typing error somebody makes, or a file somebody else has put there."""
     words, option, _ = OPTIONS[name]
     file = FILES[kind](tmp_path)
-    code = ended(lambda: cli.main([*words, option, str(file)]))
+    code = ended(lambda: dispatch.main([*words, option, str(file)]))
     # Without an engine or a clean tree some commands end before they read.
     refused(code, capsys.readouterr().err, BAD_INPUT, MISSING_TOOL, REFUSED)
 
@@ -181,7 +181,7 @@ def test_an_option_that_writes_leaves_what_is_no_file_as_it_is(
     words, option, _ = OPTIONS[name]
     file = FILES[kind](tmp_path)
     before = file.lstat() if os.path.lexists(file) else None
-    code = ended(lambda: cli.main([*words, option, str(file)]))
+    code = ended(lambda: dispatch.main([*words, option, str(file)]))
     assert code in (DONE, FAILED, BAD_INPUT, MISSING_TOOL, REFUSED)
     assert "Traceback" not in capsys.readouterr().err
     if before and kind in ("fifo", "zero", "full"):
@@ -202,12 +202,12 @@ def test_a_file_of_the_project_may_be_anything(
     file.unlink(missing_ok=True)
     if kind != "long-name":
         file.symlink_to(content)
-    code = ended(lambda: cli.main(["plan", "--stack", "trust"]))
+    code = ended(lambda: dispatch.main(["plan", "--stack", "trust"]))
     said = capsys.readouterr().err
     if name == "fleet.yaml" and code == DONE:
         return  # a plan of the owner alone does not need it
     if name == "charts.yaml":
-        code_fetch = ended(lambda: fetch.main([], project))
+        code_fetch = ended(lambda: fetch_charts.main([], project))
         refused(code_fetch, capsys.readouterr().err, BAD_INPUT)
     refused(code, said, BAD_INPUT)
 
@@ -222,7 +222,7 @@ def test_a_kubeconfig_may_be_anything(
     assert isinstance(cluster, dict)
     cluster["kubeconfig"] = str(FILES[kind](tmp_path))
     bot_project.project(project, staging=config)
-    code = ended(lambda: cli.main(["drift", "--stack", "staging"]))
+    code = ended(lambda: dispatch.main(["drift", "--stack", "staging"]))
     refused(code, capsys.readouterr().err, FAILED, BAD_INPUT, MISSING_TOOL)
 
 
@@ -237,7 +237,7 @@ def test_an_authority_may_be_anything(
     vault["caFile"] = "ca.pem"
     (project / "ca.pem").symlink_to(FILES[kind](tmp_path))
     bot_project.project(project, trust=config)
-    code = ended(lambda: cli.main(["plan", "--stack", "trust"]))
+    code = ended(lambda: dispatch.main(["plan", "--stack", "trust"]))
     if kind == "missing":
         assert code == DONE  # a placeholder stands for it, which the plan says
     else:
@@ -252,7 +252,7 @@ def test_a_local_folder_that_is_none_is_one_line(
     make = {"file": "empty", "fifo": "fifo", "loop": "loop", "device": "zero"}[there]
     (project / ".local").symlink_to(FILES[make](tmp_path))
     bot_project.project(project, staging=bot_project.stack_file("staging"))
-    code = ended(lambda: cli.main(["plan", "--stack", "staging"]))
+    code = ended(lambda: dispatch.main(["plan", "--stack", "staging"]))
     said = capsys.readouterr().err
     refused(code, said, BAD_INPUT)
     assert ".local must be a folder that can be written to" in said

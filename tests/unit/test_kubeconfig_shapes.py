@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from bot.servers import kubeconfig, rest
-from bot.servers.rest import ReadError
+from bot.clients import https, kubeconfig
+from bot.clients.https import ReadError
 from tests.unit.stack_files import certificate
 
 
@@ -169,13 +169,13 @@ def test_an_answer_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that sends without end must not fill the memory."""
     import io
 
-    monkeypatch.setattr(rest, "_MOST_BYTES", 10)
-    assert rest._body(io.BytesIO(b"x" * 10)) == b"x" * 10
+    monkeypatch.setattr(https, "_MOST_BYTES", 10)
+    assert https._body(io.BytesIO(b"x" * 10)) == b"x" * 10
     with pytest.raises(OSError, match="too large"):
-        rest._body(io.BytesIO(b"x" * 11))
+        https._body(io.BytesIO(b"x" * 11))
 
 
 def test_an_answer_that_is_nested_deep_is_text() -> None:
     """The JSON reader calls itself for each level."""
     deep = b"[" * 100_000
-    assert rest._decode(deep) == deep.decode()
+    assert https._decode(deep) == deep.decode()

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 import yaml
 
-from bot.cli import main
-from bot.engine.target import Target
+from bot.cli.dispatch import main
+from bot.clients.target import Target
 from bot.exit_codes import BAD_INPUT, DONE, FAILED, MISSING_TOOL, REFUSED
-from bot.ladder import command
-from bot.ladder.model import Call, Namespace
+from bot.mesh.authorization import command
+from bot.mesh.authorization.model import Call, Namespace
 from stack import rules
 from tests.unit.fake_prometheus import fake_prometheus
 from tests.unit.ladder_samples import FOO, SHOP, call, config, identity, service
@@ -38,10 +38,11 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
         monkeypatch.setattr("bot.engine.target.of", lambda _: target)
         monkeypatch.setattr(command, "cluster", nothing)
         monkeypatch.setattr(
-            "bot.ladder.reader.read", lambda _, name: dataclasses.replace(running, name=name)
+            "bot.mesh.authorization.reader.read",
+            lambda _, name: dataclasses.replace(running, name=name),
         )
         monkeypatch.setattr(
-            "bot.ladder.observed.calls",
+            "bot.mesh.authorization.observed.calls",
             lambda _, name, __: [each for each in calls if each.namespace == name],
         )
         code = main(["policy", *words[:1], "--stack", "test", *words[1:]])
@@ -224,7 +225,7 @@ def test_a_prometheus_that_refuses_fails_the_command(
     made = config(service(allow=[BAR]), rung="deny")
     monkeypatch.setattr("bot.engine.target.of", lambda _: Target("t", Path(), made, None, {}))
     monkeypatch.setattr(command, "cluster", nothing)
-    monkeypatch.setattr("bot.ladder.reader.read", lambda _, __: SHOP)
+    monkeypatch.setattr("bot.mesh.authorization.reader.read", lambda _, __: SHOP)
     with fake_prometheus(lambda _: {"status": "error", "error": "broken"}, 503) as url:
         assert main(["policy", "check", "--stack", "t", "--prometheus", url]) == FAILED
     assert "broken" in capsys.readouterr().err

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from bot.ladder.judge import account_of, judge
-from bot.ladder.model import Call, Namespace
+from bot.mesh.authorization.judge import account_of, judge
+from bot.mesh.authorization.model import Call, Namespace
 from stack.config import StackConfig
 from tests.unit.ladder_samples import FOO, SHOP, call, config, identity, service
 

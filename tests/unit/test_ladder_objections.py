@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from bot.clients.https import Answer, Client
 from bot.exit_codes import BotError
-from bot.ladder.model import KubeService, Namespace, Workload
-from bot.ladder.objections import find, shared_accounts
-from bot.ladder.reader import read
-from bot.servers.rest import Answer, Client
+from bot.mesh.authorization.model import KubeService, Namespace, Workload
+from bot.mesh.authorization.objections import find, shared_accounts
+from bot.mesh.authorization.reader import read
 from stack.config_policy import GRPC_HEALTH
 from tests.unit.ladder_samples import FOO, SHOP, config, service
 

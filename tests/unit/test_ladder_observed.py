@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from bot.clients.prometheus import Prometheus
 from bot.exit_codes import BotError
-from bot.ladder.observed import COUNTERS, calls, expression
-from bot.prometheus import Prometheus
+from bot.mesh.authorization.observed import COUNTERS, calls, expression
 from stack.values import Duration
 from tests.unit.fake_prometheus import fake_prometheus
 from tests.unit.ladder_samples import identity

@@ -7,10 +7,10 @@ import dataclasses
 import pytest
 import yaml
 
-from bot.ladder import objections
-from bot.ladder.judge import judge
-from bot.ladder.model import Call, KubeService, Namespace, Workload
-from bot.ladder.suggest import Suggestion, suggest, text
+from bot.mesh.authorization import objections
+from bot.mesh.authorization.judge import judge
+from bot.mesh.authorization.model import Call, KubeService, Namespace, Workload
+from bot.mesh.authorization.suggest import Suggestion, suggest, text
 from stack.config import StackConfig
 from stack.config_policy import GRPC_HEALTH
 from stack.load import from_file

@@ -11,9 +11,9 @@ import pulumi
 import pytest
 
 from bot import stacks
-from bot.mock.engine import Evaluation, evaluate, run_program
-from bot.mock.monitor import RecordingMonitor
-from bot.placeholders import SECRET, UNKNOWN
+from bot.plan.mock.engine import Evaluation, evaluate, run_program
+from bot.plan.mock.monitor import RecordingMonitor
+from bot.text.placeholders import SECRET, UNKNOWN
 from stack.faults import ConfigError
 from tests.unit.bot_project import PROJECT_DIR, project, stack_file
 

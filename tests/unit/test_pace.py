@@ -11,9 +11,9 @@ from typing import Any
 import pulumi
 import pytest
 
-from bot.mock import engine as mock_engine
-from bot.mock.engine import evaluate, run_program
-from bot.mock.monitor import RecordingMonitor, Resource
+from bot.plan.mock import engine as mock_engine
+from bot.plan.mock.engine import evaluate, run_program
+from bot.plan.mock.monitor import RecordingMonitor, Resource
 from components import base
 from components.base import KubernetesObject
 from stack import pace, platform

@@ -11,14 +11,15 @@ from typing import Any
 import pytest
 import yaml
 
-from bot import cli, git
 from bot.changes.impact import impact
 from bot.changes.model import ChangeSet, Op
 from bot.changes.risk import assess
 from bot.changes.rules import Level
+from bot.cli import dispatch
 from bot.comments.render import render
 from bot.plan import base as plan_base
 from bot.plan.base import Comparison
+from bot.text import git
 from tests.unit.comment_samples import RUN
 from tests.unit.plan_base_project import Project
 
@@ -131,7 +132,7 @@ def test_the_command_prints_and_writes_the_same(
     (out / "gone.changes.json").write_text("{}")
     (made.folder / "note.txt").write_text("not committed")
     with made.used():
-        code = cli.main(
+        code = dispatch.main(
             ["plan", "--stack", "trust", "--base", "HEAD~1", "--json", "--out", str(out)]
         )
     (made.folder / "note.txt").unlink()
@@ -158,13 +159,13 @@ def test_the_command_prints_and_writes_the_same(
 def test_the_same_revision_is_no_change(made: Project, capsys: pytest.CaptureFixture[str]) -> None:
     """What the working tree shares with the commit must look the same from a process beside it."""
     with made.used():
-        assert cli.main(["plan", "--all", "--base", "HEAD"]) == 0
+        assert dispatch.main(["plan", "--all", "--base", "HEAD"]) == 0
     text = capsys.readouterr().out
     assert text.count(": no changes; risk: none") == 3
     assert "critical" not in text
     (made.folder / "note.txt").write_text("not committed")
     with made.used():
-        assert cli.main(["plan", "--stack", "trust", "--base", "HEAD"]) == 0
+        assert dispatch.main(["plan", "--stack", "trust", "--base", "HEAD"]) == 0
     (made.folder / "note.txt").unlink()
     head = git.head(made.folder)[: git.SHORT]
     assert capsys.readouterr().out.startswith(f"Plan of the working tree against {head}\n")
@@ -190,7 +191,7 @@ def test_bad_arguments_are_told_before_anything_is_evaluated(
     stacks = [] if "--stack" in arguments else ["--all"]
     with made.used():
         try:
-            code = cli.main(["plan", *stacks, *arguments])
+            code = dispatch.main(["plan", *stacks, *arguments])
         except SystemExit as error:
             code = int(error.code or 0)
     assert code == 2
@@ -200,7 +201,7 @@ def test_bad_arguments_are_told_before_anything_is_evaluated(
 def test_no_git_is_a_missing_tool(made: Project, capsys: pytest.CaptureFixture[str]) -> None:
     with made.used() as patch:
         patch.setenv("PATH", "/nowhere")
-        assert cli.main(["plan", "--all", "--base", "HEAD"]) == 3
+        assert dispatch.main(["plan", "--all", "--base", "HEAD"]) == 3
     assert "git is not on PATH" in capsys.readouterr().err
 
 
@@ -222,7 +223,7 @@ def test_the_archives_of_the_base_can_be_fetched(made: Project, tmp_path: Path) 
 
 
 def test_fetching_goes_with_a_base(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["plan", "--all", "--fetch-charts"]) == 2
+    assert dispatch.main(["plan", "--all", "--fetch-charts"]) == 2
     assert "make charts" in capsys.readouterr().err
 
 
@@ -232,10 +233,10 @@ def test_what_could_not_be_compared_is_in_the_files_too(
     """Whoever reads the comment must not find that of an earlier commit there."""
     out = tmp_path / "out"
     with made.used():
-        assert cli.main(["plan", "--all", "--base", "nowhere", "--out", str(out)]) == 2
+        assert dispatch.main(["plan", "--all", "--base", "nowhere", "--out", str(out)]) == 2
         capsys.readouterr()
         # And the next plan finds its place.
-        assert cli.main(["plan", "--stack", "trust", "--out", str(out)]) == 0
+        assert dispatch.main(["plan", "--stack", "trust", "--out", str(out)]) == 0
     found = sorted(file.name for file in out.glob("*.changes.json"))
     assert found == ["fresh.changes.json", "staging.changes.json", "trust.changes.json"]
     for name in found:

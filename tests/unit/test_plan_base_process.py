@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from bot import cli
 from bot.changes.model import ChangeSet
+from bot.cli import dispatch
 from bot.exit_codes import INTERRUPTED
 from bot.plan import base as plan_base
 from bot.plan import base_apart
 from bot.plan import base_process as plan_base_process
 from bot.plan.base_process import Tree, environment, run_all
 from bot.plan.base_snapshot import Answer
-from bot.plan.base_text import line
+from bot.text.lines import line
 from tests.unit.plan_base_project import Project
 
 _TOKENS = ("VAULT_TOKEN", "KUBECONFIG", "PULUMI_ACCESS_TOKEN", "AWS_SECRET_ACCESS_KEY")
@@ -126,7 +126,7 @@ def test_an_end_from_outside_leaves_no_process_and_no_folder(
     note = f"open({str(file)!r}, 'a').write(f'{{os.getpid()}} ')"
     end = f"os.kill({os.getpid()}, {number.value})"
     project.append("stack/program.py", f"import os, time\n{note}\n{end}\ntime.sleep(60)")
-    assert cli.main(["plan", "--stack", "trust", "--base", "HEAD"]) == INTERRUPTED
+    assert dispatch.main(["plan", "--stack", "trust", "--base", "HEAD"]) == INTERRUPTED
     assert not any(Path(f"/proc/{pid}").exists() for pid in file.read_text().split())
     assert not list(scratch.iterdir())
 
@@ -220,7 +220,7 @@ def test_a_base_that_cannot_be_evaluated_is_a_doubt(
     text = (project.folder / "stack/program.py").read_text().replace("raise Runtime", "# ")
     (project.folder / "stack/program.py").write_text(text)
     out = tmp_path / "out"
-    code = cli.main(["plan", "--all", "--base", "HEAD", "--out", str(out)])
+    code = dispatch.main(["plan", "--all", "--base", "HEAD", "--out", str(out)])
     shown = capsys.readouterr().out
     assert code == 0
     assert "risk: critical" in shown
@@ -238,7 +238,7 @@ def test_a_head_that_fails_is_told_and_written_and_fails(
 ) -> None:
     project.append("stack/program.py", "print('::warning::hello')\nraise RuntimeError('broken')")
     out = tmp_path / "out"
-    assert cli.main(["plan", "--all", "--base", "HEAD", "--out", str(out)]) == 1
+    assert dispatch.main(["plan", "--all", "--base", "HEAD", "--out", str(out)]) == 1
     captured = capsys.readouterr()
     assert "::warning" not in captured.out + captured.err
     changes = ChangeSet.model_validate_json((out / "trust.changes.json").read_text())
@@ -251,7 +251,7 @@ def test_a_faulty_stack_file_is_bad_input_in_head_and_a_doubt_in_base(
     """What is at fault in the head is for its author; the base is there already."""
     project.edit("trust", lambda config: config["trust"].update(signings="x"))
     out = tmp_path / "out"
-    assert cli.main(["plan", "--all", "--base", "HEAD", "--out", str(out)]) == 2
+    assert dispatch.main(["plan", "--all", "--base", "HEAD", "--out", str(out)]) == 2
     error = capsys.readouterr().err
     assert error.startswith("Pulumi.trust.yaml:")
     assert "did you mean 'signing'?" in error

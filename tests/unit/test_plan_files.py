@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bot import cli
+from bot.cli import dispatch
 from bot.exit_codes import BadInputError
 from bot.plan import files as plan_files
 from bot.plan.files import part, write
@@ -197,6 +197,6 @@ def test_a_rendering_that_is_no_object_is_one_line(
     bot_project.use(tmp_path, monkeypatch, staging=bot_project.stack_file("staging"))
     helm = tmp_path / "bin" / "helm"
     helm.write_text("#!/bin/sh\ncat > /dev/null\nhead -c 300000 /dev/zero | tr '\\0' '['\n")
-    assert cli.main(["plan", "--stack", "staging"]) == 1
+    assert dispatch.main(["plan", "--stack", "staging"]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert "what helm template gives is nested too deep" in line

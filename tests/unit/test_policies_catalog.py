@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bot import placeholders
+from bot.text import placeholders
 from policies import values
 from policies.catalog import POLICIES, breaches, breaches_of
 from policies.model import Context, Policy, Subject

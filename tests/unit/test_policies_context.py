@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bot import policy, stacks
+from bot import stacks
+from bot.plan import policy
 from policies import context
 from policies.context import PROJECT, context_of, environment, read
 from stack.config import StackConfig

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from bot import cli, engine
+from bot import engine
 from bot.changes.model import ChangeSet
+from bot.cli import dispatch
+from bot.clients.target import Target
 from bot.engine import target as engine_target
-from bot.engine.target import Target
 from bot.exit_codes import BotError
 from stack.load import from_file
 from tests.unit import fake_engine
@@ -36,7 +37,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         target = Target("trust", tmp_path, config, None, {})
         monkeypatch.setattr(engine, "find", lambda **_: found)
         monkeypatch.setattr(engine_target, "of", lambda _stack: target)
-        return cli.main(["preview", "--stack", "trust", *flags])
+        return dispatch.main(["preview", "--stack", "trust", *flags])
 
     return preview
 
@@ -125,7 +126,7 @@ def test_file_says_why_nothing_was_previewed(
     monkeypatch.setattr(
         engine_target, "of", lambda _stack: Target("trust", tmp_path, config, None, {})
     )
-    assert cli.main(["preview", "--stack", "trust", "--out", str(out)]) == 3
+    assert dispatch.main(["preview", "--stack", "trust", "--out", str(out)]) == 3
     assert _read(out).errors == ("pulumi is not on PATH, token [secret]",)
     assert not _read(out).complete
 
@@ -142,7 +143,7 @@ def test_file_of_a_run_that_was_killed_is_not_that_of_the_run_before(
 
     monkeypatch.setattr(engine_target, "of", killed)
     with pytest.raises(MemoryError):
-        cli.main(["preview", "--stack", "trust", "--out", str(out)])
+        dispatch.main(["preview", "--stack", "trust", "--out", str(out)])
     assert any("did not end" in doubt for doubt in _read(out).doubts)
 
 
@@ -156,7 +157,7 @@ def test_file_that_cannot_be_written_is_bad_input_before_anything_runs(
 
     monkeypatch.setattr(engine_target, "of", asked)
     out = tmp_path / "none" / "out.json"
-    assert cli.main(["preview", "--stack", "trust", "--out", str(out)]) == 2
+    assert dispatch.main(["preview", "--stack", "trust", "--out", str(out)]) == 2
     assert f"--out {out}: No such file or directory" in capsys.readouterr().err
 
 
@@ -191,7 +192,7 @@ def test_charts_without_a_digest_are_told_once_and_not_to_who_has_none(
         target = Target(stack, tmp_path, config, None, {})
         monkeypatch.setattr(engine, "find", lambda **_: found)
         monkeypatch.setattr(engine_target, "of", lambda _stack, target=target: target)
-        cli.main(["preview", "--stack", stack, *flags])
+        dispatch.main(["preview", "--stack", stack, *flags])
         told = capsys.readouterr()
         assert told.err.count("make charts charts-lock") == count
         assert "charts-lock" not in told.out

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from bot.proofs import vault as vault_proofs
-from bot.proofs.data import Attempt, Proof, Seen
-from bot.proofs.judge import judge, table
-from bot.proofs.trust import go_seconds
+from bot.mesh.verification import vault as vault_proofs
+from bot.mesh.verification.data import Attempt, Proof, Seen
+from bot.mesh.verification.judge import judge, table
+from bot.mesh.verification.trust import go_seconds
 from tests.unit.made_mesh import Authority, config, good
 
 CONFIG = config()

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from bot.changes import risk
-from bot.changes.from_engine import changes_of
 from bot.changes.impact import impact
 from bot.changes.model import Change, ChangeSet, Op
 from bot.changes.rules import Level
+from bot.clients.target import Target
 from bot.engine import Result
+from bot.engine.as_changes import changes_of
 from bot.engine.events import Ledger
 from bot.engine.process import Ending
-from bot.engine.target import Target
 from stack.load import from_file
 from tests.unit.stack_files import REPO
 

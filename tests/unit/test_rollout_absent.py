@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from bot import policy
 from bot.changes.model import ChangeSet, Op
-from bot.delivery import check
-from bot.engine.target import Target
+from bot.clients.connect import Unreadable
+from bot.clients.https import Answer
+from bot.clients.target import Target
+from bot.deploy import check
 from bot.exit_codes import RefusedError
-from bot.rollout import absent
-from bot.servers.clients import Unreadable
-from bot.servers.rest import Answer
+from bot.mesh.rollout import absent
+from bot.plan import policy
 from bot.stacks import PROJECT_DIR
 from tests.unit.delivery_samples import change, change_set
 from tests.unit.rollout_samples import config

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from bot.prometheus import Prometheus, PrometheusError
-from bot.rollout import check, step
-from bot.rollout.check import Verdict
-from bot.rollout.model import Namespace, Pod
-from bot.rollout.restart import ANNOTATION
-from bot.rollout.text import verdict_document, verdict_lines
+from bot.clients.prometheus import Prometheus, PrometheusError
+from bot.mesh.rollout import check, step
+from bot.mesh.rollout.check import Verdict
+from bot.mesh.rollout.model import Namespace, Pod
+from bot.mesh.rollout.restart import ANNOTATION
+from bot.mesh.rollout.text import verdict_document, verdict_lines
 from tests.unit.fake_prometheus import fake_prometheus, vector
 from tests.unit.rollout_samples import NOW, config, namespace, pod, seen
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from bot import cli
-from bot.engine.target import Target
+from bot.cli import dispatch
+from bot.clients.target import Target
 from bot.exit_codes import BAD_INPUT, DONE, FAILED, REFUSED
-from bot.rollout import command, reader, restart
-from bot.rollout.model import Seen
-from bot.rollout.restart import RestartError
+from bot.mesh.rollout import command, reader, restart
+from bot.mesh.rollout.model import Seen
+from bot.mesh.rollout.restart import RestartError
 from bot.stacks import PROJECT_DIR
 from tests.unit import rollout_samples
 from tests.unit.rollout_samples import config, namespace, pod, seen
@@ -45,7 +45,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
         )
         monkeypatch.setattr(command, "cluster", client)
         monkeypatch.setattr(reader, "read", lambda *_: cluster)
-        return cli.main(["rollout", *words[:1], "--stack", "staging", *words[1:]])
+        return dispatch.main(["rollout", *words[:1], "--stack", "staging", *words[1:]])
 
     return body
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from bot import cli
+from bot.cli import dispatch
 from bot.engine import target as engine_target
 from bot.exit_codes import BAD_INPUT
 from stack import rollout_file
@@ -178,7 +178,7 @@ def test_plan_ends_with_2_and_names_the_file(
     made = use(tmp_path, monkeypatch, staging=staging)
     (made / "rollout").mkdir()
     (made / PLAN).write_text("waves:\n  - name: first\n    sok: 1h\n    rest: true\n")
-    assert cli.main(["plan", "--stack", "staging"]) == BAD_INPUT
+    assert dispatch.main(["plan", "--stack", "staging"]) == BAD_INPUT
     said = capsys.readouterr().err
     assert f"{PLAN}:3: waves[0].sok: unknown key; did you mean 'soak'?" in said
 

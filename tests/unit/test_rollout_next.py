@@ -8,9 +8,9 @@ import pytest
 import yaml
 
 from bot.exit_codes import BadInputError, RefusedError
-from bot.rollout import select
-from bot.rollout.step import choose, document, edit
-from bot.rollout.text import Place, step_document, step_lines
+from bot.mesh.rollout import select
+from bot.mesh.rollout.step import choose, document, edit
+from bot.mesh.rollout.text import Place, step_document, step_lines
 from stack.config_rollout import Wave
 from tests.unit.rollout_samples import config, namespace, seen
 

@@ -8,10 +8,10 @@ from typing import Any, cast
 
 import pytest
 
-from bot.rollout import reader
-from bot.rollout.model import Proxy
-from bot.servers.clients import Unreadable
-from bot.servers.rest import Answer, Client
+from bot.clients.connect import Unreadable
+from bot.clients.https import Answer, Client
+from bot.mesh.rollout import reader
+from bot.mesh.rollout.model import Proxy
 from components.rollout import FIELD_MANAGER, STATE_LABEL
 
 CREATED = "2026-12-01T00:00:00Z"

@@ -6,11 +6,11 @@ from typing import Any, cast
 
 import pytest
 
-from bot.rollout import restart
-from bot.rollout.model import Restart
-from bot.rollout.restart import RestartError, unsettled
-from bot.servers.rest import Answer, Client
-from bot.trust.model import Workload
+from bot.clients.https import Answer, Client
+from bot.mesh.rollout import restart
+from bot.mesh.rollout.model import Restart
+from bot.mesh.rollout.restart import RestartError, unsettled
+from bot.mesh.trust.model import Workload
 from tests.unit.rollout_samples import pod
 
 

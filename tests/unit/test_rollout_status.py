@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from bot.rollout.model import Standing
-from bot.rollout.standing import NO_WAVE, standings
-from bot.rollout.text import status_document, status_lines
+from bot.mesh.rollout.model import Standing
+from bot.mesh.rollout.standing import NO_WAVE, standings
+from bot.mesh.rollout.text import status_document, status_lines
 from components.rollout import INJECT
 from tests.unit.rollout_samples import config, namespace, pod, seen
 

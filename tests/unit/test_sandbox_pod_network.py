@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.servers.rest import Answer
+from bot.clients.https import Answer
 from sandbox import pki, pod_network
 from sandbox.settings import Settings
 

@@ -10,18 +10,18 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sandbox import stack_file
+from bot.engine import sandbox_stack
 from sandbox.settings import Ports
 from tests.unit.stack_files import REPO
 
-_TRACKED = (REPO / stack_file.TRACKED).read_text(encoding="utf-8")
+_TRACKED = (REPO / sandbox_stack.TRACKED).read_text(encoding="utf-8")
 _VAULT = {"VAULT_ADDR": "https://vault.example:8200/", "VAULT_TOKEN": "for-the-test"}
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """A project with the tracked stack file and a kubeconfig of one context."""
-    (tmp_path / stack_file.TRACKED).write_text(_TRACKED, encoding="utf-8")
+    (tmp_path / sandbox_stack.TRACKED).write_text(_TRACKED, encoding="utf-8")
     authority = base64.b64encode(b"the authority").decode()
     cluster = {"server": "https://10.0.0.1:6443", "certificate-authority-data": authority}
     kubeconfig = {
@@ -35,7 +35,7 @@ def project(tmp_path: Path) -> Path:
 
 def test_tracked_file_is_used_as_it_stands_on_its_own_ports(project: Path) -> None:
     """What is reviewed is what is deployed: comments and all."""
-    assert stack_file.content(project) == _TRACKED
+    assert sandbox_stack.content(project) == _TRACKED
 
 
 def test_other_ports_change_two_addresses_and_nothing_else(project: Path) -> None:
@@ -43,7 +43,7 @@ def test_other_ports_change_two_addresses_and_nothing_else(project: Path) -> Non
     (project / ".sandbox").mkdir()
     mark = {"ports": asdict(Ports(kube=1111, vault=2222)), "ttl_seconds": 60}
     (project / ".sandbox" / "settings.json").write_text(json.dumps(mark))
-    changed = yaml.safe_load(stack_file.content(project))["config"]
+    changed = yaml.safe_load(sandbox_stack.content(project))["config"]
     expected = yaml.safe_load(_TRACKED)["config"]
     expected["linkerd-platform:cluster"]["apiServer"] = "https://127.0.0.1:1111"
     expected["linkerd-platform:vault"]["address"] = "https://127.0.0.1:2222"
@@ -53,8 +53,8 @@ def test_other_ports_change_two_addresses_and_nothing_else(project: Path) -> Non
 def test_own_context_replaces_cluster_and_closes_the_allowances(project: Path) -> None:
     """On a real cluster pods run: webhooks left open there would hide that nothing is injected."""
     environment = {**_VAULT, "KUBECONFIG": str(project / "kubeconfig")}
-    stack_file.choose(project, "mine", environment)
-    config = yaml.safe_load(stack_file.content(project))["config"]
+    sandbox_stack.choose(project, "mine", environment)
+    config = yaml.safe_load(sandbox_stack.content(project))["config"]
     assert config["linkerd-platform:cluster"] == {
         "name": "sandbox",
         "context": "mine",
@@ -64,7 +64,7 @@ def test_own_context_replaces_cluster_and_closes_the_allowances(project: Path) -
     }
     assert config["linkerd-platform:vault"]["address"] == "https://vault.example:8200"
     assert "linkerd-platform:sandbox" not in config
-    assert (project / stack_file.TRACKED).read_text(encoding="utf-8") == _TRACKED
+    assert (project / sandbox_stack.TRACKED).read_text(encoding="utf-8") == _TRACKED
     written = "".join(p.read_text() for p in (project / ".sandbox").rglob("*") if p.is_file())
     assert "for-the-test" not in written
 
@@ -85,6 +85,6 @@ def test_context_that_cannot_be_used_is_refused_in_words(
     monkeypatch.setenv("HOME", str(project / "nobody"))
     environment = {**_VAULT, "KUBECONFIG": str(project / "kubeconfig")}
     environment.pop(missing, None)
-    with pytest.raises(stack_file.ContextError, match=told):
-        stack_file.choose(project, context, environment)
-    assert stack_file.chosen(project) is None
+    with pytest.raises(sandbox_stack.ContextError, match=told):
+        sandbox_stack.choose(project, context, environment)
+    assert sandbox_stack.chosen(project) is None

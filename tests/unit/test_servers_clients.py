@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 import yaml
 
-from bot.engine.target import Target
+from bot.clients.connect import Unreadable, cluster, vault
+from bot.clients.https import Answer, Client
+from bot.clients.target import Target
 from bot.exit_codes import MissingToolError
-from bot.servers.clients import Unreadable, cluster, vault
-from bot.servers.rest import Answer, Client
-from bot.trust.model import IDENTITY, Pod, Workload
-from bot.trust.reader import _identity
+from bot.mesh.trust.model import IDENTITY, Pod, Workload
+from bot.mesh.trust.reader import _identity
 from tests.unit import stack_files
 from tests.unit.bot_trust_samples import NOW
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from bot.servers import kubeconfig
-from bot.servers.rest import MissingError, ReadError
+from bot.clients import kubeconfig
+from bot.clients.https import MissingError, ReadError
 from tests.unit import stack_files
 
 TOKEN = "from-the-program"  # noqa: S105

@@ -17,12 +17,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from bot.servers import rest
-from bot.servers.rest import Answer, Client
+from bot.clients import https
+from bot.clients.https import Answer, Client
 
 
 def _client(monkeypatch: pytest.MonkeyPatch, answers: Iterator[Answer]) -> Client:
-    monkeypatch.setattr(rest, "_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(https, "_PAUSE_SECONDS", 0.01)
     monkeypatch.setattr(Client, "_once", lambda *_args: next(answers))
     return Client("https://127.0.0.1:1", Path("ca.crt"))
 

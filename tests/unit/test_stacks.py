@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from bot import cli, stacks
+from bot import stacks
+from bot.cli import dispatch
 from bot.exit_codes import BadInputError
 
 
@@ -46,7 +47,7 @@ def test_commands_refuse_such_a_name(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert cli.main([*command, "--stack", stack]) == 2
+    assert dispatch.main([*command, "--stack", stack]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
     assert not list(tmp_path.iterdir())
 
@@ -56,11 +57,11 @@ def test_commands_refuse_such_a_name(
 def test_no_time_that_a_wait_cannot_have(option: str, seconds: str) -> None:
     """To `nan <= 0` the answer is no, and the clock of a wait overflows above some centuries."""
     with pytest.raises(SystemExit) as caught:
-        cli.main(["up", "--stack", "trust", option, seconds])
+        dispatch.main(["up", "--stack", "trust", option, seconds])
     assert caught.value.code == 2
 
 
 def test_a_time_out_of_nothing_is_none() -> None:
     with pytest.raises(SystemExit) as caught:
-        cli.main(["preview", "--stack", "trust", "--timeout", "0"])
+        dispatch.main(["preview", "--stack", "trust", "--timeout", "0"])
     assert caught.value.code == 2

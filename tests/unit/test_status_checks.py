@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.status import control_plane, judge
+from bot.mesh.status import control_plane, judge
 from tests.unit import status_faults as f
 from tests.unit.status_faults import Spoil
 from tests.unit.status_samples import Read, good, lines, reader

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from bot import cli
-from bot.engine.target import Target
+from bot.cli import dispatch
+from bot.clients.target import Target
 from bot.exit_codes import BAD_INPUT, DONE, FAILED, REFUSED
-from bot.status import sources, text
-from bot.status.model import Line, Report, Result, ok, skipped, warn
-from bot.status.sources import Wanted
-from bot.trust import fleet as trust_fleet
+from bot.mesh.status import sources, text
+from bot.mesh.status.model import Line, Report, Result, ok, skipped, warn
+from bot.mesh.status.sources import Wanted
+from bot.mesh.trust import fleet as trust_fleet
 from tests.unit import status_faults as f
 from tests.unit.stack_files import REPO
 from tests.unit.status_samples import STACK, Mesh, good, reader
@@ -34,7 +34,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
         monkeypatch.setattr(trust_fleet, "target_of", lambda _: target)
         asked: list[Wanted] = []
         monkeypatch.setattr(sources, "read", lambda _, wanted, _stop: asked.append(wanted) or facts)
-        code = cli.main(["status", "--stack", STACK, *words])
+        code = dispatch.main(["status", "--stack", STACK, *words])
         body.wanted = asked[0]  # type: ignore[attr-defined]
         monkeypatch.undo()
         reader(monkeypatch)
@@ -116,7 +116,7 @@ def test_bad_input_is_one_line(
 ) -> None:
     """Exit code 2, with what to write instead."""
     try:
-        code: Any = cli.main(["status", *words])
+        code: Any = dispatch.main(["status", *words])
     except SystemExit as ended:
         code = ended.code
     assert code == BAD_INPUT

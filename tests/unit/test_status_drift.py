@@ -9,7 +9,7 @@ import pytest
 
 from bot.changes.model import Change, ChangeSet, Op
 from bot.changes.rules import Level
-from bot.drift.report import StackDrift, Undeclared
+from bot.mesh.drift.report import StackDrift, Undeclared
 from tests.unit.status_samples import good, lines, reader
 
 

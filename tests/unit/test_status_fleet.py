@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from bot import cli, stacks
-from bot.engine.target import Target
+from bot import stacks
+from bot.cli import dispatch
+from bot.clients.target import Target
 from bot.exit_codes import BAD_INPUT, DONE, FAILED, REFUSED, BadInputError
-from bot.status import fleet, judge, sources, table
-from bot.status.model import Line, Report, Result, fail, ok, skipped, warn
-from bot.status.sources import Wanted
-from bot.trust import fleet as trust_fleet
+from bot.mesh.status import fleet, judge, sources, table
+from bot.mesh.status.model import Line, Report, Result, fail, ok, skipped, warn
+from bot.mesh.status.sources import Wanted
+from bot.mesh.trust import fleet as trust_fleet
 from stack.faults import ConfigError, Fault
 from stack.fleet import read
 
@@ -44,7 +45,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
 
 def test_all_are_the_stacks_of_the_fleet_in_a_list(capsys: pytest.CaptureFixture[str]) -> None:
     """Each as `--stack` tells it, in the order of fleet.yaml."""
-    assert cli.main(["status", "--all", "--json"]) == DONE
+    assert dispatch.main(["status", "--all", "--json"]) == DONE
     captured = capsys.readouterr()
     documents = json.loads(captured.out)
     found = read(stacks.PROJECT_DIR)
@@ -59,7 +60,7 @@ def test_the_table_has_a_line_for_each_stack_with_the_first_thing_to_do(
 ) -> None:
     """One screen for ten clusters; what is worst comes first, and details are asked for."""
     world.update(staging=[*ODD, *GOOD], production=[*GOOD, *ODD, *AWAY, *LOST])
-    assert cli.main(["status", "--all"]) == REFUSED
+    assert dispatch.main(["status", "--all"]) == REFUSED
     heads, trust, staging, production, last = capsys.readouterr().out.splitlines()
     assert heads.split() == ["stack", "cluster", "outcome", "failed", "unknown", "first"]
     assert trust.split() == ["trust", "-", "healthy", "0", "0"]
@@ -69,7 +70,7 @@ def test_the_table_has_a_line_for_each_stack_with_the_first_thing_to_do(
         "control-plane/deployments: no replica: linkerd-identity; next: docs/a.md"
     )
     assert last.startswith("3 stacks: 1 not healthy, 0 undetermined, 2 healthy; ")
-    assert cli.main(["status", "--all", "--verbose"]) == REFUSED
+    assert dispatch.main(["status", "--all", "--verbose"]) == REFUSED
     told = capsys.readouterr().out
     assert "stack production, cluster production: not healthy\n" in told
     assert "stack staging, cluster staging: healthy\n" in told
@@ -91,7 +92,7 @@ def test_the_exit_code_is_that_of_the_worst(
 ) -> None:
     """One that is not healthy wants somebody now, whatever else is not known."""
     world.update(staging=staging, production=production)
-    assert cli.main(["status", "--all"]) == code
+    assert dispatch.main(["status", "--all"]) == code
 
 
 @pytest.mark.parametrize(
@@ -107,7 +108,7 @@ def test_a_stack_that_cannot_be_read_is_told_and_hides_no_other(
 ) -> None:
     """It is not healthy, and those after it are looked at."""
     world["staging"] = error
-    assert cli.main(["status", "--all", "--json"]) == FAILED
+    assert dispatch.main(["status", "--all", "--json"]) == FAILED
     documents = {each["stack"]: each for each in json.loads(capsys.readouterr().out)}
     assert documents["production"]["healthy"] is True
     broken = documents["staging"]
@@ -130,7 +131,7 @@ def test_a_faulty_stack_file_is_one_of_them(
         return whole(stack)
 
     monkeypatch.setattr(trust_fleet, "target_of", target_of)
-    assert cli.main(["status", "--all"]) == FAILED
+    assert dispatch.main(["status", "--all"]) == FAILED
     told = capsys.readouterr().out
     (row,) = [line for line in told.splitlines() if line.startswith("production")]
     assert "undetermined" in row
@@ -150,7 +151,7 @@ def test_what_is_asked_is_asked_of_each(
 
     monkeypatch.setattr(sources, "read", read_one)
     words = ["--drift", "--no-linkerd-check", "--prometheus", "http://prometheus:9090"]
-    assert cli.main(["status", "--all", "--parallel", "1", *words]) == DONE
+    assert dispatch.main(["status", "--all", "--parallel", "1", *words]) == DONE
     capsys.readouterr()
     assert [stack for stack, _, _ in asked] == ["trust", "staging", "production"]
     assert {wanted for _, wanted, _ in asked} == {
@@ -171,7 +172,7 @@ def test_bad_input_is_one_line(
 ) -> None:
     """Exit code 2, before anything is looked at."""
     with pytest.raises(SystemExit) as ended:
-        cli.main(["status", *words])
+        dispatch.main(["status", *words])
     assert ended.value.code == BAD_INPUT
     told = capsys.readouterr().err
     assert said in told
@@ -183,7 +184,7 @@ def test_a_project_without_a_fleet_says_so(
 ) -> None:
     """All of nothing would be healthy."""
     monkeypatch.setattr(trust_fleet.fleet, "read", lambda _folder: None)
-    assert cli.main(["status", "--all"]) == BAD_INPUT
+    assert dispatch.main(["status", "--all"]) == BAD_INPUT
     assert "fleet.yaml" in capsys.readouterr().err
 
 

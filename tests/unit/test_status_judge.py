@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
+from bot.clients.prometheus import FiringAlert
 from bot.exit_codes import FAILED
-from bot.prometheus import FiringAlert
-from bot.status import judge
-from bot.status.alerts import ours
-from bot.status.cluster import Once
-from bot.status.document import document
-from bot.status.facts import Alerting, Facts
-from bot.status.model import SIMULATED, Report
-from bot.status.sources import Wanted
+from bot.mesh.status import judge
+from bot.mesh.status.alerts import ours
+from bot.mesh.status.cluster import Once
+from bot.mesh.status.document import document
+from bot.mesh.status.facts import Alerting, Facts
+from bot.mesh.status.model import SIMULATED, Report
+from bot.mesh.status.sources import Wanted
 from tests.unit import status_faults as f
 from tests.unit.fake_prometheus import fake_prometheus
 from tests.unit.stack_files import REMOVE

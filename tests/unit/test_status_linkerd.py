@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from bot.engine.target import Target
+from bot.clients.target import Target
 from bot.exit_codes import MissingToolError
-from bot.status.linkerd_check import judge
-from bot.status.linkerd_cli import CliCheck, CliError, CliReport, parse, run
+from bot.mesh.status.linkerd_check import judge
+from bot.mesh.status.linkerd_cli import CliCheck, CliError, CliReport, parse, run
 from tests.unit.stack_files import REPO
 from tests.unit.status_samples import STACK, good, lines, reader
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-from bot.status import page
-from bot.status.judge import checks
-from bot.status.upstream_extensions import CHECKS
+from bot.mesh.status import page
+from bot.mesh.status.judge import checks
+from bot.mesh.status.upstream_extensions import CHECKS
 
 
 def test_the_committed_page_is_current() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bot.delivery.protected import Action
+from bot.deploy.protected import Action
 from stack import fleet
 from tests.unit.workflow_files import (
     ACTIONS,

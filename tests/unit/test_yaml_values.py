@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from bot.changes.objects import mesh_settings
-from bot.yaml_values import MOST, NoValuesError, load
+from bot.text.yaml_values import MOST, NoValuesError, load
 from stack import safe_yaml
 from tests.unit.changes_samples import settings
 

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from bot.mock import engine as mock_engine
-from bot.mock.engine import Evaluation, evaluate
-from bot.mock.monitor import Resource
+from bot.plan.mock import engine as mock_engine
+from bot.plan.mock.engine import Evaluation, evaluate
+from bot.plan.mock.monitor import Resource
 from tests.unit.samples import Recorder, Recording
 from tests.unit.stack_files import REPO, STACKS
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from bot import cli
+from bot.cli import dispatch
 
 PROJECT = Path(__file__).resolve().parents[2]
 WORKFLOWS = sorted((PROJECT / ".github/workflows").glob("*.yml"))
@@ -97,8 +97,8 @@ def fault(line: str) -> str | None:
 @functools.cache
 def parser() -> Any:
     """The bot's own parser."""
-    made = cli._Parser(prog="bot")
+    made = dispatch._Parser(prog="bot")
     subparsers = made.add_subparsers(required=True)
-    for command in cli.COMMANDS.values():
+    for command in dispatch.COMMANDS.values():
         importlib.import_module(command.module).add(subparsers)
     return made

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stack.fetch import digest_of, main
+from bot.cli.fetch_charts import digest_of, main
 from tests.unit.fetch.server import ALL, MESH, Server, cached, chart
 
 

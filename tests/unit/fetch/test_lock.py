@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from bot.cli.fetch_charts import digest_of, main
 from stack.chart_lock import locked
-from stack.fetch import digest_of, main
 from tests.unit.fetch.server import ALL, CERTS
 
 

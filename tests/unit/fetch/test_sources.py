@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stack.fetch import main
+from bot.cli.fetch_charts import main
 from tests.unit.fetch.server import ALL, CERTS, MESH, Server, cached
 
 

@@ -1,0 +1,1 @@
+"""The command line: dispatcher, options, ends of a command, several stacks at a time."""

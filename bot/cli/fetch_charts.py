@@ -1,0 +1,166 @@
+"""`make charts` and `make charts-lock`: what charts.yaml lists, into the cache.
+
+CHARTS_LOCATION names another place than each chart's own repository; CHARTS_DIR another cache.
+Exit codes: 0 done, 1 something could not be had, 2 charts.yaml or a setting is faulty, 3 no helm.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from stack import archive, safe_yaml
+from stack.chart_lock import locked
+from stack.chart_sources import (
+    HelmMissingError,
+    LocationError,
+    Source,
+    SourceError,
+    Wanted,
+    source,
+)
+from stack.charts import ChartError, Charts, cache_dir
+from stack.input_file import MOST_TEXT, read_bytes, read_text
+from stack.values import printable
+
+PROJECT_DIR = Path(__file__).resolve().parents[2]
+DONE, FAILED, FAULTY, TOOL_MISSING = 0, 1, 2, 3
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+
+
+def digest_of(content: bytes) -> str:
+    """The digest as it stands in charts.yaml: `sha256:` and 64 hexadecimal digits."""
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+def fault_in(wanted: Wanted, content: bytes, digest: str | None) -> str | None:
+    """What is wrong with the content of an archive or manifest; None when it is the one wanted."""
+    if digest is not None and digest_of(content) != digest:
+        return (
+            f"its digest is {digest_of(content)}, charts.yaml has {digest}. Somebody changed the "
+            "archive, or the version in charts.yaml is new: then remove the digest, and run "
+            "`make charts charts-lock`"
+        )
+    if wanted.url is not None:
+        return None if b"kind: CustomResourceDefinition" in content else "it holds no CRD"
+    chart = f"{wanted.name}/Chart.yaml"
+    try:
+        metadata = safe_yaml.load(archive.files(content, chart.__eq__)[chart], MOST_TEXT)
+    except archive.ArchiveError as error:
+        return f"it is no whole archive of the chart {wanted.name}: {error}"
+    except (KeyError, ValueError):
+        metadata = None
+    if not isinstance(metadata, dict):
+        return f"it is no archive of the chart {wanted.name}: it has no {chart} with keys"
+    found = f"{printable(metadata.get('name'))} {printable(metadata.get('version'))}"
+    return None if found == str(wanted) else f"it is {found}"
+
+
+def wanted_of(charts: Charts) -> dict[str, Wanted]:
+    """What charts.yaml lists; raises ChartError for a digest that is none."""
+    made = {}
+    for name, entry in charts.entries.items():
+        if entry.digest is not None and not _DIGEST.fullmatch(entry.digest):
+            raise ChartError(
+                f"charts.yaml: {name}.digest: {entry.digest!r} is no digest: write sha256: and 64 "
+                "hexadecimal digits, or remove it and run `make charts-lock`"
+            )
+        made[name] = Wanted(
+            name, entry.version, charts.source(name).name, entry.repository, entry.url
+        )
+    return made
+
+
+def fetch(charts: Charts, get: Source) -> int:
+    """Download what is not in the cache yet; one line each. What was fetched stays on a failure."""
+    code = DONE
+    for name, wanted in wanted_of(charts).items():
+        try:
+            _say(f"{wanted}: {_fetch_one(charts, wanted, charts.entries[name].digest, get)}")
+        except (SourceError, OSError) as error:
+            _complain(f"{wanted}: {error}")
+            code = max(code, TOOL_MISSING if isinstance(error, HelmMissingError) else FAILED)
+    return code
+
+
+def _fetch_one(charts: Charts, wanted: Wanted, digest: str | None, get: Source) -> str:
+    target = charts.source(wanted.name)
+    if target.exists() and fault_in(wanted, read_bytes(target), digest) is None:
+        return "there already"
+    content = get(wanted)
+    if fault := fault_in(wanted, content, digest):
+        raise SourceError(f"what came is not used: {fault}")
+    _write(target, content)
+    return f"fetched, {digest_of(content)}"
+
+
+def lock(charts: Charts, file: Path) -> int:
+    """Write the digests of what lies in the cache into charts.yaml; 1 when something is missing."""
+    digests, code = {}, DONE
+    for name, wanted in wanted_of(charts).items():
+        target = charts.source(name)
+        if not target.is_file():
+            _complain(f"{wanted}: not in {cache_dir()}: run `make charts`")
+            code = FAILED
+            continue
+        content = read_bytes(target)
+        if fault := fault_in(wanted, content, None):
+            _complain(f"{target}: {fault}: delete it and run `make charts`")
+            code = FAILED
+            continue
+        digests[name] = digest_of(content)
+        _say(f"{wanted}: {digests[name]}")
+    _write(file, locked(read_text(file), digests).encode())
+    return code
+
+
+def _write(target: Path, content: bytes) -> None:
+    # Another run may be reading it: the name is never that of half a file.
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f"{target.name}.{os.getpid()}.part")
+    try:
+        part.write_bytes(content)
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def _complain(text: str) -> None:
+    sys.stderr.write(f"charts: {text}\n")
+
+
+def main(arguments: Sequence[str], project_dir: Path = PROJECT_DIR) -> int:
+    """Fetch, or with `--lock` write digests; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m bot.cli.fetch_charts", description=__doc__)
+    parser.add_argument(
+        "--lock", action="store_true", help="write the digests of the cache into charts.yaml"
+    )
+    parsed = parser.parse_args(list(arguments))
+    try:
+        charts = Charts(project_dir)
+        if parsed.lock:
+            return lock(charts, project_dir / "charts.yaml")
+        return fetch(charts, source(os.environ.get("CHARTS_LOCATION")))
+    except (ChartError, LocationError) as error:
+        _complain(str(error))
+        return FAULTY
+    except OSError as error:
+        _complain(f"{error.filename or 'a file'}: {error.strerror or error}")
+        return FAILED
+
+
+if __name__ == "__main__":
+    # Only here: nothing else of this package needs the bot.
+    from bot.cli import crash
+
+    sys.exit(crash.guarded("python -m bot.cli.fetch_charts", lambda: main(sys.argv[1:])))

@@ -1,0 +1,41 @@
+"""Options that several commands have."""
+
+from __future__ import annotations
+
+import argparse
+
+_MOST_SECONDS = 7 * 86_400.0
+TIMEOUT_SECONDS = 1800.0
+
+
+def add_timeout(parser: argparse.ArgumentParser) -> None:
+    """Add the option that every command of the engine has."""
+    parser.add_argument(
+        "--timeout",
+        type=seconds,
+        default=TIMEOUT_SECONDS,
+        metavar="SECONDS",
+        help="interrupt the engine after this long (default 1800)",
+    )
+
+
+def seconds(text: str) -> float:
+    """A number of seconds above 0, for argparse."""
+    found = seconds_or_none(text)
+    if found == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
+    return found
+
+
+def seconds_or_none(text: str) -> float:
+    """The same where 0 is for not at all."""
+    try:
+        found = float(text)
+    except ValueError:
+        found = -1.0
+    # `nan` is neither above nor below; what is longer overflows the clock of a wait.
+    if not 0 <= found <= _MOST_SECONDS:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no number of seconds from 0 to {_MOST_SECONDS:.0f}"
+        )
+    return found

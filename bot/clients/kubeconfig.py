@@ -1,0 +1,295 @@
+"""The API server that a kubeconfig names, reached as kubectl reaches it.
+
+Files are merged, a relative path is relative to its file, and a user may be a program:
+https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/
+https://kubernetes.io/docs/concepts/configuration/organize-cluster-access-kubeconfig/
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import ssl
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from urllib.parse import urlsplit
+
+from bot.clients.credential_program import ask
+from bot.clients.https import Client, MissingError, ReadError, proxy_for
+from bot.text.output import write_private
+from stack import safe_yaml
+from stack.input_file import MOST_TEXT, read_bytes, read_text
+from stack.values import printable, shown
+
+_LONGEST = 500  # characters of a list of names
+_DEFAULT = "~/.kube/config"
+# Keys that are paths, of a cluster and of a user.
+_FILES = ("certificate-authority", "client-certificate", "client-key", "tokenFile")
+_EXEC_CONFIG = "client.authentication.k8s.io/exec"
+
+
+@dataclass(frozen=True)
+class Selected:
+    """One context of the merged files, its paths made absolute. file: the one that has it."""
+
+    context: str
+    cluster: Mapping[str, Any]
+    user: Mapping[str, Any]
+    file: Path
+
+
+def files(named: str | None, environment: Mapping[str, str], folder: Path) -> list[Path]:
+    """The files in the order of kubectl: the one named, those of `KUBECONFIG`, the usual one.
+
+    folder: what a relative path is relative to.
+    """
+    listed = [named] if named else environment.get("KUBECONFIG", "").split(os.pathsep)
+    paths = [each for each in listed if each] or [_DEFAULT]
+    # Of `os`, which has a path for a link to itself and for a user who is not there.
+    expanded = (os.path.expanduser(each) for each in paths)  # noqa: PTH111
+    return [Path(os.path.realpath(folder / each)) for each in expanded]
+
+
+def select(paths: Sequence[Path], context: str | None) -> Selected:
+    """The context, or the current one. What stands in an earlier file holds.
+
+    Raises MissingError where there is none of the files or no such context, and ReadError.
+    """
+    there = [path for path in paths if os.path.lexists(path)]
+    if not there:
+        wanted = f" with context {context!r}" if context else ""
+        raise MissingError(
+            f"{', '.join(map(str, paths))}: No such file or directory: set KUBECONFIG to a "
+            f"kubeconfig{wanted}"
+        )
+    merged: dict[str, dict[str, tuple[Path, dict[str, Any]]]] = {}
+    current = ""
+    for path in there:
+        document = _document(path)
+        current = current or str(document.get("current-context") or "")
+        for kind in ("context", "cluster", "user"):
+            known = merged.setdefault(kind, {})
+            for name, entry in _named(path, document, kind):
+                known.setdefault(name, (path, entry))
+    wanted = context or current
+    listed = ", ".join(map(str, there))
+    if wanted not in merged["context"]:
+        names = ", ".join(map(printable, sorted(merged["context"]))) or "none"
+        raise MissingError(f"{listed}: no context {shown(wanted)}; there are: {names[:_LONGEST]}")
+    file, chosen = merged["context"][wanted]
+    cluster = merged["cluster"].get(str(chosen.get("cluster")))
+    if cluster is None:
+        raise ReadError(
+            f"{file}: context {printable(wanted)}: no cluster {shown(chosen.get('cluster'))}"
+        )
+    _, user = merged["user"].get(str(chosen.get("user")), (file, {}))
+    return Selected(wanted, cluster[1], user, file)
+
+
+def authority_of(chosen: Selected) -> str | None:
+    """The cluster's own authority as PEM; None where it is one that everybody trusts."""
+    pem = _content(chosen.cluster, "certificate-authority", chosen)
+    return _pem(pem, "certificate-authority", chosen) if pem else None
+
+
+@contextmanager
+def reached(
+    named: str | None, context: str | None, environment: Mapping[str, str], folder: Path
+) -> Iterator[Client]:
+    """A client of the API server that a stack file means, by `files`, `select` and `client`."""
+    with client(select(files(named, environment, folder), context), environment) as found:
+        yield found
+
+
+@contextmanager
+def client(chosen: Selected, environment: Mapping[str, str]) -> Iterator[Client]:
+    """A client of the context's API server; what is secret lies in a private folder meanwhile.
+
+    Raises ReadError, and MissingError where the program that is the user is not installed.
+    """
+    server = str(chosen.cluster.get("server") or "")
+    where = f"{chosen.file}: context {printable(chosen.context)}"
+    if _scheme(server) != "https":
+        raise ReadError(f"{where}: its server {shown(server)} is no https address")
+    if chosen.cluster.get("insecure-skip-tls-verify"):
+        raise ReadError(
+            f"{where}: insecure-skip-tls-verify would take anybody's word for the mesh's: give "
+            "its certificate-authority"
+        )
+    user = chosen.user
+    if user.get("exec") is not None:
+        user = ask(user["exec"], _info(chosen), chosen.file, environment)
+    with TemporaryDirectory(prefix="linkerd-platform-") as scratch:
+        folder = Path(scratch)
+        certificate, key = (
+            _kept(folder, user, key, chosen) for key in ("client-certificate", "client-key")
+        )
+        authority = _kept(folder, chosen.cluster, "certificate-authority", chosen)
+        _refuse_unusable(authority, (certificate, key), where)
+        headers = _headers(user, chosen)
+        if not (certificate and key) and not headers:
+            raise ReadError(f"{where}: needs a client certificate, a token or a program there")
+        yield Client(
+            server.rstrip("/"),
+            authority or _usual(where),
+            (certificate, key) if certificate and key else None,
+            headers,
+            server_name=_text(chosen.cluster, "tls-server-name", where),
+            proxy=_proxy(chosen.cluster.get("proxy-url"), server, environment),
+        )
+
+
+def _document(path: Path) -> dict[str, Any]:
+    try:
+        document = safe_yaml.load(read_text(path)) or {}
+    except OSError as error:
+        raise ReadError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ReadError(f"{path}: is no YAML: it is not UTF-8") from None
+    except safe_yaml.YamlError as error:
+        raise ReadError(f"{path}: is no YAML: {error}") from None
+    if not isinstance(document, dict):
+        raise ReadError(f"{path}: is no kubeconfig")
+    return document
+
+
+def _named(
+    path: Path, document: Mapping[str, Any], kind: str
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    try:
+        for each in document.get(f"{kind}s") or ():
+            entry = dict(each[kind] or {})
+            for key in _FILES:
+                if entry.get(key):
+                    entry[key] = str(path.parent / entry[key])
+            yield str(each["name"]), entry
+    except (KeyError, TypeError, ValueError):
+        raise ReadError(f"{path}: {kind}s: each needs a name and a {kind}") from None
+
+
+def _content(part: Mapping[str, Any], key: str, chosen: Selected) -> bytes | None:
+    """What stands in the file itself holds, as for kubectl."""
+    try:
+        if part.get(f"{key}-data"):
+            return base64.b64decode(part[f"{key}-data"], validate=True)
+        return read_bytes(Path(part[key]), MOST_TEXT) if part.get(key) else None
+    except OSError as error:
+        raise ReadError(
+            f"{chosen.file}: {key}: {printable(part[key], 300)}: {error.strerror}"
+        ) from None
+    except (ValueError, TypeError):
+        raise ReadError(f"{chosen.file}: {key}-data: is no base64") from None
+
+
+def _kept(folder: Path, part: Mapping[str, Any], key: str, chosen: Selected) -> Path | None:
+    content = _content(part, key, chosen)
+    if content is None:
+        return None
+    write_private(folder / key, _pem(content, key, chosen))
+    return folder / key
+
+
+def _pem(content: bytes, key: str, chosen: Selected) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        raise ReadError(
+            f"{chosen.file}: {key}: is binary, no PEM: convert it (`openssl x509 -inform der`)"
+        ) from None
+
+
+def _refuse_unusable(
+    authority: Path | None, pair: tuple[Path | None, Path | None], where: str
+) -> None:
+    """Raise ReadError for certificates that no request could be made with, which would hide why."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        if authority and _is_pem(authority):
+            context.load_verify_locations(str(authority))
+    except OSError:
+        raise ReadError(f"{where}: certificate-authority: holds no certificate") from None
+    certificate, key = pair
+    try:
+        if certificate and key and _is_pem(certificate):
+            # Without a password OpenSSL would ask the terminal for one.
+            context.load_cert_chain(str(certificate), str(key), password="")
+    except (OSError, ValueError):
+        raise ReadError(
+            f"{where}: client-certificate and client-key: are no certificate and its own key, or "
+            "the key has a password: write it without"
+        ) from None
+
+
+def _is_pem(file: Path) -> bool:
+    return "-----BEGIN " in file.read_text(encoding="utf-8")
+
+
+def _headers(user: Mapping[str, Any], chosen: Selected) -> dict[str, str]:
+    # A file is read anew by kubectl; its token may have been changed since.
+    read = (_content(user, "tokenFile", chosen) or b"").decode("ascii", "replace").strip()
+    token = read or user.get("token")
+    if token:
+        if not isinstance(token, str) or not (token.isascii() and token.isprintable()):
+            # Of what it holds nothing is shown.
+            key = "tokenFile" if read else "token"
+            raise ReadError(f"{chosen.file}: {key}: holds no token: it must be text on one line")
+        return {"Authorization": f"Bearer {token}"}
+    if user.get("username"):
+        pair = f"{user['username']}:{user.get('password', '')}"
+        return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
+    return {}
+
+
+def _info(chosen: Selected) -> dict[str, Any]:
+    """The cluster as its credential program gets it: the authority's content, not its path."""
+    kept = ("server", "tls-server-name", "proxy-url")
+    info = {key: chosen.cluster[key] for key in kept if chosen.cluster.get(key)}
+    authority = _content(chosen.cluster, "certificate-authority", chosen)
+    if authority:
+        info["certificate-authority-data"] = base64.b64encode(authority).decode()
+    listed = chosen.cluster.get("extensions")
+    for each in listed if isinstance(listed, list) else ():
+        if isinstance(each, dict) and each.get("name") == _EXEC_CONFIG:
+            info["config"] = each.get("extension")
+    return info
+
+
+def _usual(where: str) -> Path:
+    usual = Path(ssl.get_default_verify_paths().cafile or "")
+    if not usual.is_file():
+        raise MissingError(
+            f"{where}: has no certificate-authority, and this machine has no CA certificates"
+        )
+    return usual
+
+
+def _text(part: Mapping[str, Any], key: str, where: str) -> str | None:
+    value = part.get(key)
+    if not value:
+        return None
+    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9._:-]{1,253}", value):
+        raise ReadError(f"{where}: {key}: {shown(value)} is no name of a host")
+    return value
+
+
+def _scheme(address: str) -> str:
+    """The scheme of an address; empty for one that is none."""
+    try:
+        parts = urlsplit(address)
+        usable = parts.hostname and parts.port != 0
+    except ValueError:
+        return ""
+    return parts.scheme if usable else ""
+
+
+def _proxy(named: object, server: str, environment: Mapping[str, str]) -> str | None:
+    if named:
+        if _scheme(str(named)) not in ("http", "https"):
+            raise ReadError(f"proxy-url {shown(named)}: only http and https proxies can be used")
+        return str(named)
+    return proxy_for(server, environment)

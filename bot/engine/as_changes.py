@@ -1,0 +1,208 @@
+"""What a preview, an update or a refresh of the engine comes to, as a change set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal
+
+from bot.changes import paths
+from bot.changes.engine_values import plain
+from bot.changes.masking import masked_field
+from bot.changes.model import Change, ChangeSet, ChartMove, Field, Op, Violation
+from bot.engine import Result
+from bot.engine import events as engine_events
+from bot.engine.chart_moves import moves_of
+from bot.engine.errors import follows
+from bot.engine.events import Ledger, Step
+from bot.text.placeholders import SECRET
+from stack.config import StackConfig
+from stack.masking import masked, masked_object
+
+_OPS: Mapping[str, Op] = {
+    "created": Op.CREATE,
+    "imported": Op.IMPORT,
+    "updated": Op.UPDATE,
+    "replaced": Op.REPLACE,
+    "deleted": Op.DELETE,
+}
+_STAYS = frozenset({"same", "read", "refresh"})
+# From this number on, a chart whose objects all go is more likely one that was not looked into.
+_ALL_GONE = 2
+
+
+def changes_of(
+    result: Result,
+    config: StackConfig | None = None,
+    *,
+    source: Literal["preview", "drift"] = "preview",
+    commit: str | None = None,
+    base: str | None = None,
+) -> ChangeSet:
+    """The changes in a record of the engine, one per resource, whatever became of the run.
+
+    config: of the stack; without it `result.target`'s, which says which charts there are to be.
+    commit, base: revisions, for the reader. Never raises for what the engine has said: what could
+    not be read is a doubt.
+    """
+    ledger = result.ledger
+    moves = moves_of(ledger, config or result.target.config, result.target.project_dir)
+    return ChangeSet(
+        stack=result.target.stack,
+        source=source,
+        changes=tuple(_change(ledger, step) for step in ledger.changes if not step.logical),
+        moves=moves,
+        violations=tuple(_violations(ledger)),
+        doubts=tuple(dict.fromkeys(_doubts(result, moves))),
+        errors=tuple(dict.fromkeys(_errors(result))),
+        warnings=tuple(dict.fromkeys(masked(text) for text in ledger.warnings)),
+        unchanged=sum(s.kind == "unchanged" and not s.logical for s in ledger.steps.values()),
+        seconds=float(ledger.seconds),
+        commit=commit,
+        base=base,
+    )
+
+
+def _change(ledger: Ledger, step: Step) -> Change:
+    op = _OPS.get(step.kind, Op.UNKNOWN)
+    old, new = step.old or {}, step.new or {}
+    before = None if op in (Op.CREATE, Op.IMPORT) else _inputs(old)
+    after = None if op is Op.DELETE else _inputs(new)
+    fields = () if op in (Op.CREATE, Op.DELETE) else _fields(step, before or {}, after or {})
+    kind = str((after or before or {}).get("kind") or step.type.rpartition(":")[2])
+    return Change(
+        urn=step.urn,
+        type=step.type,
+        name=step.name,
+        component=ledger.component(step),
+        op=op,
+        protected=step.protected,
+        retained=bool(old.get("retainOnDelete") or new.get("retainOnDelete")),
+        fields=tuple(masked_field(kind, field, before, after) for field in fields),
+        before=None if before is None else masked_object(kind, before),
+        after=None if after is None else masked_object(kind, after),
+    )
+
+
+def _inputs(state: Mapping[str, Any]) -> dict[str, Any]:
+    found = plain(state.get("inputs") or {})
+    return found if isinstance(found, dict) else {}
+
+
+def _fields(step: Step, before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Field, ...]:
+    """What changes, by the provider's own word where it gives one, else by comparing the inputs."""
+    if not step.detail:
+        found = paths.differences(before, after) if step.old and step.new else ()
+        return tuple(
+            field.model_copy(update={"replaces": _first(field.path) in step.replacing})
+            for field in found
+        )
+    outputs: list[Mapping[str, Any]] = []
+    made = []
+    for path, how in sorted(step.detail.items()):
+        kind = str((how or {}).get("diffKind") or "")
+        keys = paths.parts(path)
+        old, new = paths.value_at(before, keys), paths.value_at(after, keys)
+        if old == new and SECRET not in (old, new):
+            # Not the program has changed but what is there: the difference is in the outputs.
+            outputs = outputs or [_outputs(step.old), _outputs(step.new)]
+            live = paths.value_at(outputs[0], keys)
+            old, new = (live, new) if live != new else (old, paths.value_at(outputs[1], keys))
+        made.append(
+            Field(
+                path=path,
+                before=paths.ABSENT if kind.startswith("add") else old,
+                after=paths.ABSENT if kind.startswith("delete") else new,
+                replaces=kind.endswith("-replace"),
+            )
+        )
+    return tuple(made)
+
+
+def _first(path: str) -> str:
+    keys = paths.parts(path)
+    return str(keys[0]) if keys else ""
+
+
+def _outputs(state: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    found = plain((state or {}).get("outputs") or {})
+    return found if isinstance(found, dict) else {}
+
+
+def _violations(ledger: Ledger) -> Iterator[Violation]:
+    for body in ledger.policies:
+        level = str(body.get("enforcementLevel") or "mandatory")
+        pack = str(body.get("policyPackName") or "")
+        name = str(body.get("policyName") or "a policy without a name")
+        yield Violation(
+            policy=f"{pack}/{name}" if pack else name,
+            level="advisory" if level in ("advisory", "warning", "disabled") else "mandatory",
+            urn=str(body.get("resourceUrn") or ""),
+            message=masked(str(body.get("message") or "").strip()),
+        )
+
+
+def _errors(result: Result) -> Iterator[str]:
+    for urn, text in result.ledger.errors:
+        if follows(text) and len(result.ledger.errors) > 1:
+            continue
+        name = urn.rpartition("::")[2]
+        yield masked(f"{name}: {text}" if name else text)
+    yield from (masked(text) for text in result.outside)
+
+
+def _doubts(result: Result, moves: tuple[ChartMove, ...]) -> Iterator[str]:
+    ledger, ending, what = result.ledger, result.ending, result.operation
+    if ending.ended != "finished":
+        took = "took longer than its time-out" if ending.ended == "timed out" else "was interrupted"
+        yield f"the {what} {took}: what it had not reached is not here"
+    elif not result.ok:
+        yield f"the {what} failed: what it had not reached is not here"
+    if ending.killed:
+        yield "the engine was killed before it had written down everything"
+    if ledger.result is None:
+        yield "the engine gave no summary: nobody knows whether this is all"
+    if ledger.incomplete:
+        yield (
+            "the preview is incomplete: a chart has a value that only `up` knows, so its objects "
+            "look deleted"
+        )
+    if ledger.unread:
+        yield f"{_counted(ledger.unread, 'event')} of the engine could not be read"
+    if unknown := [step for step in ledger.changes if step.kind == engine_events.UNKNOWN]:
+        names = ", ".join(f"{step.op} of {step.name}" for step in unknown[:3])
+        more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
+        yield f"an operation that this program does not know: {names}{more}"
+    if (missing := _missing(ledger)) > 0:
+        yield f"the engine counts {_counted(missing, 'change')} that its events do not tell"
+    if what != "refresh":
+        # A refresh asks for each object by itself: what it calls gone, somebody has deleted.
+        yield from _gone(ledger, moves)
+
+
+def _missing(ledger: Ledger) -> int:
+    """How many more changes the engine has counted than there are in the record."""
+    said = sum(number for op, number in ledger.counts.items() if op not in _STAYS)
+    return said - sum(step.kind != "unchanged" for step in ledger.steps.values())
+
+
+def _gone(ledger: Ledger, moves: tuple[ChartMove, ...]) -> Iterator[str]:
+    """Charts that stay, and whose objects all go: the engine could not look into them."""
+    charts: dict[str, list[Step]] = {}
+    for step in ledger.steps.values():
+        if (
+            step.parent in ledger.steps
+            and ledger.steps[step.parent].type == engine_events.CHART_TYPE
+        ):
+            charts.setdefault(step.parent, []).append(step)
+    removed = {move.chart for move in moves if move.after is None}
+    for urn, steps in charts.items():
+        stays = ledger.steps[urn].kind != "deleted" and ledger.steps[urn].name not in removed
+        if stays and len(steps) >= _ALL_GONE and all(step.kind == "deleted" for step in steps):
+            yield (
+                f"all {len(steps)} objects of chart {ledger.steps[urn].name} look deleted, and the "
+                "chart stays: it was not looked into"
+            )
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -1,0 +1,128 @@
+"""The stack file of the sandbox as it is used: the tracked one with this machine's addresses.
+
+`Pulumi.sandbox.yaml` names the fixed ports. On other ports, or on a context of the user's own, the
+same file with other addresses is used, and the tracked one is not touched.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from bot.clients import kubeconfig
+from bot.clients.https import ReadError
+from stack import safe_yaml
+from stack.input_file import read_text
+
+TRACKED = "Pulumi.sandbox.yaml"
+_CLUSTER = "linkerd-platform:cluster"
+_VAULT = "linkerd-platform:vault"
+_SANDBOX = "linkerd-platform:sandbox"
+
+
+class ContextError(ValueError):
+    """A kube context, or the Vault to go with it, cannot be used; the text says what to do."""
+
+
+@dataclass(frozen=True)
+class OwnCluster:
+    """A cluster of the user's, instead of the embedded one; certificates as PEM."""
+
+    context: str
+    kubeconfig: str
+    api_server: str
+    ca_pem: str
+    vault_addr: str
+    vault_ca_pem: str | None
+
+
+def content(project_dir: Path) -> str:
+    """The stack file to use now; the tracked text itself when its addresses are right."""
+    text = read_text(project_dir / TRACKED)
+    document: dict[str, Any] = safe_yaml.load(text)
+    config = document["config"]
+    own = chosen(project_dir)
+    if own:
+        config[_CLUSTER] = {
+            "name": "sandbox",
+            "context": own.context,
+            "kubeconfig": own.kubeconfig,
+            "apiServer": own.api_server,
+            "caPem": own.ca_pem,
+        }
+        config[_VAULT] = {**config[_VAULT], "address": own.vault_addr}
+        config[_VAULT].pop("caFile", None)
+        if own.vault_ca_pem:
+            config[_VAULT]["caPem"] = own.vault_ca_pem
+        # Pods run there, so webhooks answer.
+        config.pop(_SANDBOX, None)
+        return yaml.safe_dump(document, sort_keys=False)
+    ports = _ports(project_dir)
+    addresses = {
+        section: (key, f"https://127.0.0.1:{ports[server]}")
+        for section, key, server in ((_CLUSTER, "apiServer", "kube"), (_VAULT, "address", "vault"))
+        if server in ports
+    }
+    right = all(config[section].get(key) == value for section, (key, value) in addresses.items())
+    if right:
+        return text
+    for section, (key, value) in addresses.items():
+        config[section][key] = value
+    return yaml.safe_dump(document, sort_keys=False)
+
+
+def chosen(project_dir: Path) -> OwnCluster | None:
+    """The cluster that `choose` was called with; None for the embedded one."""
+    file = _choice(project_dir)
+    return OwnCluster(**json.loads(file.read_text())) if file.exists() else None
+
+
+def choose(project_dir: Path, context: str, environment: Mapping[str, str]) -> OwnCluster:
+    """Use a context of the user's kubeconfig from now on, until `python -m sandbox down`.
+
+    Raises ContextError when there is no such context, or no VAULT_ADDR and VAULT_TOKEN.
+    """
+    absent = [name for name in ("VAULT_ADDR", "VAULT_TOKEN") if not environment.get(name)]
+    if absent:
+        raise ContextError(
+            f"--context {context}: {' and '.join(absent)} not set: an existing cluster needs a "
+            "Vault that it can reach, and a token that may manage mounts there"
+        )
+    try:
+        chosen = kubeconfig.select(kubeconfig.files(None, environment, project_dir), context)
+        ca_pem = kubeconfig.authority_of(chosen)
+    except ReadError as error:
+        raise ContextError(f"--context {context}: {error}") from None
+    if ca_pem is None:
+        # Vault reviews the tokens of the cluster by it.
+        raise ContextError(f"--context {context}: its cluster has no certificate authority")
+    vault_ca = environment.get("VAULT_CACERT")
+    own = OwnCluster(
+        context=context,
+        kubeconfig=str(chosen.file),
+        api_server=str(chosen.cluster["server"]),
+        ca_pem=ca_pem,
+        vault_addr=environment["VAULT_ADDR"].rstrip("/"),
+        vault_ca_pem=read_text(Path(vault_ca)) if vault_ca else None,
+    )
+    file = _choice(project_dir)
+    file.parent.mkdir(exist_ok=True, mode=0o700)
+    file.write_text(json.dumps(asdict(own)))
+    return own
+
+
+def _ports(project_dir: Path) -> Mapping[str, int]:
+    """The ports of the embedded servers, where they run; see sandbox/lifecycle.py."""
+    try:
+        return dict(json.loads((project_dir / ".sandbox" / "settings.json").read_text())["ports"])
+    except FileNotFoundError:
+        return {}
+
+
+def _choice(project_dir: Path) -> Path:
+    return project_dir / ".sandbox" / "context.json"

@@ -1,0 +1,1 @@
+"""The mesh after it is there: trust, rollout, authorization, status, drift."""

@@ -1,0 +1,237 @@
+"""`python -m bot policy suggest|check`: the rules that are missing, and who would be denied."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import typing
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from bot.cli.command_group import Parser, command, group
+from bot.cli.dispatch import Subparsers
+from bot.clients.connect import cluster
+from bot.clients.prometheus import Prometheus
+from bot.clients.target import Target
+from bot.engine import target as engine_target
+from bot.exit_codes import DONE, REFUSED, BadInputError, MissingToolError
+from bot.mesh.authorization import objections, observed, reader
+from bot.mesh.authorization.judge import Verdict, judge
+from bot.mesh.authorization.model import Call, Namespace
+from bot.mesh.authorization.suggest import document as suggested
+from bot.mesh.authorization.suggest import suggest, text
+from stack import rollout, rules_changed
+from stack.config import InboundPolicy, StackConfig
+from stack.config_policy import AUTHENTICATED, NamespacePolicy, Rung
+from stack.faults import ConfigError
+from stack.values import Duration, http_url
+
+RUNGS: tuple[InboundPolicy, ...] = typing.get_args(Rung)
+WINDOW = Duration(7 * 86400)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A namespace and the calls into it."""
+
+    running: Namespace
+    calls: list[Call]
+
+
+def add(subparsers: Subparsers) -> None:
+    """Add the command with its two subcommands."""
+    group(
+        subparsers,
+        "policy",
+        (_suggest, _check),
+    )
+
+
+def _suggest(commands: Subparsers) -> Parser:
+    told = "print the rules that the calls of the last days need at a rung, for the stack file"
+    parser = command(commands, "suggest", run_suggest, told)
+    _common(parser)
+    parser.add_argument("--rung", choices=RUNGS, default="deny", help="default deny")
+    _json(parser)
+    return parser
+
+
+def _check(commands: Subparsers) -> Parser:
+    told = "name who would be denied; exit code 4 for anybody, 2 for policies that do not fit"
+    parser = command(commands, "check", run_check, told)
+    _common(parser)
+    parser.add_argument(
+        "--rung",
+        choices=RUNGS,
+        help="as if the namespaces were on this one; default: the rungs of the stack file",
+    )
+    _json(parser)
+    return parser
+
+
+def _json(parser: Parser) -> None:
+    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+
+
+def _common(parser: Parser) -> None:
+    parser.add_argument("--stack", required=True, metavar="NAME")
+    parser.add_argument(
+        "--namespace",
+        action="append",
+        metavar="NAME",
+        help="one or more; default those of the section policy, and every meshed one where "
+        "linkerd.defaultInboundPolicy asks for an identity",
+    )
+    parser.add_argument(
+        "--prometheus", metavar="URL", help="default viz.prometheusUrl of the stack file"
+    )
+    parser.add_argument("--window", default=str(WINDOW), help="how far to look back; default 7d")
+
+
+def run_suggest(arguments: argparse.Namespace) -> int:
+    """Print the missing rules as YAML; nothing is changed."""
+    target = engine_target.of(arguments.stack)
+    made = []
+    for seen in look(target, arguments):
+        verdicts = judge(target.config, seen.running, seen.calls, arguments.rung)
+        made.append(suggest(target.config, seen.running, verdicts))
+        if not seen.calls:
+            made[-1].notes.append("no call was seen: nothing is known of its clients")
+    if arguments.json:
+        print(json.dumps(suggested(target.config, made), indent=2))
+    else:
+        print(text(target.config, made))
+    return DONE
+
+
+def run_check(arguments: argparse.Namespace) -> int:
+    """Name every client that would be denied; REFUSED when there is one, or nothing was seen.
+
+    Raises ConfigError for policies that do not fit what runs.
+    """
+    target = engine_target.of(arguments.stack)
+    found = look(target, arguments)
+    config = target.config
+    if arguments.rung:
+        config = at_rung(config, [seen.running.name for seen in found], arguments.rung)
+    faults = rules_changed.check(target.config, config)
+    faults += [f for seen in found for f in objections.find(config, seen.running)]
+    if faults:
+        file = target.config_file or target.project_dir / f"Pulumi.{target.stack}.yaml"
+        raise ConfigError(file, faults)
+    verdicts = [v for seen in found for v in judge(config, seen.running, seen.calls)]
+    silent = [seen.running.name for seen in found if not seen.calls and seen.running.serves]
+    shared = [line for seen in found for line in objections.shared_accounts(seen.running)]
+    if arguments.json:
+        print(json.dumps(document(verdicts, silent, shared), indent=2))
+    else:
+        print("\n".join(lines(verdicts, silent, shared)))
+    return REFUSED if silent or any(v.breaks for v in verdicts) else DONE
+
+
+def at_rung(config: StackConfig, names: Sequence[str], rung: Rung) -> StackConfig:
+    """The config with these namespaces on a rung; a service keeps one of its own."""
+    sections = dict(config.policy.namespaces)
+    for name in names:
+        section = sections.get(name, NamespacePolicy())
+        sections[name] = section.model_copy(update={"rung": rung})
+    policy = config.policy.model_copy(update={"namespaces": sections})
+    return config.model_copy(update={"policy": policy})
+
+
+def look(target: Target, arguments: argparse.Namespace) -> list[Seen]:
+    """What runs in the namespaces, and who called there; raises as the readers do."""
+    names = namespaces(target, arguments.namespace)
+    prometheus = Prometheus(address(target, arguments.prometheus))
+    try:
+        window = Duration.parse(arguments.window)
+    except ValueError as error:
+        raise BadInputError(f"--window {error}") from None
+    with cluster(target) as api:
+        running = [reader.read(api, name) for name in names]
+    return [Seen(each, observed.calls(prometheus, each.name, window)) for each in running]
+
+
+def namespaces(target: Target, chosen: Sequence[str] | None) -> list[str]:
+    """The namespaces to look at; raises BadInputError where there are none."""
+    known = {planned.name for _, planned in rollout.named(target.config)}
+    for name in chosen or ():
+        if name not in known:
+            raise BadInputError(
+                f"--namespace {name!r} is in no wave of rollout of stack {target.stack}: "
+                f"there are {', '.join(sorted(known)) or 'none'}"
+            )
+    concerned = set(target.config.policy.namespaces)
+    if target.config.linkerd.default_inbound_policy in AUTHENTICATED:
+        concerned |= {
+            planned.name
+            for wave, planned in rollout.named(target.config)
+            if wave.state != "off" and not planned.opt_out
+        }
+    names = list(dict.fromkeys(chosen or sorted(concerned)))
+    if not names:
+        raise BadInputError(
+            f"stack {target.stack} has no namespace under policy.namespaces: give --namespace"
+        )
+    return names
+
+
+def address(target: Target, given: str | None) -> str:
+    """The address of Prometheus; raises BadInputError and MissingToolError."""
+    if given is not None:
+        try:
+            return http_url(given)
+        except ValueError as error:
+            raise BadInputError(f"--prometheus {error}") from None
+    if target.config.viz.prometheus_url is None:
+        raise MissingToolError(
+            f"stack {target.stack} names no Prometheus (viz.prometheusUrl): that of viz is reached "
+            "with `kubectl -n linkerd-viz port-forward svc/prometheus 9090`, then give "
+            "--prometheus http://127.0.0.1:9090; it keeps 6 hours"
+        )
+    return target.config.viz.prometheus_url
+
+
+def lines(verdicts: Sequence[Verdict], silent: Sequence[str], shared: Sequence[str]) -> list[str]:
+    """The findings for a terminal, the worst first, and what they sum up to."""
+    made = [f"{name}: no call was seen, so nothing is known of its clients" for name in silent]
+    for outcome in ("denied", "unknown"):
+        chosen = sorted((v for v in verdicts if v.outcome == outcome), key=lambda v: v.call)
+        made += [f"{outcome}: {_line(verdict)}" for verdict in chosen]
+    made += [f"account: {line}" for line in shared]
+    count = {o: sum(v.outcome == o for v in verdicts) for o in ("allowed", "unknown", "denied")}
+    summed = ", ".join(f"{number} {outcome}" for outcome, number in count.items())
+    return [*made, f"clients at ports: {summed}"]
+
+
+def _line(verdict: Verdict) -> str:
+    call = verdict.call
+    kind, name = call.workload
+    who = call.client or "a client without mTLS"
+    unit = "requests" if call.protocol == "http" else "connections"
+    where = f"{call.namespace} {kind}/{name}:{call.port}"
+    already = "" if call.outcome == "allow" else " (is denied today already)"
+    return f"{who} -> {where}, {call.count:.0f} {unit}: {verdict.why}{already}"
+
+
+def document(
+    verdicts: Sequence[Verdict], silent: Sequence[str], shared: Sequence[str]
+) -> dict[str, Any]:
+    """The findings for a program."""
+    return {
+        "calls": [
+            {
+                "namespace": v.call.namespace,
+                "workload": "/".join(v.call.workload),
+                "port": v.call.port,
+                "client": v.call.client or None,
+                "count": v.call.count,
+                "outcome": v.outcome,
+                "why": v.why,
+            }
+            for v in sorted(verdicts, key=lambda v: v.call)
+        ],
+        "silent": list(silent),
+        "sharedAccounts": list(shared),
+    }

@@ -1,0 +1,233 @@
+"""`python -m bot rollout`: what is meshed, the next wave, whether it is safe, restarts."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from bot.cli.command_group import Parser, command, group
+from bot.cli.dispatch import Subparsers
+from bot.clients.connect import cluster
+from bot.clients.prometheus import Prometheus
+from bot.clients.target import Target
+from bot.exit_codes import DONE, REFUSED, BadInputError
+from bot.mesh.rollout import check as checks
+from bot.mesh.rollout import reader, restart, select, text
+from bot.mesh.rollout.model import Seen, Standing
+from bot.mesh.rollout.standing import standings
+from bot.mesh.rollout.step import Direction, Step, choose, refusals
+from bot.mesh.trust import fleet as trust_fleet
+from bot.plan import rollout_files
+from stack.values import http_url
+
+_RESTART_SECONDS = 900
+
+
+def add(subparsers: Subparsers) -> None:
+    """Add the command to the parser."""
+    group(
+        subparsers,
+        "rollout",
+        (_status, _next, _check, _restart),
+    )
+
+
+def _status(commands: Subparsers) -> Parser:
+    parser = _command(commands, "status", status, "what is meshed, and what has to restart")
+    parser.add_argument(
+        "--namespace", action="append", metavar="NAME", help="one or more; default: every one"
+    )
+    return parser
+
+
+def _next(commands: Subparsers) -> Parser:
+    parser = _command(commands, "next", next_, "the change of the plan for the next wave")
+    _step(parser)
+    return parser
+
+
+def _check(commands: Subparsers) -> Parser:
+    parser = _command(commands, "check", check, "exit code 4 when the next wave is not safe")
+    _step(parser)
+    parser.add_argument("--prometheus", type=_url, metavar="URL", help="default: viz.prometheusUrl")
+    return parser
+
+
+def _restart(commands: Subparsers) -> Parser:
+    parser = _command(
+        commands,
+        "restart",
+        restart_,
+        "restart what has to enter or leave, one workload after another; without --yes only "
+        "tell which",
+    )
+    parser.add_argument("--namespace", required=True, metavar="NAME")
+    parser.add_argument("--yes", action="store_true", help="restart them")
+    parser.add_argument(
+        "--timeout",
+        type=_seconds,
+        default=_RESTART_SECONDS,
+        metavar="SECONDS",
+        help=f"for each workload (default {_RESTART_SECONDS})",
+    )
+    return parser
+
+
+def _command(
+    commands: Subparsers, name: str, run: Callable[[argparse.Namespace], int], words: str
+) -> Parser:
+    parser = command(commands, name, run, words)
+    parser.add_argument("--stack", required=True, metavar="NAME")
+    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    return parser
+
+
+def _step(parser: Parser) -> None:
+    parser.add_argument("--back", action="store_true", help="take the last wave back instead")
+    parser.add_argument("--wave", metavar="NAME", help="default: the one that comes next")
+    parser.add_argument(
+        "--state", choices=("off", "opt-in", "on"), help="default: on, with --back off"
+    )
+
+
+def _seconds(words: str) -> int:
+    number = int(words) if words.isascii() and words.isdigit() else 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{words!r} is no whole number above 0")
+    return number
+
+
+def _url(words: str) -> str:
+    try:
+        return http_url(words)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def status(arguments: argparse.Namespace) -> int:
+    """Print how far each namespace is."""
+    target = _target(arguments.stack)
+    seen = _seen(target)
+    found = _only(standings(target.config, seen), arguments.namespace)
+    _say(
+        arguments,
+        lambda: text.status_document(found, seen),
+        lambda: text.status_lines(found, seen),
+    )
+    return DONE
+
+
+def _only(found: list[Standing], chosen: Sequence[str] | None) -> list[Standing]:
+    """The chosen namespaces, else all; raises BadInputError for one that is not among them."""
+    known = {each.namespace for each in found}
+    for name in chosen or ():
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise BadInputError(
+                f"--namespace {name}: neither in the plan nor in the cluster, or never meshed{hint}"
+            )
+    return [each for each in found if not chosen or each.namespace in chosen]
+
+
+def next_(arguments: argparse.Namespace) -> int:
+    """Print the change that comes next; nothing is written."""
+    target = _target(arguments.stack)
+    step = _chosen(arguments, target, _seen(target))
+    refused = refusals(target.config, step)
+    place = _place(target)
+    _say(
+        arguments,
+        lambda: text.step_document(step, place, refused),
+        lambda: text.step_lines(step, place, refused),
+    )
+    return DONE
+
+
+def check(arguments: argparse.Namespace) -> int:
+    """Print the verdict; exit code 4 when something speaks against the step."""
+    target = _target(arguments.stack)
+    seen = _seen(target)
+    url = arguments.prometheus or target.config.viz.prometheus_url
+    verdict = checks.judge(
+        target.config, seen, _chosen(arguments, target, seen), Prometheus(url) if url else None
+    )
+    if shared := _place(target).shared:
+        verdict = replace(verdict, remarks=(*verdict.remarks, shared))
+    _say(
+        arguments,
+        lambda: text.verdict_document(verdict),
+        lambda: text.verdict_lines(verdict),
+    )
+    return DONE if verdict.safe else REFUSED
+
+
+def restart_(arguments: argparse.Namespace) -> int:
+    """Restart what has to in a namespace; raises RestartError at the first failure."""
+    target = _target(arguments.stack)
+    name = arguments.namespace
+    if why := select.forbidden(target.config, name):
+        raise BadInputError(f"--namespace {name}: {why}: `bot trust restart-plan` is for that")
+    with cluster(target) as api:
+        seen = reader.read(api, timedelta(seconds=target.config.rollout.gates.window.seconds))
+        if name not in seen.namespaces:
+            raise BadInputError(f"--namespace {name}: the cluster has no such namespace")
+        (standing,) = [each for each in standings(target.config, seen) if each.namespace == name]
+        mine, others = restart.order(standing.restarts)
+        lines = [f"{each}: for you to restart" for each in others]
+        if not mine:
+            lines.append(f"{name}: no workload has to restart")
+        if arguments.yes:
+            sys.stdout.write("".join(f"{line}\n" for line in lines))
+            restart.run(api, mine, _tell, seconds=arguments.timeout)
+            return DONE
+    lines = [*(f"{each}: would restart (--yes)" for each in mine), *lines]
+    document = {"restart": [str(each) for each in mine], "byHand": [str(each) for each in others]}
+    _say(arguments, lambda: document, lambda: lines)
+    return DONE
+
+
+def _tell(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def _target(stack: str) -> Target:
+    target = trust_fleet.target_of(stack)
+    if target.config.cluster is None:
+        raise BadInputError(f"stack {stack} has no cluster, so nothing runs in it")
+    return target
+
+
+def _place(target: Target) -> text.Place:
+    """Where the plan is written, and which other stacks have it from there."""
+    plan = target.config.rollout.file
+    named = rollout_files.named(target.project_dir) if plan else {}
+    others = tuple(name for name, file in named.items() if file == plan and name != target.stack)
+    return text.Place(target.stack, plan, others)
+
+
+def _seen(target: Target) -> Seen:
+    window = timedelta(seconds=target.config.rollout.gates.window.seconds)
+    with cluster(target) as api:
+        return reader.read(api, window)
+
+
+def _chosen(arguments: argparse.Namespace, target: Target, seen: Seen) -> Step:
+    direction: Direction = "back" if arguments.back else "next"
+    return choose(target.config, seen, direction, arguments.wave, arguments.state)
+
+
+def _say(
+    arguments: argparse.Namespace, document: Callable[[], Any], lines: Callable[[], list[str]]
+) -> None:
+    if arguments.json:
+        sys.stdout.write(f"{json.dumps(document(), indent=2)}\n")
+    else:
+        sys.stdout.write("".join(f"{line}\n" for line in lines()))

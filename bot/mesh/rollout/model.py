@@ -1,0 +1,104 @@
+"""What the rollout commands judge: data as the cluster gave it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from bot.mesh.trust.model import Workload
+
+Mesh = Literal["meshed", "partly meshed", "not meshed", "no pods", "not there"]
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """The proxy of a pod. version: the tag of its image. policy: the default inbound policy that it
+    began with, `""` where it does not say. native: it runs as a native sidecar.
+    """
+
+    version: str
+    policy: str
+    native: bool
+
+
+@dataclass(frozen=True)
+class Pod:
+    """A pod that runs or is about to. proxy: None outside the mesh.
+
+    inject: its own annotation `linkerd.io/inject`, `""` where it has none. host_network: the
+    injector passes such a pod by. restarts: of its containers, since it is there; recent: when one
+    of them last ended, None where none has. account: its service account.
+    """
+
+    namespace: str
+    name: str
+    owner: Workload
+    proxy: Proxy | None = None
+    inject: str = ""
+    host_network: bool = False
+    restarts: int = 0
+    recent: datetime | None = None
+    account: str = "default"
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True)
+class Namespace:
+    """A namespace. state: our label, `""` where it has none. since: when our labels were last
+    changed, None where they never were.
+    """
+
+    name: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    state: str = ""
+    since: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One moment of a cluster. failures: per namespace, pods that the injector failed lately.
+
+    version: of the control plane's proxies, `""` where none runs.
+    """
+
+    now: datetime
+    namespaces: Mapping[str, Namespace]
+    pods: tuple[Pod, ...]
+    failures: Mapping[str, int] = field(default_factory=dict)
+    version: str = ""
+
+
+@dataclass(frozen=True)
+class Restart:
+    """A pod that has to restart to be as the plan says, and why."""
+
+    pod: Pod
+    why: str
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How far one namespace is. notes: what a human has to do or to know.
+
+    owner: of its wave. entered: when a workload was last restarted on command, None where none was.
+    """
+
+    namespace: str
+    wave: str
+    state: str
+    mesh: Mesh
+    meshed: int
+    pods: int
+    versions: tuple[str, ...]
+    policies: tuple[str, ...]
+    native: bool
+    restarts: tuple[Restart, ...]
+    notes: tuple[str, ...]
+    owner: str = ""
+    entered: datetime | None = None

@@ -1,0 +1,143 @@
+"""Reads a cluster for the rollout commands: namespaces, pods, and events of the injector."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import quote
+
+from bot.clients.connect import Unreadable
+from bot.clients.https import Client
+from bot.mesh.rollout.model import Namespace, Pod, Proxy, Seen
+from bot.mesh.trust.model import Workload
+from bot.mesh.trust.reader import alive, moment
+from bot.mesh.trust.reader import pod as owned_pod
+from components.names import LINKERD
+from components.rollout import FIELD_MANAGER, INJECT, STATE_LABEL
+
+Manifest = dict[str, Any]
+PROXY = "linkerd-proxy"
+WEBHOOK = "linkerd-proxy-injector"
+NAMESPACES = "/api/v1/namespaces"
+POLICY_VARIABLE = "LINKERD2_PROXY_INBOUND_DEFAULT_POLICY"
+_PAGE = 500
+_SECONDS = 30.0
+
+
+def read(api: Client, window: timedelta) -> Seen:
+    """The cluster now; raises Unreadable. window: how far back failures of the injector count."""
+    now = datetime.now(UTC)
+    namespaces = [namespace(each) for each in items(api, NAMESPACES)]
+    owners = {
+        (each["metadata"]["namespace"], kind, each["metadata"]["name"]): {**each, "kind": kind}
+        for kind, path in (
+            ("ReplicaSet", "/apis/apps/v1/replicasets"),
+            ("Job", "/apis/batch/v1/jobs"),
+        )
+        for each in items(api, path)
+    }
+    pods = tuple(pod(each, owners) for each in items(api, "/api/v1/pods") if alive(each))
+    own = [each.proxy.version for each in pods if each.namespace == LINKERD and each.proxy]
+    return Seen(
+        now=now,
+        namespaces={each.name: each for each in namespaces},
+        pods=pods,
+        failures=failures(items(api, "/api/v1/events"), now - window),
+        version=max(own, default="", key=own.count),
+    )
+
+
+def items(api: Client, path: str) -> Iterator[Manifest]:
+    """Every object of a list, page by page; raises Unreadable."""
+    token = ""
+    while True:
+        page = f"{path}?limit={_PAGE}" + (f"&continue={quote(token)}" if token else "")
+        answer = api.request("GET", page, seconds=_SECONDS)
+        if not answer.ok:
+            said = {0: "no answer", 401: "not logged in (401)", 403: "not allowed (403)"}
+            why = said.get(answer.status, f"status {answer.status}")
+            raise Unreadable(f"{api.base}{path}: {why}")
+        yield from answer.body.get("items") or ()
+        token = answer.body["metadata"].get("continue") or ""
+        if not token:
+            return
+
+
+def namespace(manifest: Manifest) -> Namespace:
+    """A namespace, with the time at which the field manager of the rollout last wrote to it."""
+    metadata = manifest["metadata"]
+    labels = metadata.get("labels") or {}
+    times = [
+        moment(each["time"])
+        for each in metadata.get("managedFields") or ()
+        if each.get("manager") == FIELD_MANAGER and "time" in each
+    ]
+    return Namespace(
+        name=metadata["name"],
+        labels=labels,
+        annotations=metadata.get("annotations") or {},
+        state=labels.get(STATE_LABEL, ""),
+        since=max(times, default=None),
+    )
+
+
+def pod(manifest: Manifest, owners: Mapping[tuple[str, str, str], Manifest]) -> Pod:
+    """A pod with its workload and its proxy."""
+    metadata, spec = manifest["metadata"], manifest["spec"]
+    found = owned_pod(manifest, owners)
+    status = manifest.get("status") or {}
+    statuses = [
+        *(status.get("containerStatuses") or ()),
+        *(status.get("initContainerStatuses") or ()),
+    ]
+    ended = [each.get("lastState", {}).get("terminated", {}).get("finishedAt") for each in statuses]
+    annotations = metadata.get("annotations") or {}
+    return Pod(
+        namespace=metadata["namespace"],
+        name=metadata["name"],
+        owner=Workload(found.owner.namespace, found.owner.kind, found.owner.name),
+        proxy=proxy(spec),
+        inject=annotations.get(INJECT, ""),
+        host_network=bool(spec.get("hostNetwork")),
+        restarts=sum(each.get("restartCount", 0) for each in statuses),
+        recent=max((moment(each) for each in ended if each), default=None),
+        account=spec.get("serviceAccountName") or "default",
+        annotations=annotations,
+    )
+
+
+def proxy(spec: Manifest) -> Proxy | None:
+    """The proxy in a pod, as a container or as a native sidecar; None where there is none."""
+    for key in ("containers", "initContainers"):
+        for each in spec.get(key) or ():
+            if each["name"] != PROXY:
+                continue
+            variables = {entry["name"]: entry.get("value", "") for entry in each.get("env") or ()}
+            image = str(each.get("image", "")).partition("@")[0]
+            _, colon, tag = image.rpartition("/")[2].partition(":")
+            return Proxy(
+                version=tag if colon else "",
+                policy=variables.get(POLICY_VARIABLE, ""),
+                native=key == "initContainers" and each.get("restartPolicy") == "Always",
+            )
+    return None
+
+
+def failures(events: Iterator[Manifest], since: datetime) -> dict[str, int]:
+    """Per namespace, how often a pod could not be made because the injector's webhook failed.
+
+    The controllers write an event `FailedCreate` with what the API server said. An event that is
+    seen again has a count.
+    """
+    found: dict[str, int] = {}
+    for each in events:
+        if each.get("reason") != "FailedCreate" or WEBHOOK not in (each.get("message") or ""):
+            continue
+        series = each.get("series") or {}
+        last = series.get("lastObservedTime") or each.get("lastTimestamp") or each.get("eventTime")
+        if last and moment(last) >= since:
+            count = int(series.get("count") or each.get("count") or 1)
+            place = each["metadata"]["namespace"]
+            found[place] = found.get(place, 0) + count
+    return found

@@ -1,0 +1,43 @@
+"""Which namespaces a wave finds by its labels, or as the rest: in a cluster, never in a preview."""
+
+from __future__ import annotations
+
+from bot.mesh.rollout.model import Namespace, Seen
+from stack import rollout
+from stack.config import StackConfig
+from stack.config_rollout import Wave
+
+# Kubernetes makes it, and it cannot be deleted; a plan has it by name or not at all.
+_DEFAULT = "default"
+
+
+def forbidden(config: StackConfig, name: str) -> str | None:
+    """Why a namespace is never meshed; None where it may be."""
+    return rollout.forbidden(config, name)
+
+
+def found(config: StackConfig, seen: Seen, wave: Wave) -> list[str]:
+    """The names that a wave finds and does not have yet, in alphabetical order.
+
+    A namespace that any wave names is that wave's. Of several waves whose labels fit, the first
+    takes it; the rest is what no other wave takes. What must never be meshed is not found.
+    """
+    if not wave.labels and not wave.rest:
+        return []
+    named = rollout.waves_by_namespace(config)
+    return sorted(
+        each.name
+        for each in seen.namespaces.values()
+        if each.name not in named
+        and forbidden(config, each.name) is None
+        and _taker(config, each) is wave
+    )
+
+
+def _taker(config: StackConfig, namespace: Namespace) -> Wave | None:
+    for wave in config.rollout.waves:
+        if wave.labels and wave.labels.items() <= namespace.labels.items():
+            return wave
+    if namespace.name == _DEFAULT:
+        return None
+    return next((wave for wave in config.rollout.waves if wave.rest), None)

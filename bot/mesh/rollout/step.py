@@ -1,0 +1,129 @@
+"""The change of the plan that the next wave needs, or going back one: text, never written."""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import yaml
+
+from bot.exit_codes import BadInputError, RefusedError
+from bot.mesh.rollout import select
+from bot.mesh.rollout.model import Seen
+from stack import rollout_file, rules_changed
+from stack.config import StackConfig
+from stack.config_rollout import State, Wave, WaveNamespace
+
+Direction = Literal["next", "back"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One wave gets another state. found: names that it did not have before."""
+
+    index: int
+    wave: Wave
+    state: State
+    found: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All namespaces of the wave after the step, those outside included."""
+        return (*(each.name for each in self.wave.namespaces), *self.found)
+
+    @property
+    def forward(self) -> bool:
+        """True where more pods enter by it than before."""
+        order = ("off", "opt-in", "on")
+        return order.index(self.state) >= order.index(self.wave.state)
+
+
+def choose(
+    config: StackConfig,
+    seen: Seen,
+    direction: Direction,
+    name: str | None = None,
+    state: State | None = None,
+) -> Step:
+    """The step that comes next, or the one that takes the last wave back.
+
+    Next: the first wave that is `off`, else the first that is `opt-in`, to `on`. Back: the last
+    wave that is in, to `off`. name and state say otherwise. Raises BadInputError for a wave that
+    there is not, RefusedError where there is no such step.
+    """
+    waves = config.rollout.waves
+    if not waves:
+        where = f"{config.rollout.file}: waves" if config.rollout.file else "rollout.waves"
+        raise BadInputError(f"{where}: the plan has no waves: list them first")
+    index = _named(waves, name) if name else _chosen(waves, direction)
+    if index is None:
+        end = "every wave is on" if direction == "next" else "no wave is in"
+        raise RefusedError(f"{end}: there is nothing to {'do' if direction == 'next' else 'undo'}")
+    target: State = state or ("on" if direction == "next" else "off")
+    found = tuple(select.found(config, seen, waves[index])) if target != "off" else ()
+    step = Step(index, waves[index], target, found)
+    if step.state == step.wave.state and not found:
+        raise RefusedError(f"wave {step.wave.name} is {target} already, and finds nothing more")
+    return step
+
+
+def _named(waves: tuple[Wave, ...], name: str) -> int:
+    names = [wave.name for wave in waves]
+    if name in names:
+        return names.index(name)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise BadInputError(f"wave {name!r}: is not in the plan; {hint}known: {', '.join(names)}")
+
+
+def _chosen(waves: tuple[Wave, ...], direction: Direction) -> int | None:
+    if direction == "back":
+        return next((i for i in reversed(range(len(waves))) if waves[i].state != "off"), None)
+    for state in ("off", "opt-in"):
+        for index, wave in enumerate(waves):
+            if wave.state == state:
+                return index
+    return None
+
+
+def applied(config: StackConfig, step: Step) -> StackConfig:
+    """The config with the step taken, not checked yet."""
+    found = tuple(WaveNamespace(name=name) for name in step.found)
+    update = {"state": step.state, "namespaces": (*step.wave.namespaces, *found)}
+    waves = list(config.rollout.waves)
+    waves[step.index] = step.wave.model_copy(update=update)
+    rollout = config.rollout.model_copy(update={"waves": tuple(waves)})
+    return config.model_copy(update={"rollout": rollout})
+
+
+def refusals(config: StackConfig, step: Step) -> list[str]:
+    """Why the stack file would be refused with this step alone: keys that still count on the wave.
+
+    Such as a rule for service accounts of a namespace that leaves the mesh.
+    """
+    # A wave that finds nothing has nothing to be refused for but that, which `check` says better.
+    faults = rules_changed.check(config, applied(config, step)) if step.names else []
+    return rollout_file.told(faults, config.rollout.file)
+
+
+def document(step: Step) -> dict[str, Any]:
+    """The wave as the stack file is to have it."""
+    given = step.wave.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    namespaces = [
+        each["name"] if set(each) == {"name"} else each for each in given.pop("namespaces", ())
+    ]
+    namespaces += step.found
+    made: dict[str, Any] = {"name": given.pop("name"), "state": step.state}
+    given.pop("state", None)
+    return {**made, **({"namespaces": namespaces} if namespaces else {}), **given}
+
+
+def edit(step: Step, plan: str | None = None) -> str:
+    """The wave as YAML, indented as under `linkerd-platform:rollout:` and `waves:`.
+
+    plan: the file that the plan is in, where `waves:` stands at the top.
+    """
+    text = yaml.safe_dump([document(step)], sort_keys=False, default_flow_style=False)
+    indent = " " * (2 if plan else 6)
+    return "".join(f"{indent}{line}\n" for line in text.splitlines())

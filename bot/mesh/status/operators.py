@@ -1,0 +1,97 @@
+"""cert-manager, trust-manager and External Secrets: they run, and what they keep is in order."""
+
+from __future__ import annotations
+
+from bot.mesh.status.facts import Facts
+from bot.mesh.status.model import Result, Subject, fail, ok, warn
+from bot.mesh.status.objects import available, bot_up, condition, labels, place, some
+from components.names import CERT_MANAGER, EXTERNAL_SECRETS, SECRET_STORE, TRUST_ROOTS_CONFIG_MAP
+from policies.model import OWNER_LABEL
+
+SUBJECT = Subject("operators")
+RUNBOOK = "docs/runbooks/alerts/secrets.md"
+
+
+@SUBJECT.check("cert-manager")
+def cert_manager(facts: Facts) -> Result:
+    """The Deployments of cert-manager and trust-manager are available."""
+    return deployments(facts, CERT_MANAGER, RUNBOOK)
+
+
+@SUBJECT.check("external-secrets")
+def external_secrets(facts: Facts) -> Result:
+    """The Deployments of External Secrets are available."""
+    return deployments(facts, EXTERNAL_SECRETS, RUNBOOK)
+
+
+@SUBJECT.check("store")
+def store(facts: Facts) -> Result:
+    """The store reaches Vault and is let in."""
+    found = facts.named("cluster secret stores", SECRET_STORE)
+    if found is None:
+        return fail(f"there is no ClusterSecretStore {SECRET_STORE}", bot_up(facts))
+    ready, said = condition(found, "Ready")
+    return ok(f"ClusterSecretStore {SECRET_STORE}") if ready else fail(said, RUNBOOK)
+
+
+@SUBJECT.check("secrets")
+def secrets(facts: Facts) -> Result:
+    """Every ExternalSecret of ours is synced."""
+    every = facts.objects("external secrets")
+    odd = {
+        f"{place(each)} ({said})"
+        for each in every
+        for ready, said in [condition(each, "Ready")]
+        if not ready
+    }
+    return fail(f"not synced: {some(odd)}", RUNBOOK) if odd else ok(f"{len(every)} synced")
+
+
+@SUBJECT.check("issuers")
+def issuers(facts: Facts) -> Result:
+    """Every ClusterIssuer of ours is ready."""
+    every = [
+        each
+        for each in facts.objects("cluster issuers")
+        if labels(each).get(OWNER_LABEL) == facts.target.stack
+    ]
+    odd = {
+        f"{each['metadata']['name']} ({said})"
+        for each in every
+        for ready, said in [condition(each, "Ready")]
+        if not ready
+    }
+    if not every:
+        return fail("there is no ClusterIssuer of ours", bot_up(facts))
+    return fail(f"not ready: {some(odd)}", RUNBOOK) if odd else ok(f"{len(every)} ready")
+
+
+@SUBJECT.check("bundle")
+def bundle(facts: Facts) -> Result:
+    """trust-manager has written the anchors into every namespace that gets them."""
+    found = facts.named("bundles", TRUST_ROOTS_CONFIG_MAP)
+    if found is None:
+        return fail(f"there is no Bundle {TRUST_ROOTS_CONFIG_MAP}", bot_up(facts))
+    synced, said = condition(found, "Synced")
+    return ok("the Bundle is synced") if synced else fail(said, RUNBOOK)
+
+
+def deployments(facts: Facts, namespace: str, runbook: str) -> Result:
+    """The Deployments of a namespace; none of them may be without any replica."""
+    figures = {
+        each["metadata"]["name"]: available(each)
+        for each in facts.objects("deployments", namespace)
+    }
+    if not figures:
+        return fail(f"no Deployment in {namespace}", bot_up(facts))
+    down = {name for name, (up, wanted, _) in figures.items() if not up or not wanted}
+    short = {
+        f"{name} {up} of {wanted}"
+        for name, (up, wanted, current) in figures.items()
+        if up < wanted or not current
+    }
+    if down:
+        return fail(f"no replica available: {some(down)}", runbook)
+    if short:
+        return warn(f"available: {some(short)}", runbook)
+    return ok(f"{len(figures)} Deployments available")

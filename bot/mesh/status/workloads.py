@@ -1,0 +1,113 @@
+"""Workloads in the mesh: how far the rollout is, and which rung of the policy ladder holds."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+
+from bot.mesh.authorization import objections
+from bot.mesh.rollout.standing import NO_WAVE, standings
+from bot.mesh.status.facts import Facts
+from bot.mesh.status.linkerd_config import config_of
+from bot.mesh.status.model import Result, Subject, fail, ok, skipped, warn
+from bot.mesh.status.objects import bot_up, some
+from components.namespace_policy import DEFAULT_INBOUND_POLICY
+from stack import arguments_policy, policy, rollout
+
+ROLLOUT, POLICY = Subject("rollout"), Subject("policy")
+_INJECTOR = "docs/runbooks/alerts/control-plane.md#linkerdinjectorrejections"
+
+
+def _no_plan(facts: Facts) -> str | None:
+    return None if facts.config.rollout.waves else "the stack file has no wave (rollout.waves)"
+
+
+@ROLLOUT.check("plan", off=_no_plan)
+def plan(facts: Facts) -> Result:
+    """Every namespace of the plan is there, and the plan is applied to it."""
+    own = [each for each in standings(facts.config, facts.rollout) if each.wave != NO_WAVE]
+    gone = {each.namespace for each in own if each.mesh == "not there" and each.state != "off"}
+    there = facts.rollout.namespaces
+    odd = {
+        f"{each.namespace} ({each.state})"
+        for each in own
+        if each.namespace in there and (there[each.namespace].state or "off") != each.state
+    }
+    if gone:
+        return fail(f"not there: {some(gone)}", "docs/runbooks/mesh-a-namespace.md")
+    if odd:
+        next_ = bot_up(facts)
+        return warn(f"not applied: {some(odd)}", next_)
+    counts = Counter(each.state for each in own)
+    return ok(", ".join(f"{number} {state}" for state, number in sorted(counts.items())))
+
+
+@ROLLOUT.check("meshed", running=True, off=_no_plan)
+def meshed(facts: Facts) -> Result:
+    """The pods of each namespace of the plan are in the mesh as it says."""
+    own = [each for each in standings(facts.config, facts.rollout) if each.wave != NO_WAVE]
+    waiting = {f"{each.namespace} ({len(each.restarts)})" for each in own if each.restarts}
+    if waiting:
+        next_ = f"python -m bot rollout status --stack {facts.target.stack}"
+        return warn(f"pods have to restart: {some(waiting)}", next_)
+    pods, proxies = sum(each.pods for each in own), sum(each.meshed for each in own)
+    return ok(f"{proxies} of {pods} pods in the mesh, as planned")
+
+
+@ROLLOUT.check("injector")
+def injector(facts: Facts) -> Result:
+    """The injector failed no pod lately (`rollout.gates.window`)."""
+    failed = {f"{name} ({count})" for name, count in facts.rollout.failures.items() if count}
+    if failed:
+        return fail(f"pods could not be made for its sake: {some(failed)}", _INJECTOR)
+    return ok(f"no failure in {facts.config.rollout.gates.window}")
+
+
+@POLICY.check("default")
+def default(facts: Facts) -> Result:
+    """The control plane gives new proxies the default policy of the stack file."""
+    wanted = facts.config.linkerd.default_inbound_policy
+    found = (config_of(facts).get("proxy") or {}).get("defaultInboundPolicy")
+    if found != wanted:
+        next_ = bot_up(facts)
+        return fail(f"{found}, the stack file says {wanted}", next_)
+    return ok(f"default {wanted}")
+
+
+@POLICY.check("rungs")
+def rungs(facts: Facts) -> Result:
+    """Each namespace in the mesh has the rung of the stack file."""
+    config = facts.config
+    by_rung: dict[str, set[str]] = defaultdict(set)
+    odd = set()
+    for wave, planned in rollout.named(config):
+        there = facts.rollout.namespaces.get(planned.name)
+        if wave.state == "off" or planned.opt_out or there is None:
+            continue
+        rung = policy.rung(config, planned.name)
+        by_rung[rung].add(planned.name)
+        wanted = arguments_policy.wish(config, planned.name).get(DEFAULT_INBOUND_POLICY)
+        if there.annotations.get(DEFAULT_INBOUND_POLICY) != wanted:
+            odd.add(f"{planned.name} (to be {rung})")
+    if odd:
+        next_ = bot_up(facts)
+        return fail(f"another rung than the stack file's: {some(odd)}", next_)
+    if not by_rung:
+        return skipped("no namespace of the plan is in the mesh")
+    return ok("; ".join(f"{rung}: {some(names)}" for rung, names in sorted(by_rung.items())))
+
+
+@POLICY.check("fits")
+def fits(facts: Facts) -> Result:
+    """The policies fit what runs: no port is closed that pods serve, no probe denied."""
+    names = sorted(facts.config.policy.namespaces)
+    if not names:
+        return skipped("no namespace has a policy (policy.namespaces)")
+    faults = [
+        f"{name}: {each.message}"
+        for name in names
+        for each in objections.find(facts.config, facts.source(f"policy {name}"))
+    ]
+    if faults:
+        next_ = f"python -m bot policy check --stack {facts.target.stack}"
+        return fail(some(faults), next_)
+    return ok(f"those of {len(names)} namespaces")

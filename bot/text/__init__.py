@@ -1,0 +1,1 @@
+"""Texts as people read them, and files as they are written."""
