@@ -9,11 +9,17 @@ from pulumi.runtime.config import CONFIG, get_config_env
 from bot.cli import crash
 from stack.arguments import chart_refs
 from stack.charts import Charts
+from stack.config import StackConfig
 from stack.errors import InputError
 from stack.load import from_engine
 from stack.program import run
 
 PROJECT_DIR = Path(__file__).resolve().parent
+
+
+async def program(config: StackConfig, charts: Charts) -> None:
+    """Register every resource of the stack. The bot and `bot plan` call it too: add yours here."""
+    await run(config, charts, PROJECT_DIR)
 
 
 def main() -> None:
@@ -23,7 +29,7 @@ def main() -> None:
         config = from_engine(values, pulumi.get_stack(), PROJECT_DIR)
         charts = Charts(PROJECT_DIR)
         charts.link(*chart_refs(config, charts).values())
-        pulumi.run(lambda: crash.program(run(config, charts, PROJECT_DIR)))
+        pulumi.run(lambda: crash.program(program(config, charts)))
     except (InputError, pulumi.RunError) as error:
         print(error, file=sys.stderr)
         sys.exit(2 if isinstance(error, InputError) else 1)
@@ -31,4 +37,5 @@ def main() -> None:
         sys.exit(crash.end("the program", error))
 
 
-main()
+if __name__ == "__main__":
+    main()

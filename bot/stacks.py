@@ -1,10 +1,14 @@
-"""Which stacks there are: the stack files of the project."""
+"""Which stacks there are, the stack files of the project, and the program that they share."""
 
 from __future__ import annotations
 
+import ast
 import difflib
+import importlib.util
 import re
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 from bot.exit_codes import BadInputError
 
@@ -50,3 +54,29 @@ def file_of(stack: str, project_dir: Path | None = None) -> Path:
     raise BadInputError(
         f"stack {stack!r}: no file Pulumi.{stack}.yaml; {hint}known: {', '.join(known) or 'none'}"
     )
+
+
+def has_program(project_dir: Path) -> bool:
+    """Whether the project's __main__.py defines `program`, which can be called; runs nothing."""
+    try:
+        module = ast.parse((project_dir / "__main__.py").read_bytes())
+    except (FileNotFoundError, SyntaxError, ValueError):
+        return False
+    return any(isinstance(n, ast.AsyncFunctionDef) and n.name == "program" for n in module.body)
+
+
+def program_of(project_dir: Path) -> Callable[[Any, Any], Awaitable[None]] | None:
+    """`program(config, charts)` of the project's __main__.py, which `pulumi up` runs as well.
+
+    None where the file has none: it is another program's, or of a revision before there was one.
+    Raises what the file raises when it is loaded.
+    """
+    spec = importlib.util.spec_from_file_location(
+        "linkerd_platform_main", project_dir / "__main__.py"
+    )
+    if not has_program(project_dir) or spec is None or spec.loader is None:
+        return None
+    loaded = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    found: Callable[[Any, Any], Awaitable[None]] = loaded.program
+    return found

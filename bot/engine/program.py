@@ -1,8 +1,9 @@
 """What the engine evaluates: the stack's program, inline, or that of another revision beside us.
 
 Inline, the engine calls back into this process, so that it needs no language host and no second
-Python. The program of another folder has modules of the same names and pins of its own: a process
-of its own serves that (bot/engine/program_server.py).
+Python: `program` of the project's __main__.py. That of another folder has modules of the same names
+and pins of its own, and a __main__.py may have no `program`: a process of its own serves those
+(bot/engine/program_server.py).
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ def preload() -> None:
 def served(target: Target, environment: Mapping[str, str]) -> Iterator[Program]:
     """The program of a target, as long as the block lasts; raises BotError where it cannot run."""
     folder = target.project_dir
-    if folder.resolve() == stacks.PROJECT_DIR.resolve() or not (folder / _MAIN).is_file():
+    ours = folder.resolve() == stacks.PROJECT_DIR.resolve()
+    if (ours and stacks.has_program(folder)) or not (folder / _MAIN).is_file():
         own_program = Inline(target)
         try:
             yield Program(inline=own_program)
@@ -129,7 +131,10 @@ async def evaluate(target: Target) -> None:
         raise pulumi.RunError(
             f"Pulumi.{target.stack}.yaml: changed while the bot was at work: run it again"
         )
-    await crash.program(stack_program.run(config, charts, target.project_dir))
+    own = stacks.program_of(target.project_dir)
+    await crash.program(
+        own(config, charts) if own else stack_program.run(config, charts, target.project_dir)
+    )
 
 
 def open_values(config: Any) -> Any:

@@ -7,6 +7,7 @@ import asyncio
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -28,7 +29,7 @@ from bot.clients import environment
 from bot.clients.target import Target
 from bot.engine import automation, program, program_server
 from bot.exit_codes import BotError
-from bot.plan.mock.engine import run_program
+from bot.plan.mock.engine import evaluate, run_program
 from bot.plan.mock.monitor import RecordingMonitor
 from stack.load import from_file
 from tests.unit import fake_engine
@@ -229,6 +230,43 @@ def test_the_inline_program_is_the_stacks() -> None:
     where = Target("trust", REPO, from_file(REPO / "Pulumi.trust.yaml"), None, {})
     monitor = _evaluated(where, _config("trust"))
     assert any("TrustAnchor" in urn for urn in monitor.recorded)
+
+
+_OF_A_TEAM = """\
+import pulumi
+from stack.program import run
+
+async def program(config, charts):
+    await run(config, charts, {project!r})
+    pulumi.export("team", "ours")
+"""
+
+
+def test_what_a_team_adds_to_the_program_is_evaluated_by_the_bot_and_by_plans_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else `pulumi up` makes what the bot deletes."""
+    for name in ("Pulumi.trust.yaml", "charts.yaml", "fleet.yaml"):
+        shutil.copy(REPO / name, tmp_path)
+    (tmp_path / "__main__.py").write_text(_OF_A_TEAM.format(project=str(tmp_path)))
+    monkeypatch.setattr(program.stacks, "PROJECT_DIR", tmp_path)
+    file = tmp_path / "Pulumi.trust.yaml"
+    where = Target("trust", tmp_path, from_file(file), None, {})
+    with program.served(where, {}) as served:
+        assert served.inline is not None
+    assert _evaluated(where, _config("trust")).exports["team"] == "ours"
+    assert evaluate(file, tmp_path).exports["team"] == "ours"
+
+
+def test_a_main_file_without_that_function_runs_in_a_process_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be any program at all; what it registers is what is previewed and applied."""
+    (tmp_path / "__main__.py").write_text("import pulumi\npulumi.export('a', 1)\n")
+    monkeypatch.setattr(program.stacks, "PROJECT_DIR", tmp_path)
+    with program.served(fake_engine.target(tmp_path), os.environ) as served:
+        assert served.inline is None
+        assert _answers(served.client)
 
 
 def test_a_stack_file_that_changed_under_way_is_not_applied() -> None:

@@ -86,4 +86,4 @@ def test_a_good_stack_gets_past_its_config(project: Path) -> None:
 
 def test_the_entry_stays_small() -> None:
     """What is in it cannot be tested without a process."""
-    assert len((REPO / "__main__.py").read_text("utf-8").splitlines()) < 40
+    assert len((REPO / "__main__.py").read_text("utf-8").splitlines()) < 45

@@ -93,7 +93,12 @@ def evaluate(
     name = stacks.name_of(stack_file)
     monitor = RecordingMonitor(preview)
     try:
-        run_program(lambda: program.run(config, charts, project_dir), monitor, name)
+        own = stacks.program_of(project_dir)
+        run_program(
+            lambda: own(config, charts) if own else program.run(config, charts, project_dir),
+            monitor,
+            name,
+        )
     except Exception:
         if monitor.twice is None:
             raise
