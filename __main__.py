@@ -7,10 +7,10 @@ import pulumi
 from pulumi.runtime.config import CONFIG, get_config_env
 
 from bot.cli import crash
+from schema.errors import InputError
 from stack.arguments import chart_refs
 from stack.charts import Charts
 from stack.config import StackConfig
-from stack.errors import InputError
 from stack.load import from_engine
 from stack.program import run
 

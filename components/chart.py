@@ -20,7 +20,7 @@ CRD_RELEASE_NAMESPACE = "kube-system"
 
 
 class ChartRef(Args):
-    """An archive of charts.yaml; `path` is relative to the project (stack/charts.py)."""
+    """An archive of charts.yaml; `path` is relative to the project (stack/charts/__init__.py)."""
 
     name: str
     version: str

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from policies.model import Context
-from stack import safe_yaml
-from stack.input_file import read_text
+from schema import safe_yaml
+from schema.input_file import read_text
 
 PROJECT = Path(__file__).resolve().parent.parent
 _PREFIX = "linkerd-platform:"

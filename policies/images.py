@@ -7,7 +7,7 @@ from typing import Any
 
 from policies.model import Context, Subject
 from policies.values import containers, named, told, value
-from stack.images import pinned
+from schema.images import pinned
 
 # Their `image` is text, or documentation.
 _RUN_NOTHING = ("ConfigMap", "Secret", "CustomResourceDefinition")

@@ -34,7 +34,7 @@ def main(arguments: Sequence[str]) -> int:
     from sandbox.settings import PortTakenError
     from sandbox.toolchain import ToolMissing
     from sandbox.vault import VaultError
-    from stack.errors import InputError
+    from schema.errors import InputError
 
     parser = argparse.ArgumentParser(prog="python -m sandbox", description="The embedded cluster.")
     subparsers = parser.add_subparsers(required=True, metavar="command")

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 import yaml
 
 from bot.exit_codes import BadInputError
-from stack import safe_yaml
+from schema import safe_yaml
 
 FILE = Path(__file__).resolve().parent / "sources.yaml"
 MIRROR = "SANDBOX_MIRROR"

@@ -13,10 +13,10 @@ from components.alert_rules.model import (
 from components.alerts import AlertsArgs
 from components.monitors import MonitorsArgs
 from components.names import LINKERD_TRACING, LINKERD_VIZ
+from schema.values import Duration
 from stack import arguments_routing, arguments_tracing, rollout
 from stack.config import Cluster, StackConfig
 from stack.config_observability import WorkloadObjective
-from stack.values import Duration
 
 
 def setting(config: StackConfig) -> Setting:

@@ -10,6 +10,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr
 
+from schema.section import Section as Section
+from schema.values import Domain, Duration, Environment, HttpsUrl, HttpUrl, Name, Text, VaultPath
 from stack.config_egress import Egress as Egress
 from stack.config_observability import Observability as Observability
 from stack.config_policy import Policy as Policy
@@ -18,17 +20,6 @@ from stack.config_trust import Generation as Generation
 from stack.config_trust import Trust as Trust
 from stack.config_workloads import Guards as Guards
 from stack.config_workloads import Workloads as Workloads
-from stack.section import Section as Section
-from stack.values import (
-    Domain,
-    Duration,
-    Environment,
-    HttpsUrl,
-    HttpUrl,
-    Name,
-    Text,
-    VaultPath,
-)
 
 InboundPolicy = Literal[
     "all-unauthenticated",

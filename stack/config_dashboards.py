@@ -7,9 +7,9 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from stack.section import Section
-from stack.values import Name, plain_text, shown
-from stack.words import LabelKey, LabelValue
+from schema.section import Section
+from schema.values import Name, plain_text, shown
+from schema.words import LabelKey, LabelValue
 
 _LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _UID = re.compile(r"[a-zA-Z0-9_-]{1,40}")

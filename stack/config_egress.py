@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from schema.section import Section
+from schema.values import Name, shown
 from stack.config_policy import Cidr
-from stack.section import Section
-from stack.values import Name, shown
 
 Mode = Literal["allow", "deny"]
 Port = Annotated[int, Field(ge=1, le=65535)]

@@ -7,12 +7,12 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from schema.section import Section
+from schema.values import Duration, HttpUrl, Name, shown
+from schema.words import LabelKey, LabelValue
 from stack.config_dashboards import Dashboards
 from stack.config_routing import Routing as Routing
 from stack.config_tracing import Tracing as Tracing
-from stack.section import Section
-from stack.values import Duration, HttpUrl, Name, shown
-from stack.words import LabelKey, LabelValue
 
 Events = Annotated[int, Field(ge=0, le=1000000)]
 Replicas = Annotated[int, Field(ge=1, le=50)]

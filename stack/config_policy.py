@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from stack.section import Section
-from stack.values import Name, kubernetes_name, shown
-from stack.words import LabelKey, LabelValue
+from schema.section import Section
+from schema.values import Name, kubernetes_name, shown
+from schema.words import LabelKey, LabelValue
 
 Rung = Literal["all-unauthenticated", "audit", "cluster-authenticated", "all-authenticated", "deny"]
 Protocol = Literal["unknown", "HTTP/1", "HTTP/2", "gRPC", "opaque", "TLS"]

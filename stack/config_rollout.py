@@ -6,9 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from stack.section import Section
-from stack.values import Duration, Name, Text
-from stack.words import Date, LabelKey, LabelValue, ProjectFile, Workload
+from schema.section import Section
+from schema.values import Duration, Name, Text
+from schema.words import Date, LabelKey, LabelValue, ProjectFile, Workload
 
 State = Literal["off", "opt-in", "on"]
 Percent = Annotated[int, Field(ge=1, le=100)]

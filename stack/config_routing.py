@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field
 
-from stack.section import Section
-from stack.values import Duration, Name, VaultPath, described, http_url, shown
-from stack.words import LabelKey, LabelValue
+from schema.section import Section
+from schema.values import Duration, Name, VaultPath, described, http_url, shown
+from schema.words import LabelKey, LabelValue
 
 Severity = Literal["critical", "warning", "info"]
 _CHANNEL = re.compile(r"[#@][^\s#@<>&]{1,79}|[CGD][A-Z0-9]{8,12}")

@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from stack.images import pinned
-from stack.section import Section
-from stack.values import Duration, HttpUrl, Name, VaultPath, dns_domain, shown
-from stack.words import LabelKey, LabelValue, Quantity
+from schema.images import pinned
+from schema.section import Section
+from schema.values import Duration, HttpUrl, Name, VaultPath, dns_domain, shown
+from schema.words import LabelKey, LabelValue, Quantity
 
 Replicas = Annotated[int, Field(ge=1, le=50)]
 Traces = Annotated[int, Field(ge=100, le=1000000)]

@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from stack.section import Section
-from stack.values import Domain, Duration, Name
+from schema.section import Section
+from schema.values import Domain, Duration, Name
 
 
 class Generation(Section):

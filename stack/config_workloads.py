@@ -6,9 +6,9 @@ from typing import Literal
 
 from pydantic import Field
 
-from stack.section import Section
-from stack.values import Name
-from stack.words import Ports, Quantity, Workload
+from schema.section import Section
+from schema.values import Name
+from schema.words import Ports, Quantity, Workload
 
 AccessLog = Literal["apache", "json"]
 Guard = Literal["off", "audit", "enforce"]

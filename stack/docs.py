@@ -15,6 +15,8 @@ from pydantic import AfterValidator, BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from schema import values, words
+from schema.faults import PROJECT
 from stack import (
     config_dashboards,
     config_egress,
@@ -24,11 +26,9 @@ from stack import (
     config_tracing,
     rules,
     rules_trust,
-    values,
-    words,
 )
 from stack.config import StackConfig
-from stack.faults import MAP_KEY, PROJECT, is_map, section_of
+from stack.meant import MAP_KEY, is_map, section_of
 
 FILE = Path(__file__).resolve().parent.parent / "docs" / "config.md"
 

@@ -14,11 +14,12 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field, PrivateAttr, ValidationError
 from pydantic_core import ErrorDetails
 
-from stack.faults import UNKNOWN, ConfigError, Fault, choices, field_keys, nearest, section_of
-from stack.input_file import read_text
-from stack.section import Section
-from stack.values import Environment, Name, shown
-from stack.yaml_file import Document, Path_, parse
+from schema.faults import ConfigError, Fault
+from schema.input_file import read_text
+from schema.section import Section
+from schema.values import Environment, Name, shown
+from schema.yaml_file import Document, Path_, parse
+from stack.meant import UNKNOWN, choices, field_keys, nearest, section_of
 
 FILE = "fleet.yaml"
 REQUIRED = "required"

@@ -10,23 +10,15 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from schema.certificates import certificate_fault
+from schema.faults import PROJECT, ConfigError, Fault, own_path
+from schema.input_file import read_text
+from schema.values import shown
+from schema.yaml_file import Path_, parse
 from stack import rollout_file, rules
-from stack.certificates import certificate_fault
 from stack.config import StackConfig
-from stack.faults import (
-    PROJECT,
-    SECRETS,
-    UNKNOWN,
-    ConfigError,
-    Fault,
-    field_keys,
-    from_pydantic,
-    own_path,
-)
-from stack.input_file import read_text
+from stack.meant import SECRETS, UNKNOWN, field_keys, from_pydantic
 from stack.standins import mended
-from stack.values import shown
-from stack.yaml_file import Path_, parse
 
 # The engine's own settings: it reads these, and passes over any other without a word.
 _ENGINES = ("autonaming", "disable-default-providers", "tags", "template")

@@ -34,6 +34,7 @@ from components.trust_bundle import TrustBundle
 from components.vault_auth import VaultAuth
 from components.viz import Viz
 from components.webhook_certificates import WebhookCertificates
+from schema.certificates import describe, describe_published
 from stack import (
     arguments,
     arguments_dashboards,
@@ -45,7 +46,6 @@ from stack import (
     arguments_tracing,
     transforms,
 )
-from stack.certificates import describe, describe_published
 from stack.charts import Charts
 from stack.config import Cluster, StackConfig
 from stack.pace import Pace

@@ -12,12 +12,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from schema.faults import PROJECT, Fault
+from schema.input_file import read_text
+from schema.values import shown
+from schema.words import project_file
+from schema.yaml_file import Document, Path_, parse
 from stack.config_rollout import Rollout
-from stack.faults import PROJECT, UNKNOWN, Fault, field_keys
-from stack.input_file import read_text
-from stack.values import shown
-from stack.words import project_file
-from stack.yaml_file import Document, Path_, parse
+from stack.meant import UNKNOWN, field_keys
 
 SECTION = "rollout"
 KEY: Path_ = (SECTION, "file")

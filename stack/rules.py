@@ -7,6 +7,9 @@ import re
 from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit
 
+from schema.certificates import certificate_fault
+from schema.faults import Fault
+from schema.values import shown
 from stack import (
     rules_egress,
     rules_observability,
@@ -14,11 +17,8 @@ from stack import (
     rules_rollout,
     rules_trust,
 )
-from stack.certificates import certificate_fault
 from stack.config import Cluster, StackConfig, Vault
-from stack.faults import Fault
 from stack.rules_policy_names import check as names_of_policies
-from stack.values import shown
 
 # Linkerd 2.20 reads these: https://linkerd.io/2/features/gateway-api/
 GATEWAY_API_SUPPORTED = ((1, 2, 1), (1, 5, 1))

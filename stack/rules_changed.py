@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from schema.faults import Fault
 from stack import rules
 from stack.config import StackConfig
-from stack.faults import Fault
 
 
 def check(before: StackConfig, after: StackConfig) -> list[Fault]:

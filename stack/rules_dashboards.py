@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from schema.faults import Fault
 from stack.config import StackConfig
-from stack.faults import Fault
 
 _SECTION = ("observability", "dashboards")
 _FORM = ("observability", "alerts", "form")

@@ -6,11 +6,11 @@ import ipaddress
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
+from schema.faults import Fault
+from schema.yaml_file import Path_
 from stack import rollout
 from stack.config import StackConfig
 from stack.config_egress import EgressHost
-from stack.faults import Fault
-from stack.yaml_file import Path_
 
 _HOSTS = ("egress", "hosts")
 _NAMESPACES = ("egress", "namespaces")

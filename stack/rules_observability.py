@@ -7,14 +7,14 @@ from collections.abc import Iterator
 
 from components import alerts as rules
 from components.alert_rules.slo import BUCKETS
+from schema.faults import Fault
+from schema.section import Section
+from schema.values import Duration, shown
+from schema.yaml_file import Path_
 from stack import rules_dashboards, rules_routing, rules_tracing
 from stack.arguments_observability import setting
 from stack.config import StackConfig
 from stack.config_observability import Thresholds
-from stack.faults import Fault
-from stack.section import Section
-from stack.values import Duration, shown
-from stack.yaml_file import Path_
 
 _ALERTS = ("observability", "alerts")
 _THRESHOLDS = (*_ALERTS, "thresholds")

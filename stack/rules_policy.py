@@ -5,6 +5,8 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator, Mapping, Sequence
 
+from schema.faults import Fault
+from schema.yaml_file import Path_
 from stack import policy as look_up
 from stack import rollout
 from stack.config import StackConfig
@@ -16,8 +18,6 @@ from stack.config_policy import (
     Service,
     ServicePort,
 )
-from stack.faults import Fault
-from stack.yaml_file import Path_
 
 _NAMESPACES = ("policy", "namespaces")
 _PROMETHEUS = ("policy", "prometheus")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from schema.faults import Fault
+from schema.values import Duration
+from schema.words import WORKLOAD_KINDS
 from stack import rollout
 from stack.config import StackConfig
 from stack.config_rollout import Wave
 from stack.config_workloads import ProxyDefaults
-from stack.faults import Fault
-from stack.values import Duration
-from stack.words import WORKLOAD_KINDS
 
 _WAVES = ("rollout", "waves")
 # Fewer say nothing: Prometheus needs two scrapes to tell a rate.

@@ -6,11 +6,11 @@ import difflib
 from collections.abc import Iterator, Sequence
 
 from components.alert_rules.sources import WATCHDOG
+from schema.faults import Fault
+from schema.values import Duration, shown
+from schema.yaml_file import Path_
 from stack.config import StackConfig
 from stack.config_routing import Receiver, Route, Routing
-from stack.faults import Fault
-from stack.values import Duration, shown
-from stack.yaml_file import Path_
 
 _ROUTING = ("observability", "routing")
 # A group waits for all that one cause sets off, and somebody waits for the message.

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import SplitResult, urlsplit
 
-from stack.certificates import certificate_fault
+from schema.certificates import certificate_fault
+from schema.faults import Fault
+from schema.section import Section
+from schema.values import Duration
+from schema.yaml_file import Path_
 from stack.config import StackConfig
 from stack.config_tracing import Backend, Collector
-from stack.faults import Fault
-from stack.section import Section
-from stack.values import Duration
-from stack.yaml_file import Path_
 
 _TRACING = ("observability", "tracing")
 _COLLECTOR = (*_TRACING, "collector")

@@ -8,10 +8,10 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 
+from schema.faults import Fault
+from schema.values import Duration
 from stack.config import StackConfig, Vault
 from stack.config_trust import Webhooks
-from stack.faults import Fault
-from stack.values import Duration
 
 # cert-manager refuses less: https://cert-manager.io/docs/reference/api-docs/ CertificateSpec.
 MIN_DURATION = Duration(3600)

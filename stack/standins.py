@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from stack.faults import model_at
-from stack.yaml_file import Path_
+from schema.yaml_file import Path_
+from stack.meant import model_at
 
 # Stand for a key that must be there, or an item of a list, when its value is faulty.
 STANDINS: dict[str, Any] = {

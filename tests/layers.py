@@ -15,6 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 # From the ground up.
 LAYERS = (
+    "schema",
     "components",
     "stack",
     "policies",

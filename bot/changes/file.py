@@ -23,7 +23,7 @@ def begin(file: Path, stack: str) -> None:
 def fail(file: Path, stack: str, reason: str) -> None:
     """Write a set that says why nothing could be previewed; raises BadInputError."""
     # Imported here for the reason given in bot/deploy/preview.py.
-    from stack.masking import masked
+    from schema.masking import masked
 
     errors = tuple(masked(line) for line in reason.splitlines() if line.strip())
     write(

@@ -1,4 +1,4 @@
-"""Masking of a changed field; what is looked for is in stack/masking.py.
+"""Masking of a changed field; what is looked for is in schema/masking.py.
 
 Objects and fields are masked where a plan or a set of changes is made, by where a value stands;
 every text is masked once more where it leaves (bot/text/output.py).
@@ -11,7 +11,7 @@ from typing import Any
 
 from bot.changes import paths
 from bot.changes.model import Field
-from stack.masking import masked_value, names_a_secret
+from schema.masking import masked_value, names_a_secret
 
 
 def masked_field(kind: str, field: Field, *contents: Mapping[str, Any] | None) -> Field:

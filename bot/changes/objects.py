@@ -16,7 +16,7 @@ from components.names import (
     LINKERD_TRACING,
     LINKERD_VIZ,
 )
-from stack.values import Duration
+from schema.values import Duration
 
 PLATFORM = frozenset({LINKERD, LINKERD_VIZ, LINKERD_BUOYANT, LINKERD_TRACING})
 PLATFORM |= {CERT_MANAGER, EXTERNAL_SECRETS}

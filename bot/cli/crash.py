@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import TextIO
 
 from bot.exit_codes import BAD_INPUT, DONE, FAILED, INTERRUPTED, MISSING_TOOL, BotError
-from stack.errors import InputError
+from schema.errors import InputError
 
 # What the machine lacks; of the others whoever named the file can say where it is to be.
 _MACHINE = {
@@ -201,7 +201,7 @@ def _shown(text: object, limit: int = 300) -> str:
 def _say(text: str) -> None:
     from bot.text import log_file
     from bot.text.output import visible
-    from stack.masking import masked
+    from schema.masking import masked
 
     with contextlib.suppress(OSError, ValueError):
         sys.stderr.write(f"{log_file.first_lines('bot', visible(masked(text)))}\n")

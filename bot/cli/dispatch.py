@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, NoReturn
 from bot.cli import crash
 from bot.exit_codes import BAD_INPUT, BotError
 from bot.text import output
-from stack.errors import InputError
+from schema.errors import InputError
 
 
 class Command(NamedTuple):

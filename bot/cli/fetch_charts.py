@@ -14,9 +14,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from stack import archive, safe_yaml
-from stack.chart_lock import locked
-from stack.chart_sources import (
+from schema import archive, safe_yaml
+from schema.input_file import MOST_TEXT, read_bytes, read_text
+from schema.values import printable
+from stack.charts import ChartError, Charts, cache_dir
+from stack.charts.lock import locked
+from stack.charts.sources import (
     HelmMissingError,
     LocationError,
     Source,
@@ -24,9 +27,6 @@ from stack.chart_sources import (
     Wanted,
     source,
 )
-from stack.charts import ChartError, Charts, cache_dir
-from stack.input_file import MOST_TEXT, read_bytes, read_text
-from stack.values import printable
 
 PROJECT_DIR = Path(__file__).resolve().parents[2]
 DONE, FAILED, FAULTY, TOOL_MISSING = 0, 1, 2, 3

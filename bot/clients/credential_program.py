@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from bot.clients.https import MissingError, ReadError
-from stack.values import printable
+from schema.values import printable
 
 _SECONDS = 60.0
 _VERSION = "client.authentication.k8s.io/v1"

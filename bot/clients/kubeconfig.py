@@ -22,9 +22,9 @@ from urllib.parse import urlsplit
 from bot.clients.credential_program import ask
 from bot.clients.https import Client, MissingError, ReadError, proxy_for
 from bot.text.output import write_private
-from stack import safe_yaml
-from stack.input_file import MOST_TEXT, read_bytes, read_text
-from stack.values import printable, shown
+from schema import safe_yaml
+from schema.input_file import MOST_TEXT, read_bytes, read_text
+from schema.values import printable, shown
 
 _LONGEST = 500  # characters of a list of names
 _DEFAULT = "~/.kube/config"

@@ -145,7 +145,7 @@ def _rendered(changes: ChangeSet, run: Run) -> tuple[str, ...]:
     from bot.changes.impact import impact
     from bot.changes.risk import assess
     from bot.comments.render import render
-    from stack.masking import masked
+    from schema.masking import masked
 
     found = assess(changes)
     return tuple(map(masked, render(changes, found, impact(changes, found), run)))

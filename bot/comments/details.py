@@ -13,7 +13,7 @@ from bot.comments import churn
 from bot.comments.split import Block, Section
 from bot.comments.values import Amount, field_lines, object_lines
 from bot.text.markdown import in_html, one_line
-from stack.masking import masked_object
+from schema.masking import masked_object
 
 _ORDER = list(Level)
 # Up to this many resources the folds of the components stand open.

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from bot.exit_codes import BadInputError
-from stack.input_file import read_bytes
+from schema.input_file import read_bytes
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9-]{1,100}/(?!\.{1,2}\Z)[A-Za-z0-9._-]{1,100}")
 _API = "https://api.github.com"

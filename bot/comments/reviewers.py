@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from bot.comments import place
 from bot.exit_codes import BAD_INPUT, DONE, BadInputError, BotError, RefusedError
-from stack.errors import InputError
+from schema.errors import InputError
 
 if TYPE_CHECKING:
     from bot.comments.github_api import Api

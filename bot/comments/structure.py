@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import Any
 
 from bot.text.placeholders import SECRET, UNKNOWN
-from stack.masking import masked_value
+from schema.masking import masked_value
 
 # What tells the members of a list apart, the first of which all of them have one: rules of
 # Prometheus alert or record, routes of Alertmanager have a receiver.

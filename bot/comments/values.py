@@ -15,7 +15,7 @@ from bot.comments import structure
 from bot.text.markdown import cut
 from bot.text.output import visible
 from bot.text.placeholders import SECRET, UNKNOWN
-from stack.masking import masked
+from schema.masking import masked
 
 # Above this, finding the smallest difference of two texts takes longer than it is worth.
 _COMPARED_LINES = 1000

@@ -13,7 +13,7 @@ from bot.changes.paths import Path
 from bot.changes.snapshot import canonical
 from bot.deploy import backend
 from bot.text.placeholders import UNKNOWN
-from stack.values import printable
+from schema.values import printable
 
 # What may be left of a change after a run that was killed in the middle of it: a replacement is a
 # creation and a deletion, and what was made but is not ready yet is an update.

@@ -18,7 +18,7 @@ from bot.engine import runs as engine_runs
 from bot.engine.errors import Lock
 from bot.exit_codes import BotError
 from bot.text.durations import duration
-from stack.faults import PROJECT
+from schema.faults import PROJECT
 
 POLL_SECONDS = 2.0
 TORN_SECONDS = 1.0

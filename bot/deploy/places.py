@@ -18,10 +18,10 @@ from bot.clients.https import ReadError
 from bot.clients.target import Target
 from bot.exit_codes import BotError, RefusedError
 from bot.text import git
-from stack import safe_yaml
-from stack.certificates import certificates_in
+from schema import safe_yaml
+from schema.certificates import certificates_in
+from schema.faults import PROJECT
 from stack.config import Cluster, Vault
-from stack.faults import PROJECT
 
 _KINDS = {
     "cluster": "the cluster {0}",

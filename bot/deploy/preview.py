@@ -22,8 +22,8 @@ from bot.engine import target as engine_target
 from bot.engine.progress import Progress, remember
 from bot.exit_codes import CHANGES_PENDING, DONE, FAILED, INTERRUPTED, BotError
 from bot.mesh.trust import fleet as trust_fleet
+from schema.errors import InputError
 from stack.charts import unchecked
-from stack.errors import InputError
 
 
 def add(subparsers: Subparsers) -> None:

@@ -47,9 +47,9 @@ from bot.engine import target as engine_target
 from bot.exit_codes import DONE, BadInputError, MissingToolError, RefusedError
 from bot.mesh.trust import fleet as trust_fleet
 from bot.text import git
+from schema.faults import ConfigError
 from stack.arguments import chart_refs
 from stack.charts import ChartError, Charts
-from stack.faults import ConfigError
 
 _ALLOWED = [action for action in Action if action not in (*rollback_rules.NEVER, Action.STACK)]
 

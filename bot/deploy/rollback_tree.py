@@ -21,9 +21,10 @@ from bot import stacks
 from bot.engine import target as engine_target
 from bot.exit_codes import RefusedError
 from bot.text import git
-from stack import fleet, rollout_file, safe_yaml
-from stack.faults import PROJECT
-from stack.input_file import read_text
+from schema import safe_yaml
+from schema.faults import PROJECT
+from schema.input_file import read_text
+from stack import fleet, rollout_file
 
 PROJECT_FILE = "Pulumi.yaml"
 NOTES = Path(".local") / "engine"

@@ -22,12 +22,13 @@ from bot.deploy import backend, digests, places
 from bot.deploy.tree import Tree
 from bot.engine import Engine
 from bot.exit_codes import RefusedError
-from stack import fleet, safe_yaml
+from schema import safe_yaml
+from schema.input_file import read_text
+from schema.masking import names_a_secret
+from stack import fleet
 from stack.arguments import chart_refs
 from stack.charts import Charts
 from stack.config import Cluster
-from stack.input_file import read_text
-from stack.masking import names_a_secret
 
 PROJECT_FILES = ("Pulumi.yaml", "charts.yaml", "requirements.txt", fleet.FILE)
 NOT_KNOWN = "not known here"

@@ -25,8 +25,8 @@ from bot.exit_codes import BadInputError, RefusedError
 from bot.mesh.trust import vault as trust_vault
 from bot.mesh.trust.chain import fingerprint, pem
 from components.names import anchor_key_path, anchor_path
+from schema.input_file import MOST_TEXT, read_bytes
 from stack.config import Generation, StackConfig
-from stack.input_file import MOST_TEXT, read_bytes
 
 _RSA_BITS = (2048, 4096)
 _BAD_REQUEST = 400

@@ -15,8 +15,8 @@ from bot.engine.chart_moves import moves_of
 from bot.engine.errors import follows
 from bot.engine.events import Ledger, Step
 from bot.text.placeholders import SECRET
+from schema.masking import masked, masked_object
 from stack.config import StackConfig
-from stack.masking import masked, masked_object
 
 _OPS: Mapping[str, Op] = {
     "created": Op.CREATE,

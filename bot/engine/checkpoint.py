@@ -19,7 +19,7 @@ from urllib.parse import unquote, urlsplit
 
 from bot.clients.target import Target
 from bot.engine import Result
-from stack.faults import PROJECT
+from schema.faults import PROJECT
 
 _TORN = re.compile(
     r"failed to load checkpoint: .*(EOF|unexpected end|invalid character|no such file)"

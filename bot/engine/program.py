@@ -115,10 +115,10 @@ async def evaluate(target: Target) -> None:
     import pulumi
     from pulumi.runtime.config import CONFIG
 
+    from schema.faults import ConfigError
     from stack import program as stack_program
     from stack.arguments import chart_refs
     from stack.charts import ChartError, Charts
-    from stack.faults import ConfigError
     from stack.load import from_engine
 
     try:
@@ -139,7 +139,7 @@ async def evaluate(target: Target) -> None:
 
 def open_values(config: Any) -> Any:
     """A config as data, without what is secret: that is encrypted in the file the bot has read."""
-    from stack.faults import SECRETS
+    from stack.meant import SECRETS
 
     def masked(value: Any, path: tuple[str, ...]) -> Any:
         if path in SECRETS:

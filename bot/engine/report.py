@@ -10,7 +10,7 @@ from bot.engine.errors import Lock, explain, first_line, follows
 from bot.engine.events import Ledger, Step
 from bot.text import log_file
 from bot.text.durations import duration
-from stack.masking import masked
+from schema.masking import masked
 
 COLUMNS = ("created", "imported", "updated", "replaced", "deleted", "unknown", "unchanged")
 # In a preview nothing has happened yet.

@@ -16,8 +16,8 @@ import yaml
 
 from bot.clients import kubeconfig
 from bot.clients.https import ReadError
-from stack import safe_yaml
-from stack.input_file import read_text
+from schema import safe_yaml
+from schema.input_file import read_text
 
 TRACKED = "Pulumi.sandbox.yaml"
 _CLUSTER = "linkerd-platform:cluster"

@@ -12,8 +12,9 @@ from bot import stacks
 from bot.clients.target import Target
 from bot.exit_codes import BadInputError, MissingToolError
 from bot.text.output import write_private
-from stack import load, safe_yaml
-from stack.input_file import read_text
+from schema import safe_yaml
+from schema.input_file import read_text
+from stack import load
 
 SANDBOX = "sandbox"
 SANDBOX_DIR = ".sandbox"

@@ -14,7 +14,7 @@ from bot.plan import plan_notes
 from bot.plan.base_snapshot import Planned, Snapshot
 from bot.plan.plan_sides import Sides
 from bot.text.placeholders import SECRET
-from stack.masking import masked, masked_object
+from schema.masking import masked, masked_object
 
 # Options that the engine applies to a resource, told as fields beside its inputs.
 PROTECT, RETAIN, PROVIDER = "protect", "retainOnDelete", "provider"

@@ -24,7 +24,7 @@ from bot.plan.base_process import Tree, run_all
 from bot.plan.base_snapshot import Answer, Failure, Snapshot
 from bot.text import git
 from bot.text.lines import line
-from stack.masking import masked
+from schema.masking import masked
 
 # Nothing of these has a part in what the program registers; `bot` is that of the working tree.
 _LEFT_OUT = (".ci", ".github", ".venv", "bench", "bot", "docs", "policies", "sandbox", "tests")

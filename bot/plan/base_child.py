@@ -1,8 +1,8 @@
 """Evaluates the program of one revision, in a process that holds nothing else.
 
-Started by bot/plan/base_process.py as a script in Python's isolated mode. `stack` and `components`
-come from the revision's tree, `bot` from the project that runs the plan, and nothing from anywhere
-else; the answer is a file, because what the program prints is not ours.
+Started by bot/plan/base_process.py as a script in Python's isolated mode. `schema`,
+`components` and `stack` come from the revision's tree, `bot` from the project that runs the plan,
+and nothing from anywhere else; the answer is a file, because what the program prints is not ours.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ def main() -> None:
     os.chdir(tree)
     # The evaluator first: a `bot` of the revision's own is not what evaluates it.
     sys.path[:0] = [order["evaluator"], str(tree)]
+    sys.path.append(order["ground"])
     from bot.plan.base_evaluate import answer
 
     out = Path(order["out"]) if order["out"] else None

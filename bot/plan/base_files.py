@@ -9,7 +9,7 @@ from bot import stacks
 from bot.changes.model import ChangeSet
 from bot.exit_codes import BadInputError
 from bot.text import documents
-from stack.masking import masked
+from schema.masking import masked
 
 SUFFIX = ".changes.json"
 

@@ -26,8 +26,8 @@ from bot.engine.process import kill_session
 from bot.plan.base_apart import apart
 from bot.plan.base_snapshot import Answer, Failure
 from bot.text import log_file
+from schema.input_file import read_bytes
 from stack.charts import cache_dir
-from stack.input_file import read_bytes
 
 TIMEOUT_SECONDS = 180.0
 MEMORY_BYTES = 4 << 30  # of address space for each process; helm reserves a lot and uses little
@@ -35,6 +35,8 @@ MAX_ANSWER_BYTES = 128 << 20
 _MOST_SAID = 1 << 20
 # Packages of the working tree that evaluate; all else that is imported is the revision's own.
 EVALUATOR = ("bot", "policies")
+# What these import and an older revision has not: its own comes first where it has.
+GROUND = ("schema",)
 _PROJECT = Path(__file__).resolve().parents[2]
 _CHILD = Path(__file__).with_name("base_child.py")
 # All that passes of the environment: where programs are, and how text is written.
@@ -67,7 +69,8 @@ class Evaluation:
         home.mkdir()
         order = {
             "tree": str(tree.folder),
-            "evaluator": str(_evaluator(scratch)),
+            "evaluator": str(_folder_of(scratch / "evaluator", EVALUATOR)),
+            "ground": str(_folder_of(scratch / "ground", GROUND)),
             "stacks": list(tree.stacks),
             "out": str(tree.out.absolute()) if tree.out else None,
             "judged": tree.judged,
@@ -167,12 +170,11 @@ def environment(home: Path) -> dict[str, str]:
     }
 
 
-def _evaluator(scratch: Path) -> Path:
-    """A folder for `sys.path` that holds what evaluates, and nothing else of the project."""
-    folder = scratch / "evaluator"
+def _folder_of(folder: Path, packages: Sequence[str]) -> Path:
+    """A folder for `sys.path` that holds these packages, and nothing else of the project."""
     if not folder.exists():
         folder.mkdir()
-        for package in EVALUATOR:
+        for package in packages:
             (folder / package).symlink_to(_PROJECT / package)
     return folder
 

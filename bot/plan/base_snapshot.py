@@ -16,9 +16,9 @@ from pydantic import BaseModel, ConfigDict
 from bot.changes.model import Violation
 from bot.plan.mock.monitor import Resource
 from bot.plan.model import ChartPlan, Object, Plan
-from stack import safe_yaml
-from stack.input_file import read_text
-from stack.masking import without_payload
+from schema import safe_yaml
+from schema.input_file import read_text
+from schema.masking import without_payload
 
 
 class _Model(BaseModel):

@@ -22,8 +22,8 @@ from bot.plan.base_files import SUFFIX
 from bot.plan.html import FILES, page
 from bot.plan.model import Object, Plan, document
 from bot.plan.svg import svg
-from stack.input_file import read_text
-from stack.masking import masked_document
+from schema.input_file import read_text
+from schema.masking import masked_document
 
 DOCUMENT = "plan.json"
 PAGE = "index.html"

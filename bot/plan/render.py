@@ -19,10 +19,10 @@ import yaml
 
 from bot.exit_codes import BotError
 from bot.plan.mock.monitor import Resource
-from stack import safe_yaml
-from stack.input_file import read_bytes
-from stack.masking import without_payload
-from stack.values import shown
+from schema import safe_yaml
+from schema.input_file import read_bytes
+from schema.masking import without_payload
+from schema.values import shown
 
 CHART = "kubernetes:helm.sh/v4:Chart"
 KUBE_VERSION = "1.35.0"

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from bot.exit_codes import BadInputError
 from bot.text.output import write_text
-from stack.input_file import read_bytes
+from schema.input_file import read_bytes
 
 _Document = TypeVar("_Document", bound=BaseModel)
 # A preview of 2,000 resources is a tenth of that. What a stranger's job has written is read too.

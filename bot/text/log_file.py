@@ -23,7 +23,7 @@ def write(command: str, text: str, project_dir: Path | None = None) -> Path | No
 
     Where `.local/log/` cannot be written, it goes to the folder for temporary files.
     """
-    from stack.masking import masked  # takes longer to load than all commands that never fail
+    from schema.masking import masked  # takes longer to load than all commands that never fail
 
     content = masked(text).encode("utf-8", "backslashreplace")
     word = re.sub(r"[^a-z0-9]+", "-", command.removeprefix("python -m ").lower()).strip("-")

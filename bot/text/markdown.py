@@ -13,7 +13,7 @@ import re
 from collections.abc import Sequence
 
 from bot.text.output import visible
-from stack.masking import masked
+from schema.masking import masked
 
 # Colours and cursor moves of terminals. Nothing between them is lost.
 _TERMINAL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")

@@ -64,7 +64,7 @@ class Masked:
 
     def _pass(self, text: str) -> None:
         # Here: what looks for secrets takes a while to load, and some commands write nothing.
-        from stack.masking import masked_document
+        from schema.masking import masked_document
 
         told = masked_document(text)
         self._stream.write(told if _is_json(text) else visible(told))
@@ -134,7 +134,7 @@ def _is_json(text: str) -> bool:
 
 def write_text(file: Path, text: str) -> None:
     """Write a file that people or other programs read; raises OSError."""
-    from stack.masking import masked_document
+    from schema.masking import masked_document
 
     file.write_text(masked_document(text), encoding="utf-8")
 

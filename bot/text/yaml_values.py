@@ -1,6 +1,6 @@
 """A YAML text as plain values, where it is from somebody who may mean harm.
 
-Beside what is not safe to read (`stack.safe_yaml`), all that could be read in two ways is refused.
+Beside what is not safe to read (`schema.safe_yaml`), all that could be read in two ways is refused.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from typing import Any
 
 import yaml
 
-from stack import safe_yaml
-from stack.safe_yaml import TAG
+from schema import safe_yaml
+from schema.safe_yaml import TAG
 
 # A ConfigMap has less than 1 MiB, and the longest of ours 50 KB.
 MOST = 256 << 10  # characters

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from stack.charts import Charts
-from stack.crd_charts import chart_of_manifest, crds_of_chart
+from stack.charts.crds import chart_of_manifest, crds_of_chart
 from tests.charts import helm
 from tests.charts.program import PROJECT, STACKS, evaluate
 

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from bot.mesh.rollout.gates import API_SERVER, latency, success_rate, webhook_failures
-from stack.values import Duration
+from schema.values import Duration
 
 WINDOW = Duration(600)
 _HOOK = '{name="linkerd-proxy-injector.linkerd.io"}'

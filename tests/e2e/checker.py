@@ -23,7 +23,7 @@ from cryptography import x509
 from bot.clients.https import Client
 from bot.mesh.verification.trust import BUNDLE_KEY
 from components.names import IDENTITY_ISSUER, LINKERD, TRUST_ROOTS_CONFIG_MAP
-from stack.certificates import certificates_in
+from schema.certificates import certificates_in
 from tests.e2e import identity_process
 from tests.e2e.identity import Bundle, Identity
 from tests.e2e.identity_process import IdentityProcess

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from cryptography import x509
 from cryptography.x509 import verification
 
-from stack.certificates import certificates_in
+from schema.certificates import certificates_in
 from tests.e2e.leaves import Issuer, Leaf, now, sign
 
 # linkerd2-proxy: a leaf is renewed when this much of its life has passed.

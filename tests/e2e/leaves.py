@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from stack.certificates import certificates_in
+from schema.certificates import certificates_in
 
 NAMESPACE = "demo"
 _IDENTITY = f"{{}}.{NAMESPACE}.serviceaccount.identity.linkerd.cluster.local"

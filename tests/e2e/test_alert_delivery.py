@@ -17,8 +17,8 @@ import yaml
 from components.alert_routes import file
 from components.alert_routes.model import HeartbeatArgs
 from components.alert_routing import manifest
+from schema.faults import PROJECT
 from stack import arguments_routing
-from stack.faults import PROJECT
 from tests.e2e import real_alertmanager
 from tests.e2e.real_alertmanager import Alertmanager, Receivers, alert, resolved, until
 from tests.e2e.runbook import blocks

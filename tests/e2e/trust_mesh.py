@@ -19,7 +19,7 @@ from bot.mesh.verification.trust import signed_by
 from components.cluster_anchor import origin
 from components.names import CERT_MANAGER, IDENTITY_ISSUER, LINKERD, anchor_path
 from sandbox import vault
-from stack.certificates import certificates_in
+from schema.certificates import certificates_in
 from tests.e2e import project
 from tests.e2e.checker import Checker, published_roots
 from tests.e2e.project import Copy

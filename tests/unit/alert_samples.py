@@ -13,8 +13,8 @@ from components.alert_rules.model import (
     Workload,
 )
 from components.alerts import AlertsArgs
+from schema.values import Duration
 from stack.config_observability import Thresholds as Defaults
-from stack.values import Duration
 
 # 200 days after the start of promtool's clock.
 ANCHOR_END = "1970-07-20T00:00:00+00:00"

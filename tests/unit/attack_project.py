@@ -23,7 +23,7 @@ from tests.unit import delivery_samples as samples
 
 _PLAN = {"anchor-sign": "update"}
 SKIP = ("--skip-waves", "--reason", "staging is away")
-MODULE = "stack/values.py"
+MODULE = "schema/values.py"
 ARCHIVE = "linkerd-crds-2026.6.3.tgz"
 
 

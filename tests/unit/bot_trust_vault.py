@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.clients.https import Answer, Client
-from stack.certificates import certificates_in
+from schema.certificates import certificates_in
 
 PKI, KV, MOUNTS = "/v1/linkerd/pki", "/v1/linkerd/kv", "/v1/sys/mounts/"
 

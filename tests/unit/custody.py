@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from stack.faults import PROJECT
+from schema.faults import PROJECT
 from tests.unit.stack_files import good
 from tests.unit.whole_program import Evaluated, evaluated_file, project
 

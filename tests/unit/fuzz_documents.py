@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from stack.faults import PROJECT
+from schema.faults import PROJECT
 from tests.unit import custody
 from tests.unit import test_config_effect as effect
 from tests.unit.mutations import KeyPath

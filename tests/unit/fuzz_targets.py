@@ -21,12 +21,13 @@ from bot.deploy import approval, digests
 from bot.exit_codes import BAD_INPUT, DONE, FAILED, MISSING_TOOL, REFUSED, BotError
 from bot.plan import render
 from bot.plan.mock.engine import evaluate
-from stack import chart_sources, crd_charts, fleet, rollout_file
-from stack.chart_lock import locked
-from stack.charts import Charts
-from stack.errors import InputError
-from stack.faults import PROJECT, is_map, model_at
+from schema.errors import InputError
+from schema.faults import PROJECT
+from stack import fleet, rollout_file
+from stack.charts import Charts, crds, sources
+from stack.charts.lock import locked
 from stack.load import from_engine, from_file
+from stack.meant import is_map, model_at
 from tests.unit import bot_project, changes_samples, delivery_samples
 from tests.unit import fuzz_documents as documents
 from tests.unit.mutations import KeyPath
@@ -180,7 +181,7 @@ def _archive(content: bytes, _: Path) -> tuple[int, str]:
     wanted = fetch_charts.Wanted("mesh", "1.2.3", "mesh-1.2.3.tgz", None, None)
     said = fetch_charts.fault_in(wanted, content, None)
     try:
-        crd_charts.crds_of_chart(content)
+        crds.crds_of_chart(content)
     except ValueError as error:
         said = f"{said} {error}"
     return (BAD_INPUT if said else DONE), said or ""
@@ -189,7 +190,7 @@ def _archive(content: bytes, _: Path) -> tuple[int, str]:
 def _manifest(content: bytes, _: Path) -> tuple[int, str]:
     said = ""
     for read in (
-        lambda: crd_charts.chart_of_manifest("a", "1.0.0", content),
+        lambda: crds.chart_of_manifest("a", "1.0.0", content),
         lambda: render.parse(content.decode("utf-8", "replace")),
     ):
         try:
@@ -200,7 +201,7 @@ def _manifest(content: bytes, _: Path) -> tuple[int, str]:
 
 
 def _index(content: bytes, _: Path) -> tuple[int, str]:
-    chart_sources._index.cache_clear()
+    sources._index.cache_clear()
     wanted = fetch_charts.Wanted(
         "mesh", "1.2.3", "mesh-1.2.3.tgz", "https://charts.example.com", None
     )
@@ -208,8 +209,8 @@ def _index(content: bytes, _: Path) -> tuple[int, str]:
     def get(address: str) -> bytes:
         return content if address.endswith("index.yaml") else b""
 
-    with mock.patch.object(chart_sources, "get", get):
-        return outcome(lambda: chart_sources.source(None)(wanted))
+    with mock.patch.object(sources, "get", get):
+        return outcome(lambda: sources.source(None)(wanted))
 
 
 def _closed_stack(path: KeyPath) -> bool:

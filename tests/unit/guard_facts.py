@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from schema.values import Duration
 from stack.config import StackConfig
-from stack.values import Duration
 from tests.unit.whole_program import CHART, RELEASE, Evaluated
 
 Manifest = dict[str, Any]

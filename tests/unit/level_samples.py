@@ -16,7 +16,7 @@ from bot.plan import policy
 from bot.plan.as_changes import changes_between
 from bot.plan.base_snapshot import Snapshot, snapshot
 from bot.plan.model import plans
-from stack.faults import PROJECT
+from schema.faults import PROJECT
 from tests.unit.stack_files import REMOVE, REPO
 
 Edit = Mapping[str, Any]

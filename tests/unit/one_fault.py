@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from stack.faults import PROJECT
+from schema.faults import PROJECT
 from tests.unit import (
     one_fault_egress,
     one_fault_observability,

@@ -9,8 +9,8 @@ from typing import Any
 
 import yaml
 
+from schema.faults import PROJECT, ConfigError
 from stack.config import StackConfig
-from stack.faults import PROJECT, ConfigError
 from stack.load import from_engine, from_file
 
 REPO = Path(__file__).resolve().parents[2]

@@ -27,7 +27,7 @@ from bot.mesh.trust import vault as trust_vault
 from bot.mesh.trust.model import Kept
 from components.trust_bundle import CERTIFICATE_KEY, anchor_secret
 from components.webhook_certificates import CONTROL_PLANE_WEBHOOKS, VIZ_WEBHOOKS
-from stack.certificates import certificates_in
+from schema.certificates import certificates_in
 from stack.config import StackConfig
 from tests.unit import status_objects as made
 from tests.unit.made_mesh import Authority

@@ -12,9 +12,9 @@ import yaml
 
 from bot.plan import policy
 from bot.plan.model import Plan
+from schema.faults import PROJECT
 from stack import arguments_tracing
 from stack.config import StackConfig
-from stack.faults import PROJECT
 from stack.load import from_file
 from tests.unit.one_fault_tracing import EXISTING
 from tests.unit.stack_files import REPO, good, spoilt, write

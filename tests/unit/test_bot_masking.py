@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from bot.changes.masking import masked_field
 from bot.changes.model import ChangeSet, Field, Op
 from bot.comments.render import render
-from stack.masking import masked, masked_value
+from schema.masking import masked, masked_value
 from tests.unit import comment_samples as samples
 from tests.unit.secrecy import found_in
 

@@ -16,7 +16,7 @@ from bot import stacks
 from bot.cli import dispatch
 from bot.exit_codes import BotError
 from bot.text import documents, output
-from stack.errors import InputError
+from schema.errors import InputError
 from tests.unit import secret_corpus as corpus
 from tests.unit.stack_files import spoilt, write
 

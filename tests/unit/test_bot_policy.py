@@ -215,7 +215,7 @@ def test_an_advice_is_told_and_refuses_nothing(
 
 def test_a_key_is_found_in_a_preview_though_it_is_masked_there() -> None:
     """The change set holds no key, and must not hide that there was one."""
-    from stack.masking import masked_object
+    from schema.masking import masked_object
 
     labels = {OWNER_LABEL: "production"}
     bad = thing("ConfigMap", data={"x": private_key()}, labels=labels)
@@ -231,7 +231,7 @@ def test_a_key_is_found_in_a_preview_though_it_is_masked_there() -> None:
 @pytest.mark.parametrize("stack", STACKS)
 def test_the_first_preview_of_a_real_stack_breaks_no_policy(stack: str) -> None:
     """Each resource as a change set shows it, masked as that masks."""
-    from stack.masking import masked_object
+    from schema.masking import masked_object
 
     evaluation = evaluated(stack, True).evaluation
     changes = tuple(

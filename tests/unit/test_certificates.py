@@ -9,7 +9,7 @@ import ssl
 import pulumi
 import pytest
 
-from stack.certificates import describe, describe_published
+from schema.certificates import describe, describe_published
 from tests.unit.stack_files import certificate
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from stack.config import StackConfig
-from stack.faults import all_paths
+from stack.meant import all_paths
 from tests.unit import observability_effect, policy_effect
 from tests.unit.custody import sections
 from tests.unit.stack_files import certificate, write

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from schema.faults import PROJECT
 from stack.config import StackConfig
-from stack.faults import MAP_KEY, PROJECT, all_paths, field_keys, model_at
+from stack.meant import MAP_KEY, all_paths, field_keys, model_at
 from tests.unit.one_fault import CREDENTIALS, ISSUER, ONE_FAULT
 from tests.unit.stack_files import (
     lines_of_engine,

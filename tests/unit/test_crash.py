@@ -15,7 +15,7 @@ import pytest
 from bot.cli import crash
 from bot.exit_codes import BotError, RefusedError
 from bot.text import log_file
-from stack.errors import InputError
+from schema.errors import InputError
 from tests.unit.stack_files import REPO
 
 

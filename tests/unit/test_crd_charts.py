@@ -8,7 +8,7 @@ import tarfile
 import pytest
 import yaml
 
-from stack.crd_charts import chart_of_manifest, crds_of_chart
+from stack.charts.crds import chart_of_manifest, crds_of_chart
 
 MANIFEST = """\
 apiVersion: v1

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from stack.faults import PROJECT
+from schema.faults import PROJECT
 from stack.load import from_file
 from tests.unit.custody import VARIANTS, sections
 from tests.unit.stack_files import REPO, STACK, good, lines_of_file, spoilt, write

@@ -16,7 +16,7 @@ from bot.mesh.trust import vault as trust_vault
 from bot.mesh.verification import reader as proof_reader
 from bot.mesh.verification.data import Proof, Seen
 from bot.mesh.verification.judge import judge
-from stack.certificates import certificates_in
+from schema.certificates import certificates_in
 from tests.unit import fake_engine
 from tests.unit.made_mesh import config as sandbox_config
 from tests.unit.made_mesh import good

@@ -8,7 +8,7 @@ import pytest
 
 from stack import docs
 from stack.config import StackConfig
-from stack.faults import all_paths
+from stack.meant import all_paths
 
 
 def test_every_key_has_a_row_with_type_and_default() -> None:

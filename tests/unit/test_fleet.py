@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from schema.faults import ConfigError
 from stack import fleet
-from stack.faults import ConfigError
 from stack.fleet import Fleet
 
 PROJECT = Path(__file__).resolve().parents[2]

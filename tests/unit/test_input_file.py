@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from stack import archive
-from stack.archive import ArchiveError
-from stack.crd_charts import chart_of_manifest, crds_of_chart
-from stack.input_file import read_bytes, read_text
+from schema import archive
+from schema.archive import ArchiveError
+from schema.input_file import read_bytes, read_text
+from stack.charts.crds import chart_of_manifest, crds_of_chart
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from bot.clients.prometheus import Prometheus
 from bot.exit_codes import BotError
 from bot.mesh.authorization.observed import COUNTERS, calls, expression
-from stack.values import Duration
+from schema.values import Duration
 from tests.unit.fake_prometheus import fake_prometheus
 from tests.unit.ladder_samples import identity
 

@@ -10,10 +10,11 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
+from schema.faults import PROJECT, ConfigError
+from schema.values import Duration
 from stack.config import StackConfig
-from stack.faults import PROJECT, SECRETS, ConfigError
 from stack.load import from_engine, from_file
-from stack.values import Duration
+from stack.meant import SECRETS
 from tests.unit.stack_files import (
     REPO,
     STACK_FILES,

@@ -14,7 +14,7 @@ from bot import stacks
 from bot.plan.mock.engine import Evaluation, evaluate, run_program
 from bot.plan.mock.monitor import RecordingMonitor
 from bot.text.placeholders import SECRET, UNKNOWN
-from stack.faults import ConfigError
+from schema.faults import ConfigError
 from tests.unit.bot_project import PROJECT_DIR, project, stack_file
 
 STACKS = ["production", "sandbox", "staging", "trust"]

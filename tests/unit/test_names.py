@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from components import names
-from stack.values import kubernetes_name, mount_path
+from schema.values import kubernetes_name, mount_path
 
 
 def test_every_name_is_one_that_kubernetes_takes() -> None:

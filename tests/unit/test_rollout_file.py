@@ -12,8 +12,8 @@ import yaml
 from bot.cli import dispatch
 from bot.engine import target as engine_target
 from bot.exit_codes import BAD_INPUT
+from schema.faults import PROJECT
 from stack import rollout_file
-from stack.faults import PROJECT
 from tests.unit.bot_project import stack_file, use
 from tests.unit.one_fault_rollout_file import IN_THE_FILE, IN_THE_STACK_FILE, PLAN, WHOLE
 from tests.unit.stack_files import (

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stack import safe_yaml
-from stack.safe_yaml import YamlError
+from schema import safe_yaml
+from schema.safe_yaml import YamlError
 from tests.unit.stack_files import REPO
 
 _GROWING = "\n".join(

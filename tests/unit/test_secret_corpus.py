@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stack.masking import masked, masked_document, masked_json
+from schema.masking import masked, masked_document, masked_json
 from tests.unit import secret_cases as cases
 from tests.unit import secret_corpus as corpus
 from tests.unit.secret_harmless import harmless

@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel, TypeAdapter
 
 from stack.config import StackConfig
-from stack.faults import section_of
+from stack.meant import section_of
 from stack.standins import STANDINS, mended
 
 

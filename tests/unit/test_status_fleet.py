@@ -17,7 +17,7 @@ from bot.mesh.status import fleet, judge, sources, table
 from bot.mesh.status.model import Line, Report, Result, fail, ok, skipped, warn
 from bot.mesh.status.sources import Wanted
 from bot.mesh.trust import fleet as trust_fleet
-from stack.faults import ConfigError, Fault
+from schema.faults import ConfigError, Fault
 from stack.fleet import read
 
 GOOD = [Line("kubernetes/api", ok("it answers")), Line("drift/drift", skipped("not asked for"))]

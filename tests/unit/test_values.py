@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from stack import values
-from stack.values import Duration
+from schema import values
+from schema.values import Duration
 
 
 def test_a_duration_survives_being_written_and_read() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from stack import words
+from schema import words
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stack.yaml_file import parse
+from schema.yaml_file import parse
 from tests.unit.stack_files import STACK_FILES, good, lines_of_file, write, write_text
 
 

@@ -9,7 +9,7 @@ import yaml
 
 from bot.changes.objects import mesh_settings
 from bot.text.yaml_values import MOST, NoValuesError, load
-from stack import safe_yaml
+from schema import safe_yaml
 from tests.unit.changes_samples import settings
 
 

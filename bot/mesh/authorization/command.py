@@ -21,11 +21,11 @@ from bot.mesh.authorization.judge import Verdict, judge
 from bot.mesh.authorization.model import Call, Namespace
 from bot.mesh.authorization.suggest import document as suggested
 from bot.mesh.authorization.suggest import suggest, text
+from schema.faults import ConfigError
+from schema.values import Duration, http_url
 from stack import rollout, rules_changed
 from stack.config import InboundPolicy, StackConfig
 from stack.config_policy import AUTHENTICATED, NamespacePolicy, Rung
-from stack.faults import ConfigError
-from stack.values import Duration, http_url
 
 RUNGS: tuple[InboundPolicy, ...] = typing.get_args(Rung)
 WINDOW = Duration(7 * 86400)

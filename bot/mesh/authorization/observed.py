@@ -12,7 +12,7 @@ from itertools import groupby
 from bot.clients.prometheus import Prometheus, Sample
 from bot.exit_codes import BotError
 from bot.mesh.authorization.model import Call
-from stack.values import Duration
+from schema.values import Duration
 
 # What Prometheus' labels call the kinds of workloads.
 KINDS = ("deployment", "statefulset", "daemonset", "replicaset", "k8s_job")

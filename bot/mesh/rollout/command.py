@@ -24,7 +24,7 @@ from bot.mesh.rollout.standing import standings
 from bot.mesh.rollout.step import Direction, Step, choose, refusals
 from bot.mesh.trust import fleet as trust_fleet
 from bot.plan import rollout_files
-from stack.values import http_url
+from schema.values import http_url
 
 _RESTART_SECONDS = 900
 

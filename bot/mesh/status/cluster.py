@@ -29,7 +29,7 @@ from components.names import (
     LINKERD_VIZ,
 )
 from components.webhook_certificates import CONTROL_PLANE_WEBHOOKS, VIZ_WEBHOOKS
-from stack.certificates import certificates_in
+from schema.certificates import certificates_in
 from stack.config import StackConfig
 
 SECONDS = 10.0

@@ -11,7 +11,7 @@ from typing import Any
 from bot.cli import parallel
 from bot.cli.dispatch import Subparsers
 from bot.mesh.trust import fleet as trust_fleet
-from stack.values import http_url
+from schema.values import http_url
 
 
 def add(subparsers: Subparsers) -> None:

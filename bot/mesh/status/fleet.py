@@ -13,9 +13,9 @@ from bot.mesh.status import judge, sources
 from bot.mesh.status.model import Line, Report, Result
 from bot.mesh.status.sources import Wanted
 from bot.mesh.trust import fleet as trust_fleet
+from schema.faults import ConfigError
+from schema.masking import masked
 from stack.charts import ChartError
-from stack.faults import ConfigError
-from stack.masking import masked
 
 UNREAD = "stack/read"
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from bot.mesh.status.facts import Facts, NoAnswerError
 from components.names import LINKERD
-from stack import safe_yaml
+from schema import safe_yaml
 
 NAME = "linkerd-config"
 

@@ -16,7 +16,7 @@ from bot.mesh.trust.chain import dns_names, signed
 from bot.mesh.trust.text import left_text
 from components.names import LINKERD, LINKERD_VIZ
 from components.webhook_certificates import CONTROL_PLANE_WEBHOOKS, PKCS8_ONLY, VIZ_WEBHOOKS
-from stack.certificates import certificates_in
+from schema.certificates import certificates_in
 
 
 def judge(facts: Facts, namespace: str, secret: str, service: str) -> Result:

@@ -10,7 +10,7 @@ from typing import Literal
 
 from cryptography import x509
 
-from stack.certificates import certificates_in
+from schema.certificates import certificates_in
 
 Step = Literal["switch", "retire"]
 StageName = Literal["unknown", "broken", "adding", "added", "switched", "retired", "steady"]

@@ -25,7 +25,7 @@ from components.names import (
 )
 from components.trust_bundle import CERTIFICATE_KEY, anchor_secret
 from components.webhook_certificates import CONTROL_PLANE_WEBHOOKS, VIZ_WEBHOOKS, WEBHOOK_CA
-from stack.certificates import certificates_in
+from schema.certificates import certificates_in
 
 Manifest = dict[str, Any]
 BUNDLE_KEY = "ca-bundle.crt"

@@ -12,7 +12,7 @@ from bot.clients.target import Target
 from bot.exit_codes import BotError
 from bot.mesh.trust.model import Kept
 from components.names import anchor_key_path, anchor_path
-from stack.certificates import certificates_in
+from schema.certificates import certificates_in
 from stack.config import Generation, StackConfig
 
 DESTROYED = "destroyed"

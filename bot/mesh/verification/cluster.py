@@ -9,7 +9,7 @@ from bot.mesh.verification.data import Manifest, Proof, Seen, name_of, secret_da
 from bot.mesh.verification.trust import signed_by
 from components.names import LINKERD, LINKERD_VIZ
 from components.webhook_certificates import CONTROL_PLANE_WEBHOOKS, PKCS8_ONLY, VIZ_WEBHOOKS
-from stack.certificates import certificates_in
+from schema.certificates import certificates_in
 from stack.config import StackConfig
 
 _PKCS8 = b"-----BEGIN PRIVATE KEY-----"

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from bot.mesh.verification.data import Manifest, Proof, Seen, ready, secret_data
 from components.names import IDENTITY_ISSUER, LINKERD, TRUST_ROOTS_CONFIG_MAP
-from stack.certificates import certificates_in
+from schema.certificates import certificates_in
 from stack.config import StackConfig
 
 BUNDLE_KEY = "ca-bundle.crt"

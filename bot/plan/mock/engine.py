@@ -22,14 +22,14 @@ from pulumi.runtime import mocks, run_in_stack, settings
 from bot import stacks
 from bot.exit_codes import BadInputError
 from bot.plan.mock.monitor import RecordingMonitor, Resource, Transform, transformed
+from schema.faults import PROJECT
+from schema.input_file import read_text
+from schema.values import shown
 from stack import program
 from stack.arguments import chart_refs
 from stack.charts import ChartError, Charts
 from stack.config import StackConfig
-from stack.faults import PROJECT
-from stack.input_file import read_text
 from stack.load import from_file
-from stack.values import shown
 
 __all__ = ["Evaluation", "Resource", "evaluate"]
 

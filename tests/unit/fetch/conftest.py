@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from stack import chart_sources
+from stack.charts import sources
 from tests.unit.fetch.server import CERTS, MANIFEST, MESH, Server
 
 
@@ -45,7 +45,7 @@ def project(tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch) -> 
     """A project whose charts.yaml names the server; its cache is `cache`."""
     monkeypatch.setenv("CHARTS_DIR", str(tmp_path / "cache"))
     monkeypatch.delenv("CHARTS_LOCATION", raising=False)
-    chart_sources._index.cache_clear()
+    sources._index.cache_clear()
     (tmp_path / "charts.yaml").write_text(
         "# Kept.\n"
         "charts:\n"

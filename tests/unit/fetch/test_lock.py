@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bot.cli.fetch_charts import digest_of, main
-from stack.chart_lock import locked
+from stack.charts.lock import locked
 from tests.unit.fetch.server import ALL, CERTS
 
 

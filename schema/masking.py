@@ -1,6 +1,6 @@
 """What is secret in a text, in a JSON document and in an object, and how it is hidden.
 
-Three looks, of which each one is enough: by what it looks like (stack/secret_forms.py and
+Three looks, of which each one is enough: by what it looks like (schema/secret_forms.py and
 secret_addresses.py), by the name beside it (secret_names.py, secret_places.py), and as the last
 net by chance (secret_words.py).
 """
@@ -13,9 +13,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from stack import secret_addresses, secret_forms, secret_places, secret_words
-from stack.secret_forms import Span
-from stack.secret_names import SECRET, is_secret, sureness
+from schema import secret_addresses, secret_forms, secret_places, secret_words
+from schema.secret_forms import Span
+from schema.secret_names import SECRET, is_secret, sureness
 
 # Resources whose payload is secret whatever it looks like: of Kubernetes, and entries in Vault.
 _SECRET_KINDS = frozenset({"Secret", "SecretPatch", "SecretList", "SecretV2"})

@@ -1,6 +1,6 @@
 """Value types of the sections about workloads: dates, ports, quantities, labels, their files.
 
-Each refuses what it cannot use with what to write instead, as `stack.values` does.
+Each refuses what it cannot use with what to write instead, as `schema.values` does.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator
 
-from stack.values import kubernetes_name, shown
+from schema.values import kubernetes_name, shown
 
 # What `kubectl` calls them in short, and the kind that the API server knows.
 WORKLOAD_KINDS = {

@@ -7,8 +7,8 @@ import io
 import tarfile
 from collections.abc import Callable
 
-from stack.input_file import size
-from stack.values import printable
+from schema.input_file import size
+from schema.values import printable
 
 # The largest chart of ours unpacks to 4 MB, in 120 files.
 MOST_UNPACKED = 64 << 20

@@ -18,7 +18,7 @@ def shown(value: object) -> str:
     What looks like a secret is described, as it is beside credentials: an error ends in logs.
     """
     # Here: what looks for secrets takes a while to load, and most files have no fault.
-    from stack.masking import looks_secret
+    from schema.masking import looks_secret
 
     if isinstance(value, str) and looks_secret(value):
         return described(value)
@@ -167,7 +167,7 @@ def https_url(text: str) -> str:
 
 def http_url(text: str) -> str:
     """An `http://` or `https://` address, with a path or not; raises ValueError otherwise."""
-    from stack.masking import looks_secret
+    from schema.masking import looks_secret
 
     if _address(text, ("http", "https")) and not looks_secret(text):
         return text

@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from stack import safe_yaml
-from stack.input_file import MOST_ARCHIVE, read_bytes, size
-from stack.values import printable, shown
+from schema import safe_yaml
+from schema.input_file import MOST_ARCHIVE, read_bytes, size
+from schema.values import printable, shown
 
 TIMEOUT_SECONDS = 60
 PULL_SECONDS = 300

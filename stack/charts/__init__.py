@@ -19,11 +19,11 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from components.chart import ChartRef
-from stack.crd_charts import chart_of_manifest, crds_of_chart
-from stack.errors import InputError
-from stack.input_file import read_bytes, read_text
-from stack.values import printable, shown
-from stack.yaml_file import parse
+from schema.errors import InputError
+from schema.input_file import read_bytes, read_text
+from schema.values import printable, shown
+from schema.yaml_file import parse
+from stack.charts.crds import chart_of_manifest, crds_of_chart
 
 LOCAL = ".local"
 _NAMED = 3

@@ -15,7 +15,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from stack.secret_forms import BREAK, Span
+from schema.secret_forms import BREAK, Span
 
 # The pairs that make nine tenths of the words of this project and of the CRDs it works with.
 _COMMON = {

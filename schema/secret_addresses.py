@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from stack.secret_forms import Span, compiled
+from schema.secret_forms import Span, compiled
 
 # Addresses whose path is the credential: webhooks and heartbeats, by their host or their path.
 _END = r"[^\s\"'<>`|]*"

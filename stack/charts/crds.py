@@ -14,8 +14,8 @@ import tarfile
 
 import yaml
 
-from stack import safe_yaml
-from stack.archive import files as read_files
+from schema import safe_yaml
+from schema.archive import files as read_files
 
 _CRD_TEMPLATE = re.compile(r"[\w-][\w.-]*/templates/(crd-[\w.-]+|crds/[\w-][\w.-]*)\.yaml")
 _KEPT = re.compile(r"[\w-][\w.-]*/(Chart\.yaml|values\.yaml|templates/_[\w.-]+\.tpl)")

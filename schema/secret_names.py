@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import re
 
-from stack.secret_words import is_random
+from schema.secret_words import is_random
 
 SECRET = "[secret]"  # noqa: S105
 # What stands for a value: whoever sees it must not take it for one.

@@ -13,9 +13,9 @@ from typing import Any
 
 import yaml
 
-from stack import safe_yaml
-from stack.input_file import MOST_TEXT
-from stack.safe_yaml import TAG
+from schema import safe_yaml
+from schema.input_file import MOST_TEXT
+from schema.safe_yaml import TAG
 
 Path_ = tuple[str | int, ...]
 

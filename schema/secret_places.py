@@ -8,18 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from stack.secret_forms import Span
-from stack.secret_names import (
-    LIKELY,
-    MASKED,
-    MAYBE,
-    SECRET,
-    SURE,
-    is_odd,
-    judged,
-    sureness,
-)
-from stack.secret_values import (
+from schema.secret_forms import Span
+from schema.secret_names import LIKELY, MASKED, MAYBE, SECRET, SURE, is_odd, judged, sureness
+from schema.secret_values import (
     FUNCTION_WORDS,
     OPEN,
     QUOTE,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from stack.secret_forms import Span
-from stack.secret_names import REFERS, SURE, is_odd, judged
+from schema.secret_forms import Span
+from schema.secret_names import REFERS, SURE, is_odd, judged
 
 QUOTE = r"(?:\\*[\"'`]|&quot;|&\#34;|&\#x27;|&\#39;|&apos;)"
 OPEN = re.compile(QUOTE)

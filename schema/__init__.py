@@ -1,0 +1,1 @@
+"""What a section of a stack file is: base class, types, faults, masking. Knows no Pulumi."""
