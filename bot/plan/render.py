@@ -26,6 +26,7 @@ from stack.values import shown
 
 CHART = "kubernetes:helm.sh/v4:Chart"
 RELEASE = "kubernetes:helm.sh/v3:Release"
+# renovate: datasource=go depName=k8s.io/kubernetes
 KUBE_VERSION = "1.35.0"
 _KEPT_RENDERINGS = 100
 _TIMEOUT = 60  # seconds for one chart
