@@ -192,6 +192,7 @@ TOOLS: dict[str, Tool] = {
             "-X github.com/pulumi/pulumi-kubernetes/provider/v4/pkg/version.Version={version}",
             ("", ""),
             # The one version of the provider's module that was ever published.
+            # renovate: datasource=go depName=github.com/pulumi/pulumi-kubernetes/provider/v4
             pin="v4.0.0-20260115033456-f47bc2d6f199",
             # renovate: datasource=pypi depName=pulumi-kubernetes
             released="4.34.2",
