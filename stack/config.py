@@ -126,7 +126,8 @@ class GatewayApi(Section):
     )
     version: str = Field(
         # renovate: datasource=github-releases depName=kubernetes-sigs/gateway-api
-        "1.2.1", description="Version of the CRDs, ours or the existing ones: 1.2.1 to 1.5.1."
+        "1.2.1",
+        description="Version of the CRDs, ours or the existing ones: 1.2.1 to 1.5.1.",
     )
 
 

@@ -26,6 +26,7 @@ from stack.values import shown
 
 CHART = "kubernetes:helm.sh/v4:Chart"
 RELEASE = "kubernetes:helm.sh/v3:Release"
+# A version that Linkerd 2.20 supports; without it helm takes the one it was built with.
 # renovate: datasource=go depName=k8s.io/kubernetes
 KUBE_VERSION = "1.35.0"
 _KEPT_RENDERINGS = 100

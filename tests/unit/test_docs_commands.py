@@ -184,24 +184,6 @@ def test_the_readme_has_the_two_commands() -> None:
     assert lines[:2] == ["make sandbox", "make test"]
 
 
-def test_the_readme_stays_short_and_leads_to_the_pages_beside_it() -> None:
-    """From 120 lines on nobody reads it; who is to find the others if not from there?"""
-    text = (PROJECT / "README.md").read_text()
-    assert len(text.splitlines()) < 120
-    for page in PROJECT.glob("*.md"):
-        assert page.name == "README.md" or f"]({page.name})" in text
-
-
-def test_contributing_is_one_page_and_runs_every_tier() -> None:
-    """Whoever has a change wants to know how it is checked."""
-    text = (PROJECT / "CONTRIBUTING.md").read_text()
-    assert len(text.splitlines()) < 100
-    said = [line for page, line in [*commands(), *mentioned()] if page == "CONTRIBUTING.md"]
-    for tier in ("unit", "charts", "e2e"):
-        assert f"make test-{tier}" in said
-    assert {"make venv", "make lint", "make docs", "pre-commit install"} <= set(said)
-
-
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
 def test_a_link_leads_to_a_file_and_heading_that_are_there(page: Path) -> None:
     """Files get renamed; the links to them do not by themselves."""
