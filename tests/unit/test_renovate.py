@@ -97,8 +97,8 @@ def _lines(form: str) -> Callable[[str], Iterator[tuple[int, int]]]:
     return found
 
 
-# Where pins are, whatever reads them: the file, and what of it is one. Versions in tests/ and bench/
-# are samples, and those in a lock are made by `make lock`.
+# Where pins are, whatever reads them: the file, and what of it is one. Versions in tests/ and in
+# bench/ are samples, and a lock is made by `make lock`.
 PLACES: tuple[tuple[str, Callable[[str], Iterator[tuple[int, int]]]], ...] = (
     (r"(?!bench/|tests/).+\.py", _python),
     (r"(.+/)?[\w.-]*requirements[\w.-]*\.(txt|in)", _lines(r"^[A-Za-z0-9]")),
