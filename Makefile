@@ -8,6 +8,7 @@ PY := $(VENV)/bin/python
 STAMP := $(VENV)/.requirements
 PACK := policies/.venv
 # The resolver of `make lock`; nothing else runs it.
+# renovate: datasource=pypi depName=uv
 UV := 0.13.9
 # All that is installed is in the lock, so nothing is resolved, and what has another digest is refused.
 # A job builds nothing from source either: what a build needs is in no lock.

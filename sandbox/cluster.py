@@ -12,6 +12,7 @@ from bot.clients.https import Client
 from sandbox import pki
 from sandbox.processes import Supervisor, python_path
 from sandbox.settings import HOST, Settings
+from sandbox.tools import TOOLS
 
 SERVICE_RANGE = "10.96.0.0/16"
 POD_RANGE = "10.244.0.0/16"
@@ -224,7 +225,7 @@ def node(zone: str) -> dict[str, object]:
                 "containerRuntimeVersion": "kwok",
                 "kernelVersion": "",
                 "kubeProxyVersion": "",
-                "kubeletVersion": "v1.35.4",
+                "kubeletVersion": f"v{TOOLS['kube-apiserver'].version}",
                 "machineID": "",
                 "operatingSystem": "linux",
                 "osImage": "kwok",

@@ -142,7 +142,7 @@ def _on_path(tool: Tool) -> Path | None:
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return Path(path) if expected in answer.stdout + answer.stderr else None
+    return Path(path) if tool.filled(expected) in answer.stdout + answer.stderr else None
 
 
 @contextmanager

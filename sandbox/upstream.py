@@ -13,6 +13,7 @@ import subprocess
 from pathlib import Path
 
 EXTERNAL_SECRETS = "github.com/external-secrets/external-secrets"
+# renovate: datasource=go depName=github.com/external-secrets/external-secrets
 EXTERNAL_SECRETS_VERSION = "0.20.4"
 # What the public checksum database says of that release; a copy is not checked by Go itself.
 EXTERNAL_SECRETS_SUM = "h1:HhNAjWfFEshhItphr28SGsHzf2bUP7uDAOVLg76uNAg="

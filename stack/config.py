@@ -116,7 +116,9 @@ class GatewayApi(Section):
         True, description="False where somebody else owns the CRDs (`existing`); see `version`."
     )
     version: str = Field(
-        "1.2.1", description="Version of the CRDs, ours or the existing ones: 1.2.1 to 1.5.1."
+        # renovate: datasource=github-releases depName=kubernetes-sigs/gateway-api
+        "1.2.1",
+        description="Version of the CRDs, ours or the existing ones: 1.2.1 to 1.5.1.",
     )
 
 

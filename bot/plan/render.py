@@ -25,6 +25,8 @@ from schema.masking import without_payload
 from schema.values import shown
 
 CHART = "kubernetes:helm.sh/v4:Chart"
+# A version that Linkerd 2.20 supports; without it helm takes the one it was built with.
+# renovate: datasource=go depName=k8s.io/kubernetes
 KUBE_VERSION = "1.35.0"
 _KEPT_RENDERINGS = 100
 _TIMEOUT = 60  # seconds for one chart

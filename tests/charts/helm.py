@@ -14,11 +14,10 @@ from typing import Any
 import pytest
 import yaml
 
+from bot.plan.render import KUBE_VERSION
 from stack.charts import ChartError, Charts
 from tests.charts.program import PROJECT, ChartUse
 
-# A version that Linkerd 2.20 supports; without it Helm takes the one it was built with.
-KUBE_VERSION = "1.35.0"
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 Manifest = dict[str, Any]
 Key = tuple[str, str, str]

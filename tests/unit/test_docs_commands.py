@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).resolve().parents[2]
-PAGES = sorted([PROJECT / "README.md", *(PROJECT / "docs").rglob("*.md")])
+PAGES = sorted([*PROJECT.glob("*.md"), *(PROJECT / "docs").rglob("*.md")])
+OURS = ("bot", "sandbox", "stack", "tests")
 # What we use of programs that are not ours: their subcommands, each with its options.
 KNOWN: dict[str, dict[str, set[str]]] = {
     "pulumi": {
@@ -54,6 +55,7 @@ KNOWN: dict[str, dict[str, set[str]]] = {
         "silence add": {"--alertmanager.url", "--author", "--comment", "--duration"},
         "silence query": {"--alertmanager.url"},
     },
+    "pre-commit": {"install": set()},
     "sed": {"": set()},
     "sh": {"": {"-eu"}},
     "sleep": {"": set()},
@@ -72,6 +74,17 @@ def commands() -> list[tuple[str, str]]:
         for line in map(str.strip, block.splitlines())
         if line and not line.startswith("#")
     ]
+
+
+def mentioned() -> list[tuple[str, str]]:
+    """What stands between backticks and is a command of ours; NAME and <name> are a stack here."""
+    found = []
+    for page in PAGES:
+        text = re.sub(r"^ *```.*?^ *```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+        for words in re.findall(r"`((?:make|python -m|bot) [^`]+)`", text):
+            line = re.sub(r"<\w+>|\bNAME\b", "staging", " ".join(words.split()))
+            found.append((str(page.relative_to(PROJECT)), re.sub("^bot ", "python -m bot ", line)))
+    return sorted(set(found))
 
 
 def fault(line: str) -> str | None:
@@ -101,8 +114,12 @@ def _make_fault(words: list[str]) -> str | None:
 
 
 def _module_fault(module: str, words: list[str]) -> str | None:
-    if module.split(".")[0] not in ("bot", "sandbox", "stack", "tests"):
+    if module.split(".")[0] not in (*OURS, "pytest", "ruff"):
         return f"{module} is no module of ours"
+    if absent := [
+        w for w in words if "/" in w and module == "pytest" and not (PROJECT / w).exists()
+    ]:
+        return f"{absent[0]} is not there"
     subcommand = words[0] if words and not words[0].startswith("-") else ""
     text = _help(module, subcommand)
     if text is None:
@@ -134,7 +151,7 @@ def _known_fault(words: list[str]) -> str | None:
     return f"{program}: no such subcommand, or an option it has not: {' '.join(rest)}"
 
 
-@pytest.mark.parametrize(("page", "line"), commands())
+@pytest.mark.parametrize(("page", "line"), [*commands(), *mentioned()])
 def test_a_command_can_be_typed_as_it_stands(page: str, line: str) -> None:
     """A page whose command fails is worse than no page."""
     assert fault(line) is None, page
@@ -152,6 +169,8 @@ def test_a_command_can_be_typed_as_it_stands(page: str, line: str) -> None:
         "kubectl drain node",
         "curl https://example.com",
         "make plan | kubectl drain node",
+        "python -m pytest tests/unit/test_nothing.py",
+        "python -m pip install pulumi",
     ],
 )
 def test_a_wrong_command_is_found(line: str) -> None:

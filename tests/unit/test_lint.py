@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 PROJECT = Path(__file__).resolve().parents[2]
 CHECKS = {
@@ -33,6 +34,15 @@ def test_make_lint_runs_the_same_checks() -> None:
     for command in CHECKS.values():
         words = " ".join(word for word in command if word != "--quiet")
         assert f"-m {words}\n" in f"{recipe}\n"
+
+
+def test_what_runs_before_a_commit_is_make_lint() -> None:
+    """Another list of hooks, with versions of their own, would disagree with it."""
+    hooks = yaml.safe_load((PROJECT / ".pre-commit-config.yaml").read_text())
+    ((hook,),) = (repo["hooks"] for repo in hooks["repos"] if repo["repo"] == "local")
+    assert len(hooks["repos"]) == 1
+    assert hook["entry"] == "make lint"
+    assert (hook["language"], hook["pass_filenames"]) == ("system", False)
 
 
 def test_a_file_holds_one_idea() -> None:
