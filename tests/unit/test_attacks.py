@@ -53,8 +53,8 @@ def _staged(project: Project) -> Callable[[], None]:
 
 
 def _unknown(project: Project) -> Callable[[], None]:
-    project.write("stack/more.py", "replicas = 9\n")
-    return (project.folder / "stack/more.py").unlink
+    project.write("schema/more.py", "replicas = 9\n")
+    return (project.folder / "schema/more.py").unlink
 
 
 def _excluded(project: Project) -> Callable[[], None]:
@@ -63,12 +63,12 @@ def _excluded(project: Project) -> Callable[[], None]:
 
 
 def _hides_itself(project: Project) -> Callable[[], None]:
-    project.write("stack/.gitignore", "*\n")
+    project.write("schema/.gitignore", "*\n")
     remove = _unknown(project)
 
     def clean() -> None:
         remove()
-        (project.folder / "stack/.gitignore").unlink()
+        (project.folder / "schema/.gitignore").unlink()
 
     return clean
 
@@ -98,9 +98,9 @@ def _filtered(project: Project) -> Callable[[], None]:
 
 
 def _only_in_the_index(project: Project) -> Callable[[], None]:
-    project.write("stack/more.py", "replicas = 9\n")
-    project.git("add", "-f", "stack/more.py")
-    return lambda: project.git("rm", "-qf", "stack/more.py") and None
+    project.write("schema/more.py", "replicas = 9\n")
+    project.git("add", "-f", "schema/more.py")
+    return lambda: project.git("rm", "-qf", "schema/more.py") and None
 
 
 def _mode(project: Project) -> Callable[[], None]:
@@ -240,7 +240,7 @@ _MOVED = {
     "charts.yaml": ("charts.yaml", "\n# moved\n"),
     "fleet.yaml": ("fleet.yaml", "\n# moved\n"),
     "requirements.txt": ("requirements.txt", "\n# moved\n"),
-    "new module": ("stack/more.py", "x = 1\n"),
+    "new module": ("schema/more.py", "x = 1\n"),
 }
 
 

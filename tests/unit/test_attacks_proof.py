@@ -140,7 +140,7 @@ def test_a10_bytecode_that_is_not_of_its_source_is_refused(project: Project, fla
     project.preview()
     project.approve()
     cache = _poisoned(project.folder / MODULE, flags=flags)
-    assert "stack/__pycache__/values." in project.up(code=REFUSED)
+    assert "schema/__pycache__/values." in project.up(code=REFUSED)
     cache.unlink()
     alone = project.folder / "yaml.pyc"
     alone.write_bytes(b"")

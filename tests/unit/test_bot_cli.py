@@ -26,7 +26,7 @@ def test_a_module_adds_the_command_it_is_listed_for(name: str) -> None:
 def test_a_named_command_imports_no_other() -> None:
     """All of them together cost each preview half a second."""
     code = (
-        "import sys; from bot import cli\n"
+        "import sys; from bot.cli import dispatch\n"
         "try: dispatch.main(['comment', '--help'])\n"
         "except SystemExit: pass\n"
         "print(sorted({each.module for each in dispatch.COMMANDS.values()} & set(sys.modules)))"
@@ -40,7 +40,7 @@ def test_a_named_command_imports_no_other() -> None:
 def _loaded(*arguments: str) -> set[str]:
     """The modules that a command has loaded when it ends."""
     code = (
-        "import sys; from bot import cli\n"
+        "import sys; from bot.cli import dispatch\n"
         f"try: dispatch.main({list(arguments)!r})\n"
         "except SystemExit: pass\n"
         "print(' '.join(sys.modules), file=sys.stderr)"

@@ -71,7 +71,8 @@ def test_a_faulty_stack_file_is_told_with_all_faults(tmp_path: Path) -> None:
     other["config"]["linkerd-platform:role"] = "boss"
     folder = project(tmp_path, staging=one, trust=other)
     script = (
-        "import sys; from pathlib import Path; from bot import dispatch, stacks; "
+        "import sys; from pathlib import Path; from bot import stacks; "
+        "from bot.cli import dispatch; "
         f"stacks.PROJECT_DIR = Path({str(folder)!r}); sys.exit(dispatch.main(['plan', '--all']))"
     )
     done = subprocess.run(

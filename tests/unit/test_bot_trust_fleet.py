@@ -144,7 +144,7 @@ def test_up_and_preview_refuse_a_stack_that_another_cannot_live_with(
     with pytest.raises(BadInputError, match="staging signs with b, which production does not"):
         guard(target)
     for command in (["preview"], ["up", "--yes"]):
-        module = __import__(f"bot.{command[0]}", fromlist=["engine_target"])
+        module = __import__(f"bot.deploy.{command[0]}", fromlist=["engine_target"])
         monkeypatch.setattr(module.engine_target, "of", lambda _stack: target)
         monkeypatch.setattr(module.engine.FoundMeanwhile, "engine", lambda _self: None)
         assert main([*command, "--stack", "staging"]) == BAD_INPUT

@@ -177,7 +177,7 @@ def test_a_terminal_without_utf8_gets_what_it_can_show() -> None:
     """A name of a namespace must not end a status with UnicodeEncodeError."""
     done = subprocess.run(
         [sys.executable, "-c",
-         "from bot import crash; crash.guarded('x', lambda: print('\\u2500 \\udc80') or 0)"],
+         "from bot.cli import crash; crash.guarded('x', lambda: print('\\u2500 \\udc80') or 0)"],
         cwd=REPO, capture_output=True, timeout=60, env={**os.environ, "PYTHONIOENCODING": "ascii"},
         check=False,
     )  # fmt: skip

@@ -188,8 +188,9 @@ def test_a_refused_rotation_ends_with_two_before_any_resource(name: str, tmp_pat
     (tmp_path / "charts.yaml").write_text((REPO / "charts.yaml").read_text(), encoding="utf-8")
     file = write(tmp_path, spoilt({("trust",): trust}, role))
     code = (
-        "import sys, pathlib; from bot import stacks, cli; "
-        f"stacks.PROJECT_DIR = pathlib.Path({str(tmp_path)!r}); sys.exit(cli.main(sys.argv[1:]))"
+        "import sys, pathlib; from bot import stacks; from bot.cli import dispatch; "
+        f"stacks.PROJECT_DIR = pathlib.Path({str(tmp_path)!r}); "
+        "sys.exit(dispatch.main(sys.argv[1:]))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, "plan", "--stack", STACK, "--json"],

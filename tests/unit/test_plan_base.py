@@ -214,7 +214,7 @@ def test_the_archives_of_the_base_can_be_fetched(made: Project, tmp_path: Path) 
         with made.used() as patch:
             patch.setenv("CHARTS_LOCATION", str(moved.parent))
             (without,) = plan_base.compare("HEAD~1", ["staging"]).sets
-            (fetched,) = plan_base.compare("HEAD~1", ["staging"], fetch_charts=True).sets
+            (fetched,) = plan_base.compare("HEAD~1", ["staging"], fetch=True).sets
     finally:
         shutil.copy(moved, archive)
     assert any("chart cert-manager: not rendered in base" in doubt for doubt in without.doubts)
