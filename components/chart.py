@@ -38,26 +38,29 @@ class ChartRef(Args):
 
     name: str
     version: str
-    path: str | None = None
-    repository: str | None = None
+    path: str = ""
+    repository: str = ""
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
-        if (self.path is None) == (self.repository is None):
+        if bool(self.path) == bool(self.repository):
             raise ValueError(f"chart {self.name}: give either `path` or `repository`")
         return self
 
     @property
-    def source(self) -> dict[str, str]:
+    def source(self) -> dict[str, Any]:
         """Where the engine takes it from, as inputs of a Chart or a Release."""
-        if self.path is not None:
+        if self.path:
             return {"chart": self.path}
-        place = str(self.repository).rstrip("/")
+        place = self.repository.rstrip("/")
         if place.startswith("oci://"):
             return {"chart": f"{place}/{self.name}", "version": self.version}
         if place.startswith(("https://", "http://")):
-            repository: Any = {"repo": place}
-            return {"chart": self.name, "version": self.version, "repositoryOpts": repository}
+            return {
+                "chart": self.name,
+                "version": self.version,
+                "repositoryOpts": {"repo": place},
+            }
         return {"chart": f"{place}/{self.name}-{self.version}.tgz"}
 
 

@@ -1,4 +1,7 @@
-"""A mesh in a Pulumi program of anybody's: no Vault, no stack file, no checkout of ours."""
+"""A mesh in a Pulumi program of anybody's: no Vault, no stack file, no checkout of ours.
+
+pulumi install && pulumi stack init dev && pulumi config set cluster east && pulumi up
+"""
 
 import pulumi
 

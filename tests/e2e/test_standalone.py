@@ -176,6 +176,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Program
         made.pulumi("config", "set", "cluster", "east")
         made.pulumi("config", "set", "chartMirror", repository)
         made.pulumi("config", "set", "kubernetes:kubeconfig", str(cluster.settings.kubeconfig))
+        made.pulumi("preview")
         made.pulumi("up", "--yes", "--skip-preview")
         yield made, cluster
 
@@ -214,3 +215,11 @@ def test_no_private_key_is_in_the_state(deployed: tuple[Program, Cluster]) -> No
     assert len(state["deployment"]["resources"]) > 100
     assert "PRIVATE KEY" not in json.dumps(state)
     assert not any(each["type"].endswith(":Secret") for each in state["deployment"]["resources"])
+
+
+def test_a_destroy_leaves_no_object_of_the_mesh(deployed: tuple[Program, Cluster]) -> None:
+    """An order that deletes a namespace before what is in it hangs; the last test of the module."""
+    program, cluster = deployed
+    program.pulumi("destroy", "--yes", "--skip-preview")
+    for namespace in ("cert-manager", "linkerd", "linkerd-viz"):
+        cluster.wait_gone(f"/api/v1/namespaces/{namespace}")
