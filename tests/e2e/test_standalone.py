@@ -51,7 +51,7 @@ class Program:
     folder: Path
     environment: dict[str, str]
 
-    def pulumi(self, *arguments: str, seconds: float = 400) -> str:
+    def pulumi(self, *arguments: str, seconds: float = 900) -> str:
         """Run the engine's command line; what it printed."""
         done = subprocess.run(
             ["pulumi", *arguments, "--non-interactive"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 import json
 import re
@@ -60,10 +61,17 @@ def deployed(**config: str) -> Recording:
     monitor = Recorder()
 
     def isolated() -> None:
-        pulumi.runtime.set_mocks(NoMocks(), "mesh", "dev", preview=False, monitor=monitor)
-        runtime_config.CONFIG.set({f"mesh:{key}": value for key, value in config.items()})
-        _run()
+        loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(loop)
+        try:
+            pulumi.runtime.set_mocks(NoMocks(), "mesh", "dev", preview=False, monitor=monitor)
+            runtime_config.CONFIG.set({f"mesh:{key}": value for key, value in config.items()})
+            _run()
+        finally:
+            loop.close()
+            asyncio.set_event_loop(None)
 
+    # The SDK keeps its settings in context variables: none of them outlives this call.
     contextvars.copy_context().run(isolated)
     return Recording(tuple(monitor.recorded.values()), monitor.outputs, monitor.clear)
 
