@@ -6,20 +6,33 @@ from typing import Any
 
 import pulumi
 
-from components.base import Args, Component
-from components.chart import Chart, ChartRef, crd_release, helm_chart
+from components.base import Component
+from components.chart import (
+    Chart,
+    ChartRef,
+    ChartsArgs,
+    crd_release,
+    helm_chart,
+    published_chart,
+)
 from components.names import CERT_MANAGER
+from components.namespaces import of_cert_manager
 
 
-class CertManagerArgs(Args):
-    """Charts and replicas; the CRDs come from charts of their own."""
+class CertManagerArgs(ChartsArgs):
+    """Charts and replicas.
 
-    cert_manager: ChartRef
-    cert_manager_crds: ChartRef
-    trust_manager: ChartRef
-    trust_manager_crds: ChartRef
-    replicas: int
-    trust_manager_replicas: int
+    cert_manager_crds, trust_manager_crds: charts with the CRDs alone; None where they come with the
+    rest. create_namespace: False where the namespace is there already.
+    """
+
+    cert_manager: ChartRef = published_chart("cert-manager")
+    cert_manager_crds: ChartRef | None = None
+    trust_manager: ChartRef = published_chart("trust-manager")
+    trust_manager_crds: ChartRef | None = None
+    replicas: int = 2
+    trust_manager_replicas: int = 2
+    create_namespace: bool = True
 
 
 class CertManager(Component, area="certificates"):
@@ -29,21 +42,34 @@ class CertManager(Component, area="certificates"):
     trust_manager: Chart
 
     def __init__(
-        self, name: str, args: CertManagerArgs, opts: pulumi.ResourceOptions | None = None
+        self,
+        name: str,
+        args: CertManagerArgs | None = None,
+        opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(name, opts)
-        crds = crd_release(self, args.cert_manager_crds, values=CRD_VALUES)
-        trust_crds = crd_release(self, args.trust_manager_crds, values=CRD_VALUES)
+        args = args or CertManagerArgs()
+        before: list[pulumi.Resource] = []
+        if args.create_namespace:
+            before.append(self.apply(of_cert_manager(), name="namespace"))
+        crds = self._crds(args.cert_manager_crds)
+        trust_crds = self._crds(args.trust_manager_crds)
         self.cert_manager = helm_chart(
-            self, args.cert_manager, CERT_MANAGER, cert_manager_values(args.replicas), crds
+            self,
+            args.cert_manager,
+            CERT_MANAGER,
+            cert_manager_values(args.replicas, crds=not crds),
+            *before,
+            *crds,
         )
         # Its webhook's certificate is made by cert-manager.
         self.trust_manager = helm_chart(
             self,
             args.trust_manager,
             CERT_MANAGER,
-            trust_manager_values(args.trust_manager_replicas),
-            trust_crds,
+            trust_manager_values(args.trust_manager_replicas, crds=not trust_crds),
+            *before,
+            *trust_crds,
             self.cert_manager,
         )
         self.done(
@@ -51,11 +77,15 @@ class CertManager(Component, area="certificates"):
             trustManagerVersion=args.trust_manager.version,
         )
 
+    def _crds(self, chart: ChartRef | None) -> list[pulumi.Resource]:
+        return [crd_release(self, chart, values=CRD_VALUES)] if chart else []
+
 
 CRD_VALUES = {"crds": {"enabled": True, "keep": True}}
+NO_CRDS = {"crds": {"enabled": False}}
 
 
-def cert_manager_values(replicas: int) -> dict[str, Any]:
+def cert_manager_values(replicas: int, *, crds: bool = False) -> dict[str, Any]:
     """Values of the chart `cert-manager`.
 
     Follows https://cert-manager.io/docs/installation/best-practice/
@@ -63,7 +93,7 @@ def cert_manager_values(replicas: int) -> dict[str, Any]:
     budget = {"enabled": replicas > 1}
     part = {"replicaCount": replicas, "podDisruptionBudget": budget}
     return {
-        "crds": {"enabled": False},
+        **(CRD_VALUES if crds else NO_CRDS),
         # Its own namespace, because some clusters refuse leases in kube-system.
         "global": {"leaderElection": {"namespace": CERT_MANAGER}},
         **part,
@@ -74,10 +104,10 @@ def cert_manager_values(replicas: int) -> dict[str, Any]:
     }
 
 
-def trust_manager_values(replicas: int) -> dict[str, Any]:
+def trust_manager_values(replicas: int, *, crds: bool = False) -> dict[str, Any]:
     """Values of the chart `trust-manager`; sources of a Bundle are read in `cert-manager`."""
     return {
-        "crds": {"enabled": False},
+        **(CRD_VALUES if crds else NO_CRDS),
         "replicaCount": replicas,
         "podDisruptionBudget": {"enabled": replicas > 1},
         "app": {"trust": {"namespace": CERT_MANAGER}},

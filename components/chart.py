@@ -7,24 +7,90 @@ reads and which takes a third of the program's time (docs/adr/0001).
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 import pulumi
+import yaml
+from pydantic import Field, model_validator
 
 from components.base import Args, Component
 
 # Helm keeps its record of a CRD release in the release's namespace. kube-system is there before
 # anything of ours and outlives a destroy, as the CRDs do, so the next `up` takes them over again.
 CRD_RELEASE_NAMESPACE = "kube-system"
+WEBHOOK_KINDS = ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
+WEBHOOK_CA_BUNDLE = "jsonpath={.webhooks[0].clientConfig.caBundle}"
+
+
+# Beside this package in a checkout, and in the wheel (setup.py).
+_LIST = Path(__file__).resolve().parents[1] / "charts.yaml"
 
 
 class ChartRef(Args):
-    """An archive of charts.yaml; `path` is relative to the project (stack/charts/__init__.py)."""
+    """A chart, by the path of its archive or by the place that publishes it.
+
+    path: an archive, relative to the project, that a stack of ours has linked (stack/charts/).
+    repository: a Helm repository (`https://`), a registry (`oci://`), or a folder of archives.
+    """
 
     name: str
     version: str
-    path: str
+    path: str = ""
+    repository: str = ""
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if bool(self.path) == bool(self.repository):
+            raise ValueError(f"chart {self.name}: give either `path` or `repository`")
+        return self
+
+    @property
+    def source(self) -> dict[str, Any]:
+        """Where the engine takes it from, as inputs of a Chart or a Release."""
+        if self.path:
+            return {"chart": self.path}
+        place = self.repository.rstrip("/")
+        if place.startswith("oci://"):
+            return {"chart": f"{place}/{self.name}", "version": self.version}
+        if place.startswith(("https://", "http://")):
+            return {
+                "chart": self.name,
+                "version": self.version,
+                "repositoryOpts": {"repo": place},
+            }
+        return {"chart": f"{place}/{self.name}-{self.version}.tgz"}
+
+
+class ChartsArgs(Args):
+    """Base of the arguments of a component that installs charts.
+
+    mirror: a repository, registry or folder that has them all; None for each chart's own.
+    """
+
+    mirror: str | None = None
+
+
+def published(name: str, mirror: str | None = None) -> ChartRef:
+    """The chart `name` at the version of charts.yaml, from the mirror or from its own repository.
+
+    Raises KeyError for a name that charts.yaml does not have.
+    """
+    entry = _listed()[name]
+    return ChartRef(name=name, version=entry["version"], repository=mirror or entry["repository"])
+
+
+def published_chart(name: str) -> Any:
+    """The default of a field of `ChartsArgs`: the published chart."""
+    return Field(default_factory=lambda known: published(name, known.get("mirror")))
+
+
+@functools.cache
+def _listed() -> Mapping[str, Any]:
+    listed: Mapping[str, Any] = yaml.safe_load(_LIST.read_text(encoding="utf-8"))["charts"]
+    return listed
 
 
 class Chart(pulumi.ComponentResource):
@@ -61,13 +127,44 @@ def helm_chart(
     called `<chart>:<namespace>/<name>`.
     """
     props = {
-        "chart": chart.path,
+        **chart.source,
         "namespace": namespace,
         "name": chart.name,
         "resourcePrefix": chart.name,
         "values": dict(values),
     }
-    return Chart(f"{component.name}-{chart.name}", props, component.child(*after))
+    # A stack of ours has the same as a transform of all its resources (stack/transforms.py).
+    opts = None if chart.path else pulumi.ResourceOptions(transforms=[_settle])
+    return Chart(f"{component.name}-{chart.name}", props, component.child(*after, opts=opts))
+
+
+def settled(type_: str, props: Any) -> Any:
+    """An object of a chart as it must be waited for; `props` itself where nothing is to be said.
+
+    A webhook configuration waits until cainjector has given it a CA: before that the API server
+    refuses what the webhook should look at, and the next custom resource of a first `up` fails.
+    """
+    if type_.endswith(WEBHOOK_KINDS):
+        return annotated(props, {"pulumi.com/waitFor": WEBHOOK_CA_BUNDLE})
+    if type_ == "kubernetes:core/v1:Service":
+        # The provider waits 10 s for endpoints to settle, four times one after another in a first
+        # `up`; the Deployments behind them are awaited anyway.
+        return annotated(props, {"pulumi.com/skipAwait": "true"})
+    return props
+
+
+def annotated(props: Any, annotations: Mapping[str, str]) -> dict[str, Any]:
+    """The object with these annotations for the provider."""
+    metadata = dict(props["metadata"])
+    metadata["annotations"] = {**(metadata.get("annotations") or {}), **annotations}
+    return {**props, "metadata": metadata}
+
+
+def _settle(args: pulumi.ResourceTransformArgs) -> pulumi.ResourceTransformResult | None:
+    props = settled(args.type_, args.props)
+    if props is args.props:
+        return None
+    return pulumi.ResourceTransformResult(props=props, opts=args.opts)
 
 
 def crd_release(
@@ -93,7 +190,7 @@ def helm_release(
 ) -> Release:
     """A chart as Helm installs it, hooks and look-ups included; its diff shows the values alone."""
     props = {
-        "chart": chart.path,
+        **chart.source,
         "version": chart.version,
         "name": chart.name,
         "namespace": namespace,

@@ -22,7 +22,7 @@ class ClusterGeneration(Args):
     """
 
     name: str
-    lifetime: str
+    lifetime: str = "87600h0m0s"
     retired: bool = False
 
 

@@ -141,15 +141,21 @@ def key_secret(args: IdentityIssuerArgs) -> Manifest:
 
 def cluster_issuer(args: IdentityIssuerArgs) -> Manifest:
     """The ClusterIssuer of the signing generation."""
-    spec = (
-        {"vault": vault_issuer(args)}
-        if args.custody == "vault"
-        else {"ca": {"secretName": key_secret_name(args.signing)}}
-    )
+    if args.custody == "cluster":
+        return ca_issuer(args.signing, key_secret_name(args.signing))
+    return _cluster_issuer(args.signing, {"vault": vault_issuer(args)})
+
+
+def ca_issuer(generation: str, secret: str) -> Manifest:
+    """The ClusterIssuer that signs with the key in a Secret of `cert-manager`."""
+    return _cluster_issuer(generation, {"ca": {"secretName": secret}})
+
+
+def _cluster_issuer(generation: str, spec: dict[str, Any]) -> Manifest:
     return {
         "apiVersion": "cert-manager.io/v1",
         "kind": "ClusterIssuer",
-        "metadata": {"name": cluster_issuer_name(args.signing)},
+        "metadata": {"name": cluster_issuer_name(generation)},
         "spec": spec,
     }
 
@@ -178,6 +184,13 @@ def vault_issuer(args: IdentityIssuerArgs) -> dict[str, Any]:
 
 
 def certificate(args: IdentityIssuerArgs) -> Manifest:
+    """The Certificate of the identity issuer, signed by the generation that signs."""
+    return issuer_certificate(args.signing, args.trust_domain, args.duration, args.renew_before)
+
+
+def issuer_certificate(
+    signing: str, trust_domain: str, duration: str, renew_before: str
+) -> Manifest:
     """The Certificate of the identity issuer.
 
     Linkerd takes only ECDSA P-256 here. `server auth` must be among the usages, or Go's verifier
@@ -190,18 +203,18 @@ def certificate(args: IdentityIssuerArgs) -> Manifest:
         "metadata": {"name": IDENTITY_ISSUER, "namespace": LINKERD},
         "spec": {
             "secretName": IDENTITY_ISSUER,
-            "commonName": f"identity.linkerd.{args.trust_domain}",
-            "dnsNames": [f"identity.linkerd.{args.trust_domain}"],
+            "commonName": f"identity.linkerd.{trust_domain}",
+            "dnsNames": [f"identity.linkerd.{trust_domain}"],
             "isCA": True,
-            "duration": args.duration,
-            "renewBefore": args.renew_before,
+            "duration": duration,
+            "renewBefore": renew_before,
             "privateKey": {"algorithm": "ECDSA", "size": 256, "rotationPolicy": "Always"},
             "usages": ["cert sign", "crl sign", "server auth", "client auth"],
             "revisionHistoryLimit": 3,
             "issuerRef": {
                 "group": "cert-manager.io",
                 "kind": "ClusterIssuer",
-                "name": cluster_issuer_name(args.signing),
+                "name": cluster_issuer_name(signing),
             },
         },
     }

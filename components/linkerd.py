@@ -4,14 +4,37 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import pulumi
 
 from components.base import Args, Component
-from components.chart import Chart, ChartRef, crd_release, helm_chart
+from components.chart import (
+    Chart,
+    ChartRef,
+    ChartsArgs,
+    crd_release,
+    helm_chart,
+    published_chart,
+)
 from components.names import LINKERD
-from components.webhook_certificates import from_cert_manager
+from components.namespaces import of_linkerd
+from components.own_anchor import OwnAnchor, OwnAnchorArgs
+from components.webhook_certificates import (
+    WebhookCertificates,
+    WebhookCertificatesArgs,
+    from_cert_manager,
+)
+
+InboundPolicy = Literal[
+    "all-unauthenticated",
+    "all-authenticated",
+    "cluster-authenticated",
+    "cluster-unauthenticated",
+    "audit",
+    "deny",
+]
+LogLevel = Literal["debug", "info", "warn", "error"]
 
 
 class ProxyTracing(Args):
@@ -30,34 +53,49 @@ class ProxyTracing(Args):
     open_census: str | None = None
 
 
-class LinkerdArgs(Args):
-    """What the control plane is set to; lifetimes as Go writes them (`24h`)."""
+class LinkerdArgs(ChartsArgs):
+    """What the control plane is set to; lifetimes as Go writes them (`24h`).
 
-    chart: ChartRef
-    crds: ChartRef
+    anchor: the trust anchor to make where no certificates are given. gateway_api: whether its CRDs
+    come with Linkerd's; False where they are there already. create_namespace: False where the
+    namespace is.
+    """
+
+    chart: ChartRef = published_chart("linkerd-control-plane")
+    crds: ChartRef = published_chart("linkerd-crds")
     cluster: str
-    cluster_domain: str
-    cluster_networks: tuple[str, ...]
-    trust_domain: str
-    leaf_lifetime: str
-    clock_skew: str
-    ha: bool
-    replicas: int
-    default_inbound_policy: str
-    webhook_failure_policy: str
-    proxy_await: bool
-    native_sidecar: bool
-    heartbeat: bool
-    log_level: str
-    image_registry: str
+    cluster_domain: str = "cluster.local"
+    cluster_networks: tuple[str, ...] = (
+        "10.0.0.0/8",
+        "100.64.0.0/10",
+        "172.16.0.0/12",
+        "192.168.0.0/16",
+        "fd00::/8",
+    )
+    trust_domain: str = "cluster.local"
+    leaf_lifetime: str = "24h0m0s"
+    clock_skew: str = "20s"
+    ha: bool = True
+    replicas: int = 3
+    default_inbound_policy: InboundPolicy = "all-unauthenticated"
+    webhook_failure_policy: Literal["Fail", "Ignore"] = "Fail"
+    proxy_await: bool = True
+    native_sidecar: bool = True
+    heartbeat: bool = False
+    log_level: LogLevel = "info"
+    image_registry: str = "cr.l5d.io/linkerd"
     tracing: ProxyTracing | None = None
+    anchor: OwnAnchorArgs = OwnAnchorArgs()
+    gateway_api: bool = True
+    create_namespace: bool = True
 
 
 class Linkerd(Component, area="mesh"):
     """`linkerd-crds` and `linkerd-control-plane` in the namespace `linkerd`.
 
     `certificates` are the issuer, the bundle and the webhooks' certificates: without them the
-    control plane does not start.
+    control plane does not start. None makes them here, below an anchor of the cluster's own; that
+    needs `CertManager` first.
     """
 
     chart: Chart
@@ -66,13 +104,30 @@ class Linkerd(Component, area="mesh"):
         self,
         name: str,
         args: LinkerdArgs,
-        certificates: Sequence[pulumi.Resource],
+        certificates: Sequence[pulumi.Resource] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(name, opts)
-        crds = crd_release(self, args.crds, values={"installGatewayAPI": False})
-        self.chart = helm_chart(self, args.chart, LINKERD, values(args), crds, *certificates)
+        before: list[pulumi.Resource] = []
+        if args.create_namespace:
+            before.append(self.apply(of_linkerd(), name="namespace"))
+        before += self._own(args, before) if certificates is None else certificates
+        crds = crd_release(self, args.crds, values={"installGatewayAPI": args.gateway_api})
+        self.chart = helm_chart(self, args.chart, LINKERD, values(args), crds, *before)
         self.done(version=args.chart.version, namespace=LINKERD)
+
+    def _own(
+        self, args: LinkerdArgs, namespace: Sequence[pulumi.Resource]
+    ) -> list[pulumi.Resource]:
+        anchor = OwnAnchor(
+            f"{self.name}-anchor",
+            args.anchor.model_copy(update={"trust_domain": args.trust_domain}),
+            self.child(*namespace),
+        )
+        webhooks = WebhookCertificates(
+            f"{self.name}-webhooks", WebhookCertificatesArgs(viz=False), self.child(*namespace)
+        )
+        return [anchor.certificate, anchor.bundle, *webhooks.control_plane]
 
 
 def values(args: LinkerdArgs) -> dict[str, Any]:

@@ -62,26 +62,12 @@ def manifests(args: NamespacesArgs) -> list[Manifest]:
     The proxy's init container sets up iptables, hence `privileged` where proxies are.
     """
     made = [
-        namespace(CERT_MANAGER, "restricted", NO_WEBHOOKS, NOT_MESHED),
+        of_cert_manager(),
         namespace(EXTERNAL_SECRETS, "restricted", NO_WEBHOOKS, NOT_MESHED),
-        namespace(
-            LINKERD,
-            "privileged",
-            {
-                CONTROL_PLANE_LABEL: "true",
-                "linkerd.io/control-plane-ns": LINKERD,
-                **NO_WEBHOOKS,
-            },
-            NOT_MESHED,
-        ),
+        of_linkerd(),
     ]
     if args.viz:
-        external = (
-            {"viz.linkerd.io/external-prometheus": args.prometheus_url}
-            if args.prometheus_url
-            else {}
-        )
-        made.append(namespace(LINKERD_VIZ, "privileged", {"linkerd.io/extension": "viz"}, external))
+        made.append(of_viz(args.prometheus_url))
     if args.buoyant_cloud:
         made.append(namespace(LINKERD_BUOYANT, "privileged", {"linkerd.io/extension": "buoyant"}))
     if args.tracing:
@@ -89,6 +75,23 @@ def manifests(args: NamespacesArgs) -> list[Manifest]:
         # an extension: `linkerd check` would look for a program of that name.
         made.append(namespace(LINKERD_TRACING, "privileged", annotations=MESHED))
     return made
+
+
+def of_cert_manager() -> Manifest:
+    """The namespace of cert-manager and trust-manager."""
+    return namespace(CERT_MANAGER, "restricted", NO_WEBHOOKS, NOT_MESHED)
+
+
+def of_linkerd() -> Manifest:
+    """The namespace of the control plane."""
+    labels = {CONTROL_PLANE_LABEL: "true", "linkerd.io/control-plane-ns": LINKERD}
+    return namespace(LINKERD, "privileged", {**labels, **NO_WEBHOOKS}, NOT_MESHED)
+
+
+def of_viz(prometheus_url: str | None) -> Manifest:
+    """The namespace of viz, which says whose Prometheus it reads unless it brings one."""
+    external = {"viz.linkerd.io/external-prometheus": prometheus_url} if prometheus_url else {}
+    return namespace(LINKERD_VIZ, "privileged", {"linkerd.io/extension": "viz"}, external)
 
 
 def namespace(

@@ -65,6 +65,11 @@ def anchor_secret(generation: str) -> str:
 
 
 def bundle(generations: Sequence[str]) -> Manifest:
+    """The Bundle of the generations that come from Vault."""
+    return bundle_of([anchor_secret(generation) for generation in generations], CERTIFICATE_KEY)
+
+
+def bundle_of(secrets: Sequence[str], key: str) -> Manifest:
     """The Bundle that writes the ConfigMap, which is called after it.
 
     trust-manager orders the certificates itself, so that the same anchors are the same text, which
@@ -76,10 +81,7 @@ def bundle(generations: Sequence[str]) -> Manifest:
         "kind": "Bundle",
         "metadata": {"name": TRUST_ROOTS_CONFIG_MAP},
         "spec": {
-            "sources": [
-                {"secret": {"name": anchor_secret(generation), "key": CERTIFICATE_KEY}}
-                for generation in generations
-            ],
+            "sources": [{"secret": {"name": secret, "key": key}} for secret in secrets],
             "target": {
                 "configMap": {"key": "ca-bundle.crt"},
                 "namespaceSelector": {"matchLabels": {CONTROL_PLANE_LABEL: "true"}},

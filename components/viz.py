@@ -7,45 +7,76 @@ from typing import Any
 
 import pulumi
 
-from components.base import Args, Component
-from components.chart import Chart, ChartRef, helm_chart
+from components.base import Component
+from components.chart import Chart, ChartRef, ChartsArgs, helm_chart, published_chart
+from components.linkerd import LogLevel
 from components.names import LINKERD, LINKERD_VIZ
-from components.webhook_certificates import from_cert_manager
+from components.namespaces import of_viz
+from components.webhook_certificates import (
+    VIZ_WEBHOOKS,
+    WebhookCertificatesArgs,
+    certificate,
+    from_cert_manager,
+)
 
 
-class VizArgs(Args):
-    """What viz is set to. jaeger: host and port of the Jaeger that its dashboard links to."""
+class VizArgs(ChartsArgs):
+    """What viz is set to.
 
-    chart: ChartRef
-    ha: bool
-    replicas: int
-    cluster_domain: str
-    trust_domain: str
-    prometheus_url: str | None
-    log_level: str
-    image_registry: str
+    jaeger: host and port of the Jaeger that its dashboard links to. create_namespace: False where
+    the namespace is there already.
+    """
+
+    chart: ChartRef = published_chart("linkerd-viz")
+    ha: bool = True
+    replicas: int = 3
+    cluster_domain: str = "cluster.local"
+    trust_domain: str = "cluster.local"
+    prometheus_url: str | None = None
+    log_level: LogLevel = "info"
+    image_registry: str = "cr.l5d.io/linkerd"
     jaeger: str | None = None
+    create_namespace: bool = True
 
 
 class Viz(Component, area="mesh"):
-    """`linkerd-viz` in the namespace `linkerd-viz`; `certificates` are those of its webhooks."""
+    """`linkerd-viz` in the namespace `linkerd-viz`; `certificates` are those of its webhooks.
+
+    None has them signed here by the webhooks' CA, which a `Linkerd` without certificates of others
+    has made.
+    """
 
     chart: Chart
 
     def __init__(
         self,
         name: str,
-        args: VizArgs,
-        certificates: Sequence[pulumi.Resource],
+        args: VizArgs | None = None,
+        certificates: Sequence[pulumi.Resource] | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(name, opts)
-        self.chart = helm_chart(self, args.chart, LINKERD_VIZ, values(args), *certificates)
+        args = args or VizArgs()
+        before: list[pulumi.Resource] = []
+        if args.create_namespace:
+            before.append(self.apply(of_viz(args.prometheus_url), name="namespace"))
+        before += self._own(before) if certificates is None else certificates
+        self.chart = helm_chart(self, args.chart, LINKERD_VIZ, values(args), *before)
         self.done(
             version=args.chart.version,
             namespace=LINKERD_VIZ,
             prometheus=args.prometheus_url or "linkerd-viz",
         )
+
+    def _own(self, namespace: Sequence[pulumi.Resource]) -> list[pulumi.Resource]:
+        return [
+            self.apply(
+                certificate(WebhookCertificatesArgs(), secret, service, LINKERD_VIZ),
+                *namespace,
+                wait_for="condition=Ready",
+            )
+            for secret, service in VIZ_WEBHOOKS.items()
+        ]
 
 
 def values(args: VizArgs) -> dict[str, Any]:

@@ -24,11 +24,11 @@ PKCS8_ONLY = frozenset({"linkerd-policy-validator"})
 class WebhookCertificatesArgs(Args):
     """Lifetimes as cert-manager reads them (`168h`), and whether viz has webhooks too."""
 
-    ca_duration: str
-    ca_renew_before: str
-    duration: str
-    renew_before: str
-    viz: bool
+    ca_duration: str = "8760h0m0s"
+    ca_renew_before: str = "1440h0m0s"
+    duration: str = "168h0m0s"
+    renew_before: str = "72h0m0s"
+    viz: bool = True
 
 
 class WebhookCertificates(Component, area="trust"):

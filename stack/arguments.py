@@ -124,6 +124,7 @@ class ClusterArguments:
             trust_manager_crds=self.charts["trust-manager-crds"],
             replicas=self.config.cert_manager.replicas,
             trust_manager_replicas=self.config.cert_manager.trust_manager_replicas,
+            create_namespace=False,
         )
 
     def vault_auth(self) -> VaultAuthArgs:
@@ -220,6 +221,8 @@ class ClusterArguments:
             leaf_lifetime=trust.issuer.leaf_lifetime.go,
             clock_skew=trust.issuer.clock_skew.go,
             tracing=arguments_tracing.proxy_tracing(self.config, self.cluster),
+            gateway_api=False,
+            create_namespace=False,
             **self.config.linkerd.model_dump(),
         )
 
@@ -235,6 +238,7 @@ class ClusterArguments:
             log_level=self.config.linkerd.log_level,
             image_registry=self.config.linkerd.image_registry,
             jaeger=arguments_tracing.jaeger_address(self.config, self.cluster),
+            create_namespace=False,
         )
 
     def buoyant_cloud(self) -> BuoyantCloudArgs:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pulumi
 
-_WEBHOOK_KINDS = ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
-_SERVICE = "kubernetes:core/v1:Service"
+from components.chart import WEBHOOK_KINDS, settled
+
 _KEPT_TYPES = frozenset(
     {
         "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition",
@@ -18,8 +18,6 @@ _KEPT_TYPES = frozenset(
 )
 _RELEASE = "kubernetes:helm.sh/v3:Release"
 _CERTIFICATE = "kubernetes:cert-manager.io/v1:Certificate"
-_WAIT_FOR_CA = {"pulumi.com/waitFor": "jsonpath={.webhooks[0].clientConfig.caBundle}"}
-_SKIP_AWAIT = {"pulumi.com/skipAwait": "true"}
 # Whose an object is, for policies, for drift and for whoever looks at it. Helm's own label on the
 # objects of a rendered chart (`app.kubernetes.io/managed-by: Helm`) names no owner.
 OWNER_LABEL = "linkerd-platform.io/owner"
@@ -55,13 +53,9 @@ def register(*, protect: bool, open_webhooks: bool, owner: str) -> None:
 
 def transformed(type_: str, props: Any, *, open_webhooks: bool) -> Any:
     """What a resource of this type is made with; `props` itself where nothing changes."""
-    if type_.endswith(_WEBHOOK_KINDS):
-        return opened(props) if open_webhooks else annotated(props, _WAIT_FOR_CA)
-    if type_ == _SERVICE:
-        # The provider waits 10 s for endpoints to settle, four times one after another in a first
-        # `up`; the Deployments behind them are awaited anyway.
-        return annotated(props, _SKIP_AWAIT)
-    return props
+    if open_webhooks and type_.endswith(WEBHOOK_KINDS):
+        return opened(props)
+    return settled(type_, props)
 
 
 def labelled(type_: str, props: Any, owner: str) -> Any:
@@ -76,17 +70,6 @@ def labelled(type_: str, props: Any, owner: str) -> Any:
         return props
     metadata = dict(props["metadata"])
     metadata["labels"] = {**(metadata.get("labels") or {}), OWNER_LABEL: owner}
-    return {**props, "metadata": metadata}
-
-
-def annotated(props: Any, annotations: dict[str, str]) -> dict[str, Any]:
-    """The object with these annotations for the provider.
-
-    A webhook configuration waits until cainjector has given it a CA: before that the API server
-    refuses what the webhook should look at, and the next custom resource of a first `up` fails.
-    """
-    metadata = dict(props["metadata"])
-    metadata["annotations"] = {**(metadata.get("annotations") or {}), **annotations}
     return {**props, "metadata": metadata}
 
 

@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LAYERS = (
     "schema",
     "components",
+    "linkerd_platform",
     "stack",
     "policies",
     "bot/exit_codes.py",

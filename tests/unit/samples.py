@@ -26,6 +26,7 @@ from components import (
     linkerd,
     monitors,
     namespaces,
+    own_anchor,
     tracing,
     trust_anchor,
     trust_bundle,
@@ -170,6 +171,7 @@ def arguments() -> dict[type[Component], Args]:
             trust_manager_crds=chart("trust-manager-crds"),
             replicas=2,
             trust_manager_replicas=2,
+            create_namespace=False,
         ),
         cluster_anchor.ClusterAnchor: cluster_anchor.ClusterAnchorArgs(
             role="linkerd-trust-anchor",
@@ -220,10 +222,13 @@ def arguments() -> dict[type[Component], Args]:
             heartbeat=False,
             log_level="info",
             image_registry="cr.l5d.io/linkerd",
+            gateway_api=False,
+            create_namespace=False,
         ),
         namespaces.Namespaces: namespaces.NamespacesArgs(
             viz=True, buoyant_cloud=True, tracing=True
         ),
+        own_anchor.OwnAnchor: own_anchor.OwnAnchorArgs(),
         trust_anchor.TrustAnchor: trust_anchor.TrustAnchorArgs(
             pki_mount="linkerd/pki",
             kv_mount="linkerd/kv",
@@ -258,6 +263,7 @@ def arguments() -> dict[type[Component], Args]:
             prometheus_url=None,
             log_level="info",
             image_registry="cr.l5d.io/linkerd",
+            create_namespace=False,
         ),
         webhook_certificates.WebhookCertificates: webhook_certificates.WebhookCertificatesArgs(
             viz=True, **LIFETIMES

@@ -16,7 +16,9 @@ from tests.unit.stack_files import REPO, good, write
 
 EXAMPLES = REPO / "examples"
 PLAN = EXAMPLES / "rollout"
-FILES = sorted(file for file in EXAMPLES.glob("*/*.yaml") if file.parent != PLAN)
+# A program of its own: tests/unit/test_standalone.py.
+PROGRAM = EXAMPLES / "standalone"
+FILES = sorted(file for file in EXAMPLES.glob("*/*.yaml") if file.parent not in (PLAN, PROGRAM))
 NAMES = [str(file.relative_to(EXAMPLES)) for file in FILES]
 PREFIX = "linkerd-platform:"
 

@@ -10,9 +10,9 @@ import pulumi_vault as vault
 import pytest
 from pulumi_vault import pkisecret
 
+from components.chart import annotated
 from stack.transforms import (
     OWNER_LABEL,
-    annotated,
     is_kept,
     labelled,
     opened,

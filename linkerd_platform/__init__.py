@@ -1,0 +1,123 @@
+"""The components of linkerd-platform and their arguments, for any Pulumi program."""
+
+from components.admission_guard import AdmissionGuard, AdmissionGuardArgs
+from components.alert_routes.model import HeartbeatArgs, ReceiverArgs, RouteArgs, RoutingArgs
+from components.alert_routing import AlertRouting, AlertRoutingArgs
+from components.alert_rules.model import (
+    Meshed,
+    Objective,
+    Objectives,
+    Setting,
+    Thresholds,
+    Workload,
+)
+from components.alerts import Alerts, AlertsArgs
+from components.approval_signing import ApprovalSigning, ApprovalSigningArgs
+from components.buoyant_cloud import BuoyantCloud, BuoyantCloudArgs
+from components.cert_manager import CertManager, CertManagerArgs
+from components.chart import ChartRef
+from components.cluster_anchor import ClusterAnchor, ClusterAnchorArgs, ClusterGeneration
+from components.dashboards import Dashboards, DashboardsArgs
+from components.egress import Egress, EgressArgs, EgressHostArgs, EgressScope, PacketScope
+from components.external_secrets import ExternalSecrets, ExternalSecretsArgs
+from components.gateway_api import GatewayApi, GatewayApiArgs
+from components.grafana.model import View, Wave
+from components.identity_issuer import IdentityIssuer, IdentityIssuerArgs
+from components.linkerd import Linkerd, LinkerdArgs, ProxyTracing
+from components.monitors import Monitors, MonitorsArgs
+from components.namespace_policy import NamespacePolicy, NamespacePolicyArgs
+from components.namespaces import Namespaces, NamespacesArgs
+from components.own_anchor import OwnAnchor, OwnAnchorArgs
+from components.policy_objects import ClientsArgs, NetworkArgs
+from components.rollout import MeshedNamespace, Rollout, RolloutArgs
+from components.service_policy import PolicyPort, PolicyRoute, ServicePolicy, ServicePolicyArgs
+from components.trace_collector.model import BackendArgs, JaegerArgs, SamplingArgs
+from components.tracing import Tracing, TracingArgs
+from components.trust_anchor import AnchorGeneration, TrustAnchor, TrustAnchorArgs
+from components.trust_bundle import TrustBundle, TrustBundleArgs
+from components.vault_auth import VaultAuth, VaultAuthArgs
+from components.viz import Viz, VizArgs
+from components.webhook_certificates import WebhookCertificates, WebhookCertificatesArgs
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AdmissionGuard",
+    "AdmissionGuardArgs",
+    "AlertRouting",
+    "AlertRoutingArgs",
+    "Alerts",
+    "AlertsArgs",
+    "AnchorGeneration",
+    "ApprovalSigning",
+    "ApprovalSigningArgs",
+    "BackendArgs",
+    "BuoyantCloud",
+    "BuoyantCloudArgs",
+    "CertManager",
+    "CertManagerArgs",
+    "ChartRef",
+    "ClientsArgs",
+    "ClusterAnchor",
+    "ClusterAnchorArgs",
+    "ClusterGeneration",
+    "Dashboards",
+    "DashboardsArgs",
+    "Egress",
+    "EgressArgs",
+    "EgressHostArgs",
+    "EgressScope",
+    "ExternalSecrets",
+    "ExternalSecretsArgs",
+    "GatewayApi",
+    "GatewayApiArgs",
+    "HeartbeatArgs",
+    "IdentityIssuer",
+    "IdentityIssuerArgs",
+    "JaegerArgs",
+    "Linkerd",
+    "LinkerdArgs",
+    "Meshed",
+    "MeshedNamespace",
+    "Monitors",
+    "MonitorsArgs",
+    "NamespacePolicy",
+    "NamespacePolicyArgs",
+    "Namespaces",
+    "NamespacesArgs",
+    "NetworkArgs",
+    "Objective",
+    "Objectives",
+    "OwnAnchor",
+    "OwnAnchorArgs",
+    "PacketScope",
+    "PolicyPort",
+    "PolicyRoute",
+    "ProxyTracing",
+    "ReceiverArgs",
+    "Rollout",
+    "RolloutArgs",
+    "RouteArgs",
+    "RoutingArgs",
+    "SamplingArgs",
+    "ServicePolicy",
+    "ServicePolicyArgs",
+    "Setting",
+    "Thresholds",
+    "Tracing",
+    "TracingArgs",
+    "TrustAnchor",
+    "TrustAnchorArgs",
+    "TrustBundle",
+    "TrustBundleArgs",
+    "VaultAuth",
+    "VaultAuthArgs",
+    "View",
+    "Viz",
+    "VizArgs",
+    "Wave",
+    "WebhookCertificates",
+    "WebhookCertificatesArgs",
+    "Workload",
+    "__version__",
+]
