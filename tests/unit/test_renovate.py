@@ -98,9 +98,9 @@ def _lines(form: str) -> Callable[[str], Iterator[tuple[int, int]]]:
 
 
 # Where pins are, whatever reads them: the file, and what of it is one. Versions in tests/ and in
-# bench/ are samples, and a lock is made by `make lock`.
+# bench/ are samples, that of linkerd_platform is our own, and a lock is made by `make lock`.
 PLACES: tuple[tuple[str, Callable[[str], Iterator[tuple[int, int]]]], ...] = (
-    (r"(?!bench/|tests/).+\.py", _python),
+    (r"(?!bench/|tests/|linkerd_platform/).+\.py", _python),
     (r"(.+/)?[\w.-]*requirements[\w.-]*\.(txt|in)", _lines(r"^[A-Za-z0-9]")),
     (r"(.+/)?pyproject\.toml", _pyproject),
     (r"(.+/)?go\.mod", _lines(r"^(?!\s*//).*\sv[0-9]+\.|^(go|toolchain) ")),

@@ -104,7 +104,7 @@ def test_a_plan_in_a_file_that_others_name_is_told(
 ) -> None:
     """The change of a shared plan changes their clusters too, at their next deployment."""
     named = {"production": "plan.yaml", "staging": "plan.yaml", "sandbox": "other.yaml"}
-    monkeypatch.setattr(command.files, "named", lambda _: named)
+    monkeypatch.setattr(command.rollout_files, "named", lambda _: named)
     monkeypatch.setattr(rollout_samples, "PLAN_FILE", "plan.yaml")
     assert run("next") == DONE
     said = capsys.readouterr().out.splitlines()

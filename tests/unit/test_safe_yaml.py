@@ -96,9 +96,12 @@ def test_no_other_reader_of_yaml_is_left() -> None:
     other = re.compile(r"(?<!safe_)yaml\.(safe_load|load|compose)|SafeLoader")
     found = [
         str(file.relative_to(REPO))
-        for folder in ("bot", "components", "policies", "sandbox", "stack")
+        for folder in ("bot", "components", "policies", "sandbox", "schema", "stack")
         for file in (REPO / folder).rglob("*.py")
-        if ".venv" not in file.parts and file.name not in ("safe_yaml.py", "yaml_file.py")
+        if ".venv" not in file.parts
+        and file.name not in ("safe_yaml.py", "yaml_file.py")
+        # The list of charts that lies beside it in the distribution, which has no other reader.
+        and file != REPO / "components" / "chart.py"
         if other.search(file.read_text(encoding="utf-8"))
     ]
     assert not found

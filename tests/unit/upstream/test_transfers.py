@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import pytest
 
+from bot.exit_codes import BadInputError
 from sandbox import hosts
 from sandbox.sources import mirror
 from tests.unit.upstream.conftest import Sandbox
@@ -233,7 +234,7 @@ def test_behind_a_mirror_that_fails_upstream_is_asked(
 )
 def test_a_mirror_that_is_no_address_is_refused(text: str) -> None:
     """It would be passed over in silence, and upstream asked."""
-    with pytest.raises(ValueError, match="SANDBOX_MIRROR"):
+    with pytest.raises(BadInputError, match="SANDBOX_MIRROR"):
         mirror({"SANDBOX_MIRROR": text})
 
 
