@@ -142,6 +142,7 @@ class Kind:
             wanted = inputs.get(each.name)
             if not each.given or (wanted is None and each.computed):
                 continue
+            wanted = each.absent if wanted is None else wanted
             if each.normal(wanted) != each.normal(state.get(each.name)):
                 yield each
 
@@ -156,7 +157,8 @@ class Kind:
                 value = each.absent if old is None else old
             if value is None and (each.computed or not old):
                 continue
-            put(body, each.sent[part], each.encode(type(old)() if value is None else value))
+            empty = None if old is None else type(old)()
+            put(body, each.sent[part], each.encode(empty if value is None else value))
         return body
 
     def outputs(self, answer: Values, state: Values) -> dict[str, Any]:
@@ -175,7 +177,7 @@ class Kind:
         return self._with_version(made)
 
     def planned(self, inputs: Values, state: Values | None) -> dict[str, Any]:
-        """The outputs as far as a preview can tell: of a new resource, or of one that has changes."""
+        """The outputs as far as a preview can tell; state: None for a new resource."""
         made: dict[str, Any] = {}
         for each in self.fields:
             value = inputs.get(each.name) if each.given else None
@@ -198,7 +200,7 @@ class Kind:
     def _with_version(self, made: dict[str, Any]) -> dict[str, Any]:
         if self.version:
             # The provider would take the state for one of its first release.
-            made["__meta"] = json.dumps({"schema_version": str(self.version)}, separators=(",", ":"))
+            made["__meta"] = f'{{"schema_version":"{self.version}"}}'
         return made
 
 

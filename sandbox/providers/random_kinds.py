@@ -9,10 +9,9 @@ _STRING = Kind(
     "{result}",
     (
         Field("length", replaces=True),
-        *(Field(name, absent=True, replaces=True, computed=True) for name in ("special", "upper")),
         *(
-            Field(name, absent=True, replaces=True, computed=True)
-            for name in ("lower", "numeric", "number")
+            Field(name, absent=True, replaces=True)
+            for name in ("special", "upper", "lower", "numeric", "number")
         ),
         Field("keepers", replaces=True),
         *(

@@ -14,8 +14,9 @@ from typing import Any
 import grpc
 import grpc.aio
 from pulumi.provider.experimental import provider as sdk
-from pulumi.provider.experimental.property_value import Computed, PropertyValue
+from pulumi.provider.experimental.property_value import PropertyValue
 from pulumi.provider.experimental.server import ProviderServicer
+from pulumi.runtime import rpc
 from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
 from pulumi.runtime.proto import provider_pb2_grpc
 
@@ -139,9 +140,7 @@ class StandIn(sdk.Provider):
         kind, state = self.kind(request.type), plain(request.properties)
         await asyncio.to_thread(self.remove, kind, request.resource_id, state)
 
-    def _outputs(
-        self, kind: Kind, values: Values, secrets: Properties
-    ) -> dict[str, PropertyValue]:
+    def _outputs(self, kind: Kind, values: Values, secrets: Properties) -> dict[str, PropertyValue]:
         """As the plugin marks them: what is a secret by its type, or was given as one."""
         made = properties(values, secrets)
         for each in kind.fields:
@@ -150,9 +149,7 @@ class StandIn(sdk.Provider):
         return made
 
 
-def _difference(
-    state: Values, inputs: Values, name: str, replaces: bool
-) -> sdk.PropertyDiffKind:
+def _difference(state: Values, inputs: Values, name: str, replaces: bool) -> sdk.PropertyDiffKind:
     kind = "ADD" if state.get(name) is None else "UPDATE" if name in inputs else "DELETE"
     return sdk.PropertyDiffKind[f"{kind}_REPLACE" if replaces else kind]
 
@@ -164,7 +161,7 @@ def plain(values: Properties) -> dict[str, Any]:
 
 def _plain(given: PropertyValue) -> Any:
     value = given.value
-    if isinstance(value, Computed):
+    if value == rpc.UNKNOWN:
         return UNKNOWN
     if isinstance(value, Mapping):
         return plain(value)
@@ -184,7 +181,8 @@ def properties(values: Values, marked: Properties) -> dict[str, PropertyValue]:
 
 def _property(value: Any) -> PropertyValue:
     if value is UNKNOWN:
-        return PropertyValue.computed()
+        # The SDK's own value for it is one that it cannot write.
+        return PropertyValue(rpc.UNKNOWN)
     if isinstance(value, Mapping):
         return PropertyValue({name: _property(item) for name, item in value.items()})
     if isinstance(value, (list, tuple)):
@@ -207,7 +205,7 @@ def _told(method: Method) -> Method:
             refused = error.__context__
             if not isinstance(refused, Refused):
                 raise
-        await context.abort(grpc.StatusCode.UNKNOWN, str(refused))
+            return await context.abort(grpc.StatusCode.UNKNOWN, str(refused))
 
     return told
 

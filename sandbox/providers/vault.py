@@ -114,6 +114,12 @@ class Vault(StandIn):
 
     def write(self, kind: Kind, id_: str, inputs: Values, state: Values) -> dict[str, Any]:
         """Write the part that can be changed, then read it back."""
+        wanted_id = id_ if kind.returned else kind.id.format(**inputs)
+        if wanted_id != id_:
+            raise Refused(
+                f"{kind.token}: the sandbox's stand-in does not move {id_} to {wanted_id}: install "
+                "the plugin pulumi-resource-vault, or make the sandbox anew (make sandbox-down)"
+            )
         for path, part in kind.update.items():
             self._write(path.format(**{**state, "id": id_}), kind.body(part, inputs, state))
         kept = {each.name: state[each.name] for each in kind.fields if each.name in state}
@@ -151,7 +157,7 @@ class Vault(StandIn):
         """Ask once; what is not there is no error where it is read or deleted. Raises Refused."""
         answer = self._request(method, path, body)
         said = _errors(answer)
-        gone = answer.status == 404 or said.startswith(_GONE)  # noqa: PLR2004  (not found)
+        gone = answer.status == 404 or said.startswith(_GONE)
         if answer.ok or (gone and method != "POST"):
             return answer if answer.ok else Answer(answer.status)
         if answer.status == 0:
@@ -161,9 +167,7 @@ class Vault(StandIn):
     def _request(self, method: str, path: str, body: object = None) -> Answer:
         deadline = time.monotonic() + _WAIT_SECONDS
         while True:
-            answer = self._reached.request(
-                method, f"/v1/{path}", body, seconds=_PATIENCE_SECONDS
-            )
+            answer = self._reached.request(method, f"/v1/{path}", body, seconds=_PATIENCE_SECONDS)
             soon = _SOON in _errors(answer) or answer.status in (502, 503)
             if not soon or time.monotonic() > deadline:
                 return answer

@@ -93,9 +93,7 @@ _MOUNT = Kind(
     (
         Field("path", ""),
         Field("type", sent={"mount": "type"}, replaces=True),
-        Field(
-            "description", sent={"mount": "description", "tune": "description"}, absent=""
-        ),
+        Field("description", sent={"mount": "description", "tune": "description"}, absent=""),
         Field(
             "options",
             sent={"mount": "options", "tune": "options"},
@@ -124,9 +122,7 @@ _AUTH = Kind(
     (
         Field("path", ""),
         Field("type", sent={"mount": "type"}, replaces=True),
-        Field(
-            "description", sent={"mount": "description", "tune": "description"}, absent=""
-        ),
+        Field("description", sent={"mount": "description", "tune": "description"}, absent=""),
         _read_only("accessor"),
         _read_only("disableRemount", "", absent=False),
         _read_only("local", absent=False),
