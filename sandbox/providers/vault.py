@@ -49,15 +49,14 @@ class Vault(StandIn):
         token = config.get("token") or os.environ.get("VAULT_TOKEN")
         if not token:
             raise Refused("no token for Vault: set VAULT_TOKEN")
-        authority = config.get("caCertFile") or os.environ.get("VAULT_CACERT")
+        found = config.get("caCertFile") or os.environ.get("VAULT_CACERT")
+        authority = Path(found or ssl.get_default_verify_paths().cafile or "")
+        if not authority.is_file():
+            raise Refused(f"no CA certificate for Vault at {found or 'VAULT_CACERT (not set)'}")
         headers = {"X-Vault-Token": token, "X-Vault-Request": "true"}
         if namespace := config.get("namespace") or os.environ.get("VAULT_NAMESPACE"):
             headers["X-Vault-Namespace"] = namespace
-        self._client = Client(
-            str(config["address"]).rstrip("/"),
-            Path(authority or ssl.get_default_verify_paths().cafile or ""),
-            headers=headers,
-        )
+        self._client = Client(str(config["address"]).rstrip("/"), authority, headers=headers)
         return await super().configure(request)
 
     async def invoke(self, request: sdk.InvokeRequest) -> sdk.InvokeResponse:

@@ -360,3 +360,22 @@ def test_plugins_that_a_stack_brings_along_are_on_path(tmp_path: Path) -> None:
     name = "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"
     assert name not in environment.of({}, {"PATH": "/nowhere"}).values
     assert environment.of({"PATH": str(tmp_path)}, {"PATH": "/nowhere"}).values[name] == "true"
+
+
+@pytest.mark.parametrize(
+    ("config", "reason"),
+    [
+        ({"skipTlsVerify": True}, "does not take: skipTlsVerify"),
+        ({"authLogin": "x"}, "does not take: authLogin"),
+        ({"caCertFile": "/nowhere/ca.pem"}, "no CA certificate for Vault at /nowhere/ca.pem"),
+        ({"token": ""}, "no token for Vault: set VAULT_TOKEN"),
+    ],
+)
+def test_a_configuration_that_it_cannot_follow_is_refused(
+    config: Mapping[str, Any], reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The plugin would follow it; a stand-in that does not must not go on as if it did."""
+    monkeypatch.delenv("VAULT_TOKEN", raising=False)
+    args = properties({"address": "https://127.0.0.1:1", "token": "t", **config}, {})
+    with pytest.raises(Refused, match=reason):
+        asyncio.run(Vault().configure(sdk.ConfigureRequest({}, args, True, True)))
