@@ -20,7 +20,7 @@ from bot.engine import Engine, EngineMissing, Result, sandbox_stack
 from bot.engine import target as engine_target
 from bot.mesh.verification.judge import table
 from bot.text.durations import duration
-from sandbox import lifecycle, toolchain, verify
+from sandbox import lifecycle, providers, toolchain, verify
 from sandbox.cli import FAILED, PROJECT, TOOL_MISSING, Subparsers, say
 from sandbox.processes import Supervisor
 from sandbox.settings import Settings
@@ -31,7 +31,12 @@ from stack.config import StackConfig
 
 DONE, BAD_ARGUMENTS = 0, 2
 _FETCH_SECONDS = 600
-_PLUGINS = tuple(name for name in toolchain.ENGINE_TOOLS if name.startswith("pulumi-resource-"))
+_PLUGINS = tuple(
+    name
+    for name in toolchain.ENGINE_TOOLS
+    if name.startswith("pulumi-resource-")
+    and name.removeprefix("pulumi-resource-") not in providers.NAMES
+)
 _ALL_PROGRAMS = (*toolchain.ENGINE_TOOLS, *toolchain.SERVERS)
 
 
@@ -74,11 +79,18 @@ def run(parsed: argparse.Namespace) -> int:
             return plan_instead(reason, parsed.strict)
     except (EngineMissing, ChartError) as error:
         return plan_instead(str(error), parsed.strict)
+    standins = _standins()
+    if standins:
+        say(standins)
     if own:
         say(f"cluster: context {own.context} at {own.api_server}, Vault at {own.vault_addr}")
-        return _deploy(found, started, again=True)
-    settings = Settings.ephemeral(PROJECT / ".sandbox") if parsed.ephemeral else None
-    return _on_embedded(found, settings or Settings.default(PROJECT), started)
+        code = _deploy(found, started, again=True)
+    else:
+        settings = Settings.ephemeral(PROJECT / ".sandbox") if parsed.ephemeral else None
+        code = _on_embedded(found, settings or Settings.default(PROJECT), started)
+    if standins:
+        say(standins)
+    return code
 
 
 def _on_embedded(found: Engine, settings: Settings, started: float) -> int:
@@ -154,8 +166,24 @@ def _programs_ready(names: Sequence[str]) -> None:
     os.environ["PATH"] = os.pathsep.join((os.environ["PATH"], str(toolchain.path_folder())))
 
 
+def _standins() -> str:
+    """Put stand-ins where plugins cannot be had; what is to be said of it, empty where all can."""
+    names = [n for n in providers.NAMES if toolchain.find(f"pulumi-resource-{n}") is None]
+    providers.place(PROJECT, names)
+    if not names:
+        return ""
+    plugins = " and ".join(f"pulumi-resource-{name}" for name in names)
+    return (
+        f"STAND-INS for {plugins}, which cannot be had here: for the sandbox alone, every other "
+        "stack needs the plugins (SANDBOX_MIRROR=url)"
+    )
+
+
 def _plugins_missing() -> str | None:
-    """Say which plugins the cache's engine lacks; somebody's own engine fetches its own."""
+    """Say which plugins the cache's engine lacks; somebody's own engine fetches its own.
+
+    Those of Vault and random have stand-ins.
+    """
     program = shutil.which("pulumi")
     if program is None or Path(program).parent != toolchain.path_folder():
         return None
@@ -164,7 +192,7 @@ def _plugins_missing() -> str | None:
         return None
     return (
         f"{', '.join(absent)}: not on PATH and not downloaded. A mirror may have it "
-        "(SANDBOX_MIRROR=url); pulumi-resource-kubernetes alone can also be built: "
+        "(SANDBOX_MIRROR=url), and it can be built: "
         "python -m sandbox toolchain pulumi-resource-kubernetes"
     )
 
@@ -179,7 +207,8 @@ def _charts_ready() -> None:
     try:
         charts.link(*wanted)
     except ChartError:
-        say("charts: downloading what the cache has not got (make charts)")
+        # Not the first line on standard output, as in `_programs_ready`.
+        sys.stderr.write("charts: downloading what the cache has not got (make charts)\n")
         # What it could not get is told by `link`, which knows what this stack needs.
         subprocess.run(
             [sys.executable, "-m", "bot.cli.fetch_charts"],

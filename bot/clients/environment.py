@@ -78,7 +78,7 @@ def of(brought: Mapping[str, str], given: Mapping[str, str] | None = None) -> En
         # Shows `--event-log`, which is hidden and unchanged for years.
         "PULUMI_DEBUG_COMMANDS": "true",
     }
-    if plugins_on_path(kept.get("PATH", "")):
+    if plugins_on_path({**kept, **own}.get("PATH", "")):
         # Else each run asks the network for plugins that are there.
         own["PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION"] = "true"
     unused = {*kept, *own, *_EXPECTED}

@@ -18,6 +18,8 @@ from stack import load
 
 SANDBOX = "sandbox"
 SANDBOX_DIR = ".sandbox"
+# Stand-ins for plugins, where the sandbox has needed some (sandbox/providers).
+STANDINS_DIR = f"{SANDBOX_DIR}/plugins"
 _PASSPHRASE = "PULUMI_CONFIG_PASSPHRASE"  # noqa: S105  (the variable's name)
 
 
@@ -69,10 +71,18 @@ def sandbox(project_dir: Path, stack_file: str, environment: Mapping[str, str]) 
         {
             "PULUMI_BACKEND_URL": state.resolve().as_uri(),
             _PASSPHRASE: _passphrase(project_dir / SANDBOX_DIR / "passphrase"),
+            **_standins_on_path(project_dir / STANDINS_DIR),
             **environment,
         },
         creates=True,
     )
+
+
+def _standins_on_path(folder: Path) -> dict[str, str]:
+    """The folder of stand-ins behind all others on PATH, where it has any."""
+    if not any(folder.glob("pulumi-resource-*")):
+        return {}
+    return {"PATH": os.pathsep.join((os.environ.get("PATH", os.defpath), str(folder.resolve())))}
 
 
 def embedded_token(project_dir: Path) -> dict[str, str]:

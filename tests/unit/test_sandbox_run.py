@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bot import engine
-from sandbox import run, toolchain
+from sandbox import providers, run, toolchain
 from stack.charts import ChartError
 
 
@@ -86,7 +86,8 @@ def test_an_engine_of_ours_without_plugins_is_no_engine(
     (folder / "pulumi").chmod(0o755)
     monkeypatch.setenv("PATH", f"{folder}{os.pathsep}/usr/bin{os.pathsep}/bin")
     monkeypatch.setattr(toolchain, "path_folder", lambda: tmp_path / "linkerd-platform" / "path")
-    monkeypatch.setattr(toolchain, "find", lambda name: None if "vault" in name else Path(name))
+    missing = "pulumi-resource-kubernetes"
+    monkeypatch.setattr(toolchain, "find", lambda name: None if name == missing else Path(name))
     reasons: list[str] = []
     monkeypatch.setattr(run, "plan_instead", lambda reason, _strict: reasons.append(reason) or 0)
 
@@ -97,6 +98,44 @@ def test_an_engine_of_ours_without_plugins_is_no_engine(
     assert run.run(argparse.Namespace(context=None, strict=False, ephemeral=False)) == 0
     [reason] = reasons
     if ours:
-        assert reason.startswith("pulumi-resource-vault: not on PATH and not downloaded. ")
+        assert reason.startswith(f"{missing}: not on PATH and not downloaded. ")
     else:
         assert reason == "no charts here"
+
+
+@pytest.mark.parametrize(
+    ("absent", "said"),
+    [
+        ((), None),
+        (("vault",), "STAND-INS for pulumi-resource-vault, "),
+        (("random", "vault"), "STAND-INS for pulumi-resource-random and pulumi-resource-vault, "),
+    ],
+    ids=["plugins", "one", "none"],
+)
+def test_stand_ins_are_used_for_what_is_missing_alone_and_both_ends_say_so(
+    absent: Sequence[str],
+    said: str | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Who has a plugin gets it, and who has none must know that this is the sandbox's own way."""
+    providers.place(tmp_path, ["random", "vault"])
+    missing = [f"pulumi-resource-{name}" for name in absent]
+    monkeypatch.setattr(run, "PROJECT", tmp_path)
+    monkeypatch.setattr(toolchain, "download", lambda *_: {})
+    monkeypatch.setattr(toolchain, "find", lambda name: None if name in missing else Path(name))
+    monkeypatch.setattr(engine, "find", lambda: engine.Engine("pulumi", "v3.274.1"))
+    monkeypatch.setattr(run, "_charts_ready", lambda: None)
+
+    def deployed(*_: object) -> int:
+        placed = (tmp_path / ".sandbox" / "plugins").iterdir()
+        assert sorted(file.name for file in placed) == missing
+        print("deployed and proven")
+        return 0
+
+    monkeypatch.setattr(run, "_on_embedded", deployed)
+    assert run.run(argparse.Namespace(context=None, strict=True, ephemeral=False)) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == lines[-1]
+    assert lines[0].startswith(said or "deployed and proven")
