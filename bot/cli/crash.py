@@ -147,6 +147,7 @@ def _ours(module: str) -> bool:
         "components",
         "policies",
         "sandbox",
+        "schema",
         "stack",
     )
 

@@ -24,7 +24,7 @@ from sandbox.settings import Settings
 from stack.charts import Charts
 
 PROJECT = Path(__file__).resolve().parents[2]
-COPIED = ("bot", "components", "policies", "sandbox", "stack")
+COPIED = ("bot", "components", "policies", "sandbox", "schema", "stack")
 # A forgotten sandbox ends by itself: one of a test or a module, and one that a whole run shares.
 TTL_SECONDS = 3600
 SHARED_TTL_SECONDS = 3 * 3600

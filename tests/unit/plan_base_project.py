@@ -51,7 +51,7 @@ class Project:
         program = helm(folder / "bin") / "helm"
         program.write_text(_HELM, encoding="utf-8")
         self.folder = repository(folder / "repo")
-        for package in ("stack", "components"):
+        for package in ("schema", "stack", "components"):
             shutil.copytree(
                 PROJECT_DIR / package,
                 self.folder / package,
