@@ -236,7 +236,9 @@ chart = package.VizArgs().chart
 print(json.dumps({
     "version": package.__version__,
     "files": sorted({m.__file__ for n, m in sys.modules.items() if n.startswith("linkerd_pl")}),
-    "others": sorted({"bot", "components", "policies", "sandbox", "schema", "stack"} & set(sys.modules)),
+    "others": sorted(
+        {"bot", "components", "policies", "sandbox", "schema", "stack"} & set(sys.modules)
+    ),
     "chart": [chart.version, chart.repository],
 }))
 """
