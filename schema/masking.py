@@ -116,13 +116,18 @@ def masked_json(text: str) -> str:
 
 def masked_document(text: str) -> str:
     """A text that leaves: JSON as such, anything else as text."""
-    if text[:1] in "{[" and text.rstrip()[-1:] in "}]":
-        try:
-            json.loads(text)
-        except (ValueError, RecursionError):
-            return masked(text)
-        return masked_json(text)
-    return masked(text)
+    return masked_json(text) if is_json(text) else masked(text)
+
+
+def is_json(text: str) -> bool:
+    """Whether the text is one document of JSON, an object or a list."""
+    if text[:1] not in "{[" or text.rstrip()[-1:] not in "}]":
+        return False
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def names_a_secret(name: Any) -> bool:

@@ -6,7 +6,6 @@ there. Nobody has to think of it where a text is made.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import sys
@@ -64,10 +63,9 @@ class Masked:
 
     def _pass(self, text: str) -> None:
         # Here: what looks for secrets takes a while to load, and some commands write nothing.
-        from schema.masking import masked_document
+        from schema.masking import is_json, masked, masked_json
 
-        told = masked_document(text)
-        self._stream.write(told if _is_json(text) else visible(told))
+        self._stream.write(masked_json(text) if is_json(text) else visible(masked(text)))
 
     def control(self, sequence: str) -> None:
         """Write a sequence of ours that moves the terminal's cursor; from a text none passes."""
@@ -120,16 +118,6 @@ def visible(text: str) -> str:
 
 def _named(character: str) -> str:
     return f"\\u{{{ord(character):x}}}"
-
-
-def _is_json(text: str) -> bool:
-    if text[:1] not in "{[":
-        return False
-    try:
-        json.loads(text)
-    except (ValueError, RecursionError):
-        return False
-    return True
 
 
 def write_text(file: Path, text: str) -> None:
