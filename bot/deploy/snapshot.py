@@ -36,7 +36,10 @@ _PIN = re.compile(r"^(pulumi[a-z-]*)==([^\s;#]+)", re.MULTILINE)
 # What of the engine's environment (bot/clients/environment.py) is told by its name, and of that
 # what decides: the others say where something lies, who asks, or how it is shown.
 _READ = re.compile(r"(PULUMI|VAULT|KUBE|AWS|AZURE|ARM|GOOGLE)\w*|\w+_PROXY")
-_DECIDES = re.compile(r"VAULT_NAMESPACE|PULUMI_(API|IGNORE_AMBIENT_PLUGINS|(DIY|SELF_MANAGED)_\w+)")
+_DECIDES = re.compile(
+    r"VAULT_NAMESPACE"
+    r"|PULUMI_(API|CREDENTIALS_PATH|IGNORE_AMBIENT_PLUGINS|(DIY|SELF_MANAGED)_\w+)"
+)
 
 
 def environment(target: Target) -> Mapping[str, str]:

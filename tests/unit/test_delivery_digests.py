@@ -78,6 +78,26 @@ def test_a_stack_file_is_bound_by_what_it_says(tmp_path: Path, written: str, sam
     assert (snapshot.files(where) == before) is same
 
 
+@pytest.mark.parametrize(
+    ("name", "decides"),
+    [
+        ("PULUMI_API", True),
+        ("PULUMI_CREDENTIALS_PATH", True),  # another login, so another state
+        ("PULUMI_IGNORE_AMBIENT_PLUGINS", True),
+        ("VAULT_NAMESPACE", True),
+        ("PULUMI_HOME", False),
+        ("VAULT_TOKEN", False),
+    ],
+)
+def test_a_variable_that_decides_is_bound_by_its_value(
+    tmp_path: Path, name: str, decides: bool
+) -> None:
+    """The others say where something lies or who asks, which differs between machines."""
+    where = target(tmp_path)
+    object.__setattr__(where, "environment", {**where.environment, name: "one"})
+    assert bool(snapshot._environment(where)[name]) is decides
+
+
 def test_a_rollout_plan_in_a_file_of_its_own_is_bound(tmp_path: Path) -> None:
     """Else a wave could be turned on between the approval and the deployment."""
     where = target(tmp_path)
