@@ -13,7 +13,7 @@ from typing import Any
 import pulumi
 
 from components.base import Args, Component, Manifest
-from components.rollout import INJECT, MAY_OPT_OUT, STATE_LABEL
+from components.rollout.component import INJECT, MAY_OPT_OUT, STATE_LABEL
 
 _API = "admissionregistration.k8s.io/v1"
 OPT_OUT_POLICY = "linkerd-platform-no-opt-out"

@@ -1,38 +1,31 @@
 """The components of linkerd-platform and their arguments, for any Pulumi program."""
 
 from components.admission_guard import AdmissionGuard, AdmissionGuardArgs
-from components.alert_routes.model import HeartbeatArgs, ReceiverArgs, RouteArgs, RoutingArgs
-from components.alert_routing import AlertRouting, AlertRoutingArgs
-from components.alert_rules.model import (
-    Meshed,
-    Objective,
-    Objectives,
-    Setting,
-    Thresholds,
-    Workload,
-)
-from components.alerts import Alerts, AlertsArgs
+from components.alert_routing.routes.model import HeartbeatArgs, ReceiverArgs, RouteArgs, RoutingArgs
+from components.alert_routing.component import AlertRouting, AlertRoutingArgs
+from components.alerts.groups.model import Meshed, Objective, Objectives, Setting, Thresholds, Workload
+from components.alerts.component import Alerts, AlertsArgs
 from components.approval_signing import ApprovalSigning, ApprovalSigningArgs
 from components.buoyant_cloud import BuoyantCloud, BuoyantCloudArgs
 from components.cert_manager import CertManager, CertManagerArgs
 from components.chart import ChartRef
 from components.cluster_anchor import ClusterAnchor, ClusterAnchorArgs, ClusterGeneration
-from components.dashboards import Dashboards, DashboardsArgs
-from components.egress import Egress, EgressArgs, EgressHostArgs, EgressScope, PacketScope
+from components.dashboards.component import Dashboards, DashboardsArgs
+from components.egress.component import Egress, EgressArgs, EgressHostArgs, EgressScope, PacketScope
 from components.external_secrets import ExternalSecrets, ExternalSecretsArgs
 from components.gateway_api import GatewayApi, GatewayApiArgs
-from components.grafana.model import View, Wave
+from components.dashboards.grafana.model import View, Wave
 from components.identity_issuer import IdentityIssuer, IdentityIssuerArgs
 from components.linkerd import Linkerd, LinkerdArgs, ProxyTracing
 from components.monitors import Monitors, MonitorsArgs
-from components.namespace_policy import NamespacePolicy, NamespacePolicyArgs
+from components.policy.namespace_policy import NamespacePolicy, NamespacePolicyArgs
 from components.namespaces import Namespaces, NamespacesArgs
 from components.own_anchor import OwnAnchor, OwnAnchorArgs
-from components.policy_objects import ClientsArgs, NetworkArgs
-from components.rollout import MeshedNamespace, Rollout, RolloutArgs
-from components.service_policy import PolicyPort, PolicyRoute, ServicePolicy, ServicePolicyArgs
-from components.trace_collector.model import BackendArgs, JaegerArgs, SamplingArgs
-from components.tracing import Tracing, TracingArgs
+from components.policy.objects import ClientsArgs, NetworkArgs
+from components.rollout.component import MeshedNamespace, Rollout, RolloutArgs
+from components.policy.service_policy import PolicyPort, PolicyRoute, ServicePolicy, ServicePolicyArgs
+from components.tracing.model import BackendArgs, JaegerArgs, SamplingArgs
+from components.tracing.component import Tracing, TracingArgs
 from components.trust_anchor import AnchorGeneration, TrustAnchor, TrustAnchorArgs
 from components.trust_bundle import TrustBundle, TrustBundleArgs
 from components.vault_auth import VaultAuth, VaultAuthArgs

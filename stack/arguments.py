@@ -20,7 +20,8 @@ from components.trust_bundle import TrustBundleArgs
 from components.vault_auth import ANCHOR_ROLE, ISSUER_ROLE, KEY_ROLE, STORE_ROLE, VaultAuthArgs
 from components.viz import VizArgs
 from components.webhook_certificates import WebhookCertificatesArgs
-from stack import arguments_routing, arguments_tracing
+from components.alert_routing import arguments as arguments_routing
+from components.tracing import arguments as arguments_tracing
 from stack.charts import Charts
 from stack.config import Cluster, StackConfig
 

@@ -12,14 +12,14 @@ from pydantic import Field, SecretStr
 
 from schema.section import Section as Section
 from schema.values import Domain, Duration, Environment, HttpsUrl, HttpUrl, Name, Text, VaultPath
-from stack.config_egress import Egress as Egress
-from stack.config_observability import Observability as Observability
-from stack.config_policy import Policy as Policy
-from stack.config_rollout import Rollout as Rollout
-from stack.config_trust import Generation as Generation
-from stack.config_trust import Trust as Trust
-from stack.config_workloads import Guards as Guards
-from stack.config_workloads import Workloads as Workloads
+from components.egress.section import Egress as Egress
+from components.alerts.section import Observability as Observability
+from components.policy.section import Policy as Policy
+from components.rollout.section import Rollout as Rollout
+from components.trust import Generation as Generation
+from components.trust import Trust as Trust
+from components.rollout.workloads import Guards as Guards
+from components.rollout.workloads import Workloads as Workloads
 
 InboundPolicy = Literal[
     "all-unauthenticated",

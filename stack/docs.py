@@ -17,16 +17,13 @@ from pydantic_core import PydanticUndefined
 
 from schema import values, words
 from schema.faults import PROJECT
-from stack import (
-    config_dashboards,
-    config_egress,
-    config_observability,
-    config_policy,
-    config_routing,
-    config_tracing,
-    rules,
-    rules_trust,
-)
+from components.dashboards import section as config_dashboards
+from components.egress import section as config_egress
+from components.alerts import section as config_observability
+from components.policy import section as config_policy
+from components.alert_routing import section as config_routing
+from components.tracing import section as config_tracing
+from stack import rules, rules_trust
 from stack.config import StackConfig
 from stack.meant import MAP_KEY, is_map, section_of
 

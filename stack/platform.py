@@ -10,45 +10,42 @@ import pulumi
 import pulumi_vault as vault
 
 from components.admission_guard import AdmissionGuard
-from components.alert_routing import AlertRouting
-from components.alerts import Alerts
+from components.alert_routing.component import AlertRouting
+from components.alerts.component import Alerts
 from components.approval_signing import ApprovalSigning
 from components.buoyant_cloud import BuoyantCloud
 from components.cert_manager import CertManager
 from components.cluster_anchor import ClusterAnchor
-from components.dashboards import Dashboards
-from components.egress import Egress
+from components.dashboards.component import Dashboards
+from components.egress.component import Egress
 from components.external_secrets import ExternalSecrets
 from components.gateway_api import GatewayApi
 from components.identity_issuer import IdentityIssuer, cluster_issuer_name
 from components.linkerd import Linkerd
 from components.monitors import Monitors
 from components.names import IDENTITY_ISSUER, LINKERD, anchor_path
-from components.namespace_policy import NamespacePolicy
+from components.policy.namespace_policy import NamespacePolicy
 from components.namespaces import Namespaces
-from components.rollout import Rollout
-from components.service_policy import ServicePolicy
-from components.tracing import Tracing
+from components.rollout.component import Rollout
+from components.policy.service_policy import ServicePolicy
+from components.tracing.component import Tracing
 from components.trust_anchor import TrustAnchor
 from components.trust_bundle import TrustBundle
 from components.vault_auth import VaultAuth
 from components.viz import Viz
 from components.webhook_certificates import WebhookCertificates
 from schema.certificates import describe, describe_published
-from stack import (
-    arguments,
-    arguments_dashboards,
-    arguments_egress,
-    arguments_mesh,
-    arguments_observability,
-    arguments_policy,
-    arguments_routing,
-    arguments_tracing,
-    transforms,
-)
+from stack import arguments, transforms
+from components.dashboards import arguments as arguments_dashboards
+from components.egress import arguments as arguments_egress
+from components.rollout import arguments as arguments_mesh
+from components.alerts import arguments as arguments_observability
+from components.policy import arguments as arguments_policy
+from components.alert_routing import arguments as arguments_routing
+from components.tracing import arguments as arguments_tracing
 from stack.charts import Charts
 from stack.config import Cluster, StackConfig
-from stack.pace import Pace
+from stack.in_flight import Pace
 from stack.providers import kubernetes_provider, options, random_provider, vault_provider
 
 
@@ -184,7 +181,7 @@ class Platform:
     async def workloads(self) -> None:
         """What is done to the namespaces of workloads, when the mesh is there to take them in.
 
-        There may be hundreds of them, so that the program waits in between; see `stack/pace.py`.
+        There may be hundreds of them, so that the program waits in between; see `stack/in_flight.py`.
         """
         cluster = self.config.cluster
         if cluster is None:

@@ -17,7 +17,7 @@ from schema.input_file import read_text
 from schema.values import shown
 from schema.words import project_file
 from schema.yaml_file import Document, Path_, parse
-from stack.config_rollout import Rollout
+from components.rollout.section import Rollout
 from stack.meant import UNKNOWN, field_keys
 
 SECTION = "rollout"

@@ -10,15 +10,13 @@ from urllib.parse import urlsplit
 from schema.certificates import certificate_fault
 from schema.faults import Fault
 from schema.values import shown
-from stack import (
-    rules_egress,
-    rules_observability,
-    rules_policy,
-    rules_rollout,
-    rules_trust,
-)
+from components.egress import rules as rules_egress
+from components.alerts import rules as rules_observability
+from components.policy import rules as rules_policy
+from components.rollout import rules as rules_rollout
+from stack import rules_trust
 from stack.config import Cluster, StackConfig, Vault
-from stack.rules_policy_names import check as names_of_policies
+from components.policy.names import check as names_of_policies
 
 # Linkerd 2.20 reads these: https://linkerd.io/2/features/gateway-api/
 GATEWAY_API_SUPPORTED = ((1, 2, 1), (1, 5, 1))

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from schema.faults import Fault
 from schema.values import Duration
 from stack.config import StackConfig, Vault
-from stack.config_trust import Webhooks
+from components.trust import Webhooks
 
 # cert-manager refuses less: https://cert-manager.io/docs/reference/api-docs/ CertificateSpec.
 MIN_DURATION = Duration(3600)

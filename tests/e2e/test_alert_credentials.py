@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from components.alert_routing import AlertRoutingArgs, credentials, manifest
+from components.alert_routing.component import AlertRoutingArgs, credentials, manifest
 from components.external_secrets import ExternalSecretsArgs, secret_store
 from components.names import ALERT_ROUTING, EXTERNAL_SECRETS, SECRET_STORE, STORE_ACCOUNT
 from components.trust_anchor import read_policy

@@ -12,13 +12,8 @@ from urllib.parse import quote
 
 import pytest
 
-from components.trace_collector.config import (
-    JAEGER_HEALTH_PATH,
-    JAEGER_PATH,
-    collector_config,
-    jaeger_config,
-)
-from components.trace_collector.model import JaegerArgs
+from components.tracing.collector import JAEGER_HEALTH_PATH, JAEGER_PATH, collector_config, jaeger_config
+from components.tracing.model import JaegerArgs
 from tests.e2e import otlp
 from tests.e2e.trace_processes import (
     ALL,

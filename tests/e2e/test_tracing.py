@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from components.trace_collector.config import collector_config
-from components.trace_collector.model import BackendArgs, SamplingArgs
+from components.tracing.collector import collector_config
+from components.tracing.model import BackendArgs, SamplingArgs
 from tests.e2e import otlp, trace_processes
 from tests.e2e.trace_processes import ALL, AT_ONCE, program, running, until
 

@@ -20,8 +20,8 @@ from typing import Any
 
 import pytest
 
-from components.trace_collector.model import SamplingArgs
-from components.trace_collector.objects import as_yaml
+from components.tracing.model import SamplingArgs
+from components.tracing.objects import as_yaml
 from tests.e2e.identity_process import free_ports
 
 COLLECTORS = ("otelcol-k8s", "otelcol-contrib", "otelcol")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from components import admission_guard, egress, namespace_policy, rollout, service_policy
+from components import admission_guard
+from components.egress import component as egress
+from components.policy import namespace_policy, service_policy
+from components.rollout import component as rollout
 from components.base import Args, Component
-from components.policy_objects import ClientsArgs, NetworkArgs
+from components.policy.objects import ClientsArgs, NetworkArgs
 
 ARGUMENTS: dict[type[Component], Args] = {
     admission_guard.AdmissionGuard: admission_guard.AdmissionGuardArgs(

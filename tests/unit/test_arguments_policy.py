@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from stack import arguments_mesh, arguments_policy
+from components.rollout import arguments as arguments_mesh
+from components.policy import arguments as arguments_policy
 from stack.config import StackConfig
 from tests.unit.ladder_samples import Sections, config, service, stack
 from tests.unit.stack_files import write

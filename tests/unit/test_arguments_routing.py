@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from stack import arguments_routing
+from components.alert_routing import arguments as arguments_routing
 from stack.config import StackConfig
 from tests.unit.one_fault_routing import BEAT, ON_CALL, SLACK, on
 from tests.unit.stack_files import load, spoilt

@@ -9,19 +9,9 @@ from typing import Any
 
 import pytest
 
-from components.egress import (
-    Egress,
-    EgressArgs,
-    EgressHostArgs,
-    EgressScope,
-    PacketScope,
-    egress_network,
-    network_policy,
-    route,
-    route_name,
-)
+from components.egress.component import Egress, EgressArgs, EgressHostArgs, EgressScope, PacketScope, egress_network, network_policy, route, route_name
 from components.names import LINKERD_EGRESS
-from stack.arguments_egress import egress
+from components.egress.arguments import egress
 from stack.config import Cluster
 from tests.unit.crd_schemas import faults
 from tests.unit.samples import Recording, record

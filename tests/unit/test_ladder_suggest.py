@@ -12,7 +12,7 @@ from bot.mesh.authorization.judge import judge
 from bot.mesh.authorization.model import Call, KubeService, Namespace, Workload
 from bot.mesh.authorization.suggest import Suggestion, suggest, text
 from stack.config import StackConfig
-from stack.config_policy import GRPC_HEALTH
+from components.policy.section import GRPC_HEALTH
 from stack.load import from_file
 from tests.unit.ladder_samples import FOO, SHOP, call, config, identity, service, stack
 from tests.unit.stack_files import write

@@ -16,8 +16,8 @@ from bot.plan.mock.engine import evaluate, run_program
 from bot.plan.mock.monitor import RecordingMonitor, Resource
 from components import base
 from components.base import KubernetesObject
-from stack import pace, platform
-from stack.pace import Pace
+from stack import in_flight as pace, platform
+from stack.in_flight import Pace
 from tests.unit.bot_project import PROJECT_DIR
 from tests.unit.stack_files import good, write
 

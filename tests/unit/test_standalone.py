@@ -29,7 +29,7 @@ from components.webhook_certificates import WebhookCertificatesArgs
 from schema.section import Section
 from schema.values import Duration
 from stack import config as sections
-from stack import config_trust
+from components import trust as config_trust
 from tests.unit import distribution
 from tests.unit.crd_schemas import faults, is_custom
 from tests.unit.samples import Recorder, Recording

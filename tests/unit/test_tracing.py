@@ -9,9 +9,9 @@ import pytest
 import yaml
 
 from components.names import LINKERD_TRACING
-from components.trace_collector import config, objects, policy
-from components.trace_collector.model import SamplingArgs
-from components.tracing import Tracing, collector, headers, jaeger
+from components.tracing import collector as config, objects, policy
+from components.tracing.model import SamplingArgs
+from components.tracing.component import Tracing, collector, headers, jaeger
 from policies.images import pinned
 from tests.unit.samples import Recording, made
 from tests.unit.stack_files import certificate

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from components.workload_defaults import OPAQUE_PORTS, WorkloadDefaults, as_annotations
+from components.rollout.workload_defaults import OPAQUE_PORTS, WorkloadDefaults, as_annotations
 
 
 def test_what_is_left_out_is_left_to_the_control_plane() -> None:

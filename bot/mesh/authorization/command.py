@@ -23,9 +23,10 @@ from bot.mesh.authorization.suggest import document as suggested
 from bot.mesh.authorization.suggest import suggest, text
 from schema.faults import ConfigError
 from schema.values import Duration, http_url
-from stack import rollout, rules_changed
+from components.rollout import plan as rollout
+from stack import rules_changed
 from stack.config import InboundPolicy, StackConfig
-from stack.config_policy import AUTHENTICATED, NamespacePolicy, Rung
+from components.policy.section import AUTHENTICATED, NamespacePolicy, Rung
 
 RUNGS: tuple[InboundPolicy, ...] = typing.get_args(Rung)
 WINDOW = Duration(7 * 86400)

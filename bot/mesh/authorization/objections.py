@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 from bot.mesh.authorization.model import KubeService, Namespace, Workload
 from schema.faults import Fault
-from stack import policy
+from components.policy import look_up as policy
 from stack.config import StackConfig
-from stack.config_policy import GRPC_HEALTH, Service, ServicePort
+from components.policy.section import GRPC_HEALTH, Service, ServicePort
 
 
 def find(config: StackConfig, running: Namespace) -> list[Fault]:

@@ -11,10 +11,10 @@ from bot.mesh.rollout import select
 from bot.mesh.rollout.model import Mesh, Namespace, Pod, Restart, Seen, Standing
 from bot.mesh.rollout.restart import ANNOTATION
 from bot.mesh.trust.reader import moment
-from components.rollout import INJECT, OPT_OUT
-from stack.arguments_mesh import proxy_annotations
+from components.rollout.component import INJECT, OPT_OUT
+from components.rollout.arguments import proxy_annotations
 from stack.config import StackConfig
-from stack.config_rollout import Wave, WaveNamespace
+from components.rollout.section import Wave, WaveNamespace
 
 INJECTED = ("enabled", "ingress")
 _POLICY = "config.linkerd.io/default-inbound-policy"

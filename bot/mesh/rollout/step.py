@@ -13,7 +13,7 @@ from bot.mesh.rollout import select
 from bot.mesh.rollout.model import Seen
 from stack import rollout_file, rules_changed
 from stack.config import StackConfig
-from stack.config_rollout import State, Wave, WaveNamespace
+from components.rollout.section import State, Wave, WaveNamespace
 
 Direction = Literal["next", "back"]
 

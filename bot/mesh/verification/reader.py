@@ -27,7 +27,7 @@ from components.names import (
     signing_policy,
 )
 from components.webhook_certificates import CONTROL_PLANE_WEBHOOKS, VIZ_WEBHOOKS
-from stack import arguments_tracing
+from components.tracing import arguments as arguments_tracing
 from stack.config import Generation, StackConfig, Vault
 
 _CORE, _ADMISSION = "/api/v1", "/apis/admissionregistration.k8s.io/v1"

@@ -1,0 +1,113 @@
+"""From a stack's config to the arguments of tracing."""
+
+from __future__ import annotations
+
+from components.linkerd import ProxyTracing
+from components.names import LINKERD_TRACING
+from components.tracing.collector import JAEGER_UI, collector_address
+from components.tracing.model import COLLECTOR, JAEGER, BackendArgs, JaegerArgs, SamplingArgs
+from components.tracing.component import TracingArgs
+from stack.config import Cluster, StackConfig
+from components.tracing.section import Backend, Sampling, Tracing
+
+CLUSTER_LABEL = "k8s.cluster.name"
+
+
+def bundled(config: StackConfig) -> bool:
+    """Whether a collector of ours runs."""
+    section = config.observability.tracing
+    return section.enabled and section.collector.source == "bundled"
+
+
+def own_jaeger(config: StackConfig) -> bool:
+    """Whether a Jaeger of ours runs."""
+    backend = config.observability.tracing.collector.backend
+    return bundled(config) and backend.kind == "jaeger"
+
+
+def vault_path(config: StackConfig) -> str | None:
+    """The entry with the backend's credentials; None where there is none."""
+    credentials = config.observability.tracing.collector.backend.credentials
+    return credentials.vault_path if bundled(config) and credentials else None
+
+
+def jaeger_address(config: StackConfig, cluster: Cluster) -> str | None:
+    """Host and port that the dashboard of viz links to; None where Jaeger is not ours."""
+    if not own_jaeger(config):
+        return None
+    return f"{JAEGER}.{LINKERD_TRACING}.svc.{cluster.domain}:{JAEGER_UI}"
+
+
+def proxy_tracing(config: StackConfig, cluster: Cluster) -> ProxyTracing | None:
+    """What the control plane tells proxies; None where tracing is off."""
+    section = config.observability.tracing
+    if not section.enabled:
+        return None
+    endpoint, account, namespace = _collector(section, cluster)
+    return ProxyTracing(
+        endpoint=endpoint,
+        service_account=account,
+        namespace=namespace,
+        service_name=section.service_name,
+        labels={CLUSTER_LABEL: cluster.name, **section.labels},
+        open_census=section.open_census,
+    )
+
+
+def _collector(section: Tracing, cluster: Cluster) -> tuple[str, str, str]:
+    collector = section.collector
+    if collector.source == "bundled":
+        return collector_address(cluster.domain), COLLECTOR, LINKERD_TRACING
+    # The rules see to it that none is missing.
+    return (
+        collector.endpoint or "",
+        collector.service_account or "",
+        collector.namespace or "",
+    )
+
+
+def tracing(config: StackConfig, cluster: Cluster) -> TracingArgs | None:
+    """Arguments of `Tracing`; None where no collector of ours runs."""
+    if not bundled(config):
+        return None
+    section = config.observability.tracing.collector
+    return TracingArgs(
+        cluster_domain=cluster.domain,
+        image=section.image,
+        replicas=section.replicas,
+        cpu_request=section.cpu_request,
+        memory=section.memory,
+        queries=section.queries,
+        sampling=_sampling(section.sampling),
+        jaeger=_jaeger(config),
+        backend=None if own_jaeger(config) else _backend(section.backend),
+        refresh_interval=config.external_secrets.refresh_interval.go,
+    )
+
+
+def _sampling(section: Sampling) -> SamplingArgs:
+    wait = {"wait": section.wait.go} if section.wait else {}
+    return SamplingArgs(
+        mode=section.mode,
+        per_cent=float(section.per_cent),
+        slow_ms=section.slow.seconds * 1000 if section.slow else None,
+        **wait,
+    )
+
+
+def _jaeger(config: StackConfig) -> JaegerArgs | None:
+    section = config.observability.tracing.collector.backend.jaeger
+    if not own_jaeger(config):
+        return None
+    return JaegerArgs(viz=config.viz.enabled, **section.model_dump())
+
+
+def _backend(section: Backend) -> BackendArgs:
+    credentials = section.credentials
+    return BackendArgs(
+        endpoint=section.endpoint or "",
+        protocol=section.protocol,
+        ca_pem=section.ca_pem,
+        vault_path=credentials.vault_path if credentials else None,
+        headers=credentials.headers if credentials else {},
+    )
