@@ -13,6 +13,11 @@ class Section(BaseModel):
         extra="forbid", strict=True, frozen=True, alias_generator=to_camel, validate_default=False
     )
 
+    @classmethod
+    def key(cls, name: str) -> str:
+        """The key of a field, as it stands in the file."""
+        return cls.model_fields[name].alias or name
+
     def __hash__(self) -> int:
         # A map of sections by name has no hash of its own; a list still makes it fail.
         return hash((type(self), *(_hashable(value) for value in self.__dict__.values())))

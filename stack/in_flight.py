@@ -16,7 +16,7 @@ import pulumi
 PARTS = 64
 
 
-class Pace:
+class InFlight:
     """Lets a program go on while no more than so many of its parts are under way."""
 
     def __init__(self, parts: int = PARTS) -> None:

@@ -18,7 +18,7 @@ from schema.yaml_file import Path_, parse
 from stack import rollout_file, rules
 from stack.config import StackConfig
 from stack.meant import SECRETS, UNKNOWN, field_keys, from_pydantic
-from stack.standins import mended
+from stack.mended import mended
 
 # The engine's own settings: it reads these, and passes over any other without a word.
 _ENGINES = ("autonaming", "disable-default-providers", "tags", "template")

@@ -22,13 +22,13 @@ from bot.deploy import backend, digests, places
 from bot.deploy.tree import Tree
 from bot.engine import Engine
 from bot.exit_codes import RefusedError
+from components.cluster import ClusterSection
 from schema import safe_yaml
 from schema.input_file import read_text
 from schema.masking import names_a_secret
 from stack import fleet
-from stack.arguments import chart_refs
 from stack.charts import Charts
-from stack.config import Cluster
+from stack.platform import chart_refs
 
 PROJECT_FILES = ("Pulumi.yaml", "charts.yaml", "requirements.txt", fleet.FILE)
 NOT_KNOWN = "not known here"
@@ -180,7 +180,7 @@ def refuse_other_cluster(target: Target) -> None:
     )
 
 
-def _context(target: Target, cluster: Cluster) -> kubeconfig.Selected:
+def _context(target: Target, cluster: ClusterSection) -> kubeconfig.Selected:
     paths = kubeconfig.files(cluster.kubeconfig, environment(target), target.project_dir)
     return kubeconfig.select(paths, cluster.context)
 

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
-from components.alert_routing.routes.model import HeartbeatArgs, ReceiverArgs, RouteArgs, RoutingArgs
+from typing import Protocol
+
 from components.alert_routing.component import FOLDER, AlertRoutingArgs
+from components.alert_routing.routes.model import (
+    HeartbeatArgs,
+    ReceiverArgs,
+    RouteArgs,
+    RoutingArgs,
+)
+from components.alert_routing.section import Heartbeat, Receiver, Route, RoutingSection
 from components.alerts.groups.model import duration
-from stack.config import StackConfig
-from components.alert_routing.section import Heartbeat, Receiver, Route, Routing
+from components.external_secrets import HasExternalSecrets
+from components.observability import HasObservability
+from components.trust import HasTrust
 
 # What the key of a credential is called where the stack file does not say.
 KEYS = {"slack": "url", "splunk-on-call": "api_key"}
 
 
-def alert_routing(config: StackConfig) -> AlertRoutingArgs | None:
+class _Config(HasObservability, HasExternalSecrets, HasTrust, Protocol):
+    """The sections that the routing is made from."""
+
+
+def arguments(config: _Config) -> AlertRoutingArgs | None:
     """Arguments of `AlertRouting`; None where it is off."""
     section = config.observability.routing
     if section.form == "off":
@@ -37,27 +50,6 @@ def alert_routing(config: StackConfig) -> AlertRoutingArgs | None:
     )
 
 
-def vault_paths(config: StackConfig) -> tuple[str, ...]:
-    """The entries below the KV mount that the cluster's store must be let to read."""
-    section = config.observability.routing
-    if section.form == "off":
-        return ()
-    beat = [section.heartbeat.vault_path] if section.heartbeat else []
-    return tuple(sorted({*(each.vault_path for each in section.receivers), *beat}))
-
-
-def namespaces(config: StackConfig) -> tuple[str, ...]:
-    """The namespace that must be let to use that store."""
-    section = config.observability.routing
-    return () if section.form == "off" else (section.namespace,)
-
-
-def has_heartbeat(config: StackConfig) -> bool:
-    """True where an alert must fire all the time, for a service to miss it."""
-    section = config.observability.routing
-    return section.form != "off" and section.heartbeat is not None
-
-
 def _receiver(section: Receiver) -> ReceiverArgs:
     # Alertmanager puts key and routing key right behind it.
     url = f"{section.api_url.rstrip('/')}/" if section.api_url else ""
@@ -72,7 +64,7 @@ def _receiver(section: Receiver) -> ReceiverArgs:
     )
 
 
-def _routes(section: Routing) -> tuple[RouteArgs, ...]:
+def _routes(section: RoutingSection) -> tuple[RouteArgs, ...]:
     return tuple(_route(each) for each in section.routes) or _default(section.receivers)
 
 

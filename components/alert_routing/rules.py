@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator, Sequence
+from typing import Protocol
 
+from components.alert_routing.section import Receiver, Route, RoutingSection
 from components.alerts.groups.sources import WATCHDOG
+from components.cluster import HasCluster, needs_a_cluster
+from components.observability import HasObservability
+from components.vault import apart_from_anchors
 from schema.faults import Fault
 from schema.values import Duration, shown
 from schema.yaml_file import Path_
-from stack.config import StackConfig
-from components.alert_routing.section import Receiver, Route, Routing
 
 _ROUTING = ("observability", "routing")
 # A group waits for all that one cause sets off, and somebody waits for the message.
@@ -21,12 +24,23 @@ _GROUP_INTERVAL = (Duration(5), Duration(3600))
 _LONGEST_REPEAT = Duration(120 * 3600)
 _HEARTBEAT = (Duration(60), Duration(86400))
 _NEEDED = ("cluster", "alertname")
-_VAULT = {"anchors": "every cluster", "anchor-keys": "a signing cluster"}
 
 
-def check(config: StackConfig) -> Iterator[Fault]:
-    """All faults of `observability.routing`."""
+class _Config(HasObservability, HasCluster, Protocol):
+    """The sections that the rules compare."""
+
+
+def check(config: _Config) -> Iterator[Fault]:
+    """All faults of `observability.routing`.
+
+    - `observability.routing` that is not `off` needs alerts, and a receiver; a `slack` receiver has
+      a `channel`, a `splunk-on-call` one a `routingKey`. Routes name receivers that there are, each
+      receiver is in one, none lies behind a route that takes all it could, and `critical` has a
+      route for every environment. `groupBy` has `cluster` and `alertname`; a `repeatInterval` is at
+      least `groupInterval`. Credentials do not lie below `anchors/` or `anchor-keys/`.
+    """
     routing = config.observability.routing
+    yield from needs_a_cluster(config, {_ROUTING: routing.form != "off"})
     yield from _receivers(routing)
     yield from _routes(routing)
     yield from _unmatched(routing)
@@ -37,7 +51,7 @@ def check(config: StackConfig) -> Iterator[Fault]:
         yield from _used(config)
 
 
-def _used(config: StackConfig) -> Iterator[Fault]:
+def _used(config: _Config) -> Iterator[Fault]:
     """What a routing that is on needs."""
     form = ((*_ROUTING, "form"),)
     if config.role != "owner" and config.observability.alerts.form == "off":
@@ -57,7 +71,7 @@ def _used(config: StackConfig) -> Iterator[Fault]:
         )
 
 
-def _receivers(routing: Routing) -> Iterator[Fault]:
+def _receivers(routing: RoutingSection) -> Iterator[Fault]:
     names = [receiver.name for receiver in routing.receivers]
     used = {name for route in routing.routes for name in route.to} | set(routing.unmatched)
     for index, receiver in enumerate(routing.receivers):
@@ -74,7 +88,7 @@ def _receivers(routing: Routing) -> Iterator[Fault]:
                 looks_at=((*_ROUTING, "routes"),),
             )
         yield from _kind(path, receiver)
-        yield from _vault_path((*path, "vaultPath"), receiver.vault_path)
+        yield from apart_from_anchors((*path, "vaultPath"), receiver.vault_path)
 
 
 def _kind(path: Path_, receiver: Receiver) -> Iterator[Fault]:
@@ -95,13 +109,7 @@ def _kind(path: Path_, receiver: Receiver) -> Iterator[Fault]:
             yield Fault((*path, key), message, looks_at=kind)
 
 
-def _vault_path(path: Path_, value: str) -> Iterator[Fault]:
-    for kind, whose in _VAULT.items():
-        if f"{value}/".startswith(f"{kind}/"):
-            yield Fault(path, f"{whose} may read what is below {kind}/: take another path")
-
-
-def _routes(routing: Routing) -> Iterator[Fault]:
+def _routes(routing: RoutingSection) -> Iterator[Fault]:
     taken: list[Route] = []
     for index, route in enumerate(routing.routes):
         path = (*_ROUTING, "routes", index)
@@ -136,7 +144,7 @@ def _takes_all(earlier: Route, later: Route) -> bool:
     return bool(later.environments) and set(later.environments) <= set(earlier.environments)
 
 
-def _named(path: Path_, names: Sequence[str], routing: Routing) -> Iterator[Fault]:
+def _named(path: Path_, names: Sequence[str], routing: RoutingSection) -> Iterator[Fault]:
     known = [receiver.name for receiver in routing.receivers]
     for index, name in enumerate(names):
         if name not in known:
@@ -152,7 +160,7 @@ def _named(path: Path_, names: Sequence[str], routing: Routing) -> Iterator[Faul
             yield Fault((*path, index), f"{shown(name)} is listed twice: keep one")
 
 
-def _unmatched(routing: Routing) -> Iterator[Fault]:
+def _unmatched(routing: RoutingSection) -> Iterator[Fault]:
     path = (*_ROUTING, "unmatched")
     yield from _named(path, routing.unmatched, routing)
     if routing.unmatched and routing.form == "alertmanager-config":
@@ -164,7 +172,7 @@ def _unmatched(routing: Routing) -> Iterator[Fault]:
         )
 
 
-def _times(routing: Routing) -> Iterator[Fault]:
+def _times(routing: RoutingSection) -> Iterator[Fault]:
     yield from _between("groupWait", routing.group_wait, _GROUP_WAIT)
     yield from _between("groupInterval", routing.group_interval, _GROUP_INTERVAL)
     repeats: list[tuple[Path_, Duration | None]] = [(("repeatInterval",), routing.repeat_interval)]
@@ -188,7 +196,7 @@ def _between(key: str, value: Duration, bounds: tuple[Duration, Duration]) -> It
         yield Fault((*_ROUTING, key), f"{value} is out of range: write {low} to {high}")
 
 
-def _grouping(routing: Routing) -> Iterator[Fault]:
+def _grouping(routing: RoutingSection) -> Iterator[Fault]:
     path = (*_ROUTING, "groupBy")
     for index, name in enumerate(routing.group_by):
         if name in routing.group_by[:index]:
@@ -201,7 +209,7 @@ def _grouping(routing: Routing) -> Iterator[Fault]:
         )
 
 
-def _heartbeat(config: StackConfig) -> Iterator[Fault]:
+def _heartbeat(config: _Config) -> Iterator[Fault]:
     heartbeat = config.observability.routing.heartbeat
     if heartbeat is None:
         return
@@ -210,7 +218,7 @@ def _heartbeat(config: StackConfig) -> Iterator[Fault]:
     if not low <= heartbeat.interval <= high:
         message = f"{heartbeat.interval} is out of range: write {low} to {high}"
         yield Fault((*path, "interval"), message)
-    yield from _vault_path((*path, "vaultPath"), heartbeat.vault_path)
+    yield from apart_from_anchors((*path, "vaultPath"), heartbeat.vault_path)
     disabled = config.observability.alerts.disabled
     if config.observability.routing.form != "off" and WATCHDOG in disabled:
         yield Fault(

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field
 
 from schema.section import Section
-from schema.values import Duration, Name, VaultPath, described, http_url, shown
+from schema.values import Duration, Kind, Name, VaultPath, described, http_url, shown
 from schema.words import LabelKey, LabelValue
 
 Severity = Literal["critical", "warning", "info"]
@@ -66,12 +66,14 @@ def relay_url(text: str) -> str:
 
 # Behind `/alert/` Splunk On-Call has the key and the routing key.
 _KEY_IN_PATH = re.compile(r"/alert/+[^/]|/(?=[^/]*[0-9])[^/]{16,}(?:/|\Z)")
-RelayUrl = Annotated[str, AfterValidator(relay_url)]
-Channel = Annotated[str, AfterValidator(channel)]
-RoutingKey = Annotated[str, AfterValidator(routing_key)]
-Folder = Annotated[str, AfterValidator(folder)]
-VaultKey = Annotated[str, AfterValidator(vault_key)]
-LabelName = Annotated[str, AfterValidator(label_name)]
+RelayUrl = Annotated[
+    str, AfterValidator(relay_url), Kind("http address", "https://host.example.com/alert")
+]
+Channel = Annotated[str, AfterValidator(channel), Kind("channel", "#a")]
+RoutingKey = Annotated[str, AfterValidator(routing_key), Kind("routing key")]
+Folder = Annotated[str, AfterValidator(folder), Kind("folder", "/a")]
+VaultKey = Annotated[str, AfterValidator(vault_key), Kind("key in Vault")]
+LabelName = Annotated[str, AfterValidator(label_name), Kind("label")]
 
 
 class Receiver(Section):
@@ -124,7 +126,7 @@ class Heartbeat(Section):
     interval: Duration = Field(Duration(300), description="Interval of the posts, from 1m to 24h.")
 
 
-class Routing(Section):
+class RoutingSection(Section):
     """Who hears of the alerts of the platform."""
 
     form: Literal["off", "alertmanager-config", "file"] = Field(
@@ -174,3 +176,17 @@ class Routing(Section):
     heartbeat: Heartbeat | None = Field(
         None, description="Tells a service outside that alerts still arrive."
     )
+
+    @property
+    def has_heartbeat(self) -> bool:
+        """Whether an alert must fire all the time, for a service to miss it."""
+        return self.form != "off" and self.heartbeat is not None
+
+    @property
+    def vault_entries(self) -> dict[str, str]:
+        """The entries with credentials, and the namespace that reads them."""
+        if self.form == "off":
+            return {}
+        paths = {each.vault_path for each in self.receivers}
+        paths |= {self.heartbeat.vault_path} if self.heartbeat else set()
+        return dict.fromkeys(sorted(paths), self.namespace)

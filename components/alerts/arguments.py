@@ -1,31 +1,45 @@
-"""From a stack's config to the arguments of what is watched."""
+"""From a stack's config to the arguments of `Alerts`."""
 
 from __future__ import annotations
 
-from components.alerts.groups.model import Meshed, Objective, Objectives, Setting, Thresholds, Workload
+from typing import Protocol
+
 from components.alerts.component import AlertsArgs
-from components.monitors import MonitorsArgs
-from components.names import LINKERD_TRACING, LINKERD_VIZ
-from schema.values import Duration
-from components.alert_routing import arguments as arguments_routing
-from components.tracing import arguments as arguments_tracing
-from components.rollout import plan as rollout
-from stack.config import Cluster, StackConfig
+from components.alerts.groups.model import (
+    Meshed,
+    Objective,
+    Objectives,
+    Setting,
+    Thresholds,
+    Workload,
+)
 from components.alerts.section import WorkloadObjective
+from components.cluster import ClusterSection
+from components.linkerd import HasLinkerd
+from components.names import LINKERD_TRACING, LINKERD_VIZ
+from components.observability import HasObservability
+from components.rollout import plan
+from components.rollout.section import HasRollout
+from components.viz import HasViz
+from schema.values import Duration
 
 
-def setting(config: StackConfig) -> Setting:
+class HasAlerts(HasObservability, HasLinkerd, HasViz, HasRollout, Protocol):
+    """A config with all that the alerts depend on."""
+
+
+def setting(config: HasAlerts) -> Setting:
     """All that the rules depend on."""
     return Setting(
         thresholds=_thresholds(config),
         objectives=_objectives(config),
         meshed=_meshed(config),
         overview=config.observability.dashboards.enabled,
-        heartbeat=arguments_routing.has_heartbeat(config),
+        heartbeat=config.observability.routing.has_heartbeat,
     )
 
 
-def alerts(config: StackConfig, cluster: Cluster, environment: str) -> AlertsArgs | None:
+def arguments(config: HasAlerts, cluster: ClusterSection, environment: str) -> AlertsArgs | None:
     """Arguments of `Alerts`; None where they are off. The environment is the stack's name."""
     section = config.observability.alerts
     if section.form == "off":
@@ -42,20 +56,7 @@ def alerts(config: StackConfig, cluster: Cluster, environment: str) -> AlertsArg
     )
 
 
-def monitors(config: StackConfig) -> MonitorsArgs | None:
-    """Arguments of `Monitors`; None where they are off."""
-    section = config.observability.monitors
-    if not section.enabled:
-        return None
-    return MonitorsArgs(
-        labels=section.labels,
-        interval=section.interval.go,
-        viz=config.viz.enabled,
-        tracing=arguments_tracing.bundled(config),
-    )
-
-
-def _thresholds(config: StackConfig) -> Thresholds:
+def _thresholds(config: HasAlerts) -> Thresholds:
     section = config.observability.alerts.thresholds
     values = {
         name: value.seconds if isinstance(value, Duration) else value
@@ -66,7 +67,7 @@ def _thresholds(config: StackConfig) -> Thresholds:
     return Thresholds(**{"quorum": config.linkerd.replicas // 2 + 1, **values})
 
 
-def _objectives(config: StackConfig) -> Objectives:
+def _objectives(config: HasAlerts) -> Objectives:
     section = config.observability.alerts.objectives
     default = Objective(
         success=_fraction(section.success), latency=section.latency, fast=_fraction(section.fast)
@@ -92,17 +93,17 @@ def _fraction(per_cent: str) -> float:
     return round(float(per_cent) / 100, 9)
 
 
-def _meshed(config: StackConfig) -> tuple[Meshed, ...]:
+def _meshed(config: HasAlerts) -> tuple[Meshed, ...]:
     """The namespaces in which every pod must have a proxy, and the workloads that stay outside."""
     own = [Meshed(name=LINKERD_VIZ)] if config.viz.enabled else []
-    if arguments_tracing.bundled(config):
+    if config.observability.tracing.bundled:
         own.append(Meshed(name=LINKERD_TRACING))
     planned = [
         Meshed(
             name=namespace.name,
             opt_out=tuple(_workload(each) for each in namespace.workloads.opt_out),
         )
-        for wave, namespace in rollout.named(config)
+        for wave, namespace in plan.named(config)
         if wave.state == "on" and not namespace.opt_out
     ]
     return tuple(sorted((*own, *planned), key=lambda each: each.name))

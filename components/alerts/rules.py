@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
+from typing import Protocol
 
 from components.alerts import component as rules
+from components.alerts.arguments import HasAlerts, setting
 from components.alerts.groups.slo import BUCKETS
+from components.alerts.section import ThresholdsSection
+from components.cluster import needs_a_cluster
+from components.trust import HasTrust
 from schema.faults import Fault
-from schema.section import Section
 from schema.values import Duration, shown
 from schema.yaml_file import Path_
-from components.dashboards import rules as rules_dashboards
-from components.alert_routing import rules as rules_routing
-from components.tracing import rules as rules_tracing
-from components.alerts.arguments import setting
-from stack.config import StackConfig
-from components.alerts.section import Thresholds
 
 _ALERTS = ("observability", "alerts")
 _THRESHOLDS = (*_ALERTS, "thresholds")
 _OBJECTIVES = (*_ALERTS, "objectives")
-# A scrape takes up to 10 s; a rate over 5 minutes wants two and more of them.
-_INTERVAL = (Duration(10), Duration(120))
 # Below a minute an alert fires at one scrape that is missed.
 _WAITS = (Duration(60), Duration(30 * 86400))
 _WAITING = (
@@ -42,10 +38,21 @@ _WAITING = (
 _LEAF_LEFT = 0.3
 
 
-def check(config: StackConfig) -> Iterator[Fault]:
-    """All faults of `observability`."""
+class _Config(HasAlerts, HasTrust, Protocol):
+    """The sections that the rules compare."""
+
+
+def check(config: _Config) -> Iterator[Fault]:
+    """All faults of `observability.alerts`.
+
+    - `observability.alerts` that are not `off` need `runbooks`; `disabled` names alerts that there
+      are. `issuerLeft`, `webhookLeft` and `leafLeft` are shorter than what is left at a renewal,
+      the last together with `leafOverdue`, and `anchorCritical` than `anchorWarning`, which is
+      shorter than each trusted anchor's lifetime. Times for which something may last are 1m to 30d;
+      `quorum` is at most `linkerd.replicas`.
+    """
     alerts = config.observability.alerts
-    yield from _cluster(config)
+    yield from needs_a_cluster(config, {_ALERTS: alerts.form != "off"})
     if alerts.form != "off" and alerts.runbooks is None:
         yield Fault(
             (*_ALERTS, "runbooks"),
@@ -58,38 +65,9 @@ def check(config: StackConfig) -> Iterator[Fault]:
     yield from _certificates(config)
     yield from _quorum(config)
     yield from _objectives(config)
-    yield from _interval(config)
-    yield from rules_dashboards.check(config)
-    yield from rules_tracing.check(config)
-    yield from rules_routing.check(config)
 
 
-def _cluster(config: StackConfig) -> Iterator[Fault]:
-    if config.role != "owner":
-        return
-    observability = config.observability
-    used = {
-        "alerts": observability.alerts.form != "off",
-        "monitors": observability.monitors.enabled,
-        "dashboards": observability.dashboards.enabled,
-        "tracing": observability.tracing.enabled,
-        "routing": observability.routing.form != "off",
-    }
-    for key, is_used in used.items():
-        if is_used:
-            message = "a stack with role 'owner' has no cluster: move it to a cluster's stack"
-            yield Fault(("observability", key), message, looks_at=(("role",),))
-
-
-def _interval(config: StackConfig) -> Iterator[Fault]:
-    interval = config.observability.monitors.interval
-    low, high = _INTERVAL
-    if not low <= interval <= high:
-        path = ("observability", "monitors", "interval")
-        yield Fault(path, f"{interval} is out of range: write {low} to {high}")
-
-
-def _disabled(config: StackConfig) -> Iterator[Fault]:
+def _disabled(config: _Config) -> Iterator[Fault]:
     known = rules.names(rules.groups(setting(config)))
     # Left out of the rules where no namespace is meshed by the plan, and a name all the same.
     known.add("LinkerdPodsUnmeshed")
@@ -100,19 +78,15 @@ def _disabled(config: StackConfig) -> Iterator[Fault]:
             yield Fault((*_ALERTS, "disabled", index), f"{shown(name)} is no alert; {hint}")
 
 
-def _waits(limits: Thresholds) -> Iterator[Fault]:
+def _waits(limits: ThresholdsSection) -> Iterator[Fault]:
     low, high = _WAITS
     for name in _WAITING:
         value = getattr(limits, name)
         if not low <= value <= high:
-            yield Fault((*_THRESHOLDS, _alias(limits, name)), f"{value}: write {low} to {high}")
+            yield Fault((*_THRESHOLDS, limits.key(name)), f"{value}: write {low} to {high}")
 
 
-def _alias(section: Section, name: str) -> str:
-    return type(section).model_fields[name].alias or name
-
-
-def _certificates(config: StackConfig) -> Iterator[Fault]:
+def _certificates(config: _Config) -> Iterator[Fault]:
     """A threshold above what is left at every renewal is an alert that never ends."""
     limits, trust = config.observability.alerts.thresholds, config.trust
     issuer, webhooks = ("trust", "issuer"), ("trust", "webhooks")
@@ -156,7 +130,7 @@ def _certificates(config: StackConfig) -> Iterator[Fault]:
             )
 
 
-def _quorum(config: StackConfig) -> Iterator[Fault]:
+def _quorum(config: _Config) -> Iterator[Fault]:
     quorum = config.observability.alerts.thresholds.quorum
     if quorum is not None and quorum > config.linkerd.replicas:
         yield Fault(
@@ -167,7 +141,7 @@ def _quorum(config: StackConfig) -> Iterator[Fault]:
         )
 
 
-def _objectives(config: StackConfig) -> Iterator[Fault]:
+def _objectives(config: _Config) -> Iterator[Fault]:
     section = config.observability.alerts.objectives
     yield from _bucket((*_OBJECTIVES, "latency"), section.latency)
     seen: list[tuple[str, str]] = []

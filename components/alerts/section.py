@@ -1,4 +1,4 @@
-"""The section about what is watched: alerts with their thresholds, objectives, monitors."""
+"""The section about alerts: their thresholds, and objectives of meshed workloads."""
 
 from __future__ import annotations
 
@@ -8,14 +8,10 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from schema.section import Section
-from schema.values import Duration, HttpUrl, Name, shown
+from schema.values import Duration, HttpUrl, Kind, Name, Replicas, shown
 from schema.words import LabelKey, LabelValue
-from components.dashboards.section import Dashboards
-from components.alert_routing.section import Routing as Routing
-from components.tracing.section import Tracing as Tracing
 
 Events = Annotated[int, Field(ge=0, le=1000000)]
-Replicas = Annotated[int, Field(ge=1, le=50)]
 Bucket = Annotated[int, Field(ge=1, le=50000)]
 Rate = Annotated[int, Field(ge=1, le=1000000)]
 _OBJECTIVE = re.compile(r"[0-9]{2}(\.[0-9]{1,3})?")
@@ -35,7 +31,9 @@ def _number_as_text(value: object) -> object:
     return str(value) if number else value
 
 
-PerCent = Annotated[str, BeforeValidator(_number_as_text), AfterValidator(objective)]
+PerCent = Annotated[
+    str, BeforeValidator(_number_as_text), AfterValidator(objective), Kind("per cent", "99.9")
+]
 
 
 def _days(days: int) -> Duration:
@@ -46,7 +44,7 @@ def _minutes(minutes: int) -> Duration:
     return Duration(minutes * 60)
 
 
-class Thresholds(Section):
+class ThresholdsSection(Section):
     """When an alert fires."""
 
     anchor_warning: Duration = Field(
@@ -140,7 +138,7 @@ class WorkloadObjective(Section):
     )
 
 
-class Objectives(Section):
+class ObjectivesSection(Section):
     """Service level objectives of meshed workloads, over 30 days."""
 
     success: PerCent = Field("99.9", description="Per cent of the requests that must not fail.")
@@ -158,7 +156,7 @@ class Objectives(Section):
     )
 
 
-class Alerts(Section):
+class AlertsSection(Section):
     """Alert and recording rules."""
 
     form: Literal["off", "prometheus-rule", "file"] = Field(
@@ -179,31 +177,7 @@ class Alerts(Section):
         "there.",
     )
     disabled: tuple[str, ...] = Field((), description="Names of alerts that are left out.")
-    thresholds: Thresholds = Field(Thresholds(), description="When an alert fires.")
-    objectives: Objectives = Field(
-        Objectives(), description="Service level objectives of meshed workloads."
+    thresholds: ThresholdsSection = Field(ThresholdsSection(), description="When an alert fires.")
+    objectives: ObjectivesSection = Field(
+        ObjectivesSection(), description="Service level objectives of meshed workloads."
     )
-
-
-class Monitors(Section):
-    """PodMonitors for prometheus-operator, whose CRDs must be there."""
-
-    enabled: bool = Field(
-        False,
-        description="Makes them, for control plane, proxies, cert-manager, trust-manager and "
-        "External Secrets.",
-    )
-    labels: dict[LabelKey, LabelValue] = Field(
-        {}, description="Labels by which a Prometheus selects them."
-    )
-    interval: Duration = Field(Duration(30), description="Interval of the scrapes, from 10s to 2m.")
-
-
-class Observability(Section):
-    """What is watched, and when somebody hears of it."""
-
-    alerts: Alerts = Field(Alerts(), description="Alert and recording rules.")
-    monitors: Monitors = Field(Monitors(), description="What Prometheus scrapes.")
-    tracing: Tracing = Field(Tracing(), description="Spans of the proxies.")
-    dashboards: Dashboards = Field(Dashboards(), description="Grafana dashboards.")
-    routing: Routing = Field(Routing(), description="Who hears of the alerts.")

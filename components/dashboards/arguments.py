@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from components.alerts.arguments import HasAlerts, setting
+from components.cluster import ClusterSection
 from components.dashboards.component import DashboardsArgs
 from components.dashboards.grafana.model import View, Wave
-from components.alerts.arguments import setting
-from stack.config import Cluster, StackConfig
 
 
-def dashboards(config: StackConfig, cluster: Cluster, environment: str) -> DashboardsArgs | None:
+def arguments(
+    config: HasAlerts, cluster: ClusterSection, environment: str
+) -> DashboardsArgs | None:
     """Arguments of `Dashboards`; None where they are off. The environment is the stack's name."""
     section = config.observability.dashboards
     if not section.enabled:
@@ -30,7 +32,7 @@ def dashboards(config: StackConfig, cluster: Cluster, environment: str) -> Dashb
     )
 
 
-def _waves(config: StackConfig) -> tuple[Wave, ...]:
+def _waves(config: HasAlerts) -> tuple[Wave, ...]:
     """The waves with the namespaces that are to be in the mesh."""
     return tuple(
         Wave(

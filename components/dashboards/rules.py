@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Protocol
 
+from components.cluster import HasCluster, needs_a_cluster
+from components.observability import HasObservability
 from schema.faults import Fault
-from stack.config import StackConfig
 
 _SECTION = ("observability", "dashboards")
 _FORM = ("observability", "alerts", "form")
@@ -19,9 +21,18 @@ OWN_LABELS = frozenset(
 )
 
 
-def check(config: StackConfig) -> Iterator[Fault]:
-    """All faults of `observability.dashboards`."""
+class _Config(HasObservability, HasCluster, Protocol):
+    """The sections that the rules compare."""
+
+
+def check(config: _Config) -> Iterator[Fault]:
+    """All faults of `observability.dashboards`.
+
+    - `observability.dashboards` need `alerts` that are not `off`, which record what they read;
+      `clusterLabel` is none of the metrics' own labels.
+    """
     section = config.observability.dashboards
+    yield from needs_a_cluster(config, {_SECTION: section.enabled})
     if section.enabled and config.observability.alerts.form == "off":
         yield Fault(
             (*_SECTION, "enabled"),

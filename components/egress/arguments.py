@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from typing import Protocol
 
-from components.egress.component import EgressArgs, EgressHostArgs, EgressScope, PacketScope
+from components.cluster import ClusterSection
+from components.egress.component import EgressArgs, EgressScope, PacketScope
+from components.egress.section import HasEgress
 from components.names import LINKERD_EGRESS
-from components.rollout import plan as rollout
-from stack.config import Cluster, StackConfig
-from components.egress.section import EgressHost
+from components.rollout import plan
+from components.rollout.section import HasRollout
 
 
-def egress(config: StackConfig, cluster: Cluster) -> EgressArgs:
+class _Config(HasEgress, HasRollout, Protocol):
+    """The sections that egress is made from."""
+
+
+def arguments(config: _Config, cluster: ClusterSection) -> EgressArgs:
     """Arguments of `Egress`; without scopes there is nothing to make."""
     section = config.egress
     scopes: list[EgressScope] = []
@@ -19,31 +25,25 @@ def egress(config: StackConfig, cluster: Cluster) -> EgressArgs:
         whole = EgressScope(
             namespace=LINKERD_EGRESS,
             deny=section.default == "deny",
-            hosts=_hosts(section.hosts),
+            hosts=section.hosts,
         )
         scopes.append(whole)
     for name, each in sorted(section.namespaces.items()):
-        scopes.append(
-            EgressScope(namespace=name, deny=each.mode == "deny", hosts=_hosts(each.hosts))
-        )
+        scopes.append(EgressScope(namespace=name, deny=each.mode == "deny", hosts=each.hosts))
     packets = sorted(_packets(config), key=lambda each: each.namespace)
     return EgressArgs(
         cluster_networks=cluster.networks, scopes=tuple(scopes), packets=tuple(packets)
     )
 
 
-def _packets(config: StackConfig) -> Iterator[PacketScope]:
+def _packets(config: _Config) -> Iterator[PacketScope]:
     """The namespaces whose NetworkPolicy goes with a denial: listed ones, and by the default."""
     section = config.egress
     for name, each in section.namespaces.items():
         if each.mode == "deny" and each.network_policy:
-            yield PacketScope(namespace=name, hosts=_hosts(each.hosts))
+            yield PacketScope(namespace=name, hosts=each.hosts)
     if section.default == "deny" and section.network_policy:
-        for wave, planned in rollout.named(config):
+        for wave, planned in plan.named(config):
             inside = wave.state != "off" and not planned.opt_out
             if inside and planned.name not in section.namespaces:
-                yield PacketScope(namespace=planned.name, hosts=_hosts(section.hosts))
-
-
-def _hosts(hosts: Iterable[EgressHost]) -> tuple[EgressHostArgs, ...]:
-    return tuple(EgressHostArgs(**host.model_dump()) for host in hosts)
+                yield PacketScope(namespace=planned.name, hosts=section.hosts)

@@ -12,11 +12,12 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import pulumi
 
 from components.base import Args, Component, Manifest
+from components.egress.section import EgressHost
 from components.names import LINKERD_EGRESS
 from components.namespaces import NOT_MESHED, namespace
 from components.policy.objects import GATEWAY, POLICY
@@ -30,28 +31,19 @@ _LONGEST_NAME = 253  # of an object; a host may be as long, and more stands befo
 _DNS_PORTS = ({"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53})
 
 
-class EgressHostArgs(Args):
-    """A host outside. networks: where packets to its port may go; everywhere outside without."""
-
-    host: str
-    port: int
-    protocol: Literal["tls", "http"]
-    networks: tuple[str, ...] = ()
-
-
 class EgressScope(Args):
     """The rules of one namespace, or of all that have none (`LINKERD_EGRESS`)."""
 
     namespace: str
     deny: bool
-    hosts: tuple[EgressHostArgs, ...] = ()
+    hosts: tuple[EgressHost, ...] = ()
 
 
 class PacketScope(Args):
     """A namespace whose packets are held to the same hosts by a NetworkPolicy."""
 
     namespace: str
-    hosts: tuple[EgressHostArgs, ...] = ()
+    hosts: tuple[EgressHost, ...] = ()
 
 
 class EgressArgs(Args):
@@ -122,7 +114,7 @@ def egress_network(where: str, *, deny: bool) -> Manifest:
     }
 
 
-def route(where: str, host: EgressHostArgs) -> Manifest:
+def route(where: str, host: EgressHost) -> Manifest:
     """The route that lets one host through: by its SNI, or by its name in HTTP.
 
     One route per host, so that each has metrics of its own.
@@ -146,7 +138,7 @@ def route(where: str, host: EgressHostArgs) -> Manifest:
     }
 
 
-def route_name(host: EgressHostArgs) -> str:
+def route_name(host: EgressHost) -> str:
     """Name of a host's route; a wildcard is told from a host of the same letters."""
     kind = f"{host.protocol}-any" if host.host.startswith("*.") else host.protocol
     name = f"{kind}-{host.port}-{host.host.removeprefix('*.')}"
@@ -157,7 +149,7 @@ def route_name(host: EgressHostArgs) -> str:
 
 
 def network_policy(
-    where: str, hosts: Sequence[EgressHostArgs], cluster_networks: Sequence[str]
+    where: str, hosts: Sequence[EgressHost], cluster_networks: Sequence[str]
 ) -> Manifest:
     """Packets of every pod of a namespace: DNS, the cluster, and the listed hosts' ports.
 

@@ -5,23 +5,35 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from typing import Protocol
 
+from components.cluster import HasCluster, needs_a_cluster
+from components.egress.section import EgressHost, HasEgress
+from components.rollout import plan
+from components.rollout.section import HasRollout
+from components.rollout.workloads import HasWorkloads
 from schema.faults import Fault
 from schema.yaml_file import Path_
-from components.rollout import plan as rollout
-from stack.config import StackConfig
-from components.egress.section import EgressHost
 
 _HOSTS = ("egress", "hosts")
 _NAMESPACES = ("egress", "namespaces")
 
 
-def check(config: StackConfig) -> Iterator[Fault]:
-    """All faults of `egress`."""
+class _Config(HasEgress, HasWorkloads, HasCluster, HasRollout, Protocol):
+    """The sections that the rules compare."""
+
+
+def check(config: _Config) -> Iterator[Fault]:
+    """All faults of `egress`.
+
+    - `egress.hosts` need a `default` of `allow` or `deny`; a host is outside the cluster, once per
+      port, and a port of a namespace has one protocol. A namespace is in a wave of `rollout`, and
+      none that is denied skips the port of a host (`skipOutboundPorts`).
+    """
     section = config.egress
-    if config.role == "owner" and (section.default != "off" or section.namespaces):
-        message = "a stack with role 'owner' has no cluster: move it to a cluster's stack"
-        yield Fault(("egress",), message, looks_at=(("role",),))
+    yield from needs_a_cluster(
+        config, {("egress",): section.default != "off" or bool(section.namespaces)}
+    )
     if section.hosts and section.default == "off":
         yield Fault(
             _HOSTS,
@@ -41,8 +53,8 @@ def check(config: StackConfig) -> Iterator[Fault]:
                 yield from _skipped(config, _HOSTS, name, section.hosts)
 
 
-def _planned(config: StackConfig, path: Path_, name: str) -> Iterator[Fault]:
-    if why := rollout.unplanned(config, name):
+def _planned(config: _Config, path: Path_, name: str) -> Iterator[Fault]:
+    if why := plan.unplanned(config, name):
         yield Fault(
             path,
             f"{name!r} {why}, so no proxy would look at what leaves it: add it to a wave, "
@@ -51,7 +63,7 @@ def _planned(config: StackConfig, path: Path_, name: str) -> Iterator[Fault]:
         )
 
 
-def _hosts(config: StackConfig, path: Path_, hosts: Sequence[EgressHost]) -> Iterator[Fault]:
+def _hosts(config: _Config, path: Path_, hosts: Sequence[EgressHost]) -> Iterator[Fault]:
     seen: set[tuple[str, int]] = set()
     protocols: dict[int, EgressHost] = {}
     for index, each in enumerate(hosts):
@@ -69,7 +81,7 @@ def _hosts(config: StackConfig, path: Path_, hosts: Sequence[EgressHost]) -> Ite
         yield from _inside(config, where, each)
 
 
-def _inside(config: StackConfig, path: Path_, host: EgressHost) -> Iterator[Fault]:
+def _inside(config: _Config, path: Path_, host: EgressHost) -> Iterator[Fault]:
     """Faults of a host that Linkerd takes for one of the cluster."""
     cluster = config.cluster
     if cluster is None:
@@ -95,14 +107,14 @@ def _inside(config: StackConfig, path: Path_, host: EgressHost) -> Iterator[Faul
 
 
 def _networks(texts: Sequence[str]) -> Iterator[ipaddress.IPv4Network | ipaddress.IPv6Network]:
-    """Those that are networks; of the others `stack.rules` tells."""
+    """Those that are networks; of the others `cluster.check` tells."""
     for text in texts:
         with suppress(ValueError):
             yield ipaddress.ip_network(text)
 
 
 def _skipped(
-    config: StackConfig, path: Path_, name: str, hosts: Sequence[EgressHost]
+    config: _Config, path: Path_, name: str, hosts: Sequence[EgressHost]
 ) -> Iterator[Fault]:
     """A port at which the proxy is passed by is open to every name."""
     defaults = config.workloads.namespaces.get(name)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Protocol
 
 from pydantic import AfterValidator, Field
 
 from schema.section import Section
-from schema.values import Name, shown
-from components.policy.section import Cidr
+from schema.values import Kind, Name, shown
+from schema.words import Cidr
 
 Mode = Literal["allow", "deny"]
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -42,7 +42,7 @@ def host_name(text: str) -> str:
     raise ValueError(f"{shown(text)} is no host like api.example.com or '*.example.com'{hint}")
 
 
-Host = Annotated[str, AfterValidator(host_name)]
+Host = Annotated[str, AfterValidator(host_name), Kind("host", "host.example.com")]
 
 
 class EgressHost(Section):
@@ -83,7 +83,7 @@ class NamespaceEgress(Section):
     )
 
 
-class Egress(Section):
+class EgressSection(Section):
     """What meshed workloads may reach outside `cluster.networks`."""
 
     default: Literal["off", "allow", "deny"] = Field(
@@ -103,3 +103,10 @@ class Egress(Section):
     namespaces: dict[Name, NamespaceEgress] = Field(
         {}, description="Namespaces with rules of their own, instead of the default."
     )
+
+
+class HasEgress(Protocol):
+    """A config with the section `egress`."""
+
+    @property
+    def egress(self) -> EgressSection: ...  # noqa: D102

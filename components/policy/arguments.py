@@ -5,38 +5,38 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from components.policy import look_up
+from components.policy.look_up import HasPolicies
 from components.policy.namespace_policy import NamespacePolicyArgs, default_policy
 from components.policy.objects import ClientsArgs, NetworkArgs
-from components.policy.service_policy import PolicyPort, PolicyRoute, ServicePolicyArgs
-from components.policy import look_up as policy
-from stack.config import StackConfig
 from components.policy.section import Clients, Network, ServicePort
+from components.policy.service_policy import PolicyPort, PolicyRoute, ServicePolicyArgs
 
 
-def wish(config: StackConfig, namespace: str) -> dict[str, str]:
+def wish(config: HasPolicies, namespace: str) -> dict[str, str]:
     """The annotation that a namespace's policy wants on it; none where the cluster's rung holds."""
     if namespace not in config.policy.namespaces:
         return {}
-    found = policy.rung(config, namespace)
+    found = look_up.rung(config, namespace)
     return default_policy(found if found != config.linkerd.default_inbound_policy else None)
 
 
-def namespaces(config: StackConfig) -> Iterator[NamespacePolicyArgs]:
+def namespaces(config: HasPolicies) -> Iterator[NamespacePolicyArgs]:
     """Arguments of `NamespacePolicy`, for each namespace in order."""
     for name in sorted(config.policy.namespaces):
         section = config.policy.namespaces[name]
         webhook = any(port.api_server for service in section.services for port in service.ports)
         yield NamespacePolicyArgs(
             namespace=name,
-            rung=policy.rung(config, name),
-            callers=policy.callers(name, section),
+            rung=look_up.rung(config, name),
+            callers=look_up.callers(name, section),
             kubelet_networks=_networks(config.policy.kubelet_networks),
             api_server_networks=_networks(config.policy.api_server_networks) if webhook else (),
             **_prometheus(config),
         )
 
 
-def services(config: StackConfig, namespace: str) -> Iterator[ServicePolicyArgs]:
+def services(config: HasPolicies, namespace: str) -> Iterator[ServicePolicyArgs]:
     """Arguments of `ServicePolicy`, for each service of a namespace in order."""
     section = config.policy.namespaces[namespace]
     for service in sorted(section.services, key=lambda each: each.name):
@@ -44,17 +44,17 @@ def services(config: StackConfig, namespace: str) -> Iterator[ServicePolicyArgs]
             namespace=namespace,
             service=service.name,
             selector=service.selector,
-            rung=policy.rung(config, namespace, service),
+            rung=look_up.rung(config, namespace, service),
             ports=tuple(_port(namespace, port) for port in service.ports),
             callers=bool(section.allow_from),
             **_prometheus(config),
         )
 
 
-def _prometheus(config: StackConfig) -> dict[str, Any]:
+def _prometheus(config: HasPolicies) -> dict[str, Any]:
     section = config.policy.prometheus
     return {
-        "prometheus_account": policy.account(section.service_account, ""),
+        "prometheus_account": look_up.account(section.service_account, ""),
         "prometheus_networks": _networks(section.networks),
     }
 
@@ -83,7 +83,7 @@ def _port(namespace: str, port: ServicePort) -> PolicyPort:
 def _clients(namespace: str, lists: Iterable[Clients]) -> tuple[ClientsArgs, ...]:
     return tuple(
         ClientsArgs(
-            service_accounts=tuple(policy.account(e, namespace) for e in clients.service_accounts),
+            service_accounts=tuple(look_up.account(e, namespace) for e in clients.service_accounts),
             namespaces=clients.namespaces,
             identities=clients.identities,
             networks=_networks(clients.networks),

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Protocol
 
-from components.rollout import plan as rollout
-from stack.config import InboundPolicy, StackConfig
-from components.policy.section import Clients, NamespacePolicy, Service, ServicePort
+from components.linkerd import HasLinkerd, InboundPolicy
+from components.policy.section import Clients, HasPolicy, NamespacePolicy, Service, ServicePort
+from components.rollout import plan
 
 
-def rung(config: StackConfig, namespace: str, service: Service | None = None) -> InboundPolicy:
+class HasPolicies(HasPolicy, HasLinkerd, plan.HasPlan, Protocol):
+    """A config with the policies and what they are looked up with."""
+
+
+def rung(config: HasPolicies, namespace: str, service: Service | None = None) -> InboundPolicy:
     """The rung that holds: of the service, else of its namespace, else of the cluster."""
     if service is not None and service.rung is not None:
         return service.rung
@@ -44,13 +49,13 @@ def allow_lists(
             yield ("routes", route_index, "allow", index), clients
 
 
-def unmeshed(config: StackConfig, namespace: str) -> str | None:
+def unmeshed(config: HasPolicies, namespace: str) -> str | None:
     """Why the pods of a namespace have no mesh identity; None where the plan gives them one."""
     if namespace == "linkerd" or namespace.startswith("linkerd-"):
         return None
-    if why := rollout.forbidden(config, namespace):
+    if why := plan.forbidden(config, namespace):
         return f"it {why}"
-    for wave, planned in rollout.named(config):
+    for wave, planned in plan.named(config):
         if planned.name == namespace:
             if planned.opt_out:
                 return f"it is an opt-out of wave {wave.name!r}"

@@ -7,22 +7,27 @@ may read alike. One object would take the other's place in silence, and let its 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Protocol
 
+from components.cluster import HasCluster
+from components.policy.look_up import HasPolicies
 from schema.faults import Fault
-from stack.config import StackConfig
 
 Key = tuple[str, str]
 
 
-def check(config: StackConfig) -> Iterator[Fault]:
+class _Config(HasPolicies, HasCluster, Protocol):
+    """The sections that the names come from."""
+
+
+def check(config: _Config) -> Iterator[Fault]:
     """A fault for each object that is there already, at the port that would make it again."""
     if config.role == "owner" or not config.policy.namespaces:
         return
     # Only here: what makes objects takes longer to load than a command without policies may wait.
-    from components.policy import namespace_policy, service_policy
-    from components.policy import arguments as arguments_policy
+    from components.policy import arguments, namespace_policy, service_policy
 
-    for args in arguments_policy.namespaces(config):
+    for args in arguments.namespaces(config):
         own = [
             *namespace_policy.authentications(args),
             *namespace_policy.admin_rules(args),
@@ -31,7 +36,7 @@ def check(config: StackConfig) -> Iterator[Fault]:
         made: dict[Key, str] = {(e["kind"], e["metadata"]["name"]): "the namespace" for e in own}
         section = config.policy.namespaces[args.namespace]
         places = {service.name: index for index, service in enumerate(section.services)}
-        for service in arguments_policy.services(config, args.namespace):
+        for service in arguments.services(config, args.namespace):
             for at, port in enumerate(service.ports):
                 where = f"port {port.port} of {service.service!r}"
                 objects = service_policy.rules(service, port)

@@ -5,7 +5,22 @@ from __future__ import annotations
 import pulumi
 
 from components.base import Args, Component, Manifest
-from components.policy.objects import GATEWAY, AccessPolicy, ClientsArgs, NetworkArgs, Ref, account_ref, authorization_policy, http_route, meshtls_authentication, network_authentication, path_match, probe_match, ref, server
+from components.policy.objects import (
+    GATEWAY,
+    AccessPolicy,
+    ClientsArgs,
+    NetworkArgs,
+    Ref,
+    account_ref,
+    authorization_policy,
+    http_route,
+    meshtls_authentication,
+    network_authentication,
+    path_match,
+    probe_match,
+    ref,
+    server,
+)
 
 DEFAULT_INBOUND_POLICY = "config.linkerd.io/default-inbound-policy"
 # Authentications of a namespace that its services' policies refer to.

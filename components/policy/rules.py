@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
 
+from components.cluster import HasCluster, needs_a_cluster
+from components.policy import look_up
+from components.policy.look_up import HasPolicies
+from components.policy.section import (
+    AUTHENTICATED,
+    Clients,
+    NamespacePolicy,
+    Network,
+    Service,
+    ServicePort,
+)
+from components.rollout import plan
 from schema.faults import Fault
 from schema.yaml_file import Path_
-from components.policy import look_up
-from components.rollout import plan as rollout
-from stack.config import StackConfig
-from components.policy.section import AUTHENTICATED, Clients, NamespacePolicy, Network, Service, ServicePort
 
 _NAMESPACES = ("policy", "namespaces")
 _PROMETHEUS = ("policy", "prometheus")
@@ -19,11 +28,19 @@ _SHOWN = 5
 _WITHOUT_PATHS = ("opaque", "TLS", "gRPC")
 
 
-def check(config: StackConfig) -> Iterator[Fault]:
-    """All faults of `policy`."""
-    if config.role == "owner" and config.policy.namespaces:
-        message = "a stack with role 'owner' has no cluster: move it to a cluster's stack"
-        yield Fault(("policy",), message, looks_at=(("role",),))
+class _Config(HasPolicies, HasCluster, Protocol):
+    """The sections that the rules compare."""
+
+
+def check(config: _Config) -> Iterator[Fault]:
+    """All faults of `policy`.
+
+    - `policy`: a namespace is in a wave of `rollout`; a client's namespace is meshed, and in
+      `allowFrom` where that is used; `allowFrom` needs rung `audit` or `deny`. With `routes` or
+      `metrics` a port lists its `probes`. `strictMtls` refuses lower rungs, webhooks, and rules for
+      networks alone.
+    """
+    yield from needs_a_cluster(config, {("policy",): bool(config.policy.namespaces)})
     yield from _whole(config)
     yield from _closed(config)
     for name, namespace in config.policy.namespaces.items():
@@ -36,7 +53,7 @@ def check(config: StackConfig) -> Iterator[Fault]:
                 yield from _port(config, where, name, service, port)
 
 
-def _whole(config: StackConfig) -> Iterator[Fault]:
+def _whole(config: _Config) -> Iterator[Fault]:
     lists = {
         "kubeletNetworks": config.policy.kubelet_networks,
         "apiServerNetworks": config.policy.api_server_networks,
@@ -59,7 +76,7 @@ def _whole(config: StackConfig) -> Iterator[Fault]:
         yield from _prometheus(config, namespace)
 
 
-def _closed(config: StackConfig) -> Iterator[Fault]:
+def _closed(config: _Config) -> Iterator[Fault]:
     """Meshed namespaces that the cluster's rung closes, and that have no allowances of their own.
 
     Their policy would be none: even the proxies' metrics would be denied to Prometheus.
@@ -69,7 +86,7 @@ def _closed(config: StackConfig) -> Iterator[Fault]:
         return
     without = [
         each.name
-        for wave, each in rollout.named(config)
+        for wave, each in plan.named(config)
         if wave.state != "off" and not each.opt_out and each.name not in config.policy.namespaces
     ]
     if without:
@@ -82,7 +99,7 @@ def _closed(config: StackConfig) -> Iterator[Fault]:
         )
 
 
-def _prometheus(config: StackConfig, namespace: str) -> Iterator[Fault]:
+def _prometheus(config: _Config, namespace: str) -> Iterator[Fault]:
     """A rule for a Prometheus that is not there, or not in the mesh, lets nobody read metrics."""
     own = namespace == "linkerd-viz" and (not config.viz.enabled or config.viz.prometheus_url)
     why = "viz brings none in this stack" if own else look_up.unmeshed(config, namespace)
@@ -107,16 +124,14 @@ def _networks(path: Path_, networks: Sequence[Network]) -> Iterator[Fault]:
                 )
 
 
-def _namespace(
-    config: StackConfig, path: Path_, name: str, policy: NamespacePolicy
-) -> Iterator[Fault]:
-    plan = (("rollout",),)
-    if why := rollout.unplanned(config, name):
+def _namespace(config: _Config, path: Path_, name: str, policy: NamespacePolicy) -> Iterator[Fault]:
+    looks_at = (("rollout",),)
+    if why := plan.unplanned(config, name):
         yield Fault(
             path,
             f"{name!r} {why}, so no proxy would enforce this: "
             "add it to a wave, or remove the policy",
-            looks_at=plan,
+            looks_at=looks_at,
         )
     if policy.strict_mtls and policy.rung is not None and policy.rung not in AUTHENTICATED:
         yield Fault(
@@ -145,7 +160,7 @@ def _namespace(
                 (*path, "allowFrom", index),
                 f"pods of {each!r} have no mesh identity ({why}) and would be denied: "
                 "mesh it first, or remove it",
-                looks_at=plan,
+                looks_at=looks_at,
             )
 
 
@@ -197,7 +212,7 @@ def _overlap(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
 
 
 def _port(
-    config: StackConfig, path: Path_, namespace: str, service: Service, port: ServicePort
+    config: _Config, path: Path_, namespace: str, service: Service, port: ServicePort
 ) -> Iterator[Fault]:
     policy = config.policy.namespaces[namespace]
     rung = look_up.rung(config, namespace, service)
@@ -254,7 +269,7 @@ def _probes(path: Path_, port: ServicePort) -> Iterator[Fault]:
         )
 
 
-def _clients(config: StackConfig, path: Path_, namespace: str, clients: Clients) -> Iterator[Fault]:
+def _clients(config: _Config, path: Path_, namespace: str, clients: Clients) -> Iterator[Fault]:
     policy = config.policy.namespaces[namespace]
     named = bool(clients.service_accounts or clients.namespaces)
     if not (named or clients.identities or clients.networks):

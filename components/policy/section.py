@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Protocol
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from schema.section import Section
-from schema.values import Name, kubernetes_name, shown
-from schema.words import LabelKey, LabelValue
+from schema.values import Kind, Name, kubernetes_name, shown
+from schema.words import Cidr, LabelKey, LabelValue
 
 Rung = Literal["all-unauthenticated", "audit", "cluster-authenticated", "all-authenticated", "deny"]
-Protocol = Literal["unknown", "HTTP/1", "HTTP/2", "gRPC", "opaque", "TLS"]
+PortProtocol = Literal["unknown", "HTTP/1", "HTTP/2", "gRPC", "opaque", "TLS"]
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 # From which rung on an unauthenticated client is turned away where no rule allows it.
 AUTHENTICATED: tuple[Rung, ...] = ("cluster-authenticated", "all-authenticated", "deny")
@@ -50,17 +49,6 @@ def service_account(text: str) -> str:
     return text
 
 
-def network(text: str) -> str:
-    """A network as `10.0.0.0/8`; raises ValueError with what to write instead."""
-    try:
-        found = str(ipaddress.ip_network(text, strict=False))
-    except ValueError:
-        raise ValueError(f"{shown(text)} is no network: write it like 10.0.0.0/8") from None
-    if found != text:
-        raise ValueError(f"{shown(text)} is no network in full: write {found!r}")
-    return text
-
-
 def url_path(text: str) -> str:
     """The path of a URL, without a query; raises ValueError otherwise."""
     if re.fullmatch(r"/[!-~]*", text) and not re.search(r"[?#]|//", text):
@@ -87,11 +75,12 @@ def _number_as_text(value: object) -> object:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-ContainerPort = Annotated[str, BeforeValidator(_number_as_text), AfterValidator(container_port)]
-Account = Annotated[str, AfterValidator(service_account)]
-Cidr = Annotated[str, AfterValidator(network)]
-UrlPath = Annotated[str, AfterValidator(url_path)]
-Identity = Annotated[str, AfterValidator(identity)]
+ContainerPort = Annotated[
+    str, BeforeValidator(_number_as_text), AfterValidator(container_port), Kind("port", "1")
+]
+Account = Annotated[str, AfterValidator(service_account), Kind("service account")]
+UrlPath = Annotated[str, AfterValidator(url_path), Kind("path", "/")]
+Identity = Annotated[str, AfterValidator(identity), Kind("mesh identity")]
 
 
 class Network(Section):
@@ -134,7 +123,7 @@ class ServicePort(Section):
     """A port of the pods behind a service, and who may call it."""
 
     port: ContainerPort = Field(description="Port of the container, by number or name.")
-    protocol: Protocol = Field("unknown", description="What is spoken; `unknown` is detected.")
+    protocol: PortProtocol = Field("unknown", description="What is spoken; `unknown` is detected.")
     allow: tuple[Clients, ...] = Field(
         (), description="Who may call; without any, whoever `allowFrom` of the namespace names."
     )
@@ -207,7 +196,7 @@ class Prometheus(Section):
 _ANYWHERE = (Network(cidr="0.0.0.0/0"), Network(cidr="::/0"))
 
 
-class Policy(Section):
+class PolicySection(Section):
     """Who may call whom in the mesh; docs/runbooks/deny.md says how to get there."""
 
     namespaces: dict[Name, NamespacePolicy] = Field(
@@ -220,3 +209,10 @@ class Policy(Section):
     api_server_networks: tuple[Network, ...] = Field(
         _ANYWHERE, description="Networks from which the API server calls webhooks."
     )
+
+
+class HasPolicy(Protocol):
+    """A config with the section `policy`."""
+
+    @property
+    def policy(self) -> PolicySection: ...  # noqa: D102

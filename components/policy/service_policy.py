@@ -8,7 +8,20 @@ import pulumi
 
 from components.base import Args, Component, Manifest
 from components.policy.namespace_policy import API_SERVER, CALLERS, KUBELET, prometheus_ref
-from components.policy.objects import GATEWAY, POLICY, AccessPolicy, ClientsArgs, NetworkArgs, allow, authorization_policy, http_route, path_match, probe_match, ref, server
+from components.policy.objects import (
+    GATEWAY,
+    POLICY,
+    AccessPolicy,
+    ClientsArgs,
+    NetworkArgs,
+    allow,
+    authorization_policy,
+    http_route,
+    path_match,
+    probe_match,
+    ref,
+    server,
+)
 
 Target = tuple[str, str, str]
 

@@ -1,64 +1,36 @@
-"""From a stack's config to the arguments of what is done to workloads' namespaces."""
+"""From a stack's config to the arguments of `Rollout`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from typing import Protocol
 
-from components.rollout import workload_defaults
-from components.admission_guard import AdmissionGuardArgs
+from components.policy import arguments as policy
+from components.policy.look_up import HasPolicies
+from components.rollout import plan
 from components.rollout.component import OPT_OUT, MeshedNamespace, RolloutArgs, merged
-from components.rollout.workload_defaults import WorkloadDefaults
-from components.policy import arguments as arguments_policy
-from components.rollout import plan as rollout
-from stack.config import StackConfig
-from components.rollout.workloads import ProxyDefaults
-
-Wish = Callable[[StackConfig, str], Mapping[str, str]]
+from components.rollout.workloads import HasWorkloads, as_annotations
 
 
-def defaults(config: StackConfig, namespace: str) -> dict[str, str]:
-    """The annotations of the workload defaults of a namespace."""
-    found = config.workloads.namespaces.get(namespace)
-    return proxy_annotations(found) if found else {}
+class _Config(HasPolicies, HasWorkloads, Protocol):
+    """The sections that namespaces are annotated by."""
 
 
-def proxy_annotations(section: ProxyDefaults) -> dict[str, str]:
-    """The annotations of one section of defaults."""
-    return workload_defaults.as_annotations(
-        WorkloadDefaults(
-            access_log=section.access_log,
-            opaque_ports=section.opaque_ports,
-            skip_inbound_ports=section.skip_inbound_ports,
-            skip_outbound_ports=section.skip_outbound_ports,
-            proxy_await=section.proxy_await,
-            **section.proxy_resources.model_dump(),
-        )
-    )
+def wishes(config: _Config, namespace: str) -> dict[str, str]:
+    """What each part wants on a namespace; one patch carries them all."""
+    defaults = config.workloads.namespaces.get(namespace)
+    return merged(as_annotations(defaults) if defaults else {}, policy.wish(config, namespace))
 
 
-# What each part wants on a namespace; one patch carries them all.
-WISHES: tuple[Wish, ...] = (defaults, arguments_policy.wish)
-
-
-def rollout_args(config: StackConfig) -> RolloutArgs:
+def arguments(config: _Config) -> RolloutArgs:
     """Arguments of `Rollout`: the namespaces of every wave that is not `off`, by name."""
     made = [
         MeshedNamespace(
             name=namespace.name,
             state=OPT_OUT if namespace.opt_out else wave.state,
             may_opt_out=tuple(sorted(namespace.workloads.opt_out)),
-            annotations={}
-            if namespace.opt_out
-            else merged(*(wish(config, namespace.name) for wish in WISHES)),
+            annotations={} if namespace.opt_out else wishes(config, namespace.name),
         )
-        for wave, namespace in rollout.named(config)
+        for wave, namespace in plan.named(config)
         if wave.state != "off"
     ]
     return RolloutArgs(namespaces=tuple(sorted(made, key=lambda each: each.name)))
-
-
-def admission_guard(config: StackConfig) -> AdmissionGuardArgs:
-    """Arguments of `AdmissionGuard`."""
-    return AdmissionGuardArgs(
-        opt_out=config.guards.opt_out, own_service_account=config.guards.own_service_account
-    )

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from components.names import CERT_MANAGER, EXTERNAL_SECRETS
-from stack.config import StackConfig
-from components.rollout.section import Wave, WaveNamespace
+from components.rollout.section import HasRollout, Wave, WaveNamespace
+from components.vault import HasVault
+from components.viz import HasViz
 
 # What must run before the mesh does, or below it: a proxy there would wait for itself.
 NEVER = frozenset(
@@ -22,19 +24,19 @@ NEVER = frozenset(
 )
 
 
-def named(config: StackConfig) -> Iterator[tuple[Wave, WaveNamespace]]:
+def named(config: HasRollout) -> Iterator[tuple[Wave, WaveNamespace]]:
     """Every namespace that the plan names, with its wave, in the order of adoption."""
     for wave in config.rollout.waves:
         for namespace in wave.namespaces:
             yield wave, namespace
 
 
-def waves_by_namespace(config: StackConfig) -> dict[str, Wave]:
+def waves_by_namespace(config: HasRollout) -> dict[str, Wave]:
     """The wave of each namespace that the plan names."""
     return {namespace.name: wave for wave, namespace in named(config)}
 
 
-def unplanned(config: StackConfig, namespace: str) -> str | None:
+def unplanned(config: HasRollout, namespace: str) -> str | None:
     """Why the plan does not mesh a namespace; None where it does, or is to one day."""
     planned = next((each for _, each in named(config) if each.name == namespace), None)
     if planned is None:
@@ -42,7 +44,11 @@ def unplanned(config: StackConfig, namespace: str) -> str | None:
     return "is an opt-out of rollout" if planned.opt_out else None
 
 
-def forbidden(config: StackConfig, namespace: str) -> str | None:
+class HasPlan(HasRollout, HasViz, HasVault, Protocol):
+    """A config with the plan and what must stay outside it."""
+
+
+def forbidden(config: HasPlan, namespace: str) -> str | None:
     """Why a namespace must never be meshed by the plan; None where it may."""
     if namespace in NEVER:
         return "runs what the mesh itself needs"

@@ -3,23 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Protocol
 
+from components.cluster import HasCluster, needs_a_cluster
+from components.rollout import plan
+from components.rollout.plan import HasPlan
+from components.rollout.section import Wave
+from components.rollout.workloads import HasWorkloads, ProxyDefaults
 from schema.faults import Fault
 from schema.values import Duration
 from schema.words import WORKLOAD_KINDS
-from components.rollout import plan as rollout
-from stack.config import StackConfig
-from components.rollout.section import Wave
-from components.rollout.workloads import ProxyDefaults
+from schema.yaml_file import Path_
 
 _WAVES = ("rollout", "waves")
 # Fewer say nothing: Prometheus needs two scrapes to tell a rate.
 _LEAST_WINDOW = Duration(120)
 
 
-def check(config: StackConfig) -> Iterator[Fault]:
-    """All faults of `rollout`, `workloads` and `guards`."""
-    yield from _cluster(config)
+class _Config(HasPlan, HasWorkloads, HasCluster, Protocol):
+    """The sections that the rules compare."""
+
+
+def check(config: _Config) -> Iterator[Fault]:
+    """All faults of `rollout` and `workloads`.
+
+    - `rollout.file` stands alone in its section and names a file inside of the project, where links
+      lead too; what is at fault in it is told with its own name and line.
+    - `rollout.waves`: a namespace is in one wave, once; none is of those that are never meshed; one
+      wave takes the rest; days do not go backwards; a wave that is not `off` names its namespaces.
+    - `workloads.namespaces` are in a wave and not opted out; a port is listed once.
+    """
+    used: dict[Path_, bool] = {
+        ("rollout",): bool(config.rollout.waves),
+        ("workloads",): bool(config.workloads.namespaces),
+    }
+    yield from needs_a_cluster(config, used)
     yield from _waves(config)
     yield from _namespaces(config)
     yield from _workloads(config)
@@ -31,22 +49,7 @@ def check(config: StackConfig) -> Iterator[Fault]:
         )
 
 
-def _cluster(config: StackConfig) -> Iterator[Fault]:
-    if config.role != "owner":
-        return
-    guards = config.guards
-    used = {
-        "rollout": bool(config.rollout.waves),
-        "workloads": bool(config.workloads.namespaces),
-        "guards": (guards.opt_out, guards.own_service_account) != ("off", "off"),
-    }
-    for name, given in used.items():
-        if given:
-            message = "a stack with role 'owner' has no cluster: move it to a cluster's stack"
-            yield Fault((name,), message, looks_at=(("role",),))
-
-
-def _waves(config: StackConfig) -> Iterator[Fault]:
+def _waves(config: _Config) -> Iterator[Fault]:
     names: list[str] = []
     rest: str | None = None
     day, dated = "", ""
@@ -90,7 +93,7 @@ def _empty(path: tuple[str | int, ...], wave: Wave) -> Iterator[Fault]:
         )
 
 
-def _namespaces(config: StackConfig) -> Iterator[Fault]:
+def _namespaces(config: _Config) -> Iterator[Fault]:
     seen: dict[str, str] = {}
     for wave_index, wave in enumerate(config.rollout.waves):
         for index, namespace in enumerate(wave.namespaces):
@@ -100,7 +103,7 @@ def _namespaces(config: StackConfig) -> Iterator[Fault]:
                 where = "twice in" if seen[name] == wave.name else f"in wave {seen[name]!r} and in"
                 yield Fault(path, f"{name!r} is {where} wave {wave.name!r}: keep one of the two")
             seen.setdefault(name, wave.name)
-            if why := rollout.forbidden(config, name):
+            if why := plan.forbidden(config, name):
                 yield Fault(
                     path,
                     f"{name!r} is never meshed: it {why}; remove it from the plan",
@@ -118,8 +121,8 @@ def _namespaces(config: StackConfig) -> Iterator[Fault]:
                     yield Fault((*path, "workloads", "optOut", at), f"{workload!r} is listed twice")
 
 
-def _workloads(config: StackConfig) -> Iterator[Fault]:
-    planned = {namespace.name: namespace for _, namespace in rollout.named(config)}
+def _workloads(config: _Config) -> Iterator[Fault]:
+    planned = {namespace.name: namespace for _, namespace in plan.named(config)}
     for name, defaults in config.workloads.namespaces.items():
         path = ("workloads", "namespaces", name)
         if name not in planned:

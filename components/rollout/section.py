@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import Field, model_validator
 
@@ -97,7 +97,7 @@ class Gates(Section):
     window: Duration = Field(Duration(3600), description="How far back the gates look.")
 
 
-class Rollout(Section):
+class RolloutSection(Section):
     """The plan by which namespaces enter the mesh."""
 
     file: ProjectFile | None = Field(
@@ -114,3 +114,10 @@ class Rollout(Section):
         "of `viz.prometheusUrl`.",
     )
     gates: Gates = Field(Gates(), description="What `bot rollout check` holds the waves to.")
+
+
+class HasRollout(Protocol):
+    """A config with the section `rollout`."""
+
+    @property
+    def rollout(self) -> RolloutSection: ...  # noqa: D102

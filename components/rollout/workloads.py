@@ -1,8 +1,12 @@
-"""The sections about what a proxy is like in a namespace, and what a pod must not do."""
+"""The section `workloads` of a stack file: what a proxy is like in a namespace, as annotations.
+
+The injector reads them when a pod is made: one that runs keeps what it has until it restarts.
+https://linkerd.io/2/reference/proxy-configuration/
+"""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Protocol
 
 from pydantic import Field
 
@@ -11,7 +15,10 @@ from schema.values import Name
 from schema.words import Ports, Quantity, Workload
 
 AccessLog = Literal["apache", "json"]
-Guard = Literal["off", "audit", "enforce"]
+_PREFIX = "config.linkerd.io"
+# The chart's own list, linkerd2 charts/linkerd-control-plane/values.yaml `proxy.opaquePorts`. An
+# annotation replaces it, and a database behind it would hang.
+OPAQUE_PORTS = ("25", "587", "3306", "4444", "5432", "6379", "9300", "11211")
 
 
 class ProxyResources(Section):
@@ -58,7 +65,7 @@ class NamespaceDefaults(ProxyDefaults):
     )
 
 
-class Workloads(Section):
+class WorkloadsSection(Section):
     """What the proxies of meshed namespaces are like."""
 
     namespaces: dict[Name, NamespaceDefaults] = Field(
@@ -66,16 +73,30 @@ class Workloads(Section):
     )
 
 
-class Guards(Section):
-    """What the API server itself refuses, or tells, in the namespaces of the rollout."""
+class HasWorkloads(Protocol):
+    """A config with the section `workloads`."""
 
-    opt_out: Guard = Field(
-        "off",
-        description="Pods that opt out in a namespace whose wave is `on`, other than the workloads "
-        "that the plan names. In quotes: `audit` tells, `enforce` refuses.",
-    )
-    own_service_account: Guard = Field(
-        "off",
-        description="Workloads that run as the service account `default` in a namespace whose "
-        "wave is `opt-in` or `on`: others share that identity.",
-    )
+    @property
+    def workloads(self) -> WorkloadsSection: ...  # noqa: D102
+
+
+def as_annotations(section: ProxyDefaults) -> dict[str, str]:
+    """The annotations that say so; nothing for what is left as it is.
+
+    Opaque ports come on top of Linkerd's own list. Names and forms: linkerd2 pkg/k8s/labels.go.
+    """
+    opaque = (*OPAQUE_PORTS, *section.opaque_ports) if section.opaque_ports else ()
+    wait = {None: "", True: "enabled", False: "disabled"}[section.proxy_await]
+    resources = section.proxy_resources
+    values = {
+        "access-log": section.access_log or "",
+        "opaque-ports": ",".join(dict.fromkeys(opaque)),
+        "skip-inbound-ports": ",".join(section.skip_inbound_ports),
+        "skip-outbound-ports": ",".join(section.skip_outbound_ports),
+        "proxy-await": wait,
+        "proxy-cpu-request": resources.cpu_request or "",
+        "proxy-cpu-limit": resources.cpu_limit or "",
+        "proxy-memory-request": resources.memory_request or "",
+        "proxy-memory-limit": resources.memory_limit or "",
+    }
+    return {f"{_PREFIX}/{key}": value for key, value in values.items() if value}

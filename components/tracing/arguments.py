@@ -2,43 +2,34 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
+from components.cluster import ClusterSection
+from components.external_secrets import HasExternalSecrets
 from components.linkerd import ProxyTracing
 from components.names import LINKERD_TRACING
+from components.observability import HasObservability
 from components.tracing.collector import JAEGER_UI, collector_address
-from components.tracing.model import COLLECTOR, JAEGER, BackendArgs, JaegerArgs, SamplingArgs
 from components.tracing.component import TracingArgs
-from stack.config import Cluster, StackConfig
-from components.tracing.section import Backend, Sampling, Tracing
+from components.tracing.model import COLLECTOR, JAEGER, BackendArgs, JaegerArgs, SamplingArgs
+from components.tracing.section import Backend, Sampling, TracingSection
+from components.viz import HasViz
 
 CLUSTER_LABEL = "k8s.cluster.name"
 
 
-def bundled(config: StackConfig) -> bool:
-    """Whether a collector of ours runs."""
-    section = config.observability.tracing
-    return section.enabled and section.collector.source == "bundled"
+class _Config(HasObservability, HasExternalSecrets, HasViz, Protocol):
+    """The sections that tracing is made from."""
 
 
-def own_jaeger(config: StackConfig) -> bool:
-    """Whether a Jaeger of ours runs."""
-    backend = config.observability.tracing.collector.backend
-    return bundled(config) and backend.kind == "jaeger"
-
-
-def vault_path(config: StackConfig) -> str | None:
-    """The entry with the backend's credentials; None where there is none."""
-    credentials = config.observability.tracing.collector.backend.credentials
-    return credentials.vault_path if bundled(config) and credentials else None
-
-
-def jaeger_address(config: StackConfig, cluster: Cluster) -> str | None:
+def jaeger_address(config: HasObservability, cluster: ClusterSection) -> str | None:
     """Host and port that the dashboard of viz links to; None where Jaeger is not ours."""
-    if not own_jaeger(config):
+    if not config.observability.tracing.own_jaeger:
         return None
     return f"{JAEGER}.{LINKERD_TRACING}.svc.{cluster.domain}:{JAEGER_UI}"
 
 
-def proxy_tracing(config: StackConfig, cluster: Cluster) -> ProxyTracing | None:
+def proxy_tracing(config: HasObservability, cluster: ClusterSection) -> ProxyTracing | None:
     """What the control plane tells proxies; None where tracing is off."""
     section = config.observability.tracing
     if not section.enabled:
@@ -54,7 +45,7 @@ def proxy_tracing(config: StackConfig, cluster: Cluster) -> ProxyTracing | None:
     )
 
 
-def _collector(section: Tracing, cluster: Cluster) -> tuple[str, str, str]:
+def _collector(section: TracingSection, cluster: ClusterSection) -> tuple[str, str, str]:
     collector = section.collector
     if collector.source == "bundled":
         return collector_address(cluster.domain), COLLECTOR, LINKERD_TRACING
@@ -66,9 +57,9 @@ def _collector(section: Tracing, cluster: Cluster) -> tuple[str, str, str]:
     )
 
 
-def tracing(config: StackConfig, cluster: Cluster) -> TracingArgs | None:
+def arguments(config: _Config, cluster: ClusterSection) -> TracingArgs | None:
     """Arguments of `Tracing`; None where no collector of ours runs."""
-    if not bundled(config):
+    if not config.observability.tracing.bundled:
         return None
     section = config.observability.tracing.collector
     return TracingArgs(
@@ -80,7 +71,7 @@ def tracing(config: StackConfig, cluster: Cluster) -> TracingArgs | None:
         queries=section.queries,
         sampling=_sampling(section.sampling),
         jaeger=_jaeger(config),
-        backend=None if own_jaeger(config) else _backend(section.backend),
+        backend=None if config.observability.tracing.own_jaeger else _backend(section.backend),
         refresh_interval=config.external_secrets.refresh_interval.go,
     )
 
@@ -95,9 +86,9 @@ def _sampling(section: Sampling) -> SamplingArgs:
     )
 
 
-def _jaeger(config: StackConfig) -> JaegerArgs | None:
+def _jaeger(config: _Config) -> JaegerArgs | None:
     section = config.observability.tracing.collector.backend.jaeger
-    if not own_jaeger(config):
+    if not config.observability.tracing.own_jaeger:
         return None
     return JaegerArgs(viz=config.viz.enabled, **section.model_dump())
 

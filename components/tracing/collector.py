@@ -9,7 +9,17 @@ from __future__ import annotations
 from typing import Any
 
 from components.names import LINKERD_TRACING
-from components.tracing.model import COLLECTOR, HEALTH, JAEGER, METRICS, OTLP_GRPC, OTLP_HTTP, BackendArgs, JaegerArgs, SamplingArgs
+from components.tracing.model import (
+    COLLECTOR,
+    HEALTH,
+    JAEGER,
+    METRICS,
+    OTLP_GRPC,
+    OTLP_HTTP,
+    BackendArgs,
+    JaegerArgs,
+    SamplingArgs,
+)
 
 Config = dict[str, Any]
 ALL = "0.0.0.0"  # noqa: S104  (a pod's own address is not known here)

@@ -9,8 +9,18 @@ import pulumi
 from components.base import Args, Component, Manifest
 from components.external_secrets import external_secret
 from components.names import LINKERD_TRACING
-from components.tracing import collector as config, objects, policy
-from components.tracing.model import COLLECTOR, HEADERS_SECRET, JAEGER, OTLP_GRPC, OTLP_HTTP, BackendArgs, JaegerArgs, SamplingArgs
+from components.tracing import collector as config
+from components.tracing import objects, policy
+from components.tracing.model import (
+    COLLECTOR,
+    HEADERS_SECRET,
+    JAEGER,
+    OTLP_GRPC,
+    OTLP_HTTP,
+    BackendArgs,
+    JaegerArgs,
+    SamplingArgs,
+)
 from components.tracing.objects import H2C, HTTP, Port, Workload
 
 

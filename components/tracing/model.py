@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from components.base import Args
+from components.tracing.section import JaegerSection
 
 # The collector's own names for its ports, and those of OTLP:
 # https://opentelemetry.io/docs/specs/otlp/
@@ -47,11 +48,7 @@ class BackendArgs(Args):
         return {name: f"TRACE_BACKEND_HEADER_{index}" for index, name in enumerate(names)}
 
 
-class JaegerArgs(Args):
-    """Jaeger with storage in memory. traces: as many as it keeps. viz: whether viz links to it."""
+class JaegerArgs(JaegerSection, Args):
+    """The section as it is. viz: whether viz links to it."""
 
-    image: str
-    traces: int
-    cpu_request: str
-    memory: str
     viz: bool

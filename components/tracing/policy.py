@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from components.base import Manifest
 from components.names import LINKERD_TRACING, LINKERD_VIZ
-from components.policy.objects import POLICY, ClientsArgs, Ref, account_ref, authorization_policy, meshtls_authentication, ref, server
+from components.policy.objects import (
+    POLICY,
+    ClientsArgs,
+    Ref,
+    account_ref,
+    authorization_policy,
+    meshtls_authentication,
+    ref,
+    server,
+)
 from components.tracing.model import COLLECTOR, JAEGER
 from components.tracing.objects import selector
 

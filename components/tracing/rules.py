@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Protocol
 from urllib.parse import SplitResult, urlsplit
 
+from components.cluster import needs_a_cluster
+from components.egress.section import HasEgress
+from components.observability import HasObservability
+from components.tracing.section import Backend, Collector
+from components.trust import HasTrust
+from components.vault import apart_from_anchors
 from schema.certificates import certificate_fault
 from schema.faults import Fault
-from schema.section import Section
 from schema.values import Duration
 from schema.yaml_file import Path_
-from stack.config import StackConfig
-from components.tracing.section import Backend, Collector
 
 _TRACING = ("observability", "tracing")
 _COLLECTOR = (*_TRACING, "collector")
@@ -27,9 +31,20 @@ _WAIT = (Duration(15), Duration(300))
 _CHARTS_OWN = ("k8s.pod.ip", "k8s.pod.uid", "k8s.container.name")
 
 
-def check(config: StackConfig) -> Iterator[Fault]:
-    """All faults of `observability.tracing`."""
+class _Config(HasObservability, HasEgress, HasTrust, Protocol):
+    """The sections that the rules compare."""
+
+
+def check(config: _Config) -> Iterator[Fault]:
+    """All faults of `observability.tracing`.
+
+    - `observability.tracing` needs `trust.domain` to be `cluster.domain`. What is for an `existing`
+      collector, for mode `tail`, or for a backend of the other kind is refused elsewhere; `tail`
+      needs one replica, and `wait` is 15s to 5m. Credentials go over https; an endpoint for gRPC
+      has a port and no path, and with `egress.default: deny` it is one of `egress.hosts`.
+    """
     section = config.observability.tracing
+    yield from needs_a_cluster(config, {_TRACING: section.enabled})
     if section.enabled:
         yield from _mesh(config)
     yield from _labels(config)
@@ -40,7 +55,7 @@ def check(config: StackConfig) -> Iterator[Fault]:
         yield from _egress(config, section.collector)
 
 
-def _mesh(config: StackConfig) -> Iterator[Fault]:
+def _mesh(config: _Config) -> Iterator[Fault]:
     path = (*_TRACING, "enabled")
     cluster = config.cluster
     if cluster and cluster.domain != config.trust.domain:
@@ -53,7 +68,7 @@ def _mesh(config: StackConfig) -> Iterator[Fault]:
         )
 
 
-def _labels(config: StackConfig) -> Iterator[Fault]:
+def _labels(config: _Config) -> Iterator[Fault]:
     for key in config.observability.tracing.labels:
         path = (*_TRACING, "labels", key)
         if key == "service.name":
@@ -62,15 +77,11 @@ def _labels(config: StackConfig) -> Iterator[Fault]:
             yield Fault(path, "is another one for each pod, and set by the chart: remove it")
 
 
-def _alias(section: Section, name: str) -> str:
-    return type(section).model_fields[name].alias or name
-
-
 def _source(section: Collector, *, enabled: bool) -> Iterator[Fault]:
     source = ((*_COLLECTOR, "source"),)
     existing = section.source == "existing"
     for name in _OF_EXISTING:
-        path = (*_COLLECTOR, _alias(section, name))
+        path = (*_COLLECTOR, section.key(name))
         if not existing and name in section.model_fields_set:
             message = "is for source 'existing': remove it, or write source: existing"
             yield Fault(path, message, looks_at=source)
@@ -79,7 +90,7 @@ def _source(section: Collector, *, enabled: bool) -> Iterator[Fault]:
     for name in _OF_BUNDLED:
         if existing and name in section.model_fields_set:
             message = "is for source 'bundled': remove it, the collector is somebody else's"
-            yield Fault((*_COLLECTOR, _alias(section, name)), message, looks_at=source)
+            yield Fault((*_COLLECTOR, section.key(name)), message, looks_at=source)
 
 
 def _sampling(section: Collector) -> Iterator[Fault]:
@@ -107,7 +118,7 @@ def _backend(section: Backend, *, enabled: bool) -> Iterator[Fault]:
         for name in _OF_OTLP:
             if name in section.model_fields_set:
                 message = "is for kind 'otlp': remove it, or write kind: otlp"
-                yield Fault((*_BACKEND, _alias(section, name)), message, looks_at=kind)
+                yield Fault((*_BACKEND, section.key(name)), message, looks_at=kind)
         return
     if "jaeger" in section.model_fields_set:
         message = "is for kind 'jaeger': remove it, or write kind: jaeger"
@@ -156,15 +167,10 @@ def _credentials(section: Backend) -> Iterator[Fault]:
         return
     if not credentials.headers:
         yield Fault((*path, "headers"), "names none: write one, or remove credentials")
-    for kind, whose in (("anchors", "every cluster"), ("anchor-keys", "a signing cluster")):
-        if f"{credentials.vault_path}/".startswith(f"{kind}/"):
-            yield Fault(
-                (*path, "vaultPath"),
-                f"{whose} may read what is below {kind}/: take another path",
-            )
+    yield from apart_from_anchors((*path, "vaultPath"), credentials.vault_path)
 
 
-def _egress(config: StackConfig, section: Collector) -> Iterator[Fault]:
+def _egress(config: _Config, section: Collector) -> Iterator[Fault]:
     """A default denial holds for the collector's proxy too."""
     address = section.backend.endpoint
     bundled = section.source == "bundled" and section.backend.kind == "otlp"

@@ -7,12 +7,12 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from components.names import LINKERD_TRACING
 from schema.images import pinned
 from schema.section import Section
-from schema.values import Duration, HttpUrl, Name, VaultPath, dns_domain, shown
+from schema.values import Duration, HttpUrl, Kind, Name, Replicas, VaultPath, dns_domain, shown
 from schema.words import LabelKey, LabelValue, Quantity
 
-Replicas = Annotated[int, Field(ge=1, le=50)]
 Traces = Annotated[int, Field(ge=100, le=1000000)]
 _SHARE = re.compile(r"[0-9]{1,3}(\.[0-9]{1,2})?")
 _IMAGE = re.compile(r"[a-z0-9][\w./:@-]*")
@@ -69,11 +69,13 @@ def _number_as_text(value: object) -> object:
     return str(value) if number else value
 
 
-Share = Annotated[str, BeforeValidator(_number_as_text), AfterValidator(share)]
-HostPort = Annotated[str, AfterValidator(host_port)]
-Image = Annotated[str, AfterValidator(pinned_image)]
-Header = Annotated[str, AfterValidator(header_name)]
-Entry = Annotated[str, AfterValidator(entry_name)]
+Share = Annotated[
+    str, BeforeValidator(_number_as_text), AfterValidator(share), Kind("per cent", "100")
+]
+HostPort = Annotated[str, AfterValidator(host_port), Kind("host and port", "a:1")]
+Image = Annotated[str, AfterValidator(pinned_image), Kind("image", "a:1")]
+Header = Annotated[str, AfterValidator(header_name), Kind("text")]
+Entry = Annotated[str, AfterValidator(entry_name), Kind("property of an entry")]
 
 
 class Sampling(Section):
@@ -100,7 +102,7 @@ class Sampling(Section):
     )
 
 
-class Jaeger(Section):
+class JaegerSection(Section):
     """Jaeger with its traces in memory: to try it out. A restart forgets them."""
 
     image: Image = Field("docker.io/jaegertracing/jaeger:2.20.0", description="Image of Jaeger 2.")
@@ -127,7 +129,9 @@ class Backend(Section):
     kind: Literal["jaeger", "otlp"] = Field(
         "jaeger", description="`jaeger`: one of our own in the cluster. `otlp`: any other, by OTLP."
     )
-    jaeger: Jaeger = Field(Jaeger(), description="Our own Jaeger, with kind `jaeger`.")
+    jaeger: JaegerSection = Field(
+        JaegerSection(), description="Our own Jaeger, with kind `jaeger`."
+    )
     endpoint: HttpUrl | None = Field(
         None,
         description="Address, with kind `otlp`. `http://` is for a meshed backend in the cluster.",
@@ -180,7 +184,7 @@ class Collector(Section):
     backend: Backend = Field(Backend(), description="Where ours sends them.")
 
 
-class Tracing(Section):
+class TracingSection(Section):
     """Spans of the proxies, for requests that carry the context of a trace."""
 
     enabled: bool = Field(
@@ -202,3 +206,19 @@ class Tracing(Section):
         "themselves, which in Linkerd 2.20 speak nothing else; no collector since 0.134 has one.",
     )
     collector: Collector = Field(Collector(), description="Where proxies send spans to.")
+
+    @property
+    def bundled(self) -> bool:
+        """Whether a collector of ours runs."""
+        return self.enabled and self.collector.source == "bundled"
+
+    @property
+    def own_jaeger(self) -> bool:
+        """Whether a Jaeger of ours runs."""
+        return self.bundled and self.collector.backend.kind == "jaeger"
+
+    @property
+    def vault_entries(self) -> dict[str, str]:
+        """The entry with the backend's credentials, and the namespace that reads it."""
+        credentials = self.collector.backend.credentials
+        return {credentials.vault_path: LINKERD_TRACING} if self.bundled and credentials else {}

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 import yaml
 
+from components.alert_routing import arguments as arguments_routing
+from components.alert_routing.component import manifest
 from components.alert_routing.routes import file
 from components.alert_routing.routes.model import HeartbeatArgs
-from components.alert_routing.component import manifest
 from schema.faults import PROJECT
-from components.alert_routing import arguments as arguments_routing
 from tests.e2e import real_alertmanager
 from tests.e2e.real_alertmanager import Alertmanager, Receivers, alert, resolved, until
 from tests.e2e.runbook import blocks

@@ -12,7 +12,12 @@ from urllib.parse import quote
 
 import pytest
 
-from components.tracing.collector import JAEGER_HEALTH_PATH, JAEGER_PATH, collector_config, jaeger_config
+from components.tracing.collector import (
+    JAEGER_HEALTH_PATH,
+    JAEGER_PATH,
+    collector_config,
+    jaeger_config,
+)
 from components.tracing.model import JaegerArgs
 from tests.e2e import otlp
 from tests.e2e.trace_processes import (

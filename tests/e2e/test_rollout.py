@@ -231,16 +231,16 @@ def test_what_exists_already_can_be_scaled_under_a_guard(stack: Stack) -> None:
 
 def test_status_next_and_check_on_a_real_cluster(stack: Stack) -> None:
     """The simulated cluster injects nothing, so a restart is what is missing everywhere."""
-    document = json.loads(components.rollout.plan("status", "--json"))
+    document = json.loads(stack.rollout("status", "--json"))
     found = {each["name"]: each for each in document["namespaces"]}
     assert document["controlPlane"]
     assert (found["shop"]["wave"], found["shop"]["mesh"]) == ("first", "not meshed")
     assert {each["workload"] for each in found["shop"]["restarts"]} == {"shop/deployment/web"}
     assert found["web"]["wave"] == "rest"
     assert "scratch" not in found
-    step = json.loads(components.rollout.plan("next", "--json"))
+    step = json.loads(stack.rollout("next", "--json"))
     assert step["wave"]["namespaces"] == ["pay", "web"]
-    verdict = json.loads(components.rollout.plan("check", "--json", code=4))
+    verdict = json.loads(stack.rollout("check", "--json", code=4))
     assert len(verdict["against"]) == 1
     assert verdict["against"][0].startswith("shop: ")
 
@@ -254,17 +254,17 @@ def test_a_restart_replaces_the_pods_and_waits_for_them(stack: Stack) -> None:
         return {each["metadata"]["uid"] for each in running}
 
     before = pods()
-    assert "would restart" in components.rollout.plan("restart", "--namespace", "shop")
+    assert "would restart" in stack.rollout("restart", "--namespace", "shop")
     assert pods() == before
-    said = components.rollout.plan("restart", "--namespace", "shop", "--yes", "--timeout", "120")
+    said = stack.rollout("restart", "--namespace", "shop", "--yes", "--timeout", "120")
     assert said.splitlines() == ["shop/deployment/web: restarting", "shop/deployment/web: is up"]
     assert not pods() & before
 
 
 def test_a_wave_goes_back_with_what_next_prints_and_leaves_nothing(stack: Stack) -> None:
     """As easy as forward: the edit, a preview, an update; the namespace and its pods stay."""
-    step = json.loads(components.rollout.plan("next", "--back", "--json"))
-    assert json.loads(components.rollout.plan("check", "--back", "--json"))["safe"] is True
+    step = json.loads(stack.rollout("next", "--back", "--json"))
+    assert json.loads(stack.rollout("check", "--back", "--json"))["safe"] is True
     sections = plan("on", "off")
     sections["rollout"]["waves"][0] = step["wave"]
     stack.write(sections)

@@ -17,10 +17,10 @@ from pathlib import Path
 import yaml
 
 from bot.plan.mock import engine as mock_engine
+from components.alerts import arguments as arguments_observability
 from components.alerts import component as alerts
 from components.alerts.groups.model import Thresholds
 from components.names import IDENTITY_ISSUER, LINKERD, TRUST_ROOTS_CONFIG_MAP
-from components.alerts import arguments as arguments_observability
 from tests.e2e import identity_process, mesh_objects, real_prometheus, watched_scrapes
 from tests.e2e.by_hand import ByHand
 from tests.e2e.identity import Bundle

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from components.alerts.groups.model import Meshed, Objective, Objectives, Setting, Thresholds, Workload
 from components.alerts.component import AlertsArgs
+from components.alerts.groups.model import (
+    Meshed,
+    Objective,
+    Objectives,
+    Setting,
+    Thresholds,
+    Workload,
+)
+from components.alerts.section import ThresholdsSection as Defaults
 from schema.values import Duration
-from components.alerts.section import Thresholds as Defaults
 
 # 200 days after the start of promtool's clock.
 ANCHOR_END = "1970-07-20T00:00:00+00:00"

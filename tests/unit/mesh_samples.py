@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from components import admission_guard
+from components.base import Args, Component
 from components.egress import component as egress
 from components.policy import namespace_policy, service_policy
-from components.rollout import component as rollout
-from components.base import Args, Component
 from components.policy.objects import ClientsArgs, NetworkArgs
+from components.rollout import component as rollout
 
 ARGUMENTS: dict[type[Component], Args] = {
     admission_guard.AdmissionGuard: admission_guard.AdmissionGuardArgs(

@@ -12,13 +12,30 @@ from google.protobuf.json_format import MessageToDict
 from bot.plan.mock.engine import run_program
 from bot.plan.mock.monitor import RecordingMonitor, Resource
 from bot.plan.mock.values import plain
+from components import (
+    approval_signing,
+    buoyant_cloud,
+    cert_manager,
+    cluster_anchor,
+    external_secrets,
+    gateway_api,
+    identity_issuer,
+    linkerd,
+    monitors,
+    namespaces,
+    own_anchor,
+    trust_anchor,
+    trust_bundle,
+    vault_auth,
+    viz,
+    webhook_certificates,
+)
 from components.alert_routing import component as alert_routing
 from components.alerts import component as alerts
-from components import approval_signing, buoyant_cloud, cert_manager, cluster_anchor, external_secrets, gateway_api, identity_issuer, linkerd, monitors, namespaces, own_anchor, trust_anchor, trust_bundle, vault_auth, viz, webhook_certificates
-from components.dashboards import component as dashboards
-from components.tracing import component as tracing
 from components.base import Args, Component
 from components.chart import ChartRef
+from components.dashboards import component as dashboards
+from components.tracing import component as tracing
 from tests.unit import mesh_samples, tracing_samples
 from tests.unit.alert_samples import ANCHOR_END, alerts_args
 from tests.unit.dashboard_samples import dashboards_args

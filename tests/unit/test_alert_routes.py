@@ -6,10 +6,15 @@ import re
 
 import pytest
 
-from components.alerts import component as alerts
 from components.alert_routing.routes import messages
-from components.alert_routing.routes.inhibition import ANCHOR_EXPIRED, BELOW_THE_ANCHOR, PAIRS, inhibitions
+from components.alert_routing.routes.inhibition import (
+    ANCHOR_EXPIRED,
+    BELOW_THE_ANCHOR,
+    PAIRS,
+    inhibitions,
+)
 from components.alert_routing.routes.model import Matcher, groups, platform_route
+from components.alerts import component as alerts
 from components.alerts.groups import anchor
 from components.alerts.groups.model import Alert
 from components.alerts.groups.sources import CLUSTER_DOWN, WATCHDOG

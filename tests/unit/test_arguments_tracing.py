@@ -12,8 +12,8 @@ import yaml
 
 from bot.plan import policy
 from bot.plan.model import Plan
-from schema.faults import PROJECT
 from components.tracing import arguments as arguments_tracing
+from schema.faults import PROJECT
 from stack.config import StackConfig
 from stack.load import from_file
 from tests.unit.one_fault_tracing import EXISTING

@@ -20,7 +20,7 @@ from bot.clients.target import Target
 from bot.deploy import signing
 from bot.deploy.approval import Approval
 from bot.exit_codes import RefusedError
-from stack.config import Approvals
+from stack.config import ApprovalsSection
 from tests.unit.delivery_samples import approved, change, change_set, target
 
 _SIGN, _VERIFY = "/v1/linkerd/transit/sign/approvals", "/v1/linkerd/transit/verify/approvals"
@@ -124,7 +124,7 @@ def test_unsigned_is_taken_only_where_the_file_says_so_and_a_wrong_signature_nev
     _use(monkeypatch, Transit())
     with pytest.raises(RefusedError, match=r"Pulumi\.trust\.yaml"):
         signing.refuse_unsigned(where, _record())
-    config = where.config.model_copy(update={"approvals": Approvals(unsigned=True)})
+    config = where.config.model_copy(update={"approvals": ApprovalsSection(unsigned=True)})
     lenient = replace(where, config=config)
     assert signing.signed(lenient, _record()).signature == ""
     signing.refuse_unsigned(lenient, _record())

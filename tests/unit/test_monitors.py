@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from components.alerts.groups.slo import KINDS
-from components.monitors import Monitors, MonitorsArgs, manifests
-from components.tracing.objects import selector
+from components.monitors.component import Monitors, MonitorsArgs, manifests
 from components.tracing.component import collector, jaeger
+from components.tracing.objects import selector
 from tests.unit.metric_lists import lists
 from tests.unit.samples import arguments, made
 from tests.unit.tracing_samples import JAEGER, tracing_args

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from components.policy.namespace_policy import NamespacePolicy, admin_rules, authentications, default_policy
+from components.policy.namespace_policy import (
+    NamespacePolicy,
+    admin_rules,
+    authentications,
+    default_policy,
+)
 from components.policy.objects import NetworkArgs
 from tests.unit.samples import arguments, made
 

@@ -16,8 +16,9 @@ from bot.plan.mock.engine import evaluate, run_program
 from bot.plan.mock.monitor import RecordingMonitor, Resource
 from components import base
 from components.base import KubernetesObject
-from stack import in_flight as pace, platform
-from stack.in_flight import Pace
+from stack import in_flight as pace
+from stack import platform
+from stack.in_flight import InFlight
 from tests.unit.bot_project import PROJECT_DIR
 from tests.unit.stack_files import good, write
 
@@ -61,7 +62,7 @@ def test_no_more_parts_are_under_way_than_there_is_room_for(parts: int) -> None:
 
     async def body() -> None:
         nonlocal most
-        room = Pace(parts)
+        room = InFlight(parts)
         for number in range(20):
             last = chain(f"part{number}", 3)
             names = {f"part{n}-{at}" for n in range(number + 1) for at in range(3)}
@@ -78,7 +79,7 @@ def test_a_part_of_nothing_and_one_of_several_ends_are_waited_for() -> None:
     """A service without ports has no last object; one with two ports has two."""
 
     async def body() -> None:
-        room = Pace(1)
+        room = InFlight(1)
         await room.after([])
         ends = [chain("a", 2), chain("b", 2)]
         await room.after(ends)
@@ -94,7 +95,7 @@ def test_what_fails_under_way_is_raised_at_the_end_as_ever() -> None:
     """The SDK says which resource it was; and what does not need it is not left out before that."""
 
     async def body() -> None:
-        room = Pace(1)
+        room = InFlight(1)
         chain("twice", 1)
         await room.after([chain("twice", 1)])
         await room.after([chain("later", 1)])
@@ -139,7 +140,7 @@ def whole(folder: Path, patch: pytest.MonkeyPatch, parts: int) -> tuple[Any, Wat
 
     patch.setattr(mock_engine, "RecordingMonitor", monitor)
     patch.setattr(base.KubernetesObject, "__init__", init)
-    patch.setattr(platform, "Pace", functools.partial(Pace, parts))
+    patch.setattr(platform, "Pace", functools.partial(InFlight, parts))
     return evaluate(write(folder, sections()), PROJECT_DIR), monitors[-1]
 
 

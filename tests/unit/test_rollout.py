@@ -8,10 +8,19 @@ from typing import Any
 
 import pytest
 
-from components.rollout.component import FIELD_MANAGER, INJECT, MAY_OPT_OUT, STATE_LABEL, MeshedNamespace, Rollout, merged, namespace_patch
+from components.rollout import arguments as arguments_mesh
+from components.rollout.component import (
+    FIELD_MANAGER,
+    INJECT,
+    MAY_OPT_OUT,
+    STATE_LABEL,
+    MeshedNamespace,
+    Rollout,
+    merged,
+    namespace_patch,
+)
 from policies.model import Context, Subject
 from policies.ownership import owner_label
-from components.rollout import arguments as arguments_mesh
 from stack.transforms import OWNER_LABEL, labelled
 from tests.unit.samples import made
 from tests.unit.stack_files import load, spoilt

@@ -7,7 +7,14 @@ from typing import Any
 import pytest
 
 from components.policy.objects import GRPC_HEALTH, ClientsArgs, NetworkArgs
-from components.policy.service_policy import PolicyPort, PolicyRoute, ServicePolicy, ServicePolicyArgs, port_server, rules
+from components.policy.service_policy import (
+    PolicyPort,
+    PolicyRoute,
+    ServicePolicy,
+    ServicePolicyArgs,
+    port_server,
+    rules,
+)
 from tests.unit.crd_schemas import faults
 from tests.unit.samples import arguments, made
 

@@ -21,6 +21,7 @@ from packaging.utils import canonicalize_name
 from pulumi.runtime import config as runtime_config
 
 import linkerd_platform
+from components import trust as config_trust
 from components.base import Args, Component
 from components.linkerd import LinkerdArgs
 from components.own_anchor import OwnAnchorArgs
@@ -29,7 +30,6 @@ from components.webhook_certificates import WebhookCertificatesArgs
 from schema.section import Section
 from schema.values import Duration
 from stack import config as sections
-from components import trust as config_trust
 from tests.unit import distribution
 from tests.unit.crd_schemas import faults, is_custom
 from tests.unit.samples import Recorder, Recording

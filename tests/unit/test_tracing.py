@@ -9,9 +9,10 @@ import pytest
 import yaml
 
 from components.names import LINKERD_TRACING
-from components.tracing import collector as config, objects, policy
-from components.tracing.model import SamplingArgs
+from components.tracing import collector as config
+from components.tracing import objects, policy
 from components.tracing.component import Tracing, collector, headers, jaeger
+from components.tracing.model import SamplingArgs
 from policies.images import pinned
 from tests.unit.samples import Recording, made
 from tests.unit.stack_files import certificate

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from components.tracing.model import BackendArgs, JaegerArgs, SamplingArgs
 from components.tracing.component import TracingArgs
+from components.tracing.model import BackendArgs, JaegerArgs, SamplingArgs
 from tests.unit.stack_files import certificate
 
 JAEGER = JaegerArgs(image="jaeger:2.20.0", traces=10000, cpu_request="100m", memory="1Gi", viz=True)

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bot.mesh.authorization.model import ADMIN_PORT, Call, Namespace, Workload
+from components.linkerd import InboundPolicy
 from components.policy import look_up as policy
-from stack.config import InboundPolicy, StackConfig
 from components.policy.section import Clients, Service, ServicePort
+from stack.config import StackConfig
 
 Outcome = Literal["allowed", "denied", "unknown"]
 _OPEN = ("all-unauthenticated", "cluster-unauthenticated", "audit")

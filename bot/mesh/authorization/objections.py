@@ -9,10 +9,10 @@ from collections import Counter
 from collections.abc import Iterator
 
 from bot.mesh.authorization.model import KubeService, Namespace, Workload
-from schema.faults import Fault
 from components.policy import look_up as policy
-from stack.config import StackConfig
 from components.policy.section import GRPC_HEALTH, Service, ServicePort
+from schema.faults import Fault
+from stack.config import StackConfig
 
 
 def find(config: StackConfig, running: Namespace) -> list[Fault]:

@@ -11,9 +11,9 @@ from bot.mesh.rollout.model import Seen, Standing
 from bot.mesh.rollout.standing import NO_WAVE, standings
 from bot.mesh.rollout.step import Step, refusals
 from components.policy import look_up as policy
-from stack.config import StackConfig
 from components.policy.section import AUTHENTICATED
 from components.rollout.section import Wave
+from stack.config import StackConfig
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from bot.mesh.rollout.model import Namespace, Seen
 from components.rollout import plan as rollout
-from stack.config import StackConfig
 from components.rollout.section import Wave
+from stack.config import StackConfig
 
 # Kubernetes makes it, and it cannot be deleted; a plan has it by name or not at all.
 _DEFAULT = "default"

@@ -9,8 +9,8 @@ from bot.clients.prometheus import FiringAlert
 from bot.mesh.status.facts import Facts
 from bot.mesh.status.model import Result, Subject, fail, ok, skipped, warn
 from bot.mesh.status.objects import some
-from components.alerts.component import groups, names
 from components.alerts import arguments as arguments_observability
+from components.alerts.component import groups, names
 
 SUBJECT = Subject("alerts")
 PAGE = "docs/components/alerts.md"

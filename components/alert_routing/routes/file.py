@@ -12,7 +12,14 @@ import yaml
 
 from components.alert_routing.routes import wording
 from components.alert_routing.routes.inhibition import inhibitions
-from components.alert_routing.routes.model import NOBODY, UNMATCHED, Node, RoutingArgs, groups, platform_route
+from components.alert_routing.routes.model import (
+    NOBODY,
+    UNMATCHED,
+    Node,
+    RoutingArgs,
+    groups,
+    platform_route,
+)
 
 Plain = dict[str, Any]
 _CREDENTIALS = {

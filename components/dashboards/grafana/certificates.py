@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from components.alerts.groups.anchor import EXPIRY as ANCHOR_END
 from components.alerts.groups.model import either
-from components.dashboards.grafana.model import HEALTHY, YES_NO, Column, Dashboard, Metrics, Panel, Query, Row, View, at_least, at_most, stat
+from components.dashboards.grafana.model import (
+    HEALTHY,
+    YES_NO,
+    Column,
+    Dashboard,
+    Metrics,
+    Panel,
+    Query,
+    Row,
+    View,
+    at_least,
+    at_most,
+    stat,
+)
 from components.names import CERT_MANAGER, EXTERNAL_SECRETS, IDENTITY_ISSUER, LINKERD, LINKERD_VIZ
 
 _OURS = f'namespace=~"{either((LINKERD, LINKERD_VIZ, CERT_MANAGER))}"'

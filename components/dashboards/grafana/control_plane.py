@@ -5,7 +5,15 @@ from __future__ import annotations
 from components.alerts.groups import overview, slo
 from components.alerts.groups.control_plane import DEPLOYMENTS, INJECTOR_WEBHOOK
 from components.alerts.groups.model import either
-from components.dashboards.grafana.model import HEALTHY, Column, Metrics, Panel, Query, View, at_least
+from components.dashboards.grafana.model import (
+    HEALTHY,
+    Column,
+    Metrics,
+    Panel,
+    Query,
+    View,
+    at_least,
+)
 from components.names import LINKERD
 
 _SYSTEM = f'namespace="{LINKERD}"'

@@ -4,7 +4,22 @@ from __future__ import annotations
 
 from components.alerts.groups import overview, slo
 from components.dashboards.grafana import control_plane
-from components.dashboards.grafana.model import NEUTRAL, UID, Column, Dashboard, Metrics, Panel, Query, Row, Steps, Variable, View, at_least, at_most, stat
+from components.dashboards.grafana.model import (
+    NEUTRAL,
+    UID,
+    Column,
+    Dashboard,
+    Metrics,
+    Panel,
+    Query,
+    Row,
+    Steps,
+    Variable,
+    View,
+    at_least,
+    at_most,
+    stat,
+)
 
 _NS = 'namespace=~"$namespace"'
 

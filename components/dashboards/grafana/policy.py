@@ -3,7 +3,20 @@
 from __future__ import annotations
 
 from components.alerts.groups import overview
-from components.dashboards.grafana.model import HEALTHY, NEUTRAL, Column, Dashboard, Metrics, Panel, Query, Row, Variable, View, at_most, stat
+from components.dashboards.grafana.model import (
+    HEALTHY,
+    NEUTRAL,
+    Column,
+    Dashboard,
+    Metrics,
+    Panel,
+    Query,
+    Row,
+    Variable,
+    View,
+    at_most,
+    stat,
+)
 
 _NS = 'namespace=~"$namespace"'
 _AUDIT = 'authz_name="audit"'

@@ -11,7 +11,17 @@ import zlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from components.dashboards.grafana.model import TAG, WIDTH, Column, Dashboard, Panel, Row, Steps, Variable, View
+from components.dashboards.grafana.model import (
+    TAG,
+    WIDTH,
+    Column,
+    Dashboard,
+    Panel,
+    Row,
+    Steps,
+    Variable,
+    View,
+)
 
 # Grafana 12; older releases read it, newer ones migrate it.
 SCHEMA_VERSION = 41

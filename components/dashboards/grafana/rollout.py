@@ -5,7 +5,22 @@ from __future__ import annotations
 from components.alerts.groups import overview
 from components.alerts.groups.control_plane import INJECTOR_WEBHOOK
 from components.alerts.groups.model import either
-from components.dashboards.grafana.model import HEALTHY, NEUTRAL, Column, Dashboard, Metrics, Panel, Query, Row, Steps, View, Wave, at_least, at_most, stat
+from components.dashboards.grafana.model import (
+    HEALTHY,
+    NEUTRAL,
+    Column,
+    Dashboard,
+    Metrics,
+    Panel,
+    Query,
+    Row,
+    Steps,
+    View,
+    Wave,
+    at_least,
+    at_most,
+    stat,
+)
 from components.names import LINKERD
 
 _HOOK = f'name="{INJECTOR_WEBHOOK}"'

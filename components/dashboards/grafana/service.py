@@ -8,7 +8,21 @@ state: an endpoint that it took out is `pending`, and a queue that has none left
 from __future__ import annotations
 
 from components.dashboards.grafana.mesh import objective_steps
-from components.dashboards.grafana.model import HEALTHY, NEUTRAL, Dashboard, Metrics, Panel, Query, Row, Steps, Variable, View, at_least, at_most, stat
+from components.dashboards.grafana.model import (
+    HEALTHY,
+    NEUTRAL,
+    Dashboard,
+    Metrics,
+    Panel,
+    Query,
+    Row,
+    Steps,
+    Variable,
+    View,
+    at_least,
+    at_most,
+    stat,
+)
 
 _PARENT = ('parent_namespace="$service_namespace"', 'parent_name="$service"')
 _BACKEND = ('backend_namespace="$service_namespace"', 'backend_name="$service"')

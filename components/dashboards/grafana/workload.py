@@ -5,7 +5,20 @@ from __future__ import annotations
 from components.alerts.groups import slo
 from components.dashboards.grafana.budget import burn
 from components.dashboards.grafana.mesh import objective_steps
-from components.dashboards.grafana.model import HEALTHY, NEUTRAL, UID, Dashboard, Metrics, Panel, Query, Row, Variable, View, at_most, stat
+from components.dashboards.grafana.model import (
+    HEALTHY,
+    NEUTRAL,
+    UID,
+    Dashboard,
+    Metrics,
+    Panel,
+    Query,
+    Row,
+    Variable,
+    View,
+    at_most,
+    stat,
+)
 
 # A label in the place of its name: Grafana puts the choice in before Prometheus reads it.
 _IT = ('namespace="$namespace"', '$kind="$workload"')
