@@ -8,10 +8,10 @@ from pulumi.runtime.config import CONFIG, get_config_env
 
 from bot.cli import crash
 from schema.errors import InputError
+from stack.arguments import chart_refs
 from stack.charts import Charts
 from stack.config import StackConfig
 from stack.load import from_engine
-from stack.platform import chart_refs
 from stack.program import run
 
 PROJECT_DIR = Path(__file__).resolve().parent

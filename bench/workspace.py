@@ -8,16 +8,14 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
-from stack.arguments import ClusterArguments
-
 import sandbox
 from bot.clients.target import Target
 from bot.engine import sandbox_stack
 from bot.engine import target as engine_target
 from components import cert_manager, linkerd, viz
 from sandbox.settings import Settings
+from stack.arguments import ClusterArguments, chart_refs
 from stack.charts import Charts
-from stack.platform import chart_refs
 
 PROJECT = Path(__file__).resolve().parent.parent
 PROGRAMS = Path(__file__).resolve().parent / "programs"

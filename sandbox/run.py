@@ -25,9 +25,9 @@ from sandbox.cli import FAILED, PROJECT, TOOL_MISSING, Subparsers, say
 from sandbox.processes import Supervisor
 from sandbox.settings import Settings
 from stack import load
+from stack.arguments import chart_refs
 from stack.charts import ChartError, Charts
 from stack.config import StackConfig
-from stack.platform import chart_refs
 
 DONE, BAD_ARGUMENTS = 0, 2
 _FETCH_SECONDS = 600

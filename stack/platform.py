@@ -48,48 +48,11 @@ from components.tracing import arguments as tracing
 from components.tracing.component import Tracing
 from schema.certificates import describe, describe_published
 from stack import transforms
+from stack.arguments import chart_refs, namespace_args, vault_entries
 from stack.charts import Charts
 from stack.config import StackConfig
 from stack.in_flight import InFlight
 from stack.providers import kubernetes_provider, options, random_provider, vault_provider
-
-
-def chart_refs(config: StackConfig, charts: Charts) -> dict[str, ChartRef]:
-    """Every archive that the stack needs, by the name it has in charts.yaml (`-crds` for CRDs)."""
-    if config.cluster is None:
-        return {}
-    whole = ["cert-manager", "trust-manager", "external-secrets", "linkerd-crds"]
-    whole.append("linkerd-control-plane")
-    only_crds = ["cert-manager", "trust-manager", "external-secrets"]
-    if config.gateway_api.install:
-        only_crds.append("gateway-api")
-    if config.viz.enabled:
-        whole.append("linkerd-viz")
-    if config.buoyant_cloud.enabled:
-        whole.append("linkerd-buoyant")
-    return {name: charts.chart(name) for name in whole} | {
-        f"{name}-crds": charts.crds(name) for name in only_crds
-    }
-
-
-def namespace_args(config: StackConfig) -> namespaces.NamespacesArgs:
-    """Which parts have a namespace."""
-    return namespaces.NamespacesArgs(
-        viz=config.viz.enabled,
-        buoyant_cloud=config.buoyant_cloud.enabled,
-        prometheus_url=config.viz.prometheus_url,
-        tracing=config.observability.tracing.bundled,
-    )
-
-
-def vault_entries(config: StackConfig) -> dict[str, str]:
-    """Entries with credentials below the KV mount, and the namespace that reads each."""
-    watched = config.observability
-    return {
-        **config.buoyant_cloud.vault_entries,
-        **watched.tracing.vault_entries,
-        **watched.routing.vault_entries,
-    }
 
 
 class Platform:

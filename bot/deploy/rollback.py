@@ -48,8 +48,8 @@ from bot.exit_codes import DONE, BadInputError, MissingToolError, RefusedError
 from bot.mesh.trust import fleet as trust_fleet
 from bot.text import git
 from schema.faults import ConfigError
+from stack.arguments import chart_refs
 from stack.charts import ChartError, Charts
-from stack.platform import chart_refs
 
 _ALLOWED = [action for action in Action if action not in (*rollback_rules.NEVER, Action.STACK)]
 

@@ -27,8 +27,8 @@ from schema import safe_yaml
 from schema.input_file import read_text
 from schema.masking import names_a_secret
 from stack import fleet
+from stack.arguments import chart_refs
 from stack.charts import Charts
-from stack.platform import chart_refs
 
 PROJECT_FILES = ("Pulumi.yaml", "charts.yaml", "requirements.txt", fleet.FILE)
 NOT_KNOWN = "not known here"

@@ -15,9 +15,9 @@ from bot.changes.engine_values import plain
 from bot.changes.model import ChartMove
 from bot.changes.objects import RELEASE
 from bot.engine.events import CHART_TYPE, Ledger, Step
+from stack.arguments import chart_refs
 from stack.charts import ChartError, Charts
 from stack.config import StackConfig
-from stack.platform import chart_refs
 
 _BELOW_CHART = f"{CHART_TYPE}$"
 _CREATED_BY = "linkerd.io/created-by"

@@ -117,9 +117,9 @@ async def evaluate(target: Target) -> None:
 
     from schema.faults import ConfigError
     from stack import program as stack_program
+    from stack.arguments import chart_refs
     from stack.charts import ChartError, Charts
     from stack.load import from_engine
-    from stack.platform import chart_refs
 
     try:
         config = from_engine(CONFIG.get(), pulumi.get_stack(), target.project_dir)

@@ -19,8 +19,8 @@ from bot.plan.mock.monitor import Resource
 from bot.plan.render import CHART, Manifest, archive, render, to_yaml
 from schema.faults import ConfigError
 from schema.masking import without_payload
+from stack.arguments import chart_refs
 from stack.charts import Charts
-from stack.platform import chart_refs
 
 # Kinds that live in no namespace; a chart's object of another kind is in the chart's namespace.
 CLUSTER_SCOPED = frozenset(

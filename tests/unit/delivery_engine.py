@@ -27,8 +27,8 @@ from bot.engine.errors import Lock
 from bot.engine.events import Ledger
 from bot.engine.process import Ending
 from bot.exit_codes import BotError
+from stack.arguments import chart_refs
 from stack.charts import Charts
-from stack.platform import chart_refs
 from tests.unit.delivery_samples import summaries
 
 # Below the trust anchor, and no mount: the policies have a word on those.

@@ -12,9 +12,9 @@ import pytest
 import yaml
 
 from components.chart import ChartRef
+from stack.arguments import chart_refs
 from stack.charts import ChartError, Charts, cache_dir, unchecked
 from stack.load import from_file
-from stack.platform import chart_refs
 from tests.unit.stack_files import REPO, STACK_FILES
 from tests.unit.test_crd_charts import CHART, MANIFEST, archive
 

@@ -26,10 +26,10 @@ from schema.faults import PROJECT
 from schema.input_file import read_text
 from schema.values import shown
 from stack import program
+from stack.arguments import chart_refs
 from stack.charts import ChartError, Charts
 from stack.config import StackConfig
 from stack.load import from_file
-from stack.platform import chart_refs
 
 __all__ = ["Evaluation", "Resource", "evaluate"]
 
