@@ -12,12 +12,9 @@ Manifest = dict[str, Any]
 
 
 class Args(BaseModel):
-    """Base of a component's arguments: plain values, closed, frozen, checked when made.
+    """Base of a component's arguments: plain values, closed, frozen, checked when made."""
 
-    One that is a section of the stack file as well takes its keys by the names of the fields.
-    """
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 class Component(pulumi.ComponentResource):

@@ -43,7 +43,7 @@ from components.policy.service_policy import (
 )
 from components.rollout.component import MeshedNamespace, Rollout, RolloutArgs
 from components.tracing.component import Tracing, TracingArgs
-from components.tracing.model import BackendArgs, JaegerArgs, SamplingArgs
+from components.tracing.section import Backend, Collector, Jaeger, Sampling
 from components.trust_anchor import AnchorGeneration, TrustAnchor, TrustAnchorArgs
 from components.trust_bundle import TrustBundle, TrustBundleArgs
 from components.vault_auth import VaultAuth, VaultAuthArgs
@@ -62,7 +62,7 @@ __all__ = [
     "AnchorGeneration",
     "ApprovalSigning",
     "ApprovalSigningArgs",
-    "BackendArgs",
+    "Backend",
     "BuoyantCloud",
     "BuoyantCloudArgs",
     "CertManager",
@@ -72,6 +72,7 @@ __all__ = [
     "ClusterAnchor",
     "ClusterAnchorArgs",
     "ClusterGeneration",
+    "Collector",
     "Dashboards",
     "DashboardsArgs",
     "Egress",
@@ -85,7 +86,7 @@ __all__ = [
     "HeartbeatArgs",
     "IdentityIssuer",
     "IdentityIssuerArgs",
-    "JaegerArgs",
+    "Jaeger",
     "Linkerd",
     "LinkerdArgs",
     "Meshed",
@@ -110,7 +111,7 @@ __all__ = [
     "RolloutArgs",
     "RouteArgs",
     "RoutingArgs",
-    "SamplingArgs",
+    "Sampling",
     "ServicePolicy",
     "ServicePolicyArgs",
     "Setting",

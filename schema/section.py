@@ -7,10 +7,15 @@ from pydantic.alias_generators import to_camel
 
 
 class Section(BaseModel):
-    """A closed, frozen part of the stack file, in camelCase."""
+    """A closed, frozen part of the stack file, in camelCase there, by the names of fields here."""
 
     model_config = ConfigDict(
-        extra="forbid", strict=True, frozen=True, alias_generator=to_camel, validate_default=False
+        extra="forbid",
+        strict=True,
+        frozen=True,
+        alias_generator=to_camel,
+        validate_default=False,
+        populate_by_name=True,
     )
 
     @classmethod

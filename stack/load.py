@@ -186,7 +186,7 @@ def _validated(own: dict[str, Any], found: list[Fault]) -> tuple[StackConfig | N
         for fault in new:
             own = mended(own, fault.path)
         try:
-            return StackConfig.model_validate(own), faults
+            return StackConfig.model_validate(own, by_alias=True, by_name=False), faults
         except ValidationError as error:
             known = {fault.path for fault in faults}
             new = [fault for fault in from_pydantic(error) if fault.path not in known]

@@ -5,6 +5,7 @@ A config with a fault in it is never used: all that is taken from it is its othe
 
 from __future__ import annotations
 
+import types
 import typing
 from typing import Any
 
@@ -30,6 +31,8 @@ def _of_type(annotation: Any, metadata: list[Any]) -> Any:
         return kinds[0].example
     if origin is typing.Annotated:
         return _of_type(args[0], list(args[1:]))
+    if origin in (typing.Union, types.UnionType):
+        return _of_type(next(each for each in args if each is not type(None)), [])
     if origin is tuple:
         return (_of_type(args[0], []),)
     if origin is dict:

@@ -11,8 +11,8 @@ from components.names import LINKERD_TRACING
 from components.observability import HasObservability
 from components.tracing.collector import JAEGER_UI, collector_address
 from components.tracing.component import TracingArgs
-from components.tracing.model import COLLECTOR, JAEGER, BackendArgs, JaegerArgs, SamplingArgs
-from components.tracing.section import Backend, Sampling, TracingSection
+from components.tracing.objects import COLLECTOR, JAEGER
+from components.tracing.section import TracingSection
 from components.viz import HasViz
 
 CLUSTER_LABEL = "k8s.cluster.name"
@@ -61,44 +61,9 @@ def arguments(config: _Config, cluster: ClusterSection) -> TracingArgs | None:
     """Arguments of `Tracing`; None where no collector of ours runs."""
     if not config.observability.tracing.bundled:
         return None
-    section = config.observability.tracing.collector
     return TracingArgs(
         cluster_domain=cluster.domain,
-        image=section.image,
-        replicas=section.replicas,
-        cpu_request=section.cpu_request,
-        memory=section.memory,
-        queries=section.queries,
-        sampling=_sampling(section.sampling),
-        jaeger=_jaeger(config),
-        backend=None if config.observability.tracing.own_jaeger else _backend(section.backend),
+        collector=config.observability.tracing.collector,
+        viz=config.viz.enabled,
         refresh_interval=config.external_secrets.refresh_interval.go,
-    )
-
-
-def _sampling(section: Sampling) -> SamplingArgs:
-    wait = {"wait": section.wait.go} if section.wait else {}
-    return SamplingArgs(
-        mode=section.mode,
-        per_cent=float(section.per_cent),
-        slow_ms=section.slow.seconds * 1000 if section.slow else None,
-        **wait,
-    )
-
-
-def _jaeger(config: _Config) -> JaegerArgs | None:
-    section = config.observability.tracing.collector.backend.jaeger
-    if not config.observability.tracing.own_jaeger:
-        return None
-    return JaegerArgs(viz=config.viz.enabled, **section.model_dump())
-
-
-def _backend(section: Backend) -> BackendArgs:
-    credentials = section.credentials
-    return BackendArgs(
-        endpoint=section.endpoint or "",
-        protocol=section.protocol,
-        ca_pem=section.ca_pem,
-        vault_path=credentials.vault_path if credentials else None,
-        headers=credentials.headers if credentials else {},
     )

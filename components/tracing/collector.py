@@ -9,17 +9,9 @@ from __future__ import annotations
 from typing import Any
 
 from components.names import LINKERD_TRACING
-from components.tracing.model import (
-    COLLECTOR,
-    HEALTH,
-    JAEGER,
-    METRICS,
-    OTLP_GRPC,
-    OTLP_HTTP,
-    BackendArgs,
-    JaegerArgs,
-    SamplingArgs,
-)
+from components.tracing.objects import COLLECTOR, HEALTH, JAEGER, METRICS, OTLP_GRPC, OTLP_HTTP
+from components.tracing.section import Backend, Collector, Jaeger, Sampling
+from schema.values import Duration
 
 Config = dict[str, Any]
 ALL = "0.0.0.0"  # noqa: S104  (a pod's own address is not known here)
@@ -28,12 +20,12 @@ CA_FILE = "/etc/trace-collector/backend-ca.crt"
 JAEGER_PATH, JAEGER_UI = "/jaeger", 16686
 JAEGER_HEALTH_PATH = "/status"
 _STORE = "memory"
+# A proxy holds spans back for up to 10 s.
+_WAIT = Duration(30)
 
 
-def collector_config(
-    sampling: SamplingArgs, *, queries: bool, cluster_domain: str, backend: BackendArgs | None
-) -> Config:
-    """Config of the collector; without a backend it sends to Jaeger.
+def collector_config(args: Collector, cluster_domain: str) -> Config:
+    """Config of the collector.
 
     memory_limiter comes first, so that what is refused costs nothing more, and batch last, as
     https://github.com/open-telemetry/opentelemetry-collector/tree/main/processor says.
@@ -45,14 +37,15 @@ def collector_config(
             "spike_limit_percentage": 25,
         }
     }
-    if not queries:
+    if not args.queries:
         # The full address holds the query too; the path has an attribute of its own.
         keys = ("url.query", "url.full", "http.url", "http.target")
         actions = [{"key": key, "action": "delete"} for key in keys]
         processors["attributes/without-queries"] = {"actions": actions}
-    processors |= _sampling(sampling)
+    processors |= _sampling(args.sampling)
     processors["batch"] = {}
-    exporters = _backend(backend) if backend else _jaeger(cluster_domain)
+    own = args.backend.kind == "jaeger"
+    exporters = _jaeger(cluster_domain) if own else _backend(args.backend)
     return {
         "extensions": {"health_check": {"endpoint": f"{ALL}:{HEALTH}"}},
         "receivers": _receivers(),
@@ -82,14 +75,14 @@ def _telemetry() -> Config:
     return {"metrics": {"readers": [reader]}}
 
 
-def _sampling(args: SamplingArgs) -> Config:
+def _sampling(args: Sampling) -> Config:
     """The processor that keeps some traces whole and drops the others.
 
     By a hash of the trace's id, so that all replicas decide alike; `tail` looks at the whole trace.
     """
+    share = {"sampling_percentage": float(args.per_cent)}
     if args.mode == "probabilistic":
-        share = {"sampling_percentage": args.per_cent}
-        return {"probabilistic_sampler": share} if args.per_cent < 100 else {}
+        return {"probabilistic_sampler": share} if share["sampling_percentage"] < 100 else {}
     code = "http.response.status_code"
     policies: list[Config] = [
         {"name": "errors", "type": "status_code", "status_code": {"status_codes": ["ERROR"]}},
@@ -105,12 +98,11 @@ def _sampling(args: SamplingArgs) -> Config:
             },
         },
     ]
-    if args.slow_ms is not None:
-        latency = {"threshold_ms": args.slow_ms}
+    if args.slow is not None:
+        latency = {"threshold_ms": args.slow.seconds * 1000}
         policies.append({"name": "slow", "type": "latency", "latency": latency})
-    share = {"sampling_percentage": args.per_cent}
     policies.append({"name": "share", "type": "probabilistic", "probabilistic": share})
-    return {"tail_sampling": {"decision_wait": args.wait, "policies": policies}}
+    return {"tail_sampling": {"decision_wait": (args.wait or _WAIT).go, "policies": policies}}
 
 
 def _jaeger(cluster_domain: str) -> Config:
@@ -119,19 +111,21 @@ def _jaeger(cluster_domain: str) -> Config:
     return {"otlp_grpc/jaeger": {"endpoint": f"{host}:{OTLP_GRPC}", "tls": {"insecure": True}}}
 
 
-def _backend(args: BackendArgs) -> Config:
-    exporter: Config = {"endpoint": args.endpoint}
-    if args.endpoint.startswith("http://"):
+def _backend(args: Backend) -> Config:
+    # The rules see to it that it is there.
+    endpoint = args.endpoint or ""
+    exporter: Config = {"endpoint": endpoint}
+    if endpoint.startswith("http://"):
         exporter["tls"] = {"insecure": True}
     elif args.ca_pem:
         exporter["tls"] = {"ca_file": CA_FILE}
-    if args.headers:
+    if args.variables:
         # Read from the environment at the start: no credential is in this config.
         exporter["headers"] = {k: f"${{env:{v}}}" for k, v in args.variables.items()}
     return {f"{'otlp_grpc' if args.protocol == 'grpc' else 'otlp_http'}/backend": exporter}
 
 
-def jaeger_config(args: JaegerArgs) -> Config:
+def jaeger_config(args: Jaeger) -> Config:
     """Config of a Jaeger that keeps its traces in memory.
 
     Its gRPC query port listens on loopback alone: a port that nobody needs, and that no policy of

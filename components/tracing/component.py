@@ -11,36 +11,32 @@ from components.external_secrets import external_secret
 from components.names import LINKERD_TRACING
 from components.tracing import collector as config
 from components.tracing import objects, policy
-from components.tracing.model import (
+from components.tracing.objects import (
     COLLECTOR,
-    HEADERS_SECRET,
+    H2C,
+    HTTP,
     JAEGER,
     OTLP_GRPC,
     OTLP_HTTP,
-    BackendArgs,
-    JaegerArgs,
-    SamplingArgs,
+    Port,
+    Workload,
 )
-from components.tracing.objects import H2C, HTTP, Port, Workload
+from components.tracing.section import Collector, Jaeger
+
+# Entries of the Secret with the backend's headers; the collector reads them as variables.
+HEADERS_SECRET = "trace-backend-headers"  # noqa: S105
 
 
 class TracingArgs(Args):
-    """The collector, and either a Jaeger beside it or a backend elsewhere.
+    """The section `collector` of a collector of ours, with what it depends on.
 
-    queries: whether spans keep the query strings of addresses. memory: a Kubernetes quantity, both
-    request and limit.
+    viz: whether viz links to our Jaeger. refresh_interval: of what is read from Vault, as in Go.
     """
 
-    cluster_domain: str
-    image: str
-    replicas: int
-    cpu_request: str
-    memory: str
-    queries: bool
-    sampling: SamplingArgs
-    jaeger: JaegerArgs | None
-    backend: BackendArgs | None
-    refresh_interval: str
+    cluster_domain: str = "cluster.local"
+    collector: Collector = Collector()
+    viz: bool = False
+    refresh_interval: str = "10m0s"
 
 
 class Tracing(Component, area="observability"):
@@ -55,14 +51,14 @@ class Tracing(Component, area="observability"):
     ) -> None:
         super().__init__(name, opts)
         clients = [self.apply(manifest) for manifest in policy.authentications()]
-        if args.jaeger:
-            rules = policy.jaeger_rules(viz=args.jaeger.viz)
-            self._run(jaeger(args.jaeger), [], rules, [])
+        backend = args.collector.backend
+        if backend.kind == "jaeger":
+            self._run(jaeger(backend.jaeger), [], policy.jaeger_rules(viz=args.viz), [])
         secrets = [self._headers(manifest) for manifest in headers(args)]
         self._run(collector(args), clients, policy.collector_rules(), secrets)
         self.done(
             endpoint=config.collector_address(args.cluster_domain),
-            backend=args.backend.endpoint if args.backend else JAEGER,
+            backend=JAEGER if backend.kind == "jaeger" else backend.endpoint,
         )
 
     def _headers(self, manifest: Manifest) -> pulumi.Resource:
@@ -96,24 +92,17 @@ class Tracing(Component, area="observability"):
 
 def collector(args: TracingArgs) -> Workload:
     """The collector as it runs."""
-    settings = config.collector_config(
-        args.sampling,
-        queries=args.queries,
-        cluster_domain=args.cluster_domain,
-        backend=args.backend,
-    )
+    section = args.collector
+    settings = config.collector_config(section, args.cluster_domain)
     files = {objects.CONFIG_FILE: objects.as_yaml(settings)}
-    secret: dict[str, tuple[str, str]] = {}
-    if args.backend:
-        secret = {v: (HEADERS_SECRET, v) for v in args.backend.variables.values()}
-        if args.backend.ca_pem:
-            files[config.CA_FILE.rpartition("/")[2]] = args.backend.ca_pem
+    if section.backend.ca_pem:
+        files[config.CA_FILE.rpartition("/")[2]] = section.backend.ca_pem
     return Workload(
         name=COLLECTOR,
-        image=args.image,
-        replicas=args.replicas,
-        cpu_request=args.cpu_request,
-        memory=args.memory,
+        image=section.image,
+        replicas=section.replicas,
+        cpu_request=section.cpu_request,
+        memory=section.memory,
         ports=(
             Port(name="otlp-grpc", number=OTLP_GRPC, app_protocol=H2C),
             Port(name="otlp-http", number=OTLP_HTTP, app_protocol=HTTP),
@@ -121,11 +110,11 @@ def collector(args: TracingArgs) -> Workload:
         ),
         health_path="/",
         files=files,
-        secret=secret,
+        secret={v: (HEADERS_SECRET, v) for v in section.backend.variables.values()},
     )
 
 
-def jaeger(args: JaegerArgs) -> Workload:
+def jaeger(args: Jaeger) -> Workload:
     """Jaeger as it runs: one pod, because another would have other traces."""
     return Workload(
         name=JAEGER,
@@ -147,12 +136,13 @@ def jaeger(args: JaegerArgs) -> Workload:
 
 def headers(args: TracingArgs) -> list[Manifest]:
     """The ExternalSecret of the backend's headers, where it has some."""
-    backend = args.backend
-    if backend is None or backend.vault_path is None or not backend.headers:
+    credentials = args.collector.backend.credentials
+    if credentials is None:
         return []
-    entries = {backend.variables[name]: key for name, key in backend.headers.items()}
+    variables = args.collector.backend.variables
+    entries = {variables[name]: key for name, key in credentials.headers.items()}
     return [
         external_secret(
-            HEADERS_SECRET, LINKERD_TRACING, backend.vault_path, entries, args.refresh_interval
+            HEADERS_SECRET, LINKERD_TRACING, credentials.vault_path, entries, args.refresh_interval
         )
     ]

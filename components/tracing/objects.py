@@ -15,8 +15,11 @@ import yaml
 
 from components.base import Args, Manifest
 from components.names import LINKERD_TRACING
-from components.tracing.model import HEALTH, METRICS
 
+# The collector's own names for its ports, and those of OTLP:
+# https://opentelemetry.io/docs/specs/otlp/
+OTLP_GRPC, OTLP_HTTP, HEALTH, METRICS = 4317, 4318, 13133, 8888
+COLLECTOR, JAEGER = "collector", "jaeger"
 CONFIG_FOLDER, CONFIG_FILE = "/etc/trace-collector", "config.yaml"
 # The user of both images: Dockerfiles of opentelemetry-collector-releases and of jaeger.
 _USER = 10001

@@ -14,8 +14,7 @@ from components.policy.objects import (
     ref,
     server,
 )
-from components.tracing.model import COLLECTOR, JAEGER
-from components.tracing.objects import selector
+from components.tracing.objects import COLLECTOR, JAEGER, selector
 
 # Any certificate of this mesh: linkerd2 charts/linkerd-crds MeshTLSAuthentication.
 _ANYBODY = ClientsArgs(identities=("*",))

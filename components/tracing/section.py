@@ -102,7 +102,7 @@ class Sampling(Section):
     )
 
 
-class JaegerSection(Section):
+class Jaeger(Section):
     """Jaeger with its traces in memory: to try it out. A restart forgets them."""
 
     image: Image = Field("docker.io/jaegertracing/jaeger:2.20.0", description="Image of Jaeger 2.")
@@ -129,9 +129,7 @@ class Backend(Section):
     kind: Literal["jaeger", "otlp"] = Field(
         "jaeger", description="`jaeger`: one of our own in the cluster. `otlp`: any other, by OTLP."
     )
-    jaeger: JaegerSection = Field(
-        JaegerSection(), description="Our own Jaeger, with kind `jaeger`."
-    )
+    jaeger: Jaeger = Field(Jaeger(), description="Our own Jaeger, with kind `jaeger`.")
     endpoint: HttpUrl | None = Field(
         None,
         description="Address, with kind `otlp`. `http://` is for a meshed backend in the cluster.",
@@ -145,6 +143,12 @@ class Backend(Section):
     credentials: BackendCredentials | None = Field(
         None, description="Headers with credentials; without it none."
     )
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """Environment variable of the collector by header."""
+        names = sorted(self.credentials.headers) if self.credentials else []
+        return {name: f"TRACE_BACKEND_HEADER_{index}" for index, name in enumerate(names)}
 
 
 class Collector(Section):

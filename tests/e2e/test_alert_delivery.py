@@ -70,7 +70,7 @@ def config(folder: Path, told: Receivers) -> str:
     section["routing"] |= {**changes, "groupWait": "1s", "groupInterval": "5s"}
     section["routing"]["receivers"][1]["apiUrl"] = f"{told.address}/alert"
     stack = load(folder, spoilt({("observability",): section}))
-    args = arguments_routing.alert_routing(stack)
+    args = arguments_routing.arguments(stack)
     assert args is not None
     return str(manifest(args)["data"]["alertmanager.yaml"])
 

@@ -191,7 +191,7 @@ def _short_rules(evaluation: mock_engine.Evaluation) -> Manifest:
     """The rules of this stack file, with seconds in place of what a stack file allows."""
     config = evaluation.config
     assert config.cluster
-    args = arguments_observability.alerts(config, config.cluster, evaluation.stack)
+    args = arguments_observability.arguments(config, config.cluster, evaluation.stack)
     assert args
     assert _SHORT.keys() <= Thresholds.model_fields.keys()
     limits = args.setting.thresholds.model_copy(update=_SHORT)

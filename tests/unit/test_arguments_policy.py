@@ -15,7 +15,7 @@ ANNOTATION = "config.linkerd.io/default-inbound-policy"
 
 def annotation(made: StackConfig) -> str | None:
     """The rung in the one patch of the namespace shop."""
-    (shop,) = [n for n in arguments_mesh.rollout_args(made).namespaces if n.name == "shop"]
+    (shop,) = [n for n in arguments_mesh.arguments(made).namespaces if n.name == "shop"]
     return shop.annotations.get(ANNOTATION)
 
 

@@ -111,7 +111,7 @@ def test_a_plan_becomes_one_patch_per_namespace_of_the_waves_that_are_in(tmp_pat
             }
         ),
     )
-    made = arguments_mesh.rollout_args(config).namespaces
+    made = arguments_mesh.arguments(config).namespaces
     assert [(each.name, each.state, dict(each.annotations)) for each in made] == [
         ("out", "opt-out", {}),
         ("pay", "opt-in", {"config.linkerd.io/access-log": "json"}),

@@ -23,13 +23,14 @@ from pulumi.runtime import config as runtime_config
 import linkerd_platform
 from components import trust as config_trust
 from components.base import Args, Component
-from components.linkerd import LinkerdArgs
+from components.cert_manager import CertManagerSection
+from components.cluster import ClusterSection
+from components.linkerd import LinkerdArgs, LinkerdSection
 from components.own_anchor import OwnAnchorArgs
-from components.viz import VizArgs
+from components.viz import VizArgs, VizSection
 from components.webhook_certificates import WebhookCertificatesArgs
 from schema.section import Section
 from schema.values import Duration
-from stack import config as sections
 from tests.unit import distribution
 from tests.unit.crd_schemas import faults, is_custom
 from tests.unit.samples import Recorder, Recording
@@ -172,9 +173,9 @@ def text_of(value: object) -> object:
 @pytest.mark.parametrize(
     ("section", "args", "others"),
     [
-        (sections.Linkerd, LinkerdArgs, {}),
+        (LinkerdSection, LinkerdArgs, {}),
         (
-            sections.Cluster,
+            ClusterSection,
             LinkerdArgs,
             {"domain": "cluster_domain", "networks": "cluster_networks"},
         ),
@@ -182,8 +183,8 @@ def text_of(value: object) -> object:
         (config_trust.Issuer, LinkerdArgs, {}),
         (config_trust.Issuer, OwnAnchorArgs, {}),
         (config_trust.Webhooks, WebhookCertificatesArgs, {}),
-        (sections.Viz, VizArgs, {}),
-        (sections.CertManager, linkerd_platform.CertManagerArgs, {}),
+        (VizSection, VizArgs, {}),
+        (CertManagerSection, linkerd_platform.CertManagerArgs, {}),
     ],
 )
 def test_a_default_is_the_same_in_a_stack_file_and_in_a_program(

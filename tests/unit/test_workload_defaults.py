@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from components.rollout.workloads import OPAQUE_PORTS, ProxyDefaults, as_annotations
+from components.rollout.workloads import (
+    OPAQUE_PORTS,
+    ProxyDefaults,
+    ProxyResources,
+    as_annotations,
+)
+
+
+def resources(**keys: str) -> dict[str, object]:
+    return {"proxy_resources": ProxyResources(**keys)}
 
 
 def test_what_is_left_out_is_left_to_the_control_plane() -> None:
@@ -20,10 +29,16 @@ def test_what_is_left_out_is_left_to_the_control_plane() -> None:
         ({"skip_outbound_ports": ("4222",)}, {"skip-outbound-ports": "4222"}),
         ({"proxy_await": True}, {"proxy-await": "enabled"}),
         ({"proxy_await": False}, {"proxy-await": "disabled"}),
-        ({"cpu_request": "100m"}, {"proxy-cpu-request": "100m"}),
-        ({"cpu_limit": "1"}, {"proxy-cpu-limit": "1"}),
-        ({"memory_request": "64Mi"}, {"proxy-memory-request": "64Mi"}),
-        ({"memory_limit": "250Mi"}, {"proxy-memory-limit": "250Mi"}),
+        (resources(cpu_request="100m"), {"proxy-cpu-request": "100m"}),
+        (resources(cpu_limit="1"), {"proxy-cpu-limit": "1"}),
+        (
+            resources(memory_request="64Mi"),
+            {"proxy-memory-request": "64Mi"},
+        ),
+        (
+            resources(memory_limit="250Mi"),
+            {"proxy-memory-limit": "250Mi"},
+        ),
     ],
 )
 def test_each_default_is_its_annotation(args: dict[str, object], expected: dict[str, str]) -> None:

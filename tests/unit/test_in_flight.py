@@ -16,8 +16,7 @@ from bot.plan.mock.engine import evaluate, run_program
 from bot.plan.mock.monitor import RecordingMonitor, Resource
 from components import base
 from components.base import KubernetesObject
-from stack import in_flight as pace
-from stack import platform
+from stack import in_flight, platform
 from stack.in_flight import InFlight
 from tests.unit.bot_project import PROJECT_DIR
 from tests.unit.stack_files import good, write
@@ -140,7 +139,7 @@ def whole(folder: Path, patch: pytest.MonkeyPatch, parts: int) -> tuple[Any, Wat
 
     patch.setattr(mock_engine, "RecordingMonitor", monitor)
     patch.setattr(base.KubernetesObject, "__init__", init)
-    patch.setattr(platform, "Pace", functools.partial(InFlight, parts))
+    patch.setattr(platform, "InFlight", functools.partial(InFlight, parts))
     return evaluate(write(folder, sections()), PROJECT_DIR), monitors[-1]
 
 
@@ -168,7 +167,7 @@ def test_the_program_keeps_the_pace_and_makes_the_same_at_any(
 
 def test_there_is_room_for_more_than_an_engine_applies_at_once() -> None:
     """Else an update would wait for the program: it applies some dozens, of 9 objects a part."""
-    assert pace.PARTS >= 32
+    assert in_flight.PARTS >= 32
 
 
 def test_an_object_is_no_more_than_its_urn_and_its_id() -> None:
