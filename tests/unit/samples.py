@@ -21,7 +21,6 @@ from components import (
     gateway_api,
     identity_issuer,
     linkerd,
-    monitors,
     namespaces,
     own_anchor,
     trust_anchor,
@@ -35,6 +34,7 @@ from components.alerts import component as alerts
 from components.base import Args, Component
 from components.chart import ChartRef
 from components.dashboards import component as dashboards
+from components.monitors import component as monitors
 from components.tracing import component as tracing
 from tests.unit import mesh_samples, tracing_samples
 from tests.unit.alert_samples import ANCHOR_END, alerts_args
