@@ -12,8 +12,9 @@ import pytest
 from pydantic import ValidationError
 
 from components.base import Args, Component
+from tests.recorder import record
 from tests.unit.crd_schemas import faults, is_custom
-from tests.unit.samples import arguments, made, make, record
+from tests.unit.samples import arguments, made, make
 from tests.unit.stack_files import REPO
 
 HELPERS = {"__init__", "base", "chart", "names", "policy_objects", "workload_defaults"}

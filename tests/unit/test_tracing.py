@@ -13,7 +13,8 @@ from components.trace_collector import config, objects, policy
 from components.trace_collector.model import SamplingArgs
 from components.tracing import Tracing, collector, headers, jaeger
 from policies.images import pinned
-from tests.unit.samples import Recording, made
+from tests.recorder import Recording
+from tests.unit.samples import made
 from tests.unit.stack_files import certificate
 from tests.unit.tracing_samples import ALL, BACKEND, JAEGER, tracing_args
 
