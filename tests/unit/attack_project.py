@@ -18,7 +18,7 @@ from bot.engine import target as engine_target
 from bot.exit_codes import DONE
 from bot.mesh.trust import fleet as trust_fleet
 from bot.mesh.verification.data import Proof
-from tests.unit import bot_project, delivery_engine
+from tests.unit import bot_project, fake_engine
 from tests.unit import delivery_samples as samples
 
 _PLAN = {"anchor-sign": "update"}
@@ -121,8 +121,8 @@ def project(
     real = engine_target.of
     monkeypatch.setattr(engine_target, "of", lambda stack, _folder=None: real(stack, folder))
     monkeypatch.setattr(stacks, "PROJECT_DIR", folder)
-    delivery_engine.use(monkeypatch)
-    delivery_engine.sign(monkeypatch)
+    fake_engine.use(monkeypatch)
+    samples.sign(monkeypatch)
     monkeypatch.setattr(trust_fleet, "same_anchors", lambda _target: [])
     monkeypatch.setattr(verify, "refuse_unable", lambda _target: None)
     monkeypatch.setattr(verify, "prove", lambda *_: [Proof("mesh", "well", "?", True)])

@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from bot import engine
 from bot.changes.model import ChangeSet
 from bot.clients.target import Target
 from bot.deploy import backend, rollback, rollback_rules, up, verify
@@ -19,8 +18,9 @@ from bot.deploy.rollback import Rollback
 from bot.deploy.tree import Tree
 from bot.engine import Engine
 from bot.exit_codes import DONE
+from tests.unit import fake_engine
 from tests.unit.bot_project import PROJECT_DIR
-from tests.unit.waves_sample import ENGINE, project, two_waves
+from tests.unit.waves_sample import project, two_waves
 
 Delivered = list[tuple[Target, Rollback]]
 
@@ -89,7 +89,7 @@ def template(folder: Path) -> Path:
 def prepared(made: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the template; charts, state and engine are made up."""
     copied = Path(shutil.copytree(made, folder / "project"))
-    monkeypatch.setattr(engine, "find", lambda: ENGINE)
+    fake_engine.use(monkeypatch)
     monkeypatch.setattr(rollback.Charts, "link", lambda *_charts: None)
     monkeypatch.setattr(rollback_rules, "deployed_crds", lambda _engine, _today: {})
     monkeypatch.setattr(backend, "history", lambda _engine, _target: ())

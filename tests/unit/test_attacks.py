@@ -16,7 +16,6 @@ import pytest
 
 from bot.deploy import backend
 from bot.exit_codes import BAD_INPUT, REFUSED
-from tests.unit import delivery_engine
 from tests.unit import delivery_samples as samples
 from tests.unit.attack_project import ARCHIVE, MODULE, Project, bot_git
 from tests.unit.attack_project import project as project
@@ -282,16 +281,11 @@ def test_a4_history_tells_what_was_applied_and_not_what_lay_there_before(
     assert len(project.entry.trailers["Snapshot"]) == 12
 
 
-def test_values_are_bound_and_not_only_the_names_of_fields(
-    project: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_values_are_bound_and_not_only_the_names_of_fields(project: Project) -> None:
     """What a program reads from outside of the project, such as a clock, shows in its result."""
     project.preview()
     project.approve()
-    real = delivery_engine._read_by_program
-    monkeypatch.setattr(
-        delivery_engine, "_read_by_program", lambda *words: f"{real(*words)} and more"
-    )
+    project.data(values="and more")
     told = project.up(code=REFUSED)
     assert "stale: Policy anchor-sign: was update, is update with other values" in told
     assert project.applied == 0

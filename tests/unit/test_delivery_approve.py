@@ -13,8 +13,8 @@ from bot.deploy import approval, approve, snapshot, tree
 from bot.deploy.tree import Tree
 from bot.engine import target as engine_target
 from bot.exit_codes import BAD_INPUT, DONE, REFUSED, RefusedError
-from tests.unit import delivery_engine
 from tests.unit import delivery_samples as samples
+from tests.unit import fake_engine
 from tests.unit.delivery_samples import COMMIT, OTHER, change, change_set
 
 _CLEAN = Tree(COMMIT, dirty=False)
@@ -71,13 +71,13 @@ def changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     where = samples.target(tmp_path)
     commit = samples.repository(tmp_path)
     monkeypatch.setattr(engine_target, "of", lambda _stack: where)
-    delivery_engine.use(monkeypatch)
+    fake_engine.use(monkeypatch)
     file = tmp_path / "state" / "changes.json"
     file.parent.mkdir()
     found = change_set(change(Op.DELETE), commit=commit)
     made = snapshot.read(engine.find(), where, tree.read(tmp_path), "up", changes=found)
     file.write_text(found.model_copy(update={"snapshot": made}).model_dump_json())
-    delivery_engine.sign(monkeypatch)
+    samples.sign(monkeypatch)
     return file
 
 

@@ -27,6 +27,7 @@ from bot.exit_codes import DONE, FAILED, REFUSED, BotError
 from bot.mesh.drift.discovery import Kind
 from stack.load import from_file
 from tests.unit import delivery_samples as samples
+from tests.unit import fake_engine
 from tests.unit.drift_samples import KINDS, api, declared, group, metadata, refusing
 from tests.unit.stack_files import REPO
 
@@ -83,7 +84,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr("bot.mesh.drift.look.SECOND_LOOK_SECONDS", 0.0)
     monkeypatch.setattr("bot.mesh.drift.look.cluster", cluster)
     monkeypatch.setattr("bot.mesh.drift.declared.read", read)
-    monkeypatch.setattr(engine, "find", lambda: ENGINE)
+    fake_engine.use(monkeypatch, ENGINE)
     monkeypatch.setattr(engine, "run", run)
     monkeypatch.setattr("bot.engine.target.of", lambda _stack: STAGING)
     monkeypatch.setattr("bot.deploy.lock.Wait.until_free", lambda *_: True)

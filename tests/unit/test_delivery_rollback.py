@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from bot import engine
 from bot.cli.dispatch import main
 from bot.deploy import backend, environment, rollback, rollback_rules
 from bot.deploy.backend import Entry
@@ -22,6 +21,7 @@ from bot.exit_codes import (
     MissingToolError,
     RefusedError,
 )
+from tests.unit import fake_engine
 from tests.unit.rollback_sample import (
     Delivered,
     arguments,
@@ -32,7 +32,6 @@ from tests.unit.rollback_sample import (
     prepared,
     template,
 )
-from tests.unit.waves_sample import ENGINE
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +155,7 @@ def test_a_chart_that_is_not_in_the_cache_says_how_to_get_it(
 ) -> None:
     """`make charts` here would download today's."""
     monkeypatch.undo()
-    monkeypatch.setattr(engine, "find", lambda: ENGINE)
+    fake_engine.use(monkeypatch)
     monkeypatch.setenv("CHARTS_DIR", str(tmp_path / "empty"))
     with pytest.raises(MissingToolError, match=r"git worktree add \.\./rollback [0-9a-f]{12}"):
         rollback.run(arguments(preview=True, yes=False), repo)

@@ -19,7 +19,7 @@ from bot.exit_codes import (
     DONE,
     RefusedError,
 )
-from tests.unit import delivery_engine
+from tests.unit.delivery_samples import sign
 from tests.unit.rollback_sample import (
     Delivered,
     arguments,
@@ -65,7 +65,7 @@ def looked(repo: Path, monkeypatch: pytest.MonkeyPatch) -> ChangeSet:
 
     monkeypatch.setattr(preview, "preview", run)
     monkeypatch.setattr(preview, "judged", lambda _result: changes)
-    delivery_engine.sign(monkeypatch)
+    sign(monkeypatch)
     monkeypatch.setattr(backend, "state_version", lambda _engine, _target: "sha256:1")
     monkeypatch.setattr(snapshot, "archives", lambda _target: {})
     return changes

@@ -18,8 +18,8 @@ from bot.engine import target as engine_target
 from bot.exit_codes import BAD_INPUT, DONE, FAILED, REFUSED
 from bot.mesh.trust import fleet as trust_fleet
 from bot.mesh.verification.data import Proof
-from tests.unit import delivery_engine
 from tests.unit import delivery_samples as samples
+from tests.unit import fake_engine
 
 _PLAN = {"anchor-sign": "update"}
 
@@ -30,8 +30,8 @@ def where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Target:
     made = samples.target(tmp_path, plan=_PLAN)
     samples.repository(tmp_path)
     monkeypatch.setattr(stacks, "PROJECT_DIR", tmp_path)
-    delivery_engine.use(monkeypatch)
-    delivery_engine.sign(monkeypatch)
+    fake_engine.use(monkeypatch)
+    samples.sign(monkeypatch)
     monkeypatch.setattr(engine_target, "of", lambda _stack: made)
     monkeypatch.setattr(trust_fleet, "same_anchors", lambda _target: [])
     monkeypatch.setattr(verify, "refuse_unable", lambda _target: None)

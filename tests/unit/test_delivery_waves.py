@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from bot import engine
 from bot.cli.dispatch import main
 from bot.deploy import backend, gate, tree, verified, waves, waves_run
 from bot.deploy.backend import Entry
@@ -28,8 +27,9 @@ from bot.mesh.trust import fleet as trust_fleet
 from bot.mesh.trust import vault as trust_vault
 from bot.mesh.trust.model import Kept
 from stack import fleet
+from tests.unit import fake_engine
 from tests.unit.bot_trust_samples import kept
-from tests.unit.waves_sample import ENGINE, options, project, two_waves
+from tests.unit.waves_sample import options, project, two_waves
 
 COMMIT = "a" * 40
 
@@ -49,7 +49,7 @@ def entry(commit: str, minutes_ago: int, result: str = "succeeded") -> Entry:
 def ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project with two waves, whose owner has published, at a clean commit, nothing applied."""
     folder = project(tmp_path, two_waves())
-    monkeypatch.setattr(engine, "find", lambda: ENGINE)
+    fake_engine.use(monkeypatch)
     monkeypatch.setattr(tree, "read", lambda _folder: Tree(COMMIT, dirty=False))
     monkeypatch.setattr(trust_vault, "read", lambda _t: (kept("anchor-2026"),))
     monkeypatch.setattr(backend, "history", lambda _e, _t: ())

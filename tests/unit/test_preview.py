@@ -35,7 +35,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         found = fake_engine.engine(tmp_path, body)
         config = from_file(fake_engine.REPO / "Pulumi.trust.yaml")
         target = Target("trust", tmp_path, config, None, {})
-        monkeypatch.setattr(engine, "find", lambda **_: found)
+        fake_engine.use(monkeypatch, found)
         monkeypatch.setattr(engine_target, "of", lambda _stack: target)
         return dispatch.main(["preview", "--stack", "trust", *flags])
 
@@ -190,7 +190,7 @@ def test_charts_without_a_digest_are_told_once_and_not_to_who_has_none(
     for stack, count in (("trust", 0), ("staging", 1)):
         config = from_file(fake_engine.REPO / f"Pulumi.{stack}.yaml")
         target = Target(stack, tmp_path, config, None, {})
-        monkeypatch.setattr(engine, "find", lambda **_: found)
+        fake_engine.use(monkeypatch, found)
         monkeypatch.setattr(engine_target, "of", lambda _stack, target=target: target)
         dispatch.main(["preview", "--stack", stack, *flags])
         told = capsys.readouterr()

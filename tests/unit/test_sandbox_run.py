@@ -12,6 +12,7 @@ import pytest
 from bot import engine
 from sandbox import providers, run, toolchain
 from stack.charts import ChartError
+from tests.unit import fake_engine
 
 
 @pytest.fixture(autouse=True)
@@ -125,7 +126,7 @@ def test_stand_ins_are_used_for_what_is_missing_alone_and_both_ends_say_so(
     monkeypatch.setattr(run, "PROJECT", tmp_path)
     monkeypatch.setattr(toolchain, "download", lambda *_: {})
     monkeypatch.setattr(toolchain, "find", lambda name: None if name in missing else Path(name))
-    monkeypatch.setattr(engine, "find", lambda: engine.Engine("pulumi", "v3.274.1"))
+    fake_engine.use(monkeypatch)
     monkeypatch.setattr(run, "_charts_ready", lambda: None)
 
     def deployed(*_: object) -> int:
