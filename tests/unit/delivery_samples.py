@@ -5,14 +5,12 @@ from __future__ import annotations
 import base64
 import json
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -22,7 +20,7 @@ from bot.changes.model import Change, ChangeSet, Field, Op
 from bot.changes.snapshot import Snapshot
 from bot.clients.https import Answer, Client
 from bot.clients.target import Target
-from bot.deploy import approval, backend, digests, signing
+from bot.deploy import approval, backend, digests
 from bot.deploy.approval import Approval
 from bot.deploy.backend import Entry
 from bot.deploy.protected import Action
@@ -189,22 +187,16 @@ def target(folder: Path, **data: Any) -> Target:
     """Stack `trust` in a project of its own, with a backend that holds `data`."""
     for name in PROJECT_FILES:
         (folder / name).write_bytes((REPO / name).read_bytes())
-    tags = {backend.OPERATIONS: begun(data.get("history", [])), **data.pop("tags", {})}
-    data["tags"] = {name: value for name, value in tags.items() if value}
-    (folder / "backend.json").write_text(json.dumps(data))
+    keep(folder / "backend.json", **data)
     made = fake_engine.target(folder)
     return replace(made, environment={"PULUMI_BACKEND_URL": (folder / "state").as_uri()})
 
 
-def sign(monkeypatch: pytest.MonkeyPatch, transit: Transit | None = None) -> None:
-    """Let approvals be signed by a Vault of the test."""
-    made = transit or Transit()
-
-    @contextmanager
-    def vault(_target: Target) -> Iterator[Client]:
-        yield made
-
-    monkeypatch.setattr(signing, "vault", vault)
+def keep(file: Path, **data: Any) -> None:
+    """Let the backend hold this, its history begun by the bot."""
+    tags = {backend.OPERATIONS: begun(data.get("history", [])), **data.pop("tags", {})}
+    data["tags"] = {name: value for name, value in tags.items() if value}
+    file.write_text(json.dumps(data))
 
 
 def kept(where: Target) -> Mapping[str, Any]:

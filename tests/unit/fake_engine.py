@@ -1,7 +1,8 @@
 """The stand-in of the engine: a program that behaves as its command line does, or none at all.
 
 `engine` makes the program, for tests of what runs it. `Backend` answers in this process and keeps
-all there is in `backend.json` of the project, for tests of whole commands. `plan` there is what
+all there is in `backend.json` of the project, or `backend-STACK.json` where a stack has its own,
+for tests of whole commands; without a file no stack was ever applied. `plan` there is what
 would change, by name and operation, and `reads` the files of the project whose content every
 change becomes, as a program's does; `values` is what else it reads. `edits` are files that somebody
 writes while the engine previews. An update writes it into the state, step by step; with `die` it is
@@ -18,11 +19,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import pytest
 from pulumi.automation import CommandResult
 from pulumi.automation.errors import create_command_error
 
-from bot import engine as bot_engine
 from bot.clients.target import Target
 from bot.engine import Engine, automation
 from bot.engine.process import Ending
@@ -76,13 +75,6 @@ def target(folder: Path) -> Target:
     return Target("trust", folder, config, None, {})
 
 
-def use(monkeypatch: pytest.MonkeyPatch, found: Engine | None = None) -> Engine:
-    """Let every command find this engine; without one, a backend in `backend.json`."""
-    made = found or BACKEND
-    monkeypatch.setattr(bot_engine, "find", lambda **_: made)
-    return made
-
-
 class Backend(Engine):
     """An engine without a process."""
 
@@ -112,17 +104,19 @@ class _Answers(automation.Command):
         return result
 
     def _answer(self, args: list[str]) -> CommandResult:
-        file = self._target.project_dir / "backend.json"
-        data = json.loads(file.read_text())
+        file = self._target.project_dir / f"backend-{self._target.stack}.json"
+        if not file.exists():
+            file = file.with_name("backend.json")
+        data = json.loads(file.read_text()) if file.exists() else {}
         data.setdefault("calls", []).append([*args, *self._flags])
-        file.write_text(json.dumps(data))
         if args[0] == "stack":
             result = self._stack(args, data)
         else:
             result = self._operation_on(args, data, file)
             self.ending = Ending(result.code, "finished")
             self._take(None)
-        file.write_text(json.dumps(data))
+        if file.exists():
+            file.write_text(json.dumps(data))
         return result
 
     def _stack(self, args: list[str], data: dict[str, Any]) -> CommandResult:

@@ -13,6 +13,7 @@ from bot.deploy import signing
 from bot.deploy.approval import Approval
 from bot.exit_codes import RefusedError
 from stack.config import Approvals
+from tests.unit.context import Context
 from tests.unit.delivery_samples import (
     SIGN,
     VERIFY,
@@ -20,7 +21,6 @@ from tests.unit.delivery_samples import (
     approved,
     change,
     change_set,
-    sign,
     target,
 )
 
@@ -35,28 +35,26 @@ def _record() -> Approval:
 
 
 def test_what_the_approver_signs_the_deployer_takes(
-    where: Target, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    where: Target, context: Context, tmp_path: Path
 ) -> None:
     """Each with its own token; the file lies somewhere in between."""
     approver = Transit(may=(SIGN,))
-    sign(monkeypatch, approver)
+    context.vault(approver)
     record = signing.signed(where, _record())
     file = tmp_path / "approval.json"
     file.write_text(record.model_dump_json())
     with pytest.raises(Unreadable, match=r"needs the policy linkerd-deployer-linkerd\.transit"):
         signing.refuse_unsigned(where, record)
-    sign(monkeypatch, replace(approver, may=(VERIFY,)))
+    context.vault(replace(approver, may=(VERIFY,)))
     signing.refuse_unsigned(where, Approval.model_validate_json(file.read_bytes()))
     with pytest.raises(Unreadable, match=r"needs the policy linkerd-approver-linkerd\.transit"):
         signing.signed(where, _record())
 
 
 @pytest.mark.parametrize("name", sorted(set(Approval.model_fields) - {"signature", "format"}))
-def test_signature_is_of_every_field(
-    where: Target, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
+def test_signature_is_of_every_field(where: Target, context: Context, name: str) -> None:
     """A field that it leaves out can be changed by whoever carries the file."""
-    sign(monkeypatch, Transit())
+    context.vault(Transit())
     record = signing.signed(where, _record())
     other = approved(change_set(change(name="other")), hours=2)
     value = getattr(other, name)
@@ -68,20 +66,18 @@ def test_signature_is_of_every_field(
         signing.refuse_unsigned(where, changed)
 
 
-def test_key_that_is_not_there_yet_names_the_owner_stack(
-    where: Target, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_key_that_is_not_there_yet_names_the_owner_stack(where: Target, context: Context) -> None:
     """Before the owner's first deployment since approvals are signed."""
-    sign(monkeypatch, Transit(there=False))
+    context.vault(Transit(there=False))
     with pytest.raises(Unreadable, match="made by the owner stack"):
         signing.signed(where, _record())
 
 
 def test_unsigned_is_taken_only_where_the_file_says_so_and_a_wrong_signature_never(
-    where: Target, monkeypatch: pytest.MonkeyPatch
+    where: Target, context: Context
 ) -> None:
     """One that has a signature says that it is signed."""
-    sign(monkeypatch, Transit())
+    context.vault(Transit())
     with pytest.raises(RefusedError, match=r"Pulumi\.trust\.yaml"):
         signing.refuse_unsigned(where, _record())
     config = where.config.model_copy(update={"approvals": Approvals(unsigned=True)})
