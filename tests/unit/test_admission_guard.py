@@ -12,7 +12,8 @@ from components.admission_guard import (
 )
 from components.base import Manifest
 from components.rollout.component import STATE_LABEL
-from tests.unit.samples import made, record
+from tests.recorder import record
+from tests.unit.samples import made
 
 MAKERS = [opt_out, own_service_account]
 

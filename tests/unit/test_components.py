@@ -10,9 +10,10 @@ import pytest
 from pydantic import ValidationError
 
 from components.base import Args, Component
+from tests.recorder import record
 from tests.unit.crd_schemas import faults, is_custom
 from tests.unit.every_component import COMPONENTS, STEMS, file_of
-from tests.unit.samples import arguments, made, make, record
+from tests.unit.samples import arguments, made, make
 from tests.unit.stack_files import REPO
 
 AREAS = {"certificates", "cluster", "crds", "extensions", "mesh", "policy", "secrets", "trust"}

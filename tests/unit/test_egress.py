@@ -23,8 +23,8 @@ from components.egress.component import (
 )
 from components.egress.section import EgressHost
 from components.names import LINKERD_EGRESS
+from tests.recorder import Recording, record
 from tests.unit.crd_schemas import faults
-from tests.unit.samples import Recording, record
 from tests.unit.stack_files import load, spoilt
 
 INSIDE = ("10.0.0.0/8", "fd00::/8")

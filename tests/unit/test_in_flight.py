@@ -11,7 +11,6 @@ from typing import Any
 import pulumi
 import pytest
 
-from bot.plan.mock import engine as mock_engine
 from bot.plan.mock.engine import evaluate, run_program
 from bot.plan.mock.monitor import RecordingMonitor, Resource
 from components import base
@@ -124,23 +123,17 @@ def sections() -> dict[str, Any]:
 
 def whole(folder: Path, patch: pytest.MonkeyPatch, parts: int) -> tuple[Any, Watched]:
     """The program of that stack, at a pace."""
-    monitors: list[Watched] = []
-
-    def monitor(preview: bool) -> Watched:
-        monitors.append(Watched(preview))
-        return monitors[-1]
-
+    monitor = Watched(preview=True)
     made = base.KubernetesObject.__init__
 
     def init(self: KubernetesObject, name: str, *given: Any, **more: Any) -> None:
         made(self, name, *given, **more)
         if name.startswith("policy-"):
-            monitors[-1].add()
+            monitor.add()
 
-    patch.setattr(mock_engine, "RecordingMonitor", monitor)
     patch.setattr(base.KubernetesObject, "__init__", init)
     patch.setattr(platform, "InFlight", functools.partial(InFlight, parts))
-    return evaluate(write(folder, sections()), PROJECT_DIR), monitors[-1]
+    return evaluate(write(folder, sections()), PROJECT_DIR, monitor=monitor), monitor
 
 
 def test_the_program_keeps_the_pace_and_makes_the_same_at_any(

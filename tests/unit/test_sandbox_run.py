@@ -12,6 +12,7 @@ import pytest
 from bot import engine
 from sandbox import providers, run, toolchain
 from stack.charts import ChartError
+from tests.unit.context import Context
 
 
 @pytest.fixture(autouse=True)
@@ -21,14 +22,10 @@ def _empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(("strict", "code"), [(False, 0), (True, 3)])
 def test_without_engine_the_plan_is_shown_and_both_ends_say_so(
-    strict: bool, code: int, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    strict: bool, code: int, context: Context, capfd: pytest.CaptureFixture[str]
 ) -> None:
     """The first line is read before, the last after the scrolling; CI needs the exit code."""
-
-    def missing() -> engine.Engine:
-        raise engine.EngineMissing("pulumi is not on PATH: install it")
-
-    monkeypatch.setattr(engine, "find", missing)
+    context.no_engine(engine.EngineMissing("pulumi is not on PATH: install it"))
     options = argparse.Namespace(context=None, strict=strict, ephemeral=False)
     assert run.run(options) == code
     lines = capfd.readouterr().out.splitlines()
@@ -116,6 +113,7 @@ def test_stand_ins_are_used_for_what_is_missing_alone_and_both_ends_say_so(
     absent: Sequence[str],
     said: str | None,
     tmp_path: Path,
+    context: Context,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -125,7 +123,7 @@ def test_stand_ins_are_used_for_what_is_missing_alone_and_both_ends_say_so(
     monkeypatch.setattr(run, "PROJECT", tmp_path)
     monkeypatch.setattr(toolchain, "download", lambda *_: {})
     monkeypatch.setattr(toolchain, "find", lambda name: None if name in missing else Path(name))
-    monkeypatch.setattr(engine, "find", lambda: engine.Engine("pulumi", "v3.274.1"))
+    context.engine()
     monkeypatch.setattr(run, "_charts_ready", lambda: None)
 
     def deployed(*_: object) -> int:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
 import json
 import re
 import runpy
@@ -18,7 +16,6 @@ import pulumi
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from pulumi.runtime import config as runtime_config
 
 import linkerd_platform
 from components import trust as config_trust
@@ -31,9 +28,9 @@ from components.viz import VizArgs, VizSection
 from components.webhook_certificates import WebhookCertificatesArgs
 from schema.section import Section
 from schema.values import Duration
+from tests.recorder import Recording, record
 from tests.unit import distribution
 from tests.unit.crd_schemas import faults, is_custom
-from tests.unit.samples import Recorder, Recording
 from tests.unit.test_components import STEMS, component_of
 from tests.unit.test_requirements import pins
 
@@ -42,39 +39,13 @@ MOST_LINES = 40
 CHART = "kubernetes:helm.sh/v4:Chart"
 
 
-class NoMocks(pulumi.runtime.Mocks):
-    """The monitor answers by itself."""
-
-    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict]:
-        raise NotImplementedError(args.typ)
-
-    def call(self, args: pulumi.runtime.MockCallArgs) -> dict:
-        raise NotImplementedError(args.token)
-
-
-@pulumi.runtime.test
-def _run() -> None:
-    runpy.run_path(str(PROGRAM), run_name="__main__")
-
-
 def deployed(**config: str) -> Recording:
     """What the example registers with this config, on Pulumi's mocks."""
-    monitor = Recorder()
 
-    def isolated() -> None:
-        loop = asyncio.new_event_loop()
-        asyncio.set_event_loop(loop)
-        try:
-            pulumi.runtime.set_mocks(NoMocks(), "mesh", "dev", preview=False, monitor=monitor)
-            runtime_config.CONFIG.set({f"mesh:{key}": value for key, value in config.items()})
-            _run()
-        finally:
-            loop.close()
-            asyncio.set_event_loop(None)
+    def program() -> None:
+        runpy.run_path(str(PROGRAM), run_name="__main__")
 
-    # The SDK keeps its settings in context variables: none of them outlives this call.
-    contextvars.copy_context().run(isolated)
-    return Recording(tuple(monitor.recorded.values()), monitor.outputs, monitor.clear)
+    return record(program, project="mesh", config=config)
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,8 @@ from components.tracing.component import Tracing, collector, headers, jaeger
 from components.tracing.section import Collector, Sampling
 from policies.images import pinned
 from schema.values import Duration
-from tests.unit.samples import Recording, made
+from tests.recorder import Recording
+from tests.unit.samples import made
 from tests.unit.stack_files import certificate
 from tests.unit.tracing_samples import BACKEND, JAEGER, tracing_args
 
