@@ -139,13 +139,25 @@ def _complain(text: str) -> None:
     sys.stderr.write(f"charts: {text}\n")
 
 
-def main(arguments: Sequence[str], project_dir: Path = PROJECT_DIR) -> int:
-    """Fetch, or with `--lock` write digests; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m bot.cli.fetch_charts", description=__doc__)
+def parser() -> argparse.ArgumentParser:
+    """Build the parser of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bot.cli.fetch_charts",
+        description="Download the chart archives that charts.yaml lists into the cache, from\n"
+        "upstream or from $CHARTS_LOCATION, and check their digests.",
+        epilog="examples:\n  python -m bot.cli.fetch_charts\n"
+        "  python -m bot.cli.fetch_charts --lock",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument(
         "--lock", action="store_true", help="write the digests of the cache into charts.yaml"
     )
-    parsed = parser.parse_args(list(arguments))
+    return parser
+
+
+def main(arguments: Sequence[str], project_dir: Path = PROJECT_DIR) -> int:
+    """Fetch, or with `--lock` write digests; returns the exit code."""
+    parsed = parser().parse_args(list(arguments))
     try:
         charts = Charts(project_dir)
         if parsed.lock:

@@ -12,6 +12,7 @@ from bot import engine
 from bot.changes import risk
 from bot.changes.model import ChangeSet
 from bot.changes.snapshot import ELSEWHERE, Snapshot, differences, shortened
+from bot.cli import parsers
 from bot.cli.dispatch import Subparsers
 from bot.deploy import approval, check, digests, protected, signing, snapshot, tree
 from bot.deploy.approval import Approval
@@ -31,29 +32,40 @@ def add(subparsers: Subparsers) -> None:
     # Here, because `up` is built on this package.
     from bot.deploy.up import add_allow
 
-    parser = subparsers.add_parser("approve")
+    parser = parsers.command(
+        subparsers,
+        "approve",
+        run,
+        "Approve the changes of one preview: write an approval with which `up`, `rollback` or "
+        "`destroy` applies these changes and no others. Changes nothing in the cluster. Needs the "
+        "files that were previewed, and Vault to sign the approval.",
+        "approve --stack production --changes changes.json --by ada --out approval.json",
+        "approve --stack production --changes changes.json --by ada --allow deny --valid 4 "
+        "--out approval.json",
+    )
     parser.add_argument("--stack", required=True, metavar="NAME")
     parser.add_argument(
         "--changes",
         required=True,
         type=Path,
         metavar="FILE",
-        help="what `preview --out` wrote",
+        help="file that `preview --out` wrote",
     )
     parser.add_argument("--by", required=True, metavar="NAME", help="who approves")
     add_allow(parser)
-    parser.add_argument("--reason", default="", metavar="TEXT", help="why, for the record")
+    parser.add_argument(
+        "--reason", default="", metavar="TEXT", help="reason, recorded in the history"
+    )
     parser.add_argument(
         "--valid",
         type=_hours,
         default=VALID_HOURS,
         metavar="HOURS",
-        help="ends after this long (default 24, at most 168)",
+        help="the approval expires after this long (default 24, at most 168)",
     )
     parser.add_argument(
-        "--out", required=True, type=Path, metavar="FILE", help="where the approval goes"
+        "--out", required=True, type=Path, metavar="FILE", help="file to write the approval to"
     )
-    parser.set_defaults(run=run)
 
 
 def _hours(text: str) -> float:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bot import engine
+from bot.cli import parsers
 from bot.cli.dispatch import Subparsers
 from bot.clients.target import Target
 from bot.deploy import backend, tree, verified
@@ -24,10 +25,18 @@ _COLUMNS = ("when (UTC)", "what", "commit", "by", "approved by", "outcome", "too
 
 def add(subparsers: Subparsers) -> None:
     """Add the command to the parser."""
-    parser = subparsers.add_parser("history")
+    parser = parsers.command(
+        subparsers,
+        "history",
+        run,
+        "Show the last 100 operations on a stack: which commit was applied, by whom, with which "
+        "approval, and whether the mesh was verified. Changes nothing. Needs the engine and access "
+        "to the stack's state.",
+        "history --stack production",
+        "history --stack production --json",
+    )
     parser.add_argument("--stack", required=True, metavar="NAME")
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:

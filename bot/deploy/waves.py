@@ -42,16 +42,16 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--parallel",
         type=_count,
         metavar="N",
-        help=f"with --wave: at most so many stacks at once (default {PARALLEL})",
+        help=f"with --wave: stacks applied at the same time (default {PARALLEL})",
     )
     parser.add_argument(
         "--approved-dir",
         type=Path,
         metavar="DIR",
-        help="with --wave: apply what DIR/<stack>.approval.json is for",
+        help="with --wave: folder with an approval of each stack, DIR/<stack>.approval.json",
     )
     parser.add_argument(
-        "--json", action="store_true", help="with --wave: one JSON document on stdout at the end"
+        "--json", action="store_true", help="with --wave: print one JSON document at the end"
     )
 
 
