@@ -135,8 +135,8 @@ def _read(file: Path, missing: Literal["preview", "plan", "drift"] | None) -> Ch
     return ChangeSet(
         stack=stacks.checked(file.name.removesuffix(SUFFIX), str(file)),
         source=missing,
-        errors=(f"the {missing} ended before it had written what would change: see its log",),
-        doubts=("nothing is known of this stack",),
+        errors=(f"the {missing} ended before it wrote its changes: see its log",),
+        doubts=("the state of this stack is unknown",),
     )
 
 
@@ -222,4 +222,4 @@ def _told(outcome: forge.Outcome) -> str:
         "deleted": outcome.deleted,
     }
     told = ", ".join(f"{count} {verb}" for verb, count in counts.items() if count)
-    return f"comments {told}" if told else "comments as they should be"
+    return f"comments {told}" if told else "comments up to date"

@@ -240,9 +240,9 @@ def lines(result: Result, seconds: float, include_protected: bool) -> list[str]:
     told = engine_report.table(result.ledger)
     if include_protected and result.target.config.protection.protect:
         told.append(
-            "what was protected is out of the state, and still there: it is retained on delete, so "
-            "that no anchor and no CRD goes with a command; remove it by hand"
+            "protected resources were removed from the state, but still exist: they are retained "
+            "on delete, so that no command deletes an anchor or a CRD; delete them manually"
         )
     elif result.target.config.protection.protect:
-        told.append("what is protected stays, and stays in the state")
+        told.append("protected resources stay, also in the state")
     return [*told, engine_report.closing(result, seconds)]

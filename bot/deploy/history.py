@@ -121,7 +121,7 @@ def lines(rows: Sequence[dict[str, Any]], stack: str) -> list[str]:
         if row and row["skippedWaves"]:
             made.append(f"  earlier waves skipped: {row['skippedWaves']}")
         if row and row["operation"] and not row["authentic"]:
-            made.append("  not known as the bot's: the notes are whoever's wrote the message")
+            made.append("  not recorded by the bot: its notes are not authentic")
         if row and row["approval"] and row["signed"] is False:
             made.append("  the approval was not signed")
         if row and row["allowed"]:

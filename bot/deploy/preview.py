@@ -208,8 +208,8 @@ def lines(result: Result) -> list[str]:
     told += engine_report.listed(result.ledger, preview=True)
     if result.ledger.incomplete:
         told.append(
-            "the preview is incomplete: a chart has a value that only `up` knows, so its objects "
-            "look deleted"
+            "the preview is incomplete: a chart has a value that is only known during `up`, so "
+            "its objects look deleted"
         )
     return told
 

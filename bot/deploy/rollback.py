@@ -135,8 +135,8 @@ def run(arguments: argparse.Namespace, project_dir: Path | None = None) -> int:
     short = commit[: git.SHORT]
     if git.merge_base(commit, "HEAD", project_dir) != commit:
         raise RefusedError(
-            f"commit {short} is not contained in the checked-out one: a rollback goes back; for "
-            "another branch check it out, and `python -m bot up`"
+            f"commit {short} is not in the history of the checked-out one: a rollback only goes "
+            "back; for another branch check it out, and run `python -m bot up`"
         )
     looks = arguments.preview or arguments.approve_by is not None
     given = up.approved(today, arguments.approved)
@@ -166,7 +166,7 @@ def run(arguments: argparse.Namespace, project_dir: Path | None = None) -> int:
             verify.refuse_unable(target)
         found = search.engine()
         refuse_unsafe(found, today, target, short)
-        _say(f"rollback of {today.stack} to commit {short}, with the state of today")
+        _say(f"rollback of {today.stack} to commit {short}, with the current state")
         if looks:
             return _look(found, target, wanted, arguments, short)
         if not skipped and not was_applied(backend.history(found, today), commit):
@@ -181,8 +181,8 @@ def run(arguments: argparse.Namespace, project_dir: Path | None = None) -> int:
         )
     if code == DONE:
         _say(
-            f"the next `python -m bot up` takes stack {today.stack} forward again: revert in git "
-            "what was wrong first"
+            f"the next `python -m bot up` moves stack {today.stack} forward again: first revert "
+            "the fault in git"
         )
     return code
 
@@ -190,11 +190,11 @@ def run(arguments: argparse.Namespace, project_dir: Path | None = None) -> int:
 def _refuse_options(arguments: argparse.Namespace) -> None:
     """Raise BadInputError for `--out` that nothing goes to, or that is missing."""
     if arguments.approve_by is not None and arguments.out is None:
-        raise BadInputError("bot rollback: --approve-by needs --out FILE, where the approval goes")
+        raise BadInputError("bot rollback: --approve-by needs --out FILE for the approval")
     if arguments.out is not None and not (arguments.preview or arguments.approve_by is not None):
         raise BadInputError("bot rollback: --out needs --preview or --approve-by NAME")
     if arguments.approve_by is not None and not arguments.approve_by.strip():
-        raise BadInputError("--approve-by: name who approves")
+        raise BadInputError("--approve-by: give the approver's name")
 
 
 @contextmanager
@@ -211,7 +211,7 @@ def prepared(commit: str, today: Target, note: environment.Note) -> Iterator[Tar
             charts = Charts(folder)
         except (ConfigError, ChartError) as error:
             raise RefusedError(
-                f"commit {short}: the bot of today cannot read its files:\n{error}"
+                f"commit {short}: the current bot cannot read its files:\n{error}"
             ) from None
         try:
             charts.link(*chart_refs(target.config, charts).values())
@@ -284,8 +284,8 @@ def _approve(
 
     if not made.clean:
         raise RefusedError(
-            f"here is a {made.tree} tree: an approval is for commits, also for the other stacks' "
-            "files"
+            f"the working tree is {made.tree}: only commits can be approved, including the files "
+            "of the other stacks"
         )
 
     check.refuse_doubtful(changes)

@@ -208,7 +208,7 @@ def destroy_key(arguments: argparse.Namespace) -> int:
     """Destroy the key of a retired generation."""
     if arguments.yes_destroy != arguments.generation:
         raise BadInputError(
-            f"--yes-destroy {arguments.yes_destroy}: is not the generation "
+            f"--yes-destroy {arguments.yes_destroy}: must be the generation "
             f"{arguments.generation}: nothing was changed"
         )
     target = trust_fleet.target_of(arguments.stack)

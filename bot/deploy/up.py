@@ -252,10 +252,10 @@ def up(
 
         result = once()
         if engine_checkpoint.mend(target, result):
-            progress.note("a killed run had torn the state file: the one before it is used")
+            progress.note("a killed run left the state file incomplete: the previous one is used")
             result = once()
         if not result.ok and result.pending and result.ending.ended == "finished":
-            progress.note("a run before this one was killed: taking over what it had made")
+            progress.note("an earlier run was killed: importing the resources that it created")
             engine_recover.recover(found, target)
             result = once()
     if result.ok:
@@ -283,7 +283,7 @@ def say(told: list[str]) -> None:
 def needs_terminal(command: str) -> None:
     """Raise BadInputError where there is nobody to answer a question."""
     if not sys.stdin.isatty():
-        raise BadInputError(f"bot {command}: --yes is needed where there is no terminal to ask")
+        raise BadInputError(f"bot {command}: needs --yes where there is no terminal to ask")
 
 
 def asked(question: str) -> bool:

@@ -58,7 +58,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 def _count(text: str) -> int:
     number = int(text) if text.isascii() and text.isdigit() else 0
     if number < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+        raise argparse.ArgumentTypeError(f"{text!r}: must be a whole number above 0")
     return number
 
 
@@ -125,7 +125,7 @@ def _approvals(wave: Wave, folder: Path | None) -> dict[str, Path]:
     if folder is None:
         return {}
     if not folder.is_dir():
-        raise BadInputError(f"--approved-dir: {folder} is no folder")
+        raise BadInputError(f"--approved-dir: {folder} is not a folder")
     files = {stack: folder.resolve() / f"{stack}.approval.json" for stack in wave.stacks}
     found = {stack: file for stack, file in files.items() if file.exists()}
     for stack, file in found.items():

@@ -58,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.base is not None:
         return _compare(arguments)
     if arguments.fetch_charts:
-        raise BadInputError("--fetch-charts: goes with --base; `make charts` fetches this tree's")
+        raise BadInputError("--fetch-charts: needs --base; `make charts` fetches this tree's")
     # These take 0.4 s to import, which the other commands need not wait for.
     from bot.plan import policy
     from bot.plan.files import as_json, write

@@ -113,7 +113,7 @@ def test_key_that_is_not_there_yet_names_the_owner_stack(
 ) -> None:
     """Before the owner's first deployment since approvals are signed."""
     _use(monkeypatch, Transit(there=False))
-    with pytest.raises(Unreadable, match="made by the owner stack"):
+    with pytest.raises(Unreadable, match="created by the owner stack"):
         signing.signed(where, _record())
 
 
