@@ -223,7 +223,7 @@ def test_every_known_cause_has_a_next_step() -> None:
         "configured Kubernetes cluster is unreachable: dial": "API server does not answer",
         'deployments.apps "x" already exists': "exists already",
         "Resource x cannot be deleted because it is protected": "protected",
-        "Apply failed with 1 conflict: conflict with": "somebody else owns",
+        "Apply failed with 1 conflict: conflict with": "another field manager owns",
         'performing HTTP request: Get "https://x/api/user": dial tcp 1.2.3.4:1: connect: '
         "connection refused": "state backend does not answer",
         "chart archives missing: linkerd-viz 2026.6.3. Run `make charts`": "charts",

@@ -138,7 +138,7 @@ def test_a_failure_is_told_in_one_line(tmp_path: Path) -> None:
     script.chmod(0o755)
     with pytest.raises(BotError, match=r"could not be created: ERROR: no a==1$"):
         environment._run([str(script)])
-    with pytest.raises(BotError, match=r"could not be made: FileNotFoundError$"):
+    with pytest.raises(BotError, match=r"could not be created: FileNotFoundError$"):
         environment._run([str(tmp_path / "no-such")])
 
 
