@@ -70,7 +70,7 @@ class Duration:
             )
         seconds = sum(int(n) * _SECONDS[unit] for n, unit in _PART.findall(text))
         if seconds == 0:
-            raise ValueError(f"{shown(text)} is no time at all: write a duration above 0s")
+            raise ValueError(f"{shown(text)} is zero: write a duration above 0s")
         if seconds > _LONGEST:
             raise ValueError(f"{shown(text)} is too long: write at most {_LONGEST // 86400}d")
         return cls(seconds)
@@ -136,7 +136,7 @@ def kubernetes_name(text: str) -> str:
     if _LABEL.fullmatch(text) and len(text) <= 63:
         return text
     raise ValueError(
-        f"{shown(text)} is a name that Kubernetes refuses (lower-case letters, digits and '-', "
+        f"{shown(text)} is not a Kubernetes name (lower-case letters, digits and '-', "
         f"at most 63){mended_name(text)}"
     )
 
@@ -172,7 +172,7 @@ def http_url(text: str) -> str:
     if _address(text, ("http", "https")) and not looks_secret(text):
         return text
     raise ValueError(
-        f"{_without_login(text)} is no address without credentials: write it like "
+        f"{_without_login(text)} is not an address without credentials: write it like "
         "http://prometheus.monitoring:9090"
     )
 

@@ -40,7 +40,7 @@ def calendar_date(text: str) -> str:
             return datetime.date.fromisoformat(text).isoformat()
     except ValueError:
         pass
-    raise ValueError(f"{shown(text)} is no day: write it in quotes, like '2026-12-01'")
+    raise ValueError(f"{shown(text)} is not a date: write it in quotes, like '2026-12-01'")
 
 
 def port_range(text: str) -> str:
@@ -53,7 +53,7 @@ def port_range(text: str) -> str:
     good = 1 <= len(numbers) <= 2 and numbers == sorted(numbers)
     if good and all(1 <= number <= 65535 for number in numbers):
         return text
-    raise ValueError(f"{shown(text)} is no port: write 8080, or '8000-8100' for a range")
+    raise ValueError(f"{shown(text)} is not a port: write 8080, or '8000-8100' for a range")
 
 
 def _digits(text: str) -> bool:
@@ -72,7 +72,7 @@ def quantity(text: str) -> str:
     match = _QUANTITY.fullmatch(text)
     if match and float(match[1]) > 0:
         return text
-    raise ValueError(f"{shown(text)} is no quantity: write it like 100m (CPU) or 64Mi (memory)")
+    raise ValueError(f"{shown(text)} is not a quantity: write it like 100m (CPU) or 64Mi (memory)")
 
 
 def workload(text: str) -> str:
@@ -84,7 +84,7 @@ def workload(text: str) -> str:
     known = WORKLOAD_KINDS.get(kind.lower())
     if known is None or not name:
         kinds = "deploy, sts, ds, job or cronjob"
-        raise ValueError(f"{shown(text)} is no workload: write <kind>/<name>, with {kinds}")
+        raise ValueError(f"{shown(text)} is not a workload: write <kind>/<name>, with {kinds}")
     return f"{known}/{kubernetes_name(name)}"
 
 
@@ -92,14 +92,14 @@ def label_key(text: str) -> str:
     """The key of a label, with a prefix or not; raises ValueError otherwise."""
     if len(text) <= 253 and _LABEL_KEY.fullmatch(text):
         return text
-    raise ValueError(f"{shown(text)} is no key of a label: write it like team or example.com/team")
+    raise ValueError(f"{shown(text)} is not a label key: write it like team or example.com/team")
 
 
 def label_value(text: str) -> str:
     """The value of a label; raises ValueError otherwise."""
     if len(text) <= 63 and _LABEL_VALUE.fullmatch(text):
         return text
-    raise ValueError(f"{shown(text)} is no value of a label: write it like web")
+    raise ValueError(f"{shown(text)} is not a label value: write it like web")
 
 
 def project_file(text: str) -> str:
@@ -111,7 +111,8 @@ def project_file(text: str) -> str:
     plain = text.isprintable() and "\\" not in text and len(text) <= 255
     if not plain or not path.name or path.is_absolute() or ".." in path.parts:
         raise ValueError(
-            f"{shown(text)} is no path inside of the project: write it from there, without '..', "
+            f"{shown(text)} is not a path inside the project: write it relative to the project, "
+            "without '..', "
             "like rollout/staging.yaml"
         )
     if str(path) != text:

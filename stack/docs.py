@@ -131,12 +131,26 @@ def _default(field: FieldInfo) -> str:
     )
 
 
+def parser() -> argparse.ArgumentParser:
+    """Build the parser of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m stack.docs",
+        description="Write docs/config.md from the sections of the stack file.",
+        epilog="examples:\n  python -m stack.docs\n  python -m stack.docs --check",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing; exit code 1 when the page is stale"
+    )
+    parser.add_argument(
+        "--file", type=Path, default=FILE, help="page to write (default docs/config.md)"
+    )
+    return parser
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Write the page, or with `--check` say whether it is current: 0, or 1 when it is stale."""
-    parser = argparse.ArgumentParser(prog="python -m stack.docs", description=main.__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing; 1 when stale")
-    parser.add_argument("--file", type=Path, default=FILE, help="default docs/config.md")
-    options = parser.parse_args(arguments)
+    options = parser().parse_args(arguments)
     current = options.file.read_text(encoding="utf-8") if options.file.is_file() else ""
     if current == page():
         return 0

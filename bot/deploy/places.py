@@ -51,7 +51,7 @@ def refuse_shared(
             if shared:
                 kind, *what = sorted(shared)[0]
                 raise RefusedError(
-                    f"stack {target.stack} would work on {_KINDS[kind].format(*what)}, which is "
+                    f"stack {target.stack} would change {_KINDS[kind].format(*what)}, which is "
                     f"stack {name}'s: deploy that one, or correct Pulumi.{target.stack}.yaml"
                     + (", or list the stack in fleet.yaml" if apart else "")
                 )

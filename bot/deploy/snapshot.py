@@ -31,7 +31,7 @@ from stack.arguments import chart_refs
 from stack.charts import Charts
 
 PROJECT_FILES = ("Pulumi.yaml", "charts.yaml", "requirements.txt", fleet.FILE)
-NOT_KNOWN = "not known here"
+NOT_KNOWN = "unknown"
 _PIN = re.compile(r"^(pulumi[a-z-]*)==([^\s;#]+)", re.MULTILINE)
 # What of the engine's environment (bot/clients/environment.py) is told by its name, and of that
 # what decides: the others say where something lies, who asks, or how it is shown.

@@ -38,7 +38,7 @@ def test_what_enters_or_leaves_the_mesh_is_told(before: str | None, after: str |
     assert change.kind == "NamespacePatch"
     assert marks.namespace_marks(change) == "linkerd.io/inject"
     found = impact(changes(change))
-    assert "pods in namespace shop: linkerd.io/inject is read when a pod starts" in str(found)
+    assert "pods in namespace shop: linkerd.io/inject is read at a pod's start" in str(found)
 
 
 def test_a_patch_that_goes_is_no_namespace_that_goes() -> None:

@@ -71,7 +71,7 @@ def test_each_value_that_differs_is_told(before: Any, after: Any, expected: list
     ],
 )
 def test_what_is_no_json_of_values_is_left_to_the_text(before: str, after: str) -> None:
-    """Blanks, a key that is there twice, half a text: a reader must see them as they are."""
+    """Blanks, a duplicate key, half a text: a reader must see them as they are."""
     assert differences(before, after) == ()
 
 

@@ -69,7 +69,7 @@ def test_signature_is_of_every_field(where: Target, context: Context, name: str)
 def test_key_that_is_not_there_yet_names_the_owner_stack(where: Target, context: Context) -> None:
     """Before the owner's first deployment since approvals are signed."""
     context.vault(Transit(there=False))
-    with pytest.raises(Unreadable, match="made by the owner stack"):
+    with pytest.raises(Unreadable, match="created by the owner stack"):
         signing.signed(where, _record())
 
 

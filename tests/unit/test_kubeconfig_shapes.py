@@ -87,7 +87,7 @@ BEGIN = "-----BEGIN CERTIFICATE-----\n"
         (config({"token": "é"}), "token: holds no token"),
         (config({"tokenFile": "/dev/zero"}), "tokenFile: /dev/zero: is a device, not a file"),
         (config({"tokenFile": "pipe"}), "tokenFile: .*pipe: is a named pipe, not a file"),
-        (config({"tokenFile": "a\0b"}), "is no name of a file"),
+        (config({"tokenFile": "a\0b"}), "is not a file name"),
         (config({"tokenFile": ["a"]}), "users: each needs"),
         (config({"client-certificate": "/dev/zero", "client-key": "x"}), "is a device"),
         (config({"exec": "x"}), "exec: is no mapping with `command` and `args`"),

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bot.cli.command_group import Parser, command, group
 from bot.cli.dispatch import Subparsers
+from bot.cli.parsers import Parser, command, group
 from bot.clients.connect import cluster
 from bot.clients.prometheus import Prometheus
 from bot.clients.target import Target
@@ -46,27 +46,49 @@ def add(subparsers: Subparsers) -> None:
     group(
         subparsers,
         "policy",
+        "Suggest authorization rules from observed calls, and check which callers may lose access. "
+        "Changes nothing.",
         (_suggest, _check),
     )
 
 
 def _suggest(commands: Subparsers) -> Parser:
-    told = "print the rules that the calls of the last days need at a rung, for the stack file"
-    parser = command(commands, "suggest", run_suggest, told)
+    parser = command(
+        commands,
+        "suggest",
+        run_suggest,
+        "Print the authorization rules that the calls of the last days need, for the stack file. "
+        "Changes nothing. Needs read access to the cluster and to Prometheus.",
+        "suggest --stack staging --namespace shop --window 7d",
+        "suggest --stack staging --prometheus http://127.0.0.1:9090",
+    )
     _common(parser)
-    parser.add_argument("--rung", choices=RUNGS, default="deny", help="default deny")
+    parser.add_argument(
+        "--rung",
+        choices=RUNGS,
+        default="deny",
+        help="default inbound policy to reach (default deny)",
+    )
     _json(parser)
     return parser
 
 
 def _check(commands: Subparsers) -> Parser:
-    told = "name who would be denied; exit code 4 for anybody, 2 for policies that do not fit"
-    parser = command(commands, "check", run_check, told)
+    parser = command(
+        commands,
+        "check",
+        run_check,
+        "List the callers that would lose access. Changes nothing. Needs read access to the "
+        "cluster and to Prometheus. Exit code 4 when a caller would be denied, 2 when a policy "
+        "does not match the workloads.",
+        "check --stack staging",
+        "check --stack staging --namespace shop --rung deny",
+    )
     _common(parser)
     parser.add_argument(
         "--rung",
         choices=RUNGS,
-        help="as if the namespaces were on this one; default: the rungs of the stack file",
+        help="check this default inbound policy instead of those of the stack file",
     )
     _json(parser)
     return parser
@@ -82,13 +104,13 @@ def _common(parser: Parser) -> None:
         "--namespace",
         action="append",
         metavar="NAME",
-        help="one or more; default those of the section policy, and every meshed one where "
-        "linkerd.defaultInboundPolicy asks for an identity",
+        help="a namespace (repeatable; default: those of the section policy, and every meshed one "
+        "where linkerd.defaultInboundPolicy requires an identity)",
     )
     parser.add_argument(
         "--prometheus", metavar="URL", help="default viz.prometheusUrl of the stack file"
     )
-    parser.add_argument("--window", default=str(WINDOW), help="how far to look back; default 7d")
+    parser.add_argument("--window", default=str(WINDOW), help="how far to look back (default 7d)")
 
 
 def run_suggest(arguments: argparse.Namespace) -> int:
