@@ -120,8 +120,9 @@ def _reached(
 ) -> str | None:
     named, context = (cluster.get(key) for key in ("kubeconfig", "context"))
     try:
-        paths = kubeconfig.files(named and str(named), environment, folder)
-        chosen = kubeconfig.select(paths, context and str(context))
+        chosen = kubeconfig.find(
+            named and str(named), context and str(context), environment, folder
+        )
     except (ReadError, OSError):
         return None
     server = chosen.cluster.get("server")

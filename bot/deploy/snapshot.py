@@ -181,8 +181,9 @@ def refuse_other_cluster(target: Target) -> None:
 
 
 def _context(target: Target, cluster: ClusterSection) -> kubeconfig.Selected:
-    paths = kubeconfig.files(cluster.kubeconfig, environment(target), target.project_dir)
-    return kubeconfig.select(paths, cluster.context)
+    return kubeconfig.find(
+        cluster.kubeconfig, cluster.context, environment(target), target.project_dir
+    )
 
 
 def _backend(target: Target) -> str:
