@@ -29,6 +29,7 @@ InboundPolicy = Literal[
     "audit",
     "deny",
 ]
+ChartVersion = Annotated[str, Field(pattern=r"^v?[0-9]+\.[0-9]+\.[0-9]+$")]
 Count = Annotated[int, Field(ge=1, le=50)]
 
 
@@ -227,6 +228,16 @@ class Sandbox(Section):
 
     open_webhooks: bool = Field(
         False, description="No request is sent to a webhook, because no pod can answer."
+    )
+    linkerd: bool = Field(
+        True,
+        description="`false`: everything up to Linkerd is made, and nothing of it. `make sandbox` "
+        "writes it where Linkerd's charts cannot be had.",
+    )
+    charts: dict[Name, ChartVersion] = Field(
+        {},
+        description="Versions of the charts in `.sandbox/charts`, which `make sandbox` makes of Go "
+        "modules where a repository does not answer.",
     )
 
 

@@ -137,7 +137,7 @@ _RULES = f"""\
   receiver is in one, none lies behind a route that takes all it could, and `critical` has a route
   for every environment. `groupBy` has `cluster` and `alertname`; a `repeatInterval` is at least
   `groupInterval`. Credentials do not lie below `anchors/` or `anchor-keys/`.
-- `sandbox.openWebhooks` is for role `standalone`, or an API server and a Vault on 127.0.0.1.
+- What `sandbox` allows is for role `standalone`, or an API server and a Vault on 127.0.0.1.
 """
 
 

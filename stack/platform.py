@@ -80,7 +80,7 @@ class Platform:
             made = arguments.ClusterArguments(config, config.cluster, refs)
             published = self._cluster(config.cluster, made, published)
         self.outputs["trustAnchors"] = self._anchor_outputs(anchor, published)
-        if config.cluster:
+        if config.cluster and config.sandbox.linkerd:
             self._observe(config.cluster)
 
     def _anchor_outputs(
@@ -150,6 +150,16 @@ class Platform:
         webhooks = WebhookCertificates(
             "webhook-certificates", args.webhook_certificates(), after(namespaces, cert_manager)
         )
+        self.outputs |= {
+            "chartVersions": {name: chart.version for name, chart in args.charts.items()},
+            "namespaces": namespaces.names,
+            "identityIssuer": {
+                "certificate": f"{LINKERD}/{IDENTITY_ISSUER}",
+                "issuerRef": cluster_issuer_name(self.config.trust.signing),
+            },
+        }
+        if not self.config.sandbox.linkerd:
+            return anchor
         linkerd = Linkerd(
             "linkerd",
             args.linkerd(),
@@ -171,14 +181,6 @@ class Platform:
         self._in_mesh = after(namespaces, linkerd)
         if tracing := arguments_tracing.tracing(self.config, cluster):
             Tracing("tracing", tracing, after(namespaces, linkerd, secrets))
-        self.outputs |= {
-            "chartVersions": {name: chart.version for name, chart in args.charts.items()},
-            "namespaces": namespaces.names,
-            "identityIssuer": {
-                "certificate": f"{LINKERD}/{IDENTITY_ISSUER}",
-                "issuerRef": cluster_issuer_name(self.config.trust.signing),
-            },
-        }
         return anchor
 
     async def workloads(self) -> None:
@@ -187,7 +189,7 @@ class Platform:
         There may be hundreds of them, so that the program waits in between; see `stack/pace.py`.
         """
         cluster = self.config.cluster
-        if cluster is None:
+        if cluster is None or not self.config.sandbox.linkerd:
             return
         egress = arguments_egress.egress(self.config, cluster)
         if egress.scopes:

@@ -46,13 +46,19 @@ def _role(config: StackConfig) -> Iterator[Fault]:
         yield Fault(
             ("cluster",), f"missing: role {config.role!r} needs a cluster", looks_at=(("role",),)
         )
-    if config.sandbox.open_webhooks and config.role != "standalone" and not _embedded(config):
-        yield Fault(
-            ("sandbox", "openWebhooks"),
-            "only for role 'standalone', or where both the API server and Vault are on this "
-            "machine (127.0.0.1): a real webhook must be answered",
-            looks_at=(("role",), ("cluster", "apiServer"), ("vault", "address")),
-        )
+    if config.role != "standalone" and not _embedded(config):
+        used = {
+            "openWebhooks": config.sandbox.open_webhooks,
+            "linkerd": not config.sandbox.linkerd,
+            "charts": bool(config.sandbox.charts),
+        }
+        for key in (key for key, is_used in used.items() if is_used):
+            yield Fault(
+                ("sandbox", key),
+                "only for role 'standalone', or where both the API server and Vault are on this "
+                "machine (127.0.0.1): it makes less than a mesh",
+                looks_at=(("role",), ("cluster", "apiServer"), ("vault", "address")),
+            )
     if config.cluster:
         yield from _networks(config.cluster.networks)
         if config.cluster.name == "anchors":
