@@ -12,17 +12,25 @@ def chart_refs(config: StackConfig, charts: Charts) -> dict[str, ChartRef]:
     """Every archive that the stack needs, by the name it has in charts.yaml (`-crds` for CRDs)."""
     if config.cluster is None:
         return {}
-    whole = ["cert-manager", "trust-manager", "external-secrets", "linkerd-crds"]
-    whole.append("linkerd-control-plane")
+    whole = ["cert-manager", "trust-manager", "external-secrets"]
+    if config.sandbox.linkerd:
+        whole += ["linkerd-crds", "linkerd-control-plane"]
     only_crds = ["cert-manager", "trust-manager", "external-secrets"]
     if config.gateway_api.install:
         only_crds.append("gateway-api")
-    if config.viz.enabled:
+    if config.viz.enabled and config.sandbox.linkerd:
         whole.append("linkerd-viz")
-    if config.buoyant_cloud.enabled:
+    if config.buoyant_cloud.enabled and config.sandbox.linkerd:
         whole.append("linkerd-buoyant")
-    return {name: charts.chart(name) for name in whole} | {
-        f"{name}-crds": charts.crds(name) for name in only_crds
+    made = config.sandbox.charts
+    return {
+        name: charts.made(name, made[name]) if name in made else charts.chart(name)
+        for name in whole
+    } | {
+        f"{name}-crds": charts.made(f"{name}-crds", made[name])
+        if name in made
+        else charts.crds(name)
+        for name in only_crds
     }
 
 

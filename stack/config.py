@@ -6,6 +6,8 @@ is not here is an error. docs/config.md is generated from them (`make docs`).
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
 from components.admission_guard import GuardsSection
@@ -24,7 +26,9 @@ from components.trust import TrustSection
 from components.vault import VaultSection
 from components.viz import VizSection
 from schema.section import Section
-from schema.values import Environment
+from schema.values import Environment, Name
+
+ChartVersion = Annotated[str, Field(pattern=r"^v?[0-9]+\.[0-9]+\.[0-9]+$")]
 
 
 class ProtectionSection(Section):
@@ -50,6 +54,16 @@ class SandboxSection(Section):
 
     open_webhooks: bool = Field(
         False, description="No request is sent to a webhook, because no pod can answer."
+    )
+    linkerd: bool = Field(
+        True,
+        description="`false`: everything up to Linkerd is made, and nothing of it. `make sandbox` "
+        "writes it where Linkerd's charts cannot be had.",
+    )
+    charts: dict[Name, ChartVersion] = Field(
+        {},
+        description="Versions of the charts in `.sandbox/charts`, which `make sandbox` makes of Go "
+        "modules where a repository does not answer.",
     )
 
 

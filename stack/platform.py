@@ -84,7 +84,7 @@ class Platform:
             refs = chart_refs(config, charts)
             published = self._cluster(config.cluster, refs, published)
         self.outputs["trustAnchors"] = self._anchor_outputs(anchor, published)
-        if config.cluster:
+        if config.cluster and config.sandbox.linkerd:
             self._observe(config.cluster)
 
     def _anchor_outputs(
@@ -168,6 +168,16 @@ class Platform:
             webhook_certificates.arguments(config, viz=config.viz.enabled),
             after(spaces, certificates),
         )
+        self.outputs |= {
+            "chartVersions": {name: chart.version for name, chart in charts.items()},
+            "namespaces": spaces.names,
+            "identityIssuer": {
+                "certificate": f"{LINKERD}/{IDENTITY_ISSUER}",
+                "issuerRef": identity_issuer.cluster_issuer_name(config.trust.signing),
+            },
+        }
+        if not config.sandbox.linkerd:
+            return anchor
         mesh = linkerd.Linkerd(
             "linkerd",
             linkerd.arguments(config, cluster, charts, tracing.proxy_tracing(config, cluster)),
@@ -192,14 +202,6 @@ class Platform:
             )
         if traced := tracing.arguments(config, cluster):
             Tracing("tracing", traced, with_secrets)
-        self.outputs |= {
-            "chartVersions": {name: chart.version for name, chart in charts.items()},
-            "namespaces": spaces.names,
-            "identityIssuer": {
-                "certificate": f"{LINKERD}/{IDENTITY_ISSUER}",
-                "issuerRef": identity_issuer.cluster_issuer_name(config.trust.signing),
-            },
-        }
         return anchor
 
     async def workloads(self) -> None:
@@ -208,7 +210,7 @@ class Platform:
         There may be hundreds of them, so the program waits in between; see `stack/in_flight.py`.
         """
         cluster = self.config.cluster
-        if cluster is None:
+        if cluster is None or not self.config.sandbox.linkerd:
             return
         allowed = egress.arguments(self.config, cluster)
         if allowed.scopes:

@@ -33,13 +33,20 @@ Rule = Callable[[StackConfig], Iterable[Fault]]
 def _sandbox(config: StackConfig) -> Iterator[Fault]:
     """All faults of `sandbox`.
 
-    - `sandbox.openWebhooks` is for role `standalone`, or an API server and a Vault on 127.0.0.1.
+    - What `sandbox` allows is for role `standalone`, or an API server and a Vault on 127.0.0.1.
     """
-    if config.sandbox.open_webhooks and config.role != "standalone" and not _embedded(config):
+    if config.role == "standalone" or _embedded(config):
+        return
+    used = {
+        "openWebhooks": config.sandbox.open_webhooks,
+        "linkerd": not config.sandbox.linkerd,
+        "charts": bool(config.sandbox.charts),
+    }
+    for key in (key for key, is_used in used.items() if is_used):
         yield Fault(
-            ("sandbox", "openWebhooks"),
+            ("sandbox", key),
             "only for role 'standalone', or where both the API server and Vault are on this "
-            "machine (127.0.0.1): a real webhook must be answered",
+            "machine (127.0.0.1): it makes less than a mesh",
             looks_at=(("role",), ("cluster", "apiServer"), ("vault", "address")),
         )
 

@@ -85,12 +85,11 @@ def evaluate(
 
     config = from_file(stack_file, read)
     charts = Charts(project_dir)
-    missing = frozenset(charts.missing())
     for ref in chart_refs(config, charts).values():
         try:
             charts.link(ref)
         except ChartError:
-            if ref.name.removesuffix("-crds") not in missing and ref.name not in missing:
+            if charts.source_of(ref).is_file():
                 raise  # a damaged archive is no missing one
             warnings.append(
                 f"chart {ref.name} {ref.version}: no archive in the cache, so it is not rendered "
