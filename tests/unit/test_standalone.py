@@ -31,7 +31,7 @@ from schema.values import Duration
 from tests.recorder import Recording, record
 from tests.unit import distribution
 from tests.unit.crd_schemas import faults, is_custom
-from tests.unit.test_components import STEMS, component_of
+from tests.unit.every_component import COMPONENTS, STEMS
 from tests.unit.test_requirements import pins
 
 PROGRAM = distribution.EXAMPLE / "__main__.py"
@@ -174,7 +174,7 @@ def test_a_default_is_the_same_in_a_stack_file_and_in_a_program(
 def test_the_package_exports_every_component_and_all_that_its_arguments_are_made_of() -> None:
     """What cannot be imported by the package's own name will be imported by another."""
     exported = set(linkerd_platform.__all__) - {"__version__"}
-    assert {component_of(stem).__name__ for stem in STEMS} <= exported
+    assert {each.__name__ for each in COMPONENTS.values()} <= exported
 
     def made_of(kind: object) -> Iterator[str]:
         if isinstance(kind, type) and issubclass(kind, Args):
@@ -185,7 +185,7 @@ def test_the_package_exports_every_component_and_all_that_its_arguments_are_made
             yield from made_of(inner)
 
     for stem in STEMS:
-        name = f"{component_of(stem).__name__}Args"
+        name = f"{COMPONENTS[stem].__name__}Args"
         assert set(made_of(getattr(linkerd_platform, name))) <= exported
     for name in exported:
         kind = getattr(linkerd_platform, name)
