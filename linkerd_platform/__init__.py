@@ -43,7 +43,13 @@ from components.policy.service_policy import (
 )
 from components.rollout.component import MeshedNamespace, Rollout, RolloutArgs
 from components.tracing.component import Tracing, TracingArgs
-from components.tracing.section import Backend, Collector, Jaeger, Sampling
+from components.tracing.section import (
+    Backend,
+    BackendCredentials,
+    Collector,
+    Jaeger,
+    Sampling,
+)
 from components.trust_anchor import AnchorGeneration, TrustAnchor, TrustAnchorArgs
 from components.trust_bundle import TrustBundle, TrustBundleArgs
 from components.vault_auth import VaultAuth, VaultAuthArgs
@@ -63,6 +69,7 @@ __all__ = [
     "ApprovalSigning",
     "ApprovalSigningArgs",
     "Backend",
+    "BackendCredentials",
     "BuoyantCloud",
     "BuoyantCloudArgs",
     "CertManager",

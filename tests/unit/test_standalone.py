@@ -18,7 +18,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import linkerd_platform
-from components import trust as config_trust
+from components import trust
 from components.base import Args, Component
 from components.cert_manager import CertManagerSection
 from components.cluster import ClusterSection
@@ -150,10 +150,10 @@ def text_of(value: object) -> object:
             LinkerdArgs,
             {"domain": "cluster_domain", "networks": "cluster_networks"},
         ),
-        (config_trust.Trust, LinkerdArgs, {"domain": "trust_domain"}),
-        (config_trust.Issuer, LinkerdArgs, {}),
-        (config_trust.Issuer, OwnAnchorArgs, {}),
-        (config_trust.Webhooks, WebhookCertificatesArgs, {}),
+        (trust.TrustSection, LinkerdArgs, {"domain": "trust_domain"}),
+        (trust.Issuer, LinkerdArgs, {}),
+        (trust.Issuer, OwnAnchorArgs, {}),
+        (trust.Webhooks, WebhookCertificatesArgs, {}),
         (VizSection, VizArgs, {}),
         (CertManagerSection, linkerd_platform.CertManagerArgs, {}),
     ],
@@ -177,7 +177,7 @@ def test_the_package_exports_every_component_and_all_that_its_arguments_are_made
     assert {each.__name__ for each in COMPONENTS.values()} <= exported
 
     def made_of(kind: object) -> Iterator[str]:
-        if isinstance(kind, type) and issubclass(kind, Args):
+        if isinstance(kind, type) and issubclass(kind, Args | Section):
             yield kind.__name__
             for field in kind.model_fields.values():
                 yield from made_of(field.annotation)
@@ -189,7 +189,7 @@ def test_the_package_exports_every_component_and_all_that_its_arguments_are_made
         assert set(made_of(getattr(linkerd_platform, name))) <= exported
     for name in exported:
         kind = getattr(linkerd_platform, name)
-        assert issubclass(kind, Component | Args), name
+        assert issubclass(kind, Component | Args | Section), name
 
 
 def test_what_the_distribution_needs_is_tested_here() -> None:
