@@ -1,5 +1,6 @@
 """The components of linkerd-platform and their arguments, for any Pulumi program."""
 
+# Written by `make docs`.
 from components.admission_guard import AdmissionGuard, AdmissionGuardArgs
 from components.alert_routing.component import AlertRouting, AlertRoutingArgs
 from components.alert_routing.routes.model import (
@@ -43,13 +44,7 @@ from components.policy.service_policy import (
 )
 from components.rollout.component import MeshedNamespace, Rollout, RolloutArgs
 from components.tracing.component import Tracing, TracingArgs
-from components.tracing.section import (
-    Backend,
-    BackendCredentials,
-    Collector,
-    Jaeger,
-    Sampling,
-)
+from components.tracing.section import Backend, BackendCredentials, Collector, Jaeger, Sampling
 from components.trust_anchor import AnchorGeneration, TrustAnchor, TrustAnchorArgs
 from components.trust_bundle import TrustBundle, TrustBundleArgs
 from components.vault_auth import VaultAuth, VaultAuthArgs

@@ -25,6 +25,23 @@ from stack.transforms import OWNER_LABEL, labelled
 from tests.unit.samples import made
 from tests.unit.stack_files import load, spoilt
 
+# What each key of the section is set to, for test_config_effect.py.
+EFFECTS: dict[str, Any] = {
+    "rollout.waves.0.state": "off",
+    "rollout.waves.0.namespaces.0.name": "pay",
+    "rollout.waves.0.namespaces.0.optOut": True,
+    "rollout.waves.0.namespaces.0.workloads.optOut": ["sts/other"],
+    "workloads.namespaces.shop.accessLog": "apache",
+    "workloads.namespaces.shop.opaquePorts": [9000],
+    "workloads.namespaces.shop.skipInboundPorts": [9000],
+    "workloads.namespaces.shop.skipOutboundPorts": ["9000-9001"],
+    "workloads.namespaces.shop.proxyAwait": False,
+    "workloads.namespaces.shop.proxyResources.cpuRequest": "20m",
+    "workloads.namespaces.shop.proxyResources.cpuLimit": "2",
+    "workloads.namespaces.shop.proxyResources.memoryRequest": "20Mi",
+    "workloads.namespaces.shop.proxyResources.memoryLimit": "200Mi",
+}
+
 PATCH = "kubernetes:core/v1:NamespacePatch"
 
 
