@@ -23,6 +23,7 @@ from components.buoyant_cloud import BuoyantCloud, BuoyantCloudArgs
 from components.cert_manager import CertManager, CertManagerArgs
 from components.chart import ChartRef
 from components.cluster_anchor import ClusterAnchor, ClusterAnchorArgs, ClusterGeneration
+from components.cni_plugin import CniPlugin, CniPluginArgs
 from components.dashboards.component import Dashboards, DashboardsArgs
 from components.dashboards.grafana.model import View, Wave
 from components.egress.component import Egress, EgressArgs, EgressScope, PacketScope
@@ -74,6 +75,8 @@ __all__ = [
     "ClusterAnchor",
     "ClusterAnchorArgs",
     "ClusterGeneration",
+    "CniPlugin",
+    "CniPluginArgs",
     "Collector",
     "Dashboards",
     "DashboardsArgs",
