@@ -117,8 +117,8 @@ def find(*, install: bool = True) -> Engine:
 
 def _advice(reason: str) -> str:
     return (
-        f"{reason}: install the Pulumi CLI (https://www.pulumi.com/docs/install/), or see what the "
-        "stack is made of without it: python -m bot plan --stack NAME"
+        f"{reason}: install the Pulumi CLI (https://www.pulumi.com/docs/install/), or show the "
+        "stack's resources without it: python -m bot plan --stack NAME"
     )
 
 
@@ -283,7 +283,9 @@ def exported(engine: Engine, target: Target) -> dict[str, Any]:
         try:
             return dict(vars(stack.export_stack()))
         except (ValueError, AttributeError):
-            raise BotError(f"stack {target.stack}: the engine's export has another form") from None
+            raise BotError(
+                f"stack {target.stack}: the engine's export has an unknown format"
+            ) from None
 
 
 def history(engine: Engine, target: Target, entries: int) -> list[UpdateSummary]:
@@ -297,8 +299,7 @@ def history(engine: Engine, target: Target, entries: int) -> list[UpdateSummary]
         except (ValueError, KeyError, TypeError, AttributeError):
             raise BotError(
                 f"the history of stack {target.stack} cannot be read: `pulumi stack history "
-                f"--stack {target.stack} --json` prints something else than entries with their "
-                "times"
+                f"--stack {target.stack} --json` does not print entries with times"
             ) from None
 
 

@@ -93,7 +93,7 @@ def embedded_token(project_dir: Path) -> dict[str, str]:
         return {"VAULT_TOKEN": token.read_text().strip()}
     except FileNotFoundError:
         raise MissingToolError(
-            "the sandbox does not run: start it with `make sandbox` (python -m sandbox run)"
+            "the sandbox is not running: start it with `make sandbox` (python -m sandbox run)"
         ) from None
 
 

@@ -50,9 +50,11 @@ def good(root: Authority | None = None, issuer_lifetime: timedelta = timedelta(h
         for secret, service in services.items():
             host = f"{service}.{namespace}.svc"
             made = webhook_ca.issue(service, ca=False, hosts=(host,))
-            secrets[f"{namespace}/{secret}"] = _secret(*made, manager="cert-manager")
+            bundle = base64.b64encode(webhook_ca.pem.encode()).decode()
+            pair = _secret(*made, manager="cert-manager")
+            secrets[f"{namespace}/{secret}"] = {**pair, "data": {**pair["data"], "ca.crt": bundle}}
             client = {
-                "caBundle": base64.b64encode(webhook_ca.pem.encode()).decode(),
+                "caBundle": bundle,
                 "service": {"name": service, "namespace": namespace},
             }
             if service == "tap":

@@ -88,7 +88,7 @@ def deliveries(monkeypatch: pytest.MonkeyPatch) -> Delivered:
 
 
 def arguments(**more: Any) -> argparse.Namespace:
-    """What the parser makes of `--stack one --to HEAD~1 --yes`, with other values for some."""
+    """What the parser makes of `--stack one --to HEAD~1 --yes`, with different values for some."""
     values: dict[str, Any] = {
         "stack": "one",
         "to": "HEAD~1",

@@ -6,29 +6,29 @@ import functools
 from typing import Any, cast
 
 from components import (
-    alert_routing,
-    alerts,
     approval_signing,
     buoyant_cloud,
     cert_manager,
     cluster_anchor,
-    dashboards,
     external_secrets,
     gateway_api,
     identity_issuer,
     linkerd,
-    monitors,
     namespaces,
     own_anchor,
-    tracing,
     trust_anchor,
     trust_bundle,
     vault_auth,
     viz,
     webhook_certificates,
 )
+from components.alert_routing import component as alert_routing
+from components.alerts import component as alerts
 from components.base import Args, Component
 from components.chart import ChartRef
+from components.dashboards import component as dashboards
+from components.monitors import component as monitors
+from components.tracing import component as tracing
 from tests.recorder import Recording, record
 from tests.unit import mesh_samples, tracing_samples
 from tests.unit.alert_samples import ANCHOR_END, alerts_args

@@ -11,7 +11,7 @@ from components.admission_guard import (
     own_service_account,
 )
 from components.base import Manifest
-from components.rollout import STATE_LABEL
+from components.rollout.component import STATE_LABEL
 from tests.recorder import record
 from tests.unit.samples import made
 

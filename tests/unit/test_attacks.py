@@ -122,7 +122,7 @@ def _elsewhere(project: Project) -> Callable[[], None]:
 _DIRT = {
     "edited": _edited,
     "staged": _staged,
-    "in no commit": _unknown,
+    "of uncommitted files": _unknown,
     "info/exclude": _excluded,
     "hides itself": _hides_itself,
     "core.excludesFile": _users_excludes,
@@ -283,7 +283,7 @@ def test_values_are_bound_and_not_only_the_names_of_fields(project: Project) -> 
     project.approve()
     project.data(values="and more")
     told = project.up(code=REFUSED)
-    assert "stale: Policy anchor-sign: was update, is update with other values" in told
+    assert "stale: Policy anchor-sign: was update, is update with different values" in told
     assert project.applied == 0
 
 
@@ -316,7 +316,5 @@ def test_file_of_before_there_were_snapshots_gets_one_clear_line(project: Projec
     document = json.loads(project.changes.read_text())
     project.changes.write_text(json.dumps({**document, "format": 1}))
     told = project.approve(code=BAD_INPUT)
-    assert told.strip().endswith(
-        "is of another format: `python -m bot preview --out` writes it anew"
-    )
+    assert told.strip().endswith("has another format: run `python -m bot preview --out` again")
     assert len(told.strip().splitlines()) == 1

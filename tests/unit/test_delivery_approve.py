@@ -29,9 +29,9 @@ def test_whole_preview_of_a_clean_commit_may_be_approved() -> None:
 @pytest.mark.parametrize(
     ("changes", "tree", "told"),
     [
-        (change_set(stack="production"), _CLEAN, "of stack production"),
-        (change_set(source="plan"), _CLEAN, "only what the engine previewed"),
-        (change_set(source="drift"), _CLEAN, "only what the engine previewed"),
+        (change_set(stack="production"), _CLEAN, "belong to stack production"),
+        (change_set(source="plan"), _CLEAN, "only a preview of the engine"),
+        (change_set(source="drift"), _CLEAN, "only a preview of the engine"),
         (change_set(), Tree(COMMIT, dirty=True), "uncommitted"),
         (change_set(), Tree(None, dirty=True), "no git commit"),
         (change_set(commit=OTHER), _CLEAN, "preview again"),

@@ -103,7 +103,7 @@ def test_history_that_a_crash_has_torn_is_mended_or_named(tmp_path: Path) -> Non
     assert backend.history(torn, where) == ()
     assert not attributes.exists()
     Path(torn.program).write_text(script.replace("$TORN", "1"))
-    with pytest.raises(BotError, match="a crash has torn that file; move it away"):
+    with pytest.raises(BotError, match="a crash left that file incomplete; move it away"):
         backend.history(torn, where)
 
 

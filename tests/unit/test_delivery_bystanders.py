@@ -130,7 +130,7 @@ def test_what_others_have_there_is_named(world: World) -> None:
     [(what, why)] = told()
     assert what == "Namespace linkerd"
     lost = "Deployment.apps linkerd/cart, Deployment.apps linkerd/shop"
-    assert why == f"is deleted, and with it what this stack did not make: {lost}"
+    assert why == f"is deleted, with objects that this stack did not create: {lost}"
 
 
 def test_of_many_the_first_are_named_and_the_rest_is_counted(world: World) -> None:
@@ -152,7 +152,7 @@ def test_what_cannot_be_looked_at_may_be_anything(world: World) -> None:
     world.api = server({"/api/v1/namespaces/linkerd/secrets": Answer(403, {})})
     [(what, why)] = told()
     assert what == "Secret in linkerd"
-    assert why.startswith("forbidden to this account, so nobody knows")
+    assert why.startswith("forbidden to this account, so objects of other owners in it are unknown")
 
 
 def test_a_cluster_that_does_not_answer_is_no_empty_one(
@@ -168,7 +168,7 @@ def test_a_cluster_that_does_not_answer_is_no_empty_one(
         raise Unreadable("no context")
 
     monkeypatch.setattr("bot.deploy.bystanders.look", away)
-    assert told() == [("Namespace linkerd", "what others have in it is not known: no context")]
+    assert told() == [("Namespace linkerd", "its objects of other owners are unknown: no context")]
 
 
 def test_a_state_that_cannot_be_read_is_an_error(

@@ -61,7 +61,7 @@ def test_the_older_program_and_stack_file_are_applied_as_that_commit(
     assert target.project_dir != repo
     assert target.config.linkerd.log_level == "info"
     assert wanted.tree == Tree(git(repo, "rev-parse", "HEAD~1"), dirty=False)
-    assert "takes stack one forward again" in capsys.readouterr().err
+    assert "moves stack one forward again" in capsys.readouterr().err
 
 
 def test_the_history_says_that_it_went_back_and_nothing_that_was_not_allowed() -> None:
@@ -80,7 +80,7 @@ def test_a_commit_of_another_branch_is_no_way_back(repo: Path, delivered: Delive
     git(repo, "checkout", "--quiet", "-b", "side", "HEAD~1")
     commit(repo, "on the side")
     git(repo, "checkout", "--quiet", "main")
-    with pytest.raises(RefusedError, match="is not contained in the checked-out one"):
+    with pytest.raises(RefusedError, match="is not in the history of the checked-out one"):
         rollback.run(arguments(to="side"), repo)
     assert not delivered
 
@@ -108,7 +108,7 @@ def test_a_dropped_generation_is_refused_with_the_way_forward(
         rollback.run(arguments(), repo)
     first, last = str(caught.value).splitlines()
     assert first == (
-        "refused: it does not trust anchor generation anchor-2027, which is trusted by now"
+        "refused: it does not trust anchor generation anchor-2027, which is trusted now"
     )
     assert "go forward instead" in last
     assert not delivered
@@ -137,7 +137,7 @@ def test_downgraded_crds_are_refused(
     """Of what is deployed, not of what charts.yaml says today."""
     deployed = {"linkerd-crds": "9999.1.1"}
     monkeypatch.setattr(rollback_rules, "deployed_crds", lambda _engine, _today: deployed)
-    with pytest.raises(RefusedError, match=r"and 9999\.1\.1 is there by now"):
+    with pytest.raises(RefusedError, match=r"and 9999\.1\.1 is installed now"):
         rollback.run(arguments(), repo)
     assert not delivered
 
@@ -192,7 +192,7 @@ def test_a_commit_that_the_stack_once_had_needs_no_earlier_wave(
 ) -> None:
     """It was through them then; in an incident the canary may have moved on."""
     monkeypatch.setattr(rollback.gate, "check", lambda *_a, **_k: None)
-    with pytest.raises(RefusedError, match=r"missing: .*: nothing was ever applied to it"):
+    with pytest.raises(RefusedError, match=r"missing: .*: no commit was ever applied to it"):
         rollback.run(arguments(stack="europe"), repo)
     sha = git(repo, "rev-parse", "HEAD~1")
     keep(repo / "backend-europe.json", history=[samples.entry(commit=sha)])
@@ -219,7 +219,7 @@ def test_a_stack_that_needs_approval_needs_one_to_go_back(repo: Path, delivered:
 
 def test_nobody_to_ask_is_bad_input(repo: Path, delivered: Delivered) -> None:
     """Before minutes are spent on a preview."""
-    with pytest.raises(BadInputError, match="--yes is needed"):
+    with pytest.raises(BadInputError, match="needs --yes"):
         rollback.run(arguments(yes=False), repo)
     assert not delivered
 

@@ -12,7 +12,7 @@ from bot.clients.target import Target
 from bot.deploy import signing
 from bot.deploy.approval import Approval
 from bot.exit_codes import RefusedError
-from stack.config import Approvals
+from stack.config import ApprovalsSection
 from tests.unit.context import Context
 from tests.unit.delivery_samples import (
     SIGN,
@@ -69,7 +69,7 @@ def test_signature_is_of_every_field(where: Target, context: Context, name: str)
 def test_key_that_is_not_there_yet_names_the_owner_stack(where: Target, context: Context) -> None:
     """Before the owner's first deployment since approvals are signed."""
     context.vault(Transit(there=False))
-    with pytest.raises(Unreadable, match="made by the owner stack"):
+    with pytest.raises(Unreadable, match="created by the owner stack"):
         signing.signed(where, _record())
 
 
@@ -80,7 +80,7 @@ def test_unsigned_is_taken_only_where_the_file_says_so_and_a_wrong_signature_nev
     context.vault(Transit())
     with pytest.raises(RefusedError, match=r"Pulumi\.trust\.yaml"):
         signing.refuse_unsigned(where, _record())
-    config = where.config.model_copy(update={"approvals": Approvals(unsigned=True)})
+    config = where.config.model_copy(update={"approvals": ApprovalsSection(unsigned=True)})
     lenient = replace(where, config=config)
     assert signing.signed(lenient, _record()).signature == ""
     signing.refuse_unsigned(lenient, _record())

@@ -187,10 +187,10 @@ def test_killed_run_is_gone_on_with_by_the_same_approval(
     _change(where, die=True)
     assert _up("--approved", str(file)) == FAILED
     assert samples.kept(where)["state"] != {}
-    assert "stays good for the rest" in capsys.readouterr().out
+    assert "stays valid for the rest" in capsys.readouterr().out
     _change(where, die=False, plan={"more": "create"})
     assert _up("--approved", str(file)) == DONE
-    assert "going on with approval" in capsys.readouterr().err
+    assert "resuming with approval" in capsys.readouterr().err
 
 
 def test_killed_run_does_not_open_the_door_for_more(

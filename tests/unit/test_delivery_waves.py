@@ -130,7 +130,7 @@ def test_nobody_is_asked_for_several_stacks(ready: Path) -> None:
 def test_the_waves_before_it_are_asked_for_once_and_first(ready: Path) -> None:
     """Production is no canary."""
     files = approvals(ready, "europe", "america")
-    with pytest.raises(RefusedError, match="missing: one: nothing was ever applied to it"):
+    with pytest.raises(RefusedError, match="missing: one: no commit was ever applied to it"):
         waves.run(options("production", approved_dir=files), ready)
     assert not (ready / ".local").exists()
     skip = options("production", approved_dir=files, skip_waves=True, reason="canary is down")

@@ -142,7 +142,7 @@ def test_the_summary_names_outcome_commit_and_next_step_and_shows_why(tmp_path: 
     assert told[0].split() == ["stack", "outcome", "time", "commit", "next", "step"]
     assert told[1].split()[:2] == ["a", "failed"]
     assert told[2].split() == ["b", "skipped", "-", COMMIT[:12]]
-    assert "`python -m bot up --wave canary` goes on with it" in told[3]
+    assert "run `python -m bot up --wave canary` to continue" in told[3]
     assert told[-1] == "  failed: no such host"
     document = waves_text.document("canary", made, Tree(COMMIT, dirty=False))
     assert json.loads(json.dumps(document))["code"] == FAILED

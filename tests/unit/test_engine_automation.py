@@ -275,7 +275,7 @@ def test_a_stack_file_that_changed_under_way_is_not_applied() -> None:
     where = Target("trust", REPO, from_file(REPO / "Pulumi.trust.yaml"), None, {})
     other = _config("trust")
     other["linkerd-platform:vault"] = {**other["linkerd-platform:vault"], "pkiMount": "elsewhere"}
-    with pytest.raises(pulumi.RunError, match="changed while the bot was at work"):
+    with pytest.raises(pulumi.RunError, match="changed during the run"):
         _evaluated(where, other)
 
 

@@ -136,7 +136,7 @@ def test_file_of_a_run_that_was_killed_is_not_that_of_the_run_before(
     monkeypatch.setattr(engine_target, "of", killed)
     with pytest.raises(MemoryError):
         dispatch.main(["preview", "--stack", "trust", "--out", str(out)])
-    assert any("did not end" in doubt for doubt in _read(out).doubts)
+    assert any("did not finish" in doubt for doubt in _read(out).doubts)
 
 
 def test_file_that_cannot_be_written_is_bad_input_before_anything_runs(

@@ -41,6 +41,20 @@ def test_good_mesh_has_every_proof() -> None:
     assert _failed(good()) == []
 
 
+def test_without_linkerd_its_objects_are_not_asked_for_and_the_rest_is_proven() -> None:
+    """Where its charts cannot be had, what was made must be proven, webhooks' certificates too."""
+    sandbox = CONFIG.sandbox.model_copy(update={"linkerd": False})
+    config = CONFIG.model_copy(update={"sandbox": sandbox})
+    seen = replace(good(), webhooks=(), api_services=(), pods=())
+    proofs = judge(seen, config)
+    missing = {proof.what for proof in judge(good(), CONFIG)} - {proof.what for proof in proofs}
+    assert missing == {"control plane's replicas"}
+    assert [proof.what for proof in proofs if not proof.ok] == []
+    other = Authority.root("other").certificate.public_bytes(serialization.Encoding.PEM)
+    alien = _with_secret(seen, "linkerd-viz/tap-k8s-tls", ca_crt=other)
+    assert [proof.what for proof in judge(alien, config) if not proof.ok] == ["webhook tap"]
+
+
 def test_nothing_seen_proves_nothing() -> None:
     """An empty answer must not pass for a good one: no proof may hold on no data."""
     assert [proof for proof in judge(Seen(), CONFIG) if proof.ok] == []
