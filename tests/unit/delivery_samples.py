@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -25,7 +24,7 @@ from bot.deploy.approval import Approval
 from bot.deploy.backend import Entry
 from bot.deploy.protected import Action
 from bot.engine import automation
-from tests.unit import fake_engine
+from tests.unit import fake_engine, git_repository
 from tests.unit.stack_files import REPO
 
 COMMIT, OTHER = "a" * 40, "b" * 40
@@ -207,11 +206,6 @@ def kept(where: Target) -> Mapping[str, Any]:
 
 def repository(folder: Path) -> str:
     """Make the folder a git repository with all that is in it committed; the commit."""
-    git = ("git", "-c", "user.name=ada", "-c", "user.email=ada@example.com")
-    (folder / ".gitignore").write_text(".local/\nbackend.json*\nbin/\nstate/\n")
-    for arguments in (("init", "-q"), ("add", "-A"), ("commit", "-qm", "first")):
-        subprocess.run([*git, *arguments], cwd=folder, check=True, capture_output=True)
-    done = subprocess.run(
-        ["git", "rev-parse", "HEAD"], cwd=folder, check=True, capture_output=True, text=True
-    )
-    return done.stdout.strip()
+    (folder / ".gitignore").write_text(".local/\nbackend*.json*\nbin/\nstate/\n")
+    git_repository.repository(folder)
+    return git_repository.commit(folder, "first")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +23,7 @@ from tests.unit.delivery_samples import (
     target,
 )
 from tests.unit.fake_engine import BACKEND, engine
+from tests.unit.git_repository import commit
 
 _CLEAN = Tree(COMMIT, dirty=False)
 _NEEDS = Policy("production", "production", approval=True, before=("staging",))
@@ -111,12 +111,7 @@ def test_later_commit_on_the_earlier_stack_does_not_take_the_proof_away(tmp_path
     """Staging goes on while production is approved; only what was reverted is gone."""
     (tmp_path / "a").write_text("1")
     first = repository(tmp_path)
-    git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.com"]
-    subprocess.run([*git, "commit", "-qm", "two", "--allow-empty"], cwd=tmp_path, check=True)
-    done = subprocess.run(
-        ["git", "rev-parse", "HEAD"], cwd=tmp_path, check=True, capture_output=True, text=True
-    )
-    second = done.stdout.strip()
+    second = commit(tmp_path, "two")
     later = entries(entry(minute=1, commit=second), entry(commit=first))
     proofs = (Proven(first, "0123456789abcdef"),)
     assert gate.unproven(later, proofs, first, tmp_path) == ""
