@@ -9,14 +9,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bot.clients import kubeconfig
-from bot.clients.https import Client, MissingError, ReadError
+from bot.clients.https import Client, MissingError, ReadError, Unreadable
 from bot.clients.proxies import proxy_for
 from bot.clients.target import Target
-from bot.exit_codes import BotError, MissingToolError
-
-
-class Unreadable(BotError):  # noqa: N818  (a state of a server, told in one line)
-    """A server does not answer, or refuses; says which and what it said."""
+from bot.exit_codes import MissingToolError
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from typing import IO, Any
 from urllib.parse import urlsplit
 
 from bot.clients.proxies import dial
+from bot.exit_codes import BotError
 
 _TOO_MANY = 429
 _MOVED = (307, 308)
@@ -31,6 +32,17 @@ _KEPT = 16  # connections to a server that wait for the next request
 
 class ReadError(ValueError):
     """A server did not give what is needed, or cannot be reached as its file says."""
+
+
+class Unreadable(BotError):  # noqa: N818  (a state of a server, told in one line)
+    """A server does not answer, or refuses; says which and what it said.
+
+    status: of its answer, 0 where there is none.
+    """
+
+    def __init__(self, text: str, status: int = 0) -> None:
+        super().__init__(text)
+        self.status = status
 
 
 class MissingError(ReadError):

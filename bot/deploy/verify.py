@@ -13,8 +13,8 @@ from collections.abc import Callable, Sequence
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from bot import engine
-from bot.clients.connect import Unreadable, cluster, vault
-from bot.clients.https import ReadError
+from bot.clients.connect import cluster, vault
+from bot.clients.https import ReadError, Unreadable
 from bot.clients.target import Target
 from bot.engine import Engine
 from bot.exit_codes import BotError, MissingToolError

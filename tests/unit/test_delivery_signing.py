@@ -14,8 +14,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from bot.clients.connect import Unreadable
-from bot.clients.https import Answer, Client
+from bot.clients.https import Answer, Client, Unreadable
 from bot.clients.target import Target
 from bot.deploy import signing
 from bot.deploy.approval import Approval

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from bot.clients.connect import Unreadable, cluster, vault
-from bot.clients.https import Answer, Client
+from bot.clients.connect import cluster, vault
+from bot.clients.https import Answer, Client, Unreadable
 from bot.clients.target import Target
 from bot.exit_codes import MissingToolError
 from bot.mesh.trust.model import IDENTITY, Pod, Workload

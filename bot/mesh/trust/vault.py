@@ -6,8 +6,8 @@ from typing import Any
 
 from cryptography import x509
 
-from bot.clients.connect import Unreadable, vault
-from bot.clients.https import Answer, Client
+from bot.clients.connect import vault
+from bot.clients.https import Answer, Client, Unreadable
 from bot.clients.target import Target
 from bot.exit_codes import BotError
 from bot.mesh.trust.model import Kept
