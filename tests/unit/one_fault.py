@@ -87,7 +87,7 @@ ONE_FAULT: dict[str, tuple[dict[KeyPath, Any], str, str]] = {
     "duration-of-nothing": (
         {("vault", "tokenTtl"): "0s"},
         "vault.tokenTtl",
-        "is no time at all",
+        "is zero",
     ),
     "duration-negative": ({("vault", "tokenTtl"): "-1h"}, "vault.tokenTtl", "not a duration"),
     "duration-beyond-go": ({("vault", "tokenTtl"): "999999d"}, "vault.tokenTtl", "too long"),
@@ -181,11 +181,11 @@ ONE_FAULT: dict[str, tuple[dict[KeyPath, Any], str, str]] = {
     # authorities
     "two-authorities": ({("cluster", "caFile"): "ca.crt"}, "cluster.caFile", "not both"),
     "no-authority": ({("cluster", "caPem"): REMOVE}, "cluster.caFile", "missing: Vault needs"),
-    "no-certificate": ({("cluster", "caPem"): "x"}, "cluster.caPem", "is no PEM certificate"),
+    "no-certificate": ({("cluster", "caPem"): "x"}, "cluster.caPem", "is not a PEM certificate"),
     "certificate-cut": (
         {("cluster", "caPem"): certificate()[:120]},
         "cluster.caPem",
-        "is no PEM certificate",
+        "is not a PEM certificate",
     ),
     "key-for-certificate": (
         {("vault", "caPem"): "-----BEGIN EC PRIVATE " + "KEY-----"},
@@ -215,6 +215,21 @@ ONE_FAULT: dict[str, tuple[dict[KeyPath, Any], str, str]] = {
         {("sandbox", "openWebhooks"): True, ("vault", "address"): "https://[::1]:8200"},
         "sandbox.openWebhooks",
         "both the API server and Vault are on this",
+    ),
+    "mesh-without-linkerd": (
+        {("sandbox", "linkerd"): False},
+        "sandbox.linkerd",
+        "only for role 'standalone'",
+    ),
+    "charts-that-nobody-vouches-for": (
+        {("sandbox", "charts"): {"cert-manager": "v1.21.1"}},
+        "sandbox.charts",
+        "only for role 'standalone'",
+    ),
+    "chart-version-with-a-path": (
+        {("sandbox", "charts"): {"cert-manager": "../1.21.1"}},
+        "sandbox.charts.cert-manager",
+        "'../1.21.1'",
     ),
     # the control plane
     "ha-with-two": ({("linkerd", "replicas"): 2}, "linkerd.replicas", "write 3, or ha: false"),

@@ -15,8 +15,8 @@ from bot.clients.kubernetes import list_objects
 from bot.clients.target import Target
 from bot.exit_codes import BotError
 from bot.mesh.rollout import reader
-from stack import rollout
-from stack.config_rollout import Wave
+from components.rollout import plan as rollout
+from components.rollout.section import Wave
 
 PATCH = "NamespacePatch"
 POLICY = "rollout-namespaces-exist"

@@ -11,7 +11,7 @@ from bot.mesh.rollout.model import Namespace, Pod, Proxy, Seen
 from bot.mesh.trust.model import Workload
 from bot.mesh.trust.reader import pod as owned_pod
 from components.names import LINKERD
-from components.rollout import FIELD_MANAGER, INJECT, STATE_LABEL
+from components.rollout.component import FIELD_MANAGER, INJECT, STATE_LABEL
 
 PROXY = "linkerd-proxy"
 WEBHOOK = "linkerd-proxy-injector"
