@@ -67,6 +67,13 @@ class Answer:
         """Tell whether the server accepted the request."""
         return 200 <= self.status < 300
 
+    @property
+    def why(self) -> str:
+        """Why it is of no use: its status, or why there is none."""
+        if self.status:
+            return f"status {self.status}"
+        return f"no answer ({self.reason})" if self.reason else "no answer"
+
 
 @dataclass(frozen=True)
 class Client:
@@ -219,6 +226,12 @@ class _Server:
             connection.putheader("Content-Length", str(len(body or b"")))
         connection.endheaders(body)
         return connection.getresponse()
+
+
+def trusts_anybody() -> bool:
+    """Whether this machine has authorities of its own, for a server whose file names none."""
+    paths = ssl.get_default_verify_paths()
+    return bool(paths.cafile or paths.capath or ssl.create_default_context().get_ca_certs())
 
 
 @functools.cache

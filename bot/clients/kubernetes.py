@@ -102,13 +102,12 @@ def refusal(api: Client, path: str, answer: Answer) -> str:
     """Why a request failed, with kind and namespace, and what comes next, in one line."""
     what, right = _what(path)
     known = {
-        0: f"no answer ({answer.reason or 'nobody listens'}): check the context with "
-        "`kubectl cluster-info`",
+        0: f"{answer.why}: check the context with `kubectl cluster-info`",
         401: "not logged in (401): the credentials of the kubeconfig are not taken: log in again",
         403: f"not allowed (403): this account needs the right to {right}",
     }
     said = answer.body.get("message", "") if isinstance(answer.body, dict) else ""
-    why = known.get(answer.status, f"status {answer.status} {said}".rstrip())
+    why = known.get(answer.status, f"{answer.why} {said}".rstrip())
     return f"{api.base}: {what}: {why}"
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from bot.clients import vault as vault_client
 from bot.clients.https import Answer, Client
 from bot.clients.target import Target
 from bot.mesh.status import control_plane, judge, sources
@@ -113,7 +114,7 @@ def reader(monkeypatch: pytest.MonkeyPatch) -> Read:
             yield FakeVault("https://vault", Path("ca.crt"), answer=answer)
 
         monkeypatch.setattr(sources, "api_server", client)
-        monkeypatch.setattr(sources, "vault_address", vault)
+        monkeypatch.setattr(vault_client, "unauthenticated", vault)
         monkeypatch.setattr(trust_vault, "read", lambda _: mesh.kept)
         target = Target(STACK, REPO, mesh.config, None, {})
         return sources.read(target, wanted or Wanted(cli=False))

@@ -67,8 +67,8 @@ def test_only_kinds_that_may_be_absent_are_empty_without_an_answer() -> None:
             "/apis/apps/v1/namespaces/shop/deployments",
             Answer(403),
             (
-                "deployments.apps in namespace shop: not allowed (403): this account needs the right "
-                "to `list` deployments.apps in namespace shop"
+                "deployments.apps in namespace shop: not allowed (403): this account needs the "
+                "right to `list` deployments.apps in namespace shop"
             ),
         ),
         (PODS, Answer(401), "pods: not logged in (401): the credentials of the kubeconfig are not"),

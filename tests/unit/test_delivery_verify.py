@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from bot.clients import vault as vault_client
 from bot.clients.https import Answer, Client, Unreadable
 from bot.deploy import verify
 from bot.exit_codes import BotError, MissingToolError
-from bot.mesh.trust import vault as trust_vault
 from bot.mesh.verification import reader as proof_reader
 from bot.mesh.verification.data import Proof, Seen
 from bot.mesh.verification.judge import judge
@@ -145,12 +145,12 @@ def test_owner_without_a_cluster_is_proven_by_its_anchor(
     """Stack `trust` has no mesh: that its anchor is there and kept is its health."""
     where = fake_engine.target(tmp_path)
     found = fake_engine.engine(tmp_path, "print('{}')")
-    monkeypatch.setattr(verify, "vault", _vault)
+    monkeypatch.setattr(vault_client, "connected", _vault)
     monkeypatch.setattr(proof_reader, "attempts", lambda *_: good().attempts)
     certificate = certificates_in(good().anchors["sandbox-1"].encode())[0]
-    monkeypatch.setattr(trust_vault, "published", lambda *_: certificate)
+    monkeypatch.setattr(vault_client, "published", lambda *_: certificate)
     assert [proof for proof in verify.prove(found, where) if not proof.ok] == []
-    monkeypatch.setattr(trust_vault, "published", lambda *_: None)
+    monkeypatch.setattr(vault_client, "published", lambda *_: None)
     assert "anchors in Vault" in [p.what for p in verify.prove(found, where) if not p.ok]
 
 

@@ -84,7 +84,7 @@ def _get(api: Client, path: str) -> dict[str, Any]:
 def _said(answer: Any) -> str:
     if isinstance(answer.body, dict) and answer.body.get("message"):
         return str(answer.body["message"])
-    return f"status {answer.status}" if answer.status else "no answer"
+    return answer.why
 
 
 def _wait(api: Client, each: Workload, path: str, seconds: float, pause: float) -> None:

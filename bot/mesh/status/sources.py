@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
+from bot.clients import vault as vault_client
 from bot.clients.connect import cluster as api_server
-from bot.clients.connect import vault_address
 from bot.clients.https import Client, Unreadable
 from bot.clients.prometheus import Prometheus
 from bot.clients.target import Target
@@ -117,10 +117,10 @@ def _vault(target: Target) -> dict[str, Read]:
         return trust_vault.read(owner)
 
     def health() -> Any:
-        with vault_address(target) as client:
+        with vault_client.unauthenticated(target) as client:
             answer = client.request("GET", "/v1/sys/seal-status", seconds=VAULT_SECONDS)
         if not answer.ok or not isinstance(answer.body, dict):
-            why = f"status {answer.status}" if answer.status else "no answer"
+            why = answer.why
             raise Unreadable(f"Vault {target.config.vault.address}: {why}")
         return answer.body
 

@@ -208,7 +208,7 @@ def _identity(api: Client, pod: Pod) -> IdentityPod:
     path = f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}:{_ADMIN_PORT}/proxy/metrics"
     answer = api.request("GET", path, seconds=_NO_ANSWER_SECONDS)
     if not answer.ok or not isinstance(answer.body, str):
-        why = f"status {answer.status}" if answer.status else "no answer"
+        why = answer.why
         return IdentityPod(str(pod), None, why)
     ttl = issuer_ttl(answer.body)
     return IdentityPod(str(pod), ttl, "" if ttl is not None else "not among its metrics")
