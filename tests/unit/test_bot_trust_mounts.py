@@ -81,7 +81,7 @@ def imported(vault: FakeVault, owner: Target, folder: Path, patch: pytest.Monkey
 
 @pytest.mark.parametrize(
     ("custody", "made"),
-    [("vault", "made linkerd/kv and linkerd/pki"), ("cluster", "made linkerd/kv")],
+    [("vault", "created linkerd/kv and linkerd/pki"), ("cluster", "made linkerd/kv")],
 )
 def test_an_import_into_an_empty_vault_has_the_mounts_made(
     custody: str, made: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -106,7 +106,7 @@ def test_only_what_is_absent_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
     runs = Engine(vault, monkeypatch)
     owner = target()
     assert trust_mounts.ensure(vault, owner, owner.config.trust.generations[0]) == [
-        "made linkerd/pki, as resources of the stack trust"
+        "created linkerd/pki, as resources of the stack trust"
     ]
     assert [flag.rpartition("::")[2] for flag in runs.targets[0]] == ["trust-anchor", PKI_NAME]
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from bot.clients.https import Client
+from bot.clients.https import Answer, Client
 from bot.exit_codes import BotError
 from bot.mesh.rollout.model import Restart
 from bot.mesh.trust.model import Workload
@@ -81,7 +81,7 @@ def _get(api: Client, path: str) -> dict[str, Any]:
     return dict(answer.body)
 
 
-def _said(answer: Any) -> str:
+def _said(answer: Answer) -> str:
     if isinstance(answer.body, dict) and answer.body.get("message"):
         return str(answer.body["message"])
     return answer.why
