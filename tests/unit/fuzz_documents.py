@@ -84,11 +84,24 @@ def kubeconfigs() -> tuple[dict[str, Any], dict[str, Any]]:
                 },
             }
         ],
-        "users": [{"name": "u", "user": {"token": "t", "username": "a", "password": "b"}}],
+        "users": [
+            {
+                "name": "u",
+                "user": {
+                    "token": "t",
+                    "as": "auditor",
+                    "as-uid": "7",
+                    "as-groups": ["g"],
+                    "as-user-extra": {"scope": ["a"]},
+                },
+            }
+        ],
     }
     program = json.loads(json.dumps(made))
     program["users"] = [
-        {"name": "u", "user": {"exec": {"command": "none", "args": ["a"], "installHint": "x",
+        {"name": "u", "user": {"exec": {"apiVersion": "client.authentication.k8s.io/v1",
+                                        "interactiveMode": "Never", "command": "none",
+                                        "args": ["a"], "installHint": "x",
                                         "env": [{"name": "A", "value": "b"}],
                                         "provideClusterInfo": True}}}
     ]  # fmt: skip

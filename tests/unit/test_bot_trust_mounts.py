@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from bot import engine
+from bot.clients import vault as vault_client
 from bot.clients.target import Target
 from bot.deploy import trust_import, trust_mounts
 from bot.deploy.gate import Policy
@@ -71,7 +72,7 @@ def imported(vault: FakeVault, owner: Target, folder: Path, patch: pytest.Monkey
     def client(_target: Target) -> Iterator[FakeVault]:
         yield vault
 
-    patch.setattr(trust_import, "vault", client)
+    patch.setattr(vault_client, "connected", client)
     files = {"own.crt": OWN.pem, "own.key": OWN.key_pem}
     for name, text in files.items():
         (folder / name).write_text(text)

@@ -12,8 +12,7 @@ import pytest
 
 from bot import engine
 from bot.cli import dispatch
-from bot.clients.connect import Unreadable
-from bot.clients.https import Answer, Client
+from bot.clients.https import Answer, Client, Unreadable
 from bot.clients.target import Target
 from bot.deploy import bystanders
 from bot.deploy.gate import Policy
@@ -162,7 +161,7 @@ def test_a_cluster_that_does_not_answer_is_no_empty_one(
     world.api = refusing(Answer(401, None))
     [(what, why)] = told()
     assert what == "Namespace linkerd"
-    assert "refused our credentials" in why
+    assert "not logged in (401)" in why
 
     def away(*_: Any) -> Any:
         raise Unreadable("no context")
