@@ -22,9 +22,9 @@ from bot import engine
 from bot.clients.target import Target
 from bot.deploy import signing
 from bot.deploy.approval import Approval
-from bot.engine import Engine, Result
+from bot.engine import Engine, EngineResult
 from bot.engine.errors import Lock
-from bot.engine.events import Ledger
+from bot.engine.events import OperationRecord
 from bot.engine.process import Ending
 from bot.exit_codes import BotError
 from stack.arguments import chart_refs
@@ -97,8 +97,10 @@ def _short(_engine: Engine, target: Target, *words: str) -> str:
     return ""
 
 
-def _run(_engine: Engine, target: Target, operation: str, *flags: str, **more: object) -> Result:
-    data, ledger = _read(target), Ledger()
+def _run(
+    _engine: Engine, target: Target, operation: str, *flags: str, **more: object
+) -> EngineResult:
+    data, record = _read(target), OperationRecord()
     looks = ["--preview-only"] if more.get("preview_only") else []
     data.setdefault("calls", []).append([operation, *flags, *looks])
     _write(target, data)
@@ -106,21 +108,21 @@ def _run(_engine: Engine, target: Target, operation: str, *flags: str, **more: o
         data["locked"] -= 1
         _write(target, data)
         locks = [Lock("eve", "elsewhere", 7, 60.0)]
-        return Result(operation, target, ledger, Ending(255, "finished"), ["locked"], locks)
+        return EngineResult(operation, target, record, Ending(255, "finished"), ["locked"], locks)
     applies = operation in ("up", "destroy") and not more.get("preview_only")
     plan, value = data.get("plan", {}), _read_by_program(target, data)
     for name, op in plan.items():
-        _step(ledger, "resourcePreEvent", name, op, value)
+        _step(record, "resourcePreEvent", name, op, value)
         if applies:
             data.setdefault("state", {}).setdefault("resources", []).append(
                 {name: op, "value": value}
             )
             _write(target, data)
             if data.get("die"):
-                return Result(operation, target, ledger, Ending(-9, "finished"))
-        _step(ledger, "resOutputsEvent", name, op, value)
+                return EngineResult(operation, target, record, Ending(-9, "finished"))
+        _step(record, "resOutputsEvent", name, op, value)
     counts = {op: list(plan.values()).count(op) for op in plan.values()}
-    ledger.add(
+    record.add(
         {"summaryEvent": {"result": "succeeded", "durationSeconds": 1, "resourceChanges": counts}}
     )
     if applies:
@@ -129,7 +131,7 @@ def _run(_engine: Engine, target: Target, operation: str, *flags: str, **more: o
         for name, text in edits.items():
             (target.project_dir / name).write_text(text)
         _write(target, data)
-    return Result(operation, target, ledger, Ending(0, "finished"))
+    return EngineResult(operation, target, record, Ending(0, "finished"))
 
 
 def _read_by_program(target: Target, data: dict[str, Any]) -> str | None:
@@ -141,7 +143,7 @@ def _read_by_program(target: Target, data: dict[str, Any]) -> str | None:
     return hashlib.sha256(b"\0".join(texts)).hexdigest() if files else None
 
 
-def _step(ledger: Ledger, event: str, name: str, op: str, value: object) -> None:
+def _step(record: OperationRecord, event: str, name: str, op: str, value: object) -> None:
     urn = f"{_URN}{name}"
     state: dict[str, Any] = {
         "urn": urn,
@@ -152,7 +154,7 @@ def _step(ledger: Ledger, event: str, name: str, op: str, value: object) -> None
     if value is not None:
         state["inputs"] = {"policy": value}
     metadata = {"op": op, "urn": urn, "type": state["type"], "old": None, "new": state}
-    ledger.add({event: {"metadata": metadata}})
+    record.add({event: {"metadata": metadata}})
 
 
 def _applied(target: Target, data: dict[str, Any], operation: str, message: str) -> None:
