@@ -19,7 +19,7 @@ from components.rollout.component import (
     merged,
     namespace_patch,
 )
-from policies.model import Context, Subject
+from policies.model import CheckedResource, Context
 from policies.ownership import owner_label
 from stack.transforms import OWNER_LABEL, labelled
 from tests.unit.samples import made
@@ -86,7 +86,7 @@ def test_the_policy_of_owners_asks_for_no_label_on_a_patch() -> None:
     """It would refuse every rollout."""
     context = Context(stack="staging", production=False, expendable=False, failure_policy="Fail")
     patch = namespace_patch(MeshedNamespace(name="shop", state="on"))
-    subject = Subject(name="x-shop", type=PATCH, urn="u", props=patch)
+    subject = CheckedResource(name="x-shop", type=PATCH, urn="u", props=patch)
     assert list(owner_label(subject, context)) == []
     plain = dataclasses.replace(subject, type="kubernetes:core/v1:Namespace")
     assert len(list(owner_label(plain, context))) == 1
