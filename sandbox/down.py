@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import time
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from bot.deploy import destroy as bot_destroy
 from bot.engine import EngineMissing, sandbox_stack
 from bot.engine import target as engine_target
 from bot.exit_codes import MissingToolError
-from sandbox import lifecycle
+from sandbox import lifecycle, toolchain
 from sandbox.cli import FAILED, PROJECT, Subparsers, say
 from sandbox.settings import Settings
 
@@ -40,18 +41,16 @@ def add_command(subparsers: Subparsers) -> None:
 
 
 def run(parsed: argparse.Namespace) -> int:
-    """Destroy what the stack made, then the servers and their data.
+    """Stop the servers and delete their data, with all that is on them.
 
-    On a context of the user's a failed destruction ends the command, so that the state is kept; the
-    embedded cluster goes with all that is on it.
+    On a context of the user's what the stack made is destroyed first. Where that fails the command
+    ends, so that the state is kept.
     """
     own = sandbox_stack.chosen(PROJECT)
     settings = lifecycle.adopted(Settings.default(PROJECT))
-    if own or ((settings.state_dir / "state").exists() and lifecycle.running(settings)):
-        gone = _destroy(parsed.include_protected, say)
-        if own and not gone:
-            say("the state is kept in .sandbox: mend the cause, then run this again")
-            return FAILED
+    if own and not _destroy(parsed.include_protected, say):
+        say("the state is kept in .sandbox: mend the cause, then run this again")
+        return FAILED
     if own is None:
         sandbox.cluster_down(settings, say)
     shutil.rmtree(settings.state_dir, ignore_errors=True)
@@ -59,6 +58,7 @@ def run(parsed: argparse.Namespace) -> int:
 
 
 def _destroy(include_protected: bool, say: Callable[[str], None]) -> bool:
+    os.environ["PATH"] = os.pathsep.join((os.environ["PATH"], str(toolchain.path_folder())))
     try:
         found = engine.find(install=False)
         target = engine_target.of(engine_target.SANDBOX, PROJECT)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import sandbox
@@ -21,24 +19,13 @@ from bot.engine import Engine, EngineMissing, EngineResult, sandbox_stack
 from bot.engine import target as engine_target
 from bot.mesh.verification.judge import table
 from bot.text.durations import duration
-from sandbox import lifecycle, providers, toolchain, verify
+from sandbox import lifecycle, prepare, toolchain, verify
 from sandbox.cli import FAILED, PROJECT, TOOL_MISSING, Subparsers, say
 from sandbox.processes import Supervisor
 from sandbox.settings import Settings
-from stack import load
-from stack.arguments import chart_refs
-from stack.charts import ChartError, Charts
-from stack.config import StackConfig
+from stack.charts import ChartError
 
 DONE, BAD_ARGUMENTS = 0, 2
-_FETCH_SECONDS = 600
-_PLUGINS = tuple(
-    name
-    for name in toolchain.ENGINE_TOOLS
-    if name.startswith("pulumi-resource-")
-    and name.removeprefix("pulumi-resource-") not in providers.NAMES
-)
-_ALL_PROGRAMS = (*toolchain.ENGINE_TOOLS, *toolchain.SERVERS)
 
 
 class RunFailed(Exception):  # noqa: N818  (it ends the run, it is no error of ours)
@@ -61,7 +48,7 @@ def add_command(subparsers: Subparsers) -> None:
         "--context", metavar="NAME", help="deploy to this context of your kubeconfig instead"
     )
     parser.add_argument(
-        "--strict", action="store_true", help="exit code 3 when the engine or charts are missing"
+        "--strict", action="store_true", help="exit code 3 where anything is missing"
     )
     parser.add_argument("--ephemeral", action="store_true", help="take free ports")
 
@@ -77,27 +64,25 @@ def run(parsed: argparse.Namespace) -> int:
         sys.stderr.write(f"sandbox: {error}\n")
         return BAD_ARGUMENTS
     try:
-        _programs_ready(toolchain.ENGINE_TOOLS if own else _ALL_PROGRAMS)
-        if reason := _plugins_missing():
-            return plan_instead(reason, parsed.strict)
-        found = engine.find()
-        _charts_ready()
-        if own is None and (reason := toolchain.missing_reason()):
-            return plan_instead(reason, parsed.strict)
-    except (EngineMissing, ChartError) as error:
+        found = prepare.prepare(PROJECT, own=own is not None, say=say)
+        program = engine.find()
+    except (EngineMissing, toolchain.ToolMissing, ChartError) as error:
         return plan_instead(str(error), parsed.strict)
-    standins = _standins()
-    if standins:
-        say(standins)
+    say_notes(found)
     if own:
         say(f"cluster: context {own.context} at {own.api_server}, Vault at {own.vault_addr}")
-        code = _deploy(found, started, again=True)
+        code = _deploy(program, started, again=True)
     else:
         settings = Settings.ephemeral(PROJECT / ".sandbox") if parsed.ephemeral else None
-        code = _on_embedded(found, settings or Settings.default(PROJECT), started)
-    if standins:
-        say(standins)
-    return code
+        code = _on_embedded(program, settings or Settings.default(PROJECT), started)
+    say_notes(found)
+    return TOOL_MISSING if code == DONE and parsed.strict and not found.whole else code
+
+
+def say_notes(found: prepare.Found) -> None:
+    """Say first and last what is not as it is elsewhere."""
+    for note in found.notes:
+        say(note)
 
 
 def _on_embedded(found: Engine, settings: Settings, started: float) -> int:
@@ -125,10 +110,12 @@ def _deploy(found: Engine, started: float, *, again: bool) -> int:
     target = engine_target.of(engine_target.SANDBOX, PROJECT)
     try:
         updated = deploy(found, target, refresh=again)
-        say("preview: the same program once more must change nothing")
-        _must_be_empty(bot_preview.preview(found, target))
-        say("refresh and preview: what the servers say must be what the program wants")
-        _must_be_empty(bot_preview.preview(found, target, refresh=True))
+        # An update that has asked the servers, and found nothing to do, has proven both.
+        if not (again and updated.unchanged):
+            say("preview: the same program once more must change nothing")
+            _must_be_empty(bot_preview.preview(found, target))
+            say("refresh and preview: what the servers say must be what the program wants")
+            _must_be_empty(bot_preview.preview(found, target, refresh=True))
     except RunFailed:
         say("the servers go on running: look around, then `make sandbox` or `make sandbox-down`")
         return FAILED
@@ -164,74 +151,6 @@ def _must_be_empty(result: EngineResult) -> None:
     if not result.unchanged:
         say(f"FAIL: the {result.operation} is not empty")
         raise RunFailed
-
-
-def _programs_ready(names: Sequence[str]) -> None:
-    """Download what upstream has; put the cache's engine and plugins on PATH, behind all others."""
-    # The first line on standard output says whether it will be deployed.
-    toolchain.download(names, lambda text: print(text, file=sys.stderr, flush=True))
-    os.environ["PATH"] = os.pathsep.join((os.environ["PATH"], str(toolchain.path_folder())))
-
-
-def _standins() -> str:
-    """Put stand-ins where plugins cannot be had; what is to be said of it, empty where all can."""
-    names = [n for n in providers.NAMES if toolchain.find(f"pulumi-resource-{n}") is None]
-    providers.place(PROJECT, names)
-    if not names:
-        return ""
-    plugins = " and ".join(f"pulumi-resource-{name}" for name in names)
-    return (
-        f"STAND-INS for {plugins}, which cannot be had here: for the sandbox alone, every other "
-        "stack needs the plugins (SANDBOX_MIRROR=url)"
-    )
-
-
-def _plugins_missing() -> str | None:
-    """Say which plugins the cache's engine lacks; somebody's own engine fetches its own.
-
-    Those of Vault and random have stand-ins.
-    """
-    program = shutil.which("pulumi")
-    if program is None or Path(program).parent != toolchain.path_folder():
-        return None
-    absent = [name for name in _PLUGINS if toolchain.find(name) is None]
-    if not absent:
-        return None
-    return (
-        f"{', '.join(absent)}: not on PATH and not downloaded. A mirror may have it "
-        "(SANDBOX_MIRROR=url), and it can be built: "
-        "python -m sandbox toolchain pulumi-resource-kubernetes"
-    )
-
-
-def _charts_ready() -> None:
-    """Have every archive of the sandbox stack in place, downloading what is absent.
-
-    Raises ChartError when one cannot be had.
-    """
-    charts = Charts(PROJECT)
-    wanted = chart_refs(stack_config(), charts).values()
-    try:
-        charts.link(*wanted)
-    except ChartError:
-        # Not the first line on standard output, as in `_programs_ready`.
-        sys.stderr.write("charts: downloading what the cache has not got (make charts)\n")
-        # What it could not get is told by `link`, which knows what this stack needs.
-        subprocess.run(
-            [sys.executable, "-m", "bot.cli.fetch_charts"],
-            cwd=PROJECT,
-            capture_output=True,
-            timeout=_FETCH_SECONDS,
-            check=False,
-        )
-        charts.link(*wanted)
-
-
-def stack_config() -> StackConfig:
-    """The tracked stack's config; the files that it names need not be there yet."""
-    from bot.plan.mock.values import throwaway_certificate
-
-    return load.from_file(PROJECT / sandbox_stack.TRACKED, lambda _path: throwaway_certificate())
 
 
 def plan_instead(reason: str, strict: bool) -> int:

@@ -14,10 +14,12 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from bot.exit_codes import BadInputError
+from bot.text.durations import duration
 from sandbox import download as downloads
 from sandbox import upstream
 from sandbox.cache import cache_dir, locked
@@ -28,6 +30,8 @@ __all__ = ["ENGINE_TOOLS", "MESH_TOOLS", "SERVERS", "TOOLS", "Tool", "cache_dir"
 
 MODULES = Path(__file__).resolve().parent / "toolchain"
 BUILD_SECONDS_LIMIT = 3600
+BUILD_LIMIT = "SANDBOX_BUILD_MINUTES"
+_STILL_SECONDS = 60
 
 
 class ToolMissing(Exception):  # noqa: N818  (it reads as what it says)
@@ -74,7 +78,21 @@ def missing_reason(names: Iterable[str] = SERVERS, *, own: bool = False) -> str 
             f"{tools}: not on PATH, not downloaded, "
             "and building needs Go 1.26 or newer (go.dev/doc/install)"
         )
+    limit = build_limit()
+    if limit is not None and minutes(absent) > limit:
+        return (
+            f"{', '.join(absent)}: building takes about {minutes(absent)} min, "
+            f"and {BUILD_LIMIT} is {limit}"
+        )
     return None
+
+
+def build_limit(environ: Mapping[str, str] = os.environ) -> int | None:
+    """Return the minutes that building may take; None without a limit. Raises BadInputError."""
+    text = environ.get(BUILD_LIMIT, "").strip()
+    if text and not text.isdigit():
+        raise BadInputError(f"{BUILD_LIMIT} is {text!r}; write a number of minutes, such as 20")
+    return int(text) if text else None
 
 
 def download(
@@ -111,16 +129,30 @@ def ensure(
     reason = missing_reason(absent, own=own)
     if reason:
         raise ToolMissing(reason)
+    if len(absent) > 1:
+        progress(
+            f"{len(absent)} programs to build with Go, about {minutes(absent)} min on two cores; "
+            "Ctrl-C keeps what is done"
+        )
+    started, planned = time.monotonic(), 0
     for number, name in enumerate(absent, 1):
         tool = TOOLS[name]
+        # By how much this machine is slower than two quiet cores, as far as that has shown.
+        pace = (time.monotonic() - started) / (60 * planned) if planned else 1.0
+        left = max(1, round(minutes(absent[number - 1 :]) * max(pace, 0.2)))
         progress(
-            f"building {name} {tool.version} ({number} of {len(absent)}), "
-            f"about {tool.minutes} min on two cores"
+            f"building {name} {tool.version} ({number} of {len(absent)}), about {left} min left"
         )
-        started = time.monotonic()
-        found[name] = _build(tool)
-        progress(f"built {name} in {time.monotonic() - started:.0f} s")
+        begun = time.monotonic()
+        found[name] = _build(tool, progress)
+        progress(f"built {name} in {duration(time.monotonic() - begun)}")
+        planned += tool.minutes
     return {name: found[name] for name in names}
+
+
+def minutes(names: Iterable[str]) -> int:
+    """Return how long building these takes on two quiet cores with nothing downloaded yet."""
+    return sum(TOOLS[name].minutes for name in names)
 
 
 @functools.cache
@@ -206,7 +238,7 @@ def _fingerprint(tool: Tool) -> str:
     return digest.hexdigest()[:12]
 
 
-def _build(tool: Tool) -> Path:
+def _build(tool: Tool, progress: Callable[[str], None]) -> Path:
     target = _built_path(tool)
     with _cache_writable(), locked(target.parent / f".{tool.name}.lock"):
         if target.is_file():  # Somebody else built it while this one waited.
@@ -217,30 +249,36 @@ def _build(tool: Tool) -> Path:
                 source = upstream.prepared(MODULES / tool.module, Path(scratch), tool.version)
             except upstream.UpstreamChangedError as error:
                 raise ToolMissing(f"building {tool.name} {tool.version} failed: {error}") from None
-            _go_build(tool, source, output)
+            _go_build(tool, source, output, progress)
             output.replace(target)
     return target
 
 
-def _go_build(tool: Tool, source: Path, output: Path) -> None:
+def _go_build(tool: Tool, source: Path, output: Path, progress: Callable[[str], None]) -> None:
     command = [
         *("go", "build", "-trimpath", "-buildvcs=false"),
         *("-ldflags", f"-s -w {tool.ldflags}".strip(), "-o", str(output), tool.package),
     ]
     environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "", "GOWORK": "off"}
-    try:
-        done = subprocess.run(
-            command,
-            cwd=source,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=BUILD_SECONDS_LIMIT,
-            check=False,
+    log = output.with_name("log")
+    started = time.monotonic()
+    with log.open("w") as file:
+        process = subprocess.Popen(
+            command, cwd=source, env=environment, stdout=file, stderr=subprocess.STDOUT
         )
-    except subprocess.TimeoutExpired as error:
-        raise ToolMissing(f"building {tool.name} took longer than {error.timeout:.0f} s") from error
-    if done.returncode != 0:
-        last = "\n".join(done.stdout.strip().splitlines()[-8:])
+        try:
+            while process.poll() is None:
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(_STILL_SECONDS)
+                    break
+                spent = time.monotonic() - started
+                progress(f"still building {tool.name}, {duration(spent)} so far")
+                if spent > BUILD_SECONDS_LIMIT:
+                    raise ToolMissing(f"building {tool.name} took longer than {spent:.0f} s")
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+    if process.returncode != 0:
+        last = "\n".join(log.read_text(errors="replace").strip().splitlines()[-8:])
         raise ToolMissing(f"building {tool.name} {tool.version} failed:\n{last}")

@@ -43,8 +43,8 @@ def prepare_kubernetes_provider(module: Path, scratch: Path, version: str) -> Pa
 
     Raises UpstreamChangedError when the release differs from the one that go.sum pins.
     """
-    pin, checksum = _pinned(module, KUBERNETES_PROVIDER)
-    release = _download(f"{KUBERNETES_PROVIDER}@{pin}", scratch, checksum)
+    pin, checksum = pinned(module, KUBERNETES_PROVIDER)
+    release = download(f"{KUBERNETES_PROVIDER}@{pin}", scratch, checksum)
     work = scratch / "module"
     work.mkdir()
     for name in ("go.mod", "go.sum", "main.go"):
@@ -62,7 +62,7 @@ def prepare_kubernetes_provider(module: Path, scratch: Path, version: str) -> Pa
     return work
 
 
-def _pinned(module: Path, wanted: str) -> tuple[str, str]:
+def pinned(module: Path, wanted: str) -> tuple[str, str]:
     """Return version and checksum of `wanted` as the go.sum of `module` has them."""
     for line in (module / "go.sum").read_text(encoding="utf-8").splitlines():
         name, _, rest = line.partition(" ")
@@ -78,7 +78,7 @@ def prepare_external_secrets(module: Path, scratch: Path) -> Path:
     Raises UpstreamChangedError when the release differs from the pinned one.
     """
     name = f"{EXTERNAL_SECRETS}@v{EXTERNAL_SECRETS_VERSION}"
-    release = _download(name, scratch, EXTERNAL_SECRETS_SUM)
+    release = download(name, scratch, EXTERNAL_SECRETS_SUM)
     work = scratch / "module"
     copy = work / "upstream"
     copy.mkdir(parents=True)
@@ -100,7 +100,8 @@ def prepare_external_secrets(module: Path, scratch: Path) -> Path:
     return work
 
 
-def _download(module: str, scratch: Path, checksum: str) -> Path:
+def download(module: str, scratch: Path, checksum: str) -> Path:
+    """Return the folder of a Go module; raises UpstreamChangedError for another than is pinned."""
     done = subprocess.run(
         ["go", "mod", "download", "-json", module],
         cwd=scratch,

@@ -8,7 +8,7 @@ from functools import total_ordering
 from typing import Annotated, Any, Literal
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import AfterValidator, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import AfterValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 
@@ -212,11 +212,22 @@ def mount_path(text: str) -> str:
     )
 
 
-Name = Annotated[str, AfterValidator(kubernetes_name)]
-Domain = Annotated[str, AfterValidator(dns_domain)]
-HttpsUrl = Annotated[str, AfterValidator(https_url)]
-HttpUrl = Annotated[str, AfterValidator(http_url)]
-Text = Annotated[str, AfterValidator(plain_text)]
+@dataclass(frozen=True)
+class Kind:
+    """Part of an annotation: what docs/config.md calls such a value, and one that is valid."""
+
+    text: str
+    example: str = "a"
+
+
+Name = Annotated[str, AfterValidator(kubernetes_name), Kind("name")]
+Domain = Annotated[str, AfterValidator(dns_domain), Kind("DNS domain")]
+HttpsUrl = Annotated[
+    str, AfterValidator(https_url), Kind("https address", "https://host.example.com")
+]
+HttpUrl = Annotated[str, AfterValidator(http_url), Kind("http address", "https://host.example.com")]
+Text = Annotated[str, AfterValidator(plain_text), Kind("text")]
 # What a stack is for; rules of the policy pack and of deployments go by it.
 Environment = Literal["development", "staging", "production"]
-VaultPath = Annotated[str, AfterValidator(mount_path)]
+VaultPath = Annotated[str, AfterValidator(mount_path), Kind("Vault path")]
+Replicas = Annotated[int, Field(ge=1, le=50)]

@@ -6,13 +6,14 @@ Each refuses what it cannot use with what to write instead, as `schema.values` d
 from __future__ import annotations
 
 import datetime
+import ipaddress
 import re
 from pathlib import PurePosixPath
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator
 
-from schema.values import kubernetes_name, shown
+from schema.values import Kind, kubernetes_name, shown
 
 # What `kubectl` calls them in short, and the kind that the API server knows.
 WORKLOAD_KINDS = {
@@ -119,10 +120,27 @@ def project_file(text: str) -> str:
     return text
 
 
-ProjectFile = Annotated[str, AfterValidator(project_file)]
-Date = Annotated[str, AfterValidator(calendar_date)]
-Ports = Annotated[str, BeforeValidator(_number_as_text), AfterValidator(port_range)]
-Quantity = Annotated[str, AfterValidator(quantity)]
-Workload = Annotated[str, AfterValidator(workload)]
-LabelKey = Annotated[str, AfterValidator(label_key)]
-LabelValue = Annotated[str, AfterValidator(label_value)]
+def network(text: str) -> str:
+    """A network as `10.0.0.0/8`; raises ValueError with what to write instead."""
+    try:
+        found = str(ipaddress.ip_network(text, strict=False))
+    except ValueError:
+        raise ValueError(f"{shown(text)} is no network: write it like 10.0.0.0/8") from None
+    if found != text:
+        raise ValueError(f"{shown(text)} is no network in full: write {found!r}")
+    return text
+
+
+ProjectFile = Annotated[str, AfterValidator(project_file), Kind("file in the project", "a.yaml")]
+Date = Annotated[str, AfterValidator(calendar_date), Kind("date", "2026-01-01")]
+Ports = Annotated[
+    str,
+    BeforeValidator(_number_as_text),
+    AfterValidator(port_range),
+    Kind("port or range of ports", "1"),
+]
+Quantity = Annotated[str, AfterValidator(quantity), Kind("quantity", "1")]
+Workload = Annotated[str, AfterValidator(workload), Kind("workload", "deploy/a")]
+LabelKey = Annotated[str, AfterValidator(label_key), Kind("label key")]
+LabelValue = Annotated[str, AfterValidator(label_value), Kind("label value")]
+Cidr = Annotated[str, AfterValidator(network), Kind("network", "10.0.0.0/8")]

@@ -82,14 +82,15 @@ def fetch(charts: Charts, get: Source) -> int:
     code = DONE
     for name, wanted in wanted_of(charts).items():
         try:
-            _say(f"{wanted}: {_fetch_one(charts, wanted, charts.entries[name].digest, get)}")
+            _say(f"{wanted}: {fetch_one(charts, wanted, charts.entries[name].digest, get)}")
         except (SourceError, OSError) as error:
             _complain(f"{wanted}: {error}")
             code = max(code, TOOL_MISSING if isinstance(error, HelmMissingError) else FAILED)
     return code
 
 
-def _fetch_one(charts: Charts, wanted: Wanted, digest: str | None, get: Source) -> str:
+def fetch_one(charts: Charts, wanted: Wanted, digest: str | None, get: Source) -> str:
+    """Have one of them in the cache; says in words how. Raises SourceError or OSError."""
     target = charts.source(wanted.name)
     if target.exists() and fault_in(wanted, read_bytes(target), digest) is None:
         return "there already"

@@ -22,13 +22,13 @@ from bot.deploy import backend, digests, shared_targets
 from bot.deploy.tree import Tree
 from bot.engine import Engine
 from bot.exit_codes import RefusedError
+from components.cluster import ClusterSection
 from schema import safe_yaml
 from schema.input_file import read_text
 from schema.masking import names_a_secret
 from stack import fleet
 from stack.arguments import chart_refs
 from stack.charts import Charts
-from stack.config import Cluster
 
 PROJECT_FILES = ("Pulumi.yaml", "charts.yaml", "requirements.txt", fleet.FILE)
 NOT_KNOWN = "unknown"
@@ -180,9 +180,10 @@ def refuse_other_cluster(target: Target) -> None:
     )
 
 
-def _context(target: Target, cluster: Cluster) -> kubeconfig.Selected:
-    paths = kubeconfig.files(cluster.kubeconfig, environment(target), target.project_dir)
-    return kubeconfig.select(paths, cluster.context)
+def _context(target: Target, cluster: ClusterSection) -> kubeconfig.Selected:
+    return kubeconfig.find(
+        cluster.kubeconfig, cluster.context, environment(target), target.project_dir
+    )
 
 
 def _backend(target: Target) -> str:

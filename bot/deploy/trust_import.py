@@ -25,8 +25,9 @@ from bot.exit_codes import BadInputError, RefusedError
 from bot.mesh.trust import vault as trust_vault
 from bot.mesh.trust.chain import fingerprint, pem
 from components.names import anchor_key_path, anchor_path
+from components.trust import Generation
 from schema.input_file import MOST_TEXT, read_bytes
-from stack.config import Generation, StackConfig
+from stack.config import StackConfig
 
 _RSA_BITS = (2048, 4096)
 _BAD_REQUEST = 400

@@ -11,8 +11,8 @@ from bot.deploy import gate, tree
 from bot.engine import report as engine_report
 from bot.engine import target as engine_target
 from bot.exit_codes import BadInputError, BotError
+from components.trust import Generation
 from schema.faults import PROJECT
-from stack.config import Generation
 
 _ANCHOR = f"{PROJECT}:trust:TrustAnchor"
 _ABSENT = (400, 404)

@@ -9,7 +9,7 @@ import os
 import shutil
 import subprocess
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,6 +42,14 @@ class Engine:
 
     program: str
     version: str
+
+    def command(
+        self, target: Target, environment: Mapping[str, str], **more: Any
+    ) -> automation.EngineCommand:
+        """The program as the Automation API runs it for a target."""
+        from bot.engine import automation
+
+        return automation.EngineCommand(self.program, self.version, target, environment, **more)
 
 
 @dataclass(frozen=True)
@@ -208,9 +216,7 @@ def _run(
 
     values = _environment(engine, target)
     with program.served(target, values) as served:
-        command = automation.EngineCommand(
-            engine.program,
-            engine.version,
+        command = engine.command(
             target,
             values,
             take=take,
@@ -260,7 +266,7 @@ def opened(
     from bot.engine import automation
 
     values = _environment(engine, target)
-    command = automation.EngineCommand(engine.program, engine.version, target, values)
+    command = engine.command(target, values)
     try:
         yield automation.stack(command, target, folder=folder)
     except CommandError:

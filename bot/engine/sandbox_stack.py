@@ -1,7 +1,7 @@
 """The stack file of the sandbox as it is used: the tracked one with this machine's addresses.
 
-`Pulumi.sandbox.yaml` names the fixed ports. On other ports, or on a context of the user's own, the
-same file with other addresses is used, and the tracked one is not touched.
+`Pulumi.sandbox.yaml` names the fixed ports. On other ports, on a context of the user's own, or with
+other charts, the same file with that said in it is used, and the tracked one is not touched.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ def content(project_dir: Path) -> str:
     text = read_text(project_dir / TRACKED)
     document: dict[str, Any] = safe_yaml.load(text)
     config = document["config"]
+    charts = charts_in_use(project_dir)
     own = chosen(project_dir)
     if own:
         config[_CLUSTER] = {
@@ -61,6 +62,8 @@ def content(project_dir: Path) -> str:
             config[_VAULT]["caPem"] = own.vault_ca_pem
         # Pods run there, so webhooks answer.
         config.pop(_SANDBOX, None)
+        if charts:
+            config[_SANDBOX] = dict(charts)
         return yaml.safe_dump(document, sort_keys=False)
     ports = _ports(project_dir)
     addresses = {
@@ -69,11 +72,36 @@ def content(project_dir: Path) -> str:
         if server in ports
     }
     right = all(config[section].get(key) == value for section, (key, value) in addresses.items())
-    if right:
+    if right and not charts:
         return text
+    config[_SANDBOX] = {**config.get(_SANDBOX, {}), **charts}
     for section, (key, value) in addresses.items():
         config[section][key] = value
     return yaml.safe_dump(document, sort_keys=False)
+
+
+def charts_in_use(project_dir: Path) -> Mapping[str, Any]:
+    """What `use_charts` was called with last; empty where those of charts.yaml are used."""
+    try:
+        return dict(json.loads(_charts(project_dir).read_text()))
+    except FileNotFoundError:
+        return {}
+
+
+def use_charts(project_dir: Path, versions: Mapping[str, str], *, linkerd: bool) -> None:
+    """Use other charts than those of charts.yaml from now on: `sandbox.charts`, `sandbox.linkerd`.
+
+    versions: of the charts that were made of Go modules. linkerd: False to end before it.
+    """
+    said: dict[str, Any] = {"charts": dict(versions)} if versions else {}
+    if not linkerd:
+        said["linkerd"] = False
+    file = _charts(project_dir)
+    if said:
+        file.parent.mkdir(exist_ok=True, mode=0o700)
+        file.write_text(json.dumps(said))
+    else:
+        file.unlink(missing_ok=True)
 
 
 def chosen(project_dir: Path) -> OwnCluster | None:
@@ -122,6 +150,10 @@ def _ports(project_dir: Path) -> Mapping[str, int]:
         return dict(json.loads((project_dir / ".sandbox" / "settings.json").read_text())["ports"])
     except FileNotFoundError:
         return {}
+
+
+def _charts(project_dir: Path) -> Path:
+    return project_dir / ".sandbox" / "charts.json"
 
 
 def _choice(project_dir: Path) -> Path:

@@ -26,6 +26,8 @@ from schema.yaml_file import parse
 from stack.charts.crds import chart_of_manifest, crds_of_chart
 
 LOCAL = ".local"
+# Charts of the sandbox that were made of Go modules (sandbox/module_charts.py).
+MADE = ".sandbox/charts"
 _NAMED = 3
 # Both become a part of a file's name.
 _Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")]
@@ -81,6 +83,10 @@ class Charts:
         path = f"./{LOCAL}/{name}-crds-{version}.tgz"
         return ChartRef(name=f"{name}-crds", version=version, path=path)
 
+    def made(self, name: str, version: str) -> ChartRef:
+        """A chart that the sandbox has made of a Go module; charts.yaml does not vouch for it."""
+        return ChartRef(name=name, version=version, path=f"./{MADE}/{name}-{version}.tgz")
+
     def _entry(self, name: str) -> _Entry:
         if name not in self.entries:
             near = difflib.get_close_matches(name, self.entries, n=1, cutoff=0.8)
@@ -96,6 +102,13 @@ class Charts:
     def missing(self) -> list[str]:
         """Names whose archive is not in the cache."""
         return [name for name in self.entries if not self.source(name).is_file()]
+
+    def source_of(self, chart: ChartRef) -> Path:
+        """Where that archive, or what it is cut from, must lie."""
+        if _is_made(chart):
+            return self._project_dir / chart.path
+        whole = chart.name in self.entries
+        return self.source(chart.name if whole else chart.name.removesuffix("-crds"))
 
     def link(self, *charts: ChartRef) -> None:
         """Put these archives into `.local/`; raises ChartError for those that are missing."""
@@ -114,6 +127,8 @@ class Charts:
             )
 
     def _link(self, chart: ChartRef) -> bool:
+        if _is_made(chart):
+            return self.source_of(chart).is_file()
         name = re.sub(r"-crds$", "", chart.name)
         only_crds = chart.name not in self.entries
         source = self.source(name if only_crds else chart.name)
@@ -203,6 +218,10 @@ def unchecked(project_dir: Path) -> str | None:
         f"charts.yaml: {len(open_)} of {len(entries)} have no digest ({named}), so another archive "
         "of the same version is not noticed: run `make charts charts-lock`, and commit charts.yaml"
     )
+
+
+def _is_made(chart: ChartRef) -> bool:
+    return chart.path.startswith(f"./{MADE}/")
 
 
 def _content_of(file: Path) -> bytes | None:

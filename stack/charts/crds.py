@@ -31,7 +31,7 @@ def crds_of_chart(archive: bytes) -> bytes:
     files = read_files(archive, lambda name: _CRD_TEMPLATE.fullmatch(name) or _KEPT.fullmatch(name))
     if not any(map(_CRD_TEMPLATE.fullmatch, files)):
         raise ValueError("holds no CRD")
-    return _archive({name: _alone(name, content) for name, content in files.items()})
+    return archive_of({name: _alone(name, content) for name, content in files.items()})
 
 
 def _alone(name: str, content: bytes) -> bytes:
@@ -54,6 +54,17 @@ def chart_of_manifest(name: str, version: str, manifest: bytes) -> bytes:
             {"apiVersion": "v2", "name": name, "version": version}
         ).encode()
     }
+    for crd, text in templates_of(manifest).items():
+        files[f"{name}/templates/{crd}.yaml"] = text.encode()
+    return archive_of(files)
+
+
+def templates_of(manifest: bytes) -> dict[str, str]:
+    """A template for each CRD of a manifest, by the CRD's name.
+
+    Raises ValueError when it has none, has one without a name, or is no YAML.
+    """
+    found = {}
     for document in safe_yaml.load_all(manifest):
         if isinstance(document, dict) and document.get("kind") == "CustomResourceDefinition":
             metadata = document.get("metadata")
@@ -65,17 +76,17 @@ def chart_of_manifest(name: str, version: str, manifest: bytes) -> bytes:
             metadata["annotations"] = {**annotations, "helm.sh/resource-policy": "keep"}
             text = yaml.dump(document, Dumper=_Dumper, sort_keys=False)
             # A description may hold braces, which Helm would take for a template.
-            text = text.replace("{{", '{{ "{{" }}')
-            files[f"{name}/templates/{metadata['name']}.yaml"] = text.encode()
-    if len(files) == 1:
+            found[metadata["name"]] = text.replace("{{", '{{ "{{" }}')
+    if not found:
         raise ValueError("holds no CRD")
-    return _archive(files)
+    return found
 
 
 _Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
-def _archive(files: dict[str, bytes]) -> bytes:
+def archive_of(files: dict[str, bytes]) -> bytes:
+    """A chart's archive out of its files, by their paths: the same bytes on every machine."""
     packed = io.BytesIO()
     # No time stamps: the archive of one source is the same on every machine.
     with (

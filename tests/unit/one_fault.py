@@ -216,6 +216,21 @@ ONE_FAULT: dict[str, tuple[dict[KeyPath, Any], str, str]] = {
         "sandbox.openWebhooks",
         "both the API server and Vault are on this",
     ),
+    "mesh-without-linkerd": (
+        {("sandbox", "linkerd"): False},
+        "sandbox.linkerd",
+        "only for role 'standalone'",
+    ),
+    "charts-that-nobody-vouches-for": (
+        {("sandbox", "charts"): {"cert-manager": "v1.21.1"}},
+        "sandbox.charts",
+        "only for role 'standalone'",
+    ),
+    "chart-version-with-a-path": (
+        {("sandbox", "charts"): {"cert-manager": "../1.21.1"}},
+        "sandbox.charts.cert-manager",
+        "'../1.21.1'",
+    ),
     # the control plane
     "ha-with-two": ({("linkerd", "replicas"): 2}, "linkerd.replicas", "write 3, or ha: false"),
     "gateway-api-old": ({("gatewayApi", "version"): "1.1.0"}, "gatewayApi.version", "1.2.1 to"),

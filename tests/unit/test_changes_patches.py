@@ -9,7 +9,7 @@ from bot.changes.impact import impact
 from bot.changes.model import Change, ChangeSet, Op
 from bot.changes.risk import assess
 from bot.deploy import protected
-from components.rollout import MeshedNamespace, namespace_patch
+from components.rollout.component import MeshedNamespace, namespace_patch
 from tests.unit.changes_samples import resource, whole
 
 TYPE = "kubernetes:core/v1:NamespacePatch"

@@ -93,6 +93,20 @@ def test_crds_are_cut_from_archive_and_manifest(name: str, project: Path) -> Non
         assert [n for n in tar.getnames() if "crd" in n or "routes" in n]
 
 
+def test_a_chart_made_for_the_sandbox_lies_in_its_folder_and_is_named_when_it_does_not(
+    project: Path,
+) -> None:
+    """charts.yaml cannot vouch for it: a path of its own keeps it from every other stack."""
+    charts = Charts(project)
+    made = charts.made("a-crds", "0.9.0")
+    assert made.path == "./.sandbox/charts/a-crds-0.9.0.tgz"
+    with pytest.raises(ChartError, match=r"a-crds 0\.9\.0"):
+        charts.link(made)
+    (project / made.path).parent.mkdir(parents=True)
+    (project / made.path).write_bytes(b"an archive")
+    charts.link(made)
+
+
 def test_missing_archives_are_named_all_at_once_with_the_way_to_get_them(
     project: Path, cache: Path
 ) -> None:

@@ -98,6 +98,8 @@ CHANGES: dict[str, Any] = {
     "guards.ownServiceAccount": "enforce",
     "protection.protect": False,
     "sandbox.openWebhooks": True,
+    "sandbox.linkerd": False,
+    "sandbox.charts": {"external-secrets": "0.20.4"},
 }
 END = ("Request", "Limit")
 # What a key below them is changed in.

@@ -18,12 +18,12 @@ from bot.exit_codes import BadInputError, RefusedError
 from tests.unit.delivery_samples import (
     COMMIT,
     OTHER,
-    engine,
     entries,
     entry,
     repository,
     target,
 )
+from tests.unit.fake_engine import BACKEND, engine
 
 _CLEAN = Tree(COMMIT, dirty=False)
 _NEEDS = Requirement("production", "production", approval=True, before=("staging",))
@@ -127,7 +127,7 @@ def test_later_commit_on_the_earlier_stack_does_not_take_the_proof_away(tmp_path
 
 def test_refusal_names_the_stack_and_the_way_on(tmp_path: Path) -> None:
     """Read from the earlier stack's own backend."""
-    found = engine(tmp_path)
+    found = BACKEND
     rule = Requirement("production", "all", approval=True, before=("trust",))
     where = replace(target(tmp_path), stack="production")
     with pytest.raises(RefusedError) as error:
@@ -143,9 +143,8 @@ def test_refusal_names_the_stack_and_the_way_on(tmp_path: Path) -> None:
 
 def test_backend_that_does_not_answer_proves_nothing(tmp_path: Path) -> None:
     """An outage of the backend must not open the gate."""
-    found = engine(tmp_path)
+    found = engine(tmp_path, "sys.exit('error: no route')")
     where = target(tmp_path)
-    Path(found.program).write_text("#!/bin/sh\necho 'error: no route' >&2\nexit 1\n")
     rule = Requirement("production", "all", before=("trust",))
     with pytest.raises(RefusedError, match="cannot be read"):
         gate.earlier_waves(found, where, rule, _CLEAN)

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from bot import engine
 from bot.cli.dispatch import main
 from bot.deploy import backend, environment, rollback, rollback_rules
 from bot.deploy.backend import Entry
@@ -22,6 +21,9 @@ from bot.exit_codes import (
     MissingToolError,
     RefusedError,
 )
+from tests.unit import delivery_samples as samples
+from tests.unit.context import Context
+from tests.unit.delivery_samples import keep
 from tests.unit.rollback_sample import (
     Delivered,
     arguments,
@@ -32,7 +34,6 @@ from tests.unit.rollback_sample import (
     prepared,
     template,
 )
-from tests.unit.waves_sample import ENGINE
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +157,7 @@ def test_a_chart_that_is_not_in_the_cache_says_how_to_get_it(
 ) -> None:
     """`make charts` here would download today's."""
     monkeypatch.undo()
-    monkeypatch.setattr(engine, "find", lambda: ENGINE)
+    Context(monkeypatch).engine()
     monkeypatch.setenv("CHARTS_DIR", str(tmp_path / "empty"))
     with pytest.raises(MissingToolError, match=r"git worktree add \.\./rollback [0-9a-f]{12}"):
         rollback.run(arguments(preview=True, yes=False), repo)
@@ -191,11 +192,10 @@ def test_a_commit_that_the_stack_once_had_needs_no_earlier_wave(
 ) -> None:
     """It was through them then; in an incident the canary may have moved on."""
     monkeypatch.setattr(rollback.gate, "check", lambda *_a, **_k: None)
-    monkeypatch.setattr(backend, "tag", lambda *_a: "")
     with pytest.raises(RefusedError, match=r"missing: .*: no commit was ever applied to it"):
         rollback.run(arguments(stack="europe"), repo)
     sha = git(repo, "rev-parse", "HEAD~1")
-    monkeypatch.setattr(backend, "history", lambda _engine, _target: (entry(sha),))
+    keep(repo / "backend-europe.json", history=[samples.entry(commit=sha)])
     assert rollback.run(arguments(stack="europe"), repo) == DONE
     assert len(delivered) == 1
 

@@ -16,8 +16,9 @@ from bot.deploy import rollback_rules as rules
 from bot.exit_codes import BotError, RefusedError
 from bot.mesh.trust import fleet as trust_fleet
 from bot.mesh.trust.fleet import Gathered
+from components.trust import Generation
 from stack.charts import Charts
-from stack.config import Generation, StackConfig
+from stack.config import StackConfig
 from tests.unit.bot_trust_samples import kept, seen
 from tests.unit.test_bot_trust_fleet import config
 from tests.unit.waves_sample import ENGINE

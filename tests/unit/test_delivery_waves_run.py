@@ -23,13 +23,14 @@ from bot.exit_codes import (
     INTERRUPTED,
     REFUSED,
 )
+from tests.unit.context import Context
 
 COMMIT = "a" * 40
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waves_run, "POLL_SECONDS", 0.005)
+def _quick(context: Context) -> None:
+    context.quick()
 
 
 def jobs(folder: Path, *scripts: str) -> list[Job]:

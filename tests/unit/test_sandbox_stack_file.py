@@ -50,6 +50,30 @@ def test_other_ports_change_two_addresses_and_nothing_else(project: Path) -> Non
     assert changed == expected
 
 
+@pytest.mark.parametrize(
+    ("versions", "linkerd", "said"),
+    [
+        ({}, True, {}),
+        ({"cert-manager": "v1.21.1"}, True, {"charts": {"cert-manager": "v1.21.1"}}),
+        ({}, False, {"linkerd": False}),
+    ],
+    ids=["published", "of modules", "without linkerd"],
+)
+def test_other_charts_are_said_in_the_file_and_nowhere_else(
+    project: Path, versions: dict[str, str], linkerd: bool, said: dict[str, object]
+) -> None:
+    """What is deployed is what its stack file says, here too; the tracked one stays."""
+    sandbox_stack.use_charts(project, {"cert-manager": "v0.0.1"}, linkerd=False)
+    sandbox_stack.use_charts(project, versions, linkerd=linkerd)
+    config = yaml.safe_load(sandbox_stack.content(project))["config"]
+    assert config["linkerd-platform:sandbox"] == {"openWebhooks": True, **said}
+    assert (project / sandbox_stack.TRACKED).read_text() == _TRACKED
+    environment = {**_VAULT, "KUBECONFIG": str(project / "kubeconfig")}
+    sandbox_stack.choose(project, "mine", environment)
+    config = yaml.safe_load(sandbox_stack.content(project))["config"]
+    assert config.get("linkerd-platform:sandbox", {}) == said
+
+
 def test_own_context_replaces_cluster_and_closes_the_allowances(project: Path) -> None:
     """On a real cluster pods run: webhooks left open there would hide that nothing is injected."""
     environment = {**_VAULT, "KUBECONFIG": str(project / "kubeconfig")}

@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from bot.exit_codes import BadInputError
 from sandbox import toolchain, upstream
 from sandbox.toolchain import MODULES, TOOLS, ToolMissing
 
@@ -74,7 +75,7 @@ def test_a_job_may_take_nothing_from_path(empty_machine):
 
 
 def test_find_never_builds(monkeypatch):
-    monkeypatch.setattr(toolchain, "_build", lambda _tool: pytest.fail("built"))
+    monkeypatch.setattr(toolchain, "_build", lambda *_: pytest.fail("built"))
     assert toolchain.find("vault") is None
 
 
@@ -95,11 +96,67 @@ def test_nothing_is_missing_when_all_is_built():
 def test_ensure_builds_only_what_is_absent_and_says_so(empty_machine, monkeypatch):
     install(empty_machine, "go", "")
     kept = cached("etcd")
-    monkeypatch.setattr(toolchain, "_build", lambda tool: toolchain._built_path(tool))
+    monkeypatch.setattr(toolchain, "_build", lambda tool, _say: toolchain._built_path(tool))
     said = []
     paths = toolchain.ensure(["etcd", "vault"], said.append)
     assert paths["etcd"] == kept
-    assert said[0] == "building vault 1.21.1 (1 of 1), about 8 min on two cores"
+    assert said[0] == "building vault 1.21.1 (1 of 1), about 8 min left"
+
+
+@pytest.mark.parametrize(
+    ("slower", "left"), [(1, [15, 13, 8]), (3, [15, 39, 24])], ids=["as planned", "three times"]
+)
+def test_the_whole_of_a_build_is_told_first_and_what_is_left_goes_by_what_was(
+    slower, left, empty_machine, monkeypatch
+):
+    """A person decides at the start whether to wait; a loaded machine must not lie for an hour."""
+    install(empty_machine, "go", "")
+    clock = [0.0]
+    monkeypatch.setattr(toolchain.time, "monotonic", lambda: clock[0])
+
+    def build(tool, _say):
+        clock[0] += tool.minutes * 60 * slower
+        return toolchain._built_path(tool)
+
+    monkeypatch.setattr(toolchain, "_build", build)
+    said = []
+    toolchain.ensure(["etcd", "kube-apiserver", "vault"], said.append)
+    assert said[0].startswith("3 programs to build with Go, about 15 min on two cores; ")
+    assert said[0].endswith("Ctrl-C keeps what is done")
+    told = [text.partition("about ")[2] for text in said if text.startswith("building")]
+    assert told == [f"{minutes} min left" for minutes in left]
+
+
+def test_a_long_build_says_that_it_is_at_work(empty_machine, monkeypatch):
+    """Ten silent minutes look like a hang."""
+    path = empty_machine / "go"
+    path.write_text("#!/bin/sh\n/bin/sleep 0.5; exit 1\n")
+    path.chmod(0o755)
+    monkeypatch.setattr(toolchain, "_STILL_SECONDS", 0.1)
+    said = []
+    with pytest.raises(ToolMissing, match="failed"):
+        toolchain.ensure(["etcd"], said.append)
+    assert [text for text in said if text.startswith("still building etcd, ")]
+
+
+@pytest.mark.parametrize(("limit", "fits"), [("", True), ("10", True), ("9", False), ("0", False)])
+def test_what_does_not_fit_into_the_time_for_building_is_not_begun(
+    limit, fits, empty_machine, monkeypatch
+):
+    """A job of CI has an end: half a program at its end is no program."""
+    install(empty_machine, "go", "")
+    monkeypatch.setenv("SANDBOX_BUILD_MINUTES", limit)
+    reason = toolchain.missing_reason(["etcd", "vault"])
+    said = f"etcd, vault: building takes about 10 min, and SANDBOX_BUILD_MINUTES is {limit}"
+    assert reason == (None if fits else said)
+
+
+def test_a_limit_that_is_no_number_is_refused(empty_machine, monkeypatch):
+    """It would otherwise be no limit."""
+    install(empty_machine, "go", "")
+    monkeypatch.setenv("SANDBOX_BUILD_MINUTES", "ten")
+    with pytest.raises(BadInputError, match="SANDBOX_BUILD_MINUTES is 'ten'; write a number"):
+        toolchain.missing_reason(["etcd"])
 
 
 def test_a_failed_build_says_why_and_leaves_no_binary(empty_machine):
@@ -182,7 +239,7 @@ def test_the_provider_is_built_with_its_schema_from_the_pinned_module(empty_mach
     command.mkdir(parents=True)
     (command / "schema.json").write_text('{"name": "kubernetes"}')
     (command / "terraform-mapping.json").write_text("{ }")
-    _version, checksum = upstream._pinned(MODULES / command.name, upstream.KUBERNETES_PROVIDER)
+    _version, checksum = upstream.pinned(MODULES / command.name, upstream.KUBERNETES_PROVIDER)
     answer = json.dumps({"Sum": checksum, "Dir": str(tmp_path / "release")})
     install(empty_machine, "go", answer)
     (tmp_path / "scratch").mkdir()

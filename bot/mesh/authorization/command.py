@@ -21,11 +21,13 @@ from bot.mesh.authorization.judge import Verdict, judge
 from bot.mesh.authorization.model import Call, Namespace
 from bot.mesh.authorization.suggest import document as suggested
 from bot.mesh.authorization.suggest import suggest, text
+from components.linkerd import InboundPolicy
+from components.policy.section import AUTHENTICATED, NamespacePolicy, Rung
+from components.rollout import plan as rollout
 from schema.faults import ConfigError
 from schema.values import Duration, http_url
-from stack import rollout, rules_changed
-from stack.config import InboundPolicy, StackConfig
-from stack.config_policy import AUTHENTICATED, NamespacePolicy, Rung
+from stack import rules
+from stack.config import StackConfig
 
 RUNGS: tuple[InboundPolicy, ...] = typing.get_args(Rung)
 WINDOW = Duration(7 * 86400)
@@ -137,7 +139,7 @@ def run_check(arguments: argparse.Namespace) -> int:
     config = target.config
     if arguments.rung:
         config = at_rung(config, [seen.running.name for seen in found], arguments.rung)
-    faults = rules_changed.check(target.config, config)
+    faults = rules.introduced(target.config, config)
     faults += [f for seen in found for f in objections.find(config, seen.running)]
     if faults:
         file = target.config_file or target.project_dir / f"Pulumi.{target.stack}.yaml"

@@ -18,13 +18,16 @@ _NAMED = 3
 
 def proofs(seen: Seen, config: StackConfig) -> list[Proof]:
     """All proofs of what runs."""
-    found = [_available(seen), _spread(seen, config.linkerd.replicas)]
+    with_linkerd = config.sandbox.linkerd
+    found = [_available(seen)]
+    if with_linkerd:
+        found.append(_spread(seen, config.linkerd.replicas))
     places = [(LINKERD, CONTROL_PLANE_WEBHOOKS)]
     if config.viz.enabled:
         places.append((LINKERD_VIZ, VIZ_WEBHOOKS))
     for namespace, webhooks in places:
         for secret, service in webhooks.items():
-            found.append(_serving(seen, namespace, secret, service))
+            found.append(_serving(seen, namespace, secret, service, with_linkerd))
             if service in PKCS8_ONLY:
                 found.append(_pkcs8(seen, namespace, secret, service))
     return found
@@ -74,12 +77,16 @@ def _spread(seen: Seen, replicas: int) -> Proof:
     )
 
 
-def _serving(seen: Seen, namespace: str, secret: str, service: str) -> Proof:
-    """The API server trusts exactly who signed the certificate that the webhook serves."""
+def _serving(seen: Seen, namespace: str, secret: str, service: str, called: bool) -> Proof:
+    """The API server trusts exactly who signed the certificate that the webhook serves.
+
+    called: False where nothing calls it yet; then by the CA that lies beside the certificate.
+    """
     what = f"webhook {service}"
-    expected = "caBundle signed its certificate"
-    served = certificates_in(secret_data(seen.secrets.get(f"{namespace}/{secret}"), "tls.crt"))
-    bundles = _bundles(seen, namespace, service)
+    expected = f"{'caBundle' if called else 'CA'} signed its certificate"
+    pair = seen.secrets.get(f"{namespace}/{secret}")
+    served = certificates_in(secret_data(pair, "tls.crt"))
+    bundles = _bundles(seen, namespace, service) if called else [secret_data(pair, "ca.crt")]
     if not served or not bundles:
         missing = f"no certificate in Secret {secret}" if not served else "no webhook with caBundle"
         return Proof(what, expected, missing, False)

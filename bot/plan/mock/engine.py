@@ -54,7 +54,12 @@ class Evaluation:
 
 
 def evaluate(
-    stack_file: Path, project_dir: Path, preview: bool = True, *, confined: bool = False
+    stack_file: Path,
+    project_dir: Path,
+    preview: bool = True,
+    *,
+    confined: bool = False,
+    monitor: RecordingMonitor | None = None,
 ) -> Evaluation:
     """Run the program for a stack file.
 
@@ -63,7 +68,7 @@ def evaluate(
     With `preview` what only an apply can tell is `[known after apply]`; without it, ids and the
     trust anchor's certificate are made up, so that all of the program runs. With `confined` a
     placeholder stands for each file outside of the project that the stack file names: whoever wrote
-    it may not be one who may read this machine.
+    it may not be one who may read this machine. monitor: one that keeps more than a plan needs.
     """
     warnings: list[str] = []
 
@@ -80,19 +85,18 @@ def evaluate(
 
     config = from_file(stack_file, read)
     charts = Charts(project_dir)
-    missing = frozenset(charts.missing())
     for ref in chart_refs(config, charts).values():
         try:
             charts.link(ref)
         except ChartError:
-            if ref.name.removesuffix("-crds") not in missing and ref.name not in missing:
+            if charts.source_of(ref).is_file():
                 raise  # a damaged archive is no missing one
             warnings.append(
                 f"chart {ref.name} {ref.version}: no archive in the cache, so it is not rendered "
                 "(`make charts`)"
             )
     name = stacks.name_of(stack_file)
-    monitor = RecordingMonitor(preview)
+    monitor = monitor or RecordingMonitor(preview)
     try:
         own = stacks.program_of(project_dir)
         run_program(

@@ -226,7 +226,7 @@ def test_sources_come_in_order_path_cache_upstream_build(
     monkeypatch.setattr(toolchain, "missing_reason", lambda _names, **_own: None)
     built: list[str] = []
 
-    def build(tool: Tool) -> Path:
+    def build(tool: Tool, _say: object) -> Path:
         built.append(tool.name)
         return Path("/built")
 
