@@ -33,12 +33,24 @@ from stack.charts import ChartError, Charts
 _ROUND_TRIP = 0.05
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure and print the tables; see the module."""
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+def parser() -> argparse.ArgumentParser:
+    """Build the parser of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench",
+        description="Measure plans, comments, previews and updates against other programs. "
+        "Previews and updates need the engine, the servers and the charts, and run in a copy of "
+        "the project; nothing else is changed. Exit code 3 when one of them is missing.",
+        epilog="examples:\n  python -m bench --offline\n  python -m bench --rounds 3",
+        formatter_class=argparse.RawTextHelpFormatter,
+    )
     parser.add_argument("--rounds", type=int, default=5, help="runs of each preview (default 5)")
     parser.add_argument("--offline", action="store_true", help="plans and comments alone")
-    parsed = parser.parse_args(arguments)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure and print the tables; see the module."""
+    parsed = parser().parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="linkerd-platform-bench-") as folder:
         delivery.measure(Path(folder).resolve(), parsed.rounds)
         scale.measure(Path(folder).resolve(), 1)

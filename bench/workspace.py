@@ -14,7 +14,7 @@ from bot.engine import sandbox_stack
 from bot.engine import target as engine_target
 from components import cert_manager, linkerd, viz
 from sandbox.settings import Settings
-from stack.arguments import ClusterArguments, chart_refs
+from stack.arguments import chart_refs
 from stack.charts import Charts
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -63,7 +63,7 @@ def naive_environment(target: Target, kubeconfig: Path) -> dict[str, str]:
     if config.cluster is None:
         raise ValueError("the sandbox stack has no cluster")
     refs = chart_refs(config, Charts(PROJECT))
-    args = ClusterArguments(config, config.cluster, refs)
+    control_plane = linkerd.arguments(config, config.cluster, refs, None)
     cert_manager_values = cert_manager.cert_manager_values(config.cert_manager.replicas)
     values = {
         "cert-manager": ("cert-manager", {**cert_manager_values, "crds": {"enabled": True}}),
@@ -71,9 +71,12 @@ def naive_environment(target: Target, kubeconfig: Path) -> dict[str, str]:
         # Nobody answers the webhooks of simulated pods, and nothing opens them here.
         "linkerd-control-plane": (
             "linkerd",
-            {**linkerd.values(args.linkerd()), "webhookFailurePolicy": "Ignore"},
+            {**linkerd.values(control_plane), "webhookFailurePolicy": "Ignore"},
         ),
-        "linkerd-viz": ("linkerd-viz", viz.values(args.viz())),
+        "linkerd-viz": (
+            "linkerd-viz",
+            viz.values(viz.arguments(config, config.cluster, refs, None)),
+        ),
     }
     charts = {
         name: {

@@ -27,7 +27,7 @@ def checked(stack: str, where: str = "") -> str:
     if not _NAME.fullmatch(stack):
         told = f"{where}: " if where else ""
         raise BadInputError(
-            f"{told}stack {stack[:80]!r}: a stack's name is letters, digits, `_`, `.` and `-`"
+            f"{told}stack {stack[:80]!r}: a stack's name has only letters, digits, `_`, `.` and `-`"
         )
     return stack
 

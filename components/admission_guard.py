@@ -7,13 +7,17 @@ https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-pol
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal, Protocol
 
 import pulumi
+from pydantic import Field
 
 from components.base import Args, Component, Manifest
-from components.rollout import INJECT, MAY_OPT_OUT, STATE_LABEL
+from components.cluster import HasCluster, needs_a_cluster
+from components.rollout.component import INJECT, MAY_OPT_OUT, STATE_LABEL
+from schema.faults import Fault
+from schema.section import Section
 
 _API = "admissionregistration.k8s.io/v1"
 OPT_OUT_POLICY = "linkerd-platform-no-opt-out"
@@ -53,11 +57,33 @@ _MADE_BY = (
 )
 
 
-class AdmissionGuardArgs(Args):
-    """Each rule: `off` makes nothing, `audit` tells, `enforce` refuses."""
+Guard = Literal["off", "audit", "enforce"]
 
-    opt_out: str = "off"
-    own_service_account: str = "off"
+
+class GuardsSection(Section):
+    """What the API server itself refuses, or tells, in the namespaces of the rollout."""
+
+    opt_out: Guard = Field(
+        "off",
+        description="Pods that opt out in a namespace whose wave is `on`, other than the workloads "
+        "that the plan names. In quotes: `audit` tells, `enforce` refuses.",
+    )
+    own_service_account: Guard = Field(
+        "off",
+        description="Workloads that run as the service account `default` in a namespace whose "
+        "wave is `opt-in` or `on`: others share that identity.",
+    )
+
+
+class HasGuards(Protocol):
+    """A config with the section `guards`."""
+
+    @property
+    def guards(self) -> GuardsSection: ...  # noqa: D102
+
+
+class AdmissionGuardArgs(GuardsSection, Args):
+    """The section as it is: what is done about each kind of pod."""
 
 
 class AdmissionGuard(Component, area="mesh"):
@@ -196,3 +222,18 @@ def _binding(policy: str, mode: str, states: Sequence[str]) -> Manifest:
             "matchResources": {"namespaceSelector": selector},
         },
     }
+
+
+class _Config(HasGuards, HasCluster, Protocol):
+    """The sections that the rules compare."""
+
+
+def arguments(config: HasGuards) -> AdmissionGuardArgs | None:
+    """Arguments of `AdmissionGuard`; None where both guards are off."""
+    args = AdmissionGuardArgs(**config.guards.model_dump())
+    return None if (args.opt_out, args.own_service_account) == ("off", "off") else args
+
+
+def check(config: _Config) -> Iterator[Fault]:
+    """All faults of `guards`."""
+    yield from needs_a_cluster(config, {("guards",): arguments(config) is not None})

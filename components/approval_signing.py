@@ -8,6 +8,7 @@ from pulumi_vault import transit
 
 from components.base import Args, Component
 from components.names import APPROVAL_KEY, approver_policy, deployer_policy
+from components.vault import HasVault
 
 
 class ApprovalSigningArgs(Args):
@@ -73,3 +74,12 @@ def key_policy(mount: str, right: str) -> str:
     Follows https://developer.hashicorp.com/vault/api-docs/secret/transit#sign-data
     """
     return f'path "{mount}/{right}/{APPROVAL_KEY}" {{ capabilities = ["create", "update"] }}\n'
+
+
+def arguments(config: HasVault, *, deletable: bool) -> ApprovalSigningArgs:
+    """Arguments of the owner's `ApprovalSigning`."""
+    return ApprovalSigningArgs(
+        mount=config.vault.transit_mount,
+        create_mount=config.vault.create_transit_mount,
+        deletable=deletable,
+    )

@@ -2,16 +2,66 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from typing import Literal, Protocol
+
 import pulumi
+from pydantic import Field, SecretStr
 
 from components.base import Args, Component, KubernetesObject, Manifest
 from components.chart import ChartRef, Release, helm_release
-from components.external_secrets import external_secret
+from components.cluster import ClusterSection
+from components.external_secrets import HasExternalSecrets, external_secret
 from components.names import LINKERD_BUOYANT
+from components.vault import apart_from_anchors
+from schema.faults import Fault
+from schema.section import Section
+from schema.values import Name, Text, VaultPath
 
 CREDENTIALS_SECRET = "buoyant-cloud-org-credentials"  # noqa: S105
 # The agent's health check wants it on the Secret.
 LABELS = {"app.kubernetes.io/part-of": "buoyant-cloud"}
+
+
+class BuoyantCredentials(Section):
+    """Client credentials of the Buoyant Cloud agent."""
+
+    source: Literal["vault", "config"] = Field(
+        "vault", description="Vault through External Secrets, or encrypted stack config."
+    )
+    vault_path: VaultPath = Field(
+        "buoyant-cloud",
+        description="Path below the KV mount of the entry with `client_id` and `client_secret`.",
+    )
+    client_id: Text | None = Field(None, description="Client id, with source `config`.")
+    client_secret: SecretStr | None = Field(
+        None, description="Client secret, with source `config`: set it with `--secret`."
+    )
+
+
+class BuoyantCloudSection(Section):
+    """The Buoyant Cloud agent."""
+
+    enabled: bool = Field(False, description="Installs the agent chart `linkerd-buoyant`.")
+    agent_name: Name | None = Field(
+        None, description="Name of the cluster in Buoyant Cloud; default the cluster's name."
+    )
+    credentials: BuoyantCredentials = Field(
+        BuoyantCredentials(), description="Credentials of the agent."
+    )
+
+    @property
+    def vault_entries(self) -> dict[str, str]:
+        """The entry with the credentials, and the namespace that reads it."""
+        from_vault = self.enabled and self.credentials.source == "vault"
+        return {self.credentials.vault_path: LINKERD_BUOYANT} if from_vault else {}
+
+
+class HasBuoyantCloud(Protocol):
+    """A config with the section `buoyant_cloud`."""
+
+    @property
+    def buoyant_cloud(self) -> BuoyantCloudSection: ...  # noqa: D102
 
 
 class BuoyantCloudArgs(Args):
@@ -87,3 +137,44 @@ def credentials_secret(client_id: str | None, client_secret: pulumi.Output[str] 
         "type": "Opaque",
         "stringData": {"client_id": client_id, "client_secret": client_secret},
     }
+
+
+class _Config(HasBuoyantCloud, HasExternalSecrets, Protocol):
+    """The sections that the agent is made from."""
+
+
+def arguments(
+    config: _Config, cluster: ClusterSection, charts: Mapping[str, ChartRef]
+) -> BuoyantCloudArgs:
+    """Arguments of `BuoyantCloud`."""
+    section = config.buoyant_cloud
+    return BuoyantCloudArgs(
+        chart=charts["linkerd-buoyant"],
+        agent_name=section.agent_name or cluster.name,
+        vault_path=next(iter(section.vault_entries), None),
+        refresh_interval=config.external_secrets.refresh_interval.go,
+    )
+
+
+def check(config: HasBuoyantCloud) -> Iterator[Fault]:
+    """All faults of `buoyantCloud`.
+
+    - `buoyantCloud.credentials`: `clientId` and `clientSecret` go with source `config`, and only
+      with it; `vaultPath` does not lie below `anchors/` or `anchor-keys/`.
+    """
+    credentials = config.buoyant_cloud.credentials
+    given = {"clientId": credentials.client_id, "clientSecret": credentials.client_secret}
+    source = (("buoyantCloud", "credentials", "source"), ("buoyantCloud", "enabled"))
+    for key, value in given.items():
+        path = ("buoyantCloud", "credentials", key)
+        if credentials.source == "vault" and value is not None:
+            yield Fault(
+                path,
+                "is for source 'config': remove it, the credentials are in Vault",
+                looks_at=source,
+            )
+        if credentials.source == "config" and value is None and config.buoyant_cloud.enabled:
+            yield Fault(path, "missing: source 'config' needs it", looks_at=source)
+    if credentials.source == "vault":
+        path = ("buoyantCloud", "credentials", "vaultPath")
+        yield from apart_from_anchors(path, credentials.vault_path)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 import pulumi
+from pydantic import Field
 
 from components.base import Component
 from components.chart import (
@@ -17,10 +19,26 @@ from components.chart import (
 )
 from components.names import CERT_MANAGER
 from components.namespaces import of_cert_manager
+from schema.section import Section
+from schema.values import Replicas
 
 
-class CertManagerArgs(ChartsArgs):
-    """Charts and replicas.
+class CertManagerSection(Section):
+    """cert-manager and trust-manager."""
+
+    replicas: Replicas = Field(2, description="Replicas of each cert-manager Deployment.")
+    trust_manager_replicas: Replicas = Field(2, description="Replicas of trust-manager.")
+
+
+class HasCertManager(Protocol):
+    """A config with the section `cert_manager`."""
+
+    @property
+    def cert_manager(self) -> CertManagerSection: ...  # noqa: D102
+
+
+class CertManagerArgs(CertManagerSection, ChartsArgs):
+    """The section with its charts.
 
     cert_manager_crds, trust_manager_crds: charts with the CRDs alone; None where they come with the
     rest. create_namespace: False where the namespace is there already.
@@ -30,8 +48,6 @@ class CertManagerArgs(ChartsArgs):
     cert_manager_crds: ChartRef | None = None
     trust_manager: ChartRef = published_chart("trust-manager")
     trust_manager_crds: ChartRef | None = None
-    replicas: int = 2
-    trust_manager_replicas: int = 2
     create_namespace: bool = True
 
 
@@ -114,3 +130,15 @@ def trust_manager_values(replicas: int, *, crds: bool = False) -> dict[str, Any]
         # The bundle of public CAs is not ours to hand out.
         "defaultPackage": {"enabled": False},
     }
+
+
+def arguments(config: HasCertManager, charts: Mapping[str, ChartRef]) -> CertManagerArgs:
+    """Arguments of `CertManager`."""
+    return CertManagerArgs(
+        cert_manager=charts["cert-manager"],
+        cert_manager_crds=charts["cert-manager-crds"],
+        trust_manager=charts["trust-manager"],
+        trust_manager_crds=charts["trust-manager-crds"],
+        create_namespace=False,
+        **config.cert_manager.model_dump(),
+    )

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import pulumi
 
 from components.base import Args, Component, KubernetesObject, Manifest
-from components.external_secrets import VaultStoreArgs, secret_store_in
-from components.names import ANCHOR_ACCOUNT, CERT_MANAGER, anchor_key_path, anchor_path
+from components.cluster import ClusterSection
+from components.external_secrets import secret_store_in
+from components.names import (
+    ANCHOR_ACCOUNT,
+    ANCHOR_ROLE,
+    CERT_MANAGER,
+    anchor_key_path,
+    anchor_path,
+)
+from components.trust import HasTrust
+from components.vault import HasVault, VaultStoreArgs, store
 
 ANCHOR_STORE = "linkerd-trust-anchor"
 
@@ -142,3 +151,26 @@ def push_secret(generation: str) -> Manifest:
             "data": [{"match": whole}, {"match": public}],
         },
     }
+
+
+class _Config(HasTrust, HasVault, Protocol):
+    """The sections that the cluster's own roots are made from."""
+
+
+def own_roots(config: HasTrust) -> tuple[ClusterGeneration, ...]:
+    """Roots that cert-manager makes here, for Vault to keep."""
+    return tuple(
+        ClusterGeneration(name=g.name, lifetime=g.lifetime.go, retired=g.retired)
+        for g in config.trust.generations
+        if config.owns_anchor and g.custody == "cluster" and g.source == "generated"
+    )
+
+
+def arguments(config: _Config, cluster: ClusterSection) -> ClusterAnchorArgs:
+    """Arguments of `ClusterAnchor`."""
+    return ClusterAnchorArgs(
+        role=ANCHOR_ROLE,
+        trust_domain=config.trust.domain,
+        generations=own_roots(config),
+        **dict(store(config, cluster)),
+    )

@@ -3,28 +3,41 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Protocol
 
 import pulumi
+from pydantic import Field
 
-from components.base import Args, Component, KubernetesObject, Manifest
+from components.base import Component, KubernetesObject, Manifest
 from components.chart import Chart, ChartRef, crd_release, helm_chart
-from components.names import EXTERNAL_SECRETS, SECRET_STORE, STORE_ACCOUNT
+from components.cluster import ClusterSection
+from components.names import (
+    CERT_MANAGER,
+    EXTERNAL_SECRETS,
+    SECRET_STORE,
+    STORE_ACCOUNT,
+    STORE_ROLE,
+)
+from components.vault import HasVault, VaultStoreArgs, store
+from schema.section import Section
+from schema.values import Duration, Replicas
 
 
-class VaultStoreArgs(Args):
-    """The Vault that a store reaches, by the auth mount of `VaultAuth`.
+class ExternalSecretsSection(Section):
+    """External Secrets Operator and its store on Vault."""
 
-    `audiences` are those of the tokens it logs in with, and must hold that of its role.
-    """
+    replicas: Replicas = Field(2, description="Replicas of the operator and of its webhook.")
+    refresh_interval: Duration = Field(
+        Duration(600), description="Interval at which the secrets are read from Vault again."
+    )
 
-    vault_address: str
-    vault_ca_pem: str | None
-    vault_namespace: str | None
-    kv_mount: str
-    auth_mount: str
-    audiences: tuple[str, ...]
+
+class HasExternalSecrets(Protocol):
+    """A config with the section `external_secrets`."""
+
+    @property
+    def external_secrets(self) -> ExternalSecretsSection: ...  # noqa: D102
 
 
 class ExternalSecretsArgs(VaultStoreArgs):
@@ -177,3 +190,24 @@ def external_secret(
             ],
         },
     }
+
+
+class _Config(HasExternalSecrets, HasVault, Protocol):
+    """The sections that the operator and its store are made from."""
+
+
+def arguments(
+    config: _Config,
+    cluster: ClusterSection,
+    charts: Mapping[str, ChartRef],
+    users: Iterable[str],
+) -> ExternalSecretsArgs:
+    """Arguments of `ExternalSecrets`; `users` are namespaces that read from Vault."""
+    return ExternalSecretsArgs(
+        chart=charts["external-secrets"],
+        crds=charts["external-secrets-crds"],
+        replicas=config.external_secrets.replicas,
+        role=STORE_ROLE,
+        namespaces=tuple(dict.fromkeys((CERT_MANAGER, *users))),
+        **dict(store(config, cluster)),
+    )

@@ -2,10 +2,41 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator, Mapping
+from typing import Protocol
+
 import pulumi
+from pydantic import Field
 
 from components.base import Args, Component
 from components.chart import ChartRef, crd_release
+from schema.faults import Fault
+from schema.section import Section
+from schema.values import shown
+
+# Linkerd 2.20 reads these: https://linkerd.io/2/features/gateway-api/
+SUPPORTED = ((1, 2, 1), (1, 5, 1))
+
+
+class GatewayApiSection(Section):
+    """The Gateway API CRDs, which Linkerd needs and does not install."""
+
+    install: bool = Field(
+        True, description="False where somebody else owns the CRDs (`existing`); see `version`."
+    )
+    version: str = Field(
+        # renovate: datasource=github-releases depName=kubernetes-sigs/gateway-api
+        "1.2.1",
+        description="Version of the CRDs, ours or the existing ones: 1.2.1 to 1.5.1.",
+    )
+
+
+class HasGatewayApi(Protocol):
+    """A config with the section `gateway_api`."""
+
+    @property
+    def gateway_api(self) -> GatewayApiSection: ...  # noqa: D102
 
 
 class GatewayApiArgs(Args):
@@ -29,3 +60,25 @@ class GatewayApi(Component, area="crds"):
         if args.chart:
             crd_release(self, args.chart)
         self.done(version=args.version, owner="linkerd-platform" if args.chart else "existing")
+
+
+def arguments(config: HasGatewayApi, charts: Mapping[str, ChartRef]) -> GatewayApiArgs:
+    """Arguments of `GatewayApi`."""
+    section = config.gateway_api
+    return GatewayApiArgs(version=section.version, chart=charts.get("gateway-api-crds"))
+
+
+def check(config: HasGatewayApi) -> Iterator[Fault]:
+    """All faults of `gatewayApi`.
+
+    - `gatewayApi.version` is 1.2.1 to 1.5.1.
+    """
+    text = config.gateway_api.version
+    low, high = (".".join(map(str, v)) for v in SUPPORTED)
+    known = re.fullmatch(r"(0|[1-9][0-9]{0,3})\.(0|[1-9][0-9]{0,3})\.(0|[1-9][0-9]{0,3})", text)
+    version = tuple(map(int, known.groups())) if known else ()
+    if not SUPPORTED[0] <= version <= SUPPORTED[1]:
+        yield Fault(
+            ("gatewayApi", "version"),
+            f"{shown(text)} is not one that Linkerd reads: {low} to {high}",
+        )

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import pulumi
 
 from components.base import Component, KubernetesObject, Manifest
-from components.external_secrets import VaultStoreArgs, external_secret, secret_store_in
+from components.cluster import ClusterSection
+from components.external_secrets import HasExternalSecrets, external_secret, secret_store_in
 from components.names import (
     CERT_MANAGER,
     IDENTITY_ISSUER,
     ISSUER_ACCOUNT,
+    ISSUER_ROLE,
     KEY_ACCOUNT,
+    KEY_ROLE,
     LINKERD,
     anchor_key_path,
 )
+from components.trust import HasTrust
+from components.vault import HasVault, VaultStoreArgs, store
 
 # The one store that may read a key; only `cert-manager`, where the key's Secret is, can use it.
 KEY_STORE = "linkerd-trust-anchor-key"
@@ -218,3 +223,23 @@ def issuer_certificate(
             },
         },
     }
+
+
+class _Config(HasTrust, HasVault, HasExternalSecrets, Protocol):
+    """The sections that the issuer is made from."""
+
+
+def arguments(config: _Config, cluster: ClusterSection) -> IdentityIssuerArgs:
+    """Arguments of `IdentityIssuer`."""
+    trust = config.trust
+    return IdentityIssuerArgs(
+        pki_mount=config.vault.pki_mount,
+        role=KEY_ROLE if trust.signing_key else ISSUER_ROLE,
+        signing=trust.signing,
+        custody=trust.signer.custody,
+        trust_domain=trust.domain,
+        duration=trust.issuer.duration.go,
+        renew_before=trust.issuer.renew_before.go,
+        refresh_interval=config.external_secrets.refresh_interval.go,
+        **dict(store(config, cluster)),
+    )

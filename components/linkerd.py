@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from typing import Any, Literal
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal, Protocol
 
 import pulumi
+from pydantic import Field
 
 from components.base import Args, Component
 from components.chart import (
@@ -17,14 +18,19 @@ from components.chart import (
     helm_chart,
     published_chart,
 )
+from components.cluster import ClusterSection
 from components.names import LINKERD
 from components.namespaces import of_linkerd
 from components.own_anchor import OwnAnchor, OwnAnchorArgs
+from components.trust import HasTrust
 from components.webhook_certificates import (
     WebhookCertificates,
     WebhookCertificatesArgs,
     from_cert_manager,
 )
+from schema.faults import Fault
+from schema.section import Section
+from schema.values import Replicas, Text
 
 InboundPolicy = Literal[
     "all-unauthenticated",
@@ -35,6 +41,40 @@ InboundPolicy = Literal[
     "deny",
 ]
 LogLevel = Literal["debug", "info", "warn", "error"]
+HA_REPLICAS = 3
+
+
+class LinkerdSection(Section):
+    """The Linkerd control plane."""
+
+    ha: bool = Field(True, description="Upstream's HA values; false only for a small cluster.")
+    replicas: Replicas = Field(3, description="Replicas of each control plane Deployment.")
+    default_inbound_policy: InboundPolicy = Field(
+        "all-unauthenticated", description="Who may call a meshed pod where no policy says more."
+    )
+    webhook_failure_policy: Literal["Fail", "Ignore"] = Field(
+        "Fail",
+        description="Whether a pod may start while the injector is away: `Ignore` lets it start "
+        "outside the mesh, unnoticed.",
+    )
+    proxy_await: bool = Field(
+        True, description="A workload's containers start only when its proxy is ready."
+    )
+    native_sidecar: bool = Field(
+        True, description="The proxy runs as a native sidecar (Kubernetes 1.29 and newer)."
+    )
+    heartbeat: bool = Field(False, description="Linkerd's daily version check calls home.")
+    log_level: LogLevel = Field("info", description="Log level of the control plane.")
+    image_registry: Text = Field(
+        "cr.l5d.io/linkerd", description="Registry of Linkerd's images, or of a mirror."
+    )
+
+
+class HasLinkerd(Protocol):
+    """A config with the section `linkerd`."""
+
+    @property
+    def linkerd(self) -> LinkerdSection: ...  # noqa: D102
 
 
 class ProxyTracing(Args):
@@ -53,8 +93,8 @@ class ProxyTracing(Args):
     open_census: str | None = None
 
 
-class LinkerdArgs(ChartsArgs):
-    """What the control plane is set to; lifetimes as Go writes them (`24h`).
+class LinkerdArgs(LinkerdSection, ChartsArgs):
+    """The section with what it depends on; lifetimes as Go writes them (`24h`).
 
     anchor: the trust anchor to make where no certificates are given. gateway_api: whether its CRDs
     come with Linkerd's; False where they are there already. create_namespace: False where the
@@ -75,15 +115,6 @@ class LinkerdArgs(ChartsArgs):
     trust_domain: str = "cluster.local"
     leaf_lifetime: str = "24h0m0s"
     clock_skew: str = "20s"
-    ha: bool = True
-    replicas: int = 3
-    default_inbound_policy: InboundPolicy = "all-unauthenticated"
-    webhook_failure_policy: Literal["Fail", "Ignore"] = "Fail"
-    proxy_await: bool = True
-    native_sidecar: bool = True
-    heartbeat: bool = False
-    log_level: LogLevel = "info"
-    image_registry: str = "cr.l5d.io/linkerd"
     tracing: ProxyTracing | None = None
     anchor: OwnAnchorArgs = OwnAnchorArgs()
     gateway_api: bool = True
@@ -243,3 +274,44 @@ def merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
         both = isinstance(value, dict) and isinstance(result.get(key), dict)
         result[key] = merged(result[key], value) if both else value
     return result
+
+
+class _Config(HasLinkerd, HasTrust, Protocol):
+    """The sections that the control plane is made from."""
+
+
+def arguments(
+    config: _Config,
+    cluster: ClusterSection,
+    charts: Mapping[str, ChartRef],
+    tracing: ProxyTracing | None,
+) -> LinkerdArgs:
+    """Arguments of `Linkerd` in a stack, where the CRDs and the namespace are made before it."""
+    return LinkerdArgs(
+        chart=charts["linkerd-control-plane"],
+        crds=charts["linkerd-crds"],
+        cluster=cluster.name,
+        cluster_domain=cluster.domain,
+        cluster_networks=cluster.networks,
+        trust_domain=config.trust.domain,
+        leaf_lifetime=config.trust.issuer.leaf_lifetime.go,
+        clock_skew=config.trust.issuer.clock_skew.go,
+        tracing=tracing,
+        gateway_api=False,
+        create_namespace=False,
+        **config.linkerd.model_dump(),
+    )
+
+
+def check(config: HasLinkerd) -> Iterator[Fault]:
+    """All faults of `linkerd`.
+
+    - `linkerd.ha` needs 3 replicas or more.
+    """
+    if config.linkerd.ha and config.linkerd.replicas < HA_REPLICAS:
+        yield Fault(
+            ("linkerd", "replicas"),
+            f"{config.linkerd.replicas} is under {HA_REPLICAS}, the least for HA: "
+            f"write {HA_REPLICAS}, or ha: false",
+            looks_at=(("linkerd", "ha"),),
+        )

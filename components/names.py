@@ -23,6 +23,12 @@ SECRET_STORE = "linkerd-platform-vault"  # noqa: S105
 ISSUER_ACCOUNT = "linkerd-identity-issuer-vault"
 STORE_ACCOUNT = "linkerd-platform-vault"
 
+# The roles that they log in to.
+ISSUER_ROLE = "linkerd-identity-issuer"
+STORE_ROLE = "external-secrets"
+ANCHOR_ROLE = "linkerd-trust-anchor"
+KEY_ROLE = "linkerd-trust-anchor-key"
+
 
 def signing_policy(generation: str) -> str:
     """Vault policy that lets its holder have an intermediate signed by this generation."""

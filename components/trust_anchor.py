@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import pulumi
 import pulumi_random as random
 import pulumi_vault as vault
@@ -9,6 +11,8 @@ from pulumi_vault import pkisecret
 
 from components.base import Args, Component
 from components.names import READ_ANCHORS_POLICY, anchor_path, signing_policy
+from components.trust import HasTrust
+from components.vault import HasVault
 
 
 class AnchorGeneration(Args):
@@ -176,4 +180,25 @@ def write_policy(kv_mount: str) -> str:
         f'path "{kv_mount}/{part}/{kind}/*" {{ capabilities = ["create", "read", "update"] }}\n'
         for kind in ("anchors", "anchor-keys")
         for part in ("data", "metadata")
+    )
+
+
+class _Config(HasTrust, HasVault, Protocol):
+    """The sections that the owner's anchors are made from."""
+
+
+def arguments(config: _Config) -> TrustAnchorArgs:
+    """Arguments of the owner's `TrustAnchor`."""
+    return TrustAnchorArgs(
+        pki_mount=config.vault.pki_mount,
+        kv_mount=config.vault.kv_mount,
+        create_kv_mount=config.vault.create_kv_mount,
+        trust_domain=config.trust.domain,
+        generations=tuple(
+            AnchorGeneration(
+                name=g.name, lifetime=g.lifetime.seconds, imported=g.source == "imported"
+            )
+            for g in config.trust.generations
+            if g.custody == "vault"
+        ),
     )

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import pulumi
 
 from components.base import Args, Component, KubernetesObject, Manifest
-from components.external_secrets import external_secret
+from components.external_secrets import HasExternalSecrets, external_secret
 from components.names import (
     CERT_MANAGER,
     CONTROL_PLANE_LABEL,
     TRUST_ROOTS_CONFIG_MAP,
     anchor_path,
 )
+from components.trust import HasTrust
 
 CERTIFICATE_KEY = "ca.crt"
 
@@ -88,3 +90,15 @@ def bundle_of(secrets: Sequence[str], key: str) -> Manifest:
             },
         },
     }
+
+
+class _Config(HasTrust, HasExternalSecrets, Protocol):
+    """The sections that the bundle is made from."""
+
+
+def arguments(config: _Config) -> TrustBundleArgs:
+    """Arguments of `TrustBundle`."""
+    return TrustBundleArgs(
+        generations=tuple(g.name for g in config.trust.trusted),
+        refresh_interval=config.external_secrets.refresh_interval.go,
+    )

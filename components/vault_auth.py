@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Protocol
+
 import pulumi
 import pulumi_vault as vault
 from pulumi_vault import kubernetes as vault_kubernetes
 
 from components.base import Args, Component, Manifest
+from components.cluster import ClusterSection
+from components.cluster_anchor import own_roots
 from components.names import (
     ANCHOR_ACCOUNT,
+    ANCHOR_ROLE,
     CERT_MANAGER,
     EXTERNAL_SECRETS,
     ISSUER_ACCOUNT,
+    ISSUER_ROLE,
     KEY_ACCOUNT,
+    KEY_ROLE,
     READ_ANCHORS_POLICY,
     STORE_ACCOUNT,
+    STORE_ROLE,
     anchor_key_path,
     signing_policy,
 )
+from components.trust import HasTrust
 from components.trust_anchor import read_policy, write_policy
-
-ISSUER_ROLE = "linkerd-identity-issuer"
-STORE_ROLE = "external-secrets"
-ANCHOR_ROLE = "linkerd-trust-anchor"
-KEY_ROLE = "linkerd-trust-anchor-key"
+from components.vault import HasVault
 
 
 class VaultAuthArgs(Args):
@@ -185,3 +191,26 @@ def auth_delegator(account: str, namespace: str) -> Manifest:
         },
         "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": namespace}],
     }
+
+
+class _Config(HasTrust, HasVault, Protocol):
+    """The sections that the login is made from."""
+
+
+def arguments(config: _Config, cluster: ClusterSection, readable: Iterable[str]) -> VaultAuthArgs:
+    """Arguments of `VaultAuth`; `readable` are entries with credentials below the KV mount."""
+    signing_key = config.trust.signing_key
+    return VaultAuthArgs(
+        cluster=cluster.name,
+        auth_mount=config.vault.auth_mount_of(cluster),
+        create_auth_mount=config.vault.create_auth_mount,
+        kubernetes_host=cluster.api_server,
+        kubernetes_ca_pem=cluster.ca_pem or "",
+        audience=config.vault.audience,
+        token_ttl=config.vault.token_ttl.seconds,
+        kv_mount=config.vault.kv_mount,
+        signing=None if signing_key else config.trust.signing,
+        signing_key=signing_key,
+        writes_anchors=bool(own_roots(config)),
+        readable=tuple(dict.fromkeys(readable)),
+    )

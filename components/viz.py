@@ -2,22 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import pulumi
+from pydantic import Field
 
 from components.base import Component
 from components.chart import Chart, ChartRef, ChartsArgs, helm_chart, published_chart
-from components.linkerd import LogLevel
+from components.cluster import ClusterSection
+from components.linkerd import HasLinkerd, LogLevel
 from components.names import LINKERD, LINKERD_VIZ
 from components.namespaces import of_viz
+from components.trust import HasTrust
 from components.webhook_certificates import (
     VIZ_WEBHOOKS,
     WebhookCertificatesArgs,
     certificate,
     from_cert_manager,
 )
+from schema.section import Section
+from schema.values import HttpUrl
+
+
+class VizSection(Section):
+    """The viz extension: metrics, tap and the dashboard."""
+
+    enabled: bool = Field(True, description="Installs linkerd-viz.")
+    ha: bool = Field(True, description="Upstream's HA values of viz.")
+    prometheus_url: HttpUrl | None = Field(
+        None, description="An existing Prometheus; without it viz brings one that keeps 6 h."
+    )
+
+
+class HasViz(Protocol):
+    """A config with the section `viz`."""
+
+    @property
+    def viz(self) -> VizSection: ...  # noqa: D102
 
 
 class VizArgs(ChartsArgs):
@@ -118,3 +140,28 @@ def values(args: VizArgs) -> dict[str, Any]:
     if args.jaeger:
         made["jaegerUrl"] = args.jaeger
     return made
+
+
+class _Config(HasViz, HasLinkerd, HasTrust, Protocol):
+    """The sections that viz is made from."""
+
+
+def arguments(
+    config: _Config,
+    cluster: ClusterSection,
+    charts: Mapping[str, ChartRef],
+    jaeger: str | None,
+) -> VizArgs:
+    """Arguments of `Viz` in a stack."""
+    return VizArgs(
+        chart=charts["linkerd-viz"],
+        ha=config.viz.ha,
+        replicas=config.linkerd.replicas,
+        cluster_domain=cluster.domain,
+        trust_domain=config.trust.domain,
+        prometheus_url=config.viz.prometheus_url,
+        log_level=config.linkerd.log_level,
+        image_registry=config.linkerd.image_registry,
+        jaeger=jaeger,
+        create_namespace=False,
+    )

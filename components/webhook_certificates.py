@@ -6,6 +6,7 @@ import pulumi
 
 from components.base import Args, Component, KubernetesObject, Manifest
 from components.names import CERT_MANAGER, LINKERD, LINKERD_VIZ
+from components.trust import HasTrust
 
 WEBHOOK_CA = "linkerd-webhook-ca"
 SELF_SIGNED = "linkerd-webhook-self-signed"
@@ -147,3 +148,15 @@ def from_cert_manager(secret: str, namespace: str) -> dict[str, object]:
     cainjector then owns the caBundle, and the chart renders the same text every time.
     """
     return {"externalSecret": True, "injectCaFrom": f"{namespace}/{secret}"}
+
+
+def arguments(config: HasTrust, *, viz: bool) -> WebhookCertificatesArgs:
+    """Arguments of `WebhookCertificates`; `viz`: whether that has webhooks too."""
+    webhooks = config.trust.webhooks
+    return WebhookCertificatesArgs(
+        ca_duration=webhooks.ca_duration.go,
+        ca_renew_before=webhooks.ca_renew_before.go,
+        duration=webhooks.duration.go,
+        renew_before=webhooks.renew_before.go,
+        viz=viz,
+    )

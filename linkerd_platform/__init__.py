@@ -1,9 +1,15 @@
 """The components of linkerd-platform and their arguments, for any Pulumi program."""
 
 from components.admission_guard import AdmissionGuard, AdmissionGuardArgs
-from components.alert_routes.model import HeartbeatArgs, ReceiverArgs, RouteArgs, RoutingArgs
-from components.alert_routing import AlertRouting, AlertRoutingArgs
-from components.alert_rules.model import (
+from components.alert_routing.component import AlertRouting, AlertRoutingArgs
+from components.alert_routing.routes.model import (
+    HeartbeatArgs,
+    ReceiverArgs,
+    RouteArgs,
+    RoutingArgs,
+)
+from components.alerts.component import Alerts, AlertsArgs
+from components.alerts.groups.model import (
     Meshed,
     Objective,
     Objectives,
@@ -11,28 +17,39 @@ from components.alert_rules.model import (
     Thresholds,
     Workload,
 )
-from components.alerts import Alerts, AlertsArgs
 from components.approval_signing import ApprovalSigning, ApprovalSigningArgs
 from components.buoyant_cloud import BuoyantCloud, BuoyantCloudArgs
 from components.cert_manager import CertManager, CertManagerArgs
 from components.chart import ChartRef
 from components.cluster_anchor import ClusterAnchor, ClusterAnchorArgs, ClusterGeneration
-from components.dashboards import Dashboards, DashboardsArgs
-from components.egress import Egress, EgressArgs, EgressHostArgs, EgressScope, PacketScope
+from components.dashboards.component import Dashboards, DashboardsArgs
+from components.dashboards.grafana.model import View, Wave
+from components.egress.component import Egress, EgressArgs, EgressScope, PacketScope
+from components.egress.section import EgressHost
 from components.external_secrets import ExternalSecrets, ExternalSecretsArgs
 from components.gateway_api import GatewayApi, GatewayApiArgs
-from components.grafana.model import View, Wave
 from components.identity_issuer import IdentityIssuer, IdentityIssuerArgs
 from components.linkerd import Linkerd, LinkerdArgs, ProxyTracing
-from components.monitors import Monitors, MonitorsArgs
-from components.namespace_policy import NamespacePolicy, NamespacePolicyArgs
+from components.monitors.component import Monitors, MonitorsArgs
 from components.namespaces import Namespaces, NamespacesArgs
 from components.own_anchor import OwnAnchor, OwnAnchorArgs
-from components.policy_objects import ClientsArgs, NetworkArgs
-from components.rollout import MeshedNamespace, Rollout, RolloutArgs
-from components.service_policy import PolicyPort, PolicyRoute, ServicePolicy, ServicePolicyArgs
-from components.trace_collector.model import BackendArgs, JaegerArgs, SamplingArgs
-from components.tracing import Tracing, TracingArgs
+from components.policy.namespace_policy import NamespacePolicy, NamespacePolicyArgs
+from components.policy.objects import ClientsArgs, NetworkArgs
+from components.policy.service_policy import (
+    PolicyPort,
+    PolicyRoute,
+    ServicePolicy,
+    ServicePolicyArgs,
+)
+from components.rollout.component import MeshedNamespace, Rollout, RolloutArgs
+from components.tracing.component import Tracing, TracingArgs
+from components.tracing.section import (
+    Backend,
+    BackendCredentials,
+    Collector,
+    Jaeger,
+    Sampling,
+)
 from components.trust_anchor import AnchorGeneration, TrustAnchor, TrustAnchorArgs
 from components.trust_bundle import TrustBundle, TrustBundleArgs
 from components.vault_auth import VaultAuth, VaultAuthArgs
@@ -51,7 +68,8 @@ __all__ = [
     "AnchorGeneration",
     "ApprovalSigning",
     "ApprovalSigningArgs",
-    "BackendArgs",
+    "Backend",
+    "BackendCredentials",
     "BuoyantCloud",
     "BuoyantCloudArgs",
     "CertManager",
@@ -61,11 +79,12 @@ __all__ = [
     "ClusterAnchor",
     "ClusterAnchorArgs",
     "ClusterGeneration",
+    "Collector",
     "Dashboards",
     "DashboardsArgs",
     "Egress",
     "EgressArgs",
-    "EgressHostArgs",
+    "EgressHost",
     "EgressScope",
     "ExternalSecrets",
     "ExternalSecretsArgs",
@@ -74,7 +93,7 @@ __all__ = [
     "HeartbeatArgs",
     "IdentityIssuer",
     "IdentityIssuerArgs",
-    "JaegerArgs",
+    "Jaeger",
     "Linkerd",
     "LinkerdArgs",
     "Meshed",
@@ -99,7 +118,7 @@ __all__ = [
     "RolloutArgs",
     "RouteArgs",
     "RoutingArgs",
-    "SamplingArgs",
+    "Sampling",
     "ServicePolicy",
     "ServicePolicyArgs",
     "Setting",

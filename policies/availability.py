@@ -32,9 +32,9 @@ def ha_replicas(subject: Subject, context: Context) -> Iterator[str]:
         return  # it leaves the number as it is
     replicas = _number(1 if found is None else found)  # Kubernetes' default
     if replicas is None:
-        yield f"spec.replicas is {found!r}, which is no number"
+        yield f"spec.replicas is {found!r}, which is not a number"
     elif replicas < MIN_REPLICAS:
-        yield f"spec.replicas is {replicas}, and production needs {MIN_REPLICAS}"
+        yield f"spec.replicas is {replicas}, but production needs {MIN_REPLICAS}"
 
 
 def ha_anti_affinity(subject: Subject, context: Context) -> Iterator[str]:

@@ -24,10 +24,10 @@ def image_pinned(subject: Subject, context: Context) -> Iterator[str]:  # noqa: 
     for path, container in containers(subject):
         image = container.get("image") if isinstance(container, Mapping) else None
         if image is None and not subject.is_patch:  # a patch leaves the image as it is
-            yield f"{path}.image is '', which is no fixed version"
+            yield f"{path}.image is '', which is not a fixed version"
     for path, image in _images(subject.props):
         if not (isinstance(image, str) and pinned(image)):
-            yield f"{path} is {image!r}, which is no fixed version"
+            yield f"{path} is {image!r}, which is not a fixed version"
 
 
 def _images(props: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -50,13 +50,13 @@ def no_private_key(subject: Subject, context: Context) -> Iterator[str]:  # noqa
         yield from _in_secret(subject)
     elif subject.is_object or subject.type.startswith(_CHARTS):
         yield from (
-            f"{path} is masked: a private key, or a secret that belongs into a Secret"
+            f"{path} is masked: a private key, or a secret that belongs in a Secret"
             for path in _hidden(subject)
         )
     if subject.type in _RETURNS_KEY:
-        yield "hands its private key back to the engine"
+        yield "returns its private key to the engine"
     if subject.type in _MAY_RETURN_KEY and value(subject.props, "type") == "exported":
-        yield "is of type 'exported', so Vault hands its private key back to the engine"
+        yield "is of type 'exported', so Vault returns its private key to the engine"
 
 
 def _hidden(subject: Subject) -> Iterator[str]:
@@ -75,7 +75,7 @@ def _in_secret(subject: Subject) -> Iterator[str]:
             continue
         entries = mapping(subject.props, part)
         yield from (
-            f"{part}.{name} is where a private key goes"
+            f"{part}.{name} holds a private key"
             for name, content in entries.items()
             if content and _KEY_NAME.search(str(name))
         )

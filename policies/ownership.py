@@ -28,9 +28,9 @@ def explicit_provider(subject: Subject, context: Context) -> Iterator[str]:  # n
     # `urn:...::pulumi:providers:kubernetes::default_4_34_2`, in the engine's records with an id.
     name = next((part for part in reversed(urn.split("::")) if not _is_id(part)), "")
     if not urn:
-        yield "has no provider of its own"
+        yield "has no explicit provider"
     elif name.startswith("default"):
-        yield f"is made by the default provider {name!r}"
+        yield f"uses the default provider {name!r}"
 
 
 def _is_id(part: str) -> bool:
@@ -62,7 +62,7 @@ def sole_owner(subjects: Sequence[Subject], context: Context) -> Iterator[tuple[
     yield from unknown
     for claimed, owners in ((f"Secret {ISSUER_SECRET}", makers), (TRUST_ROOTS, bundles)):
         for second in owners[1:]:
-            yield second, f"is a second owner of {claimed}, beside {owners[0].place}"
+            yield second, f"is a second owner of {claimed}, besides {owners[0].place}"
 
 
 def _makes_issuer(subject: Subject) -> bool:
@@ -77,10 +77,13 @@ def not_ours_to_write(subject: Subject, context: Context) -> Iterator[str]:  # n
     """Neither is written directly, or by another operator: two writers undo each other."""
     for kind, name in (("Secret", ISSUER_SECRET), ("ConfigMap", TRUST_ROOTS)):
         if _is_in_linkerd(subject, kind, name):
-            yield "is another's: cert-manager makes the Secret, trust-manager the ConfigMap"
+            yield (
+                "belongs to another owner: cert-manager writes the Secret, trust-manager the "
+                "ConfigMap"
+            )
     for kind, paths in _WRITERS.items():
         if _writes_one(subject, kind, paths):
-            yield "writes what another makes, the issuer's Secret or the trust roots"
+            yield "writes the issuer's Secret or the trust roots, which have another owner"
 
 
 def _is_in_linkerd(subject: Subject, kind: str, name: str) -> bool:

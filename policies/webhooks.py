@@ -28,8 +28,8 @@ def webhook_failure_policy(subject: Subject, context: Context) -> Iterator[str]:
         policy = value(subject.props, "webhooks", number, "failurePolicy") or "Fail"
         if policy != context.failure_policy:
             yield (
-                f"webhooks[{number}].failurePolicy is {policy}, and the stack file says "
+                f"webhooks[{number}].failurePolicy is {policy}, but the stack file says "
                 f"{context.failure_policy}"
             )
         if context.production and injector and policy != "Fail":
-            yield f"webhooks[{number}].failurePolicy is {policy}, and production needs Fail"
+            yield f"webhooks[{number}].failurePolicy is {policy}, but production needs Fail"

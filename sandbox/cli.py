@@ -27,6 +27,22 @@ FAILED, TOOL_MISSING = 1, 3
 Subparsers = Any  # argparse keeps the name of its class to itself.
 
 
+def parser_for(asked: str) -> argparse.ArgumentParser:
+    """Build the parser of the command of this name; for no command of ours, of all."""
+    parser = argparse.ArgumentParser(
+        prog="python -m sandbox",
+        description="Run a local cluster with real servers, deploy the sandbox stack to it, and "
+        "verify the mesh.",
+        epilog="examples:\n  python -m sandbox run\n  python -m sandbox down",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    subparsers = parser.add_subparsers(required=True, metavar="command")
+    for module in [COMMANDS[asked]] if asked in COMMANDS else COMMANDS.values():
+        if importlib.util.find_spec(module):
+            importlib.import_module(module).add_command(subparsers)
+    return parser
+
+
 def main(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code; an expected failure is one line, no traceback."""
     from bot.exit_codes import BAD_INPUT, BotError
@@ -36,12 +52,7 @@ def main(arguments: Sequence[str]) -> int:
     from sandbox.vault import VaultError
     from schema.errors import InputError
 
-    parser = argparse.ArgumentParser(prog="python -m sandbox", description="The embedded cluster.")
-    subparsers = parser.add_subparsers(required=True, metavar="command")
-    asked = arguments[0] if arguments else ""
-    for module in [COMMANDS[asked]] if asked in COMMANDS else COMMANDS.values():
-        if importlib.util.find_spec(module):
-            importlib.import_module(module).add_command(subparsers)
+    parser = parser_for(arguments[0] if arguments else "")
     parsed = parser.parse_args(list(arguments))
     try:
         return int(parsed.run(parsed))

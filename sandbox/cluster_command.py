@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import sandbox
+from bot.cli import parsers
 from sandbox import lifecycle
 from sandbox.cli import PROJECT, Subparsers, say
 from sandbox.settings import Settings
@@ -14,13 +15,21 @@ from sandbox.settings import Settings
 
 def add_command(subparsers: Subparsers) -> None:
     """Add `cluster` to the command line."""
-    parser = subparsers.add_parser("cluster", help="start, stop or look at the cluster")
+    parser = parsers.command(
+        subparsers,
+        "cluster",
+        run,
+        "Start or stop the embedded cluster, or show its servers. Changes only the folder of its "
+        "state. Needs the server programs (`python -m sandbox toolchain`). Exit code 1 when "
+        "`status` finds a stopped server.",
+        "cluster up",
+        "cluster status",
+    )
     parser.add_argument("action", choices=("up", "down", "status"))
     parser.add_argument(
         "--state-dir", type=Path, help="folder of the state (default: .sandbox in the project)"
     )
     parser.add_argument("--ephemeral", action="store_true", help="take free ports")
-    parser.set_defaults(run=run)
 
 
 def settings_of(parsed: argparse.Namespace) -> Settings:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import sandbox
 from bot import engine
+from bot.cli import parsers
 from bot.deploy import destroy as bot_destroy
 from bot.engine import EngineMissing, sandbox_stack
 from bot.engine import target as engine_target
@@ -23,13 +24,20 @@ DONE = 0
 
 def add_command(subparsers: Subparsers) -> None:
     """Add `down` to the command line."""
-    parser = subparsers.add_parser("down", help="stop the servers, and delete all that was made")
+    parser = parsers.command(
+        subparsers,
+        "down",
+        run,
+        "Destroy the sandbox stack, stop the servers and delete their data. On a cluster of your "
+        "own (`run --context`) only the stack is destroyed.",
+        "down",
+        "down --include-protected",
+    )
     parser.add_argument(
         "--include-protected",
         action="store_true",
-        help="also what is protected: matters on a cluster of your own (--context)",
+        help="also delete protected resources; only needed on a cluster of your own (--context)",
     )
-    parser.set_defaults(run=run)
 
 
 def run(parsed: argparse.Namespace) -> int:

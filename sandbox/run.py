@@ -11,6 +11,7 @@ from pathlib import Path
 
 import sandbox
 from bot import engine
+from bot.cli import parsers
 from bot.clients.target import Target
 from bot.deploy import preview as bot_preview
 from bot.deploy import up as bot_up
@@ -33,17 +34,23 @@ class RunFailed(Exception):  # noqa: N818  (it ends the run, it is no error of o
 
 def add_command(subparsers: Subparsers) -> None:
     """Add `run` to the command line."""
-    parser = subparsers.add_parser(
-        "run", help="deploy to a local cluster made for it, and prove it"
+    parser = parsers.command(
+        subparsers,
+        "run",
+        run,
+        "Start the embedded cluster, deploy the sandbox stack to it, and verify the mesh. Missing "
+        "programs are downloaded or built first. Without the engine or the charts only the plan is "
+        "shown.",
+        "run",
+        "run --context kind-dev",
     )
     parser.add_argument(
-        "--context", metavar="NAME", help="a context of your kubeconfig, not the embedded cluster"
+        "--context", metavar="NAME", help="deploy to this context of your kubeconfig instead"
     )
     parser.add_argument(
         "--strict", action="store_true", help="exit code 3 where anything is missing"
     )
     parser.add_argument("--ephemeral", action="store_true", help="take free ports")
-    parser.set_defaults(run=run)
 
 
 def run(parsed: argparse.Namespace) -> int:

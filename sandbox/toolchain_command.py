@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from bot.cli import parsers
 from sandbox import toolchain
 from sandbox.cli import FAILED, Subparsers, say
 from sandbox.download import cached, digest_of, download, record_of
@@ -14,24 +15,28 @@ from sandbox.tools import Tool
 
 def add_command(subparsers: Subparsers) -> None:
     """Add `toolchain` to the command line."""
-    parser = subparsers.add_parser(
+    parser = parsers.command(
+        subparsers,
         "toolchain",
-        help="download or build the programs that are not there yet",
-        description="Have every program in place: from PATH, the cache, upstream's images and "
-        "release files (SANDBOX_MIRROR=url in front of them, off for none), or a Go build.",
-        epilog="example: python -m sandbox toolchain helm etcd",
+        run,
+        "Download or build missing programs. They come from PATH, the cache, upstream's images and "
+        "release files ($SANDBOX_MIRROR: a mirror, or off), or a Go build.",
+        "toolchain",
+        "toolchain helm etcd",
+        "toolchain --list",
     )
     action = parser.add_mutually_exclusive_group()
-    action.add_argument("--list", action="store_true", help="only show what is there")
     action.add_argument(
-        "--lock", action="store_true", help="write the digests of what was downloaded"
+        "--list", action="store_true", help="only list the programs and their versions"
+    )
+    action.add_argument(
+        "--lock", action="store_true", help="write the digests of the downloaded files"
     )
     action.add_argument(
         "--platform", metavar="OS/ARCH", help="download for another machine, for --lock"
     )
-    parser.add_argument("--own", action="store_true", help="take nothing from PATH")
+    parser.add_argument("--own", action="store_true", help="use no program from PATH")
     parser.add_argument("tool", nargs="*", help="tools to have (default: all servers)")
-    parser.set_defaults(run=run)
 
 
 def run(parsed: argparse.Namespace) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from bot.cli import parsers
 from bot.clients.target import Target
 from bot.engine import target as engine_target
 from bot.engine.target import SANDBOX
@@ -16,8 +17,14 @@ from sandbox.cli import FAILED, PROJECT, Subparsers, say
 
 def add_command(subparsers: Subparsers) -> None:
     """Add `verify` to the command line."""
-    parser = subparsers.add_parser("verify", help="prove that the mesh is what it claims to be")
-    parser.set_defaults(run=run)
+    parsers.command(
+        subparsers,
+        "verify",
+        run,
+        "Verify the deployed mesh: certificates, trust, issuance. Changes nothing. Needs the "
+        "running sandbox. Exit code 1 when a check fails.",
+        "verify",
+    )
 
 
 def run(_parsed: argparse.Namespace) -> int:

@@ -43,7 +43,7 @@ def _files(unpacked: bytes, wanted: Callable[[str], object]) -> dict[str, bytes]
         for number, member in enumerate(tar):
             # A header may give its file a size below zero, after which it is read again and again.
             if member.offset <= last or member.size < 0 or number >= _MOST_FILES:
-                raise ArchiveError(f"it has a file without an end, or over {_MOST_FILES:,} of them")
+                raise ArchiveError(f"it has an incomplete file, or over {_MOST_FILES:,} of them")
             last = member.offset
             content = tar.extractfile(member) if member.isreg() and wanted(member.name) else None
             if content is not None:

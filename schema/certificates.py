@@ -27,7 +27,7 @@ def describe_published(data: Mapping[str, str] | None, path: str) -> dict[str, s
     """
     if not data or "certificate" not in data:
         raise pulumi.RunError(
-            f"no certificate in Vault at {path}: bring the owner of the trust anchor up first"
+            f"no certificate in Vault at {path}: run `up` for the owner of the trust anchor first"
         )
     return describe(data["certificate"])
 
@@ -47,5 +47,5 @@ def certificate_fault(pem: str) -> str | None:
     try:
         x509.load_pem_x509_certificates(pem.encode())
     except ValueError:
-        return "is no PEM certificate (-----BEGIN CERTIFICATE-----)"
+        return "is not a PEM certificate (-----BEGIN CERTIFICATE-----)"
     return None

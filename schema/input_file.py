@@ -34,7 +34,7 @@ def read_bytes(file: Path, most: int = MOST_ARCHIVE) -> bytes:
         # Without waiting, should it have become a pipe since.
         handle = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     except ValueError:  # a NUL character in its name
-        raise OSError(errno.EINVAL, "is no name of a file", repr(str(file))) from None
+        raise OSError(errno.EINVAL, "is not a file name", repr(str(file))) from None
     with os.fdopen(handle, "rb") as content:
         _check(file, os.fstat(handle).st_mode)
         # Files of /proc have a size of 0 and content without end.

@@ -66,20 +66,20 @@ def _value(node: yaml.Node, constructor: yaml.SafeLoader) -> Any:
         if any(key.tag == f"{TAG}merge" for key, _ in node.value):
             constructor.flatten_mapping(node)
         return {_key(key): _value(item, constructor) for key, item in node.value}
-    raise YamlError(f"has the tag {_line(node.tag.replace(TAG, '!!'))}: write it without")
+    raise YamlError(f"has the tag {_line(node.tag.replace(TAG, '!!'))}: remove it")
 
 
 def _key(node: yaml.Node) -> str:
     if isinstance(node, yaml.ScalarNode):
         return str(node.value)
-    raise YamlError("has a key that is no scalar")
+    raise YamlError("has a key that is not a scalar")
 
 
 def compose(text: str | bytes, most: int = MOST) -> yaml.Node | None:
     """The node of a text of one document, its aliases not followed; raises YamlError."""
     nodes = list(compose_all(text, most, follow=False))
     if len(nodes) > 1:
-        raise YamlError("holds several documents: write one")
+        raise YamlError("holds several documents: keep one")
     return nodes[0] if nodes else None
 
 
@@ -165,7 +165,7 @@ class _Composer:
             return Alias("", event.anchor, event.start_mark, event.end_mark)
         node, values = self._anchors.get(event.anchor, (Alias("", None, None, None), None))
         if values is None:
-            raise YamlError(f"has an alias to what is not there yet: *{event.anchor[:80]}")
+            raise YamlError(f"has an alias without an anchor before it: *{event.anchor[:80]}")
         # As many as it stands for: whoever walks through the values meets all of them.
         self._count(values)
         return node
@@ -206,5 +206,5 @@ def _broken(error: yaml.YAMLError) -> str:
     problem = re.sub(r"(alias|anchor|tag handle|tag|directive|name) ['\"<].*", r"\1", problem)
     mark = getattr(error, "problem_mark", None)
     where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-    told = problem or "a character that YAML does not take"
+    told = problem or "a character that YAML does not allow"
     return f"{context}: {told}{where}" if context else f"{told}{where}"

@@ -8,7 +8,7 @@ from functools import total_ordering
 from typing import Annotated, Any, Literal
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import AfterValidator, GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import AfterValidator, Field, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 
@@ -70,7 +70,7 @@ class Duration:
             )
         seconds = sum(int(n) * _SECONDS[unit] for n, unit in _PART.findall(text))
         if seconds == 0:
-            raise ValueError(f"{shown(text)} is no time at all: write a duration above 0s")
+            raise ValueError(f"{shown(text)} is zero: write a duration above 0s")
         if seconds > _LONGEST:
             raise ValueError(f"{shown(text)} is too long: write at most {_LONGEST // 86400}d")
         return cls(seconds)
@@ -136,7 +136,7 @@ def kubernetes_name(text: str) -> str:
     if _LABEL.fullmatch(text) and len(text) <= 63:
         return text
     raise ValueError(
-        f"{shown(text)} is a name that Kubernetes refuses (lower-case letters, digits and '-', "
+        f"{shown(text)} is not a Kubernetes name (lower-case letters, digits and '-', "
         f"at most 63){mended_name(text)}"
     )
 
@@ -172,7 +172,7 @@ def http_url(text: str) -> str:
     if _address(text, ("http", "https")) and not looks_secret(text):
         return text
     raise ValueError(
-        f"{_without_login(text)} is no address without credentials: write it like "
+        f"{_without_login(text)} is not an address without credentials: write it like "
         "http://prometheus.monitoring:9090"
     )
 
@@ -212,11 +212,22 @@ def mount_path(text: str) -> str:
     )
 
 
-Name = Annotated[str, AfterValidator(kubernetes_name)]
-Domain = Annotated[str, AfterValidator(dns_domain)]
-HttpsUrl = Annotated[str, AfterValidator(https_url)]
-HttpUrl = Annotated[str, AfterValidator(http_url)]
-Text = Annotated[str, AfterValidator(plain_text)]
+@dataclass(frozen=True)
+class Kind:
+    """Part of an annotation: what docs/config.md calls such a value, and one that is valid."""
+
+    text: str
+    example: str = "a"
+
+
+Name = Annotated[str, AfterValidator(kubernetes_name), Kind("name")]
+Domain = Annotated[str, AfterValidator(dns_domain), Kind("DNS domain")]
+HttpsUrl = Annotated[
+    str, AfterValidator(https_url), Kind("https address", "https://host.example.com")
+]
+HttpUrl = Annotated[str, AfterValidator(http_url), Kind("http address", "https://host.example.com")]
+Text = Annotated[str, AfterValidator(plain_text), Kind("text")]
 # What a stack is for; rules of the policy pack and of deployments go by it.
 Environment = Literal["development", "staging", "production"]
-VaultPath = Annotated[str, AfterValidator(mount_path)]
+VaultPath = Annotated[str, AfterValidator(mount_path), Kind("Vault path")]
+Replicas = Annotated[int, Field(ge=1, le=50)]

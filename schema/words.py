@@ -6,13 +6,14 @@ Each refuses what it cannot use with what to write instead, as `schema.values` d
 from __future__ import annotations
 
 import datetime
+import ipaddress
 import re
 from pathlib import PurePosixPath
 from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator
 
-from schema.values import kubernetes_name, shown
+from schema.values import Kind, kubernetes_name, shown
 
 # What `kubectl` calls them in short, and the kind that the API server knows.
 WORKLOAD_KINDS = {
@@ -39,7 +40,7 @@ def calendar_date(text: str) -> str:
             return datetime.date.fromisoformat(text).isoformat()
     except ValueError:
         pass
-    raise ValueError(f"{shown(text)} is no day: write it in quotes, like '2026-12-01'")
+    raise ValueError(f"{shown(text)} is not a date: write it in quotes, like '2026-12-01'")
 
 
 def port_range(text: str) -> str:
@@ -52,7 +53,7 @@ def port_range(text: str) -> str:
     good = 1 <= len(numbers) <= 2 and numbers == sorted(numbers)
     if good and all(1 <= number <= 65535 for number in numbers):
         return text
-    raise ValueError(f"{shown(text)} is no port: write 8080, or '8000-8100' for a range")
+    raise ValueError(f"{shown(text)} is not a port: write 8080, or '8000-8100' for a range")
 
 
 def _digits(text: str) -> bool:
@@ -71,7 +72,7 @@ def quantity(text: str) -> str:
     match = _QUANTITY.fullmatch(text)
     if match and float(match[1]) > 0:
         return text
-    raise ValueError(f"{shown(text)} is no quantity: write it like 100m (CPU) or 64Mi (memory)")
+    raise ValueError(f"{shown(text)} is not a quantity: write it like 100m (CPU) or 64Mi (memory)")
 
 
 def workload(text: str) -> str:
@@ -83,7 +84,7 @@ def workload(text: str) -> str:
     known = WORKLOAD_KINDS.get(kind.lower())
     if known is None or not name:
         kinds = "deploy, sts, ds, job or cronjob"
-        raise ValueError(f"{shown(text)} is no workload: write <kind>/<name>, with {kinds}")
+        raise ValueError(f"{shown(text)} is not a workload: write <kind>/<name>, with {kinds}")
     return f"{known}/{kubernetes_name(name)}"
 
 
@@ -91,14 +92,14 @@ def label_key(text: str) -> str:
     """The key of a label, with a prefix or not; raises ValueError otherwise."""
     if len(text) <= 253 and _LABEL_KEY.fullmatch(text):
         return text
-    raise ValueError(f"{shown(text)} is no key of a label: write it like team or example.com/team")
+    raise ValueError(f"{shown(text)} is not a label key: write it like team or example.com/team")
 
 
 def label_value(text: str) -> str:
     """The value of a label; raises ValueError otherwise."""
     if len(text) <= 63 and _LABEL_VALUE.fullmatch(text):
         return text
-    raise ValueError(f"{shown(text)} is no value of a label: write it like web")
+    raise ValueError(f"{shown(text)} is not a label value: write it like web")
 
 
 def project_file(text: str) -> str:
@@ -110,7 +111,8 @@ def project_file(text: str) -> str:
     plain = text.isprintable() and "\\" not in text and len(text) <= 255
     if not plain or not path.name or path.is_absolute() or ".." in path.parts:
         raise ValueError(
-            f"{shown(text)} is no path inside of the project: write it from there, without '..', "
+            f"{shown(text)} is not a path inside the project: write it relative to the project, "
+            "without '..', "
             "like rollout/staging.yaml"
         )
     if str(path) != text:
@@ -118,10 +120,27 @@ def project_file(text: str) -> str:
     return text
 
 
-ProjectFile = Annotated[str, AfterValidator(project_file)]
-Date = Annotated[str, AfterValidator(calendar_date)]
-Ports = Annotated[str, BeforeValidator(_number_as_text), AfterValidator(port_range)]
-Quantity = Annotated[str, AfterValidator(quantity)]
-Workload = Annotated[str, AfterValidator(workload)]
-LabelKey = Annotated[str, AfterValidator(label_key)]
-LabelValue = Annotated[str, AfterValidator(label_value)]
+def network(text: str) -> str:
+    """A network as `10.0.0.0/8`; raises ValueError with what to write instead."""
+    try:
+        found = str(ipaddress.ip_network(text, strict=False))
+    except ValueError:
+        raise ValueError(f"{shown(text)} is no network: write it like 10.0.0.0/8") from None
+    if found != text:
+        raise ValueError(f"{shown(text)} is no network in full: write {found!r}")
+    return text
+
+
+ProjectFile = Annotated[str, AfterValidator(project_file), Kind("file in the project", "a.yaml")]
+Date = Annotated[str, AfterValidator(calendar_date), Kind("date", "2026-01-01")]
+Ports = Annotated[
+    str,
+    BeforeValidator(_number_as_text),
+    AfterValidator(port_range),
+    Kind("port or range of ports", "1"),
+]
+Quantity = Annotated[str, AfterValidator(quantity), Kind("quantity", "1")]
+Workload = Annotated[str, AfterValidator(workload), Kind("workload", "deploy/a")]
+LabelKey = Annotated[str, AfterValidator(label_key), Kind("label key")]
+LabelValue = Annotated[str, AfterValidator(label_value), Kind("label value")]
+Cidr = Annotated[str, AfterValidator(network), Kind("network", "10.0.0.0/8")]

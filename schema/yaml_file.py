@@ -64,7 +64,7 @@ class _Reader:
             return [self._item(item, (*path, index)) for index, item in enumerate(node.value)]
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, path)
-        self._fault(node, path, f"has the tag {_tag(node)}: write it without")
+        self._fault(node, path, f"has the tag {_tag(node)}: remove it")
         return None
 
     def _item(self, node: yaml.Node, path: Path_) -> Any:
@@ -75,14 +75,14 @@ class _Reader:
         known: dict[str, int] = {}
         for key, item in node.value:
             if not isinstance(key, yaml.ScalarNode):
-                self._fault(key, path, "has a key that is no text")
+                self._fault(key, path, "has a key that is not text")
                 continue
             # As text even where YAML has another type for it: `on: x` is then an unknown key.
             name = str(key.value)
             inner = (*path, name)
             if name in known:
                 first = f"first in line {known[name]}"
-                self._fault(key, inner, f"is there twice ({first}): keep one of the two")
+                self._fault(key, inner, f"is a duplicate ({first}): keep one of the two")
                 continue
             known[name] = self._document.lines[inner] = key.start_mark.line + 1
             yield name, self.value(item, inner)
@@ -100,7 +100,7 @@ class _Reader:
             return None
         if kind == "bool" and text not in _BOOLS:
             self._fault(
-                node, path, f"{text!r} is text to the engine: write true or false, or quote it"
+                node, path, f"{text!r} is text for the engine: write true or false, or quote it"
             )
             return None
         old = kind in ("int", "float") and _OTHER_INT.fullmatch(text)

@@ -18,7 +18,7 @@ from schema.yaml_file import Path_, parse
 from stack import rollout_file, rules
 from stack.config import StackConfig
 from stack.meant import SECRETS, UNKNOWN, field_keys, from_pydantic
-from stack.standins import mended
+from stack.mended import mended
 
 # The engine's own settings: it reads these, and passes over any other without a word.
 _ENGINES = ("autonaming", "disable-default-providers", "tags", "template")
@@ -186,7 +186,7 @@ def _validated(own: dict[str, Any], found: list[Fault]) -> tuple[StackConfig | N
         for fault in new:
             own = mended(own, fault.path)
         try:
-            return StackConfig.model_validate(own), faults
+            return StackConfig.model_validate(own, by_alias=True, by_name=False), faults
         except ValidationError as error:
             known = {fault.path for fault in faults}
             new = [fault for fault in from_pydantic(error) if fault.path not in known]

@@ -9,46 +9,49 @@ from typing import Any
 import pulumi
 import pulumi_vault as vault
 
-from components.admission_guard import AdmissionGuard
-from components.alert_routing import AlertRouting
-from components.alerts import Alerts
-from components.approval_signing import ApprovalSigning
-from components.buoyant_cloud import BuoyantCloud
-from components.cert_manager import CertManager
-from components.cluster_anchor import ClusterAnchor
-from components.dashboards import Dashboards
-from components.egress import Egress
-from components.external_secrets import ExternalSecrets
-from components.gateway_api import GatewayApi
-from components.identity_issuer import IdentityIssuer, cluster_issuer_name
-from components.linkerd import Linkerd
-from components.monitors import Monitors
-from components.names import IDENTITY_ISSUER, LINKERD, anchor_path
-from components.namespace_policy import NamespacePolicy
-from components.namespaces import Namespaces
-from components.rollout import Rollout
-from components.service_policy import ServicePolicy
-from components.tracing import Tracing
-from components.trust_anchor import TrustAnchor
-from components.trust_bundle import TrustBundle
-from components.vault_auth import VaultAuth
-from components.viz import Viz
-from components.webhook_certificates import WebhookCertificates
-from schema.certificates import describe, describe_published
-from stack import (
-    arguments,
-    arguments_dashboards,
-    arguments_egress,
-    arguments_mesh,
-    arguments_observability,
-    arguments_policy,
-    arguments_routing,
-    arguments_tracing,
-    transforms,
+from components import (
+    admission_guard,
+    approval_signing,
+    buoyant_cloud,
+    cert_manager,
+    cluster_anchor,
+    external_secrets,
+    gateway_api,
+    identity_issuer,
+    linkerd,
+    namespaces,
+    trust_anchor,
+    trust_bundle,
+    vault_auth,
+    viz,
+    webhook_certificates,
 )
+from components.alert_routing import arguments as alert_routing
+from components.alert_routing.component import AlertRouting
+from components.alerts import arguments as alerts
+from components.alerts.component import Alerts
+from components.chart import ChartRef
+from components.cluster import ClusterSection
+from components.dashboards import arguments as dashboards
+from components.dashboards.component import Dashboards
+from components.egress import arguments as egress
+from components.egress.component import Egress
+from components.monitors import arguments as monitors
+from components.monitors.component import Monitors
+from components.names import IDENTITY_ISSUER, LINKERD, anchor_path
+from components.policy import arguments as policy
+from components.policy.namespace_policy import NamespacePolicy
+from components.policy.service_policy import ServicePolicy
+from components.rollout import arguments as rollout
+from components.rollout.component import Rollout
+from components.tracing import arguments as tracing
+from components.tracing.component import Tracing
+from schema.certificates import describe, describe_published
+from stack import transforms
+from stack.arguments import chart_refs, namespace_args, vault_entries
 from stack.charts import Charts
-from stack.config import Cluster, StackConfig
-from stack.pace import Pace
+from stack.config import StackConfig
+from stack.in_flight import InFlight
 from stack.providers import kubernetes_provider, options, random_provider, vault_provider
 
 
@@ -66,25 +69,26 @@ class Platform:
         self.outputs: dict[str, Any] = {"role": config.role}
         anchor = None
         if config.owns_anchor:
-            anchor = TrustAnchor(
+            anchor = trust_anchor.TrustAnchor(
                 "trust-anchor",
-                arguments.trust_anchor(config),
+                trust_anchor.arguments(config),
                 options(self.vault, random_provider()),
             )
-            ApprovalSigning(
-                "approval-signing", arguments.approval_signing(config), options(self.vault)
+            approval_signing.ApprovalSigning(
+                "approval-signing",
+                approval_signing.arguments(config, deletable=not config.protection.protect),
+                options(self.vault),
             )
         published: list[pulumi.Resource] = [anchor] if anchor else []
         if config.cluster:
-            refs = arguments.chart_refs(config, charts)
-            made = arguments.ClusterArguments(config, config.cluster, refs)
-            published = self._cluster(config.cluster, made, published)
+            refs = chart_refs(config, charts)
+            published = self._cluster(config.cluster, refs, published)
         self.outputs["trustAnchors"] = self._anchor_outputs(anchor, published)
         if config.cluster and config.sandbox.linkerd:
             self._observe(config.cluster)
 
     def _anchor_outputs(
-        self, anchor: TrustAnchor | None, published: list[pulumi.Resource]
+        self, anchor: trust_anchor.TrustAnchor | None, published: list[pulumi.Resource]
     ) -> dict[str, pulumi.Output[Any]]:
         """Fingerprint and expiry per generation; what this stack does not make lies in Vault."""
         made = anchor.certificates if anchor else {}
@@ -109,132 +113,149 @@ class Platform:
 
     def _cluster(
         self,
-        cluster: Cluster,
-        args: arguments.ClusterArguments,
+        cluster: ClusterSection,
+        charts: dict[str, ChartRef],
         anchor: list[pulumi.Resource],
     ) -> list[pulumi.Resource]:
         """Every part after what it needs; what the anchors in Vault come from.
 
         docs/components/README.md has the order as a picture.
         """
+        config = self.config
         provider = kubernetes_provider(cluster)
+        entries = vault_entries(config)
 
         def after(*parts: pulumi.Resource) -> pulumi.ResourceOptions:
             return pulumi.ResourceOptions(providers=[provider, self.vault], depends_on=list(parts))
 
-        gateway_api = GatewayApi("gateway-api", args.gateway_api(), after())
-        namespaces = Namespaces("namespaces", args.namespaces(), after())
-        cert_manager = CertManager("cert-manager", args.cert_manager(), after(namespaces))
-        login = VaultAuth("vault-auth", args.vault_auth(), after(namespaces))
-        secrets = ExternalSecrets(
-            "external-secrets", args.external_secrets(), login.store_login, after(namespaces)
+        crds = gateway_api.GatewayApi("gateway-api", gateway_api.arguments(config, charts), after())
+        spaces = namespaces.Namespaces("namespaces", namespace_args(config), after())
+        certificates = cert_manager.CertManager(
+            "cert-manager", cert_manager.arguments(config, charts), after(spaces)
         )
-        if args.own_roots:
-            own = ClusterAnchor(
+        login = vault_auth.VaultAuth(
+            "vault-auth", vault_auth.arguments(config, cluster, entries), after(spaces)
+        )
+        secrets = external_secrets.ExternalSecrets(
+            "external-secrets",
+            external_secrets.arguments(config, cluster, charts, entries.values()),
+            login.store_login,
+            after(spaces),
+        )
+        if cluster_anchor.own_roots(config):
+            own = cluster_anchor.ClusterAnchor(
                 "cluster-anchor",
-                args.cluster_anchor(),
+                cluster_anchor.arguments(config, cluster),
                 login.anchor_login,
                 # The KV mount that they are pushed to is the owner's.
-                after(namespaces, cert_manager, secrets, *anchor),
+                after(spaces, certificates, secrets, *anchor),
             )
             anchor = [*anchor, *own.pushed]
-        bundle = TrustBundle(
-            "trust-bundle", args.trust_bundle(), anchor, after(namespaces, cert_manager, secrets)
+        bundle = trust_bundle.TrustBundle(
+            "trust-bundle",
+            trust_bundle.arguments(config),
+            anchor,
+            after(spaces, certificates, secrets),
         )
-        issuer = IdentityIssuer(
+        issuer = identity_issuer.IdentityIssuer(
             "identity-issuer",
-            args.identity_issuer(),
+            identity_issuer.arguments(config, cluster),
             [*login.issuer_login, *anchor, secrets.store],
-            after(namespaces, cert_manager),
+            after(spaces, certificates),
         )
-        webhooks = WebhookCertificates(
-            "webhook-certificates", args.webhook_certificates(), after(namespaces, cert_manager)
+        webhooks = webhook_certificates.WebhookCertificates(
+            "webhook-certificates",
+            webhook_certificates.arguments(config, viz=config.viz.enabled),
+            after(spaces, certificates),
         )
         self.outputs |= {
-            "chartVersions": {name: chart.version for name, chart in args.charts.items()},
-            "namespaces": namespaces.names,
+            "chartVersions": {name: chart.version for name, chart in charts.items()},
+            "namespaces": spaces.names,
             "identityIssuer": {
                 "certificate": f"{LINKERD}/{IDENTITY_ISSUER}",
-                "issuerRef": cluster_issuer_name(self.config.trust.signing),
+                "issuerRef": identity_issuer.cluster_issuer_name(config.trust.signing),
             },
         }
-        if not self.config.sandbox.linkerd:
+        if not config.sandbox.linkerd:
             return anchor
-        linkerd = Linkerd(
+        mesh = linkerd.Linkerd(
             "linkerd",
-            args.linkerd(),
+            linkerd.arguments(config, cluster, charts, tracing.proxy_tracing(config, cluster)),
             [issuer.certificate, bundle.bundle, *webhooks.control_plane],
-            after(namespaces, gateway_api),
+            after(spaces, crds),
         )
-        if self.config.viz.enabled:
-            Viz("viz", args.viz(), webhooks.viz, after(namespaces, linkerd))
-        if self.config.buoyant_cloud.enabled:
-            credentials = self.config.buoyant_cloud.credentials
+        self._in_mesh = after(spaces, mesh)
+        if config.viz.enabled:
+            jaeger = tracing.jaeger_address(config, cluster)
+            args = viz.arguments(config, cluster, charts, jaeger)
+            viz.Viz("viz", args, webhooks.viz, self._in_mesh)
+        with_secrets = after(spaces, mesh, secrets)
+        if config.buoyant_cloud.enabled:
+            credentials = config.buoyant_cloud.credentials
             secret = credentials.client_secret
-            BuoyantCloud(
+            buoyant_cloud.BuoyantCloud(
                 "buoyant-cloud",
-                args.buoyant_cloud(),
+                buoyant_cloud.arguments(config, cluster, charts),
                 credentials.client_id,
                 pulumi.Output.secret(secret.get_secret_value()) if secret else None,
-                after(namespaces, linkerd, secrets),
+                with_secrets,
             )
-        self._in_mesh = after(namespaces, linkerd)
-        if tracing := arguments_tracing.tracing(self.config, cluster):
-            Tracing("tracing", tracing, after(namespaces, linkerd, secrets))
+        if traced := tracing.arguments(config, cluster):
+            Tracing("tracing", traced, with_secrets)
         return anchor
 
     async def workloads(self) -> None:
         """What is done to the namespaces of workloads, when the mesh is there to take them in.
 
-        There may be hundreds of them, so that the program waits in between; see `stack/pace.py`.
+        There may be hundreds of them, so the program waits in between; see `stack/in_flight.py`.
         """
         cluster = self.config.cluster
         if cluster is None or not self.config.sandbox.linkerd:
             return
-        egress = arguments_egress.egress(self.config, cluster)
-        if egress.scopes:
-            self.outputs["egress"] = Egress("egress", egress, self._in_mesh).modes
-        guard = arguments_mesh.admission_guard(self.config)
-        if (guard.opt_out, guard.own_service_account) != ("off", "off"):
-            AdmissionGuard("admission-guard", guard, self._in_mesh)
+        allowed = egress.arguments(self.config, cluster)
+        if allowed.scopes:
+            self.outputs["egress"] = Egress("egress", allowed, self._in_mesh).modes
+        if guards := admission_guard.arguments(self.config):
+            admission_guard.AdmissionGuard("admission-guard", guards, self._in_mesh)
         policies = await self._policies(self._in_mesh)
-        rollout = arguments_mesh.rollout_args(self.config)
-        if rollout.namespaces:
-            self.outputs["rollout"] = {each.name: each.state for each in rollout.namespaces}
-            Rollout("rollout", rollout, self._in_mesh, policies)
+        meshed = rollout.arguments(self.config)
+        if meshed.namespaces:
+            self.outputs["rollout"] = {each.name: each.state for each in meshed.namespaces}
+            Rollout("rollout", meshed, self._in_mesh, policies)
 
-    def _observe(self, cluster: Cluster) -> None:
+    def _observe(self, cluster: ClusterSection) -> None:
         """What watches all that, and the trust anchors, whose ends are in their certificates."""
-        if monitors := arguments_observability.monitors(self.config):
-            Monitors("monitors", monitors, self._in_mesh)
-        if dashboards := arguments_dashboards.dashboards(self.config, cluster, pulumi.get_stack()):
-            Dashboards("dashboards", dashboards, self._in_mesh)
-        if alerts := arguments_observability.alerts(self.config, cluster, pulumi.get_stack()):
+        config, environment = self.config, pulumi.get_stack()
+        if scraped := monitors.arguments(config):
+            Monitors("monitors", scraped, self._in_mesh)
+        if shown := dashboards.arguments(config, cluster, environment):
+            Dashboards("dashboards", shown, self._in_mesh)
+        if rules := alerts.arguments(config, cluster, environment):
             anchors = self.outputs["trustAnchors"]
-            trusted = [generation.name for generation in self.config.trust.trusted]
+            trusted = [generation.name for generation in config.trust.trusted]
             ends = {name: anchors[name].apply(lambda each: each["expiry"]) for name in trusted}
-            Alerts("alerts", alerts, ends, self._in_mesh)
-        if routing := arguments_routing.alert_routing(self.config):
-            AlertRouting("alert-routing", routing, self._in_mesh)
+            Alerts("alerts", rules, ends, self._in_mesh)
+        if routes := alert_routing.arguments(config):
+            AlertRouting("alert-routing", routes, self._in_mesh)
 
     async def _policies(self, opts: pulumi.ResourceOptions) -> dict[str, list[pulumi.Resource]]:
         """The policies of each namespace: they come before its rung makes new pods need them."""
         rungs = {}
         made: dict[str, list[pulumi.Resource]] = {}
-        pace = Pace()
-        for args in arguments_policy.namespaces(self.config):
+        in_flight = InFlight()
+        for args in policy.namespaces(self.config):
             name = f"policy-{args.namespace}"
             namespace = NamespacePolicy(name, args, opts)
-            await pace.after([namespace.last])
+            await in_flight.after([namespace.last])
             rungs[args.namespace] = args.rung
             made[args.namespace] = [namespace]
             after = copy.copy(opts)
             after.depends_on = [namespace.last]
-            for service in arguments_policy.services(self.config, args.namespace):
+            for service in policy.services(self.config, args.namespace):
                 # A slash: with a hyphen, service b-c of a and service c of a-b would be one.
-                policy = ServicePolicy(f"{name}/{service.service}", service, after)
-                made[args.namespace].append(policy)
-                await pace.after(policy.servers)
+                one = ServicePolicy(f"{name}/{service.service}", service, after)
+                made[args.namespace].append(one)
+                await in_flight.after(one.servers)
         if rungs:
             self.outputs["policy"] = rungs
         return made

@@ -10,7 +10,8 @@ import pulumi
 import pulumi_random as random
 import pulumi_vault as vault
 
-from stack.config import Cluster, Vault
+from components.cluster import ClusterSection
+from components.vault import VaultSection
 
 VAULT_CA_FILE = "./.local/vault-ca.pem"
 
@@ -26,7 +27,7 @@ class KubernetesProvider(pulumi.ProviderResource):
         super().__init__("kubernetes", name, dict(props), opts)
 
 
-def kubernetes_provider(cluster: Cluster) -> KubernetesProvider:
+def kubernetes_provider(cluster: ClusterSection) -> KubernetesProvider:
     """The provider of the stack's cluster.
 
     Paths are given as they stand in the stack file, relative to the project, so that the state is
@@ -49,7 +50,7 @@ def kubernetes_provider(cluster: Cluster) -> KubernetesProvider:
     )
 
 
-def vault_provider(config: Vault, project_dir: Path) -> vault.Provider:
+def vault_provider(config: VaultSection, project_dir: Path) -> vault.Provider:
     """The provider of the stack's Vault; its token comes from the environment (`VAULT_TOKEN`)."""
     ca_file = config.ca_file
     if ca_file is None and config.ca_pem is not None:

@@ -12,12 +12,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from components.rollout.section import RolloutSection
 from schema.faults import PROJECT, Fault
 from schema.input_file import read_text
 from schema.values import shown
 from schema.words import project_file
 from schema.yaml_file import Document, Path_, parse
-from stack.config_rollout import Rollout
 from stack.meant import UNKNOWN, field_keys
 
 SECTION = "rollout"
@@ -47,7 +47,7 @@ class PlanFile:
 
 def keys() -> list[str]:
     """The keys that a plan file can have."""
-    return [key for key in field_keys(Rollout) if key != KEY[-1]]
+    return [key for key in field_keys(RolloutSection) if key != KEY[-1]]
 
 
 def read(section: object, folder: Path) -> PlanFile | None:

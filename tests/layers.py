@@ -6,9 +6,10 @@ even within functions, by however many others.
 
 from __future__ import annotations
 
+import argparse
 import ast
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -123,8 +124,20 @@ def circles(found: Mapping[str, list[Import]]) -> list[list[str]]:
     return told
 
 
-def main() -> int:
+def parser() -> argparse.ArgumentParser:
+    """Build the parser of the command line."""
+    return argparse.ArgumentParser(
+        prog="python -m tests.layers",
+        description="Print each import that runs upward and each circle of imports. Exit code 1 "
+        "when there is one.",
+        epilog="examples:\n  python -m tests.layers",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
     """Print each import that runs upward and each circle; 1 where there is one."""
+    parser().parse_args(arguments)
     found = imports()
     lines = [f"upward: {each}" for each in upward(found)]
     lines += [f"circle: {' -> '.join(each)}" for each in circles(found)]

@@ -41,7 +41,7 @@ class Cause:
     def told(self) -> str:
         """The reason, and what the first subject has to add to it."""
         shown = list(dict.fromkeys(filter(None, self.details)))
-        more = f" and {len(shown) - 1:,} more like it" if len(shown) > 1 else ""
+        more = f" and {len(shown) - 1:,} more of the same kind" if len(shown) > 1 else ""
         return f"{self.reason}: {shown[0]}{more}" if shown else self.reason
 
     def lines(self) -> Iterator[str]:
@@ -84,9 +84,9 @@ class Report:
     def why(self) -> str:
         """What makes the level what it is, in a few words."""
         if self.changes.errors:
-            return "it failed, so nothing is known to be safe"
+            return "it failed, so its risk is unknown"
         if self.changes.doubts:
-            return "the result is incomplete, so nothing is known to be safe"
+            return "the result is incomplete, so its risk is unknown"
         if broken := sum(cause.level is Level.CRITICAL for cause in self.policy):
             return f"{counted(broken, 'mandatory policy', 'mandatory policies')} broken"
         worst = [cause.reason for cause in self.risk if cause.level is self.level]
@@ -233,7 +233,7 @@ def _together(texts: Sequence[str]) -> tuple[str, ...]:
 _APPLY = {
     "plan": "merge: it is previewed and approved before it is applied",
     "preview": "approve and apply it: `python -m bot up --stack {stack}`",
-    "drift": "keep it by a change of the program, or undo it: "
+    "drift": "change the program to keep it, or revert it: "
     "`python -m bot up --stack {stack} --refresh`",
 }
 
@@ -241,19 +241,21 @@ _APPLY = {
 def _then(changes: ChangeSet, level: Level | None, means: Impact) -> str:
     """What is next, for a reader who has no more than this."""
     if changes.errors:
-        return "do not apply it: mend what went wrong, then run it again"
+        return "do not apply it: fix the error, then run it again"
     if changes.doubts:
         return "do not apply it: read why this result is incomplete, then run it again"
     if any(each.level == "mandatory" for each in changes.violations):
-        return "mend what breaks a mandatory policy: `up` refuses it"
+        return "fix the violation of the mandatory policy: `up` refuses it"
     if level is None:
         return _APPLY[changes.source].format(stack=changes.stack)
     first = {
         Level.LOW: "",
-        Level.MEDIUM: "check that the restarts and re-issues fit the time, then ",
+        Level.MEDIUM: "check that restarts and re-issues suit the time, then ",
         Level.HIGH: "check each cause below, then ",
-        Level.CRITICAL: "ask somebody who knows the platform, have a way back ready "
-        "(docs/runbooks/roll-back.md), then ",
+        Level.CRITICAL: (
+            "have it reviewed by an owner of the platform, prepare the rollback "
+            "(docs/runbooks/roll-back.md), then "
+        ),
     }[level]
     told = first + _APPLY[changes.source].format(stack=changes.stack)
     return f"{told}; then restart the pods named below" if means.need_restart else told

@@ -310,7 +310,7 @@ def mesh_config(change: Change) -> Answer:
 
 
 def heartbeat_settings(change: Change) -> Answer:
-    """Whether and when Linkerd's version check calls home, and nothing else."""
+    """Only the schedule of Linkerd's version check changes."""
     every = mesh_settings(change)
     only_data = all(field.path == "data.values" for field in change.fields)
     return (
@@ -367,7 +367,7 @@ def protected_goes(change: Change) -> Answer:
     if not change.protected or not goes(change):
         return False
     left = change.op is Op.DELETE and change.retained
-    return "the program only lets go of it" if left else True
+    return "only removed from the state" if left else True
 
 
 def protected_changes(change: Change) -> Answer:

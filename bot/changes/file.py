@@ -7,8 +7,8 @@ from pathlib import Path
 from bot.changes.model import ChangeSet
 from bot.text import documents
 
-_NOT_BEGUN = "nothing was previewed"
-_UNFINISHED = "the run did not end: what would change is not known"
+_NOT_BEGUN = "no preview was made"
+_UNFINISHED = "the run did not finish: the changes are unknown"
 
 
 def begin(file: Path, stack: str) -> None:

@@ -27,7 +27,7 @@ from bot.changes.rules import Finding
 from components.names import LINKERD, LINKERD_EGRESS
 
 _CALLERS = "callers of pods in {where} that no policy matches"
-_PEERS = "meshed pods whose certificate the other side does not trust"
+_PEERS = "meshed pods whose certificate their peers do not trust"
 _OUT = "pods in {where} that call hosts outside the cluster which no route allows"
 # Rules of the risk table after which some calls may be refused: whose, in a few words.
 _DENYING: Mapping[str, str] = {
@@ -49,7 +49,7 @@ _DENYING: Mapping[str, str] = {
     "signer-changes": _PEERS,
     "anchor-goes": _PEERS,
     "trust-domain-changes": "every caller that a policy names by its identity",
-    "issuer-goes": "pods that start while nothing signs their certificate",
+    "issuer-goes": "pods that start while no issuer signs certificates",
 }
 _ALIKE = 3  # from this many on, objects of which the same is said are named together
 _READ_AT_INJECTION = ("linkerd.io/inject", "config.linkerd.io/", "config.alpha.linkerd.io/")
@@ -103,7 +103,7 @@ def _restarts(change: Change) -> Iterator[str]:
     elif change.op is Op.DELETE and change.kind in WORKLOADS and is_platform(change):
         yield f"{change.place.removeprefix(f'{LINKERD}/')} (gone)"
     elif change.type == RELEASE and not is_crd_release(change) and change.op is not Op.CREATE:
-        yield f"Helm release {change.inputs.get('name') or change.name} (which pods is not shown)"
+        yield f"Helm release {change.inputs.get('name') or change.name} (its pods are not known)"
 
 
 def _pods(change: Change) -> str:
@@ -149,9 +149,9 @@ def _need_restart(changes: ChangeSet, ordered: list[Change]) -> Iterator[str]:
         if trust.trust_domain_changes(change):
             yield "every meshed pod keeps its identity's old name until it restarts"
         if trust.root_comes(change) or trust.root_goes(change) or _root_replaced(change):
-            yield "the control plane, then every meshed pod: roots are read when a pod starts"
+            yield "the control plane, then every meshed pod: pods read roots at start"
         if read := _injection_marks(change):
-            marked.setdefault(f"{_some(read)} is read when a pod starts", []).append(
+            marked.setdefault(f"{_some(read)} is read at a pod's start", []).append(
                 change.object_name
             )
     for why, names in marked.items():
@@ -163,7 +163,7 @@ def _need_restart(changes: ChangeSet, ordered: list[Change]) -> Iterator[str]:
     if not versions and "linkerd-control-plane" in moved:
         yield "every meshed pod keeps its proxy until it restarts (the control plane's chart moves)"
     if _new_routes(changes, ordered):
-        yield "linkerd-destination: it looks for the kinds of routes when it starts"
+        yield "linkerd-destination: it looks up kinds of routes at start"
 
 
 def _root_replaced(change: Change) -> bool:
@@ -219,7 +219,7 @@ def _namespace(change: Change) -> Iterator[str]:
     elif change.namespace == LINKERD and not is_policy(change):
         yield "the whole mesh"
     elif change.namespace == LINKERD_EGRESS:
-        yield "every namespace without rules of its own"
+        yield "every namespace without its own rules"
     elif change.namespace:
         yield change.namespace
 

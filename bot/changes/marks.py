@@ -72,7 +72,7 @@ def traffic_marks(change: Change) -> Answer:
 
 
 def only_marks(change: Change) -> bool:
-    """True for an update of labels and annotations alone, of those that nothing reads."""
+    """True for an update of labels and annotations that nothing reads."""
     if change.op is not Op.UPDATE or not change.fields:
         return False
     if any(_keys_of(field) is None for field in change.fields):

@@ -56,7 +56,7 @@ The page is made from the rules: write it anew with `make docs`.
 _TABLE = "\n| level | rule | why |\n|---|---|---|\n"
 _ABOUT = (
     ("One resource", RULES),
-    ("Any change that no rule above says as much of", DEFAULTS),
+    ("Any other change", DEFAULTS),
     ("The whole set", WHOLE),
 )
 

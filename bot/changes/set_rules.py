@@ -119,7 +119,7 @@ def is_older(move: ChartMove) -> bool:
 
 
 WHOLE: tuple[SetRule, ...] = (
-    SetRule(Level.CRITICAL, "incomplete", _incomplete, "this may not be all"),
+    SetRule(Level.CRITICAL, "incomplete", _incomplete, "this list may be incomplete"),
     SetRule(Level.CRITICAL, "failed", _errors, "it failed"),
     SetRule(
         Level.CRITICAL,
@@ -128,7 +128,7 @@ WHOLE: tuple[SetRule, ...] = (
         "a mandatory rule of the policy pack is broken",
     ),
     SetRule(
-        Level.CRITICAL, "half-goes", _half_goes, "half of the stack or more is deleted or replaced"
+        Level.CRITICAL, "half-goes", _half_goes, "half or more of the stack is deleted or replaced"
     ),
     SetRule(
         Level.CRITICAL,
@@ -141,7 +141,7 @@ WHOLE: tuple[SetRule, ...] = (
         Level.CRITICAL,
         "chart-goes-back",
         _moves(lambda move: is_older(move) and _kept_apart(move)),
-        "an older version may not read what the newer one has written",
+        "an older version may not read data of the newer one",
     ),
     SetRule(
         Level.HIGH,
@@ -173,7 +173,7 @@ WHOLE: tuple[SetRule, ...] = (
         Level.HIGH,
         "chart-removed",
         _moves(lambda move: move.before is not None and move.after is None),
-        "all objects of the chart go",
+        "all objects of the chart are deleted",
     ),
     SetRule(
         Level.MEDIUM,
@@ -204,7 +204,7 @@ WHOLE: tuple[SetRule, ...] = (
         Level.LOW,
         "pin-other",
         _pins("other"),
-        "another version of what nothing that runs is made with",
+        "another version of a tool that only checks use",
     ),
     SetRule(
         Level.LOW,

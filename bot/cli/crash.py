@@ -21,23 +21,23 @@ from schema.errors import InputError
 
 # What the machine lacks; of the others whoever named the file can say where it is to be.
 _MACHINE = {
-    errno.ENOSPC: "make room on that disk, and run it again",
-    errno.EDQUOT: "make room within your quota, and run it again",
+    errno.ENOSPC: "free space on that disk, then run it again",
+    errno.EDQUOT: "free space within your quota, then run it again",
     errno.EIO: "the disk failed: see the system's log",
     errno.EMFILE: "raise the limit of open files (`ulimit -n`)",
     errno.ENFILE: "this machine has too many files open",
     errno.ENOMEM: "this machine has no memory left",
-    errno.EAGAIN: "this machine starts no more processes (`ulimit -u`)",
+    errno.EAGAIN: "this machine cannot start more processes (`ulimit -u`)",
     errno.EFBIG: "raise the limit of a file's size (`ulimit -f`), or make it smaller",
 }
 _PLACE = {
-    errno.EACCES: "let this user read and write there",
-    errno.EPERM: "let this user read and write there",
+    errno.EACCES: "give this user read and write access",
+    errno.EPERM: "give this user read and write access",
     errno.EROFS: "name a place that is not read-only",
     errno.ENOTDIR: "a part of its path is a file: move that away",
     errno.EISDIR: "name a file, not a folder",
-    errno.EEXIST: "something else is there: move that away",
-    errno.ENOENT: "put it there, or name another",
+    errno.EEXIST: "something else exists there: move it away",
+    errno.ENOENT: "create it, or name another",
     errno.ELOOP: "a part of its path is a link to itself",
     errno.ENAMETOOLONG: "give it a shorter name",
     errno.EINVAL: "name a regular file",
@@ -155,15 +155,15 @@ def _ours(module: str) -> bool:
 def _unexpected(error: BaseException) -> tuple[int, str]:
     """Code and line of what the program should have expected."""
     if isinstance(error, RecursionError):
-        return BAD_INPUT, "what it was given is nested too deep to be read"
+        return BAD_INPUT, "the input is nested too deep"
     if isinstance(error, MemoryError):
-        return FAILED, "there is not enough memory for what it was given"
+        return FAILED, "not enough memory for the input"
     if isinstance(error, UnicodeDecodeError):
-        return BAD_INPUT, "a file that it read is not UTF-8: save it as such"
+        return BAD_INPUT, "an input file is not UTF-8: save it as UTF-8"
     place = _place(error.__traceback__)
     text = _shown(str(error).strip().split("\n")[0])
     kind = type(error).__name__
-    return FAILED, f"unexpected {kind}{f': {text}' if text else ''}{place}: please report this"
+    return FAILED, f"unexpected {kind}{f': {text}' if text else ''}{place}: please report it"
 
 
 def _log(command: str, error: BaseException) -> str:

@@ -28,44 +28,45 @@ class Command(NamedTuple):
 
 
 COMMANDS = {
-    "plan": Command("bot.plan.command", "what a stack is made of, without credentials"),
-    "preview": Command("bot.deploy.preview", "what `up` would change, from the engine"),
-    "comment": Command("bot.comments.command", "what would change as comments of a pull request"),
-    "approve": Command("bot.deploy.approve", "bind an approval to a preview, for `up`"),
-    "up": Command("bot.deploy.up", "bring a stack to what its file says"),
+    "plan": Command("bot.plan.command", "show what stacks consist of, without credentials"),
+    "preview": Command("bot.deploy.preview", "show what `up` would change, and how risky it is"),
+    "comment": Command("bot.comments.command", "render changes as comments of a pull request"),
+    "approve": Command("bot.deploy.approve", "approve the changes of one preview"),
+    "up": Command("bot.deploy.up", "apply a stack file, then verify the mesh"),
     "rollback": Command("bot.deploy.rollback", "apply an older revision of the program"),
-    "history": Command("bot.deploy.history", "who brought which commit to a stack"),
-    "destroy": Command("bot.deploy.destroy", "remove what a stack made"),
+    "history": Command(
+        "bot.deploy.history", "show which commits were applied to a stack, and by whom"
+    ),
+    "destroy": Command("bot.deploy.destroy", "delete what a stack created"),
     "trust": Command(
         "bot.deploy.trust_command",
-        "the trust anchor: status, safe steps of a rotation, import, end of a key",
+        "trust anchor: status, steps of a rotation, import, destruction of a key",
     ),
     "drift": Command(
-        "bot.mesh.drift.command", "what is there and not as declared; changes nothing"
+        "bot.mesh.drift.command", "report differences between the program and the cluster"
     ),
     "rollout": Command(
         "bot.mesh.rollout.command",
-        "namespaces in the mesh: status, the next wave, whether it is safe, restarts",
+        "namespaces in the mesh: status, next wave, safety check, restarts",
     ),
     "policy": Command(
         "bot.mesh.authorization.command",
-        "the policy ladder: rules that calls need which were seen, who would be denied",
+        "authorization: suggest rules, check which callers may lose access",
     ),
-    "status": Command(
-        "bot.mesh.status.command", "is the mesh healthy, and what is to be done; changes nothing"
-    ),
+    "status": Command("bot.mesh.status.command", "check the health of the mesh"),
 }
 _ABOUT = """\
-Plans, previews, approves and applies what the stack files say, and keeps watch over it."""
+Plan, preview, approve and apply stack files, and operate the mesh: health, drift, trust anchor,
+rollout and authorization."""
 _FIRST_STEPS = """\
-first steps, with no credentials and with them:
-  python -m bot plan --all                what every stack is made of
-  python -m bot preview --stack staging   what would change there
-  python -m bot up --stack staging        apply it, and prove the mesh
+examples, the first without credentials:
+  python -m bot plan --all                # what every stack consists of
+  python -m bot preview --stack staging   # what would change
+  python -m bot up --stack staging        # apply it, and verify the mesh
 
-`python -m bot COMMAND --help` has the options; docs/README.md has a page for each task.
-exit codes: 0 done; 1 failed; 2 bad arguments or config; 3 a tool or server is missing; 4 refused
-by a safety rule; 5 changes pending"""
+`python -m bot COMMAND --help` shows the options; docs/README.md has a page for each task.
+exit codes: 0 done; 1 failed; 2 bad arguments or config; 3 a tool or server is missing;
+4 refused by a safety rule; 5 changes pending"""
 _INVALID = re.compile(r"'(?P<typed>[^']*)' (?:\(choose from|is none of) (?P<choices>[^)]*)")
 _OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 Subparsers = Any  # argparse keeps the name of its class to itself.
@@ -111,9 +112,8 @@ def _nearest(typed: str, known: Sequence[str]) -> str:
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
-@output.masked()
-def main(arguments: Sequence[str]) -> int:
-    """Run one command and return its exit code; an expected failure is told without traceback."""
+def parser_for(named: str) -> argparse.ArgumentParser:
+    """The parser of the command of this name; for no command of ours, an overview of all."""
     parser = _Parser(
         prog="python -m bot",
         description=_ABOUT,
@@ -121,13 +121,20 @@ def main(arguments: Sequence[str]) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     subparsers = parser.add_subparsers(required=True, metavar="command")
-    named = arguments[0] if arguments else ""
     if named in COMMANDS:
         importlib.import_module(COMMANDS[named].module).add(subparsers)
     else:
         # Nothing is run: for the help alone none of the modules, which take a second, is loaded.
         for name, command in COMMANDS.items():
             subparsers.add_parser(name, help=command.text)
+    return parser
+
+
+@output.masked()
+def main(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code; an expected failure has no traceback."""
+    named = arguments[0] if arguments else ""
+    parser = parser_for(named)
     if not arguments:
         # Whoever does not know what to type is not helped by a line that something is missing.
         parser.print_help(sys.stderr)

@@ -47,16 +47,16 @@ def fault_in(wanted: Wanted, content: bytes, digest: str | None) -> str | None:
             "`make charts charts-lock`"
         )
     if wanted.url is not None:
-        return None if b"kind: CustomResourceDefinition" in content else "it holds no CRD"
+        return None if b"kind: CustomResourceDefinition" in content else "it contains no CRD"
     chart = f"{wanted.name}/Chart.yaml"
     try:
         metadata = safe_yaml.load(archive.files(content, chart.__eq__)[chart], MOST_TEXT)
     except archive.ArchiveError as error:
-        return f"it is no whole archive of the chart {wanted.name}: {error}"
+        return f"it is not a complete archive of the chart {wanted.name}: {error}"
     except (KeyError, ValueError):
         metadata = None
     if not isinstance(metadata, dict):
-        return f"it is no archive of the chart {wanted.name}: it has no {chart} with keys"
+        return f"it is not an archive of the chart {wanted.name}: it has no {chart} with keys"
     found = f"{printable(metadata.get('name'))} {printable(metadata.get('version'))}"
     return None if found == str(wanted) else f"it is {found}"
 
@@ -67,7 +67,8 @@ def wanted_of(charts: Charts) -> dict[str, Wanted]:
     for name, entry in charts.entries.items():
         if entry.digest is not None and not _DIGEST.fullmatch(entry.digest):
             raise ChartError(
-                f"charts.yaml: {name}.digest: {entry.digest!r} is no digest: write sha256: and 64 "
+                f"charts.yaml: {name}.digest: {entry.digest!r} is not a digest: write sha256: and "
+                "64 "
                 "hexadecimal digits, or remove it and run `make charts-lock`"
             )
         made[name] = Wanted(
@@ -95,7 +96,7 @@ def fetch_one(charts: Charts, wanted: Wanted, digest: str | None, get: Source) -
         return "there already"
     content = get(wanted)
     if fault := fault_in(wanted, content, digest):
-        raise SourceError(f"what came is not used: {fault}")
+        raise SourceError(f"the download was discarded: {fault}")
     _write(target, content)
     return f"fetched, {digest_of(content)}"
 
@@ -140,13 +141,25 @@ def _complain(text: str) -> None:
     sys.stderr.write(f"charts: {text}\n")
 
 
-def main(arguments: Sequence[str], project_dir: Path = PROJECT_DIR) -> int:
-    """Fetch, or with `--lock` write digests; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m bot.cli.fetch_charts", description=__doc__)
+def parser() -> argparse.ArgumentParser:
+    """Build the parser of the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bot.cli.fetch_charts",
+        description="Download the chart archives that charts.yaml lists into the cache, from\n"
+        "upstream or from $CHARTS_LOCATION, and check their digests.",
+        epilog="examples:\n  python -m bot.cli.fetch_charts\n"
+        "  python -m bot.cli.fetch_charts --lock",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument(
         "--lock", action="store_true", help="write the digests of the cache into charts.yaml"
     )
-    parsed = parser.parse_args(list(arguments))
+    return parser
+
+
+def main(arguments: Sequence[str], project_dir: Path = PROJECT_DIR) -> int:
+    """Fetch, or with `--lock` write digests; returns the exit code."""
+    parsed = parser().parse_args(list(arguments))
     try:
         charts = Charts(project_dir)
         if parsed.lock:

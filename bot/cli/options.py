@@ -23,7 +23,7 @@ def seconds(text: str) -> float:
     """A number of seconds above 0, for argparse."""
     found = seconds_or_none(text)
     if found == 0:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
+        raise argparse.ArgumentTypeError(f"{text!r}: must be a positive number of seconds")
     return found
 
 
@@ -36,6 +36,6 @@ def seconds_or_none(text: str) -> float:
     # `nan` is neither above nor below; what is longer overflows the clock of a wait.
     if not 0 <= found <= _MOST_SECONDS:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no number of seconds from 0 to {_MOST_SECONDS:.0f}"
+            f"{text!r}: must be a number of seconds from 0 to {_MOST_SECONDS:.0f}"
         )
     return found

@@ -9,7 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bot.clients import kubeconfig
-from bot.clients.https import Client, MissingError, ReadError, proxy_for
+from bot.clients.https import Client, MissingError, ReadError
+from bot.clients.proxies import proxy_for
 from bot.clients.target import Target
 from bot.exit_codes import BotError, MissingToolError
 

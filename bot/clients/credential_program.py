@@ -19,7 +19,9 @@ from bot.clients.https import MissingError, ReadError
 from schema.values import printable
 
 _SECONDS = 60.0
-_VERSION = "client.authentication.k8s.io/v1"
+_GROUP = "client.authentication.k8s.io"
+_VERSIONS = (f"{_GROUP}/v1", f"{_GROUP}/v1beta1")
+_MODES = ("Never", "IfAvailable", "Always")
 
 
 def ask(
@@ -38,7 +40,7 @@ def ask(
         raise ReadError(f"{kubeconfig}: a user's exec: is no mapping with `command` and `args`")
     words, extra = _read(command, kubeconfig)
     info = {
-        "apiVersion": command.get("apiVersion", _VERSION),
+        "apiVersion": command["apiVersion"],
         "kind": "ExecCredential",
         "spec": {
             "interactive": False,
@@ -61,7 +63,7 @@ def ask(
             check=False,
             stdin=subprocess.DEVNULL,
         )
-        status = json.loads(done.stdout)["status"]
+        status = _status(json.loads(done.stdout), info["apiVersion"])
         user = {"token": str(status["token"])} if status.get("token") else {}
         for key, given in (
             ("client-certificate-data", "clientCertificateData"),
@@ -82,6 +84,16 @@ def ask(
     return user
 
 
+def _status(answer: Any, version: object) -> Mapping[str, Any]:
+    """What a credential has; raises ValueError, KeyError and TypeError for what is none."""
+    if (answer["apiVersion"], answer["kind"]) != (version, "ExecCredential"):
+        raise ValueError
+    status = answer["status"]
+    if not status.get("token") and not status.get("clientCertificateData"):
+        raise ValueError
+    return dict(status)
+
+
 def _read(command: Mapping[str, Any], kubeconfig: Path) -> tuple[list[str], dict[str, str]]:
     """The words of the command, and its variables; raises ReadError that names the key."""
 
@@ -91,12 +103,20 @@ def _read(command: Mapping[str, Any], kubeconfig: Path) -> tuple[list[str], dict
     words = [command.get("command"), *_listed(command, "args", refuse)]
     if not all(isinstance(word, str) for word in words) or not words[0]:
         refuse("exec", "command must be text and args a list of text: put numbers in quotes")
+    version, mode = command.get("apiVersion"), command.get("interactiveMode")
+    if version not in _VERSIONS:
+        refuse("exec.apiVersion", f"must be {' or '.join(_VERSIONS)}")
+    if mode not in _MODES and (mode or version != _VERSIONS[1]):
+        refuse("exec.interactiveMode", f"must be one of {', '.join(_MODES)}")
+    if mode == "Always":
+        refuse("exec.interactiveMode", "Always: asks at the terminal: log in without questions")
     extra = {}
     for each in _listed(command, "env", refuse):
         if not isinstance(each, Mapping):
             refuse("exec.env", "each needs a name and a value")
         name, value = each.get("name"), each.get("value")
-        if not isinstance(name, str) or not isinstance(value, str) or "=" in name:
+        value = "" if value is None else value
+        if not name or not isinstance(name, str) or not isinstance(value, str) or "=" in name:
             refuse("exec.env", "each needs a name and a value, as text")
         extra[name] = value
     if any("\0" in each for each in (*words, *extra, *extra.values())):

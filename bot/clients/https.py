@@ -1,29 +1,32 @@
-"""A small JSON client over TLS for the two servers that are asked: an API server and Vault."""
+"""A small JSON client over TLS for the servers that are asked: an API server and Vault.
+
+Connections are kept: a status asks 60 questions, and most of a short one's time is the handshake.
+"""
 
 from __future__ import annotations
 
 import errno
 import functools
-import ipaddress
 import json
 import os
 import ssl
 import time
-import urllib.error
-import urllib.request
+from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from http.client import HTTPException
+from dataclasses import dataclass, field, replace
+from http.client import HTTPException, HTTPResponse, HTTPSConnection, RemoteDisconnected
 from pathlib import Path
-from socket import socket
 from typing import IO, Any
 from urllib.parse import urlsplit
-from urllib.request import proxy_bypass_environment  # type: ignore[attr-defined]
+
+from bot.clients.proxies import dial
 
 _TOO_MANY = 429
+_MOVED = (307, 308)
 _PAUSE_SECONDS = 0.5
 # All pods of 2,000 nodes, as JSON, have less.
 _MOST_BYTES = 256 << 20
+_KEPT = 16  # connections to a server that wait for the next request
 
 
 class ReadError(ValueError):
@@ -38,12 +41,14 @@ class MissingError(ReadError):
 class Answer:
     """Status and decoded body of one request; status 0 means that no server answered.
 
-    warnings: what an API server says beside its answer, as the headers `Warning` have it.
+    warnings: what an API server says beside its answer, as the headers `Warning` have it. reason:
+    why no server answered.
     """
 
     status: int
     body: Any = None
     warnings: tuple[str, ...] = ()
+    reason: str = field(default="", compare=False)
 
     @property
     def ok(self) -> bool:
@@ -55,17 +60,20 @@ class Answer:
 class Client:
     """Requests to one server. Proxy settings of the environment are not used: it may be loopback.
 
-    client_pair: certificate and key file for mutual TLS; headers: sent with every request.
+    ca_file: None for the authorities of the machine. client_pair: certificate and key file for
+    mutual TLS; headers: sent with every request, one with several values once for each.
     server_name: whom the server's certificate must name (default: the address's host).
-    proxy: address of an HTTP proxy (default: none).
+    proxy: address of an http, https or socks5 proxy (default: none). follows: whether an answer
+    that another server is the one to ask (307) is followed, once.
     """
 
     base: str
-    ca_file: Path
+    ca_file: Path | None
     client_pair: tuple[Path, Path] | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
     server_name: str | None = None
     proxy: str | None = None
+    follows: bool = False
 
     def request(
         self,
@@ -93,73 +101,129 @@ class Client:
     ) -> Answer:
         data = None if body is None else json.dumps(body).encode()
         headers = {"Content-Type": content_type, "Accept": "application/json", **self.headers}
-        request = urllib.request.Request(  # noqa: S310  (always https, see base)
-            f"{self.base}{path}", data=data, method=method, headers=headers
-        )
         try:
-            opener = _opener(self.ca_file, self.client_pair, self.server_name, self.proxy)
-            with opener.open(request, timeout=seconds) as response:
-                said = tuple(response.headers.get_all("Warning") or ())
-                return Answer(response.status, _decode(_body(response)), said)
-        except urllib.error.HTTPError as error:
+            address = (self.base, self.ca_file, self.client_pair, self.server_name, self.proxy)
+            response, raw = _server(*address).ask(method, path, data, headers, seconds)
+        except ssl.SSLCertVerificationError as error:
+            return Answer(0, reason=f"its certificate: {error.verify_message}")
+        except (OSError, HTTPException, ValueError) as error:  # of the address and headers, too
+            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            return Answer(0, reason=reason)
+        if self.follows and response.status in _MOVED:
+            other = urlsplit(response.headers.get("Location") or "")
+            if other.scheme == "https":
+                moved = replace(self, base=f"https://{other.netloc}", follows=False)
+                return moved._once(method, path, body, content_type, seconds)
+        warnings = tuple(response.headers.get_all("Warning") or ())
+        return Answer(response.status, _decode(raw), warnings)
+
+
+class _Connection(HTTPSConnection):
+    """One that may go through a proxy, and expect a certificate for another name."""
+
+    def __init__(
+        self, host: str, port: int, context: ssl.SSLContext, name: str | None, proxy: str | None
+    ) -> None:
+        super().__init__(host, port, context=context)
+        self.tls, self.name, self.proxy = context, name, proxy
+
+    def connect(self) -> None:
+        seconds = float(self.timeout or 0)
+        name = self.name or ""
+        plain = dial(self.host, self.port, self.proxy, seconds, self.tls, name)
+        try:
+            self.sock = self.tls.wrap_socket(plain, server_hostname=name or self.host)
+        except BaseException:
+            plain.close()
+            raise
+
+
+class _Server:
+    """A server and the connections to it that are open."""
+
+    def __init__(
+        self, base: str, context: ssl.SSLContext, name: str | None, proxy: str | None
+    ) -> None:
+        parts = urlsplit(base)
+        self.host, self.port = parts.hostname or "", parts.port or 443
+        self.path = parts.path.rstrip("/")
+        self.context, self.name, self.proxy = context, name, proxy
+        self.idle: deque[_Connection] = deque(maxlen=_KEPT)
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None,
+        headers: Mapping[str, str | tuple[str, ...]],
+        seconds: float,
+    ) -> tuple[HTTPResponse, bytes]:
+        """The answer and its body; raises OSError, HTTPException and ValueError."""
+        while True:
+            known = self._open() if method == "GET" else None
+            connection = known or _Connection(
+                self.host, self.port, self.context, self.name, self.proxy
+            )
+            connection.timeout = seconds
+            if connection.sock:
+                connection.sock.settimeout(seconds)
             try:
-                with error:
-                    return Answer(error.code, _decode(_body(error)))
-            except (OSError, HTTPException):
-                return Answer(error.code)
-        except (OSError, HTTPException, ValueError):  # of the address and the headers, too
-            return Answer(0)
+                response = self._send(connection, method, path, body, headers)
+                raw = _body(response)
+            except (RemoteDisconnected, ConnectionError, ssl.SSLEOFError, ssl.SSLZeroReturnError):
+                connection.close()
+                # The server had closed it in the meantime: nothing was asked yet.
+                if known is None:
+                    raise
+                continue
+            except BaseException:
+                connection.close()
+                raise
+            if response.will_close:
+                connection.close()
+            else:
+                self.idle.append(connection)
+            return response, raw
 
+    def _open(self) -> _Connection | None:
+        try:
+            return self.idle.pop()
+        except IndexError:
+            return None
 
-def proxy_for(server: str, environment: Mapping[str, str]) -> str | None:
-    """The proxy that the environment has for an https address; none for this very machine.
-
-    `HTTPS_PROXY` and `NO_PROXY`, as the engine's providers read them.
-    """
-    try:
-        host = urlsplit(server).hostname or ""
-    except ValueError:
-        host = ""
-    exempt = environment.get("NO_PROXY") or environment.get("no_proxy") or ""
-    if _loopback(host) or proxy_bypass_environment(host, {"no": exempt}):
-        return None
-    return environment.get("HTTPS_PROXY") or environment.get("https_proxy") or None
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-class _Named(ssl.SSLContext):
-    """Expects a certificate for another name than the address's; `http.client` cannot be told."""
-
-    name: str
-
-    def wrap_socket(self, sock: socket, *_: Any, **__: Any) -> ssl.SSLSocket:
-        return super().wrap_socket(sock, server_hostname=self.name)
+    def _send(
+        self,
+        connection: _Connection,
+        method: str,
+        path: str,
+        body: bytes | None,
+        headers: Mapping[str, str | tuple[str, ...]],
+    ) -> HTTPResponse:
+        connection.putrequest(method, f"{self.path}{path}")
+        for key, values in headers.items():
+            for value in (values,) if isinstance(values, str) else values:
+                connection.putheader(key, value)
+        if body is not None or method != "GET":
+            connection.putheader("Content-Length", str(len(body or b"")))
+        connection.endheaders(body)
+        return connection.getresponse()
 
 
 @functools.cache
-def _opener(
-    ca_file: Path, client_pair: tuple[Path, Path] | None, server_name: str | None, proxy: str | None
-) -> urllib.request.OpenerDirector:
+def _server(
+    base: str,
+    ca_file: Path | None,
+    client_pair: tuple[Path, Path] | None,
+    server_name: str | None,
+    proxy: str | None,
+) -> _Server:
     # Kept: loading the certificates costs more than the request, and keepers ask all the time.
-    context = ssl.create_default_context(cafile=str(ca_file))
-    if server_name:
-        context = _Named(ssl.PROTOCOL_TLS_CLIENT)
-        context.name = server_name
-        context.load_verify_locations(str(ca_file))
+    context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
     if client_pair:
         # Without a password OpenSSL would ask the terminal for one.
         certificate, key = map(str, client_pair)
         context.load_cert_chain(certificate, key, password="")
-    return urllib.request.build_opener(
-        urllib.request.ProxyHandler({"https": proxy} if proxy else {}),
-        urllib.request.HTTPSHandler(context=context),
-    )
+    return _Server(base, context, server_name, proxy)
 
 
 def _body(response: IO[bytes]) -> bytes:

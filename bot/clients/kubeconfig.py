@@ -17,10 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
+from bot.clients import proxies
 from bot.clients.credential_program import ask
-from bot.clients.https import Client, MissingError, ReadError, proxy_for
+from bot.clients.https import Client, MissingError, ReadError
 from bot.text.output import write_private
 from schema import safe_yaml
 from schema.input_file import MOST_TEXT, read_bytes, read_text
@@ -31,6 +32,16 @@ _DEFAULT = "~/.kube/config"
 # Keys that are paths, of a cluster and of a user.
 _FILES = ("certificate-authority", "client-certificate", "client-key", "tokenFile")
 _EXEC_CONFIG = "client.authentication.k8s.io/exec"
+# https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/
+IN_CLUSTER = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+# With one of these a user's program is not run.
+_STATIC = (
+    *("token", "tokenFile", "username", "password"),
+    *("client-certificate", "client-certificate-data"),
+)
+_IMPERSONATION = ("as-uid", "as-groups", "as-user-extra")
+# What may stand in a header's name (RFC 9110, tokens); client-go encodes the rest, `%` too.
+_PLAIN = "!#$&'*+-.^_`|~"
 
 
 @dataclass(frozen=True)
@@ -80,15 +91,36 @@ def select(paths: Sequence[Path], context: str | None) -> Selected:
     listed = ", ".join(map(str, there))
     if wanted not in merged["context"]:
         names = ", ".join(map(printable, sorted(merged["context"]))) or "none"
-        raise MissingError(f"{listed}: no context {shown(wanted)}; there are: {names[:_LONGEST]}")
+        which = f"context {shown(wanted)}" if wanted else "current-context, and none is named"
+        raise MissingError(f"{listed}: no {which}; there are: {names[:_LONGEST]}")
     file, chosen = merged["context"][wanted]
     cluster = merged["cluster"].get(str(chosen.get("cluster")))
     if cluster is None:
         raise ReadError(
             f"{file}: context {printable(wanted)}: no cluster {shown(chosen.get('cluster'))}"
         )
-    _, user = merged["user"].get(str(chosen.get("user")), (file, {}))
-    return Selected(wanted, cluster[1], user, file)
+    user = merged["user"].get(str(chosen.get("user")))
+    if user is None:
+        raise ReadError(f"{file}: context {printable(wanted)}: no user {shown(chosen.get('user'))}")
+    return Selected(wanted, cluster[1], user[1], file)
+
+
+def find(
+    named: str | None, context: str | None, environment: Mapping[str, str], folder: Path
+) -> Selected:
+    """The context that a stack file means, by `files` and `select`; in a pod without any file of
+    its own, the pod's service account. Raises what `select` raises.
+    """
+    paths = files(named, environment, folder)
+    host, port = (environment.get(f"KUBERNETES_SERVICE_{key}") for key in ("HOST", "PORT"))
+    token = IN_CLUSTER / "token"
+    if named or context or any(map(os.path.lexists, paths)) or not host or not port:
+        return select(paths, context)
+    if not token.is_file():
+        return select(paths, context)
+    server = f"https://{f'[{host}]' if ':' in host else host}:{port}"
+    authority = {"certificate-authority": str(IN_CLUSTER / "ca.crt")}
+    return Selected("in-cluster", {"server": server, **authority}, {"tokenFile": str(token)}, token)
 
 
 def authority_of(chosen: Selected) -> str | None:
@@ -101,8 +133,8 @@ def authority_of(chosen: Selected) -> str | None:
 def reached(
     named: str | None, context: str | None, environment: Mapping[str, str], folder: Path
 ) -> Iterator[Client]:
-    """A client of the API server that a stack file means, by `files`, `select` and `client`."""
-    with client(select(files(named, environment, folder), context), environment) as found:
+    """A client of the API server that a stack file means, by `find` and `client`."""
+    with client(find(named, context, environment, folder), environment) as found:
         yield found
 
 
@@ -121,8 +153,9 @@ def client(chosen: Selected, environment: Mapping[str, str]) -> Iterator[Client]
             f"{where}: insecure-skip-tls-verify would take anybody's word for the mesh's: give "
             "its certificate-authority"
         )
+    _refuse_contradictions(chosen, where)
     user = chosen.user
-    if user.get("exec") is not None:
+    if user.get("exec") is not None and not any(user.get(key) for key in _STATIC):
         user = ask(user["exec"], _info(chosen), chosen.file, environment)
     with TemporaryDirectory(prefix="linkerd-platform-") as scratch:
         folder = Path(scratch)
@@ -134,11 +167,13 @@ def client(chosen: Selected, environment: Mapping[str, str]) -> Iterator[Client]
         headers = _headers(user, chosen)
         if not (certificate and key) and not headers:
             raise ReadError(f"{where}: needs a client certificate, a token or a program there")
+        if authority is None:
+            _refuse_unknown_authorities(where)
         yield Client(
             server.rstrip("/"),
-            authority or _usual(where),
+            authority,
             (certificate, key) if certificate and key else None,
-            headers,
+            {**headers, **_impersonation(chosen.user, where)},
             server_name=_text(chosen.cluster, "tls-server-name", where),
             proxy=_proxy(chosen.cluster.get("proxy-url"), server, environment),
         )
@@ -229,20 +264,90 @@ def _is_pem(file: Path) -> bool:
     return "-----BEGIN " in file.read_text(encoding="utf-8")
 
 
+def _refuse_contradictions(chosen: Selected, where: str) -> None:
+    """Raise ReadError for what kubectl refuses: two answers to one question, or half of one."""
+    user = chosen.user
+    pairs = (("certificate-authority", chosen.cluster), ("client-certificate", user))
+    for name, part in (*pairs, ("client-key", user)):
+        if part.get(name) and part.get(f"{name}-data"):
+            raise ReadError(f"{where}: {name} and {name}-data: take one of them away")
+    certificate, key = (
+        user.get(each) or user.get(f"{each}-data") for each in ("client-certificate", "client-key")
+    )
+    if certificate and not key:
+        raise ReadError(f"{where}: client-certificate: needs client-key, or client-key-data")
+    if user.get("token") and (user.get("username") or user.get("password")):
+        raise ReadError(f"{where}: token and username: only one of them can be used")
+    if user.get("auth-provider") is not None:
+        raise ReadError(
+            f"{where}: auth-provider: cannot be used, as in kubectl since 1.26: give a program "
+            "(exec:), such as kubelogin or gke-gcloud-auth-plugin"
+        )
+    alone = [key for key in _IMPERSONATION if user.get(key)]
+    if alone and not user.get("as"):
+        raise ReadError(f"{where}: {alone[0]}: needs as: the user whose they are")
+
+
 def _headers(user: Mapping[str, Any], chosen: Selected) -> dict[str, str]:
-    # A file is read anew by kubectl; its token may have been changed since.
-    read = (_content(user, "tokenFile", chosen) or b"").decode("ascii", "replace").strip()
-    token = read or user.get("token")
+    token = _token(user, chosen)
     if token:
-        if not isinstance(token, str) or not (token.isascii() and token.isprintable()):
-            # Of what it holds nothing is shown.
-            key = "tokenFile" if read else "token"
-            raise ReadError(f"{chosen.file}: {key}: holds no token: it must be text on one line")
         return {"Authorization": f"Bearer {token}"}
     if user.get("username"):
         pair = f"{user['username']}:{user.get('password', '')}"
         return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
     return {}
+
+
+def _token(user: Mapping[str, Any], chosen: Selected) -> str:
+    """The token of its file, which may be newer; else, for want of the file, the one beside it."""
+    token: Any = user.get("token")
+    try:
+        read = (_content(user, "tokenFile", chosen) or b"").decode("ascii", "replace").strip()
+    except ReadError:
+        if not token:
+            raise
+        read = ""
+    found: Any = read or token or ""
+    if not isinstance(found, str) or not (found.isascii() and found.isprintable()):
+        # Of what it holds nothing is shown.
+        key = "tokenFile" if read else "token"
+        raise ReadError(f"{chosen.file}: {key}: holds no token: it must be text on one line")
+    return found
+
+
+def _impersonation(user: Mapping[str, Any], where: str) -> dict[str, str | tuple[str, ...]]:
+    """As client-go sends it (transport/round_trippers.go); never dropped: it takes rights away."""
+    if not user.get("as"):
+        return {}
+    extra = user.get("as-user-extra") or {}
+    if not isinstance(extra, dict):
+        raise ReadError(f"{where}: as-user-extra: is no mapping of keys to lists of text")
+    made: dict[str, str | tuple[str, ...]] = {
+        "Impersonate-User": _header(user["as"], "as", where),
+        "Impersonate-Group": _header_list(user.get("as-groups"), "as-groups", where),
+    }
+    if user.get("as-uid"):
+        made["Impersonate-Uid"] = _header(user["as-uid"], "as-uid", where)
+    for key, values in extra.items():
+        name = quote(str(key), safe=_PLAIN)
+        made[f"Impersonate-Extra-{name}"] = _header_list(values, "as-user-extra", where)
+    return made
+
+
+def _header_list(values: object, key: str, where: str) -> tuple[str, ...]:
+    if values is not None and not isinstance(values, list):
+        raise ReadError(f"{where}: {key}: is no list")
+    return tuple(_header(each, key, where) for each in values or ())
+
+
+def _header(value: object, key: str, where: str) -> str:
+    if not isinstance(value, str) or not (value.isprintable() and value):
+        raise ReadError(f"{where}: {key}: must be text on one line")
+    try:
+        # Bytes as they are, as Go sends them.
+        return value.encode().decode("latin-1")
+    except UnicodeEncodeError:
+        raise ReadError(f"{where}: {key}: is no text") from None
 
 
 def _info(chosen: Selected) -> dict[str, Any]:
@@ -259,13 +364,12 @@ def _info(chosen: Selected) -> dict[str, Any]:
     return info
 
 
-def _usual(where: str) -> Path:
-    usual = Path(ssl.get_default_verify_paths().cafile or "")
-    if not usual.is_file():
+def _refuse_unknown_authorities(where: str) -> None:
+    paths = ssl.get_default_verify_paths()
+    if not paths.cafile and not paths.capath and not ssl.create_default_context().get_ca_certs():
         raise MissingError(
             f"{where}: has no certificate-authority, and this machine has no CA certificates"
         )
-    return usual
 
 
 def _text(part: Mapping[str, Any], key: str, where: str) -> str | None:
@@ -289,7 +393,11 @@ def _scheme(address: str) -> str:
 
 def _proxy(named: object, server: str, environment: Mapping[str, str]) -> str | None:
     if named:
-        if _scheme(str(named)) not in ("http", "https"):
-            raise ReadError(f"proxy-url {shown(named)}: only http and https proxies can be used")
-        return str(named)
-    return proxy_for(server, environment)
+        proxy = str(named)
+        if proxies.kind(proxy) not in ("http", "https", "socks5"):
+            raise ReadError(
+                f"proxy-url {printable(proxies.shown(proxy))}: only http, https and socks5 proxies "
+                "can be used"
+            )
+        return proxy
+    return proxies.proxy_for(server, environment)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
@@ -15,6 +16,7 @@ from http.client import HTTPException
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+from bot.clients import proxies
 from bot.exit_codes import BotError
 
 SECONDS = 30.0
@@ -112,7 +114,7 @@ class Prometheus:
             raise PrometheusError(f"{self._shown}: is no http or https address")
         address = f"{self.url.rstrip('/')}{path}" + (f"?{urlencode(query)}" if query else "")
         try:
-            with urllib.request.urlopen(address, timeout=self.seconds) as answer:  # noqa: S310
+            with self._opener().open(address, timeout=self.seconds) as answer:
                 return json.loads(answer.read(_MOST_BYTES))
         except urllib.error.HTTPError as error:
             with error:
@@ -120,6 +122,18 @@ class Prometheus:
         except (OSError, HTTPException, ValueError) as error:
             reason = getattr(error, "reason", None) or error
             raise PrometheusError(f"{self._shown}: {reason or type(error).__name__}") from None
+
+    def _opener(self) -> urllib.request.OpenerDirector:
+        """By the proxy that Go would take; raises PrometheusError for one of another kind."""
+        proxy = proxies.proxy_for(self.url, os.environ)
+        if proxy and proxies.kind(proxy) != "http":
+            shown = proxies.shown(proxy)
+            raise PrometheusError(
+                f"{self._shown}: proxy {shown}: only http proxies can be used here: name the host "
+                "in NO_PROXY, or forward a port"
+            )
+        used = {urlsplit(self.url).scheme: proxy} if proxy else {}
+        return urllib.request.build_opener(urllib.request.ProxyHandler(used))
 
 
 def _said(error: urllib.error.HTTPError) -> str:

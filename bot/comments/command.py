@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 from bot import stacks
 from bot.changes.model import ChangeSet
+from bot.cli import parsers
 from bot.cli.dispatch import Subparsers
 from bot.comments import files, forge, place
 from bot.comments.marker import Run
@@ -29,18 +30,28 @@ _OUT = Path(".local/comments")
 
 def add(subparsers: Subparsers) -> None:
     """Add the command to the parser."""
-    parser = subparsers.add_parser(
+    parser = parsers.command(
+        subparsers,
         "comment",
-        description="Renders what `preview --out` and `plan --base --out` have written, and keeps "
-        "one set of comments per stack up to date.",
+        run,
+        "Render the changes that `preview --out`, `plan --base --out` or `drift --out` wrote as "
+        "Markdown, into files or into one set of comments per stack on a pull request, which later "
+        "runs update. GitHub needs $GITHUB_TOKEN with write access to pull requests.",
+        "comment --changes staging.changes.json",
+        "comment --changes staging.changes.json --forge github --summary",
     )
     parser.add_argument(
-        "--changes", action="append", required=True, type=Path, metavar="FILE", help="repeatable"
+        "--changes",
+        action="append",
+        required=True,
+        type=Path,
+        metavar="FILE",
+        help="file with changes (repeatable)",
     )
     parser.add_argument(
         "--missing",
         choices=("preview", "plan", "drift"),
-        help="tell of a file STACK.changes.json that is not there as of one of these that failed",
+        help="report a missing STACK.changes.json as a failure of this command",
     )
     parser.add_argument(
         "--forge", choices=("github", "files"), default="files", help="default: files"
@@ -49,14 +60,23 @@ def add(subparsers: Subparsers) -> None:
         "--out", type=Path, metavar="DIR", help=f"folder of `--forge files` (default {_OUT})"
     )
     parser.add_argument(
-        "--summary", action="store_true", help="also add it to the file at $GITHUB_STEP_SUMMARY"
+        "--summary",
+        action="store_true",
+        help="also append the comment to the file at $GITHUB_STEP_SUMMARY",
     )
-    parser.add_argument("--pull-request", type=int, metavar="N", help="default: of the job's event")
+    parser.add_argument(
+        "--pull-request", type=int, metavar="N", help="default: the pull request of the job's event"
+    )
     parser.add_argument("--repository", metavar="OWNER/NAME", help="default: $GITHUB_REPOSITORY")
-    parser.add_argument("--commit", metavar="SHA", help="head of the pull request")
-    parser.add_argument("--run-url", metavar="URL", help="address of the log, to link to")
-    parser.add_argument("--identity", metavar="LOGIN", help="default: whose the token is")
-    parser.set_defaults(run=run)
+    parser.add_argument("--commit", metavar="SHA", help="head commit of the pull request")
+    parser.add_argument(
+        "--run-url", metavar="URL", help="address of the run's log, linked in the comment"
+    )
+    parser.add_argument(
+        "--identity",
+        metavar="LOGIN",
+        help="author of the comments (default: the owner of the token)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -115,8 +135,8 @@ def _read(file: Path, missing: Literal["preview", "plan", "drift"] | None) -> Ch
     return ChangeSet(
         stack=stacks.checked(file.name.removesuffix(SUFFIX), str(file)),
         source=missing,
-        errors=(f"the {missing} ended before it had written what would change: see its log",),
-        doubts=("nothing is known of this stack",),
+        errors=(f"the {missing} ended before it wrote its changes: see its log",),
+        doubts=("the state of this stack is unknown",),
     )
 
 
@@ -202,4 +222,4 @@ def _told(outcome: forge.Outcome) -> str:
         "deleted": outcome.deleted,
     }
     told = ", ".join(f"{count} {verb}" for verb, count in counts.items() if count)
-    return f"comments {told}" if told else "comments as they should be"
+    return f"comments {told}" if told else "comments up to date"

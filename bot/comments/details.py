@@ -163,7 +163,7 @@ def _lines(change: Change, amount: Amount) -> tuple[list[str], str]:
         if len(lines) > _MOST_LINES:
             break
     if not change.fields and change.op in (Op.UPDATE, Op.REPLACE):
-        note = "its properties are not known"
+        note = "its properties are unknown"
     count = sum(line.startswith("@@") for line in lines)
     if told[count:]:
         names = ", ".join(one_line(field.path, 120) for field in told[count : count + 20])

@@ -52,7 +52,7 @@ class GitHub:
                 return found
             reply = self._read(path)
             if not isinstance(reply.body, list):
-                raise BotError("GitHub: the answer is no list of comments")
+                raise BotError("GitHub: the answer is not a list of comments")
             found += [_comment(each) for each in reply.body if _login(each) == identity]
             path = self._api.next_page(reply)
         raise BotError(f"GitHub: the pull request has more than {_PAGES} pages of comments")
@@ -80,12 +80,12 @@ class GitHub:
         if self._identity is None:
             # REST has no such question for the token of a job: GET /user answers 403.
             reply = self._api.call("POST", self._graphql, {"query": "query { viewer { login } }"})
-            self._done("ask who the token is", reply)
+            self._done("read the owner of the token", reply)
             try:
                 self._identity = str(reply.body["data"]["viewer"]["login"])
             except (KeyError, TypeError):
                 raise BotError(
-                    "GitHub: it does not tell who the token is: name that with --identity"
+                    "GitHub: the owner of the token is unknown: give it with --identity"
                 ) from None
         return self._identity.lower()
 
@@ -131,5 +131,5 @@ def _section(value: Any, name: str) -> dict[str, Any]:
 def _number(value: dict[str, Any], name: str) -> int:
     found = value.get(name)
     if not isinstance(found, int):
-        raise BotError(f"GitHub: the answer has no {name} where one should be")
+        raise BotError(f"GitHub: the answer has no {name} where it is expected")
     return found

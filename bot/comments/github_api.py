@@ -120,11 +120,11 @@ class Api:
     def refused(self, what: str, reply: Reply) -> BotError:
         """The error for an answer that is no success, with what to do."""
         hints = {
-            301: "the repository has another name now: give that with --repository",
+            301: "the repository was renamed: give the new name with --repository",
             401: "GITHUB_TOKEN is not valid: it may have expired",
             403: "the token may not do this: the job needs `pull-requests: write`; for a pull "
             "request from a fork it has no right to write",
-            404: "there is no such pull request, or the token may not see it",
+            404: "the pull request does not exist, or the token may not read it",
         }
         hints[302] = hints[307] = hints[308] = hints[301]
         said = f": {self._clean(reply.message)}" if reply.message else ""
@@ -137,7 +137,7 @@ class Api:
         if found is None:
             return None
         if _origin(found[1]) != _origin(self.base):
-            raise BotError("GitHub: the next page of comments is said to be on another server")
+            raise BotError("GitHub: the next page of comments is on another server")
         return found[1]
 
     def _once(self, method: str, url: str, body: object) -> Reply:
@@ -176,7 +176,7 @@ def checked_address(address: str, name: str) -> str:
     except ValueError:
         safe = plain = False
     if not (safe and plain):
-        raise BadInputError(f"{name}: {one_line(address, 80)!r} is no https address")
+        raise BadInputError(f"{name}: {one_line(address, 80)!r} is not an https address")
     return address
 
 
@@ -199,7 +199,7 @@ def _reply(status: int, headers: Message[str, str], answer: Any, deadline: float
         return Reply(status, lowered, json.loads(raw) if raw else None)
     except (ValueError, RecursionError):
         if 200 <= status < 300:
-            raise ValueError("the answer is no JSON") from None
+            raise ValueError("the answer is not JSON") from None
         return Reply(status, lowered, None)
 
 

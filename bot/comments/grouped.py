@@ -16,7 +16,7 @@ from bot.comments.split import Block, Section
 from bot.comments.values import Amount
 from bot.text.markdown import in_html, one_line
 
-NOTE = "resources of many namespaces are told by namespace"
+NOTE = "resources of many namespaces are listed by namespace"
 _MANY = 100  # resources of a kind of component
 _SPREAD = 20  # namespaces that they are in
 _CHANGED = (Op.UPDATE, Op.REPLACE, Op.UNKNOWN)

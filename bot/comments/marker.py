@@ -34,9 +34,11 @@ class Run:
 
     def __post_init__(self) -> None:
         if self.commit is not None and not _COMMIT.fullmatch(self.commit):
-            raise BadInputError(f"commit {self.commit[:80]!r}: no hash of a commit in lower case")
+            raise BadInputError(
+                f"commit {self.commit[:80]!r}: must be the hash of a commit in lower case"
+            )
         if self.url is not None and not _URL.fullmatch(self.url):
-            raise BadInputError(f"run URL {self.url[:80]!r}: no plain http or https address")
+            raise BadInputError(f"run URL {self.url[:80]!r}: must be a plain http or https address")
 
 
 @dataclass(frozen=True)

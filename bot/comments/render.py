@@ -63,7 +63,9 @@ def render(
             break
     if (left := len(bodies) - _LISTED_PARTS) > 0:
         bodies = bodies[:_LISTED_PARTS]
-        bodies[-1] += f"\n{left:,} more parts are left out: the file of the change set has all.\n"
+        bodies[-1] += (
+            f"\n{left:,} more parts are left out: the file of the change set has all of them.\n"
+        )
     bodies[0] = f"{head}{note}\n{_folded(told, bodies[0])}\n{footer(run)}"
     return tuple(
         _part(told, run, number, len(bodies), body) for number, body in enumerate(bodies, start=1)
@@ -124,7 +126,7 @@ def _objects(cause: Cause) -> Iterator[str]:
     yield from _lines(f"{cause.level.name} {cause.rule}: {cause.reason}")
     for number, text in enumerate(cause.lines()):
         if number == _OBJECTS:
-            yield f"  and {len(cause.subjects) - number:,} more, each among the changes below"
+            yield f"  and {len(cause.subjects) - number:,} more, listed among the changes below"
             break
         yield from (f"  {row}" for row in _lines(text))
 

@@ -35,25 +35,26 @@ def approved_by(api: Api, environ: Mapping[str, str], environment: str, *, requi
     repository, run = environ.get("GITHUB_REPOSITORY", ""), environ.get("GITHUB_RUN_ID", "")
     if not _RUN.fullmatch(run) or not re.fullmatch(r"[\w.-]+/[\w.-]+", repository, re.ASCII):
         raise BadInputError(
-            "GITHUB_REPOSITORY, GITHUB_RUN_ID: not set, so this is no job of GitHub"
+            "GITHUB_REPOSITORY, GITHUB_RUN_ID: not set, so this is not a job of GitHub Actions"
         )
     reply = api.call("GET", f"/repos/{repository}/actions/runs/{run}/approvals")
     if not reply.ok:
         raise api.refused("read who approved the run", reply)
     if not isinstance(reply.body, list):
-        raise BotError("GitHub: the answer about the run is no list of approvals")
+        raise BotError("GitHub: the answer about the run is not a list of approvals")
     names = list(dict.fromkeys(filter(None, (_name(each, environment) for each in reply.body))))
     if names:
         return _shortened(names, f" (environment {environment}, run {run})")
     if required:
         raise RefusedError(
-            f"nobody has approved run {run} for the environment {environment}, and fleet.yaml says "
+            f"no reviewer has approved run {run} for the environment {environment}, and fleet.yaml "
+            "says "
             "`approval: required`: give that environment required reviewers (docs/workflows.md)"
         )
     actor = environ.get("GITHUB_TRIGGERING_ACTOR") or environ.get("GITHUB_ACTOR") or ""
     if not _LOGIN.fullmatch(actor.removesuffix("[bot]")):
-        raise BadInputError("GITHUB_ACTOR: not set, so nobody is known to have started this run")
-    return _shortened([actor], f" (started run {run}, nobody was asked)")
+        raise BadInputError("GITHUB_ACTOR: not set, so the person who started this run is unknown")
+    return _shortened([actor], f" (started run {run}, without a review)")
 
 
 def _name(review: Any, environment: str) -> str | None:

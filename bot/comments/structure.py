@@ -147,7 +147,7 @@ def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) < len(pairs):
         # The last one counts to some readers, the first to others: neither may be hidden.
-        raise ValueError("a key that is there twice")
+        raise ValueError("a duplicate key")
     return made
 
 

@@ -55,7 +55,7 @@ LISTED = Amount(value=0, text=0, new=0, fields=0)
 def field_lines(field: Field, amount: Amount) -> list[str]:
     """One property: a line that names it, then what goes and what comes."""
     title = cut(visible(masked(field.path)).replace("\n", "\\n").replace("\t", "\\t"), 300)
-    lines = [f"@@ {title} @@{'  makes the resource new' if field.replaces else ''}"]
+    lines = [f"@@ {title} @@{'  replaces the resource' if field.replaces else ''}"]
     if told := _structure(field, amount):
         return [*lines, *told]
     before, after = _lines_of(field.before), _lines_of(field.after)

@@ -52,12 +52,12 @@ class Approval(BaseModel):
     @model_validator(mode="after")
     def _whole(self) -> Approval:
         if digests.of_changes(self.changes) != self.snapshot.changes:
-            raise ValueError("changes: are not those of snapshot.changes")
+            raise ValueError("changes: do not match snapshot.changes")
         if not timedelta() < self.expires_at - self.approved_at <= LONGEST:
             raise ValueError("expires_at: is not within a week after approved_at")
         # They go to terminals, logs and the history.
         if not all(text.isprintable() for text in (self.stack, self.by, self.reason)):
-            raise ValueError("stack, by, reason: are no text on one line")
+            raise ValueError("stack, by, reason: must be text on one line")
         return self
 
     @property
@@ -113,7 +113,7 @@ def refuse_unusable(approval: Approval, stack: str, now: datetime | None = None)
     if approval.approved_at > now + _AHEAD:
         raise RefusedError(
             f"the approval by {approval.by} is of {approval.approved_at:%Y-%m-%d %H:%M} UTC, which "
-            "is not yet: set the clock of this machine, or preview and approve again"
+            "is in the future: correct the clock of this machine, or preview and approve again"
         )
     late = (now - approval.expires_at).total_seconds()
     if late >= 0:
@@ -125,7 +125,7 @@ def refuse_unusable(approval: Approval, stack: str, now: datetime | None = None)
 def refuse_stale(approval: Approval, found: list[str]) -> None:
     """Raise RefusedError that names what is not as it was approved."""
     refuse_differing(
-        f"the approval {approval.id} by {approval.by} is not for what would be applied now",
+        f"the approval {approval.id} by {approval.by} does not match what would be applied now",
         found,
         f"next: {next_preview(approval.snapshot, approval.stack)}, then approve",
     )

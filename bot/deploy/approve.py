@@ -12,6 +12,7 @@ from bot import engine
 from bot.changes import risk
 from bot.changes.model import ChangeSet
 from bot.changes.snapshot import ELSEWHERE, Snapshot, differences, shortened
+from bot.cli import parsers
 from bot.cli.dispatch import Subparsers
 from bot.deploy import approval, check, digests, protected, signing, snapshot, tree
 from bot.deploy.approval import Approval
@@ -31,29 +32,40 @@ def add(subparsers: Subparsers) -> None:
     # Here, because `up` is built on this package.
     from bot.deploy.up import add_allow
 
-    parser = subparsers.add_parser("approve")
+    parser = parsers.command(
+        subparsers,
+        "approve",
+        run,
+        "Approve the changes of one preview: write an approval with which `up`, `rollback` or "
+        "`destroy` applies these changes and no others. Changes nothing in the cluster. Needs the "
+        "files that were previewed, and Vault to sign the approval.",
+        "approve --stack production --changes changes.json --by ada --out approval.json",
+        "approve --stack production --changes changes.json --by ada --allow deny --valid 4 "
+        "--out approval.json",
+    )
     parser.add_argument("--stack", required=True, metavar="NAME")
     parser.add_argument(
         "--changes",
         required=True,
         type=Path,
         metavar="FILE",
-        help="what `preview --out` wrote",
+        help="file that `preview --out` wrote",
     )
     parser.add_argument("--by", required=True, metavar="NAME", help="who approves")
     add_allow(parser)
-    parser.add_argument("--reason", default="", metavar="TEXT", help="why, for the record")
+    parser.add_argument(
+        "--reason", default="", metavar="TEXT", help="reason, recorded in the history"
+    )
     parser.add_argument(
         "--valid",
         type=_hours,
         default=VALID_HOURS,
         metavar="HOURS",
-        help="ends after this long (default 24, at most 168)",
+        help="the approval expires after this long (default 24, at most 168)",
     )
     parser.add_argument(
-        "--out", required=True, type=Path, metavar="FILE", help="where the approval goes"
+        "--out", required=True, type=Path, metavar="FILE", help="file to write the approval to"
     )
-    parser.set_defaults(run=run)
 
 
 def _hours(text: str) -> float:
@@ -62,7 +74,9 @@ def _hours(text: str) -> float:
     except ValueError:
         hours = math.nan
     if not 0 < hours <= _LONGEST_HOURS:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of hours up to 168")
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: must be a number of hours above 0 and up to 168"
+        )
     return hours
 
 
@@ -70,7 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Run the command; raises RefusedError for changes that nobody may approve."""
     by = " ".join(arguments.by.split())
     if not 0 < len(by) <= approval.LONGEST_NAME:
-        raise BadInputError("--by: name who approves, in at most 100 characters")
+        raise BadInputError("--by: give the approver's name, in at most 100 characters")
     changes = approval.read_changes(arguments.changes)
     search = engine.FoundMeanwhile()
     target = engine_target.of(arguments.stack)
@@ -79,7 +93,8 @@ def run(arguments: argparse.Namespace) -> int:
     bound = refuse(changes, target.stack, checked_out)
     if bound.kind == "rollback":
         raise BadInputError(
-            f"--changes {arguments.changes}: is of a rollback, whose files are not checked out: "
+            f"--changes {arguments.changes}: belongs to a rollback, whose files are not checked "
+            "out: "
             f"`python -m bot rollback --stack {target.stack} --to REV --approve-by NAME --out FILE`"
         )
     allowed = tuple(dict.fromkeys(arguments.allow))
@@ -120,7 +135,7 @@ def refuse_stale(bound: Snapshot, now: Snapshot, stack: str) -> None:
     if NOT_KNOWN not in (*bound.servers.values(), *now.servers.values()):
         without -= {"servers"}
     approval.refuse_differing(
-        f"the preview {bound.short} is not of what is here",
+        f"the preview {bound.short} does not match the working tree and the stack",
         differences(bound, now, without),
         f"next: {approval.next_preview(bound, stack)}, then approve",
     )
@@ -133,27 +148,28 @@ def refuse(changes: ChangeSet, stack: str, checked_out: tree.Tree) -> Snapshot:
     committed when they were previewed, or that are doubtful.
     """
     if changes.stack != stack:
-        raise RefusedError(f"the changes are of stack {changes.stack}, not of {stack}")
+        raise RefusedError(f"the changes belong to stack {changes.stack}, not to {stack}")
     bound = changes.snapshot
     if changes.source != "preview" or bound is None:
         raise RefusedError(
-            f"the changes are of a {changes.source}{'' if bound else ' without a snapshot'}; only "
-            f"what the engine previewed can be approved: `python -m bot preview --stack {stack} "
+            f"the changes come from a {changes.source}{'' if bound else ' without a snapshot'}; "
+            f"only a preview of the engine can be approved: `python -m bot preview --stack {stack} "
             "--out FILE`"
         )
     if not checked_out.clean:
         raise RefusedError(
-            f"here is {checked_out}: an approval is for a commit, and for nothing beside it"
+            f"the working tree is {checked_out}: only a commit without other changes can be "
+            "approved"
         )
     if changes.commit != checked_out.commit:
         raise RefusedError(
-            f"the changes are of commit {shortened(changes.commit)}, and checked out is "
-            f"{shortened(checked_out.commit)}: preview again"
+            f"the changes are of commit {shortened(changes.commit)}, but "
+            f"{shortened(checked_out.commit)} is checked out: preview again"
         )
     if not bound.clean:
         raise RefusedError(
-            f"stale: tree: was {bound.tree}, is clean: what was previewed is in no commit; preview "
-            "again"
+            f"stale: tree: was {bound.tree}, is clean: the preview was made of uncommitted files; "
+            "preview again"
         )
     own = digests.of_changes(digests.signatures(changes))
     if own != bound.changes:

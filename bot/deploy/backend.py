@@ -107,8 +107,8 @@ def history(found: Engine, target: Target) -> tuple[Entry, ...]:
             raise
         if not engine_checkpoint.drop_torn_attributes(target):
             raise BotError(
-                f"{error}\nnext: a crash has torn that file; move it away, and run again: the "
-                "history then lacks that one operation, and nothing else does"
+                f"{error}\nnext: a crash left that file incomplete; move it away, and run again: "
+                "only that operation is missing from the history then"
             ) from None
         entries = _history(found, target)
     if not any(each.noted for each in entries):

@@ -45,10 +45,10 @@ def needs(found: Engine, target: Target, namespaces: Collection[str]) -> list[Ne
         inventory, undeclared = look(target, state, namespaces)
     except BotError as error:
         what = f"Namespace {', '.join(sorted(namespaces))}"
-        why = f"what others have in it is not known: {error}"
+        why = f"its objects of other owners are unknown: {error}"
         return [Need(Action.NAMESPACE, what, why)]
     unseen = [
-        Need(Action.NAMESPACE, what, f"{why}, so nobody knows what of others goes with it")
+        Need(Action.NAMESPACE, what, f"{why}, so objects of other owners in it are unknown")
         for what, why in sorted(inventory.unlisted.items())
     ]
     return [*_lost(undeclared, namespaces), *unseen]
@@ -62,6 +62,6 @@ def _lost(undeclared: Collection[Undeclared], namespaces: Collection[str]) -> It
             yield Need(
                 Action.NAMESPACE,
                 f"Namespace {namespace}",
-                f"is deleted, and with it what this stack did not make: "
+                f"is deleted, with objects that this stack did not create: "
                 f"{', '.join(names[:_NAMED])}{more}",
             )

@@ -27,8 +27,8 @@ def refuse_foreign(project_dir: Path) -> None:
     if found:
         more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
         raise RefusedError(
-            f"{', '.join(found[:_NAMED])}{more}: compiled Python that is not of the source beside "
-            "it, and would be run instead of the commit: delete it, and find out who wrote it"
+            f"{', '.join(found[:_NAMED])}{more}: compiled Python that does not match the source "
+            "beside it, and would run instead of the commit: delete it, and find out who wrote it"
         )
 
 

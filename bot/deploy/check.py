@@ -47,7 +47,7 @@ def checked(
     made, resumed = bound(found, target, wanted, note)
     result = preview.preview(found, target, refresh=refresh, timeout=timeout)
     if engine_checkpoint.mend(target, result):
-        note("a killed run had torn the state file: the one before it is used")
+        note("a killed run left the state file incomplete: the previous one is used")
         result = preview.preview(found, target, refresh=refresh, timeout=timeout)
     changes = preview.judged(result)
     if not result.ok:
@@ -76,7 +76,7 @@ def bound(
     without = _STATE if resumed else frozenset[str]()
     approval.refuse_stale(given, differences(given.snapshot, now, without))
     if resumed:
-        note(f"going on with approval {given.id}: an earlier run of it has begun this")
+        note(f"resuming with approval {given.id}: an earlier run has started it")
     return now, resumed
 
 
@@ -114,9 +114,9 @@ def refuse_moved(found: Engine, target: Target, wanted: Operation, before: Snaps
     snapshot.refuse_other_cluster(target)
     now = snapshot.read(found, target, wanted.tree, wanted.kind, options=wanted.options)
     approval.refuse_differing(
-        f"stack {target.stack} would get something else than what was previewed just now",
+        f"stack {target.stack} would get other changes than the preview a moment ago",
         differences(before, now),
-        "next: somebody works on the files or on the stack; run the same command again",
+        "next: the files or the stack changed meanwhile; run the same command again",
     )
 
 
@@ -131,7 +131,7 @@ def _read(
     except BotError as error:
         if not engine_checkpoint.mend_after(target, [str(error)]):
             raise
-    note("a killed run had torn the state file: the one before it is used")
+    note("a killed run left the state file incomplete: the previous one is used")
     return once()
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from bot import engine
 from bot.changes import file
 from bot.changes.model import ChangeSet
-from bot.cli import options
+from bot.cli import options, parsers
 from bot.cli.dispatch import Subparsers
 from bot.clients.target import Target
 from bot.deploy import (
@@ -44,26 +44,40 @@ from bot.exit_codes import DONE, FAILED, BadInputError
 
 def add(subparsers: Subparsers) -> None:
     """Add the command to the parser."""
-    parser = subparsers.add_parser("destroy")
+    parser = parsers.command(
+        subparsers,
+        "destroy",
+        run,
+        "Delete what a stack created. Trust anchors, Vault mounts and CRDs stay unless "
+        "--include-protected is given. Needs `--allow stack`, the engine, access to the state, and "
+        "write access to the stack's cluster and Vault.",
+        "destroy --stack staging --preview",
+        "destroy --stack staging --allow stack --yes",
+        "destroy --stack production --approved approval.json",
+    )
     parser.add_argument("--stack", required=True, metavar="NAME")
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--preview", action="store_true", help="show it, and change nothing")
-    what.add_argument("--yes", action="store_true", help="do not ask first")
     what.add_argument(
-        "--approved", type=Path, metavar="FILE", help="do what this approval is for, or nothing"
+        "--preview", action="store_true", help="show what would be deleted, and change nothing"
+    )
+    what.add_argument("--yes", action="store_true", help="do not ask for confirmation")
+    what.add_argument(
+        "--approved", type=Path, metavar="FILE", help="apply exactly what this approval covers"
     )
     parser.add_argument(
-        "--out", type=Path, metavar="FILE", help="with --preview: write what would go, for approve"
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="with --preview: write the changes, for `bot approve`",
     )
     parser.add_argument(
         "--include-protected",
         action="store_true",
-        help="also drop what is protected: trust anchors, Vault's mounts, CRDs",
+        help="also delete protected resources: trust anchors, Vault mounts, CRDs",
     )
     up.add_allow(parser)
     up.add_wait(parser)
     options.add_timeout(parser)
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -226,9 +240,9 @@ def lines(result: Result, seconds: float, include_protected: bool) -> list[str]:
     told = engine_report.table(result.ledger)
     if include_protected and result.target.config.protection.protect:
         told.append(
-            "what was protected is out of the state, and still there: it is retained on delete, so "
-            "that no anchor and no CRD goes with a command; remove it by hand"
+            "protected resources were removed from the state, but still exist: they are retained "
+            "on delete, so that no command deletes an anchor or a CRD; delete them manually"
         )
     elif result.target.config.protection.protect:
-        told.append("what is protected stays, and stays in the state")
+        told.append("protected resources stay, also in the state")
     return [*told, engine_report.closing(result, seconds)]

@@ -131,7 +131,7 @@ def _part_of(approved: Signature | None, left: Signature) -> bool:
 
 def _difference(was: Signature | None, now: Signature | None) -> str:
     told = f"{_name((now or was).urn)}: was {_told(was)}, is {_told(now)}"  # type: ignore[union-attr]
-    return f"{told} with other values" if _told(was) == _told(now) else told
+    return f"{told} with different values" if _told(was) == _told(now) else told
 
 
 def _told(signature: Signature | None) -> str:

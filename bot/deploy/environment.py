@@ -37,7 +37,9 @@ def provide(folder: Path, project_dir: Path, note: Note) -> None:
     if here.is_file() and wanted == _content(here):
         own = project_dir / NAME
         if not own.is_dir():
-            raise MissingToolError(f"{NAME}: no virtual environment here: make it with `make venv`")
+            raise MissingToolError(
+                f"{NAME}: no virtualenv in this project: create it with `make venv`"
+            )
         made = own.resolve()
     else:
         made = cached(wanted, pins, note)
@@ -56,7 +58,10 @@ def cached(wanted: bytes, requirements: Path, note: Note) -> Path:
         if (made / _COMPLETE).is_file():
             return made
         started = time.monotonic()
-        note("other pins than today's: making a virtual environment for them, a minute or so")
+        note(
+            "its pins differ from today's: creating a virtualenv for them, which takes about a "
+            "minute"
+        )
         _run([sys.executable, "-m", "venv", "--clear", str(made)])
         pip = [str(made / "bin" / "python"), "-m", "pip", "install", "--quiet"]
         locked = ["--no-deps", "--require-hashes"] if requirements.name == LOCK else []
@@ -78,7 +83,7 @@ def _content(file: Path) -> bytes:
         return file.read_bytes()
     except OSError as error:
         raise BotError(
-            f"{file.name}: {error.strerror}: the pins of the program are not known"
+            f"{file.name}: {error.strerror}: the pins of the program are unknown"
         ) from None
 
 
@@ -93,13 +98,11 @@ def _run(command: list[str]) -> None:
             stdin=subprocess.DEVNULL,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise BotError(
-            f"the virtual environment could not be made: {type(error).__name__}"
-        ) from None
+        raise BotError(f"the virtualenv could not be created: {type(error).__name__}") from None
     if done.returncode:
         lines = (done.stderr or done.stdout).strip().splitlines() or ["no reason given"]
         said = next((line for line in lines if line.startswith("ERROR")), lines[-1])
-        raise BotError(f"the virtual environment could not be made: {said}")
+        raise BotError(f"the virtualenv could not be created: {said}")
 
 
 @contextmanager

@@ -91,7 +91,9 @@ def skipped(skip: bool, reason: str | None) -> str:
     Raises BadInputError where one of the two options is there without the other.
     """
     if skip and not (reason or "").strip():
-        raise BadInputError("bot up: --skip-waves needs --reason TEXT, which goes into the history")
+        raise BadInputError(
+            "bot up: --skip-waves needs --reason TEXT, which is recorded in the history"
+        )
     return (reason or "").strip() if skip else ""
 
 
@@ -118,8 +120,9 @@ def check(rule: Policy, target: Target, checked_out: Tree, *, approved: bool) ->
         return
     if not checked_out.clean:
         raise RefusedError(
-            f"{rule} takes only a commit, and here is {checked_out}{_beside(checked_out)}: "
-            "commit, or check the commit out elsewhere"
+            f"{rule} takes only a commit, but the working tree is "
+            f"{checked_out}{_beside(checked_out)}: commit the changes, or check out the commit "
+            "elsewhere"
         )
     if not approved:
         raise RefusedError(
@@ -155,7 +158,7 @@ def earlier_waves(found: Engine, target: Target, rule: Policy, checked_out: Tree
         if (why := _not_proven(found, target, stack, checked_out))
     ]
     if missing:
-        head = f"{rule} comes after stacks that have not had {checked_out}, applied and verified"
+        head = f"{rule} comes after stacks to which {checked_out} was not applied and verified"
         way_on = (
             f"next: `python -m bot up --stack {rule.before[0]}` with this commit, or "
             "--skip-waves --reason TEXT"
@@ -166,7 +169,7 @@ def earlier_waves(found: Engine, target: Target, rule: Policy, checked_out: Tree
 def _not_proven(found: Engine, target: Target, stack: str, checked_out: Tree) -> str:
     """Why a stack does not prove the commit; empty where it does."""
     if checked_out.commit is None or checked_out.dirty:
-        return f"here is {checked_out}, which nobody can have applied"
+        return f"the working tree is {checked_out}; no stack can have this version"
     try:
         other = trust_fleet.target_of(stack, target.project_dir)
         entries = backend.history(found, other)
@@ -185,7 +188,7 @@ def unproven(
     """Why a history does not prove a commit; empty where it does."""
     updates = [each for each in entries if each.kind in ("update", "destroy")]
     if not updates:
-        return "nothing was ever applied to it"
+        return "no commit was ever applied to it"
     short = commit[: tree.SHORT]
     mine = [e for e in updates if e.commit == commit and e.clean and e.result == "succeeded"]
     if not mine:
@@ -199,11 +202,11 @@ def unproven(
     if last.result != "succeeded":
         return f"its last update, of {_commit(last)}, {last.result}"
     if not last.authentic:
-        return "its last update is none of the bot's: nobody knows whether it was taken back"
+        return "its last update was not made by the bot, so it may have been reverted"
     if last.commit is None or not tree.contains(project_dir, last.commit, commit):
         return (
-            f"it has {_commit(last)} by now, which does not contain commit {short} (or is not in "
-            "this clone): it was taken back, or another branch was applied"
+            f"it has {_commit(last)} now, which does not contain commit {short} (or is not in this "
+            "clone): it was reverted, or another branch was applied"
         )
     return ""
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from bot import engine
+from bot.cli import parsers
 from bot.cli.dispatch import Subparsers
 from bot.clients.target import Target
 from bot.deploy import backend, tree, verified
@@ -24,10 +25,18 @@ _COLUMNS = ("when (UTC)", "what", "commit", "by", "approved by", "outcome", "too
 
 def add(subparsers: Subparsers) -> None:
     """Add the command to the parser."""
-    parser = subparsers.add_parser("history")
+    parser = parsers.command(
+        subparsers,
+        "history",
+        run,
+        "Show the last 100 operations on a stack: which commit was applied, by whom, with which "
+        "approval, and whether the mesh was verified. Changes nothing. Needs the engine and access "
+        "to the stack's state.",
+        "history --stack production",
+        "history --stack production --json",
+    )
     parser.add_argument("--stack", required=True, metavar="NAME")
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -112,7 +121,7 @@ def lines(rows: Sequence[dict[str, Any]], stack: str) -> list[str]:
         if row and row["skippedWaves"]:
             made.append(f"  earlier waves skipped: {row['skippedWaves']}")
         if row and row["operation"] and not row["authentic"]:
-            made.append("  not known as the bot's: the notes are whoever's wrote the message")
+            made.append("  not recorded by the bot: its notes are not authentic")
         if row and row["approval"] and row["signed"] is False:
             made.append("  the approval was not signed")
         if row and row["allowed"]:

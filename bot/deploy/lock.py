@@ -84,8 +84,8 @@ def refuse_unreadable(target: Target) -> None:
         names = ", ".join(map(str, torn))
         raise BotError(
             f"stack {target.stack} is locked by a record that cannot be read: {names}\n"
-            "next: a crash has torn it, so nothing says whose it was; make sure that no run of the "
-            "engine works on the stack, delete the file, then run again"
+            "next: a crash left it incomplete, so its owner is unknown; make sure that no run of "
+            "the engine works on the stack, delete the file, then run again"
         )
 
 

@@ -38,7 +38,7 @@ def concluded(found: Engine, target: Target, wanted: Operation, result: Result) 
             proven = verified.Proven(wanted.tree.commit, wanted.id)
             verified.write(found, target, proven)
     except BotError as error:
-        _say([f"failed: everything was applied, and it could not be verified: {error}"])
+        _say([f"failed: all changes were applied, but the mesh could not be verified: {error}"])
         return FAILED
     return code
 
@@ -59,9 +59,8 @@ def recorded(target: Target, wanted: Operation, result: Result) -> list[str]:
     ]
     if not result.ok and wanted.approval is not None:
         told.append(
-            f"approval {wanted.approval.id} stays good for the rest of it until "
-            f"{wanted.approval.expires_at:%Y-%m-%d %H:%M} UTC, as long as nobody else changes the "
-            "stack"
+            f"approval {wanted.approval.id} stays valid for the rest of it until "
+            f"{wanted.approval.expires_at:%Y-%m-%d %H:%M} UTC, unless the stack changes otherwise"
         )
     return told
 

@@ -18,10 +18,11 @@ from bot.clients.https import ReadError
 from bot.clients.target import Target
 from bot.exit_codes import BotError, RefusedError
 from bot.text import git
+from components.cluster import ClusterSection
+from components.vault import VaultSection
 from schema import safe_yaml
 from schema.certificates import certificates_in
 from schema.faults import PROJECT
-from stack.config import Cluster, Vault
 
 _KINDS = {
     "cluster": "the cluster {0}",
@@ -50,7 +51,7 @@ def refuse_shared(
             if shared:
                 kind, *what = sorted(shared)[0]
                 raise RefusedError(
-                    f"stack {target.stack} would work on {_KINDS[kind].format(*what)}, which is "
+                    f"stack {target.stack} would change {_KINDS[kind].format(*what)}, which is "
                     f"stack {name}'s: deploy that one, or correct Pulumi.{target.stack}.yaml"
                     + (", or list the stack in fleet.yaml" if apart else "")
                 )
@@ -106,7 +107,7 @@ def _places(
         if sections.get("role") in ("owner", "standalone"):
             defaults = {
                 field.alias: field.default
-                for name, field in Vault.model_fields.items()
+                for name, field in VaultSection.model_fields.items()
                 if name in ("pki_mount", "kv_mount", "transit_mount")
             }
             mounts += [vault.get(str(key), default) for key, default in defaults.items()]
@@ -119,8 +120,9 @@ def _reached(
 ) -> str | None:
     named, context = (cluster.get(key) for key in ("kubeconfig", "context"))
     try:
-        paths = kubeconfig.files(named and str(named), environment, folder)
-        chosen = kubeconfig.select(paths, context and str(context))
+        chosen = kubeconfig.find(
+            named and str(named), context and str(context), environment, folder
+        )
     except (ReadError, OSError):
         return None
     server = chosen.cluster.get("server")
@@ -146,7 +148,7 @@ def origin(address: str) -> str:
     return f"{parts.scheme.lower()}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
-def same_cluster(cluster: Cluster, chosen: kubeconfig.Selected) -> bool:
+def same_cluster(cluster: ClusterSection, chosen: kubeconfig.Selected) -> bool:
     """True where a kubeconfig's context leads to the cluster that the stack file means.
 
     By its address, which is `apiServer`, or `server` where we reach it by another; else by its

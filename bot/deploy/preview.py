@@ -13,7 +13,7 @@ from bot import engine, stacks
 from bot.changes import file
 from bot.changes.model import ChangeSet
 from bot.changes.snapshot import SHORT, Snapshot
-from bot.cli import options
+from bot.cli import options, parsers
 from bot.cli.dispatch import Subparsers
 from bot.clients.target import Target
 from bot.engine import Engine, Result
@@ -28,21 +28,32 @@ from stack.charts import unchecked
 
 def add(subparsers: Subparsers) -> None:
     """Add the command to the parser."""
-    parser = subparsers.add_parser("preview")
+    parser = parsers.command(
+        subparsers,
+        "preview",
+        run,
+        "Show what `up` would change in a stack, and how risky it is, as computed by the Pulumi "
+        "engine from the stack's state. Changes nothing. Needs the engine, access to the state, "
+        "and read access to the stack's cluster and Vault.",
+        "preview --stack staging",
+        "preview --stack staging --refresh --expect-no-changes",
+        "preview --stack production --out production.changes.json",
+    )
     parser.add_argument("--stack", required=True, metavar="NAME")
     parser.add_argument(
         "--expect-no-changes", action="store_true", help="exit code 5 when something would change"
     )
-    parser.add_argument("--refresh", action="store_true", help="read what is there first")
+    parser.add_argument(
+        "--refresh", action="store_true", help="refresh the state from the cluster first"
+    )
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     parser.add_argument(
         "--out",
         type=Path,
         metavar="FILE",
-        help="also write what would change for `bot comment`, whatever comes of the preview",
+        help="also write the changes, for `bot comment` and `bot approve`; written on failure too",
     )
     options.add_timeout(parser)
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -197,8 +208,8 @@ def lines(result: Result) -> list[str]:
     told += engine_report.listed(result.ledger, preview=True)
     if result.ledger.incomplete:
         told.append(
-            "the preview is incomplete: a chart has a value that only `up` knows, so its objects "
-            "look deleted"
+            "the preview is incomplete: a chart has a value that is only known during `up`, so "
+            "its objects look deleted"
         )
     return told
 

@@ -50,7 +50,7 @@ class Need:
 
 def destruction(stack: str) -> Need:
     """What destroying a stack needs, whatever is in it."""
-    return Need(Action.STACK, f"stack {stack}", "is destroyed, with all that it made")
+    return Need(Action.STACK, f"stack {stack}", "is destroyed, with all its resources")
 
 
 def needs(changes: ChangeSet) -> tuple[Need, ...]:
@@ -74,7 +74,7 @@ def refuse(found: Sequence[Need], allowed: Sequence[Action], command: str) -> No
         "\n".join(
             [
                 *(f"refused: {n.subject}: {n.why} (--allow {n.action})" for n in missing),
-                f"next: if this is meant, {command} with {flags}",
+                f"next: to confirm, {command} with {flags}",
             ]
         )
     )
@@ -84,7 +84,7 @@ def _crd(change: Change) -> str:
     if change.op not in _GONE:
         return ""
     if change.kind == "CustomResourceDefinition":
-        return f"{_verb(change)}, and with it every object of its kind"
+        return f"{_verb(change)}, with every object of its kind"
     if "helm.sh/v3:Release" in change.type and "-crds" in change.name:
         return f"{_verb(change)}: a release of CRDs, with every object of their kinds"
     return ""
@@ -92,14 +92,14 @@ def _crd(change: Change) -> str:
 
 def _namespace(change: Change) -> str:
     if change.op in _GONE and change.kind == "Namespace":
-        return f"{_verb(change)}, and with it everything in it"
+        return f"{_verb(change)}, with everything in it"
     return ""
 
 
 def _anchor(change: Change) -> str:
     if change.op in _GONE:
         if change.type.startswith("vault:"):
-            return f"{_verb(change)}: Vault's part of the trust anchor"
+            return f"{_verb(change)}: part of the trust anchor in Vault"
         if any(part in change.urn for part in _TRUST):
             return f"{_verb(change)}: part of the trust"
     if change.op == Op.UPDATE and change.kind == "Bundle":
@@ -118,7 +118,7 @@ def _deny(change: Change) -> str:
             if strictness(policy) > 0:
                 return f"selects pods with access policy {policy}"
         elif grant_goes(change) or grant_changes(change):
-            return f"{_verb(change)}: who was let in may be denied"
+            return f"{_verb(change)}: callers that it allowed may be denied"
     if change.op == Op.DELETE:
         return ""
     was, is_ = strictest_default(change.before), strictest_default(change.after)

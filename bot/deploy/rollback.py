@@ -18,7 +18,7 @@ from bot import engine, stacks
 from bot.changes import file
 from bot.changes.model import ChangeSet
 from bot.changes.snapshot import Kind, Snapshot
-from bot.cli import options
+from bot.cli import options, parsers
 from bot.cli.dispatch import Subparsers
 from bot.clients.target import Target
 from bot.deploy import (
@@ -56,38 +56,57 @@ _ALLOWED = [action for action in Action if action not in (*rollback_rules.NEVER,
 
 def add(subparsers: Subparsers) -> None:
     """Add the command to the parser."""
-    parser = subparsers.add_parser("rollback")
+    parser = parsers.command(
+        subparsers,
+        "rollback",
+        run,
+        "Apply an older revision of the program and of the stack file. Trust anchors and CRDs are "
+        "never deleted by it. Needs what `up` needs, and a git history that contains the revision.",
+        "rollback --stack staging --to HEAD~1 --preview",
+        "rollback --stack staging --to HEAD~1 --yes",
+        "rollback --stack production --to HEAD~1 --approve-by ada --out approval.json",
+    )
     parser.add_argument("--stack", required=True, metavar="NAME")
     parser.add_argument(
-        "--to", required=True, metavar="REV", help="a commit that the checked-out one contains"
+        "--to", required=True, metavar="REV", help="a commit in the history of the checked-out one"
     )
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("--preview", action="store_true", help="show it, and change nothing")
     what.add_argument(
-        "--approve-by", metavar="NAME", help="write an approval of it to --out, and change nothing"
+        "--preview", action="store_true", help="show what would change, and change nothing"
     )
-    what.add_argument("--yes", action="store_true", help="do not ask")
     what.add_argument(
-        "--approved", type=Path, metavar="FILE", help="apply what this approval is for, or nothing"
+        "--approve-by",
+        metavar="NAME",
+        help="write an approval of the rollback to --out, and change nothing",
+    )
+    what.add_argument("--yes", action="store_true", help="do not ask for confirmation")
+    what.add_argument(
+        "--approved", type=Path, metavar="FILE", help="apply exactly what this approval covers"
     )
     parser.add_argument(
-        "--out", type=Path, metavar="FILE", help="where the preview's changes or the approval go"
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="file to write the previewed changes or the approval to",
     )
-    # Anchors and CRDs never are meant to go, in a rollback.
+    # A rollback never deletes anchors and CRDs.
     up.add_allow(parser, _ALLOWED)
     parser.add_argument(
         "--skip-waves",
         action="store_true",
-        help="though neither this stack nor those of earlier waves had it; needs --reason",
+        help="apply although no stack up to this wave has had the revision; needs --reason",
     )
-    parser.add_argument("--reason", metavar="TEXT", help="why; it goes into the history")
-    parser.add_argument("--refresh", action="store_true", help="read what is there first")
+    parser.add_argument("--reason", metavar="TEXT", help="reason, recorded in the history")
     parser.add_argument(
-        "--no-verify", action="store_true", help="do not prove the mesh afterwards; is recorded"
+        "--refresh", action="store_true", help="refresh the state from the cluster first"
+    )
+    parser.add_argument(
+        "--no-verify",
+        action="store_true",
+        help="do not verify the mesh afterwards; recorded in the history",
     )
     up.add_wait(parser)
     options.add_timeout(parser)
-    parser.set_defaults(run=run)
 
 
 @dataclass(frozen=True)
@@ -116,8 +135,8 @@ def run(arguments: argparse.Namespace, project_dir: Path | None = None) -> int:
     short = commit[: git.SHORT]
     if git.merge_base(commit, "HEAD", project_dir) != commit:
         raise RefusedError(
-            f"commit {short} is not contained in the checked-out one: a rollback goes back; for "
-            "another branch check it out, and `python -m bot up`"
+            f"commit {short} is not in the history of the checked-out one: a rollback only goes "
+            "back; for another branch check it out, and run `python -m bot up`"
         )
     looks = arguments.preview or arguments.approve_by is not None
     given = up.approved(today, arguments.approved)
@@ -147,7 +166,7 @@ def run(arguments: argparse.Namespace, project_dir: Path | None = None) -> int:
             verify.refuse_unable(target)
         found = search.engine()
         refuse_unsafe(found, today, target, short)
-        _say(f"rollback of {today.stack} to commit {short}, with the state of today")
+        _say(f"rollback of {today.stack} to commit {short}, with the current state")
         if looks:
             return _look(found, target, wanted, arguments, short)
         if not skipped and not was_applied(backend.history(found, today), commit):
@@ -162,8 +181,8 @@ def run(arguments: argparse.Namespace, project_dir: Path | None = None) -> int:
         )
     if code == DONE:
         _say(
-            f"the next `python -m bot up` takes stack {today.stack} forward again: revert in git "
-            "what was wrong first"
+            f"the next `python -m bot up` moves stack {today.stack} forward again: first revert "
+            "the fault in git"
         )
     return code
 
@@ -171,11 +190,11 @@ def run(arguments: argparse.Namespace, project_dir: Path | None = None) -> int:
 def _refuse_options(arguments: argparse.Namespace) -> None:
     """Raise BadInputError for `--out` that nothing goes to, or that is missing."""
     if arguments.approve_by is not None and arguments.out is None:
-        raise BadInputError("bot rollback: --approve-by needs --out FILE, where the approval goes")
+        raise BadInputError("bot rollback: --approve-by needs --out FILE for the approval")
     if arguments.out is not None and not (arguments.preview or arguments.approve_by is not None):
         raise BadInputError("bot rollback: --out needs --preview or --approve-by NAME")
     if arguments.approve_by is not None and not arguments.approve_by.strip():
-        raise BadInputError("--approve-by: name who approves")
+        raise BadInputError("--approve-by: give the approver's name")
 
 
 @contextmanager
@@ -192,7 +211,7 @@ def prepared(commit: str, today: Target, note: environment.Note) -> Iterator[Tar
             charts = Charts(folder)
         except (ConfigError, ChartError) as error:
             raise RefusedError(
-                f"commit {short}: the bot of today cannot read its files:\n{error}"
+                f"commit {short}: the current bot cannot read its files:\n{error}"
             ) from None
         try:
             charts.link(*chart_refs(target.config, charts).values())
@@ -265,8 +284,8 @@ def _approve(
 
     if not made.clean:
         raise RefusedError(
-            f"here is a {made.tree} tree: an approval is for commits, also for the other stacks' "
-            "files"
+            f"the working tree is {made.tree}: only commits can be approved, including the files "
+            "of the other stacks"
         )
 
     check.refuse_doubtful(changes)

@@ -31,7 +31,7 @@ from stack.config import StackConfig
 NEVER = (Action.ANCHOR, Action.CRD)
 _CRD = b"kind: CustomResourceDefinition"
 _NAME = re.compile(rb"^  name: [\"']?([a-z0-9.-]+)", re.MULTILINE)
-_FORWARD = "go forward instead: revert what is wrong in a new commit, and `python -m bot up`"
+_FORWARD = "go forward instead: revert the fault in a new commit, and run `python -m bot up`"
 
 
 def refuse(reasons: Sequence[str], short: str) -> None:
@@ -44,20 +44,20 @@ def refuse(reasons: Sequence[str], short: str) -> None:
 def trust(was: StackConfig, now: StackConfig) -> Iterator[str]:
     """Why the trust of an older config (`was`) cannot follow that of today's (`now`)."""
     if was.role != now.role:
-        yield f"its role is {was.role}, and by now {now.role}: it would give up what it made"
+        yield f"its role is {was.role}, now {now.role}: it would abandon its resources"
     if was.trust.domain != now.trust.domain:
-        yield f"its trust domain is {was.trust.domain}, and by now {now.trust.domain}"
+        yield f"its trust domain is {was.trust.domain}, now {now.trust.domain}"
     older, newer = ({g.name: g for g in each.trust.generations} for each in (was, now))
     if now.owns_anchor:
         for name in newer.keys() - older.keys():
-            yield f"it does not make anchor generation {name}, which is made by now"
+            yield f"it does not create anchor generation {name}, which exists now"
     trusted = {generation.name for generation in was.trust.trusted}
     current = {generation.name for generation in now.trust.trusted}
     for name in sorted(current - trusted):
-        yield f"it does not trust anchor generation {name}, which is trusted by now"
+        yield f"it does not trust anchor generation {name}, which is trusted now"
     for name in sorted(trusted - current):
-        why = "retired" if name in newer else "not known any more"
-        yield f"it trusts anchor generation {name}, which is {why} by now"
+        why = "retired" if name in newer else "no longer known"
+        yield f"it trusts anchor generation {name}, which is now {why}"
     for name in sorted(older.keys() & newer.keys()):
         if older[name].custody != newer[name].custody:
             yield f"it has {name} in custody {older[name].custody}, now {newer[name].custody}"
@@ -86,7 +86,7 @@ def unsigned(signing: str, gathered: Gathered) -> list[str]:
         seen = gathered.seen.get(stack)
         if seen is None or seen.bundle is None:
             why = gathered.unread.get(stack, "it has no bundle")
-            found.append(f"it signs with {signing}, and the bundle of {stack} is not known: {why}")
+            found.append(f"it signs with {signing}, and the bundle of {stack} is unknown: {why}")
         elif fingerprint(certificate) not in map(fingerprint, seen.bundle.certificates):
             found.append(f"it signs with {signing}, which the bundle of {stack} does not hold")
     return found
@@ -100,7 +100,9 @@ def deployed_crds(found: Engine, today: Target) -> dict[str, str]:
     state = engine.exported(found, today).get("deployment") or {}
     resources = state.get("resources") or []
     if not resources:
-        raise RefusedError(f"stack {today.stack} has nothing yet: `python -m bot up` makes it")
+        raise RefusedError(
+            f"stack {today.stack} has no resources yet: run `python -m bot up` first"
+        )
     return releases(resources)
 
 
@@ -124,12 +126,12 @@ def crds(deployed: Mapping[str, str], charts: Charts) -> Iterator[str]:
         name = release if release in charts.entries else release.removesuffix("-crds")
         entry = charts.entries.get(name)
         if entry is None:
-            yield f"it has no {release}, whose version {version} is there by now"
+            yield f"it has no {release}, whose version {version} is installed now"
         elif _order(entry.version) < _order(version):
             older = charts.source(name)
             newer = cache_dir() / older.name.replace(entry.version, version)
             for reason in lost(definitions(older), definitions(newer)):
-                yield f"it has {release} {entry.version}, and {version} is there by now: {reason}"
+                yield f"it has {release} {entry.version}, and {version} is installed now: {reason}"
 
 
 def _order(version: str) -> tuple[tuple[int, ...], bool, str]:
@@ -164,7 +166,7 @@ def definitions(archive: Path) -> dict[str, bytes] | None:
 def lost(older: Mapping[str, bytes] | None, newer: Mapping[str, bytes] | None) -> list[str]:
     """What an older set of CRDs takes away from a newer one, in words."""
     if not older or not newer:
-        return ["their CRDs cannot be compared, as an archive is not in the cache (`make charts`)"]
+        return ["their CRDs cannot be compared: an archive is not in the cache (`make charts`)"]
     gone = sorted(newer.keys() - older.keys())
     changed = sorted(name for name in newer.keys() & older.keys() if newer[name] != older[name])
     told = [f"CRD {name} is not in it" for name in gone]

@@ -64,8 +64,8 @@ def _refuse_elsewhere(folder: Path, project_dir: Path, short: str) -> None:
     for key in ("name", "backend"):
         if was.get(key) != now.get(key):
             raise RefusedError(
-                f"commit {short}: {PROJECT_FILE} has another {key} than today: it would work on "
-                "another state"
+                f"commit {short}: {PROJECT_FILE} has another {key} than now: it would use another "
+                "state"
             )
 
 
@@ -82,7 +82,7 @@ def _encryption(file: Path, today: Path, short: str) -> dict[str, Any]:
         return {}
     if own or _has_ciphertext(was.get("config")):
         raise RefusedError(
-            f"commit {short}: {file.name} is encrypted otherwise than today's "
+            f"commit {short}: {file.name} is encrypted differently than now "
             f"({', '.join(_ENCRYPTION)}): neither its secrets nor the state's could be read"
         )
     return current

@@ -40,7 +40,7 @@ def refuse_unsigned(target: Target, record: Approval) -> None:
         if target.config.approvals.unsigned:
             return
         raise RefusedError(
-            f"the approval {record.id} by {record.by} is not signed: approve again with the right "
+            f"the approval {record.id} by {record.by} is not signed: approve again with permission "
             f"to sign in Vault, or say `linkerd-platform:approvals: {{unsigned: true}}` in "
             f"Pulumi.{target.stack}.yaml"
         )
@@ -67,5 +67,5 @@ def _hint(path: str, answer: Answer, policy: str) -> str:
     if answer.status == 403:
         return f"{path} (needs the policy {policy})"
     if answer.status in (400, 404):
-        return f"{path} (made by the owner stack: `python -m bot up` for it first)"
+        return f"{path} (created by the owner stack: run `python -m bot up` for it first)"
     return path

@@ -22,16 +22,16 @@ from bot.deploy import backend, digests, places
 from bot.deploy.tree import Tree
 from bot.engine import Engine
 from bot.exit_codes import RefusedError
+from components.cluster import ClusterSection
 from schema import safe_yaml
 from schema.input_file import read_text
 from schema.masking import names_a_secret
 from stack import fleet
 from stack.arguments import chart_refs
 from stack.charts import Charts
-from stack.config import Cluster
 
 PROJECT_FILES = ("Pulumi.yaml", "charts.yaml", "requirements.txt", fleet.FILE)
-NOT_KNOWN = "not known here"
+NOT_KNOWN = "unknown"
 _PIN = re.compile(r"^(pulumi[a-z-]*)==([^\s;#]+)", re.MULTILINE)
 # What of the engine's environment (bot/clients/environment.py) is told by its name, and of that
 # what decides: the others say where something lies, who asks, or how it is shown.
@@ -180,9 +180,10 @@ def refuse_other_cluster(target: Target) -> None:
     )
 
 
-def _context(target: Target, cluster: Cluster) -> kubeconfig.Selected:
-    paths = kubeconfig.files(cluster.kubeconfig, environment(target), target.project_dir)
-    return kubeconfig.select(paths, cluster.context)
+def _context(target: Target, cluster: ClusterSection) -> kubeconfig.Selected:
+    return kubeconfig.find(
+        cluster.kubeconfig, cluster.context, environment(target), target.project_dir
+    )
 
 
 def _backend(target: Target) -> str:

@@ -8,8 +8,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from bot.cli.command_group import Parser, command, group
 from bot.cli.dispatch import Subparsers
+from bot.cli.parsers import Parser, command, group
 from bot.clients.target import Target
 from bot.deploy import trust_import
 from bot.exit_codes import DONE, FAILED, REFUSED, BadInputError
@@ -28,12 +28,23 @@ def add(subparsers: Subparsers) -> None:
     group(
         subparsers,
         "trust",
+        "Show the certificate tree, check and plan the steps of a trust anchor rotation, import an "
+        "anchor, and destroy the key of a retired one. Only `import` and `destroy-key` write.",
         (_status, _check, _plan, _import, _destroy),
     )
 
 
 def _status(commands: Subparsers) -> Parser:
-    parser = command(commands, "status", status, "the certificate tree with the time left")
+    parser = command(
+        commands,
+        "status",
+        status,
+        "Show the certificate tree with the time left until each certificate expires. Changes "
+        "nothing. Needs read access to Vault and to the clusters. Exit code 1 when something could "
+        "not be read or differs between clusters.",
+        "status --stack staging",
+        "status --all --json",
+    )
     chosen = parser.add_mutually_exclusive_group(required=True)
     chosen.add_argument("--stack", metavar="NAME")
     chosen.add_argument("--all", action="store_true", help="every stack of fleet.yaml")
@@ -42,7 +53,16 @@ def _status(commands: Subparsers) -> Parser:
 
 
 def _check(commands: Subparsers) -> Parser:
-    parser = command(commands, "check", check, "exit code 4 when the next step is unsafe")
+    parser = command(
+        commands,
+        "check",
+        check,
+        "Check whether the next step of a trust anchor rotation is safe in every cluster. Changes "
+        "nothing. Needs read access to Vault and to the clusters. Exit code 4 when the step is "
+        "unsafe.",
+        "check --stack staging",
+        "check --stack staging --step retire",
+    )
     _stack(parser)
     _step(parser)
     _json(parser)
@@ -50,7 +70,15 @@ def _check(commands: Subparsers) -> Parser:
 
 
 def _plan(commands: Subparsers) -> Parser:
-    parser = command(commands, "restart-plan", restart_plan, "what must restart, in order")
+    parser = command(
+        commands,
+        "restart-plan",
+        restart_plan,
+        "Print the restarts that a step of the rotation needs, in order, as a shell script. "
+        "Restarts nothing itself. Needs read access to the cluster and to Vault.",
+        "restart-plan --stack staging",
+        "restart-plan --stack staging --step switch",
+    )
     _stack(parser)
     _step(parser)
     _json(parser)
@@ -58,20 +86,41 @@ def _plan(commands: Subparsers) -> Parser:
 
 
 def _import(commands: Subparsers) -> Parser:
-    parser = command(commands, "import", import_, "an anchor of your own into Vault")
+    parser = command(
+        commands,
+        "import",
+        import_,
+        "Import a trust anchor of your own, root or intermediate, into Vault; an existing one is "
+        "never overwritten. Needs a Vault token that may write the generation's mount, and a "
+        "generation with `source: imported` in the stack file.",
+        "import --stack trust --generation anchor-2027 --certificate root.crt --key root.key",
+    )
     _stack(parser)
     parser.add_argument("--generation", required=True, metavar="NAME")
-    parser.add_argument("--certificate", required=True, metavar="FILE", help="PEM")
-    parser.add_argument("--key", required=True, metavar="FILE", help="PEM, or - for stdin")
+    parser.add_argument("--certificate", required=True, metavar="FILE", help="certificate in PEM")
+    parser.add_argument(
+        "--key", required=True, metavar="FILE", help="private key in PEM, or - for stdin"
+    )
     return parser
 
 
 def _destroy(commands: Subparsers) -> Parser:
-    parser = command(commands, "destroy-key", destroy_key, "a retired generation's key")
+    parser = command(
+        commands,
+        "destroy-key",
+        destroy_key,
+        "Destroy the private key of a retired generation in Vault, and in custody `cluster` in "
+        "the clusters. This cannot be undone. Needs a Vault token that may delete the key; refused "
+        "while a cluster still uses the generation.",
+        "destroy-key --stack trust --generation anchor-2026 --yes-destroy anchor-2026",
+    )
     _stack(parser)
     parser.add_argument("--generation", required=True, metavar="NAME")
     parser.add_argument(
-        "--yes-destroy", required=True, metavar="NAME", help="the generation once more"
+        "--yes-destroy",
+        required=True,
+        metavar="NAME",
+        help="the name of the generation again, to confirm",
     )
     return parser
 
@@ -81,9 +130,7 @@ def _stack(parser: Parser) -> None:
 
 
 def _step(parser: Parser) -> None:
-    parser.add_argument(
-        "--step", choices=("switch", "retire"), help="default: the one that comes next"
-    )
+    parser.add_argument("--step", choices=("switch", "retire"), help="default: the next step")
 
 
 def _json(parser: Parser) -> None:
@@ -161,7 +208,7 @@ def destroy_key(arguments: argparse.Namespace) -> int:
     """Destroy the key of a retired generation."""
     if arguments.yes_destroy != arguments.generation:
         raise BadInputError(
-            f"--yes-destroy {arguments.yes_destroy}: is not the generation "
+            f"--yes-destroy {arguments.yes_destroy}: must be the generation "
             f"{arguments.generation}: nothing was changed"
         )
     target = trust_fleet.target_of(arguments.stack)

@@ -25,8 +25,9 @@ from bot.exit_codes import BadInputError, RefusedError
 from bot.mesh.trust import vault as trust_vault
 from bot.mesh.trust.chain import fingerprint, pem
 from components.names import anchor_key_path, anchor_path
+from components.trust import Generation
 from schema.input_file import MOST_TEXT, read_bytes
-from stack.config import Generation, StackConfig
+from stack.config import StackConfig
 
 _RSA_BITS = (2048, 4096)
 _BAD_REQUEST = 400
@@ -64,7 +65,7 @@ def generation_of(config: StackConfig, stack: str, name: str) -> Generation:
     file = f"Pulumi.{stack}.yaml"
     if not config.owns_anchor:
         raise BadInputError(
-            f"{file}: role: {config.role!r} makes no anchor: import into the owner's stack"
+            f"{file}: role: {config.role!r} creates no anchor: import into the owner's stack"
         )
     for generation in config.trust.generations:
         if generation.name == name:
@@ -86,7 +87,7 @@ def read_text(file: str, option: str) -> str:
     except OSError as error:
         raise BadInputError(f"{option} {file}: {error.strerror}") from None
     except UnicodeDecodeError:
-        raise BadInputError(f"{option} {file}: is no PEM: convert it with openssl") from None
+        raise BadInputError(f"{option} {file}: is not PEM: convert it with openssl") from None
 
 
 def checked_certificate(text: str, file: str, issuer_seconds: int) -> x509.Certificate:
@@ -104,19 +105,19 @@ def checked_certificate(text: str, file: str, issuer_seconds: int) -> x509.Certi
     try:
         found = x509.load_pem_x509_certificates(text.encode())
     except ValueError:
-        raise wrong("is no PEM certificate (-----BEGIN CERTIFICATE-----)") from None
+        raise wrong("is not a PEM certificate (-----BEGIN CERTIFICATE-----)") from None
     if len(found) != 1:
         raise wrong(f"holds {len(found)} certificates: give the anchor alone, without its chain")
     certificate = found[0]
     try:
         public = certificate.public_key()
     except (ValueError, UnsupportedAlgorithm):
-        raise wrong("its key is of a kind that Linkerd does not read: ECDSA P-256 or RSA") from None
+        raise wrong("Linkerd does not support its kind of key: use ECDSA P-256 or RSA") from None
     if isinstance(public, rsa.RSAPublicKey):
         if public.key_size not in _RSA_BITS:
-            raise wrong(f"RSA of {public.key_size} bits: Linkerd reads 2048 and 4096")
+            raise wrong(f"RSA of {public.key_size} bits: Linkerd supports 2048 and 4096")
     elif not (isinstance(public, ec.EllipticCurvePublicKey) and public.curve.name == "secp256r1"):
-        raise wrong("its key is neither ECDSA P-256 nor RSA, and Linkerd reads nothing else")
+        raise wrong("Linkerd supports only ECDSA P-256 and RSA, and its key is neither")
     if fault := _authority_fault(certificate):
         raise wrong(fault)
     now = datetime.now(UTC)
@@ -136,9 +137,9 @@ def _authority_fault(certificate: x509.Certificate) -> str | None:
     try:
         constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
     except x509.ExtensionNotFound:
-        return "is no CA: it has no basic constraints (CA:TRUE)"
+        return "is not a CA: it has no basic constraints (CA:TRUE)"
     if not constraints.ca:
-        return "is no CA (CA:FALSE): an anchor signs the identity issuer"
+        return "is not a CA (CA:FALSE): an anchor signs the identity issuer"
     if constraints.path_length == 0:
         return "allows no CA below it (pathlen:0), and the identity issuer is one: pathlen:1"
     try:
@@ -163,7 +164,7 @@ def checked_key(text: str, file: str, certificate: x509.Certificate) -> str:
             "... --key -)"
         ) from None
     except (ValueError, UnsupportedAlgorithm):
-        raise BadInputError(f"--key {file}: is no private key in PEM") from None
+        raise BadInputError(f"--key {file}: is not a private key in PEM") from None
     form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     if key.public_key().public_bytes(*form) != certificate.public_key().public_bytes(*form):
         raise BadInputError(f"--key {file}: is not the key of the certificate")

@@ -11,8 +11,8 @@ from bot.deploy import gate, tree
 from bot.engine import report as engine_report
 from bot.engine import target as engine_target
 from bot.exit_codes import BadInputError, BotError
+from components.trust import Generation
 from schema.faults import PROJECT
-from stack.config import Generation
 
 _ANCHOR = f"{PROJECT}:trust:TrustAnchor"
 _ABSENT = (400, 404)
@@ -60,8 +60,8 @@ def ensure(client: Client, target: Target, generation: Generation) -> list[str]:
         return []
     if "trust-anchor-kv" in mounts and not target.config.vault.create_kv_mount:
         raise BadInputError(
-            f"Pulumi.{target.stack}.yaml: vault.createKvMount: is false, and there is nothing at "
-            f"{target.config.vault.kv_mount}: make a KV version 2 engine there first"
+            f"Pulumi.{target.stack}.yaml: vault.createKvMount: is false, but nothing is mounted at "
+            f"{target.config.vault.kv_mount}: create a KV version 2 engine there first"
         )
     urns = targets(target.stack, *mounts)
     whole = engine_target.of(target.stack, target.project_dir)
@@ -71,7 +71,7 @@ def ensure(client: Client, target: Target, generation: Generation) -> list[str]:
     if not result.ok:
         raise BotError("\n".join(engine_report.failure(result)))
     _await_version_2(client, target, generation)
-    return [f"made {' and '.join(mounts.values())}, as resources of the stack {target.stack}"]
+    return [f"created {' and '.join(mounts.values())}, as resources of the stack {target.stack}"]
 
 
 def _await_version_2(client: Client, target: Target, generation: Generation) -> None:

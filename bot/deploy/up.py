@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bot import engine
 from bot.changes.model import ChangeSet
-from bot.cli import options
+from bot.cli import options, parsers
 from bot.cli.dispatch import Subparsers
 from bot.clients.target import Target
 from bot.deploy import (
@@ -48,29 +48,42 @@ _RETRY_SECONDS = 15.0
 
 def add(subparsers: Subparsers) -> None:
     """Add the command to the parser."""
-    parser = subparsers.add_parser("up")
+    parser = parsers.command(
+        subparsers,
+        "up",
+        run,
+        "Apply a stack file: preview, ask for confirmation, update the cluster and Vault, then "
+        "verify the mesh. Needs the engine, access to the state, write access to the stack's "
+        "cluster and Vault, and an approval where the stack requires one.",
+        "up --stack staging",
+        "up --stack production --approved approval.json",
+        "up --wave canary --yes",
+    )
     chosen = parser.add_mutually_exclusive_group(required=True)
     chosen.add_argument("--stack", metavar="NAME")
     chosen.add_argument("--wave", metavar="NAME", help="every stack of a wave of fleet.yaml")
     waves.add(parser)
-    parser.add_argument("--refresh", action="store_true", help="read what is there first")
-    parser.add_argument("--yes", action="store_true", help="do not ask")
     parser.add_argument(
-        "--approved", type=Path, metavar="FILE", help="apply what this approval is for, or nothing"
+        "--refresh", action="store_true", help="refresh the state from the cluster first"
+    )
+    parser.add_argument("--yes", action="store_true", help="do not ask for confirmation")
+    parser.add_argument(
+        "--approved", type=Path, metavar="FILE", help="apply exactly what this approval covers"
     )
     add_allow(parser)
     parser.add_argument(
         "--skip-waves",
         action="store_true",
-        help="though stacks of earlier waves have not had this commit; needs --reason",
+        help="apply although stacks of earlier waves do not have this commit; needs --reason",
     )
-    parser.add_argument("--reason", metavar="TEXT", help="why; it goes into the history")
+    parser.add_argument("--reason", metavar="TEXT", help="reason, recorded in the history")
     parser.add_argument(
-        "--no-verify", action="store_true", help="do not prove the mesh afterwards; is recorded"
+        "--no-verify",
+        action="store_true",
+        help="do not verify the mesh afterwards; recorded in the history",
     )
     add_wait(parser)
     options.add_timeout(parser)
-    parser.set_defaults(run=run)
 
 
 def add_allow(parser: argparse.ArgumentParser, allowed: Sequence[Action] = tuple(Action)) -> None:
@@ -87,7 +100,7 @@ def add_allow(parser: argparse.ArgumentParser, allowed: Sequence[Action] = tuple
         type=named,
         default=[],
         metavar="|".join(allowed),
-        help="a protected action that is meant; once for each",
+        help="confirm a protected action (repeatable)",
     )
 
 
@@ -98,7 +111,7 @@ def add_wait(parser: argparse.ArgumentParser) -> None:
         type=options.seconds_or_none,
         default=0.0,
         metavar="SECONDS",
-        help="wait this long for another run to end (default: not at all)",
+        help="wait this long for another run on the stack to end (default 0)",
     )
 
 
@@ -239,10 +252,10 @@ def up(
 
         result = once()
         if engine_checkpoint.mend(target, result):
-            progress.note("a killed run had torn the state file: the one before it is used")
+            progress.note("a killed run left the state file incomplete: the previous one is used")
             result = once()
         if not result.ok and result.pending and result.ending.ended == "finished":
-            progress.note("a run before this one was killed: taking over what it had made")
+            progress.note("an earlier run was killed: importing the resources that it created")
             engine_recover.recover(found, target)
             result = once()
     if result.ok:
@@ -270,7 +283,7 @@ def say(told: list[str]) -> None:
 def needs_terminal(command: str) -> None:
     """Raise BadInputError where there is nobody to answer a question."""
     if not sys.stdin.isatty():
-        raise BadInputError(f"bot {command}: --yes is needed where there is no terminal to ask")
+        raise BadInputError(f"bot {command}: needs --yes where there is no terminal to ask")
 
 
 def asked(question: str) -> bool:

@@ -41,7 +41,7 @@ def refuse_unable(target: Target) -> None:
             with cluster(target):
                 pass
     except (MissingToolError, Unreadable) as error:
-        raise type(error)(f"{error}; or --no-verify, which deploys without a proof") from None
+        raise type(error)(f"{error}; or give --no-verify to deploy without verification") from None
 
 
 def prove(found: Engine, target: Target) -> list[Proof]:
@@ -100,7 +100,7 @@ def settled(
             if (proofs and not failed) or over:
                 return proofs
             show(
-                f"not proven yet: {failed[0].what}: {failed[0].seen}" if failed else "no proof yet"
+                f"not passed yet: {failed[0].what}: {failed[0].seen}" if failed else "no check yet"
             )
         time.sleep(_POLL_SECONDS)
 
@@ -120,5 +120,5 @@ def lines(proofs: Sequence[Proof], stack: str) -> list[str]:
             f"seen {failed.seen}"
         )
     elif not proofs:
-        told.append(f"failed: stack {stack}: nothing could be proven")
+        told.append(f"failed: stack {stack}: no check could be made")
     return told

@@ -42,23 +42,23 @@ def add(parser: argparse.ArgumentParser) -> None:
         "--parallel",
         type=_count,
         metavar="N",
-        help=f"with --wave: at most so many stacks at once (default {PARALLEL})",
+        help=f"with --wave: stacks applied at the same time (default {PARALLEL})",
     )
     parser.add_argument(
         "--approved-dir",
         type=Path,
         metavar="DIR",
-        help="with --wave: apply what DIR/<stack>.approval.json is for",
+        help="with --wave: folder with an approval of each stack, DIR/<stack>.approval.json",
     )
     parser.add_argument(
-        "--json", action="store_true", help="with --wave: one JSON document on stdout at the end"
+        "--json", action="store_true", help="with --wave: print one JSON document at the end"
     )
 
 
 def _count(text: str) -> int:
     number = int(text) if text.isascii() and text.isdigit() else 0
     if number < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+        raise argparse.ArgumentTypeError(f"{text!r}: must be a whole number above 0")
     return number
 
 
@@ -125,7 +125,7 @@ def _approvals(wave: Wave, folder: Path | None) -> dict[str, Path]:
     if folder is None:
         return {}
     if not folder.is_dir():
-        raise BadInputError(f"--approved-dir: {folder} is no folder")
+        raise BadInputError(f"--approved-dir: {folder} is not a folder")
     files = {stack: folder.resolve() / f"{stack}.approval.json" for stack in wave.stacks}
     found = {stack: file for stack, file in files.items() if file.exists()}
     for stack, file in found.items():

@@ -126,7 +126,7 @@ def next_step(wave: str, job: Job) -> str:
             return ""
         case State.FAILED | State.REFUSED:
             return f"read its log, then `python -m bot up --wave {wave}`"
-    return f"`python -m bot up --wave {wave}` goes on with it"
+    return f"run `python -m bot up --wave {wave}` to continue"
 
 
 def document(wave: str, jobs: Sequence[Job], checked_out: Tree) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import os
 import shutil
 import subprocess
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,6 +42,14 @@ class Engine:
 
     program: str
     version: str
+
+    def command(
+        self, target: Target, environment: Mapping[str, str], **more: Any
+    ) -> automation.Command:
+        """The program as the Automation API runs it for a target."""
+        from bot.engine import automation
+
+        return automation.Command(self.program, self.version, target, environment, **more)
 
 
 @dataclass(frozen=True)
@@ -109,8 +117,8 @@ def find(*, install: bool = True) -> Engine:
 
 def _advice(reason: str) -> str:
     return (
-        f"{reason}: install the Pulumi CLI (https://www.pulumi.com/docs/install/), or see what the "
-        "stack is made of without it: python -m bot plan --stack NAME"
+        f"{reason}: install the Pulumi CLI (https://www.pulumi.com/docs/install/), or show the "
+        "stack's resources without it: python -m bot plan --stack NAME"
     )
 
 
@@ -208,9 +216,7 @@ def _run(
 
     values = _environment(engine, target)
     with program.served(target, values) as served:
-        command = automation.Command(
-            engine.program,
-            engine.version,
+        command = engine.command(
             target,
             values,
             take=take,
@@ -258,7 +264,7 @@ def opened(
     from bot.engine import automation
 
     values = _environment(engine, target)
-    command = automation.Command(engine.program, engine.version, target, values)
+    command = engine.command(target, values)
     try:
         yield automation.stack(command, target, folder=folder)
     except CommandError:
@@ -277,7 +283,9 @@ def exported(engine: Engine, target: Target) -> dict[str, Any]:
         try:
             return dict(vars(stack.export_stack()))
         except (ValueError, AttributeError):
-            raise BotError(f"stack {target.stack}: the engine's export has another form") from None
+            raise BotError(
+                f"stack {target.stack}: the engine's export has an unknown format"
+            ) from None
 
 
 def history(engine: Engine, target: Target, entries: int) -> list[UpdateSummary]:
@@ -291,8 +299,7 @@ def history(engine: Engine, target: Target, entries: int) -> list[UpdateSummary]
         except (ValueError, KeyError, TypeError, AttributeError):
             raise BotError(
                 f"the history of stack {target.stack} cannot be read: `pulumi stack history "
-                f"--stack {target.stack} --json` prints something else than entries with their "
-                "times"
+                f"--stack {target.stack} --json` does not print entries with times"
             ) from None
 
 

@@ -154,26 +154,26 @@ def _doubts(result: Result, moves: tuple[ChartMove, ...]) -> Iterator[str]:
     ledger, ending, what = result.ledger, result.ending, result.operation
     if ending.ended != "finished":
         took = "took longer than its time-out" if ending.ended == "timed out" else "was interrupted"
-        yield f"the {what} {took}: what it had not reached is not here"
+        yield f"the {what} {took}: what it did not reach is missing"
     elif not result.ok:
-        yield f"the {what} failed: what it had not reached is not here"
+        yield f"the {what} failed: what it did not reach is missing"
     if ending.killed:
-        yield "the engine was killed before it had written down everything"
+        yield "the engine was killed before it recorded everything"
     if ledger.result is None:
-        yield "the engine gave no summary: nobody knows whether this is all"
+        yield "the engine gave no summary: this list may be incomplete"
     if ledger.incomplete:
         yield (
-            "the preview is incomplete: a chart has a value that only `up` knows, so its objects "
-            "look deleted"
+            "the preview is incomplete: a chart has a value that is only known during `up`, so "
+            "its objects look deleted"
         )
     if ledger.unread:
         yield f"{_counted(ledger.unread, 'event')} of the engine could not be read"
     if unknown := [step for step in ledger.changes if step.kind == engine_events.UNKNOWN]:
         names = ", ".join(f"{step.op} of {step.name}" for step in unknown[:3])
         more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
-        yield f"an operation that this program does not know: {names}{more}"
+        yield f"unknown operation: {names}{more}"
     if (missing := _missing(ledger)) > 0:
-        yield f"the engine counts {_counted(missing, 'change')} that its events do not tell"
+        yield f"the engine counts {_counted(missing, 'change')} without an event"
     if what != "refresh":
         # A refresh asks for each object by itself: what it calls gone, somebody has deleted.
         yield from _gone(ledger, moves)
@@ -199,8 +199,8 @@ def _gone(ledger: Ledger, moves: tuple[ChartMove, ...]) -> Iterator[str]:
         stays = ledger.steps[urn].kind != "deleted" and ledger.steps[urn].name not in removed
         if stays and len(steps) >= _ALL_GONE and all(step.kind == "deleted" for step in steps):
             yield (
-                f"all {len(steps)} objects of chart {ledger.steps[urn].name} look deleted, and the "
-                "chart stays: it was not looked into"
+                f"all {len(steps)} objects of chart {ledger.steps[urn].name} look deleted although "
+                "the chart stays: the engine did not render it"
             )
 
 

@@ -81,29 +81,29 @@ REASONS = (
     ),
     _reason(
         r"failed to load checkpoint: .*(EOF|unexpected end|invalid character)",
-        "a crash has torn the state",
-        "run `python -m bot up --stack {stack}`: it takes the state before, where that is whole",
+        "a crash left the state file incomplete",
+        "run `python -m bot up --stack {stack}`: it uses the previous state if that is complete",
     ),
     _reason(
         r"chart archives missing",
-        "charts that charts.yaml lists are not here",
+        "charts of charts.yaml are not in the cache",
         "run `make charts`, then run again",
     ),
     _reason(
         r"vault is sealed",
         "Vault is sealed",
-        "unseal Vault (`vault operator unseal`), then run the command again: it goes on where "
+        "unseal Vault (`vault operator unseal`), then run the command again: it resumes where "
         "this run stopped",
     ),
     _reason(
         r"no secret found at .*/anchors/|no certificate in Vault at anchors/",
         "a generation of the trust anchor is not in Vault",
-        "bring its owner up first (`python -m bot up --stack trust`), or name in "
-        "`trust.generations` what it has published",
+        "run its owner first (`python -m bot up --stack trust`), or list in `trust.generations` "
+        "only what it has published",
     ),
     _reason(
         r"vault.*permission denied|permission denied.*vault|Code: 403.*v1/|/v1/\S*\s+Code: 403",
-        "Vault refused our token",
+        "Vault refused the token",
         "set VAULT_TOKEN to a token that may manage the mounts of this stack, then run again",
     ),
     _reason(
@@ -120,7 +120,7 @@ REASONS = (
     ),
     _reason(
         r"the server has asked for the client to provide credentials",
-        "the Kubernetes API server refused our credentials",
+        "the Kubernetes API server refused the credentials",
         "log in to the cluster again, then run again",
     ),
     _reason(
@@ -137,25 +137,25 @@ REASONS = (
     ),
     _reason(
         r"already exists|path is already in use",
-        "it exists already, and not in the state",
-        "a run that was killed may have made it: run `python -m bot up --stack {stack}` again; if "
-        "somebody else made it, import it or remove it",
+        "it exists already, but not in the state",
+        "a killed run may have created it: run `python -m bot up --stack {stack}` again; "
+        "otherwise import it or delete it",
     ),
     _reason(
         r"cannot be deleted because it is protected|is protected",
         "it is protected",
-        "a protected resource goes only with `python -m bot destroy --include-protected`",
+        "a protected resource is deleted only by `python -m bot destroy --include-protected`",
     ),
     _reason(
         r"conflicts? with .*field manager|Apply failed with \d+ conflict|field conflict",
-        "somebody else owns a field of the object",
-        "find the other owner with `kubectl get ... --show-managed-fields`, and let one own it",
+        "another field manager owns a field of the object",
+        "find it with `kubectl get ... --show-managed-fields`, and leave the field to one owner",
     ),
     _reason(
         r"timed? ?out waiting|context deadline exceeded|timeout.*awaiting|"
         r"failed to (fully initialize or )?become live|was not successfully created",
         "it did not become ready in time",
-        "look at its events (`kubectl describe`), then run again: what is ready is not made anew",
+        "see its events (`kubectl describe`), then run again: ready objects are kept",
     ),
     _reason(
         r"no resource plugin|failed to load plugin|could not load plugin",
@@ -173,7 +173,7 @@ REASONS = (
         "set PULUMI_BACKEND_URL or run `pulumi login`, then run again",
     ),
 )
-_GENERAL = "see the reason above; run `python -m bot up --stack {stack}` again once it is mended"
+_GENERAL = "see the reason above; run `python -m bot up --stack {stack}` again once it is fixed"
 
 
 def explain(texts: Iterable[str], stack: str) -> tuple[str | None, str]:

@@ -128,9 +128,7 @@ async def evaluate(target: Target) -> None:
     except (ConfigError, ChartError) as error:
         raise pulumi.RunError(str(error)) from None
     if open_values(config) != open_values(target.config):
-        raise pulumi.RunError(
-            f"Pulumi.{target.stack}.yaml: changed while the bot was at work: run it again"
-        )
+        raise pulumi.RunError(f"Pulumi.{target.stack}.yaml: changed during the run: run it again")
     own = stacks.program_of(target.project_dir)
     await crash.program(
         own(config, charts) if own else stack_program.run(config, charts, target.project_dir)

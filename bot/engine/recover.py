@@ -58,7 +58,7 @@ def recover(found: Engine, target: Target) -> list[str]:
     if adopted:
         result = engine.run(found, target, "refresh", target=adopted)
         if not result.ok:
-            raise BotError("what a killed run had made could not be read; run the command again")
+            raise BotError("the resources of a killed run could not be read; run the command again")
         _releases_whole(found, target, adopted)
     return [urn.rpartition("::")[2] for urn in adopted]
 
@@ -155,7 +155,7 @@ def _forget_release(target: Target, namespace: str, name: str, state: str) -> No
     except ReadError as error:
         reason = str(error)
     raise BotError(
-        f"Helm release {name} is {state}: a killed run left it half done, and its record cannot be "
-        f"removed ({reason}); remove it with `kubectl delete secret --namespace {namespace} "
+        f"Helm release {name} is {state}: a killed run left it unfinished, and its record cannot "
+        f"be removed ({reason}); remove it with `kubectl delete secret --namespace {namespace} "
         f"--selector {selector}`, then run the command again"
     )

@@ -71,8 +71,8 @@ def locked(stack: str, locks: Sequence[Lock]) -> list[str]:
     line = f"stack {stack} is locked by {'; '.join(map(str, locks))}"
     release = f"pulumi cancel {stack} --yes"
     if all(lock.stale for lock in locks):
-        return [line, f"next: nobody works on it any more; release it with `{release}`"]
-    way_on = "wait until that run has ended (`--wait SECONDS` does); if it never will, release it"
+        return [line, f"next: its run has ended; release it with `{release}`"]
+    way_on = "wait until that run has ended (`--wait SECONDS` does); if it never ends, release it"
     return [line, f"next: {way_on} with `{release}`"]
 
 
@@ -87,7 +87,7 @@ def failure(result: Result) -> list[str]:
     if any(first_line(text, len(text)) != first_line(text) for text in _texts(result)):
         command = f"{result.operation} {result.target.stack}"
         if log := log_file.write(command, whole, result.target.project_dir):
-            told.append(f"all of what the engine said is in {log}")
+            told.append(f"the engine's full output is in {log}")
     return told
 
 
@@ -101,7 +101,7 @@ def _failure(result: Result) -> list[str]:
     elif result.ending.ended == "interrupted":
         lines.append(f"{result.operation} was interrupted")
     if result.ending.killed:
-        lines.append("the engine did not stop by itself and was killed: its stack may stay locked")
+        lines.append("the engine did not stop and was killed: the stack may stay locked")
     applied = [s for s in ledger.changes if s.ended is not None and not s.failed]
     if result.operation in ("up", "destroy") and ledger.steps:
         lines.append(f"applied: {_counts(ledger, applied) or 'nothing'}")
@@ -110,9 +110,9 @@ def _failure(result: Result) -> list[str]:
     if waiting and result.operation in ("up", "destroy"):
         names = ", ".join(step.name for step in waiting[:6])
         more = f" and {len(waiting) - 6} more" if len(waiting) > 6 else ""
-        lines.append(f"begun and not finished: {names}{more}")
+        lines.append(f"started but not finished: {names}{more}")
     if result.operation == "up" and ledger.steps and (applied or waiting or ledger.failed):
-        lines.append("not applied: everything that depends on what is named above")
+        lines.append("not applied: resources that depend on those above")
     what, next_step = explain(_texts(result), stack)
     if what:
         lines.append(f"cause: {what}")
@@ -130,7 +130,7 @@ def _failed(result: Result) -> list[str]:
     others = any(not follows(text) for _, text in ledger.errors)
     for step in ledger.failed:
         reasons = ledger.reasons(step)
-        reason = first_line(reasons[0]) if reasons else "the engine gives no reason"
+        reason = first_line(reasons[0]) if reasons else "the engine gave no reason"
         told.update(reasons)
         lines.append(f"failed: {ledger.component(step)}: {step.name}: {reason}")
     for urn, text in ledger.errors:
@@ -142,7 +142,9 @@ def _failed(result: Result) -> list[str]:
     if not lines:
         lines += [f"failed: {first_line(text)}" for text in result.outside]
     if not lines and result.ending.ended == "finished":
-        lines.append(f"failed: the engine ended with exit code {result.ending.code}, no reason")
+        lines.append(
+            f"failed: the engine ended with exit code {result.ending.code}, without a reason"
+        )
     return lines
 
 

@@ -119,7 +119,7 @@ def choose(project_dir: Path, context: str, environment: Mapping[str, str]) -> O
     if absent:
         raise ContextError(
             f"--context {context}: {' and '.join(absent)} not set: an existing cluster needs a "
-            "Vault that it can reach, and a token that may manage mounts there"
+            "Vault that it can reach, and a token that may manage mounts"
         )
     try:
         chosen = kubeconfig.select(kubeconfig.files(None, environment, project_dir), context)

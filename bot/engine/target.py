@@ -23,12 +23,13 @@ STANDINS_DIR = f"{SANDBOX_DIR}/plugins"
 _PASSPHRASE = "PULUMI_CONFIG_PASSPHRASE"  # noqa: S105  (the variable's name)
 
 
-def of(stack: str, project_dir: Path = stacks.PROJECT_DIR) -> Target:
+def of(stack: str, project_dir: Path | None = None) -> Target:
     """The target of a stack, with its file validated.
 
     Raises BadInputError (no such stack, no passphrase), ConfigError (faulty file) and, for the
     sandbox, MissingToolError when it does not run.
     """
+    project_dir = project_dir or stacks.PROJECT_DIR
     file = stacks.file_of(stack, project_dir)
     if stack == SANDBOX:
         from bot.engine import sandbox_stack
@@ -92,7 +93,7 @@ def embedded_token(project_dir: Path) -> dict[str, str]:
         return {"VAULT_TOKEN": token.read_text().strip()}
     except FileNotFoundError:
         raise MissingToolError(
-            "the sandbox does not run: start it with `make sandbox` (python -m sandbox run)"
+            "the sandbox is not running: start it with `make sandbox` (python -m sandbox run)"
         ) from None
 
 

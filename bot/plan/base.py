@@ -141,11 +141,11 @@ def compare(
 
 def _notes(base: str, head: str, dirty: bool, folder: Path) -> Iterator[str]:
     if dirty:
-        yield f"the working tree has changes that are not in {head[: git.SHORT]}: they are compared"
+        yield f"the working tree has changes that are not in {head[: git.SHORT]}: they are included"
     if not git.contains(head, base, folder):
         yield (
-            f"{base[: git.SHORT]} is no ancestor of {head[: git.SHORT]}: what it has and this "
-            "branch lacks looks undone; merge it, or compare with `git merge-base`"
+            f"{base[: git.SHORT]} is not an ancestor of {head[: git.SHORT]}: its newer commits "
+            "look reverted; merge it, or compare with `git merge-base`"
         )
 
 
@@ -194,8 +194,8 @@ def _set(name: str, base: Answer, head: Answer) -> ChangeSet:
         doubts=tuple(doubts),
         errors=tuple(_reason(f) for f in head.failures if f.stack == name),
         warnings=tuple(
-            f"{side} has {len(found.resources)} resources and {len(found.charts)} charts, "
-            "compared with nothing"
+            f"{side} has {len(found.resources)} resources and {len(found.charts)} charts, not "
+            "compared"
             for side, found in zip(("base", "head"), seen, strict=True)
             if found is not None
         ),

@@ -48,7 +48,7 @@ def fail(names: Sequence[str], folder: Path, reason: str) -> None:
     errors = tuple(masked(line) for line in reason.splitlines() if line.strip())
     known = stacks.names()
     sets = [
-        ChangeSet(stack=name, source="plan", errors=errors, doubts=("nothing was compared",))
+        ChangeSet(stack=name, source="plan", errors=errors, doubts=("no comparison was made",))
         for name in dict.fromkeys(names)
         if name in known
     ]

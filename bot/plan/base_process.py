@@ -106,7 +106,7 @@ class Evaluation:
             try:
                 made = self._read()
             except (OSError, ValueError, ValidationError, RecursionError):
-                reason = "the evaluation gave no answer that can be read"
+                reason = "the evaluation gave no readable answer"
         if made is None:
             made = Answer(
                 failures=tuple(
@@ -141,13 +141,13 @@ class Evaluation:
         """Keep what the program printed, where it failed: the reason is its last line alone."""
         if any(failure.cause == "program" for failure in failures) and (said := self._said()):
             file = log_file.write(f"plan {self.tree.name}", said)
-            sys.stderr.write(f"{self.tree.name}: what its program printed is in {file}\n")
+            sys.stderr.write(f"{self.tree.name}: the output of its program is in {file}\n")
 
     def _read(self) -> Answer:
         answer = Answer.model_validate_json(read_bytes(self._answer, MAX_ANSWER_BYTES))
         answered = [s.stack for s in answer.snapshots] + [f.stack for f in answer.failures]
         if sorted(answered) != sorted(self.tree.stacks):
-            raise ValueError("not the stacks that were asked for")
+            raise ValueError("not the requested stacks")
         return answer
 
 

@@ -11,29 +11,37 @@ import sys
 from pathlib import Path
 
 from bot import stacks
+from bot.cli import parsers
 from bot.cli.dispatch import Subparsers
 from bot.exit_codes import DONE, FAILED, BadInputError, BotError, RefusedError
 
 
 def add(subparsers: Subparsers) -> None:
     """Add the command to the parser."""
-    parser = subparsers.add_parser(
+    parser = parsers.command(
+        subparsers,
         "plan",
-        description="Resources, charts and their objects from the program alone: no engine, no "
-        "cluster, no Vault and no secret is needed.",
+        run,
+        "Show the resources, charts and objects of stacks, computed from the program alone; with "
+        "--base what differs from another git revision, and how risky it is. Changes nothing. "
+        "Needs no engine, cluster, Vault or secret; renders charts where helm and their archives "
+        "are present.",
+        "plan --stack staging",
+        "plan --all --base main",
+        "plan --stack staging --stack production --base main --out .local/plan",
     )
     which = parser.add_mutually_exclusive_group(required=True)
-    which.add_argument("--stack", action="append", metavar="NAME", help="may be repeated")
-    which.add_argument("--all", action="store_true", help="every stack that has a file")
+    which.add_argument("--stack", action="append", metavar="NAME", help="a stack (repeatable)")
+    which.add_argument("--all", action="store_true", help="every stack that has a stack file")
     parser.add_argument(
         "--base",
         metavar="REV",
-        help="what changes from this git revision to the working tree, and how risky it is",
+        help="show what changes from this git revision to the working tree",
     )
     parser.add_argument(
         "--fetch-charts",
         action="store_true",
-        help="with --base: download the chart archives that REV lists and the cache has not",
+        help="with --base: download chart archives of REV that are not in the cache",
     )
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.add_argument(
@@ -43,7 +51,6 @@ def add(subparsers: Subparsers) -> None:
         help="also write manifests, plan.json and index.html with the graph as a picture, and with "
         "--base a STACK.changes.json per stack for `bot comment`",
     )
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -51,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.base is not None:
         return _compare(arguments)
     if arguments.fetch_charts:
-        raise BadInputError("--fetch-charts: goes with --base; `make charts` fetches this tree's")
+        raise BadInputError("--fetch-charts: needs --base; `make charts` fetches this tree's")
     # These take 0.4 s to import, which the other commands need not wait for.
     from bot.plan import policy
     from bot.plan.files import as_json, write

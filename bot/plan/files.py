@@ -46,7 +46,7 @@ def write(plans: Sequence[Plan], folder: Path) -> None:
     try:
         if _holds_other(folder):
             raise BadInputError(
-                f"--out {folder}: not empty, and no plan is in it; name another folder"
+                f"--out {folder}: not empty, and contains no plan; name another folder"
             )
         folder.mkdir(parents=True, exist_ok=True)
         root = folder.resolve()
@@ -162,6 +162,6 @@ def _put(root: Path, path: str, text: str) -> None:
     handle = os.open(target, flags, 0o666)
     with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise OSError(errno.EINVAL, "is no regular file", str(target))
+            raise OSError(errno.EINVAL, "is not a regular file", str(target))
         file.truncate(0)
         file.write(masked_document(text))

@@ -37,8 +37,8 @@ summary { cursor: pointer }
 
 
 ORIGIN = (
-    "From the program, its stack files and charts alone: no cluster, no Vault and no state was "
-    "asked. What only a deployment can tell is [known after apply]."
+    "Computed from the program, its stack files and charts; no cluster, Vault or state was read. "
+    "Values that only a deployment can provide are [known after apply]."
 )
 
 
@@ -56,7 +56,7 @@ def page(plans: Sequence[Plan], files: Sequence[str] = ()) -> str:
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             f'<meta name="plan-files" content="{escape(" ".join(files))}">',
             f"<title>{escape(title)}</title><style>{STYLE}</style></head><body>",
-            f"<h1>What would be made</h1><p>{links}</p>",
+            f"<h1>Planned resources</h1><p>{links}</p>",
             f'<p class="faint">{escape(ORIGIN)}</p>',
             *(_section(plan) for plan in plans),
             "</body></html>\n",
@@ -73,7 +73,7 @@ def _section(plan: Plan) -> str:
         items = "".join(f"<li>{escape(warning)}</li>" for warning in plan.warnings)
         parts.append(f'<ul class="warnings">{items}</ul>')
     parts += [
-        "<h3>Components, in the order they are made</h3>",
+        "<h3>Components, in order of creation</h3>",
         f'<p class="legend">{_legend(plan)}</p><div class="picture">{svg(plan)}</div>',
     ]
     if plan.charts:
@@ -83,7 +83,7 @@ def _section(plan: Plan) -> str:
         _table((), _exports(plan)),
         f"<h3>Kinds</h3><p>{escape(counts(plan.kinds()))}</p>",
         "<h3>Resources</h3>",
-        f"<details><summary>all, with their inputs</summary>{_resources(plan)}</details>",
+        f"<details><summary>all resources, with their inputs</summary>{_resources(plan)}</details>",
         "</section>",
     ]
     return "\n".join(parts)
@@ -96,7 +96,7 @@ def _legend(plan: Plan) -> str:
         for area, colour in COLOURS.items()
         if area in used
     )
-    protected = "a mark before a line: protected, and kept on destroy"
+    protected = "a mark before a line: protected, kept on destroy"
     return areas + (protected if any(r.protect for r in plan.evaluation.resources) else "")
 
 

@@ -23,8 +23,8 @@ def doubts(sides: Sides, changes: tuple[Change, ...]) -> Iterator[str]:
             if not side[urn].rendered
         )
         yield (
-            f"chart {sides.charts[1][urn].name}: not rendered in {where}, so its values and its "
-            "version are compared, and not its objects"
+            f"chart {sides.charts[1][urn].name}: not rendered in {where}, so only its values and "
+            "its version are compared"
         )
     for (word, side), other in zip(
         (("goes", sides.charts[0]), ("is new", sides.charts[1])),
@@ -44,11 +44,11 @@ def _encrypted(sides: Sides) -> Iterator[str]:
     one, two = sides.base.ciphertexts, sides.head.ciphertexts
     for key in sorted(one.keys() | two.keys()):
         if key in one and key in two and one[key] != two[key]:
-            yield f"{key}: the encrypted value is another one; only a preview can compare it"
+            yield f"{key}: the encrypted value changed; only a preview can compare it"
 
 
 def _following(sides: Sides, changes: tuple[Change, ...]) -> Iterator[str]:
-    """Resources that take a value from one that is made anew: it is not known here."""
+    """Resources that take a value from one that is made anew: it is unknown."""
     renewed = {change.urn for change in changes if change.op is Op.REPLACE}
     listed = {change.urn for change in changes}
     before, after = sides.compared
@@ -56,21 +56,21 @@ def _following(sides: Sides, changes: tuple[Change, ...]) -> Iterator[str]:
         sources = renewed & set(after[urn].dependencies)
         if sources and _unknown(after[urn].inputs):
             names = ", ".join(sorted(source.rpartition("::")[2] for source in sources))
-            yield f"{after[urn].name}: takes values from {names}, which is made anew"
+            yield f"{after[urn].name}: takes values from {names}, which is replaced"
     for change in changes:
         if change.op is Op.UPDATE and not knows(change.type):
-            yield f"{change.name}: it is not known what makes a {change.type} new"
+            yield f"{change.name}: unknown which changes replace a {change.type}"
 
 
 def warnings(sides: Sides) -> Iterator[str]:
     """What a reader should know besides."""
     if sides.head is None:
         yield (
-            "the stack's file is removed: listed is all that it was made of. The deployment "
-            "stays until somebody runs `destroy` from a revision that has the file"
+            "the stack's file is removed: all its resources are listed. They stay deployed until "
+            "`destroy` runs from a revision that has the file"
         )
     if sides.base is None:
-        yield "the stack is new: listed is all that it will be made of"
+        yield "the stack is new: all its resources are listed"
     for side in (sides.base, sides.head):
         yield from side.warnings if side else ()
     for urn in sorted(sides.unseen - sides.moved):

@@ -89,7 +89,7 @@ def render(resource: Resource, file: Path, helm: str) -> list[Manifest]:
     try:
         manifests = parse(done.stdout)
     except ValueError as error:
-        raise BotError(f"chart {name}: what helm template gives {error}") from None
+        raise BotError(f"chart {name}: the output of helm template {error}") from None
     _write(cached, manifests)
     return manifests
 
@@ -113,11 +113,11 @@ def _checked(content: Any) -> dict[str, Any]:
     """An object with what is read of each; raises ValueError."""
     fault = None
     if not isinstance(content, dict):
-        fault = f"{shown(content)}, which is no object"
+        fault = f"{shown(content)}, which is not an object"
     elif not all(isinstance(content.get(key), str) for key in ("apiVersion", "kind")):
-        fault = "an object whose apiVersion or kind is no text"
+        fault = "an object whose apiVersion or kind is not text"
     elif not isinstance(content.get("metadata") or {}, dict):
-        fault = f"a {shown(content['kind'])} whose metadata is no mapping"
+        fault = f"a {shown(content['kind'])} whose metadata is not a mapping"
     if fault:
         raise ValueError(f"holds {fault}")
     return dict(content)

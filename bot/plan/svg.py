@@ -68,7 +68,7 @@ def svg(plan: Plan) -> str:
     parts = [
         f'<svg class="plan" xmlns="http://www.w3.org/2000/svg" role="img" {size} ',
         f'viewBox="0 0 {width:.0f} {height:.0f}">',
-        f"<title>Stack {escape(plan.stack)}: components in the order they are made</title>",
+        f"<title>Stack {escape(plan.stack)}: components in order of creation</title>",
         f"<style>{STYLE}</style>",
         f'<rect {size} style="fill:var(--ground)"/>',
         *_edges(nodes, boxes, placed, tops, heights),

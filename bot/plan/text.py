@@ -44,7 +44,7 @@ def _lines(plan: Plan) -> Iterator[str]:
         if is_provider(resource):
             yield f"  {kind_of(resource)}  {resource.name}"
     yield ""
-    yield "Components, in the order they are made (* protected)"
+    yield "Components, in order of creation (* protected)"
     nodes = graph(plan)
     charts = {chart.resource.urn: chart for chart in plan.charts}
     for node in nodes.values():

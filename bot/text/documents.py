@@ -33,15 +33,11 @@ def read(file: Path, kind: type[_Document], made_by: str) -> _Document:
         first = min(faults, key=lambda fault: fault["loc"] != ("format",))
         if first["loc"] == ("format",):
             # What comes of it are faults of other keys, which would lead nobody anywhere.
-            raise BadInputError(
-                f"{file}: is of another format: `{made_by}` writes it anew"
-            ) from None
+            raise BadInputError(f"{file}: has another format: run `{made_by}` again") from None
         # A key that is not ours may hold anything.
         key = ".".join(map(str, first["loc"])) or "document"
         shown = key if key.isprintable() and len(key) <= 200 else f"{key[:200]!r}"
-        raise BadInputError(
-            f"{file}: {shown}: {first['msg']}; `{made_by}` writes it anew"
-        ) from None
+        raise BadInputError(f"{file}: {shown}: {first['msg']}; run `{made_by}` again") from None
 
 
 def write(file: Path, text: str, option: str = "--out") -> None:
@@ -60,7 +56,7 @@ def write(file: Path, text: str, option: str = "--out") -> None:
         with suppress(OSError):
             part.unlink(missing_ok=True)
         raise BadInputError(
-            f"{option} {file}: {error.strerror or error}: name a file in a folder that is there"
+            f"{option} {file}: {error.strerror or error}: name a file in an existing folder"
         ) from None
 
 

@@ -47,7 +47,7 @@ def resolve(revision: str, project_dir: Path) -> str:
     """
     if not _REVISION.fullmatch(revision) or ".." in revision:
         raise BadInputError(
-            f"revision {revision!r}: no name of a commit; give a branch, a tag or a hash"
+            f"revision {revision!r}: not the name of a commit; give a branch, a tag or a hash"
         )
     arguments = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
     done = _git(project_dir, arguments)
@@ -322,7 +322,7 @@ def _path(raw: bytes) -> str:
     path = os.fsdecode(raw)
     parts = path.split("/")
     if any(part in ("", ".", "..") or part.lower() == ".git" for part in parts):
-        raise BadInputError(f"{path!r}: no path that git would make; the tree is refused")
+        raise BadInputError(f"{path!r}: not a path that git would create; the tree is refused")
     return path
 
 

@@ -49,7 +49,9 @@ def first_lines(command: str, text: str, most: int = 40) -> str:
         return text
     if (file := write(command, text)) is None:
         return text
-    return "\n".join([*lines[:most], f"and {len(lines) - most} lines more: all of it is in {file}"])
+    return "\n".join(
+        [*lines[:most], f"and {len(lines) - most} more lines: all of them are in {file}"]
+    )
 
 
 def _written(file: Path, content: bytes) -> Path:

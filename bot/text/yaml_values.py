@@ -34,7 +34,7 @@ def load(text: str) -> Any:
     except safe_yaml.YamlError as error:
         raise NoValuesError(str(error)) from None
     if root is None:
-        raise NoValuesError("nothing in it")
+        raise NoValuesError("no content")
     return _value(root)
 
 
@@ -55,11 +55,11 @@ def _mapping(node: yaml.MappingNode) -> dict[str, Any]:
     for key_node, item in node.value:
         key = _value(key_node)
         if isinstance(key, dict | list):
-            raise NoValuesError("a key that is no scalar")
+            raise NoValuesError("a key that is not a scalar")
         name = key if isinstance(key, str) else json.dumps(key)
         if name in made:
             # The first counts to some readers, the last to others.
-            raise NoValuesError("a key that is there twice")
+            raise NoValuesError("a duplicate key")
         made[name] = _value(item)
     return made
 
@@ -70,7 +70,7 @@ def _scalar(node: yaml.ScalarNode) -> Any:
     if kind == "str":
         return text
     if kind == "merge":
-        raise NoValuesError("a key that merges")
+        raise NoValuesError("a merge key")
     if kind == "null":
         return None
     if kind == "bool" and text.lower() in ("true", "false"):

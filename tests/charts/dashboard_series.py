@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from components.alert_rules.control_plane import DEPLOYMENTS, INJECTOR_WEBHOOK
+from components.alerts.groups.control_plane import DEPLOYMENTS, INJECTOR_WEBHOOK
 
 # Time in seconds at which the certificates of the sample end, from the start of the samples.
 MINUTE, HOUR, DAY = 60, 3600, 86400

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from components.alert_rules.control_plane import DEPLOYMENTS
-from components.alert_rules.sources import SOURCES
+from components.alerts.groups.control_plane import DEPLOYMENTS
+from components.alerts.groups.sources import SOURCES
 from tests.charts.scenarios import Scenario
 
 REPLICAS = "kube_deployment_status_replicas_available"

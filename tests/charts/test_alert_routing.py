@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from components.alert_routes import file
-from components.alert_routing import manifest
+from components.alert_routing.component import manifest
+from components.alert_routing.routes import file
 from tests.charts.operator_config import ROOT, generated
 from tests.unit.routing_samples import BEAT, routing, routing_args
 

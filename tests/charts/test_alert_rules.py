@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from components import alerts
-from components.alert_rules.anchor import ends
-from components.alert_rules.model import PART_OF, Alert, Group
+from components.alerts import component as alerts
+from components.alerts.groups.anchor import ends
+from components.alerts.groups.model import PART_OF, Alert, Group
 from tests.charts.scenarios import Scenario, changed
 from tests.charts.scenarios_certificates import SCENARIOS as CERTIFICATES
 from tests.charts.scenarios_mesh import SCENARIOS as MESH

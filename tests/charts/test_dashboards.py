@@ -8,9 +8,9 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from components import alerts
-from components.grafana.budget import burn
-from components.grafana.model import Metrics
+from components.alerts import component as alerts
+from components.dashboards.grafana.budget import burn
+from components.dashboards.grafana.model import Metrics
 from tests.charts.dashboard_series import DAY, HOUR, world
 from tests.charts.test_alert_rules import promtool
 from tests.unit.alert_samples import alerts_args, setting

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from components.monitors import MonitorsArgs, manifests
+from components.monitors.component import MonitorsArgs, manifests
 from tests.charts import helm
 from tests.charts.program import evaluate
 

@@ -34,7 +34,7 @@ def stack_file(**tracing: Any) -> Path:
 def evaluation(census: bool) -> Evaluation:
     """What the program hands to Helm, with spans of the controllers or without."""
     more = {"openCensus": "oc.tracing:55678"} if census else {}
-    return evaluate_file(stack_file(labels={"team": "web"}, **more), "test")
+    return evaluate_file(stack_file(labels={"team": "web"}, **more))
 
 
 def rendered(chart: str, *, census: bool = False, **values: Any) -> dict[helm.Key, helm.Manifest]:

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from schema.certificates import certificates_in
+from tests.certificates import signed
 
 NAMESPACE = "demo"
 _IDENTITY = f"{{}}.{NAMESPACE}.serviceaccount.identity.linkerd.cluster.local"
@@ -120,28 +121,18 @@ def sign(
         ),
         False,
     )
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(asked.subject)
-        .issuer_name(issuer.chain[0].subject)
-        .public_key(asked.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(moment - skew)
-        .not_valid_after(max(end, moment - skew))
+    certificate = signed(
+        asked.subject,
+        asked,
+        issuer.chain[0].subject,
+        issuer.key,
+        moment - skew,
+        max(end, moment - skew),
         # As RFC 5280 has it, and Go does, for a certificate without a subject.
-        .add_extension(names, critical=not list(asked.subject))
-        .add_extension(
-            x509.KeyUsage(digital_signature=True, key_encipherment=True, **usage), critical=True
-        )
-        .add_extension(
-            x509.ExtendedKeyUsage(purposes),
-            critical=False,
-        )
-        .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(authority),
-            critical=False,
-        )
-        .sign(issuer.key, hashes.SHA256())
+        (names, not list(asked.subject)),
+        (x509.KeyUsage(digital_signature=True, key_encipherment=True, **usage), True),
+        (x509.ExtendedKeyUsage(purposes), False),
+        (x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(authority), False),
     )
     name = names.get_values_for_type(x509.DNSName)[0]
     renew = moment + (end - moment) * renew_at

@@ -89,7 +89,7 @@ def planned(sections: dict[str, Any]) -> list[Manifest]:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / f"Pulumi.{_STACK}.yaml"
         file.write_text(yaml.safe_dump(stack))
-        made = evaluate_file(file, _STACK).objects
+        made = evaluate_file(file).objects
     return [each for each in made if each not in evaluate(_STACK).objects]
 
 

@@ -20,12 +20,11 @@ from datetime import timedelta
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from bot.text.output import write_private
 from components.names import LINKERD, TRUST_ROOTS_CONFIG_MAP
 from sandbox.processes import Supervisor
+from tests.certificates import named, self_signed
 from tests.e2e import mesh_objects
 from tests.e2e.identity_process import free_ports, kubeconfig, missing, token, unshare
 from tests.e2e.leaves import now
@@ -189,32 +188,19 @@ def _files(folder: Path) -> str:
 
     One certificate for the three Services, its key in PKCS8, which the policy controller needs.
     """
-    names = [x509.DNSName(f"{name}.{LINKERD}.svc") for name in (_INJECTOR, _PROFILES, _POLICIES)]
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name.from_rfc4514_string("CN=webhooks")
-    moment = now()
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(moment - timedelta(minutes=1))
-        .not_valid_after(moment + timedelta(hours=6))
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
+    hosts = [f"{name}.{LINKERD}.svc" for name in (_INJECTOR, _PROFILES, _POLICIES)]
+    made = self_signed(
+        "webhooks",
+        named(*hosts),
+        (x509.BasicConstraints(ca=True, path_length=0), True),
+        starts=now() - timedelta(minutes=1),
+        lifetime=timedelta(hours=6),
     )
-    pem = certificate.public_bytes(serialization.Encoding.PEM)
+    pem = made.pem.encode()
     for part in ("tls", "config", "identity/trust-roots"):
         (folder / part).mkdir(parents=True, mode=0o700)
     (folder / "tls" / "tls.crt").write_bytes(pem)
-    private = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    write_private(folder / "tls" / "tls.key", private.decode())
+    write_private(folder / "tls" / "tls.key", made.key_pem)
     (folder / "identity/trust-roots/ca-bundle.crt").write_bytes(pem)
     (values,) = (
         each["data"]["values"]

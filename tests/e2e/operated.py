@@ -10,8 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from components.alert_routing import CREDENTIALS as SECRET
-from components.alert_routing import HEARTBEAT_KEY
+from components.alert_routing.component import CREDENTIALS as SECRET
+from components.alert_routing.component import HEARTBEAT_KEY
 from components.names import ALERT_ROUTING
 from tests.e2e import mesh_objects, operator_process
 from tests.e2e.mesh_objects import Manifest, Objects

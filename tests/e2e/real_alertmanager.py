@@ -17,8 +17,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-from components.alert_rules.model import Alert, rule
-from components.alerts import groups
+from components.alerts.component import groups
+from components.alerts.groups.model import Alert, rule
 from tests.e2e.identity_process import free_ports
 from tests.unit.alert_samples import RUNBOOKS, setting
 

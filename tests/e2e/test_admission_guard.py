@@ -11,7 +11,7 @@ import pytest
 
 from bot.clients.https import Answer
 from components import admission_guard
-from components.rollout import MeshedNamespace, namespace_patch
+from components.rollout.component import MeshedNamespace, namespace_patch
 from tests.e2e.mesh_objects import Manifest, Objects
 from tests.e2e.sandbox_cluster import Cluster, running_sandbox
 from tests.e2e.test_rollout import deployment, pod

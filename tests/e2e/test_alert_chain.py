@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from components import alerts
-from components.alert_routes import file
+from components.alert_routing.routes import file
+from components.alerts import component as alerts
 from tests.e2e import real_alertmanager, test_prometheus_rules
 from tests.e2e.identity_process import free_ports
 from tests.e2e.real_alertmanager import until

@@ -12,11 +12,17 @@ from typing import Any
 import pytest
 import yaml
 
-from components.alert_routing import AlertRoutingArgs, credentials, manifest
+from components.alert_routing.component import AlertRoutingArgs, credentials, manifest
 from components.external_secrets import ExternalSecretsArgs, secret_store
-from components.names import ALERT_ROUTING, EXTERNAL_SECRETS, SECRET_STORE, STORE_ACCOUNT
+from components.names import (
+    ALERT_ROUTING,
+    EXTERNAL_SECRETS,
+    SECRET_STORE,
+    STORE_ACCOUNT,
+    STORE_ROLE,
+)
 from components.trust_anchor import read_policy
-from components.vault_auth import STORE_ROLE, VaultAuth, auth_delegator, service_account
+from components.vault_auth import VaultAuth, auth_delegator, service_account
 from sandbox import toolchain, vault
 from tests.e2e import real_alertmanager
 from tests.e2e.real_alertmanager import alert, until

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 import yaml
 
-from components.alert_routes import file
-from components.alert_routes.model import HeartbeatArgs
-from components.alert_routing import manifest
+from components.alert_routing import arguments as arguments_routing
+from components.alert_routing.component import manifest
+from components.alert_routing.routes import file
+from components.alert_routing.routes.model import HeartbeatArgs
 from schema.faults import PROJECT
-from stack import arguments_routing
 from tests.e2e import real_alertmanager
 from tests.e2e.real_alertmanager import Alertmanager, Receivers, alert, resolved, until
 from tests.e2e.runbook import blocks
@@ -70,7 +70,7 @@ def config(folder: Path, told: Receivers) -> str:
     section["routing"] |= {**changes, "groupWait": "1s", "groupInterval": "5s"}
     section["routing"]["receivers"][1]["apiUrl"] = f"{told.address}/alert"
     stack = load(folder, spoilt({("observability",): section}))
-    args = arguments_routing.alert_routing(stack)
+    args = arguments_routing.arguments(stack)
     assert args is not None
     return str(manifest(args)["data"]["alertmanager.yaml"])
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from components.alert_routing import CREDENTIALS
+from components.alert_routing.component import CREDENTIALS
 from sandbox import vault
 from tests.e2e.delivery import Pipeline
 from tests.e2e.sandbox_cluster import CORE, Cluster

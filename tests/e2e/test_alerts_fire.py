@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from components.alert_rules.control_plane import INJECTOR_WEBHOOK
+from components.alerts.groups.control_plane import INJECTOR_WEBHOOK
 from components.names import CERT_MANAGER, EXTERNAL_SECRETS, IDENTITY_ISSUER, LINKERD
 from sandbox import controllers, toolchain, vault
 from tests.e2e import identity_process, mesh_objects, real_prometheus, troubles

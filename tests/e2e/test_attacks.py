@@ -131,7 +131,7 @@ def test_a10_message_that_is_typed_by_hand_is_no_note_of_the_bots(fleet: Attacke
     fleet.git("checkout", "-q", ".")
     rows = fleet.history()
     assert [row["authentic"] for row in rows[:2]] == [False, True]
-    assert "not known as the bot's" in fleet.must(0, "history", "--stack", "trust")
+    assert "not recorded by the bot" in fleet.must(0, "history", "--stack", "trust")
     fleet.preview()
     fleet.approve()
     fleet.up()

@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from components import alerts
-from components.grafana.model import Panel
+from components.alerts import component as alerts
+from components.dashboards.grafana.model import Panel
 from tests.charts.dashboard_series import Series, world
 from tests.charts.test_dashboards import rules
 from tests.e2e.identity_process import free_ports

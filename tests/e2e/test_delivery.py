@@ -102,7 +102,7 @@ def test_killed_bot_is_gone_on_with_by_the_same_approval(pipeline: Pipeline) -> 
     assert pipeline.locked()
     told = pipeline.up(0, "--approved", approval)
     assert "was taken over: its run is dead" in told
-    assert "going on with approval" in told
+    assert "resuming with approval" in told
     assert "proofs hold" in told
     pipeline.must(0, "preview", "--stack", "sandbox", "--expect-no-changes")
 

@@ -12,13 +12,13 @@ from urllib.parse import quote
 
 import pytest
 
-from components.trace_collector.config import (
+from components.tracing.collector import (
     JAEGER_HEALTH_PATH,
     JAEGER_PATH,
     collector_config,
     jaeger_config,
 )
-from components.trace_collector.model import JaegerArgs
+from components.tracing.section import Collector, Jaeger
 from tests.e2e import otlp
 from tests.e2e.trace_processes import (
     ALL,
@@ -36,13 +36,13 @@ MOST = 100
 # Spans of these tests begin at a fixed time, in microseconds as the API counts.
 BEGIN = otlp.START_NS // 1000
 SEARCH = f"?service=linkerd-proxy&start={BEGIN - 1}&end={BEGIN + 1}&limit={MOST}"
-ARGS = JaegerArgs(image="a:1", traces=MOST, cpu_request="1", memory="1Gi", viz=True)
+ARGS = Jaeger(image="a:1", traces=MOST, cpu_request="1", memory="1Gi")
 
 
 @contextmanager
 def tracing(folder: Path) -> Iterator[tuple[Running, Running]]:
     """The collector and behind it Jaeger, both as a stack has them; they end with the block."""
-    config = collector_config(ALL, queries=False, cluster_domain="cluster.local", backend=None)
+    config = collector_config(Collector(sampling=ALL), "cluster.local")
     (name,) = config["exporters"]
     programs = (program(), jaeger_program())
     with running(programs[1], jaeger_config(ARGS), folder, JAEGER_HEALTH_PATH) as jaeger:

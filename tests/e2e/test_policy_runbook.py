@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from components.namespace_policy import DEFAULT_INBOUND_POLICY
+from components.policy.namespace_policy import DEFAULT_INBOUND_POLICY
 from tests.e2e import real_prometheus
 from tests.e2e.project import Copy
 from tests.e2e.runbook_page import Page, with_objects

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 import yaml
 
-from components.alert_routing import FILE, HEARTBEAT_KEY
-from components.alert_rules.sources import WATCHDOG
+from components.alert_routing.component import FILE, HEARTBEAT_KEY
+from components.alerts.groups.sources import WATCHDOG
 from components.names import ALERT_ROUTING
 from tests.charts import operator_config
 from tests.e2e import operated, real_alertmanager

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from components import alerts
-from components.alert_rules.anchor import ends
+from components.alerts import component as alerts
+from components.alerts.groups.anchor import ends
 from tests.e2e import real_prometheus
 from tests.e2e.real_prometheus import get
 from tests.unit.alert_samples import RUNBOOKS, alerts_args, setting, thresholds

@@ -73,7 +73,7 @@ def test_trust_that_went_forward_does_not_go_back(pipeline: Pipeline) -> None:
     assert "it does not trust anchor generation new" in told
     pipeline.configure({"trust": trust})
     told = pipeline.must(4, "rollback", "--stack", "sandbox", "--to", "HEAD~1", "--yes")
-    assert "it trusts anchor generation new, which is not known any more by now" in told
+    assert "it trusts anchor generation new, which is now no longer known" in told
 
 
 def test_a_chart_that_is_not_there_is_a_missing_tool(pipeline: Pipeline) -> None:
@@ -186,7 +186,7 @@ def test_a_wave_runs_in_parallel_and_stops_at_a_failure(waves: Waves) -> None:
     assert "two is broken" in log.read_text()
     code, document = waves.up("production")
     assert code == 4
-    assert "missing: two: nothing was ever applied to it" in document["stderr"]
+    assert "missing: two: no commit was ever applied to it" in document["stderr"]
     broken.unlink()
 
 

@@ -12,7 +12,7 @@ import yaml
 
 from bot.clients.https import Answer
 from bot.engine import sandbox_stack
-from components.rollout import FIELD_MANAGER, INJECT, MAY_OPT_OUT, STATE_LABEL
+from components.rollout.component import FIELD_MANAGER, INJECT, MAY_OPT_OUT, STATE_LABEL
 from stack.transforms import OWNER_LABEL
 from tests.e2e.project import Copy
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from components.rollout import INJECT, STATE_LABEL
+from components.rollout.component import INJECT, STATE_LABEL
 from tests.e2e.project import Copy
 from tests.e2e.runbook_page import Page, wait_gone, with_objects
 from tests.e2e.test_rollout import deployment, namespace

@@ -147,7 +147,7 @@ def test_field_that_somebody_else_took_is_told_in_words(mesh: tuple[Copy, str]) 
     assert "linkerd-identity  (spec.replicas)" in seen.stdout
     assert done.returncode == 1
     assert "failed: linkerd: linkerd-control-plane:linkerd/linkerd-identity: " in done.stdout
-    assert "cause: somebody else owns a field" in done.stdout
+    assert "cause: another field manager owns a field" in done.stdout
     assert "client connection is closing" not in done.stdout
 
 

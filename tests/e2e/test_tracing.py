@@ -3,45 +3,57 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
-from components.trace_collector.config import collector_config
-from components.trace_collector.model import BackendArgs, SamplingArgs
+from components.tracing.collector import collector_config
+from components.tracing.section import Backend, BackendCredentials, Collector, Sampling
+from schema.values import Duration
 from tests.e2e import otlp, trace_processes
 from tests.e2e.trace_processes import ALL, AT_ONCE, program, running, until
 
 HEADER = "x-team"
 
 
-def to(port: int, sampling: SamplingArgs, *, queries: bool = False) -> dict[str, Any]:
+def to(port: int, sampling: Sampling, *, queries: bool = False) -> dict[str, Any]:
     """A config that sends to a backend on loopback, with a header from the environment."""
-    made = BackendArgs(
-        endpoint=f"http://127.0.0.1:{port}", protocol="http", headers={HEADER: "team"}
+    made = backend(f"http://127.0.0.1:{port}", "http", {HEADER: "team"})
+    return of(sampling, queries=queries, backend=made)
+
+
+def backend(
+    endpoint: str, protocol: Literal["grpc", "http"], headers: dict[str, str] | None = None
+) -> Backend:
+    """A backend of others, with credentials in these headers."""
+    given = BackendCredentials(vault_path="tracing", headers=headers) if headers else None
+    return Backend(kind="otlp", endpoint=endpoint, protocol=protocol, credentials=given)
+
+
+def of(sampling: Sampling, *, queries: bool, backend: Backend) -> dict[str, Any]:
+    """The collector's config."""
+    return collector_config(
+        Collector(sampling=sampling, queries=queries, backend=backend), "cluster.local"
     )
-    return collector_config(sampling, queries=queries, cluster_domain="cluster.local", backend=made)
 
 
 ENV = {"TRACE_BACKEND_HEADER_0": "payments"}
 CONFIGS = {
-    "jaeger": (ALL, False, None),
+    "jaeger": (ALL, False, Backend()),
     "share": (
-        SamplingArgs(mode="probabilistic", per_cent=12.5),
+        Sampling(per_cent="12.5"),
         True,
-        BackendArgs(
-            endpoint="https://traces.example.com:4317", protocol="grpc", headers={"a": "b"}
-        ),
+        backend("https://traces.example.com:4317", "grpc", {"a": "b"}),
     ),
     "tail": (
-        SamplingArgs(mode="tail", per_cent=5, slow_ms=2000),
+        Sampling(mode="tail", per_cent="5", slow=Duration(2)),
         False,
-        BackendArgs(endpoint="https://traces.example.com/otlp", protocol="http", headers={}),
+        backend("https://traces.example.com/otlp", "http"),
     ),
     "meshed": (
-        SamplingArgs(mode="tail", per_cent=0.01),
+        Sampling(mode="tail", per_cent="0.01"),
         False,
-        BackendArgs(endpoint="http://tempo.monitoring:4317", protocol="grpc", headers={}),
+        backend("http://tempo.monitoring:4317", "grpc"),
     ),
 }
 
@@ -49,10 +61,8 @@ CONFIGS = {
 @pytest.mark.parametrize("name", CONFIGS)
 def test_the_collector_takes_each_form_of_the_config(name: str, tmp_path: Path) -> None:
     """A key that it does not know keeps every pod from starting."""
-    sampling, queries, backend = CONFIGS[name]
-    config = collector_config(
-        sampling, queries=queries, cluster_domain="cluster.local", backend=backend
-    )
+    sampling, queries, given = CONFIGS[name]
+    config = of(sampling, queries=queries, backend=given)
     assert trace_processes.validate(config, tmp_path, program()) == ""
 
 
@@ -96,7 +106,7 @@ def test_queries_stay_where_the_stack_says_so(tmp_path: Path) -> None:
 
 def test_replicas_keep_the_same_share_of_traces(tmp_path: Path) -> None:
     """Spans of one trace reach different replicas: each must decide like the others."""
-    sampling = SamplingArgs(mode="probabilistic", per_cent=25)
+    sampling = Sampling(per_cent="25")
     kept = []
     for replica in ("a", "b"):
         folder = tmp_path / replica
@@ -113,7 +123,7 @@ def test_replicas_keep_the_same_share_of_traces(tmp_path: Path) -> None:
 
 def test_tail_sampling_keeps_errors_and_what_is_slow(tmp_path: Path) -> None:
     """A proxy's status code is text and its spans have no status: a usual policy finds none."""
-    sampling = SamplingArgs(mode="tail", per_cent=0.01, slow_ms=2000, wait="1s")
+    sampling = Sampling(mode="tail", per_cent="0.01", slow=Duration(2), wait=Duration(1))
     spans = [
         *(otlp.span(number) for number in range(20)),
         otlp.span(100, code="503"),

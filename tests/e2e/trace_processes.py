@@ -20,15 +20,15 @@ from typing import Any
 
 import pytest
 
-from components.trace_collector.model import SamplingArgs
-from components.trace_collector.objects import as_yaml
+from components.tracing.objects import as_yaml
+from components.tracing.section import Sampling
 from tests.e2e.identity_process import free_ports
 
 COLLECTORS = ("otelcol-k8s", "otelcol-contrib", "otelcol")
 JAEGER_PROGRAM = "jaeger"
 PARTS = ("memory_limiter", "attributes", "probabilistic_sampler", "tail_sampling", "batch")
 # Every trace; and at once, where a test need not wait for a batch to fill.
-ALL = SamplingArgs(mode="probabilistic", per_cent=100)
+ALL = Sampling()
 AT_ONCE = {"processors": {"batch": {"timeout": "50ms"}}}
 _TTL_SECONDS, _READY_SECONDS = 1800, 120.0
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from components.alert_rules.control_plane import PROXY
+from components.alerts.groups.control_plane import PROXY
 from components.names import LINKERD
 from sandbox import vault
 from tests.e2e import identity_process, mesh_objects

@@ -17,10 +17,10 @@ from pathlib import Path
 import yaml
 
 from bot.plan.mock import engine as mock_engine
-from components import alerts
-from components.alert_rules.model import Thresholds
+from components.alerts import arguments as arguments_observability
+from components.alerts import component as alerts
+from components.alerts.groups.model import Thresholds
 from components.names import IDENTITY_ISSUER, LINKERD, TRUST_ROOTS_CONFIG_MAP
-from stack import arguments_observability
 from tests.e2e import identity_process, mesh_objects, real_prometheus, watched_scrapes
 from tests.e2e.by_hand import ByHand
 from tests.e2e.identity import Bundle
@@ -191,7 +191,7 @@ def _short_rules(evaluation: mock_engine.Evaluation) -> Manifest:
     """The rules of this stack file, with seconds in place of what a stack file allows."""
     config = evaluation.config
     assert config.cluster
-    args = arguments_observability.alerts(config, config.cluster, evaluation.stack)
+    args = arguments_observability.arguments(config, config.cluster, evaluation.stack)
     assert args
     assert _SHORT.keys() <= Thresholds.model_fields.keys()
     limits = args.setting.thresholds.model_copy(update=_SHORT)

@@ -6,7 +6,7 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-from components import alerts
+from components.alerts import component as alerts
 from components.names import CERT_MANAGER, EXTERNAL_SECRETS, LINKERD
 from sandbox.processes import Supervisor
 from tests.e2e.identity_process import free_ports

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from components.alert_rules.model import (
+from components.alerts.component import AlertsArgs
+from components.alerts.groups.model import (
     Meshed,
     Objective,
     Objectives,
@@ -12,9 +13,8 @@ from components.alert_rules.model import (
     Thresholds,
     Workload,
 )
-from components.alerts import AlertsArgs
+from components.alerts.section import ThresholdsSection as Defaults
 from schema.values import Duration
-from stack.config_observability import Thresholds as Defaults
 
 # 200 days after the start of promtool's clock.
 ANCHOR_END = "1970-07-20T00:00:00+00:00"

@@ -11,15 +11,14 @@ from typing import Any
 import pytest
 import yaml
 
-from bot import engine, stacks
+from bot import engine
 from bot.cli import dispatch
-from bot.deploy import backend, lock, verify
+from bot.deploy import backend
 from bot.engine import target as engine_target
 from bot.exit_codes import DONE
-from bot.mesh.trust import fleet as trust_fleet
-from bot.mesh.verification.data import Proof
-from tests.unit import bot_project, delivery_engine
+from tests.unit import bot_project
 from tests.unit import delivery_samples as samples
+from tests.unit.context import Context
 
 _PLAN = {"anchor-sign": "update"}
 SKIP = ("--skip-waves", "--reason", "staging is away")
@@ -102,7 +101,10 @@ def bot_git(folder: Path, *words: str) -> str:
 
 @pytest.fixture
 def project(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    context: Context,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> Project:
     """The whole fleet committed, charts in the cache, a kubeconfig, an engine of the test."""
     folder = tmp_path / "project"
@@ -118,16 +120,10 @@ def project(
     monkeypatch.setenv("PULUMI_BACKEND_URL", (folder / "state").as_uri())
     contexts(tmp_path, production="https://api.production.example.com:6443")
     (folder / "state").mkdir(exist_ok=True)
-    real = engine_target.of
-    monkeypatch.setattr(engine_target, "of", lambda stack, _folder=None: real(stack, folder))
-    monkeypatch.setattr(stacks, "PROJECT_DIR", folder)
-    delivery_engine.use(monkeypatch)
-    delivery_engine.sign(monkeypatch)
-    monkeypatch.setattr(trust_fleet, "same_anchors", lambda _target: [])
-    monkeypatch.setattr(verify, "refuse_unable", lambda _target: None)
-    monkeypatch.setattr(verify, "prove", lambda *_: [Proof("mesh", "well", "?", True)])
-    monkeypatch.setattr(verify, "settled", lambda look, _show: look())
-    monkeypatch.setattr(lock, "POLL_SECONDS", 0.01)
+    context.project(folder)
+    context.engine()
+    context.vault(samples.Transit())
+    context.mesh()
     return made
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from bot import stacks
+from tests.unit.context import Context
 
 PROJECT_DIR = Path(__file__).resolve().parents[2]
 
@@ -105,5 +105,5 @@ def use(folder: Path, monkeypatch: pytest.MonkeyPatch, **files: object) -> Path:
     monkeypatch.setenv("HELM_CALLS", str(folder / "calls"))
     monkeypatch.setenv("PATH", str(helm(folder / "bin")), prepend=":")
     made = project(folder / "project", **files)
-    monkeypatch.setattr(stacks, "PROJECT_DIR", made)
+    Context(monkeypatch).project(made)
     return made

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 
 from bot.mesh.trust.model import (
     IDENTITY,
@@ -24,63 +20,13 @@ from bot.mesh.trust.model import (
     Workload,
 )
 from components.names import LINKERD
+from tests import certificates
+from tests.certificates import Authority
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-ONE_BELOW = x509.BasicConstraints(True, 1)
-Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
-
-
-@dataclass(frozen=True)
-class Authority:
-    """A CA with its key."""
-
-    certificate: x509.Certificate
-    key: Key
-
-    @property
-    def pem(self) -> str:
-        return self.certificate.public_bytes(Encoding.PEM).decode()
-
-    @property
-    def key_pem(self) -> str:
-        form = (Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        return self.key.private_bytes(*form).decode()
-
-
-def authority(
-    name: str,
-    parent: Authority | None = None,
-    *,
-    key: Key | None = None,
-    starts: datetime = NOW - DAY,
-    lifetime: timedelta = 365 * DAY,
-    constraints: x509.BasicConstraints | None = ONE_BELOW,
-    cert_sign: bool = True,
-    identifier: bool = True,
-) -> Authority:
-    """A CA below `parent`, self-signed without one."""
-    own: Key = key or ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(parent.certificate.subject if parent else subject)
-        .public_key(own.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(starts)
-        .not_valid_after(starts + lifetime)
-        .add_extension(
-            x509.KeyUsage(True, False, False, False, False, cert_sign, True, False, False), True
-        )
-    )
-    if identifier:
-        own_id = x509.SubjectKeyIdentifier.from_public_key(own.public_key())
-        builder = builder.add_extension(own_id, False)
-    if constraints is not None:
-        builder = builder.add_extension(constraints, True)
-    made = builder.sign((parent or Authority(None, own)).key, hashes.SHA256())  # type: ignore[arg-type]
-    return Authority(made, own)
+# A CA of the days before NOW.
+authority = functools.partial(certificates.authority, starts=NOW - DAY)
 
 
 @functools.cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bot.changes.model import Change
-from components.alert_routes import config_object, file
+from components.alert_routing.routes import config_object, file
 from components.names import ALERT_ROUTING
 from tests.unit.changes_samples import thing
 from tests.unit.routing_samples import routing

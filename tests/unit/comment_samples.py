@@ -154,10 +154,10 @@ def upgrade() -> tuple[ChangeSet, tuple[Finding, ...], Impact]:
         ),
         *(finding(
             Level.MEDIUM,
-            "pods of the control plane restart, a few at a time while the others answer",
+            "pods of the control plane restart, a few at a time",
             each,
         ) for each in (identity, destination)),
-        *(finding(Level.LOW, "labels and annotations alone", each) for each in accounts),
+        *(finding(Level.LOW, "only labels and annotations change", each) for each in accounts),
         finding(Level.LOW, "created", budget),
     )  # fmt: skip
     answers = impact(

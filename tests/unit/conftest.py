@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.unit.context import Context
+
 
 @dataclass(frozen=True)
 class _Engine:
@@ -47,3 +49,9 @@ def _no_engine(_engine: _Engine, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
         ran = _engine.calls.read_text().strip()
         _engine.calls.unlink()
         pytest.fail(f"a unit test ran the engine: {ran}")
+
+
+@pytest.fixture
+def context(monkeypatch: pytest.MonkeyPatch) -> Context:
+    """What commands find around them, to be said by the test."""
+    return Context(monkeypatch)

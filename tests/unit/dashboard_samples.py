@@ -6,11 +6,11 @@ import functools
 import json
 from typing import Any
 
-from components.alert_rules import anchor, overview
-from components.alert_rules.model import PREFIX
-from components.dashboards import DashboardsArgs
-from components.grafana import catalog, render
-from components.grafana.model import Dashboard, Panel, View, Wave
+from components.alerts.groups import anchor, overview
+from components.alerts.groups.model import PREFIX
+from components.dashboards.component import DashboardsArgs
+from components.dashboards.grafana import catalog, render
+from components.dashboards.grafana.model import Dashboard, Panel, View, Wave
 from tests.unit.alert_samples import RUNBOOKS, setting
 
 # What is chosen on a dashboard, and what Grafana itself puts in.

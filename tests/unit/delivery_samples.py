@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from pulumi.automation import CommandResult, UpdateSummary
 
 from bot.changes.model import Change, ChangeSet, Field, Op
 from bot.changes.snapshot import Snapshot
+from bot.clients.https import Answer, Client
 from bot.clients.target import Target
 from bot.deploy import approval, backend, digests
 from bot.deploy.approval import Approval
 from bot.deploy.backend import Entry
 from bot.deploy.protected import Action
-from bot.engine import Engine, automation
+from bot.engine import automation
 from tests.unit import fake_engine
 from tests.unit.stack_files import REPO
 
@@ -34,37 +39,38 @@ PROJECT_FILES = (
 )
 _URN = "urn:pulumi:trust::linkerd-platform::linkerd-platform:trust:TrustAnchor$"
 
-# The engine's commands for a backend that is one JSON file, `backend.json`, in the project.
-BACKEND = """
-file = os.path.join(os.getcwd(), "backend.json")
-data = json.load(open(file))
-data.setdefault("calls", []).append(args)
-def keep():
-    with open(file + ".part", "w") as out:
-        json.dump(data, out)
-    os.replace(file + ".part", file)
-keep()
-if args[:2] == ["stack", "history"]:
-    print(json.dumps(data.get("history", [])))
-    sys.exit(0)
-if args[:2] == ["stack", "export"]:
-    deployment = {"manifest": {"time": str(time.time())}, **data.get("state", {})}
-    print(json.dumps({"deployment": deployment}))
-    sys.exit(0)
-if args[:3] == ["stack", "tag", "get"]:
-    if args[3] not in data.get("tags", {}):
-        sys.exit(f"error: stack tag '{args[3]}' not found for stack 'trust'")
-    print(data["tags"][args[3]])
-    sys.exit(0)
-if args[:3] == ["stack", "tag", "set"]:
-    data.setdefault("tags", {})[args[3]] = args[4]
-    keep()
-    sys.exit(0)
-if args[:3] == ["stack", "tag", "rm"]:
-    del data["tags"][args[3]]
-    keep()
-    sys.exit(0)
-"""
+SIGN, VERIFY = "/v1/linkerd/transit/sign/approvals", "/v1/linkerd/transit/verify/approvals"
+_HASH = ec.ECDSA(hashes.SHA256())
+
+
+@dataclass(frozen=True)
+class Transit(Client):
+    """Vault's transit engine with one key; may: the paths that the token's policies allow."""
+
+    base: str = "https://vault.example.com"
+    ca_file: Path = Path()
+    may: tuple[str, ...] = (SIGN, VERIFY)
+    there: bool = True
+    key: ec.EllipticCurvePrivateKey = field(
+        default_factory=lambda: ec.generate_private_key(ec.SECP256R1())
+    )
+
+    def request(self, method: str, path: str, body: Any = None, **_more: Any) -> Answer:
+        if path not in self.may:
+            return Answer(403, {"errors": ["permission denied"]})
+        if not self.there:
+            return Answer(404, {"errors": []})
+        content = base64.b64decode(body["input"], validate=True)
+        assert method == "POST"
+        if path == SIGN:
+            made = base64.b64encode(self.key.sign(content, _HASH)).decode()
+            return Answer(200, {"data": {"signature": f"vault:v1:{made}"}})
+        given = base64.b64decode(body["signature"].rpartition(":")[2])
+        try:
+            self.key.public_key().verify(given, content, _HASH)
+        except InvalidSignature:
+            return Answer(200, {"data": {"valid": False}})
+        return Answer(200, {"data": {"valid": True}})
 
 
 def change(op: Op = Op.UPDATE, name: str = "pki", kind: str = "", **more: Any) -> Change:
@@ -181,16 +187,16 @@ def target(folder: Path, **data: Any) -> Target:
     """Stack `trust` in a project of its own, with a backend that holds `data`."""
     for name in PROJECT_FILES:
         (folder / name).write_bytes((REPO / name).read_bytes())
-    tags = {backend.OPERATIONS: begun(data.get("history", [])), **data.pop("tags", {})}
-    data["tags"] = {name: value for name, value in tags.items() if value}
-    (folder / "backend.json").write_text(json.dumps(data))
+    keep(folder / "backend.json", **data)
     made = fake_engine.target(folder)
     return replace(made, environment={"PULUMI_BACKEND_URL": (folder / "state").as_uri()})
 
 
-def engine(folder: Path, body: str = "sys.exit('error: unexpected command')") -> Engine:
-    """An engine with that backend; `body` is what it does for `preview` and `up`."""
-    return fake_engine.engine(folder, f"{BACKEND}\n{body}")
+def keep(file: Path, **data: Any) -> None:
+    """Let the backend hold this, its history begun by the bot."""
+    tags = {backend.OPERATIONS: begun(data.get("history", [])), **data.pop("tags", {})}
+    data["tags"] = {name: value for name, value in tags.items() if value}
+    file.write_text(json.dumps(data))
 
 
 def kept(where: Target) -> Mapping[str, Any]:

@@ -11,7 +11,7 @@ import pytest
 
 PROJECT = Path(__file__).resolve().parents[2]
 EXAMPLE = PROJECT / "examples" / "standalone"
-SOURCES = ("components", "linkerd_platform")
+SOURCES = ("components", "schema", "linkerd_platform")
 FILES = ("README.md", "charts.yaml", "pyproject.toml", "setup.py")
 OLDEST_SETUPTOOLS = 77
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from components import admission_guard, egress, namespace_policy, rollout, service_policy
+from components import admission_guard
 from components.base import Args, Component
-from components.policy_objects import ClientsArgs, NetworkArgs
+from components.egress import component as egress
+from components.egress.section import EgressHost
+from components.policy import namespace_policy, service_policy
+from components.policy.objects import ClientsArgs, NetworkArgs
+from components.rollout import component as rollout
 
 ARGUMENTS: dict[type[Component], Args] = {
     admission_guard.AdmissionGuard: admission_guard.AdmissionGuardArgs(
@@ -28,8 +32,8 @@ ARGUMENTS: dict[type[Component], Args] = {
                 namespace="shop",
                 deny=True,
                 hosts=(
-                    egress.EgressHostArgs(host="api.example.com", port=443, protocol="tls"),
-                    egress.EgressHostArgs(host="*.example.org", port=80, protocol="http"),
+                    EgressHost(host="api.example.com", port=443, protocol="tls"),
+                    EgressHost(host="*.example.org", port=80, protocol="http"),
                 ),
             ),
         ),

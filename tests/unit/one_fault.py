@@ -87,7 +87,7 @@ ONE_FAULT: dict[str, tuple[dict[KeyPath, Any], str, str]] = {
     "duration-of-nothing": (
         {("vault", "tokenTtl"): "0s"},
         "vault.tokenTtl",
-        "is no time at all",
+        "is zero",
     ),
     "duration-negative": ({("vault", "tokenTtl"): "-1h"}, "vault.tokenTtl", "not a duration"),
     "duration-beyond-go": ({("vault", "tokenTtl"): "999999d"}, "vault.tokenTtl", "too long"),
@@ -181,11 +181,11 @@ ONE_FAULT: dict[str, tuple[dict[KeyPath, Any], str, str]] = {
     # authorities
     "two-authorities": ({("cluster", "caFile"): "ca.crt"}, "cluster.caFile", "not both"),
     "no-authority": ({("cluster", "caPem"): REMOVE}, "cluster.caFile", "missing: Vault needs"),
-    "no-certificate": ({("cluster", "caPem"): "x"}, "cluster.caPem", "is no PEM certificate"),
+    "no-certificate": ({("cluster", "caPem"): "x"}, "cluster.caPem", "is not a PEM certificate"),
     "certificate-cut": (
         {("cluster", "caPem"): certificate()[:120]},
         "cluster.caPem",
-        "is no PEM certificate",
+        "is not a PEM certificate",
     ),
     "key-for-certificate": (
         {("vault", "caPem"): "-----BEGIN EC PRIVATE " + "KEY-----"},

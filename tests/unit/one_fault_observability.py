@@ -47,14 +47,14 @@ FAULTS: dict[str, tuple[dict[KeyPath, Any], str, str]] = {
     "alerts-runbooks-login": (
         on(runbooks="https://me:word@runbooks.example.com"),
         f"{ALERTS}.runbooks",
-        "no address without credentials",
+        "not an address without credentials",
     ),
     "alerts-disabled": (
         on(disabled=["LinkerdIssuerExpirng"]),
         f"{ALERTS}.disabled[0]",
         "is no alert; did you mean 'LinkerdIssuerExpiring'?",
     ),
-    "alerts-label": (on(labels={"a b": "c"}), f"{ALERTS}.labels.a b", "no key of a label"),
+    "alerts-label": (on(labels={"a b": "c"}), f"{ALERTS}.labels.a b", "not a label key"),
     "threshold-unknown": (limits(denial=1), f"{LIMITS}.denial", "did you mean 'denials'?"),
     "threshold-negative": (limits(denials=-1), f"{LIMITS}.denials", "greater than or equal to 0"),
     "threshold-short": (limits(notReady="30s"), f"{LIMITS}.notReady", "write 1m to 720h"),
@@ -123,7 +123,7 @@ FAULTS: dict[str, tuple[dict[KeyPath, Any], str, str]] = {
     "dashboards-label": (
         dashboards(labels={"a b": "1"}),
         f"{DASHBOARDS}.labels.a b",
-        "no key of a label",
+        "not a label key",
     ),
     "dashboards-label-number": (
         dashboards(labels={"grafana_dashboard": 1}),
@@ -144,7 +144,7 @@ FAULTS: dict[str, tuple[dict[KeyPath, Any], str, str]] = {
     "dashboards-folder-annotation": (
         dashboards(folderAnnotation="a b"),
         f"{DASHBOARDS}.folderAnnotation",
-        "no key of a label",
+        "not a label key",
     ),
     "dashboards-datasource": (
         dashboards(datasource="my prometheus"),

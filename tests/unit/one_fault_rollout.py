@@ -94,7 +94,7 @@ FAULTS: dict[str, tuple[dict[KeyPath, Any], str, str]] = {
     "date-no-day": (
         waves({"rest": True, "date": "2026-02-30"}),
         "rollout.waves[0].date",
-        "is no day: write it in quotes",
+        "is not a date: write it in quotes",
     ),
     "state-unknown": (
         waves({"rest": True, "state": "optin"}),
@@ -133,17 +133,17 @@ FAULTS: dict[str, tuple[dict[KeyPath, Any], str, str]] = {
     "label-key": (
         waves({"labels": {"-team": "web"}}),
         "rollout.waves[0].labels.-team",
-        "is no key of a label",
+        "is not a label key",
     ),
     "label-value": (
         waves({"labels": {"team": "a b"}}),
         "rollout.waves[0].labels.team",
-        "is no value of a label",
+        "is not a label value",
     ),
     "soak-of-nothing": (
         waves({"rest": True, "soak": "0s"}),
         "rollout.waves[0].soak",
-        "is no time at all",
+        "is zero",
     ),
     "success-rate": (
         {("rollout", "gates", "successRate"): 101},
@@ -173,7 +173,7 @@ FAULTS: dict[str, tuple[dict[KeyPath, Any], str, str]] = {
     "port-zero": (
         {**IN, (*SHOP, "opaquePorts"): [0]},
         "workloads.namespaces.shop.opaquePorts[0]",
-        "'0' is no port: write 8080, or '8000-8100'",
+        "'0' is not a port: write 8080, or '8000-8100'",
     ),
     "port-too-high": (
         {**IN, (*SHOP, "skipInboundPorts"): ["1-65536"]},
@@ -218,7 +218,7 @@ FAULTS: dict[str, tuple[dict[KeyPath, Any], str, str]] = {
     "override-kind": (
         {**IN, (*SHOP, "overrides"): {"cart": {"accessLog": "json"}}},
         "workloads.namespaces.shop.overrides.cart",
-        "is no workload",
+        "is not a workload",
     ),
     # guards
     "guard-mode": ({("guards", "optOut"): "warn"}, "guards.optOut", "'audit' or 'enforce'"),

@@ -60,7 +60,7 @@ FAULTS: dict[str, tuple[dict[KeyPath, Any], str, str]] = {
     ),
     "routing-receivers": (on(receivers=[]), RECEIVERS, "missing: name at least one receiver"),
     "routing-namespace": (on(namespace="Monitoring"), f"{ROUTING}.namespace", "write 'monitoring'"),
-    "routing-label": (on(labels={"a": "b c"}), f"{ROUTING}.labels.a", "no value of a label"),
+    "routing-label": (on(labels={"a": "b c"}), f"{ROUTING}.labels.a", "not a label value"),
     "credentials-relative": (
         on(credentialsFolder="secrets"),
         f"{ROUTING}.credentialsFolder",
@@ -75,7 +75,7 @@ FAULTS: dict[str, tuple[dict[KeyPath, Any], str, str]] = {
     "receiver-name": (
         receiver(SLACK, name="Mesh"),
         f"{RECEIVERS}[0].name",
-        "a text of 4 characters is a name that Kubernetes refuses (lower-case letters, digits",
+        "a text of 4 characters is not a Kubernetes name (lower-case letters, digits",
     ),
     "receiver-twice": (on(receivers=[SLACK, SLACK]), f"{RECEIVERS}[1].name", "listed twice"),
     "receiver-path": (
@@ -141,7 +141,7 @@ FAULTS: dict[str, tuple[dict[KeyPath, Any], str, str]] = {
     "on-call-api-url": (
         receiver(ON_CALL, apiUrl="https://me:word@relay.example.com"),
         f"{RECEIVERS}[0].apiUrl",
-        "no address without credentials",
+        "not an address without credentials",
     ),
     "route-severity": (routes(("page", BOTH, [])), f"{ROUTES}[0].severity", "'critical'"),
     "route-receiver": (

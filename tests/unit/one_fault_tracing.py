@@ -67,7 +67,7 @@ FAULTS: dict[str, tuple[dict[KeyPath, Any], str, str]] = {
         f"{TRACING}.labels.k8s.pod.ip",
         "set by the chart: remove it",
     ),
-    "tracing-label": (on(labels={"a b": "c"}), f"{TRACING}.labels.a b", "no key of a label"),
+    "tracing-label": (on(labels={"a b": "c"}), f"{TRACING}.labels.a b", "not a label key"),
     "tracing-census": (
         on(openCensus="http://oc:55678"),
         f"{TRACING}.openCensus",
@@ -118,7 +118,7 @@ FAULTS: dict[str, tuple[dict[KeyPath, Any], str, str]] = {
         f"{BACKEND}.jaeger.image",
         "is no fixed version",
     ),
-    "tracing-memory": (collector(memory="512 MB"), f"{COLLECTOR}.memory", "is no quantity"),
+    "tracing-memory": (collector(memory="512 MB"), f"{COLLECTOR}.memory", "is not a quantity"),
     "tracing-share-none": (sampling(perCent=0), f"{COLLECTOR}.sampling.perCent", "0.01 to 100"),
     "tracing-share-much": (sampling(perCent=101), f"{COLLECTOR}.sampling.perCent", "0.01 to 100"),
     "tracing-tail-replicas": (
@@ -154,7 +154,7 @@ FAULTS: dict[str, tuple[dict[KeyPath, Any], str, str]] = {
     "tracing-backend-login": (
         otlp(endpoint="https://me:word@traces.example.com:4317"),
         f"{BACKEND}.endpoint",
-        "no address without credentials",
+        "not an address without credentials",
     ),
     "tracing-backend-path": (
         otlp(endpoint="https://traces.example.com/otlp"),
@@ -169,7 +169,7 @@ FAULTS: dict[str, tuple[dict[KeyPath, Any], str, str]] = {
         f"{BACKEND}.endpoint",
         "would send credentials in clear: write https",
     ),
-    "tracing-backend-ca": (otlp(caPem="x"), f"{BACKEND}.caPem", "is no PEM certificate"),
+    "tracing-backend-ca": (otlp(caPem="x"), f"{BACKEND}.caPem", "is not a PEM certificate"),
     "tracing-backend-ca-plain": (
         otlp(endpoint="http://tempo.monitoring:4317", caPem=certificate()),
         f"{BACKEND}.caPem",

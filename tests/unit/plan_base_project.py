@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from bot import stacks
 from tests.unit.bot_project import PROJECT_DIR, archives, helm, project, stack_file
+from tests.unit.context import Context
 from tests.unit.git_repository import commit, repository
 
 # Every chart has a Deployment that says which archive it is from, and a ConfigMap with its values.
@@ -98,5 +98,5 @@ class Project:
             patch.setenv("CHARTS_DIR", str(self.charts))
             patch.setenv("XDG_CACHE_HOME", str(self.top / "cache"))
             patch.setenv("PATH", str(self.top / "bin"), prepend=":")
-            patch.setattr(stacks, "PROJECT_DIR", self.folder)
+            Context(patch).project(self.folder)
             yield patch

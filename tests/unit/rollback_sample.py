@@ -11,16 +11,16 @@ from typing import Any
 
 import pytest
 
-from bot import engine
 from bot.changes.model import ChangeSet
 from bot.clients.target import Target
-from bot.deploy import backend, rollback, rollback_rules, up, verify
+from bot.deploy import rollback, rollback_rules, up, verify
 from bot.deploy.rollback import Rollback
 from bot.deploy.tree import Tree
 from bot.engine import Engine
 from bot.exit_codes import DONE
 from tests.unit.bot_project import PROJECT_DIR
-from tests.unit.waves_sample import ENGINE, project, two_waves
+from tests.unit.context import Context
+from tests.unit.waves_sample import project, two_waves
 
 Delivered = list[tuple[Target, Rollback]]
 
@@ -89,10 +89,9 @@ def template(folder: Path) -> Path:
 def prepared(made: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the template; charts, state and engine are made up."""
     copied = Path(shutil.copytree(made, folder / "project"))
-    monkeypatch.setattr(engine, "find", lambda: ENGINE)
+    Context(monkeypatch).engine()
     monkeypatch.setattr(rollback.Charts, "link", lambda *_charts: None)
     monkeypatch.setattr(rollback_rules, "deployed_crds", lambda _engine, _today: {})
-    monkeypatch.setattr(backend, "history", lambda _engine, _target: ())
     monkeypatch.setattr(verify, "refuse_unable", lambda _target: None)
     return copied
 
@@ -118,7 +117,7 @@ def deliveries(monkeypatch: pytest.MonkeyPatch) -> Delivered:
 
 
 def arguments(**more: Any) -> argparse.Namespace:
-    """What the parser makes of `--stack one --to HEAD~1 --yes`, with other values for some."""
+    """What the parser makes of `--stack one --to HEAD~1 --yes`, with different values for some."""
     values: dict[str, Any] = {
         "stack": "one",
         "to": "HEAD~1",

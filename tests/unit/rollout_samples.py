@@ -11,7 +11,7 @@ from typing import Any
 
 from bot.mesh.rollout.model import Namespace, Pod, Proxy, Seen
 from bot.mesh.trust.model import Workload
-from components.rollout import INJECT, STATE_LABEL
+from components.rollout.component import INJECT, STATE_LABEL
 from stack.config import StackConfig
 from tests.unit.stack_files import KeyPath, load, spoilt
 

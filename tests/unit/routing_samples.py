@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from components.alert_routes.model import HeartbeatArgs, ReceiverArgs, RouteArgs, RoutingArgs
-from components.alert_routing import AlertRoutingArgs
+from components.alert_routing.component import AlertRoutingArgs
+from components.alert_routing.routes.model import (
+    HeartbeatArgs,
+    ReceiverArgs,
+    RouteArgs,
+    RoutingArgs,
+)
 
 SLACK = ReceiverArgs(
     name="mesh-slack",

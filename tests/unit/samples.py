@@ -3,39 +3,33 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, cast
 
-from google.protobuf.json_format import MessageToDict
-
-from bot.plan.mock.engine import run_program
-from bot.plan.mock.monitor import RecordingMonitor, Resource
-from bot.plan.mock.values import plain
 from components import (
-    alert_routing,
-    alerts,
     approval_signing,
     buoyant_cloud,
     cert_manager,
     cluster_anchor,
-    dashboards,
     external_secrets,
     gateway_api,
     identity_issuer,
     linkerd,
-    monitors,
     namespaces,
     own_anchor,
-    tracing,
     trust_anchor,
     trust_bundle,
     vault_auth,
     viz,
     webhook_certificates,
 )
+from components.alert_routing import component as alert_routing
+from components.alerts import component as alerts
 from components.base import Args, Component
 from components.chart import ChartRef
+from components.dashboards import component as dashboards
+from components.monitors import component as monitors
+from components.tracing import component as tracing
+from tests.recorder import Recording, record
 from tests.unit import mesh_samples, tracing_samples
 from tests.unit.alert_samples import ANCHOR_END, alerts_args
 from tests.unit.dashboard_samples import dashboards_args
@@ -48,86 +42,6 @@ LIFETIMES = {
     "duration": "168h0m0s",
     "renew_before": "72h0m0s",
 }
-
-
-class Recorder(RecordingMonitor):
-    """A recording monitor that keeps the outputs of components as well."""
-
-    def __init__(self, preview: bool = False) -> None:
-        super().__init__(preview)
-        self.outputs: dict[str, Any] = {}
-        self.clear: dict[str, Any] = {}
-
-    def RegisterResource(self, request: Any) -> Any:  # noqa: N802
-        answer = super().RegisterResource(request)
-        self.clear[answer.urn] = _revealed(MessageToDict(request.object))
-        return answer
-
-    def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802
-        self.outputs[request.urn] = plain(request.outputs)
-        return super().RegisterResourceOutputs(request)
-
-
-def _revealed(value: Any) -> Any:
-    """The value of a request with what is marked as secret in clear."""
-    if isinstance(value, list):
-        return [_revealed(item) for item in value]
-    if isinstance(value, dict):
-        # The SDK's mark, and the value beside it.
-        return (
-            _revealed(value["value"])
-            if _MARK in value
-            else {key: _revealed(item) for key, item in value.items()}
-        )
-    return value
-
-
-_MARK = "4dabf18193072939515e22adb298388d"
-
-
-@dataclass(frozen=True)
-class Recording:
-    """What a program registered, in order, and by URN the outputs of its components.
-
-    `clear` are the inputs by URN with secrets in clear, to search them for what must not be there.
-    """
-
-    resources: Sequence[Resource]
-    outputs: Mapping[str, Any]
-    clear: Mapping[str, Any]
-
-    def named(self, name: str) -> Resource:
-        """The one resource of this name."""
-        (found,) = [r for r in self.resources if r.name == name]
-        return found
-
-    def of_kind(self, ending: str) -> list[Resource]:
-        """The resources whose type ends so, such as `:Certificate`."""
-        return [r for r in self.resources if r.type.endswith(ending)]
-
-    def comes_after(self, later: Resource, earlier: Resource) -> bool:
-        """True when `later` waits for `earlier`, directly or by others."""
-        return earlier.urn in self.needed_by(later)
-
-    def needed_by(self, resource: Resource) -> frozenset[str]:
-        """URNs of everything that the resource waits for; a component stands for its children."""
-        return self._needs[resource.urn]
-
-    @functools.cached_property
-    def _needs(self) -> Mapping[str, frozenset[str]]:
-        # What a resource waits for is registered before it, so one pass is enough.
-        needs: dict[str, frozenset[str]] = {}
-        for resource in self.resources:
-            direct = frozenset(resource.dependencies)
-            needs[resource.urn] = direct.union(*(needs[urn] for urn in direct))
-        return needs
-
-
-def record(body: Callable[[], object], preview: bool = False) -> Recording:
-    """Run a program on mocks."""
-    monitor = Recorder(preview)
-    run_program(lambda: body() and None, monitor, "test")
-    return Recording(tuple(monitor.recorded.values()), monitor.outputs, monitor.clear)
 
 
 def chart(name: str) -> ChartRef:

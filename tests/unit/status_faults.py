@@ -10,10 +10,9 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from tests.certificates import Authority
 from tests.unit import status_objects as made
 from tests.unit.bot_trust_samples import DAY, authority
-from tests.unit.bot_trust_samples import Authority as OldAuthority
-from tests.unit.made_mesh import Authority
 from tests.unit.status_samples import Mesh
 
 Spoil = Callable[[Mesh], None]
@@ -88,7 +87,7 @@ def secret(path: str, **data: bytes | None) -> Spoil:
     return spoil
 
 
-def roots(*authorities: Authority | OldAuthority) -> Spoil:
+def roots(*authorities: Authority) -> Spoil:
     """The bundle holds other anchors."""
     text = "".join(each.pem for each in authorities)
     return lambda mesh: mesh.objects[ROOTS]["data"].update({"ca-bundle.crt": text})
@@ -100,7 +99,7 @@ def issued(**how: Any) -> Spoil:
     return secret(ISSUER, tls_crt=chain, tls_key=key)
 
 
-def issuer(made_issuer: OldAuthority) -> Spoil:
+def issuer(made_issuer: Authority) -> Spoil:
     """The issuer is this one."""
     return secret(ISSUER, tls_crt=made_issuer.pem.encode(), tls_key=made_issuer.key_pem.encode())
 

@@ -29,8 +29,8 @@ from components.trust_bundle import CERTIFICATE_KEY, anchor_secret
 from components.webhook_certificates import CONTROL_PLANE_WEBHOOKS, VIZ_WEBHOOKS
 from schema.certificates import certificates_in
 from stack.config import StackConfig
+from tests.certificates import Authority
 from tests.unit import status_objects as made
-from tests.unit.made_mesh import Authority
 from tests.unit.stack_files import REPO, KeyPath, load, spoilt
 
 STACK, GENERATION = "test", "anchor-1"

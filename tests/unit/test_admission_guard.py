@@ -11,8 +11,9 @@ from components.admission_guard import (
     own_service_account,
 )
 from components.base import Manifest
-from components.rollout import STATE_LABEL
-from tests.unit.samples import made, record
+from components.rollout.component import STATE_LABEL
+from tests.recorder import record
+from tests.unit.samples import made
 
 MAKERS = [opt_out, own_service_account]
 

@@ -6,13 +6,18 @@ import re
 
 import pytest
 
-from components import alerts
-from components.alert_routes import messages
-from components.alert_routes.inhibition import ANCHOR_EXPIRED, BELOW_THE_ANCHOR, PAIRS, inhibitions
-from components.alert_routes.model import Matcher, groups, platform_route
-from components.alert_rules import anchor
-from components.alert_rules.model import Alert
-from components.alert_rules.sources import CLUSTER_DOWN, WATCHDOG
+from components.alert_routing.routes import messages
+from components.alert_routing.routes.inhibition import (
+    ANCHOR_EXPIRED,
+    BELOW_THE_ANCHOR,
+    PAIRS,
+    inhibitions,
+)
+from components.alert_routing.routes.model import Matcher, groups, platform_route
+from components.alerts import component as alerts
+from components.alerts.groups import anchor
+from components.alerts.groups.model import Alert
+from components.alerts.groups.sources import CLUSTER_DOWN, WATCHDOG
 from tests.unit.alert_samples import setting
 from tests.unit.routing_samples import BEAT, routing
 

@@ -8,7 +8,13 @@ from typing import Any
 import pytest
 import yaml
 
-from components.alert_routing import CREDENTIALS, FOLDER, AlertRouting, credentials, manifest
+from components.alert_routing.component import (
+    CREDENTIALS,
+    FOLDER,
+    AlertRouting,
+    credentials,
+    manifest,
+)
 from components.names import ALERT_ROUTING
 from tests.unit.crd_schemas import faults
 from tests.unit.routing_samples import BEAT, ON_CALL, routing, routing_args

@@ -7,9 +7,9 @@ import re
 import pytest
 import yaml
 
-from components import alerts
-from components.alert_rules import anchor, overview, slo
-from components.alert_rules.model import PREFIX, Alert, Record, duration
+from components.alerts import component as alerts
+from components.alerts.groups import anchor, overview, slo
+from components.alerts.groups.model import PREFIX, Alert, Record, duration
 from tests.unit.alert_samples import ANCHOR_END, setting, thresholds
 from tests.unit.metric_lists import exported, grouped, lists, selectors
 from tests.unit.stack_files import REPO

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from components import alerts
-from components.alerts import ANCHOR_RULES, RULES, Alerts
+from components.alerts import component as alerts
+from components.alerts.component import ANCHOR_RULES, RULES, Alerts
 from tests.unit.alert_samples import RUNBOOKS, alerts_args
 from tests.unit.samples import made
 from tests.unit.stack_files import write

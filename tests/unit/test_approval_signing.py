@@ -6,7 +6,8 @@ import pytest
 
 from components.approval_signing import ApprovalSigning, key_policy
 from components.names import approver_policy, deployer_policy
-from tests.unit.samples import Recording, made
+from tests.recorder import Recording
+from tests.unit.samples import made
 
 
 @pytest.fixture(scope="module")

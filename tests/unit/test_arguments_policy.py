@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from stack import arguments_mesh, arguments_policy
+from components.policy import arguments as arguments_policy
+from components.rollout import arguments as arguments_mesh
 from stack.config import StackConfig
 from tests.unit.ladder_samples import Sections, config, service, stack
 from tests.unit.stack_files import write
@@ -14,7 +15,7 @@ ANNOTATION = "config.linkerd.io/default-inbound-policy"
 
 def annotation(made: StackConfig) -> str | None:
     """The rung in the one patch of the namespace shop."""
-    (shop,) = [n for n in arguments_mesh.rollout_args(made).namespaces if n.name == "shop"]
+    (shop,) = [n for n in arguments_mesh.arguments(made).namespaces if n.name == "shop"]
     return shop.annotations.get(ANNOTATION)
 
 

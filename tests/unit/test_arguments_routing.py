@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from stack import arguments_routing
+from components.alert_routing import arguments as arguments_routing
 from stack.config import StackConfig
 from tests.unit.one_fault_routing import BEAT, ON_CALL, SLACK, on
 from tests.unit.stack_files import load, spoilt
@@ -17,7 +17,7 @@ def config(folder: Path, **section: Any) -> StackConfig:
 
 
 def routes(folder: Path, **section: Any) -> dict[str, tuple[str, ...]]:
-    args = arguments_routing.alert_routing(config(folder, **section))
+    args = arguments_routing.arguments(config(folder, **section))
     assert args is not None
     return {route.name: route.receivers for route in args.routing.routes}
 
@@ -37,14 +37,14 @@ def test_by_default_critical_calls_and_warnings_are_written(tmp_path: Path) -> N
 
 def test_a_receiver_is_what_its_type_says(tmp_path: Path) -> None:
     """Each has a credential under another key, unless the stack file names it."""
-    args = arguments_routing.alert_routing(
+    args = arguments_routing.arguments(
         config(tmp_path, receivers=[SLACK, {**ON_CALL, "name": "b", "vaultKey": "key"}])
     )
     assert args is not None
     slack, on_call = args.routing.receivers
     assert (slack.type, slack.vault_key, slack.channel) == ("slack", "url", "#mesh-alerts")
     assert (on_call.name, on_call.type, on_call.vault_key) == ("b", "splunk-on-call", "key")
-    default = arguments_routing.alert_routing(config(tmp_path))
+    default = arguments_routing.arguments(config(tmp_path))
     assert default is not None
     assert default.routing.receivers[1].vault_key == "api_key"
 
@@ -52,7 +52,7 @@ def test_a_receiver_is_what_its_type_says(tmp_path: Path) -> None:
 def test_the_address_of_a_relay_ends_where_alertmanager_goes_on(tmp_path: Path) -> None:
     """It puts key and routing key right behind it."""
     for given in ("https://relay.example.com/alert", "https://relay.example.com/alert/"):
-        args = arguments_routing.alert_routing(
+        args = arguments_routing.arguments(
             config(tmp_path, receivers=[SLACK, {**ON_CALL, "apiUrl": given}])
         )
         assert args is not None
@@ -62,10 +62,10 @@ def test_the_address_of_a_relay_ends_where_alertmanager_goes_on(tmp_path: Path) 
 def test_off_is_nothing_at_all(tmp_path: Path) -> None:
     """No right in Vault is left behind, and no alert fires for a heartbeat that is not sent."""
     off = config(tmp_path, form="off", heartbeat=BEAT)
-    assert arguments_routing.alert_routing(off) is None
-    assert arguments_routing.vault_paths(off) == ()
-    assert arguments_routing.namespaces(off) == ()
-    assert not arguments_routing.has_heartbeat(off)
+    assert arguments_routing.arguments(off) is None
+    section = off.observability.routing
+    assert section.vault_entries == {}
+    assert not section.has_heartbeat
 
 
 def test_the_store_may_read_these_entries_and_serve_that_namespace() -> None:

@@ -12,8 +12,10 @@ import yaml
 
 from bot.plan import policy
 from bot.plan.model import Plan
+from components.tracing import arguments as arguments_tracing
+from components.tracing.collector import collector_config
 from schema.faults import PROJECT
-from stack import arguments_tracing
+from schema.values import Duration
 from stack.config import StackConfig
 from stack.load import from_file
 from tests.unit.one_fault_tracing import EXISTING
@@ -44,8 +46,8 @@ def test_an_existing_collector_is_known_by_its_account(tmp_path: Path) -> None:
         "collector",
         "tracing",
     )
-    assert arguments_tracing.tracing(made, cluster(made)) is None
-    assert not arguments_tracing.bundled(made)
+    assert arguments_tracing.arguments(made, cluster(made)) is None
+    assert not made.observability.tracing.bundled
     assert arguments_tracing.jaeger_address(made, cluster(made)) is None
 
 
@@ -65,17 +67,17 @@ def test_jaeger_is_as_the_stack_says(tmp_path: Path) -> None:
     """Each of its keys reaches the pod."""
     keys = {"image": "a/jaeger:2.1", "traces": 500, "cpuRequest": "1", "memory": "2Gi"}
     made = config(tmp_path, collector={"replicas": 3, "backend": {"jaeger": keys}})
-    args = arguments_tracing.tracing(made, cluster(made))
+    args = arguments_tracing.arguments(made, cluster(made))
     assert args is not None
-    assert args.replicas == 3
-    assert args.sampling.mode == "probabilistic"
-    assert args.jaeger is not None
-    assert args.jaeger.model_dump() == {
+    assert args.viz is True
+    assert args.collector.replicas == 3
+    assert args.collector.sampling.mode == "probabilistic"
+    assert args.collector.backend.kind == "jaeger"
+    assert args.collector.backend.jaeger.model_dump() == {
         "image": "a/jaeger:2.1",
         "traces": 500,
         "cpu_request": "1",
         "memory": "2Gi",
-        "viz": True,
     }
     address = arguments_tracing.jaeger_address(made, cluster(made))
     assert address == "jaeger.linkerd-tracing.svc.cluster.local:16686"
@@ -84,13 +86,17 @@ def test_jaeger_is_as_the_stack_says(tmp_path: Path) -> None:
 def test_another_backend_takes_the_place_of_jaeger(tmp_path: Path) -> None:
     """Two would each cost as much as one."""
     made = config(tmp_path, **{k: v for k, v in PLAN.items() if k != "enabled"})
-    args = arguments_tracing.tracing(made, cluster(made))
+    args = arguments_tracing.arguments(made, cluster(made))
     assert args is not None
-    assert args.jaeger is None
-    assert args.backend is not None
-    assert args.backend.headers == {"authorization": "token"}
+    backend = args.collector.backend
+    assert backend.kind == "otlp"
+    assert backend.credentials is not None
+    assert backend.credentials.headers == {"authorization": "token"}
     assert arguments_tracing.jaeger_address(made, cluster(made)) is None
-    assert (args.sampling.mode, args.sampling.slow_ms, args.sampling.wait) == ("tail", 1000, "30s")
+    assert (args.collector.sampling.mode, args.collector.sampling.slow) == ("tail", Duration(1))
+    tail = collector_config(args.collector, "a.b")["processors"]["tail_sampling"]
+    assert tail["decision_wait"] == "30s"
+    assert tail["policies"][2]["latency"] == {"threshold_ms": 1000}
 
 
 def examples() -> list[str]:

@@ -16,10 +16,10 @@ import pytest
 
 from bot.deploy import backend
 from bot.exit_codes import BAD_INPUT, REFUSED
-from tests.unit import delivery_engine
 from tests.unit import delivery_samples as samples
 from tests.unit.attack_project import ARCHIVE, MODULE, Project, bot_git
 from tests.unit.attack_project import project as project
+from tests.unit.context import Context
 
 
 def test_the_honest_way_goes_through_and_one_digest_is_in_comment_approval_and_history(
@@ -121,7 +121,7 @@ def _elsewhere(project: Project) -> Callable[[], None]:
 _DIRT = {
     "edited": _edited,
     "staged": _staged,
-    "in no commit": _unknown,
+    "of uncommitted files": _unknown,
     "info/exclude": _excluded,
     "hides itself": _hides_itself,
     "core.excludesFile": _users_excludes,
@@ -265,16 +265,10 @@ def test_a4_edit_while_the_update_previews_is_not_applied(
 
 
 def test_a4_history_tells_what_was_applied_and_not_what_lay_there_before(
-    project: Project, monkeypatch: pytest.MonkeyPatch
+    project: Project, context: Context
 ) -> None:
     """The tree was read before the question, and the answer may take an hour."""
-    monkeypatch.setattr("bot.deploy.up.needs_terminal", lambda _command: None)
-
-    def asked(_question: str) -> bool:
-        project.write(MODULE, "replicas = 9\n")
-        return True
-
-    monkeypatch.setattr("bot.deploy.up.asked", asked)
+    context.terminal("y\n", lambda: project.write(MODULE, "replicas = 9\n"))
     assert "is dirty" in project.run("up", "--stack", "trust", code=REFUSED)
     told = project.up("--yes", stack="trust")
     assert "with uncommitted changes" in told
@@ -282,18 +276,13 @@ def test_a4_history_tells_what_was_applied_and_not_what_lay_there_before(
     assert len(project.entry.trailers["Snapshot"]) == 12
 
 
-def test_values_are_bound_and_not_only_the_names_of_fields(
-    project: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_values_are_bound_and_not_only_the_names_of_fields(project: Project) -> None:
     """What a program reads from outside of the project, such as a clock, shows in its result."""
     project.preview()
     project.approve()
-    real = delivery_engine._read_by_program
-    monkeypatch.setattr(
-        delivery_engine, "_read_by_program", lambda *words: f"{real(*words)} and more"
-    )
+    project.data(values="and more")
     told = project.up(code=REFUSED)
-    assert "stale: Policy anchor-sign: was update, is update with other values" in told
+    assert "stale: Policy anchor-sign: was update, is update with different values" in told
     assert project.applied == 0
 
 
@@ -326,7 +315,5 @@ def test_file_of_before_there_were_snapshots_gets_one_clear_line(project: Projec
     document = json.loads(project.changes.read_text())
     project.changes.write_text(json.dumps({**document, "format": 1}))
     told = project.approve(code=BAD_INPUT)
-    assert told.strip().endswith(
-        "is of another format: `python -m bot preview --out` writes it anew"
-    )
+    assert told.strip().endswith("has another format: run `python -m bot preview --out` again")
     assert len(told.strip().splitlines()) == 1

@@ -6,7 +6,7 @@ import pulumi
 import pytest
 
 from components.base import Component, KubernetesObject
-from tests.unit.samples import record
+from tests.recorder import record
 
 CONFIG_MAP = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "m"}}
 

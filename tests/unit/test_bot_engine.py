@@ -98,7 +98,7 @@ def test_a_reason_that_is_cut_is_kept_whole_in_a_log(tmp_path: Path) -> None:
     body = f"sys.stderr.write({text!r}); sys.exit(255)"
     result = engine.run(fake_engine.engine(tmp_path, body), fake_engine.target(tmp_path), "up")
     told = engine_report.failure(result)
-    assert told[-1].startswith("all of what the engine said is in ")
+    assert told[-1].startswith("the engine's full output is in ")
     (log,) = (tmp_path / ".local" / "log").iterdir()
     assert "[secret] because of quota" in log.read_text()
     assert str(log) in told[-1]
@@ -133,7 +133,7 @@ def test_timeout_interrupts_and_says_so(tmp_path: Path) -> None:
     assert not _alive(int(child.read_text()))
     told = "\n".join(engine_report.failure(result))
     assert "time-out" in told
-    assert "begun and not finished: anchor-pki" in told
+    assert "started but not finished: anchor-pki" in told
 
 
 def test_interrupt_reaches_engine_and_leaves_no_process(tmp_path: Path) -> None:
@@ -217,13 +217,13 @@ def test_every_known_cause_has_a_next_step() -> None:
     """A reason without a way on is half an answer; the first match must be the particular one."""
     cases = {
         "Error making API request. Code: 503. Errors: * Vault is sealed": "Vault is sealed",
-        "GET https://v/v1/auth/token/lookup-self\nCode: 403. Errors:": "Vault refused our token",
+        "GET https://v/v1/auth/token/lookup-self\nCode: 403. Errors:": "Vault refused the token",
         "cluster is unreachable: unable to load schema information from the API server: the "
-        "server has asked for the client to provide credentials": "refused our credentials",
+        "server has asked for the client to provide credentials": "refused the credentials",
         "configured Kubernetes cluster is unreachable: dial": "API server does not answer",
         'deployments.apps "x" already exists': "exists already",
         "Resource x cannot be deleted because it is protected": "protected",
-        "Apply failed with 1 conflict: conflict with": "somebody else owns",
+        "Apply failed with 1 conflict: conflict with": "another field manager owns",
         'performing HTTP request: Get "https://x/api/user": dial tcp 1.2.3.4:1: connect: '
         "connection refused": "state backend does not answer",
         "chart archives missing: linkerd-viz 2026.6.3. Run `make charts`": "charts",

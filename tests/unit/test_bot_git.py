@@ -46,7 +46,7 @@ def test_what_is_no_revision_never_reaches_git(
 ) -> None:
     """An option in the place of a branch name makes git run programs."""
     monkeypatch.setattr(bot_git, "_git", lambda *_: pytest.fail("git was run"))
-    with pytest.raises(BadInputError, match="no name of a commit"):
+    with pytest.raises(BadInputError, match="not the name of a commit"):
         bot_git.resolve(name, repo)
 
 
@@ -164,7 +164,7 @@ def test_a_made_up_tree_writes_nowhere_else(repo: Path, tmp_path: Path, name: st
     path = str(tmp_path / "raw")
     tree = git(repo, "hash-object", "-t", "tree", "-w", "--literally", path)
     made = git(repo, "commit-tree", tree, "-m", "made up")
-    with pytest.raises(BadInputError, match="no path that git would make"):
+    with pytest.raises(BadInputError, match="not a path that git would create"):
         _exported(repo, made, tmp_path / "out")
     assert not (tmp_path / "evil").exists()
 

@@ -18,6 +18,7 @@ from bot.exit_codes import BotError
 from bot.text import documents, output
 from schema.errors import InputError
 from tests.unit import secret_corpus as corpus
+from tests.unit.context import Context
 from tests.unit.stack_files import spoilt, write
 
 MAKER = corpus.Maker(99)
@@ -112,12 +113,11 @@ def test_arguments_that_are_refused_are_masked(capsys: pytest.CaptureFixture[str
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def project(tmp_path: Path, context: Context) -> Path:
     """A project whose only stack file holds secrets in texts that it may hold."""
     for name in ("charts.yaml",):
         shutil.copy(stacks.PROJECT_DIR / name, tmp_path / name)
-    monkeypatch.setattr(stacks, "PROJECT_DIR", tmp_path)
-    return tmp_path
+    return context.project(tmp_path)
 
 
 def leaky(folder: Path) -> Path:

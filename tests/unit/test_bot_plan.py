@@ -12,6 +12,7 @@ import yaml
 
 from bot.cli import dispatch
 from tests.unit.bot_project import PROJECT_DIR, project, stack_file, use
+from tests.unit.context import Context
 
 ID, CIPHERTEXT = "client-id-hunter2", "v1:ciphertext-hunter2"
 
@@ -206,7 +207,7 @@ def test_a_broken_policy_refuses_the_plan_and_still_shows_it(
     file = stack_file("production")
     file["config"]["linkerd-platform:protection"] = {"protect": False}
     folder = project(tmp_path, production=file)
-    monkeypatch.setattr("bot.stacks.PROJECT_DIR", folder)
+    Context(monkeypatch).project(folder)
     monkeypatch.setenv("CHARTS_DIR", str(tmp_path / "none"))
     assert dispatch.main(["plan", "--all", "--out", str(tmp_path / "out")]) == 4
     shown = capsys.readouterr()

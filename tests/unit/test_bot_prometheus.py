@@ -100,3 +100,17 @@ def test_an_answer_that_is_none_is_an_error(body: object) -> None:
         pytest.raises(PrometheusError, match="no answer of a Prometheus"),
     ):
         Prometheus(url).alerts()
+
+
+def test_a_proxy_is_taken_as_go_takes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network in NO_PROXY is an exemption, and a proxy that cannot be used is named."""
+    for name in ("http_proxy", "no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HTTP_PROXY", "socks5://u:word@127.0.0.1:1")
+    with pytest.raises(PrometheusError, match=r"proxy socks5://127\.0\.0\.1:1: only http") as told:
+        Prometheus("http://10.20.0.5:9090", 0.2).query("x")
+    assert "word" not in str(told.value)
+    monkeypatch.setenv("NO_PROXY", "10.0.0.0/8")
+    with pytest.raises(PrometheusError) as told:
+        Prometheus("http://10.20.0.5:9090", 0.2).query("x")
+    assert "proxy" not in str(told.value)

@@ -188,7 +188,7 @@ def test_destroy_key_wants_the_name_twice(
     use(monkeypatch, gathered(STEADY), RETIRED)
     words = ["trust", "destroy-key", "--stack", "x", "--generation", "a", "--yes-destroy", "b"]
     assert main(words) == BAD_INPUT
-    assert "is not the generation a" in capsys.readouterr().err
+    assert "must be the generation a" in capsys.readouterr().err
 
 
 def test_help_shows_every_option(capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,8 +12,9 @@ from bot.cli.dispatch import main
 from bot.exit_codes import BAD_INPUT, BadInputError, RefusedError
 from bot.mesh.trust import fleet as trust_fleet
 from bot.mesh.trust.fleet import fleet_of, guard, mismatches, same_anchors, target_of
+from components.trust import Generation
 from stack import fleet, load
-from stack.config import Generation, StackConfig
+from stack.config import StackConfig
 from stack.fleet_differences import differences
 from tests.unit import bot_project
 from tests.unit.bot_trust_samples import kept, root, seen

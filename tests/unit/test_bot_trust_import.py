@@ -59,7 +59,7 @@ def test_a_p256_or_rsa_root_or_intermediate_is_taken(key: str | None) -> None:
         ({"starts": NOW - 30 * DAY, "lifetime": 20 * DAY}, "ended at"),
         ({"starts": NOW + DAY}, "is valid from"),
         ({"lifetime": 2 * DAY}, "before an identity issuer below it would"),
-        ({"key": ec.generate_private_key(ec.SECP384R1())}, "neither ECDSA P-256 nor RSA"),
+        ({"key": ec.generate_private_key(ec.SECP384R1())}, "supports only ECDSA P-256 and RSA"),
     ],
 )
 def test_a_certificate_that_cannot_be_an_anchor_is_refused(
@@ -84,7 +84,7 @@ def test_rsa_of_another_size_is_refused() -> None:
 def test_text_that_is_no_single_certificate_is_refused() -> None:
     """Which of a chain is to be the anchor is not ours to guess."""
     anchor = made()
-    assert "is no PEM certificate" in refused("hello")
+    assert "is not a PEM certificate" in refused("hello")
     assert "holds a private key" in refused(anchor.pem + anchor.key_pem)
     assert "holds 2 certificates" in refused(anchor.pem + made().pem)
 
@@ -95,7 +95,7 @@ def test_the_key_must_be_that_of_the_certificate() -> None:
     assert checked_key(anchor.key_pem, "f", anchor.certificate) == anchor.key_pem
     for text, said in (
         (made().key_pem, "is not the key of the certificate"),
-        ("hello", "is no private key in PEM"),
+        ("hello", "is not a private key in PEM"),
         (
             anchor.key.private_bytes(
                 Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"secret")
@@ -127,7 +127,7 @@ def test_the_key_can_come_from_standard_input(
         read_text(str(tmp_path / "absent"), "--key")
     der = tmp_path / "anchor.der"
     der.write_bytes(b"\x30\x82\xff")
-    with pytest.raises(BadInputError, match="is no PEM"):
+    with pytest.raises(BadInputError, match="is not PEM"):
         read_text(str(der), "--certificate")
 
 

@@ -17,7 +17,7 @@ from bot.exit_codes import BotError, RefusedError
 from bot.mesh.trust import destroy as trust_destroy
 from bot.mesh.trust import key_secrets as trust_key_secrets
 from bot.mesh.trust.fleet import Gathered
-from stack.config import Generation
+from components.trust import Generation
 from tests.unit.bot_trust_samples import DAY, authority, seen
 from tests.unit.bot_trust_vault import FakeVault
 from tests.unit.test_bot_trust_fleet import config

@@ -18,7 +18,7 @@ from bot.deploy.gate import Policy
 from bot.engine import report as engine_report
 from bot.engine import target as engine_target
 from bot.exit_codes import BadInputError, BotError, RefusedError
-from stack.config import Generation
+from components.trust import Generation
 from tests.unit.bot_trust_samples import DAY, authority
 from tests.unit.bot_trust_vault import FakeVault
 from tests.unit.custody import variant

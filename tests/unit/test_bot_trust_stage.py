@@ -9,13 +9,13 @@ import pytest
 from bot.exit_codes import BadInputError
 from bot.mesh.trust.model import Stage
 from bot.mesh.trust.stage import derive, next_step, staying, switch_to
-from stack.config import Generation, Trust
+from components.trust import Generation, TrustSection
 from tests.unit.bot_trust_samples import DAY, NOW, chain, root, seen
 
 
-def trust(*names: str, signing: str, retired: tuple[str, ...] = ()) -> Trust:
+def trust(*names: str, signing: str, retired: tuple[str, ...] = ()) -> TrustSection:
     generations = tuple(Generation(name=n, retired=n in retired) for n in names)
-    return Trust(generations=generations, signing=signing)
+    return TrustSection(generations=generations, signing=signing)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_an_anchor_that_no_generation_has_shows_its_fingerprint() -> None:
     ],
 )
 def test_the_next_step_is_what_the_file_asks_for_else_what_comes(
-    stage: Stage, config: Trust, step: str | None
+    stage: Stage, config: TrustSection, step: str | None
 ) -> None:
     """`check` in CI is run on the change that is about to be applied."""
     assert next_step(stage, config) == step

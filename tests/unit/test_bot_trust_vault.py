@@ -15,7 +15,7 @@ from bot.exit_codes import BotError, RefusedError
 from bot.mesh.trust import destroy as trust_destroy
 from bot.mesh.trust.fleet import Gathered
 from bot.mesh.trust.vault import kept
-from stack.config import Generation
+from components.trust import Generation
 from tests.unit.bot_trust_samples import DAY, authority
 from tests.unit.bot_trust_vault import FakeVault
 from tests.unit.test_bot_trust_fleet import config

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pulumi
 
 from components.buoyant_cloud import BuoyantCloud, BuoyantCloudArgs
-from tests.unit.samples import Recording, arguments, made, record
+from tests.recorder import Recording, record
+from tests.unit.samples import arguments, made
 
 SECRET = "hunter2"  # noqa: S105
 

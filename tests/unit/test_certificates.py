@@ -31,7 +31,7 @@ def test_what_is_no_certificate_is_refused() -> None:
 @pytest.mark.parametrize("data", [None, {}, {"something": "else"}])
 def test_an_anchor_that_its_owner_has_not_published_is_named(data: dict[str, str] | None) -> None:
     """Vault answers for a deleted entry too, without data: that was a TypeError once."""
-    with pytest.raises(pulumi.RunError, match="anchors/anchor-2026: bring the owner"):
+    with pytest.raises(pulumi.RunError, match="anchors/anchor-2026: run `up` for the owner"):
         describe_published(data, "anchors/anchor-2026")
     published = {"certificate": certificate()}
     assert describe_published(published, "anchors/anchor-2026") == describe(certificate())

@@ -9,7 +9,7 @@ import pytest
 
 from bot.changes import conditions_alerts
 from bot.changes.model import Change
-from components.alert_routes.model import RouteArgs
+from components.alert_routing.routes.model import RouteArgs
 from tests.unit.changes_alert_cases import PLACE, as_file, as_object
 from tests.unit.changes_samples import thing
 from tests.unit.routing_samples import BEAT, ON_CALL, ROUTES

@@ -65,7 +65,9 @@ def test_a_chart_that_was_not_rendered_is_compared_by_its_values_and_is_a_doubt(
     assert [change.urn for change in found.changes] == [CHART]
     assert ("values.logLevel", "1.0.0", "1.1.0") in _fields(found)
     (doubt,) = found.doubts
-    assert doubt.startswith("chart linkerd-control-plane: not rendered in base, so its values and")
+    assert doubt.startswith(
+        "chart linkerd-control-plane: not rendered in base, so only its values and"
+    )
 
 
 def test_a_chart_that_nobody_renders_and_that_stays_is_no_doubt() -> None:
@@ -160,7 +162,7 @@ def test_what_takes_its_values_from_something_made_anew_is_a_doubt() -> None:
     head = planned(ROOT_CERT, "root", {"commonName": "b"})
     found = changes_between(snapshot(root, user, other), snapshot(head, user, other))
     assert _ops(found) == {"root": Op.REPLACE}
-    assert found.doubts == ("user: takes values from root, which is made anew",)
+    assert found.doubts == ("user: takes values from root, which is replaced",)
 
 
 def test_an_object_under_another_name_is_told() -> None:

@@ -37,7 +37,7 @@ def test_restarts_name_workloads_and_replicas() -> None:
         "linkerd-buoyant/m (one on each node)",
         "linkerd-viz/tap (1 replica)",
         "linkerd-viz/web (gone)",
-        "Helm release agent (which pods is not shown)",
+        "Helm release agent (its pods are not known)",
     )
 
 
@@ -78,9 +78,9 @@ def test_pods_that_must_restart_are_told_with_the_reason() -> None:
     assert found == (
         "every meshed pod keeps its proxy until it restarts (proxy.image.version one to two)",
         "every meshed pod keeps its settings until it restarts (proxy.logLevel)",
-        "the control plane, then every meshed pod: roots are read when a pod starts",
-        "pods in namespace web: linkerd.io/inject is read when a pod starts",
-        "linkerd-destination: it looks for the kinds of routes when it starts",
+        "the control plane, then every meshed pod: pods read roots at start",
+        "pods in namespace web: linkerd.io/inject is read at a pod's start",
+        "linkerd-destination: it looks up kinds of routes at start",
     )
 
 
@@ -164,7 +164,7 @@ def test_what_is_said_of_many_namespaces_is_said_once() -> None:
     ]
     found = impact(whole(*namespaces, *networks))
     (restart,) = found.need_restart
-    why = "linkerd.io/inject is read when a pod starts"
+    why = "linkerd.io/inject is read at a pod's start"
     assert restart == f"pods in 4 namespaces: {why}: team-0, team-1, team-2, team-3"
     (denied,) = found.denied
     assert denied == (
@@ -172,5 +172,5 @@ def test_what_is_said_of_many_namespaces_is_said_once() -> None:
         "no route allows"
     )
     (one, two) = impact(whole(*namespaces[:2])).need_restart
-    assert one == "pods in namespace team-0: linkerd.io/inject is read when a pod starts"
+    assert one == "pods in namespace team-0: linkerd.io/inject is read at a pod's start"
     assert two.startswith("pods in namespace team-1: ")

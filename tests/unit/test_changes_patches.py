@@ -9,7 +9,7 @@ from bot.changes.impact import impact
 from bot.changes.model import Change, ChangeSet, Op
 from bot.changes.risk import assess
 from bot.deploy import protected
-from components.rollout import MeshedNamespace, namespace_patch
+from components.rollout.component import MeshedNamespace, namespace_patch
 from tests.unit.changes_samples import resource, whole
 
 TYPE = "kubernetes:core/v1:NamespacePatch"
@@ -38,7 +38,7 @@ def test_what_enters_or_leaves_the_mesh_is_told(before: str | None, after: str |
     assert change.kind == "NamespacePatch"
     assert marks.namespace_marks(change) == "linkerd.io/inject"
     found = impact(changes(change))
-    assert "pods in namespace shop: linkerd.io/inject is read when a pod starts" in str(found)
+    assert "pods in namespace shop: linkerd.io/inject is read at a pod's start" in str(found)
 
 
 def test_a_patch_that_goes_is_no_namespace_that_goes() -> None:

@@ -187,7 +187,7 @@ def test_finding_says_what_moves() -> None:
     assert [(f.rule, f.reason, f.subject) for f in found] == [
         (
             "fewer-replicas",
-            "fewer pods answer: too few to lose one during a rollout: 3 to 1",
+            "fewer replicas: too few to lose one during a rollout: 3 to 1",
             "Deployment linkerd/web",
         )
     ]

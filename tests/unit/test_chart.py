@@ -18,7 +18,8 @@ from components.chart import (
     published,
 )
 from stack.charts import Charts
-from tests.unit.samples import Recording, chart, record
+from tests.recorder import Recording, record
+from tests.unit.samples import chart
 from tests.unit.stack_files import REPO
 
 

@@ -264,7 +264,7 @@ FAULTS = {
     ),
     "twice": (
         "charts:\n  a: {version: 1.0.0}\n  a: {version: 2.0.0}\nmanifests: {}\n",
-        "charts.yaml:3: charts.a: is there twice (first in line 2)",
+        "charts.yaml:3: charts.a: is a duplicate (first in line 2)",
     ),
     "both": (
         "charts:\n  a: {version: 1.0.0}\nmanifests:\n  a: {version: 1.0.0}\n",

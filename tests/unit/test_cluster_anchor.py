@@ -16,8 +16,9 @@ from components.cluster_anchor import (
 )
 from components.identity_issuer import key_secret_name
 from components.trust_bundle import anchor_secret
+from tests.recorder import Recording
 from tests.unit.crd_schemas import faults
-from tests.unit.samples import Recording, arguments, made
+from tests.unit.samples import arguments, made
 
 GENERATION = ClusterGeneration(name="anchor-1", lifetime="87600h0m0s")
 

@@ -158,7 +158,7 @@ def bad(name: str, content: str) -> list[str]:
         ("[]", "bad.json: document: Input should be an object"),
         ('{"stack": "s", "source": "preview", "extra": 1}', "bad.json: extra: Extra inputs"),
         ('{"stack": "s", "source": "guess"}', "bad.json: source: Input should be"),
-        ('{"stack": "s", "source": "plan", "format": 1}', "bad.json: is of another format"),
+        ('{"stack": "s", "source": "plan", "format": 1}', "bad.json: has another format"),
         ('{"stack": "s", "source": "plan", "seconds": 1e999}', "bad.json: seconds: Input should"),
         ('{"stack": "s", "source": "plan", "unchanged": -1}', "bad.json: unchanged: Input should"),
         ('{"stack": "a/../b", "source": "plan"}', "bad.json: stack 'a/../b'"),
@@ -183,7 +183,7 @@ def test_a_bad_file_is_told_by_name_and_key(
         (["--changes", "nowhere.json"], "nowhere.json: No such file"),
         (["--changes", "again.json"], "again.json: stack production is in"),
         (["--summary"], "--summary: GITHUB_STEP_SUMMARY names no file"),
-        (["--commit", "HEAD"], "commit 'HEAD': no hash"),
+        (["--commit", "HEAD"], "commit 'HEAD': must be the hash"),
         (["--run-url", "javascript:alert(1)"], "run URL"),
         (["--run-url", "https://ci.example/) [x](https://evil.example"], "run URL"),
         (["--forge", "github", "--pull-request", "0"], "--pull-request: give its number"),
@@ -279,7 +279,7 @@ def test_a_file_that_no_job_wrote_is_told_as_a_failure(hub: fake.Hub, source: st
     staging, production = hub.bodies()
     noun = "drift report" if source == "drift" else source
     assert f"### staging: {noun} FAILED, CRITICAL risk, 0 changes" in staging
-    assert "ended before it had written what would change" in staging
+    assert "ended before it wrote its changes" in staging
     assert "### production: MEDIUM risk, 1 change" in production
 
 

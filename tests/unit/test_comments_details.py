@@ -91,7 +91,7 @@ def test_a_long_difference_keeps_both_ends() -> None:
 
 def test_a_property_that_makes_the_resource_new_says_so() -> None:
     field = Field(path="spec.selector", before=1, after=2, replaces=True)
-    assert field_lines(field, FULL)[0] == "@@ spec.selector @@  makes the resource new"
+    assert field_lines(field, FULL)[0] == "@@ spec.selector @@  replaces the resource"
 
 
 def test_a_path_is_one_line() -> None:
@@ -155,7 +155,7 @@ def test_the_title_says_what_happens_and_what_protects() -> None:
     assert gone.title == ("delete <code>Namespace linkerd</code> (protected, stays in the cluster)")
     assert gone.lines[0] == "- apiVersion: v1"
     (unknown,) = blocks(samples.change("ConfigMap", "a/b"))
-    assert unknown.title.endswith("(its properties are not known)")
+    assert unknown.title.endswith("(its properties are unknown)")
 
 
 def test_amounts_shorten_and_never_drop_a_property_without_naming_it() -> None:

@@ -234,7 +234,7 @@ def test_an_answer_of_another_form_is_one_line(hub: fake.Hub, comment: object) -
     """A proxy or an enterprise server may answer anything."""
     hub.comments.append(comment)  # type: ignore[arg-type]
     if comment == {"user": {"login": fake.ME}}:
-        with pytest.raises(BotError, match="no id where one should be"):
+        with pytest.raises(BotError, match="no id where it is expected"):
             github(hub).comments()
     else:
         assert github(hub).comments() == []

@@ -81,8 +81,8 @@ def test_patience_has_an_end(hub: fake.Hub, fault: Fault, requests: int, waited:
     [
         (401, "GITHUB_TOKEN is not valid"),
         (403, "pull-requests: write.*fork"),
-        (404, "no such pull request"),
-        (301, "another name now"),
+        (404, "pull request does not exist"),
+        (301, "was renamed"),
         (422, "status 422: body is wrong$"),
     ],
 )
@@ -172,7 +172,7 @@ def test_an_answer_that_is_no_json_is_no_answer(hub: fake.Hub) -> None:
         handler.wfile.write(b"<html>")  # type: ignore[attr-defined]
 
     hub.faults.append(Fault("GET", LIST, action=page, times=4))
-    with pytest.raises(BotError, match="no JSON"):
+    with pytest.raises(BotError, match="not JSON"):
         api(hub, []).call("GET", LIST)
     hub.faults.append(Fault("POST", LIST, action=page))
     with pytest.raises(MovedError):

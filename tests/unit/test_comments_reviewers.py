@@ -69,14 +69,14 @@ def test_it_is_the_reviewers_of_the_environment_by_name() -> None:
 )
 def test_any_other_answer_approves_nothing(other: Any) -> None:
     """A rejection, another stack's, an App's; and a name that would write a variable of its own."""
-    with pytest.raises(RefusedError, match="nobody has approved run 7 for the environment"):
+    with pytest.raises(RefusedError, match="no reviewer has approved run 7 for the environment"):
         said(other)
     assert said(other, review("ann")).startswith("ann (")
 
 
 def test_where_nobody_is_asked_it_is_who_started_the_run() -> None:
     """A wave without approval has an author all the same."""
-    assert said(required=False) == "starter (started run 7, nobody was asked)"
+    assert said(required=False) == "starter (started run 7, without a review)"
     again = said(required=False, GITHUB_TRIGGERING_ACTOR="ann")
     assert again.startswith("ann (")
     with pytest.raises(BadInputError, match="GITHUB_ACTOR"):
@@ -93,7 +93,7 @@ def test_many_reviewers_fit_into_what_an_approval_takes() -> None:
 @pytest.mark.parametrize(
     ("body", "status", "environ", "error"),
     [
-        ({}, 200, {}, "no list"),
+        ({}, 200, {}, "not a list"),
         ([], 403, {}, "read who approved the run: 403"),
         ([], 200, {"GITHUB_RUN_ID": ""}, "GITHUB_RUN_ID"),
         ([], 200, {"GITHUB_RUN_ID": "../7"}, "GITHUB_RUN_ID"),
@@ -118,7 +118,7 @@ def test_the_name_becomes_a_variable_of_the_job(tmp_path: Any, monkeypatch: Any)
     monkeypatch.delenv("GITHUB_TRIGGERING_ACTOR", raising=False)
     monkeypatch.setattr("bot.comments.github_api.Api", lambda *_: Answers([]))
     assert reviewers.main() == 0
-    assert file.read_text() == "A=b\nAPPROVED_BY=starter (started run 7, nobody was asked)\n"
+    assert file.read_text() == "A=b\nAPPROVED_BY=starter (started run 7, without a review)\n"
     monkeypatch.setenv("STACK", "production")
     assert reviewers.main() == 4
     monkeypatch.setenv("STACK", "../x")

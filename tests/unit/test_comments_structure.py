@@ -13,10 +13,10 @@ from bot.comments.structure import differences, lines, yaml_differences
 from bot.comments.values import BRIEF, FULL, field_lines
 from bot.plan.mock.values import SECRET, UNKNOWN
 from bot.text import yaml_values
-from components import alerts
-from components.alert_routes import file
-from components.grafana import catalog, render
-from components.grafana.model import View
+from components.alert_routing.routes import file
+from components.alerts import component as alerts
+from components.dashboards.grafana import catalog, render
+from components.dashboards.grafana.model import View
 from tests.unit import comment_samples as samples
 from tests.unit.alert_samples import alerts_args, setting
 from tests.unit.dashboard_samples import view
@@ -71,7 +71,7 @@ def test_each_value_that_differs_is_told(before: Any, after: Any, expected: list
     ],
 )
 def test_what_is_no_json_of_values_is_left_to_the_text(before: str, after: str) -> None:
-    """Blanks, a key that is there twice, half a text: a reader must see them as they are."""
+    """Blanks, a duplicate key, half a text: a reader must see them as they are."""
     assert differences(before, after) == ()
 
 

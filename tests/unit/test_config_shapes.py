@@ -99,8 +99,7 @@ def test_resources_of_one_name_are_no_traceback(
     with pytest.raises(BadInputError) as caught:
         evaluate(folder / "Pulumi.trust.yaml", folder)
     assert str(caught.value) == (
-        "Pulumi.trust.yaml: two of its entries make the resource 'a\\x1b': give one of them "
-        "another name"
+        "Pulumi.trust.yaml: two of its entries create the resource 'a\\x1b': rename one of them"
     )
 
 
@@ -150,5 +149,5 @@ def test_a_chart_that_is_a_link_is_told() -> None:
     wanted = fetch_charts.Wanted("mesh", "1.2.3", "mesh-1.2.3.tgz", None, None)
     link = packed((member("mesh/Chart.yaml", tarfile.SYMTYPE, "none"), b""))
     assert fault_in(wanted, link, None) == (
-        "it is no archive of the chart mesh: it has no mesh/Chart.yaml with keys"
+        "it is not an archive of the chart mesh: it has no mesh/Chart.yaml with keys"
     )

@@ -45,16 +45,16 @@ def _cut() -> UnicodeDecodeError:
         (RefusedError("not now"), 4, "not now"),
         (KeyboardInterrupt(), 130, "interrupted"),
         (OSError(errno.ENOSPC, "No space left on device", ".local/a.tgz"), 1,
-         r"python -m bot plan: \.local/a\.tgz: No space left on device: make room on that disk"),
+         r"python -m bot plan: \.local/a\.tgz: No space left on device: free space on that disk"),
         (OSError(errno.EROFS, "Read-only file system", "a"), 2, "a: Read-only .*not read-only"),
-        (PermissionError(errno.EACCES, "Permission denied", "a"), 2, "a: Permission denied: let"),
+        (PermissionError(errno.EACCES, "Permission denied", "a"), 2, "a: Permission denied: give"),
         (NotADirectoryError(errno.ENOTDIR, "Not a directory", ".local/x"), 2, "is a file: move"),
         (OSError(errno.EMFILE, "Too many open files", "a"), 1, "ulimit -n"),
         (ModuleNotFoundError("No module named 'x'", name="x"), 3, "package x is not installed"),
         (RecursionError("maximum recursion depth"), 2, "nested too deep.*; the traceback is in "),
         (MemoryError(), 1, "not enough memory.*; the traceback is in "),
         (_cut(), 2, "is not UTF-8.*; the traceback is in "),
-        (KeyError("a\x1b[2Jb\nc"), 1, r"unexpected KeyError: .*please report this; the traceback"),
+        (KeyError("a\x1b[2Jb\nc"), 1, r"unexpected KeyError: .*please report it; the traceback"),
         (OSError("no number"), 1, "unexpected OSError: no number"),
     ],
     ids=lambda value: type(value).__name__,
@@ -139,7 +139,7 @@ def test_a_long_reason_is_whole_in_the_log(logs: Path, capsys: pytest.CaptureFix
     assert lines[:2] == ["line 0", "line 1"]
     assert len(lines) == 41
     (log,) = logs.iterdir()
-    assert lines[-1] == f"and 160 lines more: all of it is in {log}"
+    assert lines[-1] == f"and 160 more lines: all of them are in {log}"
     assert log.read_text().splitlines()[-1] == "line 199"
 
 

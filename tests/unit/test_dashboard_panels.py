@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from components.grafana import render
-from components.grafana.model import Dashboard, Panel
+from components.dashboards.grafana import render
+from components.dashboards.grafana.model import Dashboard, Panel
 from tests.unit.dashboard_samples import (
     dashboards,
     documents,

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from components import alerts
-from components.alert_rules.model import Alert, Record
-from components.dashboards import Dashboards, manifests
-from components.grafana import catalog, render
-from components.grafana.model import Metrics
+from components.alerts import component as alerts
+from components.alerts.groups.model import Alert, Record
+from components.dashboards.component import Dashboards, manifests
+from components.dashboards.grafana import catalog, render
+from components.dashboards.grafana.model import Metrics
 from tests.unit.alert_samples import RUNBOOKS, setting
 from tests.unit.dashboard_samples import (
     dashboards,
@@ -160,7 +160,7 @@ def test_colours_change_where_the_alerts_do() -> None:
 
 def test_a_workload_with_an_objective_of_its_own_is_measured_by_it() -> None:
     """Else it is red all day, or never."""
-    from components.grafana.budget import burn
+    from components.dashboards.grafana.budget import burn
 
     text = burn(Metrics(view()), setting().objectives, "1h")
     own, _, rest = text.partition(" or ")

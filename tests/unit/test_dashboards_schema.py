@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from components.grafana import render
+from components.dashboards.grafana import render
 from tests.unit.dashboard_samples import dashboards, view
 
 _SDK = "grafana_foundation_sdk"

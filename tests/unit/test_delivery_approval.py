@@ -39,8 +39,8 @@ def test_record_is_read_as_it_was_written(tmp_path: Path) -> None:
         ({"allowed": ["everything"]}, "allowed.0"),
         ({"id": "x"}, "id"),
         ({"expires_at": "2026-11-21T10:00:00"}, "expires_at"),
-        ({"format": 1}, "is of another format"),
-        ({"format": 3}, "is of another format"),
+        ({"format": 1}, "has another format"),
+        ({"format": 3}, "has another format"),
         ({"signature": "by hand"}, "signature"),
         ({"by": ""}, "by"),
         ({"by": "ada\x1b[2K\nroot"}, "by"),
@@ -99,5 +99,5 @@ def test_refusal_names_each_stale_part_and_is_cut() -> None:
 def test_approval_of_tomorrow_is_refused() -> None:
     """Its end would be moved by moving its beginning."""
     given = approved(_SET)
-    with pytest.raises(RefusedError, match="is not yet"):
+    with pytest.raises(RefusedError, match="is in the future"):
         approval.refuse_unusable(given, given.stack, given.approved_at - timedelta(hours=1))

@@ -11,10 +11,9 @@ from bot.changes.model import ChangeSet, Op, Violation
 from bot.cli import dispatch
 from bot.deploy import approval, approve, snapshot, tree
 from bot.deploy.tree import Tree
-from bot.engine import target as engine_target
 from bot.exit_codes import BAD_INPUT, DONE, REFUSED, RefusedError
-from tests.unit import delivery_engine
 from tests.unit import delivery_samples as samples
+from tests.unit.context import Context
 from tests.unit.delivery_samples import COMMIT, OTHER, change, change_set
 
 _CLEAN = Tree(COMMIT, dirty=False)
@@ -30,9 +29,9 @@ def test_whole_preview_of_a_clean_commit_may_be_approved() -> None:
 @pytest.mark.parametrize(
     ("changes", "tree", "told"),
     [
-        (change_set(stack="production"), _CLEAN, "of stack production"),
-        (change_set(source="plan"), _CLEAN, "only what the engine previewed"),
-        (change_set(source="drift"), _CLEAN, "only what the engine previewed"),
+        (change_set(stack="production"), _CLEAN, "belong to stack production"),
+        (change_set(source="plan"), _CLEAN, "only a preview of the engine"),
+        (change_set(source="drift"), _CLEAN, "only a preview of the engine"),
         (change_set(), Tree(COMMIT, dirty=True), "uncommitted"),
         (change_set(), Tree(None, dirty=True), "no git commit"),
         (change_set(commit=OTHER), _CLEAN, "preview again"),
@@ -66,18 +65,19 @@ def test_preview_that_is_bound_to_nothing_that_is_committed_may_not(
 
 
 @pytest.fixture
-def changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def changes(tmp_path: Path, context: Context, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A preview of stack `trust`, which drops a mount, in a repository."""
     where = samples.target(tmp_path)
     commit = samples.repository(tmp_path)
-    monkeypatch.setattr(engine_target, "of", lambda _stack: where)
-    delivery_engine.use(monkeypatch)
+    monkeypatch.setenv("PULUMI_BACKEND_URL", where.environment["PULUMI_BACKEND_URL"])
+    context.project(tmp_path)
+    context.engine()
     file = tmp_path / "state" / "changes.json"
     file.parent.mkdir()
     found = change_set(change(Op.DELETE), commit=commit)
     made = snapshot.read(engine.find(), where, tree.read(tmp_path), "up", changes=found)
     file.write_text(found.model_copy(update={"snapshot": made}).model_dump_json())
-    delivery_engine.sign(monkeypatch)
+    context.vault(samples.Transit())
     return file
 
 

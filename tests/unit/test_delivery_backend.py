@@ -8,12 +8,13 @@ import pytest
 
 from bot.deploy import backend
 from bot.exit_codes import BotError
-from tests.unit.delivery_samples import COMMIT, OTHER, engine, entry, kept, summaries, target
+from tests.unit.delivery_samples import COMMIT, OTHER, entry, kept, summaries, target
+from tests.unit.fake_engine import BACKEND, engine
 
 
 def test_version_of_a_state_moves_with_what_it_holds_and_not_with_time(tmp_path: Path) -> None:
     """An export has its own time in it, and a pending operation is no resource yet."""
-    found = engine(tmp_path)
+    found = BACKEND
     resources = [{"urn": "a", "inputs": {"x": 1}}]
     first = backend.state_version(found, target(tmp_path, state={"resources": resources}))
     again = backend.state_version(found, target(tmp_path, state={"resources": resources}))
@@ -29,7 +30,7 @@ def test_version_of_a_state_moves_with_what_it_holds_and_not_with_time(tmp_path:
 def test_history_gives_what_the_bot_has_noted(tmp_path: Path) -> None:
     """The engine reads the commit of the folder it runs in; the bot knows what it applied."""
     where = target(tmp_path, history=[entry(), entry(message="by hand", minute=1)])
-    bot, hand = backend.history(engine(tmp_path), where)
+    bot, hand = backend.history(BACKEND, where)
     assert (bot.commit, bot.clean) == (COMMIT, True)
     assert bot.trailers[backend.OPERATION] == "0123456789abcdef"
     assert (bot.ended - bot.started).total_seconds() == 42
@@ -52,7 +53,7 @@ def test_stack_that_is_not_there_has_no_history_and_no_tags(tmp_path: Path) -> N
     assert backend.history(gone, where) == ()
     assert backend.tag(gone, where, "a") == ""
     # The engine makes the stack with an empty state, which is what a first deployment is bound to.
-    assert backend.state_version(gone, where) == backend.state_version(engine(tmp_path), where)
+    assert backend.state_version(gone, where) == backend.state_version(BACKEND, where)
     with pytest.raises(BotError, match="no stack named"):
         backend.set_tag(gone, where, "a", "b")
 
@@ -68,7 +69,7 @@ def test_other_errors_are_not_an_empty_history(tmp_path: Path) -> None:
 
 def test_tags_are_set_read_and_removed(tmp_path: Path) -> None:
     """An empty value is no tag: the service refuses it."""
-    found, where = engine(tmp_path), target(tmp_path)
+    found, where = BACKEND, target(tmp_path)
     backend.set_tag(found, where, "a", "1")
     assert backend.tag(found, where, "a") == "1"
     backend.set_tag(found, where, "a", "")
@@ -102,7 +103,7 @@ def test_history_that_a_crash_has_torn_is_mended_or_named(tmp_path: Path) -> Non
     assert backend.history(torn, where) == ()
     assert not attributes.exists()
     Path(torn.program).write_text(script.replace("$TORN", "1"))
-    with pytest.raises(BotError, match="a crash has torn that file; move it away"):
+    with pytest.raises(BotError, match="a crash left that file incomplete; move it away"):
         backend.history(torn, where)
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +26,7 @@ from bot.exit_codes import DONE, FAILED, REFUSED, BotError
 from bot.mesh.drift.discovery import Kind
 from stack.load import from_file
 from tests.unit import delivery_samples as samples
+from tests.unit.context import Context
 from tests.unit.drift_samples import KINDS, api, declared, group, metadata, refusing
 from tests.unit.stack_files import REPO
 
@@ -37,6 +37,7 @@ OURS = ("Deployment.apps", "linkerd/web")
 WEB = metadata("web", "linkerd")
 THEIRS = "/apis/apps/v1/namespaces/linkerd/deployments"
 STAGING = Target("staging", Path(), from_file(REPO / "Pulumi.staging.yaml"), None, {})
+OWNER = Target("trust", Path(), from_file(REPO / "Pulumi.trust.yaml"), None, {})
 ALLOWED = ("destroy", "--stack", "staging", "--yes", "--allow", "stack")
 
 
@@ -64,12 +65,8 @@ class World:
 
 
 @pytest.fixture
-def world(monkeypatch: pytest.MonkeyPatch) -> World:
+def world(context: Context, monkeypatch: pytest.MonkeyPatch) -> World:
     made = World(server({}))
-
-    @contextmanager
-    def cluster(_target: Target) -> Iterator[Client]:
-        yield made.api
 
     def run(_engine: Engine, target: Target, *words: str, **more: Any) -> Result:
         words += ("--preview-only",) * bool(more.get("preview_only"))
@@ -80,12 +77,12 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
         made.reads += 1
         return declared(OURS, resources=2)
 
-    monkeypatch.setattr("bot.mesh.drift.look.SECOND_LOOK_SECONDS", 0.0)
-    monkeypatch.setattr("bot.mesh.drift.look.cluster", cluster)
+    context.quick()
+    context.cluster(lambda: made.api)
+    context.engine(ENGINE)
+    context.target(STAGING, OWNER)
     monkeypatch.setattr("bot.mesh.drift.declared.read", read)
-    monkeypatch.setattr(engine, "find", lambda: ENGINE)
     monkeypatch.setattr(engine, "run", run)
-    monkeypatch.setattr("bot.engine.target.of", lambda _stack: STAGING)
     monkeypatch.setattr("bot.deploy.lock.Wait.until_free", lambda *_: True)
     # What it is bound to is for test_attacks.py.
     nothing = samples.snapshot(samples.change_set(), kind="destroy")
@@ -133,7 +130,7 @@ def test_what_others_have_there_is_named(world: World) -> None:
     [(what, why)] = told()
     assert what == "Namespace linkerd"
     lost = "Deployment.apps linkerd/cart, Deployment.apps linkerd/shop"
-    assert why == f"is deleted, and with it what this stack did not make: {lost}"
+    assert why == f"is deleted, with objects that this stack did not create: {lost}"
 
 
 def test_of_many_the_first_are_named_and_the_rest_is_counted(world: World) -> None:
@@ -155,7 +152,7 @@ def test_what_cannot_be_looked_at_may_be_anything(world: World) -> None:
     world.api = server({"/api/v1/namespaces/linkerd/secrets": Answer(403, {})})
     [(what, why)] = told()
     assert what == "Secret in linkerd"
-    assert why.startswith("forbidden to this account, so nobody knows")
+    assert why.startswith("forbidden to this account, so objects of other owners in it are unknown")
 
 
 def test_a_cluster_that_does_not_answer_is_no_empty_one(
@@ -171,7 +168,7 @@ def test_a_cluster_that_does_not_answer_is_no_empty_one(
         raise Unreadable("no context")
 
     monkeypatch.setattr("bot.deploy.bystanders.look", away)
-    assert told() == [("Namespace linkerd", "what others have in it is not known: no context")]
+    assert told() == [("Namespace linkerd", "its objects of other owners are unknown: no context")]
 
 
 def test_a_state_that_cannot_be_read_is_an_error(
@@ -226,26 +223,23 @@ def test_a_preview_that_fails_ends_it(world: World) -> None:
 
 
 def test_an_owner_without_a_cluster_has_no_namespaces(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World,
 ) -> None:
     """Its destruction is Vault's alone."""
-    owner = Target("trust", Path(), from_file(REPO / "Pulumi.trust.yaml"), None, {})
-    monkeypatch.setattr("bot.engine.target.of", lambda _stack: owner)
     assert dispatch.main(["destroy", "--stack", "trust", "--yes", "--allow", "stack"]) == DONE
     assert len(world.engine) == 1
 
 
 def test_the_name_is_asked_for_after_the_look(
-    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    world: World, context: Context, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Nobody types a name for what is refused then; anything but the name changes nothing."""
-    monkeypatch.setattr("bot.deploy.up.needs_terminal", lambda _command: None)
-    monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
+    context.terminal("y\n")
     asked = [word for word in ALLOWED if word != "--yes"]
     assert dispatch.main(asked) == DONE
     assert capsys.readouterr().out.endswith("destroy the stack: nothing was changed\n")
     assert [words[-1] for words in world.engine] == ["--preview-only"]
-    monkeypatch.setattr("sys.stdin", io.StringIO("staging\n"))
+    context.terminal("staging\n")
     assert dispatch.main(asked) == DONE
     assert "--preview-only" not in world.engine[-1]
     capsys.readouterr()

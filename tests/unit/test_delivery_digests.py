@@ -170,7 +170,7 @@ def test_value_that_is_another_is_another_change() -> None:
     """`replicas` is a field of both 3 and 9."""
     was, now = signatures(_values(3)), signatures(_values(9))
     (told,) = digests.unlike(was, now)
-    assert told.endswith("was update of spec, is update of spec with other values")
+    assert told.endswith("was update of spec, is update of spec with different values")
     assert digests.of_changes(was) != digests.of_changes(now)
 
 

@@ -54,7 +54,7 @@ def test_other_pins_get_their_own_once_and_say_how_long(
     environment.provide(older, today, said.append)
     assert [command[1:3] for command in commands] == [["-m", "venv"], ["-m", "pip"]]
     assert commands[1][-1] == str(older / "requirements.txt")
-    assert said[0].startswith("other pins than today's")
+    assert said[0].startswith("its pins differ from today's")
     assert said[1].startswith("made in 0 s")
     (older / ".venv").unlink()
     environment.provide(older, today, pytest.fail)
@@ -136,9 +136,9 @@ def test_a_failure_is_told_in_one_line(tmp_path: Path) -> None:
     said = "".join(f"echo '{line}' >&2\n" for line in ("warning", "ERROR: no a==1", "more"))
     script.write_text(f"#!/bin/sh\n{said}exit 1\n")
     script.chmod(0o755)
-    with pytest.raises(BotError, match=r"could not be made: ERROR: no a==1$"):
+    with pytest.raises(BotError, match=r"could not be created: ERROR: no a==1$"):
         environment._run([str(script)])
-    with pytest.raises(BotError, match=r"could not be made: FileNotFoundError$"):
+    with pytest.raises(BotError, match=r"could not be created: FileNotFoundError$"):
         environment._run([str(tmp_path / "no-such")])
 
 

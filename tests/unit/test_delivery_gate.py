@@ -18,12 +18,12 @@ from bot.exit_codes import BadInputError, RefusedError
 from tests.unit.delivery_samples import (
     COMMIT,
     OTHER,
-    engine,
     entries,
     entry,
     repository,
     target,
 )
+from tests.unit.fake_engine import BACKEND, engine
 
 _CLEAN = Tree(COMMIT, dirty=False)
 _NEEDS = Policy("production", "production", approval=True, before=("staging",))
@@ -88,16 +88,16 @@ def test_commit_that_was_applied_and_verified_is_proven(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("documents", "why"),
     [
-        ([], "nothing was ever applied"),
+        ([], "no commit was ever applied"),
         ([entry(commit=OTHER)], "was not applied"),
         ([entry(tree="dirty")], "was not applied"),
         ([entry(result="failed")], "was not applied"),
-        ([entry(kind="refresh")], "nothing was ever applied"),
+        ([entry(kind="refresh")], "no commit was ever applied"),
         ([entry(operation="fedcba9876543210")], "not verified"),
         ([entry(minute=1, result="failed"), entry()], "its last update"),
         ([entry(minute=1, kind="destroy"), entry()], "destroyed"),
-        ([entry(minute=1, commit=OTHER), entry()], "taken back"),
-        ([entry(minute=1, message="by hand"), entry()], "taken back"),
+        ([entry(minute=1, commit=OTHER), entry()], "reverted"),
+        ([entry(minute=1, message="by hand"), entry()], "reverted"),
     ],
 )
 def test_anything_less_is_not_proven(
@@ -108,7 +108,7 @@ def test_anything_less_is_not_proven(
 
 
 def test_later_commit_on_the_earlier_stack_does_not_take_the_proof_away(tmp_path: Path) -> None:
-    """Staging goes on while production is approved; only what was taken back is gone."""
+    """Staging goes on while production is approved; only what was reverted is gone."""
     (tmp_path / "a").write_text("1")
     first = repository(tmp_path)
     git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.com"]
@@ -122,30 +122,29 @@ def test_later_commit_on_the_earlier_stack_does_not_take_the_proof_away(tmp_path
     assert gate.unproven(later, proofs, first, tmp_path) == ""
     back = entries(entry(minute=1, commit=first), entry(commit=second))
     proofs = (Proven(second, "0123456789abcdef"),)
-    assert "taken back" in gate.unproven(back, proofs, second, tmp_path)
+    assert "reverted" in gate.unproven(back, proofs, second, tmp_path)
 
 
 def test_refusal_names_the_stack_and_the_way_on(tmp_path: Path) -> None:
     """Read from the earlier stack's own backend."""
-    found = engine(tmp_path)
+    found = BACKEND
     rule = Policy("production", "all", approval=True, before=("trust",))
     where = replace(target(tmp_path), stack="production")
     with pytest.raises(RefusedError) as error:
         gate.earlier_waves(found, where, rule, _CLEAN)
-    assert "missing: trust: nothing was ever applied to it" in str(error.value)
+    assert "missing: trust: no commit was ever applied to it" in str(error.value)
     assert "--skip-waves --reason" in str(error.value)
     proofs = {verified.TAG: verified.added("", _PROVEN[0])}
     target(tmp_path, history=[entry()], tags=proofs)
     gate.earlier_waves(found, where, rule, _CLEAN)
-    with pytest.raises(RefusedError, match="nobody can have applied"):
+    with pytest.raises(RefusedError, match="no stack can have this version"):
         gate.earlier_waves(found, where, rule, Tree(COMMIT, dirty=True))
 
 
 def test_backend_that_does_not_answer_proves_nothing(tmp_path: Path) -> None:
     """An outage of the backend must not open the gate."""
-    found = engine(tmp_path)
+    found = engine(tmp_path, "sys.exit('error: no route')")
     where = target(tmp_path)
-    Path(found.program).write_text("#!/bin/sh\necho 'error: no route' >&2\nexit 1\n")
     rule = Policy("production", "all", before=("trust",))
     with pytest.raises(RefusedError, match="cannot be read"):
         gate.earlier_waves(found, where, rule, _CLEAN)

@@ -18,6 +18,7 @@ from bot.clients.target import Target
 from bot.deploy import lock
 from bot.engine import runs as engine_runs
 from bot.exit_codes import BotError
+from tests.unit.context import Context
 from tests.unit.delivery_samples import target
 
 
@@ -148,10 +149,9 @@ def test_locks_are_read_with_owner_and_age(where: Target) -> None:
 
 
 def test_wait_shows_the_owner_and_goes_on_when_the_lock_is_gone(
-    where: Target, monkeypatch: pytest.MonkeyPatch
+    where: Target,
 ) -> None:
     """Two pipelines for one stack: the second one must do its work, not fail."""
-    monkeypatch.setattr(lock, "POLL_SECONDS", 0.01)
     file = _locked(where, os.getpid())
     shown: list[str] = []
     notes: list[str] = []
@@ -190,10 +190,10 @@ def test_notes_of_dead_runs_go_when_no_lock_is_left(where: Target) -> None:
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"pid": "x"}'])
 def test_lock_that_cannot_be_read_is_named_with_its_file(
-    where: Target, content: str, monkeypatch: pytest.MonkeyPatch
+    where: Target, content: str, context: Context
 ) -> None:
     """A crash tears it; the engine then says `unexpected end of JSON input`, and not of what."""
-    monkeypatch.setattr(lock, "TORN_SECONDS", 0)
+    context.quick()
     file = _locked(where, os.getpid())
     file.write_text(content)
     wait = lock.Wait(0, lambda _: None, lambda _: None)

@@ -17,12 +17,12 @@ from tests.unit.delivery_samples import (
     approved,
     change,
     change_set,
-    engine,
     entries,
     entry,
     kept,
     target,
 )
+from tests.unit.fake_engine import BACKEND
 
 _APPROVAL = approved(change_set(change()))
 _WANTED = Operation(Tree(COMMIT, dirty=False), _APPROVAL)
@@ -88,7 +88,7 @@ def test_first_run_of_all_is_gone_on_with() -> None:
 
 def test_run_marks_the_stack_and_goes_on_with_its_own_mark(tmp_path: Path) -> None:
     """The second run of an approval must not mark the half-applied state as the approved one."""
-    found, where = engine(tmp_path), target(tmp_path, history=[_BEFORE])
+    found, where = BACKEND, target(tmp_path, history=[_BEFORE])
     with operation.marked(found, where, _WANTED):
         assert kept(where)["tags"][operation.TAG] == _MARK
     failed = entry(minute=5, operation=_WANTED.id, trailers=_OWN)
@@ -101,7 +101,7 @@ def test_run_marks_the_stack_and_goes_on_with_its_own_mark(tmp_path: Path) -> No
 
 def test_run_that_did_not_begin_leaves_the_mark_of_the_one_that_did(tmp_path: Path) -> None:
     """Two bots: the one that finds the lock taken must not look as if it had begun."""
-    found, where = engine(tmp_path), target(tmp_path, tags={operation.TAG: "theirs"})
+    found, where = BACKEND, target(tmp_path, tags={operation.TAG: "theirs"})
     with operation.marked(found, where, _WANTED) as mark:
         mark.keep = False
     assert kept(where)["tags"][operation.TAG] == "theirs"

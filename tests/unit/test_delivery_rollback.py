@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from bot import engine
 from bot.cli.dispatch import main
 from bot.deploy import backend, environment, rollback, rollback_rules
 from bot.deploy.backend import Entry
@@ -22,6 +21,9 @@ from bot.exit_codes import (
     MissingToolError,
     RefusedError,
 )
+from tests.unit import delivery_samples as samples
+from tests.unit.context import Context
+from tests.unit.delivery_samples import keep
 from tests.unit.rollback_sample import (
     Delivered,
     arguments,
@@ -32,7 +34,6 @@ from tests.unit.rollback_sample import (
     prepared,
     template,
 )
-from tests.unit.waves_sample import ENGINE
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +61,7 @@ def test_the_older_program_and_stack_file_are_applied_as_that_commit(
     assert target.project_dir != repo
     assert target.config.linkerd.log_level == "info"
     assert wanted.tree == Tree(git(repo, "rev-parse", "HEAD~1"), dirty=False)
-    assert "takes stack one forward again" in capsys.readouterr().err
+    assert "moves stack one forward again" in capsys.readouterr().err
 
 
 def test_the_history_says_that_it_went_back_and_nothing_that_was_not_allowed() -> None:
@@ -79,7 +80,7 @@ def test_a_commit_of_another_branch_is_no_way_back(repo: Path, delivered: Delive
     git(repo, "checkout", "--quiet", "-b", "side", "HEAD~1")
     commit(repo, "on the side")
     git(repo, "checkout", "--quiet", "main")
-    with pytest.raises(RefusedError, match="is not contained in the checked-out one"):
+    with pytest.raises(RefusedError, match="is not in the history of the checked-out one"):
         rollback.run(arguments(to="side"), repo)
     assert not delivered
 
@@ -107,7 +108,7 @@ def test_a_dropped_generation_is_refused_with_the_way_forward(
         rollback.run(arguments(), repo)
     first, last = str(caught.value).splitlines()
     assert first == (
-        "refused: it does not trust anchor generation anchor-2027, which is trusted by now"
+        "refused: it does not trust anchor generation anchor-2027, which is trusted now"
     )
     assert "go forward instead" in last
     assert not delivered
@@ -136,7 +137,7 @@ def test_downgraded_crds_are_refused(
     """Of what is deployed, not of what charts.yaml says today."""
     deployed = {"linkerd-crds": "9999.1.1"}
     monkeypatch.setattr(rollback_rules, "deployed_crds", lambda _engine, _today: deployed)
-    with pytest.raises(RefusedError, match=r"and 9999\.1\.1 is there by now"):
+    with pytest.raises(RefusedError, match=r"and 9999\.1\.1 is installed now"):
         rollback.run(arguments(), repo)
     assert not delivered
 
@@ -156,7 +157,7 @@ def test_a_chart_that_is_not_in_the_cache_says_how_to_get_it(
 ) -> None:
     """`make charts` here would download today's."""
     monkeypatch.undo()
-    monkeypatch.setattr(engine, "find", lambda: ENGINE)
+    Context(monkeypatch).engine()
     monkeypatch.setenv("CHARTS_DIR", str(tmp_path / "empty"))
     with pytest.raises(MissingToolError, match=r"git worktree add \.\./rollback [0-9a-f]{12}"):
         rollback.run(arguments(preview=True, yes=False), repo)
@@ -191,11 +192,10 @@ def test_a_commit_that_the_stack_once_had_needs_no_earlier_wave(
 ) -> None:
     """It was through them then; in an incident the canary may have moved on."""
     monkeypatch.setattr(rollback.gate, "check", lambda *_a, **_k: None)
-    monkeypatch.setattr(backend, "tag", lambda *_a: "")
-    with pytest.raises(RefusedError, match=r"missing: .*: nothing was ever applied to it"):
+    with pytest.raises(RefusedError, match=r"missing: .*: no commit was ever applied to it"):
         rollback.run(arguments(stack="europe"), repo)
     sha = git(repo, "rev-parse", "HEAD~1")
-    monkeypatch.setattr(backend, "history", lambda _engine, _target: (entry(sha),))
+    keep(repo / "backend-europe.json", history=[samples.entry(commit=sha)])
     assert rollback.run(arguments(stack="europe"), repo) == DONE
     assert len(delivered) == 1
 
@@ -219,7 +219,7 @@ def test_a_stack_that_needs_approval_needs_one_to_go_back(repo: Path, delivered:
 
 def test_nobody_to_ask_is_bad_input(repo: Path, delivered: Delivered) -> None:
     """Before minutes are spent on a preview."""
-    with pytest.raises(BadInputError, match="--yes is needed"):
+    with pytest.raises(BadInputError, match="needs --yes"):
         rollback.run(arguments(yes=False), repo)
     assert not delivered
 

@@ -19,7 +19,8 @@ from bot.exit_codes import (
     DONE,
     RefusedError,
 )
-from tests.unit import delivery_engine
+from tests.unit.context import Context
+from tests.unit.delivery_samples import Transit
 from tests.unit.rollback_sample import (
     Delivered,
     arguments,
@@ -46,7 +47,7 @@ def delivered(monkeypatch: pytest.MonkeyPatch) -> Delivered:
 
 
 @pytest.fixture
-def looked(repo: Path, monkeypatch: pytest.MonkeyPatch) -> ChangeSet:
+def looked(repo: Path, context: Context, monkeypatch: pytest.MonkeyPatch) -> ChangeSet:
     """A preview that shows one update."""
     change = Change(
         urn="urn:pulumi:one::p::kubernetes:apps/v1:Deployment::d",
@@ -65,7 +66,7 @@ def looked(repo: Path, monkeypatch: pytest.MonkeyPatch) -> ChangeSet:
 
     monkeypatch.setattr(preview, "preview", run)
     monkeypatch.setattr(preview, "judged", lambda _result: changes)
-    delivery_engine.sign(monkeypatch)
+    context.vault(Transit())
     monkeypatch.setattr(backend, "state_version", lambda _engine, _target: "sha256:1")
     monkeypatch.setattr(snapshot, "archives", lambda _target: {})
     return changes

@@ -16,8 +16,9 @@ from bot.deploy import rollback_rules as rules
 from bot.exit_codes import BotError, RefusedError
 from bot.mesh.trust import fleet as trust_fleet
 from bot.mesh.trust.fleet import Gathered
+from components.trust import Generation
 from stack.charts import Charts
-from stack.config import Generation, StackConfig
+from stack.config import StackConfig
 from tests.unit.bot_trust_samples import kept, seen
 from tests.unit.test_bot_trust_fleet import config
 from tests.unit.waves_sample import ENGINE
@@ -49,7 +50,11 @@ def test_the_same_trust_may_be_gone_back_to() -> None:
             config("a", "b", signing="b", retired=("a",)),
             "retired",
         ),
-        (config("a", "b", signing="b"), config("b", signing="b"), "a, which is not known any more"),
+        (
+            config("a", "b", signing="b"),
+            config("b", signing="b"),
+            "a, which is now no longer known",
+        ),
     ],
 )
 def test_a_trusted_generation_is_neither_dropped_nor_taken_back(
@@ -64,7 +69,7 @@ def test_an_owner_keeps_what_it_makes_retired_or_not() -> None:
     """A root that its program does not list would be deleted."""
     was = config("a", signing="a", role="trust")
     now = config("a", "b", signing="a", retired=("b",), role="trust")
-    assert told(was, now) == ["it does not make anchor generation b, which is made by now"]
+    assert told(was, now) == ["it does not create anchor generation b, which exists now"]
 
 
 def test_role_domain_and_custody_are_today_s() -> None:
@@ -72,10 +77,10 @@ def test_role_domain_and_custody_are_today_s() -> None:
     domain = ONE.model_copy(
         update={"trust": ONE.trust.model_copy(update={"domain": "other.local"})}
     )
-    assert told(domain, ONE) == ["its trust domain is other.local, and by now cluster.local"]
+    assert told(domain, ONE) == ["its trust domain is other.local, now cluster.local"]
     role = ONE.model_copy(update={"role": "standalone"})
     assert told(role, ONE) == [
-        "its role is standalone, and by now cluster: it would give up what it made"
+        "its role is standalone, now cluster: it would abandon its resources"
     ]
     generations = (Generation(name="a", custody="cluster"),)
     custody = ONE.model_copy(
@@ -108,7 +113,7 @@ def test_it_may_not_sign_with_what_a_bundle_lacks_or_may_lack() -> None:
     ]
     blind = gathered(seen={"x": gathered().seen["x"]}, unread={"y": "no context y"})
     assert rules.unsigned("b", blind) == [
-        "it signs with b, and the bundle of y is not known: no context y"
+        "it signs with b, and the bundle of y is unknown: no context y"
     ]
     assert rules.unsigned("c", gathered()) == ["it signs with c, which Vault does not publish"]
 
@@ -169,8 +174,8 @@ def test_crds_that_are_older_or_gone_are_refused_by_name(cache: Path) -> None:
     archive(cache, "linkerd-crds-1.10.0", crd("a.example.com", " # v2"), crd("b.example.com"))
     older = charts(cache, linkerd_crds="1.9.0")
     assert list(rules.crds({"linkerd-crds": "1.10.0"}, older)) == [
-        "it has linkerd-crds 1.9.0, and 1.10.0 is there by now: CRD b.example.com is not in it",
-        "it has linkerd-crds 1.9.0, and 1.10.0 is there by now: CRD a.example.com is an older one",
+        "it has linkerd-crds 1.9.0, and 1.10.0 is installed now: CRD b.example.com is not in it",
+        "it has linkerd-crds 1.9.0, and 1.10.0 is installed now: CRD a.example.com is an older one",
     ]
 
 
@@ -189,7 +194,7 @@ def test_what_cannot_be_compared_is_refused(cache: Path) -> None:
     (reason,) = rules.crds({"linkerd-crds": "1.10.0"}, older)
     assert "not in the cache (`make charts`)" in reason
     (reason,) = rules.crds({"cert-manager-crds": "1.0.0"}, older)
-    assert reason == "it has no cert-manager-crds, whose version 1.0.0 is there by now"
+    assert reason == "it has no cert-manager-crds, whose version 1.0.0 is installed now"
     (cache / "linkerd-crds-1.10.0.tgz").write_bytes(b"no archive")
     with pytest.raises(BotError, match="cannot be read: delete it"):
         list(rules.crds({"linkerd-crds": "1.10.0"}, older))
@@ -214,7 +219,7 @@ def test_the_deployed_versions_are_those_of_the_state(monkeypatch: pytest.Monkey
     ]
     assert rules.releases(resources) == {"cert-manager-crds": "v1.21.1"}
     monkeypatch.setattr(engine, "exported", lambda *_: {"deployment": {"resources": None}})
-    with pytest.raises(RefusedError, match="has nothing yet"):
+    with pytest.raises(RefusedError, match="has no resources yet"):
         rules.deployed_crds(ENGINE, Target("x", Path(), ONE, None, {}))
 
 
@@ -249,4 +254,4 @@ def test_a_refusal_gives_every_reason_once_and_the_way_forward() -> None:
         rules.refuse(["one", "two", "one"], "abc")
     lines = str(caught.value).splitlines()
     assert lines[:2] == ["refused: one", "refused: two"]
-    assert "revert what is wrong in a new commit" in lines[2]
+    assert "revert the fault in a new commit" in lines[2]

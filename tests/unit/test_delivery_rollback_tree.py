@@ -102,7 +102,7 @@ def test_a_revision_with_another_state_is_refused(repo: Path, old: str, new: str
     backend = "" if old else "backend:\n  url: file:///elsewhere\n"
     (repo / "Pulumi.yaml").write_text(text.replace(old, new, 1) + backend)
     commit(repo, "moved")
-    assert f"has another {'name' if old else 'backend'} than today" in refused(repo, older)
+    assert f"has another {'name' if old else 'backend'} than now" in refused(repo, older)
 
 
 def append(repo: Path, text: str) -> None:
@@ -134,7 +134,7 @@ def test_another_encryption_is_refused(repo: Path) -> None:
     older = commit(repo, "a secret")
     edit(repo, "one", "v1:abc", "v1:def")
     commit(repo, "another passphrase")
-    assert "is encrypted otherwise than today's" in refused(repo, older)
+    assert "is encrypted differently than now" in refused(repo, older)
 
 
 def test_a_secret_without_its_key_is_refused(repo: Path) -> None:
@@ -148,7 +148,7 @@ def test_a_secret_without_its_key_is_refused(repo: Path) -> None:
     older = commit(repo, "a secret")
     append(repo, SALT)
     commit(repo, "a salt")
-    assert "is encrypted otherwise than today's" in refused(repo, older)
+    assert "is encrypted differently than now" in refused(repo, older)
 
 
 OWN_PLAN = """\

@@ -10,39 +10,29 @@ from typing import Any
 
 import pytest
 
-from bot import engine, stacks
+from bot import engine
 from bot.cli import dispatch
 from bot.clients.target import Target
-from bot.deploy import backend, lock, operation, tree, verified, verify
-from bot.engine import target as engine_target
+from bot.deploy import backend, operation, tree, verified
 from bot.exit_codes import BAD_INPUT, DONE, FAILED, REFUSED
 from bot.mesh.trust import fleet as trust_fleet
-from bot.mesh.verification.data import Proof
-from tests.unit import delivery_engine
 from tests.unit import delivery_samples as samples
+from tests.unit.context import Context
 
 _PLAN = {"anchor-sign": "update"}
 
 
 @pytest.fixture
-def where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Target:
+def where(tmp_path: Path, context: Context, monkeypatch: pytest.MonkeyPatch) -> Target:
     """Stack `trust` in a repository, with an engine of a test, and servers that are well."""
     made = samples.target(tmp_path, plan=_PLAN)
     samples.repository(tmp_path)
-    monkeypatch.setattr(stacks, "PROJECT_DIR", tmp_path)
-    delivery_engine.use(monkeypatch)
-    delivery_engine.sign(monkeypatch)
-    monkeypatch.setattr(engine_target, "of", lambda _stack: made)
-    monkeypatch.setattr(trust_fleet, "same_anchors", lambda _target: [])
-    monkeypatch.setattr(verify, "refuse_unable", lambda _target: None)
-    monkeypatch.setattr(verify, "SETTLE_SECONDS", 0.0)
-    _healthy(monkeypatch, ok=True)
+    monkeypatch.setenv("PULUMI_BACKEND_URL", made.environment["PULUMI_BACKEND_URL"])
+    context.project(tmp_path)
+    context.engine()
+    context.vault(samples.Transit())
+    context.mesh()
     return made
-
-
-def _healthy(monkeypatch: pytest.MonkeyPatch, *, ok: bool) -> None:
-    monkeypatch.setattr(verify, "prove", lambda *_: [Proof("mesh", "well", "?", ok)])
-    monkeypatch.setattr(verify, "settled", lambda look, _show: look())
 
 
 def _up(*options: str) -> int:
@@ -89,10 +79,10 @@ def test_update_is_verified_and_noted(where: Target, capsys: pytest.CaptureFixtu
 
 
 def test_unhealthy_mesh_fails_the_update(
-    where: Target, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    where: Target, context: Context, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Applied is not well: the next wave must not follow."""
-    _healthy(monkeypatch, ok=False)
+    context.mesh(well=False)
     assert _up("--yes") == FAILED
     assert "stack trust is not healthy: mesh" in capsys.readouterr().out
     assert verified.read(engine.find(), where) == ()
@@ -197,10 +187,10 @@ def test_killed_run_is_gone_on_with_by_the_same_approval(
     _change(where, die=True)
     assert _up("--approved", str(file)) == FAILED
     assert samples.kept(where)["state"] != {}
-    assert "stays good for the rest" in capsys.readouterr().out
+    assert "stays valid for the rest" in capsys.readouterr().out
     _change(where, die=False, plan={"more": "create"})
     assert _up("--approved", str(file)) == DONE
-    assert "going on with approval" in capsys.readouterr().err
+    assert "resuming with approval" in capsys.readouterr().err
 
 
 def test_killed_run_does_not_open_the_door_for_more(
@@ -243,10 +233,10 @@ def test_state_that_moves_under_the_preview_is_refused(
 
 
 def test_run_that_finds_the_lock_taken_looks_again(
-    where: Target, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    where: Target, context: Context, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Backends that do not show their locks: each try previews anew, since the state has moved."""
-    monkeypatch.setattr(lock.time, "sleep", lambda _seconds: None)
+    context.quick()
     _change(where, locked=2)
     assert _up("--yes", "--wait", "60") == DONE
     assert (_calls(where), _calls(where, "preview")) == (3, 3)
@@ -271,15 +261,14 @@ def test_nobody_to_ask_is_bad_input(where: Target, monkeypatch: pytest.MonkeyPat
 
 
 def test_answer_no_changes_nothing(
-    where: Target, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    where: Target, context: Context, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The verdict is read before the question."""
-    monkeypatch.setattr("bot.deploy.up.needs_terminal", lambda _command: None)
-    monkeypatch.setattr("bot.deploy.up.asked", lambda _question: False)
+    context.terminal("n\n")
     assert _up() == DONE
     assert "verdict: " in capsys.readouterr().out
     assert _calls(where) == 0
-    monkeypatch.setattr("bot.deploy.up.asked", lambda _question: True)
+    context.terminal("y\n")
     assert _up() == DONE
     assert _calls(where) == 1
 

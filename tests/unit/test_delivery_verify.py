@@ -41,7 +41,7 @@ def test_what_settles_in_time_is_proven() -> None:
         return found
 
     assert verify.settled(look, shown.append, 5) == [_GOOD]
-    assert shown == ["not verified yet: not yet", "not proven yet: b: z"]
+    assert shown == ["not verified yet: not yet", "not passed yet: b: z"]
 
 
 def test_what_does_not_settle_is_not_proven() -> None:
@@ -62,7 +62,7 @@ def test_nothing_proves_nothing() -> None:
     """An empty table has no failed row."""
     assert verify.healthy([_GOOD])
     assert not verify.healthy([])
-    assert "nothing could be proven" in verify.lines([], "s")[-1]
+    assert "no check could be made" in verify.lines([], "s")[-1]
 
 
 def test_first_failure_is_named_after_the_table() -> None:
@@ -159,7 +159,7 @@ def test_update_that_could_not_be_verified_is_refused_before(
     """Afterwards it would be too late to say that there is no token."""
     monkeypatch.delenv("VAULT_TOKEN", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
-    with pytest.raises(MissingToolError, match=r"VAULT_TOKEN .*or --no-verify"):
+    with pytest.raises(MissingToolError, match=r"VAULT_TOKEN .*or give --no-verify"):
         verify.refuse_unable(fake_engine.target(tmp_path))
 
 

@@ -4,71 +4,52 @@ from __future__ import annotations
 
 import argparse
 import json
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from bot import engine
 from bot.cli.dispatch import main
-from bot.deploy import backend, gate, tree, verified, waves, waves_run
-from bot.deploy.backend import Entry
+from bot.deploy import gate, tree, verified, waves
 from bot.deploy.tree import Tree
 from bot.deploy.verified import Proven
-from bot.engine import Engine
 from bot.engine import target as engine_target
 from bot.exit_codes import (
     BAD_INPUT,
     DONE,
     BadInputError,
-    BotError,
     RefusedError,
 )
 from bot.mesh.trust import fleet as trust_fleet
 from bot.mesh.trust import vault as trust_vault
 from bot.mesh.trust.model import Kept
 from stack import fleet
+from tests.unit import delivery_samples as samples
+from tests.unit import fake_engine
 from tests.unit.bot_trust_samples import kept
-from tests.unit.waves_sample import ENGINE, options, project, two_waves
+from tests.unit.context import Context
+from tests.unit.delivery_samples import keep
+from tests.unit.waves_sample import options, project, two_waves
 
 COMMIT = "a" * 40
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waves_run, "POLL_SECONDS", 0.005)
-
-
-def entry(commit: str, minutes_ago: int, result: str = "succeeded") -> Entry:
-    at = datetime.now(UTC) - timedelta(minutes=minutes_ago)
-    message = backend.message("up", {"Operation": "1" * 16, "Commit": commit, "Tree": "clean"})
-    return Entry("update", at, at, result, message, {}, {}, authentic=True)
-
-
 @pytest.fixture
-def ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def ready(tmp_path: Path, context: Context, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project with two waves, whose owner has published, at a clean commit, nothing applied."""
     folder = project(tmp_path, two_waves())
-    monkeypatch.setattr(engine, "find", lambda: ENGINE)
+    context.engine()
+    context.quick()
     monkeypatch.setattr(tree, "read", lambda _folder: Tree(COMMIT, dirty=False))
     monkeypatch.setattr(trust_vault, "read", lambda _t: (kept("anchor-2026"),))
-    monkeypatch.setattr(backend, "history", lambda _e, _t: ())
-    monkeypatch.setattr(verified, "read", lambda _e, _t: ())
     monkeypatch.setattr(waves, "command", lambda _a, stack, _f: ["sh", "-c", f"echo ran {stack}"])
     return folder
 
 
-def proven(monkeypatch: pytest.MonkeyPatch, *stacks: str, commit: str = COMMIT) -> None:
-    """Let these stacks have a commit, applied and verified."""
-
-    def history(_engine: Engine, target: engine_target.Target) -> tuple[Entry, ...]:
-        return (entry(commit, 5),) if target.stack in stacks else ()
-
-    def read(_engine: Engine, target: engine_target.Target) -> tuple[Proven, ...]:
-        return (Proven(commit, "1" * 16),) if target.stack in stacks else ()
-
-    monkeypatch.setattr(backend, "history", history)
-    monkeypatch.setattr(verified, "read", read)
+def proven(folder: Path, *stacks: str) -> None:
+    """Let these stacks have the commit, applied and verified."""
+    for stack in stacks:
+        tags = {verified.TAG: verified.added("", Proven(COMMIT, "0123456789abcdef"))}
+        keep(folder / f"backend-{stack}.json", history=[samples.entry()], tags=tags)
 
 
 def test_every_stack_of_the_wave_runs_and_no_other(
@@ -84,10 +65,10 @@ def test_every_stack_of_the_wave_runs_and_no_other(
 
 
 def test_a_stack_that_has_the_commit_verified_is_passed_over(
-    ready: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ready: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """So that the same command goes on where it was left."""
-    proven(monkeypatch, "one", "europe")
+    proven(ready, "one", "europe")
     files = approvals(ready, "europe", "america")
     assert waves.run(options("production", approved_dir=files, json=True), ready) == DONE
     document = json.loads(capsys.readouterr().out)
@@ -102,21 +83,17 @@ def test_with_changed_files_nothing_is_passed_over(
     ready: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The commit does not say what is here."""
-    proven(monkeypatch, "one")
+    proven(ready, "one")
     monkeypatch.setattr(tree, "read", lambda _folder: Tree(COMMIT, dirty=True))
     assert waves.run(options("canary", yes=True), ready) == DONE
     assert "skipped" not in capsys.readouterr().out
 
 
 def test_a_history_that_cannot_be_read_is_left_to_the_stack_s_own_run(
-    ready: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ready: Path, context: Context, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """It ends with the reason and the right exit code."""
-
-    def broken(_engine: Engine, _target: engine_target.Target) -> tuple[Entry, ...]:
-        raise BotError("no backend")
-
-    monkeypatch.setattr(backend, "history", broken)
+    context.engine(fake_engine.engine(ready.parent, "sys.exit('error: no backend')"))
     assert waves.run(options("canary", yes=True), ready) == DONE
     assert "applied" in capsys.readouterr().out
 
@@ -153,7 +130,7 @@ def test_nobody_is_asked_for_several_stacks(ready: Path) -> None:
 def test_the_waves_before_it_are_asked_for_once_and_first(ready: Path) -> None:
     """Production is no canary."""
     files = approvals(ready, "europe", "america")
-    with pytest.raises(RefusedError, match="missing: one: nothing was ever applied to it"):
+    with pytest.raises(RefusedError, match="missing: one: no commit was ever applied to it"):
         waves.run(options("production", approved_dir=files), ready)
     assert not (ready / ".local").exists()
     skip = options("production", approved_dir=files, skip_waves=True, reason="canary is down")

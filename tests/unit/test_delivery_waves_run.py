@@ -23,13 +23,14 @@ from bot.exit_codes import (
     INTERRUPTED,
     REFUSED,
 )
+from tests.unit.context import Context
 
 COMMIT = "a" * 40
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(waves_run, "POLL_SECONDS", 0.005)
+def _quick(context: Context) -> None:
+    context.quick()
 
 
 def jobs(folder: Path, *scripts: str) -> list[Job]:
@@ -141,7 +142,7 @@ def test_the_summary_names_outcome_commit_and_next_step_and_shows_why(tmp_path: 
     assert told[0].split() == ["stack", "outcome", "time", "commit", "next", "step"]
     assert told[1].split()[:2] == ["a", "failed"]
     assert told[2].split() == ["b", "skipped", "-", COMMIT[:12]]
-    assert "`python -m bot up --wave canary` goes on with it" in told[3]
+    assert "run `python -m bot up --wave canary` to continue" in told[3]
     assert told[-1] == "  failed: no such host"
     document = waves_text.document("canary", made, Tree(COMMIT, dirty=False))
     assert json.loads(json.dumps(document))["code"] == FAILED

@@ -9,29 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from components.base import Args, Component
+from components.base import Args
+from schema.section import Section
+from tests.unit.every_component import COMPONENTS, STEMS, file_of
 
 PROJECT = Path(__file__).resolve().parents[2]
 PAGES = PROJECT / "docs" / "components"
 HEADINGS = ["Args", "Outputs", "Order", "When it fails", "Upstream"]
-
-
-def _component(stem: str) -> type[Component] | None:
-    module = importlib.import_module(f"components.{stem}")
-    found = [
-        item
-        for item in vars(module).values()
-        if isinstance(item, type)
-        and issubclass(item, Component)
-        and item.__module__ == module.__name__
-        and item is not Component
-    ]
-    return found[0] if found else None
-
-
-STEMS = sorted(
-    file.stem for file in (PROJECT / "components").glob("[a-z]*.py") if _component(file.stem)
-)
 
 
 def _page(stem: str) -> str:
@@ -58,25 +42,27 @@ def test_a_page_has_all_headings_in_order(stem: str) -> None:
 @pytest.mark.parametrize("stem", STEMS)
 def test_a_page_names_file_and_type_token(stem: str) -> None:
     """The token is what previews and policies show."""
-    component = _component(stem)
-    assert component is not None
-    assert f"`components/{stem}.py`, `{component.type_token}`\n" in _page(stem)
+    assert f"`{file_of(stem)}`, `{COMPONENTS[stem].type_token}`\n" in _page(stem)
 
 
 @pytest.mark.parametrize("stem", STEMS)
 def test_the_table_of_arguments_is_that_of_the_code(stem: str) -> None:
-    """An argument that is not described gets a wrong value sooner or later."""
-    component = _component(stem)
-    assert component is not None
-    args = getattr(importlib.import_module(f"components.{stem}"), f"{component.__name__}Args")
+    """An argument that is not described gets a wrong value sooner or later.
+
+    The keys of a section are described in docs/config.md, once.
+    """
+    component = COMPONENTS[stem]
+    args = getattr(importlib.import_module(component.__module__), f"{component.__name__}Args")
     assert issubclass(args, Args)
-    assert _rows(stem, "Args") == list(args.model_fields)
+    sections = [each for each in args.__mro__ if issubclass(each, Section) and each is not args]
+    described = {name for section in sections for name in section.model_fields}
+    assert _rows(stem, "Args") == [each for each in args.model_fields if each not in described]
 
 
 @pytest.mark.parametrize("stem", STEMS)
 def test_the_table_of_outputs_is_that_of_the_code(stem: str) -> None:
     """What `self.done(...)` registers is what other programs read."""
-    tree = ast.parse((PROJECT / "components" / f"{stem}.py").read_text(encoding="utf-8"))
+    tree = ast.parse((PROJECT / file_of(stem)).read_text(encoding="utf-8"))
     (call,) = [
         node
         for node in ast.walk(tree)

@@ -99,8 +99,8 @@ def _changed(stack: str) -> ChangeSet:
         (["--stack", "stagin"], "did you mean 'staging'"),
         ([], "one of the arguments --stack --all is required"),
         (["--stack", "trust", "--all"], "not allowed with"),
-        (["--all", "--parallel", "0"], "'0' is no number above 0"),
-        (["--all", "--timeout", "0"], "no number of seconds"),
+        (["--all", "--parallel", "0"], "'0': must be a whole number above 0"),
+        (["--all", "--timeout", "0"], "must be a positive number of seconds"),
     ],
 )
 def test_bad_input_is_said_before_anything_is_looked_at(

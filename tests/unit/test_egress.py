@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from components.egress import (
+from components.cluster import ClusterSection
+from components.egress.arguments import arguments
+from components.egress.component import (
     Egress,
     EgressArgs,
-    EgressHostArgs,
     EgressScope,
     PacketScope,
     egress_network,
@@ -20,17 +21,16 @@ from components.egress import (
     route,
     route_name,
 )
+from components.egress.section import EgressHost
 from components.names import LINKERD_EGRESS
-from stack.arguments_egress import egress
-from stack.config import Cluster
+from tests.recorder import Recording, record
 from tests.unit.crd_schemas import faults
-from tests.unit.samples import Recording, record
 from tests.unit.stack_files import load, spoilt
 
 INSIDE = ("10.0.0.0/8", "fd00::/8")
-TLS = EgressHostArgs(host="api.stripe.com", port=443, protocol="tls")
-BELOW = EgressHostArgs(host="*.example.com", port=443, protocol="tls")
-HTTP = EgressHostArgs(host="plain.example.org", port=80, protocol="http")
+TLS = EgressHost(host="api.stripe.com", port=443, protocol="tls")
+BELOW = EgressHost(host="*.example.com", port=443, protocol="tls")
+HTTP = EgressHost(host="plain.example.org", port=80, protocol="http")
 
 
 def reached(policy: dict[str, Any], address: str, port: int) -> bool:
@@ -94,7 +94,7 @@ def test_without_hosts_nothing_outside_is_reached() -> None:
 
 
 @pytest.mark.parametrize("host", [TLS, BELOW, HTTP], ids=lambda each: each.host)
-def test_a_route_names_its_host_and_port_and_leads_outside(host: EgressHostArgs) -> None:
+def test_a_route_names_its_host_and_port_and_leads_outside(host: EgressHost) -> None:
     """Linkerd refuses a route on an EgressNetwork without a port."""
     made = route("shop", host)
     assert faults(made) == []
@@ -112,10 +112,10 @@ def test_routes_have_names_of_their_own() -> None:
         TLS,
         BELOW,
         HTTP,
-        EgressHostArgs(host="example.com", port=443, protocol="tls"),
-        EgressHostArgs(host="any.example.com", port=443, protocol="tls"),
-        EgressHostArgs(host="example.com", port=8443, protocol="tls"),
-        EgressHostArgs(host="example.com", port=80, protocol="http"),
+        EgressHost(host="example.com", port=443, protocol="tls"),
+        EgressHost(host="any.example.com", port=443, protocol="tls"),
+        EgressHost(host="example.com", port=8443, protocol="tls"),
+        EgressHost(host="example.com", port=80, protocol="http"),
     ]
     assert len({route_name(each) for each in hosts}) == len(hosts)
 
@@ -123,7 +123,7 @@ def test_routes_have_names_of_their_own() -> None:
 def test_the_longest_host_has_a_route_that_the_api_server_takes() -> None:
     """A name of an object is as long as a host may be, and protocol and port stand before it."""
     first, second = (
-        EgressHostArgs(host=f"{'a.' * 124}{end}.com", port=443, protocol="tls") for end in "bc"
+        EgressHost(host=f"{'a.' * 124}{end}.com", port=443, protocol="tls") for end in "bc"
     )
     assert len(first.host) == 253
     names = {route_name(first), route_name(second)}
@@ -185,8 +185,8 @@ def configured(folder: Path, changes: dict[str, Any]) -> EgressArgs:
         {"name": "later", "namespaces": ["later"]},
     ]
     config = load(folder, spoilt({("rollout",): {"waves": waves}, ("egress",): changes}))
-    assert isinstance(config.cluster, Cluster)
-    return egress(config, config.cluster)
+    assert isinstance(config.cluster, ClusterSection)
+    return arguments(config, config.cluster)
 
 
 def test_a_stack_that_says_nothing_makes_nothing(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ from bot.plan.mock.engine import evaluate, run_program
 from bot.plan.mock.monitor import RecordingMonitor
 from stack.load import from_file
 from tests.unit import fake_engine
+from tests.unit.context import Context
 from tests.unit.stack_files import REPO
 
 _CALLS = """
@@ -243,13 +244,13 @@ async def program(config, charts):
 
 
 def test_what_a_team_adds_to_the_program_is_evaluated_by_the_bot_and_by_plans_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, context: Context
 ) -> None:
     """Else `pulumi up` makes what the bot deletes."""
     for name in ("Pulumi.trust.yaml", "charts.yaml", "fleet.yaml"):
         shutil.copy(REPO / name, tmp_path)
     (tmp_path / "__main__.py").write_text(_OF_A_TEAM.format(project=str(tmp_path)))
-    monkeypatch.setattr(program.stacks, "PROJECT_DIR", tmp_path)
+    context.project(tmp_path)
     file = tmp_path / "Pulumi.trust.yaml"
     where = Target("trust", tmp_path, from_file(file), None, {})
     with program.served(where, {}) as served:
@@ -259,11 +260,11 @@ def test_what_a_team_adds_to_the_program_is_evaluated_by_the_bot_and_by_plans_to
 
 
 def test_a_main_file_without_that_function_runs_in_a_process_of_its_own(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, context: Context
 ) -> None:
     """It may be any program at all; what it registers is what is previewed and applied."""
     (tmp_path / "__main__.py").write_text("import pulumi\npulumi.export('a', 1)\n")
-    monkeypatch.setattr(program.stacks, "PROJECT_DIR", tmp_path)
+    context.project(tmp_path)
     with program.served(fake_engine.target(tmp_path), os.environ) as served:
         assert served.inline is None
         assert _answers(served.client)
@@ -274,7 +275,7 @@ def test_a_stack_file_that_changed_under_way_is_not_applied() -> None:
     where = Target("trust", REPO, from_file(REPO / "Pulumi.trust.yaml"), None, {})
     other = _config("trust")
     other["linkerd-platform:vault"] = {**other["linkerd-platform:vault"], "pkiMount": "elsewhere"}
-    with pytest.raises(pulumi.RunError, match="changed while the bot was at work"):
+    with pytest.raises(pulumi.RunError, match="changed during the run"):
         _evaluated(where, other)
 
 

@@ -107,7 +107,7 @@ def test_a_stack_alone_is_a_fleet_of_one() -> None:
         ("owner: trust", "owner: [trust]", "1: owner: should be text"),
         ("owner: trust\n", "", "owner: missing: name the stack that makes the trust anchor"),
         ("owner: trust", "owner: trsut", "1: owner: there is no file Pulumi.trsut.yaml; did you"),
-        ("owner: trust", "owner: Trust", "1: owner: 'Trust' is a name that Kubernetes refuses"),
+        ("owner: trust", "owner: Trust", "1: owner: 'Trust' is not a Kubernetes name"),
         ("owner: trust", "owner:", "1: owner: should be text, in quotes where YAML takes it for "),
         ("    approval:", "    aproval:", "8: waves[1].aproval: unknown key; did you mean 'appro"),
         ("required", "yes-please", "8: waves[1].approval: should be none or required, but it is"),
@@ -117,9 +117,13 @@ def test_a_stack_alone_is_a_fleet_of_one() -> None:
         ("stack: america", "stack: staging", "12: waves[1].clusters[1].stack: 'staging' is in wa"),
         ("stack: america", "stack: trust", "12: waves[1].clusters[1].stack: 'trust' is the owner"),
         ("name: production", "name: canary", "7: waves[1].name: 'canary' is a wave already"),
-        ("name: production", "name: Main wave", "7: waves[1].name: 'Main wave' is a name that"),
+        (
+            "name: production",
+            "name: Main wave",
+            "7: waves[1].name: 'Main wave' is not a Kubernetes name",
+        ),
         ("        environment: staging\n", "", "5: waves[0].clusters[0].environment: missing: nam"),
-        ("owner: trust", "owner: trust\nowner: europe", "2: owner is there twice"),
+        ("owner: trust", "owner: trust\nowner: europe", "2: owner is a duplicate"),
     ],
 )
 def test_a_fault_is_told_with_its_line_its_key_and_what_to_write(

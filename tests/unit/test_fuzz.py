@@ -171,7 +171,7 @@ def test_what_is_spoilt_is_good_before(
     if kind.name == "kubeconfig with a program":
         assert "which is not on PATH" in said
     elif kind.name == "approval":
-        assert "is not for what would be applied now" in said
+        assert "does not match what would be applied now" in said
     else:
         assert (code, said) == (DONE, "")
 

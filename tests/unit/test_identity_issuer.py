@@ -18,8 +18,9 @@ from components.identity_issuer import (
     token_grant,
 )
 from components.vault_auth import service_account
+from tests.recorder import record
 from tests.unit.crd_schemas import faults
-from tests.unit.samples import arguments, made, record
+from tests.unit.samples import arguments, made
 
 
 def args(**changes: object) -> IdentityIssuerArgs:

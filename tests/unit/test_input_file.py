@@ -38,7 +38,7 @@ def test_what_is_no_file_is_refused_before_it_is_opened(tmp_path: Path, bound_so
         (bound_socket, "is a socket, not a file"),
         (tmp_path, "Is a directory"),
         (tmp_path / "none", "No such file or directory"),
-        (tmp_path / "a\0b", "is no name of a file"),
+        (tmp_path / "a\0b", "is not a file name"),
     ):
         with ThreadPoolExecutor(1) as pool, pytest.raises(OSError, match=why):
             pool.submit(read_bytes, file).result(10)

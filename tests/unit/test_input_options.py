@@ -126,7 +126,6 @@ OPTIONS = {name: (words, option, out) for name, words, option, out in _options()
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project with a stack, whose engine would fail if it were run."""
     made = bot_project.use(tmp_path, monkeypatch, trust=bot_project.stack_file("trust"))
-    monkeypatch.setattr("bot.engine.target.stacks.PROJECT_DIR", made)
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "no-kubeconfig"))
     return made
 

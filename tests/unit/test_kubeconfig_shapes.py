@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import base64
-import datetime
 import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from cryptography import x509
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 
 from bot.clients import https, kubeconfig
 from bot.clients.https import ReadError
+from tests.certificates import pem_of, self_signed
 from tests.unit.stack_files import certificate
 
 
@@ -27,6 +24,9 @@ def encoded(content: bytes | str) -> str:
 
 def config(user: Any = None, **cluster: Any) -> dict[str, Any]:
     """A kubeconfig with this user, and more of its cluster."""
+    if isinstance(user, dict) and isinstance(user.get("exec"), dict):
+        version = "client.authentication.k8s.io/v1beta1"
+        user = {"exec": {"apiVersion": version, **user["exec"]}}
     server = {"server": "https://127.0.0.1:1", "certificate-authority-data": encoded(certificate())}
     return {
         "current-context": "here",
@@ -53,32 +53,9 @@ def refusal(content: dict[str, Any] | str, folder: Path) -> str:
 
 def key_pair(password: bytes | None = None) -> tuple[str, str]:
     """A certificate of its own key, and the key, encrypted with the password if there is one."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
-    now = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now)
-        .not_valid_after(now + datetime.timedelta(days=1))
-    )
-    from cryptography.hazmat.primitives import hashes
-
-    signed = made.sign(key, hashes.SHA256())
-    encryption = (
-        serialization.BestAvailableEncryption(password)
-        if password
-        else serialization.NoEncryption()
-    )
-    return (
-        signed.public_bytes(serialization.Encoding.PEM).decode(),
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, encryption
-        ).decode(),
-    )
+    made = self_signed("test")
+    encryption = BestAvailableEncryption(password) if password else None
+    return made.pem, pem_of(made.key, encryption)
 
 
 BEGIN = "-----BEGIN CERTIFICATE-----\n"
@@ -100,8 +77,8 @@ BEGIN = "-----BEGIN CERTIFICATE-----\n"
         (config(server="https://a:99999"), "is no https address"),
         (config(server="https://"), "is no https address"),
         (config(server="http://a"), "is no https address"),
-        (config(**{"proxy-url": "http://["}), "only http and https proxies"),
-        (config(**{"proxy-url": "\x1b[2J"}), "only http and https proxies"),
+        (config(**{"proxy-url": "http://["}), "only http, https and socks5 proxies"),
+        (config(**{"proxy-url": "\x1b[2J"}), "only http, https and socks5 proxies"),
         (config(**{"tls-server-name": ["a"]}), "tls-server-name: .* is no name of a host"),
         (config(**{"tls-server-name": "a\nb"}), "tls-server-name"),
         (config(**{"certificate-authority-data": encoded(bytes(range(256)))}), "is binary, no PEM"),
@@ -113,7 +90,7 @@ BEGIN = "-----BEGIN CERTIFICATE-----\n"
         (config({"token": "é"}), "token: holds no token"),
         (config({"tokenFile": "/dev/zero"}), "tokenFile: /dev/zero: is a device, not a file"),
         (config({"tokenFile": "pipe"}), "tokenFile: .*pipe: is a named pipe, not a file"),
-        (config({"tokenFile": "a\0b"}), "is no name of a file"),
+        (config({"tokenFile": "a\0b"}), "is not a file name"),
         (config({"tokenFile": ["a"]}), "users: each needs"),
         (config({"client-certificate": "/dev/zero", "client-key": "x"}), "is a device"),
         (config({"exec": "x"}), "exec: is no mapping with `command` and `args`"),
@@ -126,7 +103,7 @@ BEGIN = "-----BEGIN CERTIFICATE-----\n"
         (config({"exec": {"command": "x", "args": "ab"}}), "exec.args: is no list"),
         (config({"exec": {"command": "x", "env": {"a": "b"}}}), "exec.env: is no list"),
         (config({"exec": {"command": "x", "env": ["a"]}}), "each needs a name and a value"),
-        (config({"exec": {"command": "x", "env": [{"name": "a"}]}}), "as text"),
+        (config({"exec": {"command": "x", "env": [{"name": "a", "value": 5}]}}), "as text"),
         (config({"exec": {"command": "x\0", "args": []}}), "holds a NUL character"),
         (config({"exec": {"command": "\x1b[2J\u202e"}}), "which is not on PATH"),
         (config({"exec": {"command": "x", "installHint": "a\x1b[2Jb"}}), r"a\\x1b\[2Jb"),

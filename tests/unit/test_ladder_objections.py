@@ -13,7 +13,7 @@ from bot.exit_codes import BotError
 from bot.mesh.authorization.model import KubeService, Namespace, Workload
 from bot.mesh.authorization.objections import find, shared_accounts
 from bot.mesh.authorization.reader import read
-from stack.config_policy import GRPC_HEALTH
+from components.policy.section import GRPC_HEALTH
 from tests.unit.ladder_samples import FOO, SHOP, config, service
 
 BAR = {"serviceAccounts": ["bar"]}

@@ -11,8 +11,8 @@ from bot.mesh.authorization import objections
 from bot.mesh.authorization.judge import judge
 from bot.mesh.authorization.model import Call, KubeService, Namespace, Workload
 from bot.mesh.authorization.suggest import Suggestion, suggest, text
+from components.policy.section import GRPC_HEALTH
 from stack.config import StackConfig
-from stack.config_policy import GRPC_HEALTH
 from stack.load import from_file
 from tests.unit.ladder_samples import FOO, SHOP, call, config, identity, service, stack
 from tests.unit.stack_files import write

@@ -112,8 +112,8 @@ def test_an_authority_is_read_from_its_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"nothing", "is no PEM certificate"),
-        (b"\xff\xfe\x00", "is no PEM certificate"),
+        (b"nothing", "is not a PEM certificate"),
+        (b"\xff\xfe\x00", "is not a PEM certificate"),
         (b"-----BEGIN PRIVATE " + b"KEY-----", "holds a private key"),
     ],
 )

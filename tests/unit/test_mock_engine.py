@@ -131,7 +131,7 @@ def test_a_missing_ca_file_is_a_warning(tmp_path: Path) -> None:
     folder = project(tmp_path, sandbox=stack_file("sandbox"))
     evaluation = evaluate(folder / "Pulumi.sandbox.yaml", folder)
     ca_file = stack_file("sandbox")["config"]["linkerd-platform:cluster"]["caFile"]  # type: ignore[index]
-    assert f"{ca_file} is not there: a placeholder stands for it" in evaluation.warnings
+    assert f"{ca_file} does not exist: replaced by a placeholder" in evaluation.warnings
     config = next(r for r in evaluation.resources if r.name == "vault-auth-config")
     assert config.inputs["kubernetesCaCert"] == f"[content of {Path(str(ca_file)).name}]"
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from components.alert_rules.slo import KINDS
-from components.monitors import Monitors, MonitorsArgs, manifests
-from components.trace_collector.objects import selector
-from components.tracing import collector, jaeger
+from components.alerts.groups.slo import KINDS
+from components.monitors.component import Monitors, MonitorsArgs, manifests
+from components.tracing.component import collector, jaeger
+from components.tracing.objects import selector
 from tests.unit.metric_lists import lists
 from tests.unit.samples import arguments, made
 from tests.unit.tracing_samples import JAEGER, tracing_args

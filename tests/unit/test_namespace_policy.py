@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from components.namespace_policy import (
+from components.policy.namespace_policy import (
     NamespacePolicy,
     admin_rules,
     authentications,
     default_policy,
 )
-from components.policy_objects import NetworkArgs
+from components.policy.objects import NetworkArgs
 from tests.unit.samples import arguments, made
 
 ARGS = arguments()[NamespacePolicy]

@@ -9,7 +9,8 @@ from pydantic import ValidationError
 
 from components.cluster_anchor import ClusterGeneration
 from components.own_anchor import OwnAnchor, OwnAnchorArgs
-from tests.unit.samples import Recording, made
+from tests.recorder import Recording
+from tests.unit.samples import made
 
 ROTATING = (ClusterGeneration(name="a", retired=True), ClusterGeneration(name="b"))
 

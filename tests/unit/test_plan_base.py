@@ -175,7 +175,7 @@ def test_the_same_revision_is_no_change(made: Project, capsys: pytest.CaptureFix
     ("arguments", "message"),
     [
         (["--base", "--upload-pack=touch"], "expected one argument"),
-        (["--base=--upload-pack=touch x"], "no name of a commit"),
+        (["--base=--upload-pack=touch x"], "not the name of a commit"),
         (["--base", "nowhere"], "git knows no such commit"),
         (["--base", "HEAD", "--stack", "stagin"], "neither revision has a file"),
     ],

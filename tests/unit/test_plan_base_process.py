@@ -94,7 +94,7 @@ def test_a_program_without_the_package_is_no_other_program(
     ("code", "reason"),
     [
         ("import time; time.sleep(60)", "took longer than 2 s"),
-        ("import os; os._exit(0)", "no answer that can be read"),
+        ("import os; os._exit(0)", "no readable answer"),
         ("import os; os.kill(os.getpid(), 9)", "ended by SIGKILL"),
         ("hold = bytearray(1 << 33)", "MemoryError"),
     ],
@@ -174,7 +174,7 @@ def test_the_whole_reason_of_a_program_that_fails_is_in_a_log(
     project.append("stack/program.py", "raise KeyError('of the program')")
     _evaluate(project, tmp_path)
     said = capsys.readouterr().err.strip()
-    assert said.startswith("head: what its program printed is in ")
+    assert said.startswith("head: the output of its program is in ")
     log = Path(said.rpartition(" ")[2])
     assert "Traceback" in log.read_text()
     assert "KeyError: 'of the program'" in log.read_text()
@@ -189,7 +189,7 @@ def test_an_answer_about_other_stacks_is_none(project: Project, tmp_path: Path) 
         "os._exit(0)"
     )
     project.append("stack/program.py", code)
-    assert "no answer that can be read" in _reason(_evaluate(project, tmp_path))
+    assert "no readable answer" in _reason(_evaluate(project, tmp_path))
 
 
 def test_a_file_outside_of_the_project_is_not_read(project: Project, tmp_path: Path) -> None:

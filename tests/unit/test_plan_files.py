@@ -170,11 +170,11 @@ def test_what_no_plan_has_listed_stays(plan: Plan, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("stream", "why"),
     [
-        ("- a\n", "which is no object"),
-        ("text\n", "which is no object"),
-        ("kind: [a]\napiVersion: v1\n", "kind is no text"),
-        ("kind: Secret\n", "apiVersion or kind is no text"),
-        ("kind: A\napiVersion: v1\nmetadata: [a]\n", "metadata is no mapping"),
+        ("- a\n", "which is not an object"),
+        ("text\n", "which is not an object"),
+        ("kind: [a]\napiVersion: v1\n", "kind is not text"),
+        ("kind: Secret\n", "apiVersion or kind is not text"),
+        ("kind: A\napiVersion: v1\nmetadata: [a]\n", "metadata is not a mapping"),
         ("a: " + "[" * 300_000, "nested too deep"),
         ("a: *b\n", "alias"),
     ],
@@ -199,4 +199,4 @@ def test_a_rendering_that_is_no_object_is_one_line(
     helm.write_text("#!/bin/sh\ncat > /dev/null\nhead -c 300000 /dev/zero | tr '\\0' '['\n")
     assert dispatch.main(["plan", "--stack", "staging"]) == 1
     (line,) = capsys.readouterr().err.splitlines()
-    assert "what helm template gives is nested too deep" in line
+    assert "the output of helm template is nested too deep" in line

@@ -67,7 +67,7 @@ def test_a_value_that_is_not_told_is_a_breach_beside_the_others() -> None:
         "cannot be checked: data.x is secret or known only after an apply; write it as a constant",
     ]
     assert found[0].message == (
-        "ConfigMap linkerd/it: a fault; let Vault or cert-manager make the key where it is used "
+        "ConfigMap linkerd/it: a fault; let Vault or cert-manager create the key where it is used "
         "(docs/policies.md#no-private-key)"
     )
 

@@ -62,7 +62,7 @@ def test_an_entry_that_is_called_like_a_key_is_one(name: str, content: str) -> N
     """What it holds is masked in a plan, and not known before an apply."""
     for part in ("data", "stringData"):
         found = texts(ID, thing("Secret", **{part: {name: content}}))
-        assert found == [f"{part}.{name} is where a private key goes"]
+        assert found == [f"{part}.{name} holds a private key"]
 
 
 def test_an_empty_entry_is_filled_by_another() -> None:
@@ -83,7 +83,7 @@ def test_hidden_data_of_a_secret_cannot_be_judged() -> None:
 @pytest.mark.parametrize("text", [SECRET, f"-----BEGIN CERTIFICATE-----\n{SECRET}\n"])
 def test_what_was_masked_before_is_one(text: str) -> None:
     """Plans and change sets mask every key before a policy sees it, alone or within a text."""
-    masked = "is masked: a private key, or a secret that belongs into a Secret"
+    masked = "is masked: a private key, or a secret that belongs in a Secret"
     assert texts(ID, thing("ConfigMap", data={"a": {"b": text}})) == [f"data.a.b {masked}"]
     values = {"identity": {"issuer": {"key": text}}}
     release = subject("kubernetes:helm.sh/v3:Release", values=values)
@@ -118,4 +118,4 @@ def test_a_root_whose_key_leaves_vault_is_refused() -> None:
 )
 def test_a_resource_that_hands_its_key_back_is_refused(type_: str) -> None:
     """Its inputs are harmless; its outputs are in the state."""
-    assert texts(ID, subject(type_)) == ["hands its private key back to the engine"]
+    assert texts(ID, subject(type_)) == ["returns its private key to the engine"]

@@ -111,7 +111,7 @@ def test_a_second_certificate_for_the_issuers_secret_is_found() -> None:
     elsewhere = thing("Certificate", "c", "x", spec={"secretName": ISSUER})
     assert texts("sole-owner", one, elsewhere) == []
     (text,) = texts("sole-owner", one, elsewhere, two)
-    assert text == f"is a second owner of Secret {ISSUER}, beside Certificate linkerd/a"
+    assert text == f"is a second owner of Secret {ISSUER}, besides Certificate linkerd/a"
 
 
 def test_a_second_bundle_for_the_trust_roots_is_found() -> None:

@@ -152,7 +152,7 @@ def test_a_budget_that_cannot_be_told_is_a_breach() -> None:
 def test_a_number_that_is_none_is_a_breach_and_no_crash(value: Any) -> None:
     """A policy that raises is one that did not run."""
     (text,) = texts("ha-replicas", deployment(replicas=value))
-    assert "which is no number" in text
+    assert "which is not a number" in text
     for key in ("maxUnavailable", "minAvailable"):
         assert texts("ha-disruption-budget", deployment(), budget(**{key: value}))
 
@@ -171,7 +171,7 @@ def patch(**spec: Any) -> Subject:
 
 def test_a_patch_is_held_to_what_it_changes() -> None:
     """It has no labels of the pods, and takes replicas away all the same."""
-    assert texts("ha-replicas", patch(replicas=1)) == ["spec.replicas is 1, and production needs 3"]
+    assert texts("ha-replicas", patch(replicas=1)) == ["spec.replicas is 1, but production needs 3"]
     assert texts("ha-replicas", patch(replicas=3)) == []
     for policy in ("ha-replicas", "ha-anti-affinity", "ha-disruption-budget", "image-pinned"):
         bare = patch(template={"spec": {"containers": [{"name": "c"}]}})

@@ -28,14 +28,14 @@ def test_every_webhook_does_what_the_stack_file_says(name: str, context: Context
     """A chart that ignores the value would be found only in an outage."""
     assert texts(ID, webhook(name, "Fail", None), context=context) == []
     found = texts(ID, webhook(name, "Fail", "Ignore"), context=context)
-    assert found[0] == "webhooks[1].failurePolicy is Ignore, and the stack file says Fail"
+    assert found[0] == "webhooks[1].failurePolicy is Ignore, but the stack file says Fail"
 
 
 def test_the_injector_fails_closed_in_production_whatever_the_file_says() -> None:
     """Else a pod starts outside the mesh, in plain text, and nobody is told."""
     lenient = replace(PRODUCTION, failure_policy="Ignore")
     assert texts(ID, webhook(INJECTOR, "Ignore"), context=lenient) == [
-        "webhooks[0].failurePolicy is Ignore, and production needs Fail"
+        "webhooks[0].failurePolicy is Ignore, but production needs Fail"
     ]
     assert texts(ID, webhook(VALIDATOR, "Ignore"), context=lenient) == []
     lenient = replace(STAGING, failure_policy="Ignore")

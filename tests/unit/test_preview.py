@@ -16,6 +16,7 @@ from bot.engine import target as engine_target
 from bot.exit_codes import BotError
 from stack.load import from_file
 from tests.unit import fake_engine
+from tests.unit.context import Context
 
 _UPDATE = """
 state = dict(urn=MOUNT, parent=COMPONENT, custom=True, protect=True, retainOnDelete=True)
@@ -28,15 +29,15 @@ _SAME = 'resource("resourcePreEvent", "same", MOUNT)\nsummary()'
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def run(tmp_path: Path, context: Context) -> Any:
     """Runs `preview --stack trust` with an engine that does what it is told."""
 
     def preview(body: str, *flags: str) -> int:
         found = fake_engine.engine(tmp_path, body)
         config = from_file(fake_engine.REPO / "Pulumi.trust.yaml")
         target = Target("trust", tmp_path, config, None, {})
-        monkeypatch.setattr(engine, "find", lambda **_: found)
-        monkeypatch.setattr(engine_target, "of", lambda _stack: target)
+        context.engine(found)
+        context.target(target)
         return dispatch.main(["preview", "--stack", "trust", *flags])
 
     return preview
@@ -111,21 +112,12 @@ def test_log_that_cannot_be_read_is_a_doubt(run: Any, tmp_path: Path, line: str)
     assert _read(out).doubts == ("1 event of the engine could not be read",)
 
 
-def test_file_says_why_nothing_was_previewed(
-    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_file_says_why_nothing_was_previewed(run: Any, tmp_path: Path, context: Context) -> None:
     """No engine, a faulty stack file: the pull request must not show the verdict of last week."""
     out = tmp_path / "out.json"
     run(_SAME, "--out", str(out))
-
-    def missing(**_: Any) -> None:
-        raise engine.EngineMissing("pulumi is not on PATH, token hvs." + "a" * 24)
-
-    config = from_file(fake_engine.REPO / "Pulumi.trust.yaml")
-    monkeypatch.setattr(engine, "find", missing)
-    monkeypatch.setattr(
-        engine_target, "of", lambda _stack: Target("trust", tmp_path, config, None, {})
-    )
+    why = "pulumi is not on PATH, token hvs." + "a" * 24
+    context.no_engine(engine.EngineMissing(why))
     assert dispatch.main(["preview", "--stack", "trust", "--out", str(out)]) == 3
     assert _read(out).errors == ("pulumi is not on PATH, token [secret]",)
     assert not _read(out).complete
@@ -144,7 +136,7 @@ def test_file_of_a_run_that_was_killed_is_not_that_of_the_run_before(
     monkeypatch.setattr(engine_target, "of", killed)
     with pytest.raises(MemoryError):
         dispatch.main(["preview", "--stack", "trust", "--out", str(out)])
-    assert any("did not end" in doubt for doubt in _read(out).doubts)
+    assert any("did not finish" in doubt for doubt in _read(out).doubts)
 
 
 def test_file_that_cannot_be_written_is_bad_input_before_anything_runs(
@@ -181,7 +173,7 @@ def test_document_has_the_risk(run: Any, capsys: pytest.CaptureFixture[str]) -> 
 
 @pytest.mark.parametrize("flags", [[], ["--json"]])
 def test_charts_without_a_digest_are_told_once_and_not_to_who_has_none(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    tmp_path: Path, context: Context, capsys: pytest.CaptureFixture[str],
     flags: list[str],
 ) -> None:  # fmt: skip
     """Until somebody runs `make charts-lock`; beside the result, which a program may read."""
@@ -190,8 +182,8 @@ def test_charts_without_a_digest_are_told_once_and_not_to_who_has_none(
     for stack, count in (("trust", 0), ("staging", 1)):
         config = from_file(fake_engine.REPO / f"Pulumi.{stack}.yaml")
         target = Target(stack, tmp_path, config, None, {})
-        monkeypatch.setattr(engine, "find", lambda **_: found)
-        monkeypatch.setattr(engine_target, "of", lambda _stack, target=target: target)
+        context.engine(found)
+        context.target(target)
         dispatch.main(["preview", "--stack", stack, *flags])
         told = capsys.readouterr()
         assert told.err.count("make charts charts-lock") == count

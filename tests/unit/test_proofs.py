@@ -14,7 +14,8 @@ from bot.mesh.verification import vault as vault_proofs
 from bot.mesh.verification.data import Attempt, Proof, Seen
 from bot.mesh.verification.judge import judge, table
 from bot.mesh.verification.trust import go_seconds
-from tests.unit.made_mesh import Authority, config, good
+from tests.certificates import Authority
+from tests.unit.made_mesh import anchor_of, config, good
 
 CONFIG = config()
 
@@ -85,7 +86,7 @@ def test_issuer_with_a_key_of_another_certificate_fails() -> None:
 )
 def test_issuer_of_another_make_fails(issued: dict[str, Any], expected: str) -> None:
     """Linkerd refuses some of these at run time, and takes others silently."""
-    seen, root = good(), Authority.of(good())
+    seen, root = good(), anchor_of(good())
     issuer, key = root.issue("identity.linkerd.cluster.local", **issued)
     assert _failed(_with_secret(seen, _ISSUER, tls_crt=issuer, tls_key=key)) == [expected]
 
@@ -178,7 +179,7 @@ def test_vault_that_gives_more_or_less_than_it_should_fails(attempt: str, answer
 @pytest.mark.parametrize("shift", [b"", b"a", b"ab"])
 def test_private_key_in_state_is_found_in_base64_too(shift: bytes) -> None:
     """A Secret's data is base64, at any of three positions: a search for the text misses it."""
-    pem = Authority.root("x").key_pem
+    pem = Authority.root("x").key_pem.encode()
     for content in (pem, base64.b64encode(shift + pem)):
         assert vault_proofs.leaks({"a.json": content}, []) == ["private key in a.json"]
     assert vault_proofs.leaks({"a.json": b"-----BEGIN CERTIFICATE-----"}, ["t0ken"]) == []

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from components.rollout import (
+from components.rollout import arguments as arguments_mesh
+from components.rollout.component import (
     FIELD_MANAGER,
     INJECT,
     MAY_OPT_OUT,
@@ -20,7 +21,6 @@ from components.rollout import (
 )
 from policies.model import Context, Subject
 from policies.ownership import owner_label
-from stack import arguments_mesh
 from stack.transforms import OWNER_LABEL, labelled
 from tests.unit.samples import made
 from tests.unit.stack_files import load, spoilt
@@ -111,7 +111,7 @@ def test_a_plan_becomes_one_patch_per_namespace_of_the_waves_that_are_in(tmp_pat
             }
         ),
     )
-    made = arguments_mesh.rollout_args(config).namespaces
+    made = arguments_mesh.arguments(config).namespaces
     assert [(each.name, each.state, dict(each.annotations)) for each in made] == [
         ("out", "opt-out", {}),
         ("pay", "opt-in", {"config.linkerd.io/access-log": "json"}),

@@ -11,7 +11,7 @@ from bot.exit_codes import BadInputError, RefusedError
 from bot.mesh.rollout import select
 from bot.mesh.rollout.step import choose, document, edit
 from bot.mesh.rollout.text import Place, step_document, step_lines
-from stack.config_rollout import Wave
+from components.rollout.section import Wave
 from tests.unit.rollout_samples import config, namespace, seen
 
 CLUSTER = seen(

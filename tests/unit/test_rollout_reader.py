@@ -12,7 +12,7 @@ from bot.clients.connect import Unreadable
 from bot.clients.https import Answer, Client
 from bot.mesh.rollout import reader
 from bot.mesh.rollout.model import Proxy
-from components.rollout import FIELD_MANAGER, STATE_LABEL
+from components.rollout.component import FIELD_MANAGER, STATE_LABEL
 
 CREATED = "2026-12-01T00:00:00Z"
 PROXY: dict[str, Any] = {

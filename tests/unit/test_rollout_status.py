@@ -9,7 +9,7 @@ import pytest
 from bot.mesh.rollout.model import Standing
 from bot.mesh.rollout.standing import NO_WAVE, standings
 from bot.mesh.rollout.text import status_document, status_lines
-from components.rollout import INJECT
+from components.rollout.component import INJECT
 from tests.unit.rollout_samples import config, namespace, pod, seen
 
 ON = {"state": "on", "namespaces": ["shop"]}

@@ -11,14 +11,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 
 from bot.clients import https
 from bot.clients.https import Answer, Client
+from tests.certificates import named, self_signed
 
 
 def _client(monkeypatch: pytest.MonkeyPatch, answers: Iterator[Answer]) -> Client:
@@ -59,25 +55,12 @@ class _Hello(BaseHTTPRequestHandler):
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
     """A server on loopback that shows a certificate for `kube.example.com`; its authority."""
     folder = tmp_path_factory.mktemp("tls")
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "kube.example.com")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("kube.example.com")]), False)
-        .sign(key, hashes.SHA256())
-    )
+    name, started = "kube.example.com", datetime.now(UTC) - timedelta(hours=1)
+    made = self_signed(name, named(name), starts=started, lifetime=timedelta(hours=2))
     authority = folder / "ca.pem"
-    authority.write_bytes(certificate.public_bytes(Encoding.PEM))
+    authority.write_text(made.pem)
     pair = folder / "pair.pem"
-    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    pair.write_bytes(private + authority.read_bytes())
+    pair.write_text(made.key_pem + made.pem)
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Hello)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(str(pair))

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from components.policy_objects import GRPC_HEALTH, ClientsArgs, NetworkArgs
-from components.service_policy import (
+from components.policy.objects import GRPC_HEALTH, ClientsArgs, NetworkArgs
+from components.policy.service_policy import (
     PolicyPort,
     PolicyRoute,
     ServicePolicy,

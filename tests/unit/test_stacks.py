@@ -22,7 +22,9 @@ def test_names_that_the_engine_takes(name: str) -> None:
 def test_what_no_stack_can_be_called_is_one_short_line(name: str) -> None:
     """It may stand in a file's name, an option of the engine and a comment's marker."""
     for told in ("", "file.json"):
-        with pytest.raises(BadInputError, match=f"^{told}.*stack '.*: a stack's name is") as caught:
+        with pytest.raises(
+            BadInputError, match=f"^{told}.*stack '.*: a stack's name has"
+        ) as caught:
             stacks.checked(name, told)
         assert str(caught.value).isprintable()
         assert len(str(caught.value)) < 250
@@ -33,7 +35,7 @@ def test_file_of_an_unknown_stack_names_the_nearest(tmp_path: Path) -> None:
         (tmp_path / f"Pulumi.{name}.yaml").touch()
     with pytest.raises(BadInputError, match=r"did you mean 'staging'.*known: production, staging"):
         stacks.file_of("stagin", tmp_path)
-    with pytest.raises(BadInputError, match="a stack's name is"):
+    with pytest.raises(BadInputError, match="a stack's name has"):
         stacks.file_of("../staging", tmp_path)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
 import json
 import re
 import runpy
@@ -18,22 +16,22 @@ import pulumi
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
-from pulumi.runtime import config as runtime_config
 
 import linkerd_platform
+from components import trust
 from components.base import Args, Component
-from components.linkerd import LinkerdArgs
+from components.cert_manager import CertManagerSection
+from components.cluster import ClusterSection
+from components.linkerd import LinkerdArgs, LinkerdSection
 from components.own_anchor import OwnAnchorArgs
-from components.viz import VizArgs
+from components.viz import VizArgs, VizSection
 from components.webhook_certificates import WebhookCertificatesArgs
 from schema.section import Section
 from schema.values import Duration
-from stack import config as sections
-from stack import config_trust
+from tests.recorder import Recording, record
 from tests.unit import distribution
 from tests.unit.crd_schemas import faults, is_custom
-from tests.unit.samples import Recorder, Recording
-from tests.unit.test_components import STEMS, component_of
+from tests.unit.every_component import COMPONENTS, STEMS
 from tests.unit.test_requirements import pins
 
 PROGRAM = distribution.EXAMPLE / "__main__.py"
@@ -41,39 +39,13 @@ MOST_LINES = 40
 CHART = "kubernetes:helm.sh/v4:Chart"
 
 
-class NoMocks(pulumi.runtime.Mocks):
-    """The monitor answers by itself."""
-
-    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict]:
-        raise NotImplementedError(args.typ)
-
-    def call(self, args: pulumi.runtime.MockCallArgs) -> dict:
-        raise NotImplementedError(args.token)
-
-
-@pulumi.runtime.test
-def _run() -> None:
-    runpy.run_path(str(PROGRAM), run_name="__main__")
-
-
 def deployed(**config: str) -> Recording:
     """What the example registers with this config, on Pulumi's mocks."""
-    monitor = Recorder()
 
-    def isolated() -> None:
-        loop = asyncio.new_event_loop()
-        asyncio.set_event_loop(loop)
-        try:
-            pulumi.runtime.set_mocks(NoMocks(), "mesh", "dev", preview=False, monitor=monitor)
-            runtime_config.CONFIG.set({f"mesh:{key}": value for key, value in config.items()})
-            _run()
-        finally:
-            loop.close()
-            asyncio.set_event_loop(None)
+    def program() -> None:
+        runpy.run_path(str(PROGRAM), run_name="__main__")
 
-    # The SDK keeps its settings in context variables: none of them outlives this call.
-    contextvars.copy_context().run(isolated)
-    return Recording(tuple(monitor.recorded.values()), monitor.outputs, monitor.clear)
+    return record(program, project="mesh", config=config)
 
 
 @pytest.fixture(scope="module")
@@ -172,18 +144,18 @@ def text_of(value: object) -> object:
 @pytest.mark.parametrize(
     ("section", "args", "others"),
     [
-        (sections.Linkerd, LinkerdArgs, {}),
+        (LinkerdSection, LinkerdArgs, {}),
         (
-            sections.Cluster,
+            ClusterSection,
             LinkerdArgs,
             {"domain": "cluster_domain", "networks": "cluster_networks"},
         ),
-        (config_trust.Trust, LinkerdArgs, {"domain": "trust_domain"}),
-        (config_trust.Issuer, LinkerdArgs, {}),
-        (config_trust.Issuer, OwnAnchorArgs, {}),
-        (config_trust.Webhooks, WebhookCertificatesArgs, {}),
-        (sections.Viz, VizArgs, {}),
-        (sections.CertManager, linkerd_platform.CertManagerArgs, {}),
+        (trust.TrustSection, LinkerdArgs, {"domain": "trust_domain"}),
+        (trust.Issuer, LinkerdArgs, {}),
+        (trust.Issuer, OwnAnchorArgs, {}),
+        (trust.Webhooks, WebhookCertificatesArgs, {}),
+        (VizSection, VizArgs, {}),
+        (CertManagerSection, linkerd_platform.CertManagerArgs, {}),
     ],
 )
 def test_a_default_is_the_same_in_a_stack_file_and_in_a_program(
@@ -202,10 +174,10 @@ def test_a_default_is_the_same_in_a_stack_file_and_in_a_program(
 def test_the_package_exports_every_component_and_all_that_its_arguments_are_made_of() -> None:
     """What cannot be imported by the package's own name will be imported by another."""
     exported = set(linkerd_platform.__all__) - {"__version__"}
-    assert {component_of(stem).__name__ for stem in STEMS} <= exported
+    assert {each.__name__ for each in COMPONENTS.values()} <= exported
 
     def made_of(kind: object) -> Iterator[str]:
-        if isinstance(kind, type) and issubclass(kind, Args):
+        if isinstance(kind, type) and issubclass(kind, Args | Section):
             yield kind.__name__
             for field in kind.model_fields.values():
                 yield from made_of(field.annotation)
@@ -213,11 +185,11 @@ def test_the_package_exports_every_component_and_all_that_its_arguments_are_made
             yield from made_of(inner)
 
     for stem in STEMS:
-        name = f"{component_of(stem).__name__}Args"
+        name = f"{COMPONENTS[stem].__name__}Args"
         assert set(made_of(getattr(linkerd_platform, name))) <= exported
     for name in exported:
         kind = getattr(linkerd_platform, name)
-        assert issubclass(kind, Component | Args), name
+        assert issubclass(kind, Component | Args | Section), name
 
 
 def test_what_the_distribution_needs_is_tested_here() -> None:

@@ -164,7 +164,7 @@ def test_what_is_asked_is_asked_of_each(
     ("words", "said"),
     [
         (["--all", "--stack", "staging"], "not allowed with"),
-        (["--all", "--parallel", "0"], "'0' is no number above 0"),
+        (["--all", "--parallel", "0"], "'0': must be a whole number above 0"),
     ],
 )
 def test_bad_input_is_one_line(

@@ -9,15 +9,19 @@ import pytest
 import yaml
 
 from components.names import LINKERD_TRACING
-from components.trace_collector import config, objects, policy
-from components.trace_collector.model import SamplingArgs
-from components.tracing import Tracing, collector, headers, jaeger
+from components.tracing import collector as config
+from components.tracing import objects, policy
+from components.tracing.component import Tracing, collector, headers, jaeger
+from components.tracing.section import Collector, Sampling
 from policies.images import pinned
-from tests.unit.samples import Recording, made
+from schema.values import Duration
+from tests.recorder import Recording
+from tests.unit.samples import made
 from tests.unit.stack_files import certificate
-from tests.unit.tracing_samples import ALL, BACKEND, JAEGER, tracing_args
+from tests.unit.tracing_samples import BACKEND, JAEGER, tracing_args
 
-OTLP = {"jaeger": None, "backend": BACKEND}
+OTLP = {"backend": BACKEND}
+ELSEWHERE = {"collector": tracing_args(**OTLP).collector}
 
 
 def settings(**changes: Any) -> dict[str, Any]:
@@ -43,7 +47,7 @@ def test_spans_come_in_by_both_forms_of_otlp_and_no_other() -> None:
     assert list(settings()["receivers"]) == ["otlp"]
 
 
-@pytest.mark.parametrize("changes", [{}, OTLP, {"sampling": SamplingArgs(mode="tail", per_cent=1)}])
+@pytest.mark.parametrize("changes", [{}, OTLP, {"sampling": Sampling(mode="tail", per_cent="1")}])
 def test_what_is_too_much_is_refused_first_and_batches_are_made_last(
     changes: dict[str, Any],
 ) -> None:
@@ -70,13 +74,15 @@ def test_all_traces_are_kept_without_a_sampler() -> None:
 
 def test_a_share_is_taken_by_the_traces_id() -> None:
     """Each replica decides like the others, so that a trace stays whole."""
-    made_ = settings(sampling=SamplingArgs(mode="probabilistic", per_cent=12.5))
+    made_ = settings(sampling=Sampling(mode="probabilistic", per_cent="12.5"))
     assert made_["processors"]["probabilistic_sampler"] == {"sampling_percentage": 12.5}
 
 
 def test_tail_sampling_knows_how_a_proxy_tells_an_error() -> None:
     """It sets no status, and its code is text: by status alone no error of a proxy is kept."""
-    tail = settings(sampling=SamplingArgs(mode="tail", per_cent=5, slow_ms=2000, wait="20s"))
+    tail = settings(
+        sampling=Sampling(mode="tail", per_cent="5", slow=Duration(2), wait=Duration(20))
+    )
     found = tail["processors"]["tail_sampling"]
     assert found["decision_wait"] == "20s"
     policies = {each["name"]: each for each in found["policies"]}
@@ -92,7 +98,7 @@ def test_tail_sampling_knows_how_a_proxy_tells_an_error() -> None:
     ]
     assert policies["slow"]["latency"] == {"threshold_ms": 2000}
     assert policies["share"]["probabilistic"] == {"sampling_percentage": 5.0}
-    without = settings(sampling=SamplingArgs(mode="tail", per_cent=5))
+    without = settings(sampling=Sampling(mode="tail", per_cent="5"))
     names = [each["name"] for each in without["processors"]["tail_sampling"]["policies"]]
     assert names == ["errors", "server-errors", "share"]
 
@@ -133,11 +139,11 @@ def test_a_backend_has_its_own_authority_or_the_public_ones() -> None:
     assert settings(**OTLP)["exporters"]["otlp_grpc/backend"]["tls"] == {
         "ca_file": "/etc/trace-collector/backend-ca.crt"
     }
-    public = BACKEND.model_copy(update={"ca_pem": None, "headers": {}, "protocol": "http"})
-    exporter = settings(jaeger=None, backend=public)["exporters"]
+    public = BACKEND.model_copy(update={"ca_pem": None, "credentials": None, "protocol": "http"})
+    exporter = settings(backend=public)["exporters"]
     assert exporter == {"otlp_http/backend": {"endpoint": "https://traces.example.com:4317"}}
     plain = public.model_copy(update={"endpoint": "http://tempo.monitoring:4318"})
-    exporter = settings(jaeger=None, backend=plain)["exporters"]["otlp_http/backend"]
+    exporter = settings(backend=plain)["exporters"]["otlp_http/backend"]
     assert exporter["tls"] == {"insecure": True}
 
 
@@ -219,7 +225,7 @@ def test_spans_are_taken_from_the_mesh_and_shown_to_the_dashboard() -> None:
         "jaeger-ui": [("ServiceAccount", "web")],
     }
     assert {each["spec"]["accessPolicy"] for each in found.values()} == {"deny"}
-    without_viz = servers(made(Tracing, jaeger=JAEGER.model_copy(update={"viz": False})))
+    without_viz = servers(made(Tracing, viz=False))
     assert without_viz["jaeger-ui"]["clients"] == []
     (anybody,) = policy.authentications()
     assert anybody["spec"] == {"identities": ["*"]}
@@ -257,7 +263,7 @@ def test_pods_come_after_their_policies_and_a_server_after_its_own() -> None:
 
 def test_the_collector_waits_for_its_credentials() -> None:
     """Without the Secret its pods do not start."""
-    recording = made(Tracing, **OTLP)
+    recording = made(Tracing, **ELSEWHERE)
     secret = recording.named("x-headers")
     assert secret.inputs["metadata"]["annotations"]["pulumi.com/waitFor"] == "condition=Ready"
     assert recording.comes_after(recording.named("x-collector-deployment"), secret)
@@ -284,13 +290,13 @@ def test_jaeger_keeps_what_it_is_told_and_is_one_pod() -> None:
 
 def test_everything_is_in_the_one_namespace() -> None:
     """It is meshed as a whole."""
-    objects_ = [r.inputs for r in made(Tracing, **OTLP).resources if "kind" in r.inputs]
+    objects_ = [r.inputs for r in made(Tracing, **ELSEWHERE).resources if "kind" in r.inputs]
     assert len(objects_) == 11
     assert {each["metadata"]["namespace"] for each in objects_} == {LINKERD_TRACING}
 
 
 def test_the_same_arguments_give_the_same_text() -> None:
     """An unchanged program previews as no change."""
-    others: dict[str, Any] = {"queries": False, "cluster_domain": "a.b", "backend": BACKEND}
-    first, second = (objects.as_yaml(config.collector_config(ALL, **others)) for _ in range(2))
+    made_ = Collector(backend=BACKEND)
+    first, second = (objects.as_yaml(config.collector_config(made_, "a.b")) for _ in range(2))
     assert first == second

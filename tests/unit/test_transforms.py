@@ -19,7 +19,7 @@ from stack.transforms import (
     register,
     transformed,
 )
-from tests.unit.samples import Recording, record
+from tests.recorder import Recording, record
 
 WEBHOOK = "kubernetes:admissionregistration.k8s.io/v1:ValidatingWebhookConfiguration"
 CRD = "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition"

@@ -14,7 +14,8 @@ from components.trust_anchor import (
     sign_policy,
     write_policy,
 )
-from tests.unit.samples import Recording, made
+from tests.recorder import Recording
+from tests.unit.samples import made
 
 ROOT = "SecretBackendRootCert"
 

@@ -2,15 +2,8 @@
 
 from __future__ import annotations
 
-from components.vault_auth import (
-    ANCHOR_ROLE,
-    ISSUER_ROLE,
-    KEY_ROLE,
-    STORE_ROLE,
-    VaultAuth,
-    auth_delegator,
-    service_account,
-)
+from components.names import ANCHOR_ROLE, ISSUER_ROLE, KEY_ROLE, STORE_ROLE
+from components.vault_auth import VaultAuth, auth_delegator, service_account
 from tests.unit.samples import made
 
 

@@ -40,7 +40,7 @@ def test_a_line_is_known_for_every_key_and_item() -> None:
 def test_equal_keys_are_a_fault_at_the_second() -> None:
     """PyYAML keeps the last in silence: half of a section would be ignored."""
     document = parse("a:\n  b: 1\na:\n  c: 1\n")
-    assert document.faults == [(("a",), 3, "is there twice (first in line 1): keep one of the two")]
+    assert document.faults == [(("a",), 3, "is a duplicate (first in line 1): keep one of the two")]
     assert document.value == {"a": {"b": 1}}
 
 
@@ -48,7 +48,7 @@ def test_equal_keys_are_a_fault_at_the_second() -> None:
 def test_old_words_for_true_and_false_are_a_fault(word: str) -> None:
     """They are text to the engine and a bool to PyYAML."""
     assert faulty(f"a: {word}\n") == [
-        f"{word!r} is text to the engine: write true or false, or quote it"
+        f"{word!r} is text for the engine: write true or false, or quote it"
     ]
     assert parse(f"a: '{word}'\n").value == {"a": word}
 
@@ -74,7 +74,7 @@ def test_plain_numbers_and_nulls_stay_what_they_are() -> None:
         ("a: !!binary aGk=\n", "has the tag binary: put it in quotes, without a tag"),
         ("a: !!python/name:os.system x\n", "has the tag python/name:os.system"),
         ("a: !!set {b}\n", "has the tag !!set"),
-        ("a: {[b]: c}\n", "has a key that is no text"),
+        ("a: {[b]: c}\n", "has a key that is not text"),
         ("a: " + "9" * 5000, "cannot be read as int"),
     ],
 )

@@ -45,7 +45,7 @@ def project(folder: Path, text: str) -> Path:
 
 
 def options(wave: str, **more: object) -> argparse.Namespace:
-    """What the parser of `up` makes of `--wave`, with other values for some."""
+    """What the parser of `up` makes of `--wave`, with different values for some."""
     values: dict[str, object] = {
         "wave": wave,
         "stack": None,

@@ -12,10 +12,9 @@ from typing import Any
 
 import pytest
 
-from bot.plan.mock import engine as mock_engine
 from bot.plan.mock.engine import Evaluation, evaluate
 from bot.plan.mock.monitor import Resource
-from tests.unit.samples import Recorder, Recording
+from tests.recorder import Recorder, Recording
 from tests.unit.stack_files import REPO, STACKS
 
 CLUSTERS = [stack for stack in STACKS if stack != "trust"]
@@ -85,15 +84,8 @@ def evaluated(stack: str, preview: bool) -> Evaluated:
 
 def evaluated_file(file: Path, preview: bool) -> Evaluated:
     """Any stack file, evaluated; with no chart archive, which no test here needs."""
-    monitors: list[Recorder] = []
-
-    def monitor(preview: bool) -> Recorder:
-        monitors.append(Recorder(preview))
-        return monitors[-1]
-
+    monitor = Recorder(preview)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CHARTS_DIR", str(project() / "no-charts"))
-        patch.setattr(mock_engine, "RecordingMonitor", monitor)
-        evaluation = evaluate(file, project(), preview)
-    (used,) = monitors
-    return Evaluated(evaluation.resources, used.outputs, used.clear, evaluation)
+        evaluation = evaluate(file, project(), preview, monitor=monitor)
+    return Evaluated(evaluation.resources, monitor.outputs, monitor.clear, evaluation)

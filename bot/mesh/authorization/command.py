@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bot.cli.command_group import Parser, command, group
 from bot.cli.dispatch import Subparsers
+from bot.cli.parsers import Parser, command, group
 from bot.clients.connect import cluster
 from bot.clients.prometheus import Prometheus
 from bot.clients.target import Target
@@ -21,11 +21,13 @@ from bot.mesh.authorization.judge import Verdict, judge
 from bot.mesh.authorization.model import Call, Namespace
 from bot.mesh.authorization.suggest import document as suggested
 from bot.mesh.authorization.suggest import suggest, text
+from components.linkerd import InboundPolicy
+from components.policy.section import AUTHENTICATED, NamespacePolicy, Rung
+from components.rollout import plan as rollout
 from schema.faults import ConfigError
 from schema.values import Duration, http_url
-from stack import rollout, rules_changed
-from stack.config import InboundPolicy, StackConfig
-from stack.config_policy import AUTHENTICATED, NamespacePolicy, Rung
+from stack import rules
+from stack.config import StackConfig
 
 RUNGS: tuple[InboundPolicy, ...] = typing.get_args(Rung)
 WINDOW = Duration(7 * 86400)
@@ -44,27 +46,49 @@ def add(subparsers: Subparsers) -> None:
     group(
         subparsers,
         "policy",
+        "Suggest authorization rules from observed calls, and check which callers may lose access. "
+        "Changes nothing.",
         (_suggest, _check),
     )
 
 
 def _suggest(commands: Subparsers) -> Parser:
-    told = "print the rules that the calls of the last days need at a rung, for the stack file"
-    parser = command(commands, "suggest", run_suggest, told)
+    parser = command(
+        commands,
+        "suggest",
+        run_suggest,
+        "Print the authorization rules that the calls of the last days need, for the stack file. "
+        "Changes nothing. Needs read access to the cluster and to Prometheus.",
+        "suggest --stack staging --namespace shop --window 7d",
+        "suggest --stack staging --prometheus http://127.0.0.1:9090",
+    )
     _common(parser)
-    parser.add_argument("--rung", choices=RUNGS, default="deny", help="default deny")
+    parser.add_argument(
+        "--rung",
+        choices=RUNGS,
+        default="deny",
+        help="default inbound policy to reach (default deny)",
+    )
     _json(parser)
     return parser
 
 
 def _check(commands: Subparsers) -> Parser:
-    told = "name who would be denied; exit code 4 for anybody, 2 for policies that do not fit"
-    parser = command(commands, "check", run_check, told)
+    parser = command(
+        commands,
+        "check",
+        run_check,
+        "List the callers that would lose access. Changes nothing. Needs read access to the "
+        "cluster and to Prometheus. Exit code 4 when a caller would be denied, 2 when a policy "
+        "does not match the workloads.",
+        "check --stack staging",
+        "check --stack staging --namespace shop --rung deny",
+    )
     _common(parser)
     parser.add_argument(
         "--rung",
         choices=RUNGS,
-        help="as if the namespaces were on this one; default: the rungs of the stack file",
+        help="check this default inbound policy instead of those of the stack file",
     )
     _json(parser)
     return parser
@@ -80,13 +104,13 @@ def _common(parser: Parser) -> None:
         "--namespace",
         action="append",
         metavar="NAME",
-        help="one or more; default those of the section policy, and every meshed one where "
-        "linkerd.defaultInboundPolicy asks for an identity",
+        help="a namespace (repeatable; default: those of the section policy, and every meshed one "
+        "where linkerd.defaultInboundPolicy requires an identity)",
     )
     parser.add_argument(
         "--prometheus", metavar="URL", help="default viz.prometheusUrl of the stack file"
     )
-    parser.add_argument("--window", default=str(WINDOW), help="how far to look back; default 7d")
+    parser.add_argument("--window", default=str(WINDOW), help="how far to look back (default 7d)")
 
 
 def run_suggest(arguments: argparse.Namespace) -> int:
@@ -115,7 +139,7 @@ def run_check(arguments: argparse.Namespace) -> int:
     config = target.config
     if arguments.rung:
         config = at_rung(config, [seen.running.name for seen in found], arguments.rung)
-    faults = rules_changed.check(target.config, config)
+    faults = rules.introduced(target.config, config)
     faults += [f for seen in found for f in objections.find(config, seen.running)]
     if faults:
         file = target.config_file or target.project_dir / f"Pulumi.{target.stack}.yaml"

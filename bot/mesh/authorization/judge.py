@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bot.mesh.authorization.model import ADMIN_PORT, Call, Namespace, Workload
-from stack import policy
-from stack.config import InboundPolicy, StackConfig
-from stack.config_policy import Clients, Service, ServicePort
+from components.linkerd import InboundPolicy
+from components.policy import look_up as policy
+from components.policy.section import Clients, Service, ServicePort
+from stack.config import StackConfig
 
 Outcome = Literal["allowed", "denied", "unknown"]
 _OPEN = ("all-unauthenticated", "cluster-unauthenticated", "audit")
@@ -116,7 +117,7 @@ def _by_rules(
     if not port.allow and not port.api_server and section.allow_from:
         lists.append(Clients(namespaces=policy.callers(call.namespace, section)))
     if any(_lets_in(config, call, clients) for clients in lists):
-        # What no route of the port has: components/service_policy.py.
+        # What no route of the port has: components/policy/service_policy.py.
         rest = (*_WITHOUT_ROUTES, f"{service.name}-{port.port}-rest")
         if not port.routes or call.route in rest:
             return "allowed", "a rule of the port"

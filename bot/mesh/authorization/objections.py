@@ -9,10 +9,10 @@ from collections import Counter
 from collections.abc import Iterator
 
 from bot.mesh.authorization.model import KubeService, Namespace, Workload
+from components.policy import look_up as policy
+from components.policy.section import GRPC_HEALTH, Service, ServicePort
 from schema.faults import Fault
-from stack import policy
 from stack.config import StackConfig
-from stack.config_policy import GRPC_HEALTH, Service, ServicePort
 
 
 def find(config: StackConfig, running: Namespace) -> list[Fault]:

@@ -8,7 +8,7 @@ from typing import Any
 from bot.clients.https import Client
 from bot.exit_codes import BotError
 from bot.mesh.authorization.model import KubeService, Namespace, Workload
-from stack.config_policy import GRPC_HEALTH
+from components.policy.section import GRPC_HEALTH
 
 _KINDS = {"deployments": "Deployment", "statefulsets": "StatefulSet", "daemonsets": "DaemonSet"}
 _PROBES = ("livenessProbe", "readinessProbe", "startupProbe")

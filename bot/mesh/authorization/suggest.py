@@ -10,10 +10,10 @@ import yaml
 
 from bot.mesh.authorization.judge import Verdict, account_of, port_policy
 from bot.mesh.authorization.model import ADMIN_PORT, Call, Namespace, Workload
+from components.policy import look_up as policy
+from components.policy.section import GRPC_HEALTH
 from schema.faults import PROJECT
-from stack import policy
 from stack.config import StackConfig
-from stack.config_policy import GRPC_HEALTH
 
 # What a ReplicaSet or a StatefulSet adds to the labels of its pods.
 _GENERATED = ("pod-template-hash", "controller-revision-hash", "rollouts-pod-template-hash")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bot import engine
-from bot.cli import options, parallel
+from bot.cli import options, parallel, parsers
 from bot.cli.dispatch import Subparsers
 from bot.clients.target import Target
 from bot.engine import Engine
@@ -27,11 +27,16 @@ REPORT = "drift.json"
 
 def add(subparsers: Subparsers) -> None:
     """Add the command to the parser."""
-    parser = subparsers.add_parser(
+    parser = parsers.command(
+        subparsers,
         "drift",
-        description="Tracked objects that differ from the state, and objects that nobody declared "
-        "in the platform's namespaces. Exit code 5 when there is drift, 1 when a stack could not "
-        "be looked at.",
+        run,
+        "Report objects that differ from the state, and objects in the platform's namespaces that "
+        "the program does not declare. Changes nothing. Needs the engine, access to the state, and "
+        "read access to the clusters. Exit code 5 when there is drift, 1 when a stack could not be "
+        "read.",
+        "drift --stack staging",
+        "drift --all --out .local/drift",
     )
     chosen = parser.add_mutually_exclusive_group(required=True)
     chosen.add_argument("--stack", metavar="NAME")
@@ -45,7 +50,6 @@ def add(subparsers: Subparsers) -> None:
     )
     parallel.add(parser)
     options.add_timeout(parser)
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -14,8 +14,8 @@ from bot.clients.connect import cluster
 from bot.clients.target import Target
 from bot.exit_codes import BotError
 from bot.mesh.rollout import reader
-from stack import rollout
-from stack.config_rollout import Wave
+from components.rollout import plan as rollout
+from components.rollout.section import Wave
 
 PATCH = "NamespacePatch"
 POLICY = "rollout-namespaces-exist"

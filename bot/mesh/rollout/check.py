@@ -10,10 +10,10 @@ from bot.mesh.rollout import gates
 from bot.mesh.rollout.model import Seen, Standing
 from bot.mesh.rollout.standing import NO_WAVE, standings
 from bot.mesh.rollout.step import Step, refusals
-from stack import policy
+from components.policy import look_up as policy
+from components.policy.section import AUTHENTICATED
+from components.rollout.section import Wave
 from stack.config import StackConfig
-from stack.config_policy import AUTHENTICATED
-from stack.config_rollout import Wave
 
 
 @dataclass(frozen=True)

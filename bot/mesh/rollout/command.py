@@ -11,8 +11,8 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from bot.cli.command_group import Parser, command, group
 from bot.cli.dispatch import Subparsers
+from bot.cli.parsers import Parser, command, group
 from bot.clients.connect import cluster
 from bot.clients.prometheus import Prometheus
 from bot.clients.target import Target
@@ -34,26 +34,55 @@ def add(subparsers: Subparsers) -> None:
     group(
         subparsers,
         "rollout",
+        "Show how far the namespaces are in the mesh, prepare and check the next wave, and restart "
+        "workloads. Only `restart --yes` changes anything.",
         (_status, _next, _check, _restart),
     )
 
 
 def _status(commands: Subparsers) -> Parser:
-    parser = _command(commands, "status", status, "what is meshed, and what has to restart")
+    parser = _command(
+        commands,
+        "status",
+        status,
+        "Show which namespaces are meshed, and which workloads must restart. Changes nothing. "
+        "Needs read access to the cluster.",
+        "status --stack staging",
+        "status --stack staging --namespace shop",
+    )
     parser.add_argument(
-        "--namespace", action="append", metavar="NAME", help="one or more; default: every one"
+        "--namespace",
+        action="append",
+        metavar="NAME",
+        help="a namespace (repeatable; default: all)",
     )
     return parser
 
 
 def _next(commands: Subparsers) -> Parser:
-    parser = _command(commands, "next", next_, "the change of the plan for the next wave")
+    parser = _command(
+        commands,
+        "next",
+        next_,
+        "Print the edit of the rollout plan that meshes the next wave. Writes nothing. Needs read "
+        "access to the cluster.",
+        "next --stack staging",
+        "next --stack staging --back",
+    )
     _step(parser)
     return parser
 
 
 def _check(commands: Subparsers) -> Parser:
-    parser = _command(commands, "check", check, "exit code 4 when the next wave is not safe")
+    parser = _command(
+        commands,
+        "check",
+        check,
+        "Check whether the next wave is safe. Changes nothing. Needs read access to the cluster "
+        "and to Prometheus. Exit code 4 when it is not safe.",
+        "check --stack staging",
+        "check --stack staging --wave one --prometheus http://127.0.0.1:9090",
+    )
     _step(parser)
     parser.add_argument("--prometheus", type=_url, metavar="URL", help="default: viz.prometheusUrl")
     return parser
@@ -64,11 +93,13 @@ def _restart(commands: Subparsers) -> Parser:
         commands,
         "restart",
         restart_,
-        "restart what has to enter or leave, one workload after another; without --yes only "
-        "tell which",
+        "Restart the workloads of a namespace that must enter or leave the mesh, one after "
+        "another; without --yes only list them. Needs permission to patch workloads.",
+        "restart --stack staging --namespace shop",
+        "restart --stack staging --namespace shop --yes",
     )
     parser.add_argument("--namespace", required=True, metavar="NAME")
-    parser.add_argument("--yes", action="store_true", help="restart them")
+    parser.add_argument("--yes", action="store_true", help="restart the workloads")
     parser.add_argument(
         "--timeout",
         type=_seconds,
@@ -80,17 +111,17 @@ def _restart(commands: Subparsers) -> Parser:
 
 
 def _command(
-    commands: Subparsers, name: str, run: Callable[[argparse.Namespace], int], words: str
+    commands: Subparsers, name: str, run: Callable[[argparse.Namespace], int], *words: str
 ) -> Parser:
-    parser = command(commands, name, run, words)
+    parser = command(commands, name, run, *words)
     parser.add_argument("--stack", required=True, metavar="NAME")
     parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
     return parser
 
 
 def _step(parser: Parser) -> None:
-    parser.add_argument("--back", action="store_true", help="take the last wave back instead")
-    parser.add_argument("--wave", metavar="NAME", help="default: the one that comes next")
+    parser.add_argument("--back", action="store_true", help="take back the last wave instead")
+    parser.add_argument("--wave", metavar="NAME", help="default: the next wave")
     parser.add_argument(
         "--state", choices=("off", "opt-in", "on"), help="default: on, with --back off"
     )

@@ -8,8 +8,8 @@ from datetime import timedelta
 
 from bot.clients.prometheus import Prometheus
 from bot.mesh.rollout.model import Seen
+from components.rollout.section import Gates
 from schema.values import Duration
-from stack.config_rollout import Gates
 
 # linkerd2 web docs/reference/proxy-metrics: what a proxy answered for its own workload.
 _REQUESTS = 'response_total{direction="inbound"%s}'

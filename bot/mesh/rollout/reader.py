@@ -14,7 +14,7 @@ from bot.mesh.trust.model import Workload
 from bot.mesh.trust.reader import alive, moment
 from bot.mesh.trust.reader import pod as owned_pod
 from components.names import LINKERD
-from components.rollout import FIELD_MANAGER, INJECT, STATE_LABEL
+from components.rollout.component import FIELD_MANAGER, INJECT, STATE_LABEL
 
 Manifest = dict[str, Any]
 PROXY = "linkerd-proxy"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from bot.mesh.rollout.model import Namespace, Seen
-from stack import rollout
+from components.rollout import plan as rollout
+from components.rollout.section import Wave
 from stack.config import StackConfig
-from stack.config_rollout import Wave
 
 # Kubernetes makes it, and it cannot be deleted; a plan has it by name or not at all.
 _DEFAULT = "default"

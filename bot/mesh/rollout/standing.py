@@ -11,10 +11,10 @@ from bot.mesh.rollout import select
 from bot.mesh.rollout.model import Mesh, Namespace, Pod, Restart, Seen, Standing
 from bot.mesh.rollout.restart import ANNOTATION
 from bot.mesh.trust.reader import moment
-from components.rollout import INJECT, OPT_OUT
-from stack.arguments_mesh import proxy_annotations
+from components.rollout.component import INJECT, OPT_OUT
+from components.rollout.section import Wave, WaveNamespace
+from components.rollout.workloads import as_annotations
 from stack.config import StackConfig
-from stack.config_rollout import Wave, WaveNamespace
 
 INJECTED = ("enabled", "ingress")
 _POLICY = "config.linkerd.io/default-inbound-policy"
@@ -180,7 +180,7 @@ def _overrides(
     """What is to be written on the pod templates that override the namespace's defaults."""
     defaults = config.workloads.namespaces.get(namespace)
     for workload, override in (defaults.overrides if defaults else {}).items():
-        wanted = proxy_annotations(override)
+        wanted = as_annotations(override)
         for pod in by_workload.get(workload, ())[:1]:
             missing = {k: v for k, v in wanted.items() if pod.annotations.get(k) != v}
             for key, value in sorted(missing.items()):

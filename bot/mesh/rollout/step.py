@@ -11,9 +11,9 @@ import yaml
 from bot.exit_codes import BadInputError, RefusedError
 from bot.mesh.rollout import select
 from bot.mesh.rollout.model import Seen
-from stack import rollout_file, rules_changed
+from components.rollout.section import State, Wave, WaveNamespace
+from stack import rollout_file, rules
 from stack.config import StackConfig
-from stack.config_rollout import State, Wave, WaveNamespace
 
 Direction = Literal["next", "back"]
 
@@ -103,7 +103,7 @@ def refusals(config: StackConfig, step: Step) -> list[str]:
     Such as a rule for service accounts of a namespace that leaves the mesh.
     """
     # A wave that finds nothing has nothing to be refused for but that, which `check` says better.
-    faults = rules_changed.check(config, applied(config, step)) if step.names else []
+    faults = rules.introduced(config, applied(config, step)) if step.names else []
     return rollout_file.told(faults, config.rollout.file)
 
 

@@ -9,8 +9,8 @@ from bot.clients.prometheus import FiringAlert
 from bot.mesh.status.facts import Facts
 from bot.mesh.status.model import Result, Subject, fail, ok, skipped, warn
 from bot.mesh.status.objects import some
-from components.alerts import groups, names
-from stack import arguments_observability
+from components.alerts import arguments as alerts
+from components.alerts.component import groups, names
 
 SUBJECT = Subject("alerts")
 PAGE = "docs/components/alerts.md"
@@ -52,7 +52,7 @@ def firing(facts: Facts) -> Iterator[Result]:
 
 def ours(facts: Facts) -> set[str]:
     """The names of our alerts."""
-    return names(groups(arguments_observability.setting(facts.config)))
+    return names(groups(alerts.setting(facts.config)))
 
 
 def _told(name: str, same: Sequence[FiringAlert]) -> str:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from bot.cli import parallel
+from bot.cli import parallel, parsers
 from bot.cli.dispatch import Subparsers
 from bot.mesh.trust import fleet as trust_fleet
 from schema.values import http_url
@@ -16,11 +16,17 @@ from schema.values import http_url
 
 def add(subparsers: Subparsers) -> None:
     """Add the command to the parser."""
-    parser = subparsers.add_parser(
+    parser = parsers.command(
+        subparsers,
         "status",
-        description="Versions, control plane, certificates, operators, rollout, policy, alerts, "
-        "Buoyant Cloud agent, and what `linkerd check` says. Exit code 0 when the mesh is healthy, "
-        "4 when it is not, 1 when something that was asked did not tell.",
+        run,
+        "Check the health of the mesh: versions, control plane, certificates, operators, rollout, "
+        "policy, alerts, Buoyant Cloud agent, and the result of `linkerd check`. Changes nothing. "
+        "Needs read access to the clusters and to Vault. Exit code 0 when the mesh is healthy, 4 "
+        "when it is not, 1 when a source did not answer.",
+        "status --stack staging",
+        "status --all --verbose",
+        "status --stack staging --json --no-linkerd-check",
     )
     chosen = parser.add_mutually_exclusive_group(required=True)
     chosen.add_argument("--stack", metavar="NAME")
@@ -33,7 +39,7 @@ def add(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--verbose",
         action="store_true",
-        help="also what holds, and what was not looked at; with --all the report of each stack",
+        help="also show checks that passed or were skipped; with --all the report of each stack",
     )
     parallel.add(parser)
     parser.add_argument("--prometheus", type=_url, metavar="URL", help="default: viz.prometheusUrl")
@@ -49,7 +55,6 @@ def add(subparsers: Subparsers) -> None:
         default=True,
         help="run `linkerd check` where it is on PATH (default: yes)",
     )
-    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:

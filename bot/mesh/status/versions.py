@@ -19,6 +19,7 @@ from bot.mesh.status.objects import (
     tag,
 )
 from bot.mesh.status.pinned import pinned
+from components.gateway_api import SUPPORTED
 from components.names import (
     CERT_MANAGER,
     EXTERNAL_SECRETS,
@@ -26,7 +27,6 @@ from components.names import (
     LINKERD_BUOYANT,
     LINKERD_VIZ,
 )
-from stack.rules import GATEWAY_API_SUPPORTED
 
 SUBJECT = Subject("versions")
 # Deployments whose containers are of Linkerd's own version: linkerd2 charts/linkerd-control-plane.
@@ -97,7 +97,7 @@ def gateway_api(facts: Facts) -> Result:
         if each["metadata"]["name"].endswith(_GATEWAY_GROUP)
     }
     wanted = facts.config.gateway_api.version
-    low, high = (".".join(map(str, each)) for each in GATEWAY_API_SUPPORTED)
+    low, high = (".".join(map(str, each)) for each in SUPPORTED)
     if not bundles:
         return fail("the Gateway API CRDs are not there", "docs/components/gateway_api.md")
     if len(bundles) > 1:
@@ -155,4 +155,4 @@ def _within(version: str) -> bool:
         parts = tuple(int(each) for each in version.split("."))
     except ValueError:
         raise NoAnswerError(f"the CRDs name no version ({_BUNDLE}: {version})") from None
-    return GATEWAY_API_SUPPORTED[0] <= parts <= GATEWAY_API_SUPPORTED[1]
+    return SUPPORTED[0] <= parts <= SUPPORTED[1]

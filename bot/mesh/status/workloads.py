@@ -10,8 +10,10 @@ from bot.mesh.status.facts import Facts
 from bot.mesh.status.linkerd_config import config_of
 from bot.mesh.status.model import Result, Subject, fail, ok, skipped, warn
 from bot.mesh.status.objects import bot_up, some
-from components.namespace_policy import DEFAULT_INBOUND_POLICY
-from stack import arguments_policy, policy, rollout
+from components.policy import arguments as arguments_policy
+from components.policy import look_up as policy
+from components.policy.namespace_policy import DEFAULT_INBOUND_POLICY
+from components.rollout import plan as rollout
 
 ROLLOUT, POLICY = Subject("rollout"), Subject("policy")
 _INJECTOR = "docs/runbooks/alerts/control-plane.md#linkerdinjectorrejections"

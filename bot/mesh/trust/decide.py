@@ -11,7 +11,7 @@ from bot.mesh.trust import stage as trust_stage
 from bot.mesh.trust.fleet import Gathered
 from bot.mesh.trust.model import Seen, Stage, Step, Verdict
 from bot.mesh.trust.stage import derive
-from stack.config import Trust
+from components.trust import TrustSection
 
 
 def decide(gathered: Gathered, stack: str, step: Step | None = None) -> list[Verdict]:
@@ -39,13 +39,15 @@ def stage_of(gathered: Gathered, stack: str) -> Stage:
     return stage(gathered.seen[stack], gathered.configs[stack].trust, gathered.kept_names)
 
 
-def stage(seen: Seen, trust: Trust, kept: Collection[str] = ()) -> Stage:
+def stage(seen: Seen, trust: TrustSection, kept: Collection[str] = ()) -> Stage:
     """The stage of a cluster, in the order of its stack file."""
     trusted = [generation.name for generation in trust.trusted]
     return derive(seen, trusted, kept, [generation.name for generation in trust.generations])
 
 
-def judge(seen: Seen, stage: Stage, first: Stage, trust: Trust, step: Step | None) -> Verdict:
+def judge(
+    seen: Seen, stage: Stage, first: Stage, trust: TrustSection, step: Step | None
+) -> Verdict:
     """One cluster's verdict on the step that `first`, the stage of the cluster in question, takes.
 
     A cluster that has taken it already is judged alike: its pods count for the others.

@@ -16,7 +16,8 @@ from bot.mesh.trust.fleet import Gathered, target_of
 from bot.mesh.trust.key_secrets import delete, still_brought
 from bot.mesh.trust.model import Kept, Seen
 from components.names import anchor_key_path
-from stack.config import Generation, StackConfig
+from components.trust import Generation
+from stack.config import StackConfig
 
 
 def run(target: Target, name: str, gathered: Gathered) -> list[str]:

@@ -14,7 +14,7 @@ from bot.mesh.trust import vault as trust_vault
 from components.cluster_anchor import origin
 from components.identity_issuer import key_secret_name
 from components.names import CERT_MANAGER
-from stack.config import Generation
+from components.trust import Generation
 
 _SECRETS = f"/api/v1/namespaces/{CERT_MANAGER}/secrets"
 _EXTERNAL = f"/apis/external-secrets.io/v1/namespaces/{CERT_MANAGER}/externalsecrets"

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from bot.exit_codes import BadInputError
 from bot.mesh.trust.chain import anchor_of, names_of
 from bot.mesh.trust.model import Seen, Stage, StageName, Step
-from stack.config import Trust
+from components.trust import TrustSection
 
 
 def derive(
@@ -62,7 +62,7 @@ def _why_broken(seen: Seen) -> str:
     return "the identity issuer is signed by no anchor that is known"
 
 
-def next_step(stage: Stage, trust: Trust) -> Step | None:
+def next_step(stage: Stage, trust: TrustSection) -> Step | None:
     """The step that the stack file asks for and the cluster has not taken, else the one to come."""
     trusted = [generation.name for generation in trust.trusted]
     if stage.signer and trust.signing != stage.signer:
@@ -73,7 +73,7 @@ def next_step(stage: Stage, trust: Trust) -> Step | None:
     return steps.get(stage.name)
 
 
-def switch_to(stage: Stage, trust: Trust) -> str:
+def switch_to(stage: Stage, trust: TrustSection) -> str:
     """The generation that is to sign; raises BadInputError when there is no other than now."""
     if trust.signing != stage.signer:
         return trust.signing
@@ -86,7 +86,7 @@ def switch_to(stage: Stage, trust: Trust) -> str:
     return newest
 
 
-def staying(stage: Stage, trust: Trust) -> tuple[str, ...]:
+def staying(stage: Stage, trust: TrustSection) -> tuple[str, ...]:
     """The generations that stay trusted after *retire*.
 
     What the stack file trusts where it leaves one of the bundle out; else the signer and what is

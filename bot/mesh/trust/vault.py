@@ -12,8 +12,9 @@ from bot.clients.target import Target
 from bot.exit_codes import BotError
 from bot.mesh.trust.model import Kept
 from components.names import anchor_key_path, anchor_path
+from components.trust import Generation
 from schema.certificates import certificates_in
-from stack.config import Generation, StackConfig
+from stack.config import StackConfig
 
 DESTROYED = "destroyed"
 NOT_FOUND = 404

@@ -26,9 +26,10 @@ from components.names import (
     anchor_path,
     signing_policy,
 )
+from components.trust import Generation
+from components.vault import VaultSection
 from components.webhook_certificates import CONTROL_PLANE_WEBHOOKS, VIZ_WEBHOOKS
-from stack import arguments_tracing
-from stack.config import Generation, StackConfig, Vault
+from stack.config import StackConfig
 
 _CORE, _ADMISSION = "/api/v1", "/apis/admissionregistration.k8s.io/v1"
 _NODES = f"{_CORE}/nodes"
@@ -95,12 +96,12 @@ def namespaces(config: StackConfig) -> list[str]:
     optional = [
         (LINKERD_VIZ, config.viz.enabled),
         (LINKERD_BUOYANT, config.buoyant_cloud.enabled),
-        (LINKERD_TRACING, arguments_tracing.bundled(config)),
+        (LINKERD_TRACING, config.observability.tracing.bundled),
     ]
     return [CERT_MANAGER, EXTERNAL_SECRETS, LINKERD, *(name for name, on in optional if on)]
 
 
-def vault_client(vault: Vault, project_dir: Path, token: str) -> Client:
+def vault_client(vault: VaultSection, project_dir: Path, token: str) -> Client:
     """A client of the stack's Vault with a token."""
     if vault.ca_file:
         authority = project_dir / vault.ca_file

@@ -54,7 +54,12 @@ class Evaluation:
 
 
 def evaluate(
-    stack_file: Path, project_dir: Path, preview: bool = True, *, confined: bool = False
+    stack_file: Path,
+    project_dir: Path,
+    preview: bool = True,
+    *,
+    confined: bool = False,
+    monitor: RecordingMonitor | None = None,
 ) -> Evaluation:
     """Run the program for a stack file.
 
@@ -63,7 +68,7 @@ def evaluate(
     With `preview` what only an apply can tell is `[known after apply]`; without it, ids and the
     trust anchor's certificate are made up, so that all of the program runs. With `confined` a
     placeholder stands for each file outside of the project that the stack file names: whoever wrote
-    it may not be one who may read this machine.
+    it may not be one who may read this machine. monitor: one that keeps more than a plan needs.
     """
     warnings: list[str] = []
 
@@ -73,9 +78,9 @@ def evaluate(
         try:
             if not (confined and outside):
                 return read_text(path)
-            warnings.append(f"{shown} is outside of the project: a placeholder stands for it")
+            warnings.append(f"{shown} is outside of the project: replaced by a placeholder")
         except FileNotFoundError:
-            warnings.append(f"{shown} is not there: a placeholder stands for it")
+            warnings.append(f"{shown} does not exist: replaced by a placeholder")
         return f"[content of {path.name}]"
 
     config = from_file(stack_file, read)
@@ -87,10 +92,11 @@ def evaluate(
             if charts.source_of(ref).is_file():
                 raise  # a damaged archive is no missing one
             warnings.append(
-                f"chart {ref.name} {ref.version}: no archive, so it is not rendered (`make charts`)"
+                f"chart {ref.name} {ref.version}: no archive in the cache, so it is not rendered "
+                "(`make charts`)"
             )
     name = stacks.name_of(stack_file)
-    monitor = RecordingMonitor(preview)
+    monitor = monitor or RecordingMonitor(preview)
     try:
         own = stacks.program_of(project_dir)
         run_program(
@@ -102,8 +108,8 @@ def evaluate(
         if monitor.twice is None:
             raise
         raise BadInputError(
-            f"{stack_file.name}: two of its entries make the resource "
-            f"{shown(monitor.twice.rpartition('::')[2])}: give one of them another name"
+            f"{stack_file.name}: two of its entries create the resource "
+            f"{shown(monitor.twice.rpartition('::')[2])}: rename one of them"
         ) from None
     return Evaluation(
         stack=name,

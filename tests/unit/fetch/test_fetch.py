@@ -82,7 +82,7 @@ def test_a_body_cut_before_the_server_is_refused_too(
     """A mirror that stored half a file announces half its length."""
     server.files["/repo/mesh-1.2.3.tgz"] = MESH[: len(MESH) // 2]
     assert main([], project) == 1
-    assert "no whole archive of the chart mesh" in capsys.readouterr().err
+    assert "not a complete archive of the chart mesh" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_a_page_in_place_of_an_archive_is_refused(
     server.files["/gateway.yaml"] = b"<html>please log in</html>"
     assert main([], project) == 1
     assert cached(project).keys() == {"certs-v4.5.6.tgz"}
-    assert "it holds no CRD" in capsys.readouterr().err
+    assert "it contains no CRD" in capsys.readouterr().err
 
 
 def test_another_chart_under_the_name_is_refused(

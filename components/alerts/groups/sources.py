@@ -1,0 +1,71 @@
+"""Rules about the metrics themselves: what is not scraped raises no alert.
+
+A silent Prometheus looks like a healthy cluster.
+"""
+
+from __future__ import annotations
+
+from components.alerts.groups.model import Alert, Group, Setting
+from components.names import CERT_MANAGER, EXTERNAL_SECRETS, LINKERD
+
+_PAGE = "sources"
+CLUSTER_DOWN = "KubernetesApiServerDown"
+WATCHDOG = "LinkerdWatchdog"
+# A metric that is always there while its source is, where that runs, and what is blind without it.
+SOURCES = {
+    "linkerd-identity": ("issuer_cert_ttl_seconds", LINKERD),
+    "linkerd-proxy": ("control_identity_cert_expiration_timestamp_seconds", LINKERD),
+    "cert-manager": ("certmanager_clock_time_seconds_gauge", CERT_MANAGER),
+    "external-secrets": ("externalsecret_sync_calls_total", EXTERNAL_SECRETS),
+    "kube-state-metrics": ("kube_pod_info", LINKERD),
+    "kube-apiserver": ("apiserver_admission_webhook_request_total", LINKERD),
+}
+# Its jobs, as the usual installations of Prometheus call them.
+API_SERVER_JOBS = "apiserver|kube-apiserver|kubernetes-apiservers"
+
+
+def sources(setting: Setting) -> Group:
+    """One alert per source, one for the API server, and the heartbeat where it is sent."""
+    limits = setting.thresholds
+    return Group(
+        "linkerd-platform-sources",
+        [
+            *(
+                Alert(
+                    "LinkerdMetricsMissing",
+                    f"absent({metric})",
+                    "warning",
+                    f"Prometheus has no metrics of {source}",
+                    f"No rule about it can fire: {metric} is not there.",
+                    _PAGE,
+                    for_=limits.metrics_missing,
+                    namespace=namespace,
+                    labels={"source": source},
+                )
+                for source, (metric, namespace) in SOURCES.items()
+            ),
+            Alert(
+                CLUSTER_DOWN,
+                f'sum(up{{job=~"{API_SERVER_JOBS}"}}) == 0',
+                "critical",
+                "No API server answers Prometheus",
+                "Most other alerts of the cluster follow from it; routing mutes them.",
+                _PAGE,
+                for_=120,
+                namespace="kube-system",
+            ),
+            *([_WATCHDOG] if setting.heartbeat else []),
+        ],
+    )
+
+
+_WATCHDOG = Alert(
+    WATCHDOG,
+    # A Prometheus that reaches no target at all is as good as none.
+    "count(up == 1) > 0",
+    "info",
+    "Prometheus reaches {{ $value }} targets, and alerts leave it",
+    "It fires all the time. When it does not arrive any more, nor would any other alert.",
+    _PAGE,
+    namespace=LINKERD,
+)

@@ -1,0 +1,16 @@
+"""Every dashboard, in the order in which one reads them."""
+
+from __future__ import annotations
+
+from components.dashboards.grafana.certificates import certificates
+from components.dashboards.grafana.mesh import mesh
+from components.dashboards.grafana.model import Dashboard, View
+from components.dashboards.grafana.policy import policy
+from components.dashboards.grafana.rollout import rollout
+from components.dashboards.grafana.service import service
+from components.dashboards.grafana.workload import workload
+
+
+def every(view: View) -> list[Dashboard]:
+    """The dashboards."""
+    return [make(view) for make in (mesh, workload, service, certificates, rollout, policy)]

@@ -1,0 +1,1 @@
+"""What meshed workloads may reach outside the cluster."""

@@ -1,0 +1,26 @@
+"""From a stack's config to the arguments of `Monitors`."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from components.monitors.component import MonitorsArgs
+from components.observability import HasObservability
+from components.viz import HasViz
+
+
+class _Config(HasObservability, HasViz, Protocol):
+    """The sections that the monitors are made from."""
+
+
+def arguments(config: _Config) -> MonitorsArgs | None:
+    """Arguments of `Monitors`; None where they are off."""
+    section = config.observability.monitors
+    if not section.enabled:
+        return None
+    return MonitorsArgs(
+        labels=section.labels,
+        interval=section.interval.go,
+        viz=config.viz.enabled,
+        tracing=config.observability.tracing.bundled,
+    )

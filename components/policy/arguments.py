@@ -1,0 +1,96 @@
+"""From a stack's config to the arguments of the policy components."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from components.policy import look_up
+from components.policy.look_up import HasPolicies
+from components.policy.namespace_policy import NamespacePolicyArgs, default_policy
+from components.policy.objects import ClientsArgs, NetworkArgs
+from components.policy.section import Clients, Network, ServicePort
+from components.policy.service_policy import PolicyPort, PolicyRoute, ServicePolicyArgs
+
+
+def wish(config: HasPolicies, namespace: str) -> dict[str, str]:
+    """The annotation that a namespace's policy wants on it; none where the cluster's rung holds."""
+    if namespace not in config.policy.namespaces:
+        return {}
+    found = look_up.rung(config, namespace)
+    return default_policy(found if found != config.linkerd.default_inbound_policy else None)
+
+
+def namespaces(config: HasPolicies) -> Iterator[NamespacePolicyArgs]:
+    """Arguments of `NamespacePolicy`, for each namespace in order."""
+    for name in sorted(config.policy.namespaces):
+        section = config.policy.namespaces[name]
+        webhook = any(port.api_server for service in section.services for port in service.ports)
+        yield NamespacePolicyArgs(
+            namespace=name,
+            rung=look_up.rung(config, name),
+            callers=look_up.callers(name, section),
+            kubelet_networks=_networks(config.policy.kubelet_networks),
+            api_server_networks=_networks(config.policy.api_server_networks) if webhook else (),
+            **_prometheus(config),
+        )
+
+
+def services(config: HasPolicies, namespace: str) -> Iterator[ServicePolicyArgs]:
+    """Arguments of `ServicePolicy`, for each service of a namespace in order."""
+    section = config.policy.namespaces[namespace]
+    for service in sorted(section.services, key=lambda each: each.name):
+        yield ServicePolicyArgs(
+            namespace=namespace,
+            service=service.name,
+            selector=service.selector,
+            rung=look_up.rung(config, namespace, service),
+            ports=tuple(_port(namespace, port) for port in service.ports),
+            callers=bool(section.allow_from),
+            **_prometheus(config),
+        )
+
+
+def _prometheus(config: HasPolicies) -> dict[str, Any]:
+    section = config.policy.prometheus
+    return {
+        "prometheus_account": look_up.account(section.service_account, ""),
+        "prometheus_networks": _networks(section.networks),
+    }
+
+
+def _port(namespace: str, port: ServicePort) -> PolicyPort:
+    return PolicyPort(
+        port=port.port,
+        protocol=port.protocol,
+        clients=_clients(namespace, port.allow),
+        routes=tuple(
+            PolicyRoute(
+                name=route.name,
+                path=route.path,
+                exact=route.exact,
+                methods=route.methods,
+                clients=_clients(namespace, route.allow),
+            )
+            for route in port.routes
+        ),
+        probes=port.probes or (),
+        metrics=port.metrics,
+        api_server=port.api_server,
+    )
+
+
+def _clients(namespace: str, lists: Iterable[Clients]) -> tuple[ClientsArgs, ...]:
+    return tuple(
+        ClientsArgs(
+            service_accounts=tuple(look_up.account(e, namespace) for e in clients.service_accounts),
+            namespaces=clients.namespaces,
+            identities=clients.identities,
+            networks=_networks(clients.networks),
+        )
+        for clients in lists
+    )
+
+
+def _networks(networks: Iterable[Network]) -> tuple[NetworkArgs, ...]:
+    return tuple(NetworkArgs(cidr=n.cidr, exceptions=n.except_) for n in networks)

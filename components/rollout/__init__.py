@@ -1,0 +1,1 @@
+"""Which namespaces are in the mesh, and what their proxies are like."""

@@ -1,1 +1,0 @@
-"""What the component `Tracing` is made from: the collector's config, its objects, Jaeger."""

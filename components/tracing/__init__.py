@@ -1,0 +1,1 @@
+"""Spans of the proxies: a collector and a Jaeger to try it."""

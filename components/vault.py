@@ -1,0 +1,143 @@
+"""The section `vault` of a stack file: the Vault that keeps the trust anchor.
+
+No component: `VaultAuth` makes a cluster's login to it, `TrustAnchor` the mounts.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import Protocol
+
+from pydantic import Field
+
+from components.base import Args
+from components.cluster import ClusterSection, authority
+from schema.faults import Fault
+from schema.section import Section
+from schema.values import Duration, HttpsUrl, Text, VaultPath
+from schema.yaml_file import Path_
+
+# Vault cuts the tokens of an auth mount to this, without an error, unless the mount says more.
+MAX_TOKEN_TTL = Duration(768 * 3600)
+# Vault keeps these for itself.
+_RESERVED = frozenset({"auth", "cubbyhole", "identity", "sys"})
+# Who may read what is below these paths of the KV mount.
+_ANCHORS = {"anchors": "every cluster", "anchor-keys": "a signing cluster"}
+
+
+class VaultSection(Section):
+    """The Vault that keeps the trust anchor."""
+
+    address: HttpsUrl = Field(description="Address of Vault, as the cluster and we reach it.")
+    ca_pem: str | None = Field(None, description="CA certificate of Vault, as PEM.")
+    ca_file: Text | None = Field(
+        None, description="File with that CA certificate, relative to the project."
+    )
+    namespace: Text | None = Field(None, description="Vault Enterprise namespace.")
+    pki_mount: VaultPath = Field("linkerd/pki", description="Mount of the PKI engine.")
+    kv_mount: VaultPath = Field("linkerd/kv", description="Mount of the KV version 2 engine.")
+    create_kv_mount: bool = Field(
+        True, description="The owner stack makes the KV mount; false where it is there already."
+    )
+    transit_mount: VaultPath = Field(
+        "linkerd/transit", description="Mount of the transit engine that signs approvals."
+    )
+    create_transit_mount: bool = Field(
+        True,
+        description="The owner stack makes the transit mount; false where it is there already.",
+    )
+    auth_mount: VaultPath | None = Field(
+        None, description="Mount of the cluster's kubernetes auth; default `kubernetes/<cluster>`."
+    )
+    create_auth_mount: bool = Field(
+        True, description="The cluster stack makes the auth mount; false where it is there already."
+    )
+    audience: Text = Field(
+        "vault", description="Audience that the service account tokens for Vault must carry."
+    )
+    token_ttl: Duration = Field(
+        Duration(600), description="Lifetime of the Vault tokens that the operators log in for."
+    )
+    skip_child_token: bool = Field(
+        False, description="True where our own Vault token may not create child tokens."
+    )
+
+    def auth_mount_of(self, cluster: ClusterSection) -> str:
+        """The auth mount through which this cluster logs in."""
+        return self.auth_mount or f"kubernetes/{cluster.name}"
+
+
+class HasVault(Protocol):
+    """A config with the section `vault`."""
+
+    @property
+    def vault(self) -> VaultSection: ...  # noqa: D102
+
+
+class VaultStoreArgs(Args):
+    """The Vault that a store reaches, by the auth mount of `VaultAuth`.
+
+    `audiences` are those of the tokens it logs in with, and must hold that of its role.
+    """
+
+    vault_address: str
+    vault_ca_pem: str | None
+    vault_namespace: str | None
+    kv_mount: str
+    auth_mount: str
+    audiences: tuple[str, ...]
+
+
+def store(config: HasVault, cluster: ClusterSection) -> VaultStoreArgs:
+    """How a store of this cluster reaches Vault."""
+    return VaultStoreArgs(
+        vault_address=config.vault.address,
+        vault_ca_pem=config.vault.ca_pem,
+        vault_namespace=config.vault.namespace,
+        kv_mount=config.vault.kv_mount,
+        auth_mount=config.vault.auth_mount_of(cluster),
+        # With the API server's own audience too, Vault can have a token reviewed with itself.
+        audiences=(config.vault.audience, cluster.api_audience),
+    )
+
+
+def check(config: HasVault) -> Iterator[Fault]:
+    """All faults of `vault`.
+
+    - `vault.pkiMount`, `vault.kvMount` and `vault.transitMount` do not lie one in the other, nor in
+      what Vault keeps for itself.
+    - `vault.tokenTtl` is at most 768h where the auth mount is made here.
+    """
+    vault = config.vault
+    mounts = {
+        "pkiMount": vault.pki_mount,
+        "kvMount": vault.kv_mount,
+        "transitMount": vault.transit_mount,
+    }
+    for key, mount in mounts.items():
+        if mount.split("/")[0] in _RESERVED:
+            yield Fault(("vault", key), f"{mount!r} is Vault's own: take another path")
+    for (first, one), (second, other) in itertools.combinations(mounts.items(), 2):
+        if f"{one}/".startswith(f"{other}/") or f"{other}/".startswith(f"{one}/"):
+            yield Fault(
+                ("vault", second),
+                f"{other!r} and {first} {one!r} are one in the other: give each a path of its own",
+                looks_at=(("vault", first),),
+            )
+            break
+    if vault.create_auth_mount and vault.token_ttl > MAX_TOKEN_TTL:
+        yield Fault(
+            ("vault", "tokenTtl"),
+            f"{vault.token_ttl} is more than Vault gives at this mount: "
+            f"write at most {MAX_TOKEN_TTL}",
+            looks_at=(("vault", "createAuthMount"),),
+        )
+    yield from authority("vault", vault.ca_pem, vault.ca_file)
+
+
+def apart_from_anchors(path: Path_, entry: str) -> Iterator[Fault]:
+    """Faults of an entry with a credential that would lie where the anchors are."""
+    for kind, whose in _ANCHORS.items():
+        if f"{entry}/".startswith(f"{kind}/"):
+            yield Fault(path, f"{whose} may read what is below {kind}/: take another path")
