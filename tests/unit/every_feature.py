@@ -12,7 +12,6 @@ from tests.unit.whole_program import Evaluated, evaluated_file, project
 
 # What a key below them is changed in.
 PLANS: dict[str, Any] = {
-    "cniPlugin": {"enabled": True},
     "rollout": {
         "waves": [{"name": "a", "state": "on", "namespaces": [{"name": "shop"}, {"name": "third"}]}]
     },
@@ -26,7 +25,6 @@ PLANS: dict[str, Any] = {
     },
 }
 NEEDS = {
-    "cniPlugin": ("cniPlugin",),
     "workloads": ("rollout", "workloads"),
     "rollout": ("rollout",),
     "egress": ("rollout", "egress"),

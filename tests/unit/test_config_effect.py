@@ -110,7 +110,7 @@ ELSEWHERE = {
 
 def changed(key: str, value: Any) -> dict[str, Any]:
     """The stack file of a standalone stack in the middle of a rotation, with one key set."""
-    made = base_sections(key)
+    made = enabled(key)
     # The sample's lists are shared.
     made["trust"] = {
         **made["trust"],
@@ -126,10 +126,18 @@ def changed(key: str, value: Any) -> dict[str, Any]:
     return made
 
 
+def enabled(key: str) -> dict[str, Any]:
+    """The stack file without the change; a section that can be off is on."""
+    made, section = base_sections(key), key.split(".")[0]
+    if f"{section}.enabled" in CHANGES:
+        made[section] = {**made.get(section, {}), "enabled": True}
+    return made
+
+
 @functools.cache
-def base(section: str = "") -> Any:
+def base(section: str) -> Any:
     """What the program registers without the change."""
-    return shown(program(base_sections(section)))
+    return shown(program(enabled(section)))
 
 
 def shown(made: Evaluated) -> Any:
@@ -147,13 +155,13 @@ def shown(made: Evaluated) -> Any:
 def test_a_key_changes_what_the_engine_sees(key: str) -> None:
     """Three public modules read inputs and drop them: users find out in an outage."""
     section = key.split(".")[0]
-    known = section if section in NEEDS else ""
+    known = section if section in NEEDS or f"{section}.enabled" in CHANGES else ""
     assert shown(program(changed(key, CHANGES[key]))) != base(known)
 
 
 def test_the_comparison_can_say_that_nothing_changed() -> None:
     """One that always differs proves nothing."""
-    assert shown(program(sections("standalone", "added"))) == base()
+    assert shown(program(sections("standalone", "added"))) == base("")
 
 
 def test_no_key_is_left_out() -> None:
