@@ -13,12 +13,12 @@ from collections.abc import Callable, Sequence
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from bot import engine
-from bot.clients.connect import Unreadable, cluster, vault
-from bot.clients.https import ReadError
+from bot.clients import vault as vault_client
+from bot.clients.connect import cluster
+from bot.clients.https import ReadError, Unreadable
 from bot.clients.target import Target
 from bot.engine import Engine
 from bot.exit_codes import BotError, MissingToolError
-from bot.mesh.trust import vault as trust_vault
 from bot.mesh.verification import reader as proof_reader
 from bot.mesh.verification.data import Proof, Seen
 from bot.mesh.verification.judge import judge, table
@@ -35,7 +35,7 @@ def refuse_unable(target: Target) -> None:
     Before anything changes: no token for Vault, no such context. No server is asked.
     """
     try:
-        with vault(target):
+        with vault_client.connected(target):
             pass
         if target.config.cluster is not None:
             with cluster(target):
@@ -57,9 +57,9 @@ def read(found: Engine, target: Target) -> Seen:
         if config.cluster is not None:
             with cluster(target) as api:
                 objects = proof_reader.cluster_objects(api, config)
-        with vault(target) as client:
+        with vault_client.connected(target) as client:
             names = [generation.name for generation in config.trust.generations]
-            published = {name: trust_vault.published(client, config, name) for name in names}
+            published = {name: vault_client.published(client, config, name) for name in names}
             attempts = proof_reader.attempts(client, config) if config.owns_anchor else {}
     except ReadError as error:
         raise Unreadable(f"stack {target.stack}: {error}") from None

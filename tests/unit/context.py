@@ -15,9 +15,10 @@ import pytest
 
 from bot import engine as bot_engine
 from bot import stacks
+from bot.clients import vault as vault_client
 from bot.clients.https import Client
 from bot.clients.target import Target
-from bot.deploy import lock, signing, verify, waves_run
+from bot.deploy import lock, verify, waves_run
 from bot.engine import Engine
 from bot.engine import target as engine_target
 from bot.mesh.drift import look
@@ -77,7 +78,7 @@ class Context:
         def vault(_target: Target) -> Iterator[Client]:
             yield client
 
-        self.patch.setattr(signing, "vault", vault)
+        self.patch.setattr(vault_client, "connected", vault)
 
     def mesh(self, *, well: bool = True) -> None:
         """The mesh can be looked at, and is well or not; all of its clusters have one anchor."""

@@ -9,10 +9,10 @@ from typing import Any
 
 from bot.clients import kubeconfig
 from bot.clients.https import Client, ReadError
+from bot.clients.kubernetes import Manifest, get_object, list_objects
 from bot.clients.target import Target
 from bot.mesh.verification import vault as vault_proofs
-from bot.mesh.verification.data import Attempt, Manifest, Seen
-from bot.mesh.verification.vault import NOT_FOUND
+from bot.mesh.verification.data import Attempt, Seen
 from components.names import (
     CERT_MANAGER,
     EXTERNAL_SECRETS,
@@ -76,16 +76,20 @@ def cluster_objects(api: Client, config: StackConfig) -> dict[str, Any]:
         "deployments": [
             each
             for place in places
-            for each in _items(api, f"/apis/apps/v1/namespaces/{place}/deployments")
+            for each in list_objects(api, f"/apis/apps/v1/namespaces/{place}/deployments")
         ],
-        "pods": _items(api, f"{_CORE}/namespaces/{LINKERD}/pods"),
-        "nodes": _items(api, _NODES),
-        "certificates": _items(api, f"/apis/cert-manager.io/v1/namespaces/{LINKERD}/certificates"),
-        "external_secrets": _items(
+        "pods": list_objects(api, f"{_CORE}/namespaces/{LINKERD}/pods"),
+        "nodes": list_objects(api, _NODES),
+        "certificates": list_objects(
+            api, f"/apis/cert-manager.io/v1/namespaces/{LINKERD}/certificates"
+        ),
+        "external_secrets": list_objects(
             api, f"/apis/external-secrets.io/v1/namespaces/{LINKERD}/externalsecrets"
         ),
-        "api_services": _items(api, _API_SERVICES),
-        "webhooks": [each for kind in _WEBHOOKS for each in _items(api, f"{_ADMISSION}/{kind}")],
+        "api_services": list_objects(api, _API_SERVICES),
+        "webhooks": [
+            each for kind in _WEBHOOKS for each in list_objects(api, f"{_ADMISSION}/{kind}")
+        ],
         "secrets": _named(api, "secrets", [(LINKERD, IDENTITY_ISSUER), *webhooks]),
         "config_maps": _named(api, "configmaps", [(LINKERD, TRUST_ROOTS_CONFIG_MAP)]),
     }
@@ -116,27 +120,12 @@ def vault_client(vault: VaultSection, project_dir: Path, token: str) -> Client:
     return Client(vault.address, authority, headers=headers)
 
 
-def _items(api: Client, url: str) -> list[Manifest]:
-    body = _body(api, url)
-    return list(body["items"]) if body else []  # Without an answer the kind is not installed.
-
-
 def _named(api: Client, kind: str, names: list[tuple[str, str]]) -> dict[str, Manifest]:
     found = {
-        f"{place}/{name}": _body(api, f"{_CORE}/namespaces/{place}/{kind}/{name}")
+        f"{place}/{name}": get_object(api, f"{_CORE}/namespaces/{place}/{kind}/{name}")
         for place, name in names
     }
     return {name: body for name, body in found.items() if body}
-
-
-def _body(api: Client, url: str) -> dict[str, Any] | None:
-    answer = api.request("GET", url, seconds=30)
-    if answer.status == NOT_FOUND:
-        return None
-    if not answer.ok:
-        state = f"status {answer.status}" if answer.status else "no answer"
-        raise ReadError(f"{api.base}{url}: {state}")
-    return dict(answer.body)
 
 
 def _anchor(vault: Client, config: StackConfig, generation: Generation) -> str:
