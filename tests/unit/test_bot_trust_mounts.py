@@ -81,7 +81,7 @@ def imported(vault: FakeVault, owner: Target, folder: Path, patch: pytest.Monkey
 
 @pytest.mark.parametrize(
     ("custody", "made"),
-    [("vault", "created linkerd/kv and linkerd/pki"), ("cluster", "made linkerd/kv")],
+    [("vault", "created linkerd/kv and linkerd/pki"), ("cluster", "created linkerd/kv")],
 )
 def test_an_import_into_an_empty_vault_has_the_mounts_made(
     custody: str, made: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
