@@ -220,6 +220,13 @@ class Kind:
     example: str = "a"
 
 
+@dataclass(frozen=True)
+class Was:
+    """Part of an annotation: the name that a key had, which is taken for a release more."""
+
+    key: str
+
+
 Name = Annotated[str, AfterValidator(kubernetes_name), Kind("name")]
 Domain = Annotated[str, AfterValidator(dns_domain), Kind("DNS domain")]
 HttpsUrl = Annotated[

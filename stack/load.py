@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from stack.charts.values import unknown
 from stack.config import StackConfig
 from stack.meant import SECRETS, UNKNOWN, field_keys, from_pydantic
 from stack.mended import mended
+from stack.renamed import renamed
 
 # The engine's own settings: it reads these, and passes over any other without a word.
 _ENGINES = ("autonaming", "disable-default-providers", "tags", "template")
@@ -131,7 +133,9 @@ def _load(
     if plan:
         own[rollout_file.SECTION] = {**plan.content, rollout_file.KEY[-1]: plan.name}
         faults += plan.faults
-    config, faults = _validated(_tupled(own), faults)
+    own, old = renamed(_tupled(own), StackConfig)
+    _tell(file, old)
+    config, faults = _validated(own, faults)
     if config is not None:
         more = rules.check(config)
         config, unread = _with_authorities(config, folder, read)
@@ -140,6 +144,18 @@ def _load(
     if faults or config is None:
         raise ConfigError(file, [plan.placed(fault) for fault in faults] if plan else faults)
     return config
+
+
+_TOLD: set[tuple[Path, str]] = set()
+
+
+def _tell(file: Path, old: Sequence[Fault]) -> None:
+    """Name the keys with an old name, each once in a command that reads the file several times."""
+    for fault in old:
+        if (file, fault.key) not in _TOLD:
+            _TOLD.add((file, fault.key))
+            line = f"{file.name}: {fault.key} {fault.message}; the old name works for one release"
+            print(line, file=sys.stderr)
 
 
 def _values_of_charts(config: StackConfig, folder: Path) -> Iterable[Fault]:

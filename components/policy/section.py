@@ -8,14 +8,16 @@ from typing import Annotated, Literal, Protocol
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from schema.section import Section
-from schema.values import Kind, Name, kubernetes_name, shown
+from schema.values import Kind, Name, Was, kubernetes_name, shown
 from schema.words import Cidr, LabelKey, LabelValue
 
-Rung = Literal["all-unauthenticated", "audit", "cluster-authenticated", "all-authenticated", "deny"]
+DefaultPolicy = Literal[
+    "all-unauthenticated", "audit", "cluster-authenticated", "all-authenticated", "deny"
+]
 PortProtocol = Literal["unknown", "HTTP/1", "HTTP/2", "gRPC", "opaque", "TLS"]
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
-# From which rung on an unauthenticated client is turned away where no rule allows it.
-AUTHENTICATED: tuple[Rung, ...] = ("cluster-authenticated", "all-authenticated", "deny")
+# From which default policy on an unauthenticated client is turned away where no rule allows it.
+AUTHENTICATED: tuple[DefaultPolicy, ...] = ("cluster-authenticated", "all-authenticated", "deny")
 # A gRPC health probe is a call like any other: https://github.com/grpc/grpc/blob/master/doc/health-checking.md
 GRPC_HEALTH = "/grpc.health.v1.Health/Check"
 
@@ -154,8 +156,8 @@ class Service(Section):
     selector: dict[LabelKey, LabelValue] = Field(
         description="Labels of its pods, as the Service's own selector has them."
     )
-    rung: Rung | None = Field(
-        None, description="Rung of this workload's ports; default that of the namespace."
+    default_inbound_policy: Annotated[DefaultPolicy | None, Was("rung")] = Field(
+        None, description="DefaultPolicy of this workload's ports; default that of the namespace."
     )
     ports: tuple[ServicePort, ...] = Field(description="The ports of its pods.")
 
@@ -163,7 +165,7 @@ class Service(Section):
 class NamespacePolicy(Section):
     """Who may call into a namespace."""
 
-    rung: Rung | None = Field(
+    default_inbound_policy: Annotated[DefaultPolicy | None, Was("rung")] = Field(
         None,
         description="What happens to a client that no rule allows, from `all-unauthenticated` "
         "over `audit` (allowed, and counted) to `deny`; default `linkerd.defaultInboundPolicy`. "
@@ -172,7 +174,7 @@ class NamespacePolicy(Section):
     strict_mtls: bool = Field(
         False,
         description="Every client must have a mesh identity, but for the kubelet's probes: a "
-        "lower rung and a rule for networks alone are refused.",
+        "weaker default policy and a rule for networks alone are refused.",
     )
     allow_from: tuple[Name, ...] = Field(
         (),

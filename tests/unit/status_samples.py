@@ -40,7 +40,7 @@ _FRESH_SECONDS = 15
 SECTIONS: dict[KeyPath, Any] = {
     ("buoyantCloud",): {"enabled": True},
     ("rollout",): {"waves": [{"name": "w0", "state": "on", "namespaces": ["shop"]}]},
-    ("policy",): {"namespaces": {"shop": {"rung": "audit"}}},
+    ("policy",): {"namespaces": {"shop": {"defaultInboundPolicy": "audit"}}},
     ("observability",): {"alerts": {"form": "file", "runbooks": "https://runbooks.example.com"}},
 }
 

@@ -18,7 +18,7 @@ from tests.unit.rollout_samples import NOW, config, namespace, pod, seen
 
 IN = {"state": "on", "namespaces": ["shop"]}
 NEXT = {"namespaces": ["pay"]}
-POLICY_OF_SHOP = {("policy", "namespaces"): {"pay": {"rung": "deny"}}}
+POLICY_OF_SHOP = {("policy", "namespaces"): {"pay": {"defaultInboundPolicy": "deny"}}}
 NOT_LOOKED = "success rate and latency were not looked at: set viz.prometheusUrl or --prometheus"
 GOOD: tuple[Namespace | Pod, ...] = (
     namespace("shop", "on"),
@@ -105,7 +105,9 @@ def test_a_step_whose_stack_file_would_be_refused_is_not_safe() -> None:
     allow = [{"serviceAccounts": ["shop/cart"]}]
     port = {"port": 8080, "allow": allow}
     service = {"name": "till", "selector": {"app": "till"}, "ports": [port]}
-    more = {("policy", "namespaces"): {"pay": {"rung": "deny", "services": [service]}}}
+    more = {
+        ("policy", "namespaces"): {"pay": {"defaultInboundPolicy": "deny", "services": [service]}}
+    }
     both = {"state": "on", "namespaces": ["pay"]}
     verdict = judged(waves=(both, IN), more=more, direction="back")
     (why,) = verdict.against

@@ -186,7 +186,7 @@ FAULTS: list[tuple[str, Spoil, str, str]] = [
     ("rollout/injector", lambda m: m.objects.update({"/api/v1/events": [f.EVENT]}),
      "fail", "shop (1)"),
     ("policy/default", f.config(proxy={"defaultInboundPolicy": "deny"}), "fail", "deny, the stack"),
-    ("policy/rungs", f.set_(f.NAMESPACES, "shop", "metadata", "annotations", value={}),
+    ("policy/namespaces", f.set_(f.NAMESPACES, "shop", "metadata", "annotations", value={}),
      "fail", "shop (to be audit)"),
     ("policy/fits", f.file("policy", value={"namespaces": {"shop": _SHOP}}),
      "fail", "no workload has these labels"),

@@ -1,1 +1,1 @@
-"""The policy ladder: what was seen, who a policy would deny, and the rules that are missing."""
+"""Authorization: what was seen, who a policy would deny, and the rules that are missing."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.cli.dispatch import Subparsers
+from bot.cli.options import Renamed
 from bot.cli.parsers import Parser, command, group
 from bot.clients.connect import cluster
 from bot.clients.prometheus import Prometheus
@@ -22,14 +23,14 @@ from bot.mesh.authorization.model import Call, Namespace
 from bot.mesh.authorization.suggest import document as suggested
 from bot.mesh.authorization.suggest import suggest, text
 from components.linkerd import InboundPolicy
-from components.policy.section import AUTHENTICATED, NamespacePolicy, Rung
+from components.policy.section import AUTHENTICATED, DefaultPolicy, NamespacePolicy
 from components.rollout import plan as rollout
 from schema.faults import ConfigError
 from schema.values import Duration, http_url
 from stack import rules
 from stack.config import StackConfig
 
-RUNGS: tuple[InboundPolicy, ...] = typing.get_args(Rung)
+DEFAULT_POLICIES: tuple[InboundPolicy, ...] = typing.get_args(DefaultPolicy)
 WINDOW = Duration(7 * 86400)
 
 
@@ -64,8 +65,10 @@ def _suggest(commands: Subparsers) -> Parser:
     )
     _common(parser)
     parser.add_argument(
+        "--default-policy",
         "--rung",
-        choices=RUNGS,
+        action=Renamed,
+        choices=DEFAULT_POLICIES,
         default="deny",
         help="default inbound policy to reach (default deny)",
     )
@@ -82,12 +85,14 @@ def _check(commands: Subparsers) -> Parser:
         "cluster and to Prometheus. Exit code 4 when a caller would be denied, 2 when a policy "
         "does not match the workloads.",
         "check --stack staging",
-        "check --stack staging --namespace shop --rung deny",
+        "check --stack staging --namespace shop --default-policy deny",
     )
     _common(parser)
     parser.add_argument(
+        "--default-policy",
         "--rung",
-        choices=RUNGS,
+        action=Renamed,
+        choices=DEFAULT_POLICIES,
         help="check this default inbound policy instead of those of the stack file",
     )
     _json(parser)
@@ -118,7 +123,7 @@ def run_suggest(arguments: argparse.Namespace) -> int:
     target = engine_target.of(arguments.stack)
     made = []
     for seen in look(target, arguments):
-        verdicts = judge(target.config, seen.running, seen.calls, arguments.rung)
+        verdicts = judge(target.config, seen.running, seen.calls, arguments.default_policy)
         made.append(suggest(target.config, seen.running, verdicts))
         if not seen.calls:
             made[-1].notes.append("no call was seen: nothing is known of its clients")
@@ -137,8 +142,10 @@ def run_check(arguments: argparse.Namespace) -> int:
     target = engine_target.of(arguments.stack)
     found = look(target, arguments)
     config = target.config
-    if arguments.rung:
-        config = at_rung(config, [seen.running.name for seen in found], arguments.rung)
+    if arguments.default_policy:
+        config = with_default(
+            config, [seen.running.name for seen in found], arguments.default_policy
+        )
     faults = rules.introduced(target.config, config)
     faults += [f for seen in found for f in objections.find(config, seen.running)]
     if faults:
@@ -154,12 +161,12 @@ def run_check(arguments: argparse.Namespace) -> int:
     return REFUSED if silent or any(v.breaks for v in verdicts) else DONE
 
 
-def at_rung(config: StackConfig, names: Sequence[str], rung: Rung) -> StackConfig:
-    """The config with these namespaces on a rung; a service keeps one of its own."""
+def with_default(config: StackConfig, names: Sequence[str], inbound: DefaultPolicy) -> StackConfig:
+    """The config with these namespaces on a default policy; a service keeps one of its own."""
     sections = dict(config.policy.namespaces)
     for name in names:
         section = sections.get(name, NamespacePolicy())
-        sections[name] = section.model_copy(update={"rung": rung})
+        sections[name] = section.model_copy(update={"default_inbound_policy": inbound})
     policy = config.policy.model_copy(update={"namespaces": sections})
     return config.model_copy(update={"policy": policy})
 

@@ -64,7 +64,7 @@ def judge(
     calls: Iterable[Call],
     assumed: InboundPolicy | None = None,
 ) -> list[Verdict]:
-    """A verdict for each call. assumed: a rung that is taken for every port of the namespace."""
+    """A verdict for each call. assumed: a default policy for every port of the namespace."""
     return [Verdict(call, *_judged(config, running, call, assumed)) for call in calls]
 
 
@@ -80,26 +80,32 @@ def _judged(
         return "unknown", f"{named} no longer runs: nobody knows which Server it would have"
     found = port_policy(config, call.namespace, workload, call.port)
     service = found[0] if found else None
-    rung = assumed or policy.rung(config, call.namespace, service)
-    if rung in _OPEN:
-        return "allowed", f"rung {rung} lets everybody in"
-    if rung != "deny" and call.client:
-        return "allowed", f"rung {rung} lets every meshed client in"
+    inbound = assumed or policy.inbound_policy(config, call.namespace, service)
+    if inbound in _OPEN:
+        return "allowed", f"the default policy {inbound} lets everybody in"
+    if inbound != "deny" and call.client:
+        return "allowed", f"the default policy {inbound} lets every meshed client in"
     if found is None:
         if call.probe:
             return "allowed", "Linkerd allows HTTP probes of a port without a Server"
-        return "denied", f"no service policy has this port, and rung {rung} closes it"
+        return (
+            "denied",
+            f"no service policy has this port, and the default policy {inbound} closes it",
+        )
     return _by_rules(config, call, *found)
 
 
 def _admin(config: StackConfig, call: Call, assumed: InboundPolicy | None) -> tuple[Outcome, str]:
     prometheus = config.policy.prometheus
-    rung = assumed or policy.rung(config, call.namespace)
+    inbound = assumed or policy.inbound_policy(config, call.namespace)
     wanted = policy.account(prometheus.service_account, "")
-    if call.probe or rung in _OPEN or (rung != "deny" and call.client):
-        return "allowed", f"rung {rung}"
+    if call.probe or inbound in _OPEN or (inbound != "deny" and call.client):
+        return "allowed", f"default policy {inbound}"
     if assumed is None and call.namespace not in config.policy.namespaces:
-        return "denied", f"rung {rung} closes the proxies' metrics where no policy is: add one"
+        return (
+            "denied",
+            f"the default policy {inbound} closes the proxies' metrics where no policy is: add one",
+        )
     if prometheus.networks or not call.client:
         return "unknown", "a probe, or a Prometheus without mTLS: see policy.prometheus.networks"
     if account_of(config, call.client) == wanted:

@@ -1,4 +1,4 @@
-"""What the ladder knows of a namespace: what runs in it, and the calls that were seen."""
+"""What is known of a namespace: what runs in it, and the calls that were seen."""
 
 from __future__ import annotations
 

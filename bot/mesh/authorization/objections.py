@@ -107,15 +107,18 @@ def _probes(
     pods: list[Workload],
 ) -> Iterator[Fault]:
     """Probes that Linkerd does not allow by itself, and that nobody listed."""
-    rung = policy.rung(config, namespace, service)
+    inbound = policy.inbound_policy(config, namespace, service)
     probed = {p for pod in pods for p in pod.probes.get(pod.number(port.port) or 0, ())}
     listed = set(port.probes or ())
     for probe in sorted(probed - listed):
         # With routes, what is not listed is part of `rest`, where the kubelet is one more client.
         if port.routed or probe == GRPC_HEALTH:
             why = "routes take the automatic allowance away" if port.routed else "gRPC has none"
-            denied = rung in ("all-authenticated", "deny")
-            message = f"the kubelet probes {probe}, which rung {rung!r} would deny ({why}): list it"
+            denied = inbound in ("all-authenticated", "deny")
+            message = (
+                f"the kubelet probes {probe}, which the default policy {inbound!r} would deny "
+                f"({why}): list it"
+            )
             if denied:
                 yield Fault((*path, "probes"), message)
 

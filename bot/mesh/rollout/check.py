@@ -112,7 +112,7 @@ def _leaving(config: StackConfig, seen: Seen, step: Step) -> list[str]:
     asking = sorted(
         name
         for name in config.policy.namespaces
-        if name not in names and policy.rung(config, name) in AUTHENTICATED
+        if name not in names and policy.inbound_policy(config, name) in AUTHENTICATED
     )
     if asking:
         said.append(f"policy.namespaces asks for an identity in {', '.join(asking)}: {without}")

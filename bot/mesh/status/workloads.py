@@ -1,4 +1,4 @@
-"""Workloads in the mesh: how far the rollout is, and which rung of the policy ladder holds."""
+"""Workloads in the mesh: how far the rollout is, and which default policy holds."""
 
 from __future__ import annotations
 
@@ -75,27 +75,29 @@ def default(facts: Facts) -> Result:
     return ok(f"default {wanted}")
 
 
-@POLICY.check("rungs")
-def rungs(facts: Facts) -> Result:
-    """Each namespace in the mesh has the rung of the stack file."""
+@POLICY.check("namespaces")
+def namespaces(facts: Facts) -> Result:
+    """Each namespace in the mesh has the default policy of the stack file."""
     config = facts.config
-    by_rung: dict[str, set[str]] = defaultdict(set)
+    by_default: dict[str, set[str]] = defaultdict(set)
     odd = set()
     for wave, planned in rollout.named(config):
         there = facts.rollout.namespaces.get(planned.name)
         if wave.state == "off" or planned.opt_out or there is None:
             continue
-        rung = policy.rung(config, planned.name)
-        by_rung[rung].add(planned.name)
+        inbound = policy.inbound_policy(config, planned.name)
+        by_default[inbound].add(planned.name)
         wanted = arguments_policy.wish(config, planned.name).get(DEFAULT_INBOUND_POLICY)
         if there.annotations.get(DEFAULT_INBOUND_POLICY) != wanted:
-            odd.add(f"{planned.name} (to be {rung})")
+            odd.add(f"{planned.name} (to be {inbound})")
     if odd:
         next_ = bot_up(facts)
-        return fail(f"another rung than the stack file's: {some(odd)}", next_)
-    if not by_rung:
+        return fail(f"other default policies than the stack file's: {some(odd)}", next_)
+    if not by_default:
         return skipped("no namespace of the plan is in the mesh")
-    return ok("; ".join(f"{rung}: {some(names)}" for rung, names in sorted(by_rung.items())))
+    return ok(
+        "; ".join(f"{inbound}: {some(names)}" for inbound, names in sorted(by_default.items()))
+    )
 
 
 @POLICY.check("fits")

@@ -14,14 +14,16 @@ from bot.mesh.authorization.model import KubeService, Namespace, Workload
 from bot.mesh.authorization.objections import find, shared_accounts
 from bot.mesh.authorization.reader import read
 from components.policy.section import GRPC_HEALTH
-from tests.unit.ladder_samples import FOO, SHOP, config, service
+from tests.unit.authorization_samples import FOO, SHOP, config, service
 
 BAR = {"serviceAccounts": ["bar"]}
 
 
-def faults(*services: dict[str, Any], running: Namespace = SHOP, rung: str = "deny") -> list[str]:
+def faults(
+    *services: dict[str, Any], running: Namespace = SHOP, inbound: str = "deny"
+) -> list[str]:
     """Key and message of each fault."""
-    found = find(config(*services, rung=rung), running)
+    found = find(config(*services, defaultInboundPolicy=inbound), running)
     return [f"{fault.key}: {fault.message}" for fault in found]
 
 
@@ -61,10 +63,12 @@ def test_a_selector_without_pods_is_named_with_the_services_own() -> None:
     assert "no Service is called so; there are: foo" in line
 
 
-@pytest.mark.parametrize(("rung", "count"), [("deny", 1), ("all-authenticated", 1), ("audit", 0)])
-def test_a_probe_that_would_be_denied_is_named(rung: str, count: int) -> None:
+@pytest.mark.parametrize(
+    ("inbound", "count"), [("deny", 1), ("all-authenticated", 1), ("audit", 0)]
+)
+def test_a_probe_that_would_be_denied_is_named(inbound: str, count: int) -> None:
     """The pods would be restarted until nobody is left."""
-    found = faults(service(allow=[BAR], probes=["/ready"]), rung=rung)
+    found = faults(service(allow=[BAR], probes=["/ready"]), inbound=inbound)
     assert len(found) == count
     assert all("the kubelet probes /healthz" in line and "list it" in line for line in found)
 
