@@ -14,7 +14,7 @@ from bot.cli import dispatch
 from bot.clients.target import Target
 from bot.exit_codes import BAD_INPUT, DONE, FAILED, REFUSED, BadInputError
 from bot.mesh.status import fleet, judge, sources, table
-from bot.mesh.status.model import Line, Report, Result, fail, ok, skipped, warn
+from bot.mesh.status.model import CheckResult, Line, StatusReport, fail, ok, skipped, warn
 from bot.mesh.status.sources import Wanted
 from bot.mesh.trust import fleet as trust_fleet
 from schema.faults import ConfigError, Fault
@@ -22,7 +22,7 @@ from stack.fleet import read
 
 GOOD = [Line("kubernetes/api", ok("it answers")), Line("drift/drift", skipped("not asked for"))]
 LOST = [Line("control-plane/deployments", fail("no replica: linkerd-identity", "docs/a.md"))]
-AWAY = [Line("kubernetes/api", Result("unknown", "https://k does not answer"))]
+AWAY = [Line("kubernetes/api", CheckResult("unknown", "https://k does not answer"))]
 ODD = [Line("kubernetes/nodes", warn("not ready: b", "kubectl describe nodes b"))]
 World = dict[str, Any]
 
@@ -191,7 +191,7 @@ def test_a_project_without_a_fleet_says_so(
 def test_a_long_reason_is_cut_and_its_next_step_is_not() -> None:
     """A line is a line; the report of that stack has all of it."""
     line = Line("a/b", fail("x" * 500, "docs/a.md"))
-    row = table.lines([Report("s", "c", [line])])[1]
+    row = table.lines([StatusReport("s", "c", [line])])[1]
     assert len(row) < 160
     assert row.endswith("...; next: docs/a.md")
 

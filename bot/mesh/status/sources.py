@@ -16,7 +16,7 @@ from bot.clients.https import Client, Unreadable
 from bot.clients.prometheus import Prometheus
 from bot.clients.target import Target
 from bot.exit_codes import BotError, MissingToolError
-from bot.mesh.authorization import reader as ladder_reader
+from bot.mesh.authorization import reader as authorization_reader
 from bot.mesh.rollout import reader as rollout_reader
 from bot.mesh.status import cluster, linkerd_cli
 from bot.mesh.status.facts import Alerting, Facts, Unread
@@ -96,7 +96,7 @@ def _reads(target: Target, wanted: Wanted, api: Client) -> dict[str, Read]:
         "linkerd check": lambda: _linkerd(target, wanted),
     }
     for name in sorted(config.policy.namespaces):
-        made[f"policy {name}"] = partial(ladder_reader.read, api, name)
+        made[f"policy {name}"] = partial(authorization_reader.read, api, name)
     for name, one in cluster.reads(config):
         made[name] = partial(one, api)
     return made
