@@ -56,6 +56,11 @@ class BuoyantCloudSection(Section):
         from_vault = self.enabled and self.credentials.source == "vault"
         return {self.credentials.vault_path: LINKERD_BUOYANT} if from_vault else {}
 
+    @property
+    def chart_names(self) -> tuple[str, ...]:
+        """The charts that it is installed from."""
+        return ("linkerd-buoyant",) if self.enabled else ()
+
 
 class HasBuoyantCloud(Protocol):
     """A config with the section `buoyant_cloud`."""

@@ -29,6 +29,14 @@ class CertManagerSection(Section):
     replicas: Replicas = Field(2, description="Replicas of each cert-manager Deployment.")
     trust_manager_replicas: Replicas = Field(2, description="Replicas of trust-manager.")
 
+    @property
+    def chart_names(self) -> tuple[str, ...]:
+        """The charts that it is installed from."""
+        return (
+            *("cert-manager", "trust-manager"),
+            *("cert-manager-crds", "trust-manager-crds"),
+        )
+
 
 class HasCertManager(Protocol):
     """A config with the section `cert_manager`."""

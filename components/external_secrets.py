@@ -32,6 +32,11 @@ class ExternalSecretsSection(Section):
         Duration(600), description="Interval at which the secrets are read from Vault again."
     )
 
+    @property
+    def chart_names(self) -> tuple[str, ...]:
+        """The charts that it is installed from."""
+        return ("external-secrets", "external-secrets-crds")
+
 
 class HasExternalSecrets(Protocol):
     """A config with the section `external_secrets`."""

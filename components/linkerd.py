@@ -69,6 +69,11 @@ class LinkerdSection(Section):
         "cr.l5d.io/linkerd", description="Registry of Linkerd's images, or of a mirror."
     )
 
+    @property
+    def chart_names(self) -> tuple[str, ...]:
+        """The charts that it is installed from."""
+        return ("linkerd-crds", "linkerd-control-plane")
+
 
 class HasLinkerd(Protocol):
     """A config with the section `linkerd`."""
@@ -96,9 +101,9 @@ class ProxyTracing(Args):
 class LinkerdArgs(LinkerdSection, ChartsArgs):
     """The section with what it depends on; lifetimes as Go writes them (`24h`).
 
-    anchor: the trust anchor to make where no certificates are given. gateway_api: whether its CRDs
-    come with Linkerd's; False where they are there already. create_namespace: False where the
-    namespace is.
+    cni: whether `CniPlugin` sets up pods, in place of an init container. anchor: the trust anchor
+    to make where no certificates are given. gateway_api: whether its CRDs come with Linkerd's;
+    False where they are there already. create_namespace: False where the namespace is.
     """
 
     chart: ChartRef = published_chart("linkerd-control-plane")
@@ -116,6 +121,7 @@ class LinkerdArgs(LinkerdSection, ChartsArgs):
     leaf_lifetime: str = "24h0m0s"
     clock_skew: str = "20s"
     tracing: ProxyTracing | None = None
+    cni: bool = False
     anchor: OwnAnchorArgs = OwnAnchorArgs()
     gateway_api: bool = True
     create_namespace: bool = True
@@ -196,6 +202,8 @@ def values(args: LinkerdArgs) -> dict[str, Any]:
         },
         "disableHeartBeat": not args.heartbeat,
     }
+    if args.cni:
+        made["cniEnabled"] = True
     if args.heartbeat:
         # The chart would take the time of the rendering, and never render the same twice.
         made["heartbeatSchedule"] = heartbeat_schedule(args.cluster)
@@ -285,6 +293,8 @@ def arguments(
     cluster: ClusterSection,
     charts: Mapping[str, ChartRef],
     tracing: ProxyTracing | None,
+    *,
+    cni: bool,
 ) -> LinkerdArgs:
     """Arguments of `Linkerd` in a stack, where the CRDs and the namespace are made before it."""
     return LinkerdArgs(
@@ -297,6 +307,7 @@ def arguments(
         leaf_lifetime=config.trust.issuer.leaf_lifetime.go,
         clock_skew=config.trust.issuer.clock_skew.go,
         tracing=tracing,
+        cni=cni,
         gateway_api=False,
         create_namespace=False,
         **config.linkerd.model_dump(),

@@ -34,6 +34,11 @@ class VizSection(Section):
         None, description="An existing Prometheus; without it viz brings one that keeps 6 h."
     )
 
+    @property
+    def chart_names(self) -> tuple[str, ...]:
+        """The charts that it is installed from."""
+        return ("linkerd-viz",) if self.enabled else ()
+
 
 class HasViz(Protocol):
     """A config with the section `viz`."""

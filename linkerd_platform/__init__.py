@@ -1,5 +1,6 @@
 """The components of linkerd-platform and their arguments, for any Pulumi program."""
 
+# Written by `make docs`.
 from components.admission_guard import AdmissionGuard, AdmissionGuardArgs
 from components.alert_routing.component import AlertRouting, AlertRoutingArgs
 from components.alert_routing.routes.model import (
@@ -22,6 +23,7 @@ from components.buoyant_cloud import BuoyantCloud, BuoyantCloudArgs
 from components.cert_manager import CertManager, CertManagerArgs
 from components.chart import ChartRef
 from components.cluster_anchor import ClusterAnchor, ClusterAnchorArgs, ClusterGeneration
+from components.cni_plugin import CniPlugin, CniPluginArgs
 from components.dashboards.component import Dashboards, DashboardsArgs
 from components.dashboards.grafana.model import View, Wave
 from components.egress.component import Egress, EgressArgs, EgressScope, PacketScope
@@ -43,13 +45,7 @@ from components.policy.service_policy import (
 )
 from components.rollout.component import MeshedNamespace, Rollout, RolloutArgs
 from components.tracing.component import Tracing, TracingArgs
-from components.tracing.section import (
-    Backend,
-    BackendCredentials,
-    Collector,
-    Jaeger,
-    Sampling,
-)
+from components.tracing.section import Backend, BackendCredentials, Collector, Jaeger, Sampling
 from components.trust_anchor import AnchorGeneration, TrustAnchor, TrustAnchorArgs
 from components.trust_bundle import TrustBundle, TrustBundleArgs
 from components.vault_auth import VaultAuth, VaultAuthArgs
@@ -79,6 +75,8 @@ __all__ = [
     "ClusterAnchor",
     "ClusterAnchorArgs",
     "ClusterGeneration",
+    "CniPlugin",
+    "CniPluginArgs",
     "Collector",
     "Dashboards",
     "DashboardsArgs",

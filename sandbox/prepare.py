@@ -14,12 +14,13 @@ from pathlib import Path
 
 from bot.cli import fetch_charts
 from bot.engine import sandbox_stack
+from bot.exit_codes import BadInputError
 from sandbox import hosts, module_charts, providers, toolchain
 from sandbox.outline import outline
 from stack import load
 from stack.arguments import chart_refs
 from stack.charts import ChartError, Charts
-from stack.charts.sources import SourceError, Wanted, source
+from stack.charts.sources import LocationError, SourceError, Wanted, source
 from stack.config import StackConfig
 
 # What runs the program: a language host is not needed, two of the plugins have stand-ins.
@@ -85,7 +86,7 @@ def charts_ready(project_dir: Path, say: Callable[[str], None]) -> tuple[str, ..
     it. Raises ChartError where not even that can be had.
     """
     absent = _absent(project_dir)
-    reasons = _fetch(project_dir, absent, say) if absent else {}
+    reasons = fetch(project_dir, absent, say) if absent else {}
     absent = _absent(project_dir)
     of_modules = [name for name in absent if name in module_charts.NAMES]
     lost = [name for name in absent if name.startswith(_LINKERD)]
@@ -132,12 +133,18 @@ def stack_config(project_dir: Path) -> StackConfig:
     return load.from_file(project_dir / sandbox_stack.TRACKED, lambda _: throwaway_certificate())
 
 
-def _fetch(project_dir: Path, names: list[str], say: Callable[[str], None]) -> Mapping[str, str]:
-    """Download charts into the cache, all at once; returns why one could not be had."""
+def fetch(project_dir: Path, names: list[str], say: Callable[[str], None]) -> Mapping[str, str]:
+    """Download charts into the cache, all at once; returns why one could not be had.
+
+    Raises BadInputError for a CHARTS_LOCATION that is none.
+    """
     location = os.environ.get("CHARTS_LOCATION")
     charts = Charts(project_dir)
     wanted = fetch_charts.wanted_of(charts)
-    get = source(location)
+    try:
+        get = source(location)
+    except LocationError as error:
+        raise BadInputError(str(error)) from None
     known = hosts.Hosts(lambda _text: None)
 
     def address(chart: Wanted) -> str:

@@ -15,7 +15,7 @@ from bot.cli import parsers
 from bot.clients.target import Target
 from bot.deploy import preview as bot_preview
 from bot.deploy import up as bot_up
-from bot.engine import Engine, EngineMissing, Result, sandbox_stack
+from bot.engine import Engine, EngineMissing, EngineResult, sandbox_stack
 from bot.engine import target as engine_target
 from bot.mesh.status.verification import table
 from bot.text.durations import duration
@@ -126,7 +126,7 @@ def _deploy(found: Engine, started: float, *, again: bool) -> int:
     return DONE if all(each.ok for each in verified) else FAILED
 
 
-def deploy(found: Engine, target: Target, *, refresh: bool) -> Result:
+def deploy(found: Engine, target: Target, *, refresh: bool) -> EngineResult:
     """Bring the stack up; a lock that a killed run left behind is released. Raises RunFailed."""
     started = time.monotonic()
     result = bot_up.up(found, target, refresh=refresh)
@@ -137,7 +137,7 @@ def deploy(found: Engine, target: Target, *, refresh: bool) -> Result:
     return _gone_well(result)
 
 
-def _gone_well(result: Result) -> Result:
+def _gone_well(result: EngineResult) -> EngineResult:
     if result.ending.ended == "interrupted":
         raise KeyboardInterrupt
     if not result.ok:
@@ -145,7 +145,7 @@ def _gone_well(result: Result) -> Result:
     return result
 
 
-def _must_be_empty(result: Result) -> None:
+def _must_be_empty(result: EngineResult) -> None:
     say("\n".join(bot_preview.lines(result)))
     _gone_well(result)
     if not result.unchanged:
@@ -167,7 +167,7 @@ def plan_instead(reason: str, strict: bool) -> int:
     return TOOL_MISSING if strict else DONE
 
 
-def _summary(target: Target, updated: Result, seconds: float) -> list[str]:
+def _summary(target: Target, updated: EngineResult, seconds: float) -> list[str]:
     cluster, vault = target.config.cluster, target.config.vault
     kubeconfig = cluster.kubeconfig if cluster else None
     folder = target.project_dir
@@ -184,7 +184,7 @@ def _summary(target: Target, updated: Result, seconds: float) -> list[str]:
         "  python -m bot preview --stack sandbox",
         "  python -m sandbox verify",
         "  make sandbox-down",
-        f"update {duration(updated.ledger.seconds)}, all in all {duration(seconds)}",
+        f"update {duration(updated.record.seconds)}, all in all {duration(seconds)}",
     ]
     return lines
 

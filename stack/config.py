@@ -14,6 +14,7 @@ from components.admission_guard import GuardsSection
 from components.buoyant_cloud import BuoyantCloudSection
 from components.cert_manager import CertManagerSection
 from components.cluster import ClusterSection, Role
+from components.cni_plugin import CniPluginSection
 from components.egress.section import EgressSection
 from components.external_secrets import ExternalSecretsSection
 from components.gateway_api import GatewayApiSection
@@ -85,6 +86,7 @@ class StackConfig(Section):
     external_secrets: ExternalSecretsSection = Field(
         ExternalSecretsSection(), description="External Secrets Operator."
     )
+    cni_plugin: CniPluginSection = Field(CniPluginSection(), description="The CNI plugin.")
     linkerd: LinkerdSection = Field(LinkerdSection(), description="The control plane.")
     viz: VizSection = Field(VizSection(), description="The viz extension.")
     buoyant_cloud: BuoyantCloudSection = Field(

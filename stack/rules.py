@@ -1,31 +1,18 @@
-"""Which rules a stack file is held to: a line per feature. Each gives every fault it finds."""
+"""Which rules a stack file is held to: those of its sections. Each gives every fault it finds."""
 
 from __future__ import annotations
 
+import importlib
 import ipaddress
 from collections.abc import Callable, Iterable, Iterator
 from urllib.parse import urlsplit
 
-import components.alert_routing.rules
-import components.alerts.rules
-import components.dashboards.rules
-import components.egress.rules
-import components.monitors.rules
+from pydantic import BaseModel
+
 import components.policy.names
-import components.policy.rules
-import components.rollout.rules
-import components.tracing.rules
-from components import (
-    admission_guard,
-    buoyant_cloud,
-    cluster,
-    gateway_api,
-    linkerd,
-    trust,
-    vault,
-)
 from schema.faults import Fault
 from stack.config import StackConfig
+from stack.meant import section_of
 
 Rule = Callable[[StackConfig], Iterable[Fault]]
 
@@ -66,25 +53,23 @@ def _on_loopback(address: str) -> bool:
         return host == "localhost"
 
 
-# In the order in which docs/config.md tells of them.
-RULES: tuple[Rule, ...] = (
-    cluster.check,
-    vault.check,
-    trust.check,
-    linkerd.check,
-    gateway_api.check,
-    buoyant_cloud.check,
-    components.rollout.rules.check,
-    admission_guard.check,
-    components.policy.rules.check,
-    components.egress.rules.check,
-    components.alerts.rules.check,
-    components.monitors.rules.check,
-    components.tracing.rules.check,
-    components.dashboards.rules.check,
-    components.alert_routing.rules.check,
-    _sandbox,
-)
+def _rules(model: type[BaseModel], seen: set[str]) -> Iterator[Rule]:
+    """The rule of each section below a model, once: `check`, beside it or in `rules` there."""
+    for field in model.model_fields.values():
+        section = section_of(field.annotation)
+        if section is None:
+            continue
+        package, _, last = section.__module__.rpartition(".")
+        name = f"{package}.rules" if last == "section" else section.__module__
+        if name not in seen and name.startswith("components."):
+            seen.add(name)
+            if rule := getattr(importlib.import_module(name), "check", None):
+                yield rule
+        yield from _rules(section, seen)
+
+
+# In the order of the file, which is that of docs/config.md too.
+RULES: tuple[Rule, ...] = (*_rules(StackConfig, set()), _sandbox)
 
 
 def check(config: StackConfig) -> list[Fault]:

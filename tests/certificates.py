@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -107,19 +107,16 @@ class Authority:
         return made.pem.encode(), made.key_pem.encode()
 
 
-def self_signed(
+def certified(
     name: str,
     *extensions: Extension,
+    by: Authority | None = None,
     starts: datetime | None = None,
     lifetime: timedelta = YEAR,
 ) -> Authority:
-    """A certificate of its own key, from now on, with these extensions and no other."""
+    """A certificate with these extensions and no other, from now on; self-signed without `by`."""
     key = ec.generate_private_key(ec.SECP256R1())
-    subject = _name(name)
-    begins = starts or datetime.now(UTC).replace(microsecond=0)
-    return Authority(
-        signed(subject, key, subject, key, begins, begins + lifetime, *extensions), key
-    )
+    return _made(name, key, by, starts, lifetime, extensions)
 
 
 def authority(
@@ -145,11 +142,19 @@ def authority(
         extensions.append((constraints, True))
     if hosts:
         extensions.append(named(*hosts))
+    return _made(name, own, parent, starts, lifetime, extensions)
+
+
+def _made(
+    name: str,
+    key: Key,
+    by: Authority | None,
+    starts: datetime | None,
+    lifetime: timedelta,
+    extensions: Iterable[Extension],
+) -> Authority:
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    issuer, issuer_key = (by.certificate.subject, by.key) if by else (subject, key)
     begins = starts or datetime.now(UTC).replace(microsecond=0)
-    subject = _name(name)
-    issuer, by = (parent.certificate.subject, parent.key) if parent else (subject, own)
-    return Authority(signed(subject, own, issuer, by, begins, begins + lifetime, *extensions), own)
-
-
-def _name(common: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
+    ends = begins + lifetime
+    return Authority(signed(subject, key, issuer, issuer_key, begins, ends, *extensions), key)

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from bot.changes import conditions_trust as trust
-from bot.changes import marks, versions
-from bot.changes.model import Change, Field, Op
+from bot.changes import label_changes, versions
+from bot.changes.model import Change, FieldChange, Op
 from bot.changes.objects import (
     PROVIDER,
     RELEASE,
@@ -318,7 +318,7 @@ def heartbeat_settings(change: Change) -> Answer:
     )
 
 
-def _shifts(fields: list[Field]) -> str:
+def _shifts(fields: list[FieldChange]) -> str:
     """The first of them, with their values where these are short."""
     plain = (
         field.path if isinstance(field.before or field.after, dict | list) else shift(field)
@@ -374,4 +374,6 @@ def protected_changes(change: Change) -> Answer:
     """What is protected changes in more than what only tells."""
     if not change.protected or change.op is not Op.UPDATE:
         return False
-    return not (marks.only_marks(change) or renamed(change) or trust.mount_lifetimes(change))
+    return not (
+        label_changes.only_labels(change) or renamed(change) or trust.mount_lifetimes(change)
+    )

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-from bot.changes.marks import PATCH
+from bot.changes.label_changes import PATCH
 from bot.changes.model import Change, Op
 from bot.changes.objects import (
     both,

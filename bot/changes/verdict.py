@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from bot.changes.causes import Cause, Report, counted, report, subjects
+from bot.changes.causes import Cause, RiskReport, counted, report, subjects
 from bot.changes.model import ChangeSet
 from bot.changes.rules import Level
 
@@ -27,7 +27,7 @@ def lines(changes: ChangeSet) -> list[str]:
     return told
 
 
-def causes(found: Report) -> Iterator[str]:
+def causes(found: RiskReport) -> Iterator[str]:
     """A line for each cause, broken policies before risks."""
     for cause in found.policy:
         kind = "mandatory" if cause.level is Level.CRITICAL else "advisory"
@@ -40,7 +40,7 @@ def _row(cause: Cause, before: str) -> str:
     return f"{cause.level:8}  {before}{cause.told}: {subjects(cause, _NAMED)}"
 
 
-def answers(found: Report) -> Iterator[str]:
+def answers(found: RiskReport) -> Iterator[str]:
     """The questions that have an answer, and what is next."""
     for answer in found.answers:
         if answer.texts:

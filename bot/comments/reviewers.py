@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bot.comments import place
+from bot.comments import pull_request
 from bot.exit_codes import BAD_INPUT, DONE, BadInputError, BotError, RefusedError
 from schema.errors import InputError
 
@@ -89,8 +89,8 @@ def main() -> int:
         stack, file = checked(environ.get("STACK", "")), environ.get("GITHUB_ENV")
         if not file:
             raise BadInputError("GITHUB_ENV: not set: this is for a job of GitHub Actions")
-        api = Api(place.addresses(environ)[0], environ.get("GITHUB_TOKEN", "").strip())
-        required = gate.policy(stack, PROJECT_DIR).approval
+        api = Api(pull_request.addresses(environ)[0], environ.get("GITHUB_TOKEN", "").strip())
+        required = gate.requirement_of(stack, PROJECT_DIR).approval
         found = approved_by(api, environ, f"approve-{stack}", required=required)
         with Path(file).open("a", encoding="utf-8") as handle:
             handle.write(f"{VARIABLE}={found}\n")

@@ -10,7 +10,7 @@ from bot.changes.snapshot import Snapshot, differences
 from bot.clients.target import Target
 from bot.deploy import approval, digests, operation, preview, protected, snapshot
 from bot.deploy.operation import Operation
-from bot.engine import Engine, Result
+from bot.engine import Engine, EngineResult
 from bot.engine import checkpoint as engine_checkpoint
 from bot.exit_codes import BotError, RefusedError
 
@@ -25,7 +25,7 @@ class Checked:
     snapshot: what it was made of.
     """
 
-    result: Result
+    result: EngineResult
     changes: ChangeSet
     snapshot: Snapshot
 

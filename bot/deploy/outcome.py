@@ -8,12 +8,12 @@ from contextlib import closing
 from bot.clients.target import Target
 from bot.deploy import preview, verified, verify
 from bot.deploy.operation import Operation
-from bot.engine import Engine, Result
+from bot.engine import Engine, EngineResult
 from bot.engine.progress import Progress
 from bot.exit_codes import FAILED, BotError
 
 
-def concluded(found: Engine, target: Target, wanted: Operation, result: Result) -> int:
+def concluded(found: Engine, target: Target, wanted: Operation, result: EngineResult) -> int:
     """Verify where the update went well, note it, and return the command's exit code.
 
     1 where the mesh is not healthy or cannot be looked at, though everything was applied.
@@ -43,7 +43,7 @@ def concluded(found: Engine, target: Target, wanted: Operation, result: Result) 
     return code
 
 
-def recorded(target: Target, wanted: Operation, result: Result) -> list[str]:
+def recorded(target: Target, wanted: Operation, result: EngineResult) -> list[str]:
     """The record of the run in words, and after a failure how to go on."""
     state = "succeeded" if result.ok else "failed"
     if result.ending.ended != "finished":

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from bot.changes import verdict
 from bot.changes.causes import report
-from bot.changes.marks import unpatched
+from bot.changes.label_changes import patch_removed
 from bot.changes.model import Absent, Change, ChangeSet, Op
 from bot.changes.risk import assess
 from bot.changes.risk import verdict as worst
@@ -121,7 +121,7 @@ def _sum(changes: ChangeSet) -> str:
 def _change(change: Change) -> Iterator[str]:
     mark = " *" if change.protected else ""
     subject = f"{change.kind} {change.place}"
-    if unpatched(change):
+    if patch_removed(change):
         subject = f"labels of namespace {change.place} (the namespace stays)"
     yield f"{_SIGNS[change.op]} {change.component}  {subject}{mark}"
     for field in change.fields[:_FIELDS]:

@@ -9,7 +9,7 @@ from bot.changes.model import Change, Op
 from bot.changes.replacements import knows
 from bot.plan.base_snapshot import Planned, PlannedChart
 from bot.plan.plan_sides import Sides
-from bot.text.placeholders import UNKNOWN
+from bot.text.hidden_values import UNKNOWN
 
 _NAMED = 5  # names in one line
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from bot.plan.mock import engine as mock_engine
 from stack.load import from_file
 from tests.unit.stack_files import certificate
@@ -63,3 +65,11 @@ STACKS = tuple(
         if from_file(file, lambda _: certificate()).cluster is not None
     )
 )
+# A chart of ours stands for it: upstream's is not public.
+NOT_PUBLIC = "linkerd-buoyant"
+USES = [
+    pytest.param(stack, name, id=f"{stack}-{name}")
+    for stack in STACKS
+    for name in evaluate(stack).charts
+    if name != NOT_PUBLIC
+]

@@ -13,9 +13,8 @@ from components.linkerd import LinkerdArgs
 from components.linkerd import values as linkerd_values
 from components.viz import VizArgs
 from components.viz import values as viz_values
-from stack.charts import Charts
 from tests.charts import helm
-from tests.charts.program import PROJECT, STACKS, ChartUse, evaluate
+from tests.charts.program import STACKS, ChartUse, evaluate
 
 MESH = ("linkerd-control-plane", "linkerd-viz")
 CONTROLLERS = ("cert-manager", "trust-manager", "external-secrets", *MESH)
@@ -24,43 +23,11 @@ FROM_HA = ("controllerReplicas", "webhookFailurePolicy")
 
 
 def _linkerd(*, ha: bool) -> dict[str, Any]:
-    charts = Charts(PROJECT)
-    return linkerd_values(
-        LinkerdArgs(
-            chart=charts.chart("linkerd-control-plane"),
-            crds=charts.chart("linkerd-crds"),
-            cluster="production",
-            cluster_domain="cluster.local",
-            cluster_networks=("10.0.0.0/8",),
-            trust_domain="cluster.local",
-            leaf_lifetime="24h",
-            clock_skew="20s",
-            ha=ha,
-            replicas=3,
-            default_inbound_policy="all-unauthenticated",
-            webhook_failure_policy="Fail",
-            proxy_await=True,
-            native_sidecar=True,
-            heartbeat=True,
-            log_level="info",
-            image_registry="cr.l5d.io/linkerd",
-        )
-    )
+    return linkerd_values(LinkerdArgs(cluster="production", ha=ha, heartbeat=True))
 
 
 def _viz(*, ha: bool) -> dict[str, Any]:
-    return viz_values(
-        VizArgs(
-            chart=Charts(PROJECT).chart("linkerd-viz"),
-            ha=ha,
-            replicas=3,
-            cluster_domain="cluster.local",
-            trust_domain="cluster.local",
-            prometheus_url=None,
-            log_level="info",
-            image_registry="cr.l5d.io/linkerd",
-        )
-    )
+    return viz_values(VizArgs(ha=ha))
 
 
 @pytest.mark.parametrize(("name", "make"), [(MESH[0], _linkerd), (MESH[1], _viz)], ids=MESH)

@@ -15,15 +15,8 @@ from pathlib import Path
 import pytest
 
 from tests.charts import helm
-from tests.charts.program import STACKS, ChartUse, evaluate
+from tests.charts.program import NOT_PUBLIC, STACKS, USES, ChartUse, evaluate
 
-NOT_PUBLIC = "linkerd-buoyant"
-USES = [
-    pytest.param(stack, name, id=f"{stack}-{name}")
-    for stack in STACKS
-    for name in evaluate(stack).charts
-    if name != NOT_PUBLIC
-]
 # Each gives something else at every call; from Helm's and Sprig's lists of template functions.
 VARYING = (
     r"gen(?:PrivateKey|CA|CAWithKey|SelfSignedCert|SelfSignedCertWithKey|SignedCert|"

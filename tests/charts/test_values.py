@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.charts import helm
-from tests.charts.program import STACKS, evaluate
+from tests.charts.program import USES, evaluate
 
 # Keys that upstream's values.yaml does not list, and that are read all the same.
 UNLISTED = {
@@ -25,14 +25,6 @@ UNLISTED = {
 }
 # No template reads it: `linkerd check` does, in the ConfigMap `linkerd-config`.
 READ_BY_THE_CLI = "highAvailability"
-# A chart of ours stands for it: upstream's is not public.
-NOT_PUBLIC = "linkerd-buoyant"
-USES = [
-    pytest.param(stack, name, id=f"{stack}-{name}")
-    for stack in STACKS
-    for name in evaluate(stack).charts
-    if name != NOT_PUBLIC
-]
 
 
 def unknown_keys(values: Any, defaults: Any, path: tuple[str, ...] = ()) -> Iterator[str]:

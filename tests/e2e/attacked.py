@@ -16,6 +16,7 @@ import yaml
 
 from tests.e2e import project
 from tests.e2e.project import Copy
+from tests.unit.git_repository import git
 
 # One resource whose value is that of a file beside the program. It waits where somebody wants to do
 # something while it is evaluated.
@@ -83,11 +84,7 @@ class Attacked:
 
     def git(self, *arguments: str) -> str:
         """Run git in the copy."""
-        words = ["git", "-c", "user.name=ada", "-c", "user.email=ada@example.com", *arguments]
-        done = subprocess.run(
-            words, cwd=self.folder, capture_output=True, text=True, check=True, timeout=60
-        )
-        return done.stdout.strip()
+        return git(self.folder, *arguments)
 
     def commit(self) -> str:
         """Commit all that is there; the commit."""

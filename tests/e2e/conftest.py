@@ -18,6 +18,15 @@ from tests.e2e.shared_mesh import Shared
 from tests.e2e.trust_mesh import TrustMesh
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _standins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Plugins that are not published as Go modules keep no test from running."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", os.environ.get("PATH", os.defpath))
+        project.place_standins(tmp_path_factory.mktemp("standins"))
+        yield
+
+
 @pytest.fixture(scope="session")
 def shared_mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
     """The one sandbox of a run that is as `make sandbox` leaves it: a minute to make."""

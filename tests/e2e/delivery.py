@@ -17,6 +17,7 @@ from bot import engine
 from bot.deploy import lock
 from tests.e2e import project
 from tests.e2e.project import Copy
+from tests.unit.git_repository import git
 
 _FILE = "Pulumi.sandbox.yaml"
 # What a pipeline leaves lying around is no change of the program.
@@ -49,11 +50,7 @@ class Pipeline:
 
     def git(self, *arguments: str) -> str:
         """Run git in the copy."""
-        words = ["git", "-c", "user.name=ada", "-c", "user.email=ada@example.com", *arguments]
-        done = subprocess.run(
-            words, cwd=self.copy.folder, capture_output=True, text=True, check=True, timeout=60
-        )
-        return done.stdout.strip()
+        return git(self.copy.folder, *arguments)
 
     def configure(self, sections: dict[str, Any], *, commit: bool = True) -> None:
         """Set sections of the stack file, and commit."""

@@ -24,7 +24,7 @@ from cryptography import x509
 from bot.text.output import write_private
 from components.names import LINKERD, TRUST_ROOTS_CONFIG_MAP
 from sandbox.processes import Supervisor
-from tests.certificates import named, self_signed
+from tests.certificates import certified, named
 from tests.e2e import mesh_objects
 from tests.e2e.identity_process import free_ports, kubeconfig, missing, token, unshare
 from tests.e2e.leaves import now
@@ -189,7 +189,7 @@ def _files(folder: Path) -> str:
     One certificate for the three Services, its key in PKCS8, which the policy controller needs.
     """
     hosts = [f"{name}.{LINKERD}.svc" for name in (_INJECTOR, _PROFILES, _POLICIES)]
-    made = self_signed(
+    made = certified(
         "webhooks",
         named(*hosts),
         (x509.BasicConstraints(ca=True, path_length=0), True),

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import grpc
 
 from tests.e2e.policy_messages import described
+from tests.local_server import Handler, serving
 
 _METHOD = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 _SECONDS = 20.0
@@ -123,27 +122,14 @@ def backend() -> Iterator[Backend]:
     """A backend on loopback that speaks OTLP over HTTP; ends with the block."""
     made = Backend()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
+    class Takes(Handler):
+        def post(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             if self.headers.get("Content-Encoding") == "gzip":
                 body = gzip.decompress(body)
             made.take(body, {key.lower(): value for key, value in self.headers.items()})
-            self.send_response(200)
-            self.send_header("Content-Type", "application/x-protobuf")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+            self.answer(b"", "application/x-protobuf")
 
-        def log_message(self, *_: object) -> None:
-            """Nothing on the screen."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    made.port = server.server_port
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
+    with serving(Takes) as address:
+        made.port = int(address.rpartition(":")[2])
         yield made
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join(timeout=5)

@@ -6,20 +6,19 @@ import json
 import re
 import shutil
 import subprocess
-import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 from components.alerts.component import groups
 from components.alerts.groups.model import Alert, rule
 from tests.e2e.identity_process import free_ports
+from tests.local_server import Handler, serving
 from tests.unit.alert_samples import RUNBOOKS, setting
 
 _PROGRAMS = ("alertmanager", "prometheus-alertmanager")
@@ -72,31 +71,16 @@ def receivers() -> Iterator[Receivers]:
     """A server on loopback that answers as both do; it ends with the block."""
     made = Receivers("")
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
+    class Answers(Handler):
+        def post(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             made.arrived.append((self.path, body))
             slack = self.path == "/slack"
             answer = b"ok" if slack else b'{"result":"success"}'
-            self.send_response(200)
-            self.send_header("Content-Type", "text/html" if slack else "application/json")
-            self.send_header("Content-Length", str(len(answer)))
-            self.end_headers()
-            self.wfile.write(answer)
+            self.answer(answer, "text/html" if slack else "application/json")
 
-        def log_message(self, *_: object) -> None:
-            """Nothing on the screen."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    made.address = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
+    with serving(Answers) as made.address:
         yield made
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join(timeout=5)
 
 
 class Alertmanager:

@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import threading
 import time
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 from bot.clients.prometheus import Prometheus, PrometheusError
 from tests.e2e.identity_process import free_ports
+from tests.local_server import Handler, serving
 
 _TTL_SECONDS, _READY_SECONDS = 1800, 120.0
 Labels = Mapping[str, str]
@@ -51,30 +50,15 @@ def running(folder: Path) -> Iterator[tuple[Exporter, Prometheus]]:
     """The exporter and the Prometheus, on loopback; both end with the block."""
     exporter = Exporter()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            body = exporter.text()
-            self.send_response(200)
-            self.send_header("Content-Type", "text/plain; version=0.0.4")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    class Metrics(Handler):
+        def get(self) -> None:
+            self.answer(exporter.text(), "text/plain; version=0.0.4")
 
-        def log_message(self, *_: object) -> None:
-            """Nothing on the screen."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    target = {"targets": [f"127.0.0.1:{server.server_port}"]}
-    scrape = {"job_name": "linkerd-proxy", "honor_labels": True, "static_configs": [target]}
-    try:
+    with serving(Metrics) as address:
+        target = {"targets": [address.removeprefix("http://")]}
+        scrape = {"job_name": "linkerd-proxy", "honor_labels": True, "static_configs": [target]}
         with started(folder, {"scrape_configs": [scrape]}) as url:
             yield exporter, Prometheus(url)
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join(timeout=5)
 
 
 @contextmanager

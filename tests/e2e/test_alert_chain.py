@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -18,6 +16,7 @@ from components.alerts import component as alerts
 from tests.e2e import real_alertmanager, test_prometheus_rules
 from tests.e2e.identity_process import free_ports
 from tests.e2e.real_alertmanager import until
+from tests.local_server import serving
 from tests.unit.alert_samples import RUNBOOKS
 from tests.unit.routing_samples import ON_CALL, SLACK, RouteArgs, routing
 
@@ -28,40 +27,36 @@ _TTL_SECONDS = 1800
 @contextmanager
 def prometheus(folder: Path, alertmanager: str) -> Iterator[None]:
     """A Prometheus with all rules and a cluster in trouble; it ends with the block."""
-    exporter = ThreadingHTTPServer(("127.0.0.1", 0), test_prometheus_rules._Metrics)
-    threading.Thread(target=exporter.serve_forever, daemon=True).start()
-    (port,) = free_ports(1)
-    text = alerts.as_file(test_prometheus_rules._rules())
-    (folder / "rules.yaml").write_text(text, encoding="utf-8")
-    target = f"127.0.0.1:{exporter.server_address[1]}"
-    config = {
-        "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
-        "rule_files": ["rules.yaml"],
-        "alerting": {
-            "alertmanagers": [
-                {"static_configs": [{"targets": [alertmanager.removeprefix("http://")]}]}
-            ]
-        },
-        "scrape_configs": [
-            {"job_name": "platform", "honor_labels": True,
-             "static_configs": [{"targets": [target]}]}
-        ],
-    }  # fmt: skip
-    (folder / "prometheus.yaml").write_text(json.dumps(config), encoding="utf-8")
-    with (folder / "prometheus.log").open("w") as log:
-        process = subprocess.Popen(
-            ["timeout", str(_TTL_SECONDS), "prometheus",
-             f"--config.file={folder}/prometheus.yaml",
-             f"--storage.tsdb.path={folder}/data", f"--web.listen-address=127.0.0.1:{port}"],
-            stdout=log, stderr=log, cwd=folder,
-        )  # fmt: skip
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.wait(20)
-        exporter.shutdown()
-        exporter.server_close()
+    with serving(test_prometheus_rules._Metrics) as exporter:
+        (port,) = free_ports(1)
+        text = alerts.as_file(test_prometheus_rules._rules())
+        (folder / "rules.yaml").write_text(text, encoding="utf-8")
+        config = {
+            "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
+            "rule_files": ["rules.yaml"],
+            "alerting": {
+                "alertmanagers": [
+                    {"static_configs": [{"targets": [alertmanager.removeprefix("http://")]}]}
+                ]
+            },
+            "scrape_configs": [
+                {"job_name": "platform", "honor_labels": True,
+                 "static_configs": [{"targets": [exporter.removeprefix("http://")]}]}
+            ],
+        }  # fmt: skip
+        (folder / "prometheus.yaml").write_text(json.dumps(config), encoding="utf-8")
+        with (folder / "prometheus.log").open("w") as log:
+            process = subprocess.Popen(
+                ["timeout", str(_TTL_SECONDS), "prometheus",
+                 f"--config.file={folder}/prometheus.yaml",
+                 f"--storage.tsdb.path={folder}/data", f"--web.listen-address=127.0.0.1:{port}"],
+                stdout=log, stderr=log, cwd=folder,
+            )  # fmt: skip
+        try:
+            yield
+        finally:
+            process.terminate()
+            process.wait(20)
 
 
 def test_what_fires_in_prometheus_is_read_in_slack_and_calls(tmp_path: Path) -> None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import datetime
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -15,6 +13,7 @@ from components.alerts import component as alerts
 from components.alerts.groups.anchor import ends
 from tests.e2e import real_prometheus
 from tests.e2e.real_prometheus import get
+from tests.local_server import Handler, serving
 from tests.unit.alert_samples import RUNBOOKS, alerts_args, setting, thresholds
 
 SECONDS = 60
@@ -30,17 +29,9 @@ response_total{direction="inbound",namespace="shop",deployment="web",classificat
 FIRING = {"LinkerdTrustAnchorEnding", "ClusterSecretStoreNotReady"}
 
 
-class _Metrics(BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        body = METRICS.encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "text/plain; version=0.0.4")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: Any) -> None:
-        pass
+class _Metrics(Handler):
+    def get(self) -> None:
+        self.answer(METRICS.encode(), "text/plain; version=0.0.4")
 
 
 def _rules() -> dict[str, Any]:
@@ -59,17 +50,13 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if reason := real_prometheus.missing():
         pytest.skip(f"{reason}: https://prometheus.io/download/")
     folder = tmp_path_factory.mktemp("prometheus")
-    exporter = ThreadingHTTPServer(("127.0.0.1", 0), _Metrics)
-    threading.Thread(target=exporter.serve_forever, daemon=True).start()
     (folder / "rules.yaml").write_text(alerts.as_file(_rules()), encoding="utf-8")
-    target = {"targets": [f"127.0.0.1:{exporter.server_address[1]}"]}
-    scrape = {"job_name": "platform", "honor_labels": True, "static_configs": [target]}
-    config = {"rule_files": ["rules.yaml"], "scrape_configs": [scrape]}
-    try:
+    with serving(_Metrics) as exporter:
+        target = {"targets": [exporter.removeprefix("http://")]}
+        scrape = {"job_name": "platform", "honor_labels": True, "static_configs": [target]}
+        config = {"rule_files": ["rules.yaml"], "scrape_configs": [scrape]}
         with real_prometheus.started(folder, config) as address:
             yield address
-    finally:
-        exporter.shutdown()
 
 
 def firing(address: str) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from cryptography import x509
 from stack.charts import Charts
 from tests.e2e import project
 from tests.e2e.sandbox_cluster import Cluster, running_sandbox
+from tests.local_server import serving
 from tests.unit import distribution
 
 pytestmark = pytest.mark.e2e
@@ -85,12 +86,8 @@ def helm_repository(folder: Path) -> Iterator[str]:
     index = {"apiVersion": "v1", "entries": entries}
     (folder / "index.yaml").write_text(yaml.safe_dump(index))
     handler = functools.partial(_Quiet, directory=str(folder))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
+    with serving(handler) as address:
+        yield address
 
 
 class _NoPods(threading.Thread):

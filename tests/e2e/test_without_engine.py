@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
 from bot.clients.kubernetes import condition
 from bot.engine import sandbox_stack
@@ -20,7 +16,7 @@ from bot.plan.mock import engine as mock_engine
 from components.names import IDENTITY_ISSUER, LINKERD, TRUST_ROOTS_CONFIG_MAP
 from sandbox import toolchain
 from sandbox.verify import state_files
-from tests.e2e import project
+from tests.e2e import project, troubles
 from tests.e2e.by_hand import ByHand
 from tests.e2e.project import Copy
 
@@ -29,17 +25,6 @@ _CRDS = ("cert-manager.yaml", "external-secrets.yaml", "trust-manager.yaml")
 _SECONDS = 90.0
 _CERTIFICATES = f"/apis/cert-manager.io/v1/namespaces/{LINKERD}/certificates"
 _ROOTS = f"/api/v1/namespaces/{LINKERD}/configmaps/{TRUST_ROOTS_CONFIG_MAP}"
-
-
-def _crds() -> list[dict[str, Any]]:
-    folder = Path(os.environ.get("CRDS_DIR") or project.PROJECT.parent / "shared" / "crds")
-    absent = [name for name in _CRDS if not (folder / name).is_file()]
-    if absent:
-        pytest.skip(f"CRDS_DIR has no {', '.join(absent)} ({folder})")
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    texts = [(folder / name).read_text(encoding="utf-8") for name in _CRDS]
-    documents = [d for text in texts for d in yaml.load_all(text, Loader=loader)]
-    return [d for d in documents if d and d["kind"] == "CustomResourceDefinition"]
 
 
 def _wait(what: str, probe: Callable[[], bool]) -> None:
@@ -54,7 +39,7 @@ def applied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
     """The trust part of the sandbox stack, applied by hand, with the operators done."""
     if reason := toolchain.missing_reason():
         pytest.skip(reason)
-    crds = _crds()
+    crds = troubles.crds(_CRDS)
     copy = project.copy_to(tmp_path_factory.mktemp("by-hand") / "project")
     try:
         done = copy.run("sandbox", "cluster", "up", "--ephemeral", seconds=1500)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +31,14 @@ LINGERING = frozenset(
 )
 
 
-def crds() -> list[Manifest]:
+def crds(names: Sequence[str] = _CRDS) -> list[Manifest]:
     """Upstream's CRDs of the operators and of prometheus-operator; skips without them."""
     folder = Path(os.environ.get("CRDS_DIR") or PROJECT.parent / "shared" / "crds")
-    absent = [name for name in _CRDS if not (folder / name).is_file()]
+    absent = [name for name in names if not (folder / name).is_file()]
     if absent:
         pytest.skip(f"CRDS_DIR has no {', '.join(absent)} ({folder})")
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    texts = [(folder / name).read_text(encoding="utf-8") for name in _CRDS]
+    texts = [(folder / name).read_text(encoding="utf-8") for name in names]
     documents = [d for text in texts for d in yaml.load_all(text, Loader=loader)]
     return [d for d in documents if d and d["kind"] == "CustomResourceDefinition"]
 

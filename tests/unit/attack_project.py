@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from bot.exit_codes import DONE
 from tests.unit import bot_project
 from tests.unit import delivery_samples as samples
 from tests.unit.context import Context
+from tests.unit.git_repository import git
 
 _PLAN = {"anchor-sign": "update"}
 SKIP = ("--skip-waves", "--reason", "staging is away")
@@ -70,7 +70,7 @@ class Project:
         self.write(name, text.replace(old, new))
 
     def git(self, *words: str) -> str:
-        return bot_git(self.folder, *words)
+        return git(self.folder, *words)
 
     def data(self, **more: Any) -> dict[str, Any]:
         """What the backend holds, with this in it from now on."""
@@ -90,13 +90,6 @@ class Project:
         """The newest of the history, as the bot reads it."""
         where = engine_target.of("production")
         return backend.history(engine.find(), where)[0]
-
-
-def bot_git(folder: Path, *words: str) -> str:
-    command = ["git", "-c", "user.name=ada", "-c", "user.email=ada@example.com", *words]
-    command[1:1] = ["-c", "protocol.file.allow=always"]
-    done = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
-    return done.stdout.strip()
 
 
 @pytest.fixture

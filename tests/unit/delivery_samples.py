@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -16,7 +15,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from pulumi.automation import CommandResult, UpdateSummary
 
-from bot.changes.model import Change, ChangeSet, Field, Op
+from bot.changes.model import Change, ChangeSet, FieldChange, Op
 from bot.changes.snapshot import Snapshot
 from bot.clients.https import Answer, Client
 from bot.clients.target import Target
@@ -25,7 +24,7 @@ from bot.deploy.approval import Approval
 from bot.deploy.backend import Entry
 from bot.deploy.protected import Action
 from bot.engine import automation
-from tests.unit import fake_engine
+from tests.unit import fake_engine, git_repository
 from tests.unit.stack_files import REPO
 
 COMMIT, OTHER = "a" * 40, "b" * 40
@@ -88,9 +87,9 @@ def change(op: Op = Op.UPDATE, name: str = "pki", kind: str = "", **more: Any) -
     return Change(name=name, component="anchor", op=op, **given)
 
 
-def fields(*paths: str) -> tuple[Field, ...]:
+def fields(*paths: str) -> tuple[FieldChange, ...]:
     """Fields that change."""
-    return tuple(Field(path=path, before=1, after=2) for path in paths)
+    return tuple(FieldChange(path=path, before=1, after=2) for path in paths)
 
 
 def change_set(*changes: Change, **more: Any) -> ChangeSet:
@@ -207,11 +206,6 @@ def kept(where: Target) -> Mapping[str, Any]:
 
 def repository(folder: Path) -> str:
     """Make the folder a git repository with all that is in it committed; the commit."""
-    git = ("git", "-c", "user.name=ada", "-c", "user.email=ada@example.com")
-    (folder / ".gitignore").write_text(".local/\nbackend.json*\nbin/\nstate/\n")
-    for arguments in (("init", "-q"), ("add", "-A"), ("commit", "-qm", "first")):
-        subprocess.run([*git, *arguments], cwd=folder, check=True, capture_output=True)
-    done = subprocess.run(
-        ["git", "rev-parse", "HEAD"], cwd=folder, check=True, capture_output=True, text=True
-    )
-    return done.stdout.strip()
+    (folder / ".gitignore").write_text(".local/\nbackend*.json*\nbin/\nstate/\n")
+    git_repository.repository(folder)
+    return git_repository.commit(folder, "first")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from tests import local_server
+from tests.local_server import Handler
 
 TOKEN = "token-of-the-tests"  # noqa: S105
 ME = "github-actions[bot]"
@@ -83,25 +84,13 @@ class Hub:
 def serving() -> Iterator[Hub]:
     """The server, for as long as the test takes."""
     hub = Hub()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (_Handler,), {"hub": hub}))
-    server.daemon_threads = True
-    hub.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
-    try:
+    with local_server.serving(type("Bound", (_Handler,), {"hub": hub})) as hub.url:
         yield hub
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join(5)
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(Handler):
     hub: Hub
     timeout = 10
-
-    def log_message(self, *_: object) -> None:
-        """Tests are quiet."""
 
     def _handle(self) -> None:
         self.hub.requests.append((self.command, self.path))

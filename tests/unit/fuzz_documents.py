@@ -14,6 +14,7 @@ import yaml
 from schema.faults import PROJECT
 from tests.unit import custody
 from tests.unit import test_config_effect as effect
+from tests.unit.every_feature import PLANS
 from tests.unit.mutations import KeyPath
 from tests.unit.stack_files import REPO, certificate
 
@@ -33,7 +34,7 @@ def whole_stack() -> dict[str, Any]:
 
 def every_section() -> dict[str, Any]:
     """A stack file with all sections that a test has an example of."""
-    sections = {**custody.sections("standalone", "added"), **copy.deepcopy(effect.PLANS)}
+    sections = {**custody.sections("standalone", "added"), **copy.deepcopy(PLANS)}
     sections["egress"]["hosts"].append({"host": "traces.example.com", "port": 4317})
     return {"config": {f"{PROJECT}:{name}": value for name, value in sections.items()}}
 

@@ -18,11 +18,8 @@ from string import Template
 from typing import Any
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 
+from tests.certificates import Authority, Extension, certified
 from tests.unit.kubeconfig_cases import HOST, PROGRAM, REFUSED, Case
 
 _KEPT = ("authorization", "impersonate-")
@@ -37,18 +34,18 @@ class World:
         self.ways: list[str] = []
         self._stop: list[Any] = []
         self._carried: list[socket.socket] = []
-        ca, ca_key = _authority("ca")
-        other, _ = _authority("other")
+        is_ca = (x509.BasicConstraints(ca=True, path_length=None), True)
+        ca, other = (_certified(each, is_ca) for each in ("ca", "other"))
         names = [x509.DNSName(HOST), x509.DNSName("proxy.example.com")]
-        self._certificate("server", ca, ca_key, names)
-        self._certificate("someone", ca, ca_key, [], "cert.pem", "key.pem")
-        (folder / "ca.pem").write_bytes(ca.public_bytes(Encoding.PEM))
+        self._certificate("server", ca, names)
+        self._certificate("someone", ca, [], "cert.pem", "key.pem")
+        (folder / "ca.pem").write_bytes(ca.pem.encode())
         (folder / "token").write_text("fresh\n")
         (folder / "one").mkdir()
         (folder / "one" / "token").write_text("in-folder\n")
         (folder / "authorities").mkdir()
         for name in ("ca.pem", f"{_subject_hash(folder / 'ca.pem')}.0"):
-            (folder / "authorities" / name).write_bytes(ca.public_bytes(Encoding.PEM))
+            (folder / "authorities" / name).write_bytes(ca.pem.encode())
         (folder / "bin").mkdir()
         (folder / "bin" / "login").write_text(f"#!/bin/sh\n{PROGRAM}\n")
         (folder / "bin" / "login").chmod(0o755)
@@ -63,7 +60,7 @@ class World:
             "PORT": str(self.port),
             "DIR": str(folder),
             "CA_DATA": data((folder / "ca.pem").read_bytes()),
-            "OTHER_DATA": data(other.public_bytes(Encoding.PEM)),
+            "OTHER_DATA": data(other.pem.encode()),
             "CERT_DATA": data((folder / "cert.pem").read_bytes()),
             "KEY_DATA": data((folder / "key.pem").read_bytes()),
             "PROXY": f"http://127.0.0.1:{proxies['http']}",
@@ -98,22 +95,15 @@ class World:
     def _certificate(
         self,
         name: str,
-        ca: x509.Certificate,
-        ca_key: ec.EllipticCurvePrivateKey,
+        ca: Authority,
         names: list[x509.GeneralName],
         certificate: str = "server.pem",
         private: str = "server-key.pem",
     ) -> None:
-        key = ec.generate_private_key(ec.SECP256R1())
         alternative = [*names, x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-        builder = _builder(name, ca.subject, key).add_extension(
-            x509.SubjectAlternativeName(alternative), critical=False
-        )
-        made = builder.sign(ca_key, hashes.SHA256())
-        (self.folder / certificate).write_bytes(made.public_bytes(Encoding.PEM))
-        (self.folder / private).write_bytes(
-            key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        )
+        made = _certified(name, (x509.SubjectAlternativeName(alternative), False), by=ca)
+        (self.folder / certificate).write_text(made.pem)
+        (self.folder / private).write_text(made.key_pem)
 
     def _context(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -266,27 +256,9 @@ def _pump(one: socket.socket, other: socket.socket) -> None:
     back.join(10)
 
 
-def _builder(
-    name: str, issuer: x509.Name | None, key: ec.EllipticCurvePrivateKey
-) -> x509.CertificateBuilder:
-    own = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = datetime.now(UTC)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(own)
-        .issuer_name(issuer or own)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(hours=1))
-    )
-
-
-def _authority(name: str) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
-    key = ec.generate_private_key(ec.SECP256R1())
-    constraints = x509.BasicConstraints(ca=True, path_length=None)
-    made = _builder(name, None, key).add_extension(constraints, critical=True)
-    return made.sign(key, hashes.SHA256()), key
+def _certified(name: str, *extensions: Extension, by: Authority | None = None) -> Authority:
+    starts = datetime.now(UTC) - timedelta(hours=1)
+    return certified(name, *extensions, by=by, starts=starts, lifetime=timedelta(hours=2))
 
 
 def _subject_hash(certificate: Path) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,38 +19,10 @@ from bot.engine import Engine
 from bot.exit_codes import DONE
 from tests.unit.bot_project import PROJECT_DIR
 from tests.unit.context import Context
+from tests.unit.git_repository import commit, git
 from tests.unit.waves_sample import project, two_waves
 
 Delivered = list[tuple[Target, Rollback]]
-
-_AS_NOBODY = (
-    "-c",
-    "user.name=test",
-    "-c",
-    "user.email=test@example.com",
-    "-c",
-    "commit.gpgsign=no",
-)
-
-
-def git(folder: Path, *words: str) -> str:
-    """Output of a git command in a folder."""
-    done = subprocess.run(
-        ["git", *_AS_NOBODY, *words],
-        cwd=folder,
-        check=True,
-        capture_output=True,
-        text=True,
-        timeout=30,
-    )
-    return done.stdout.strip()
-
-
-def commit(folder: Path, message: str) -> str:
-    """Commit everything as it lies there; the commit."""
-    git(folder, "add", "--all")
-    git(folder, "commit", "--quiet", "--allow-empty", "--message", message)
-    return git(folder, "rev-parse", "HEAD")
 
 
 def edit(folder: Path, stack: str, old: str, new: str) -> None:

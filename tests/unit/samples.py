@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 from typing import Any, cast
 
 from components import (
@@ -29,10 +30,12 @@ from components.chart import ChartRef
 from components.dashboards import component as dashboards
 from components.monitors import component as monitors
 from components.tracing import component as tracing
+from stack import listed
 from tests.recorder import Recording, record
 from tests.unit import mesh_samples, tracing_samples
 from tests.unit.alert_samples import ANCHOR_END, alerts_args
 from tests.unit.dashboard_samples import dashboards_args
+from tests.unit.every_component import COMPONENTS
 from tests.unit.routing_samples import BEAT, routing_args
 from tests.unit.stack_files import certificate
 
@@ -60,7 +63,7 @@ def arguments() -> dict[type[Component], Args]:
         "auth_mount": "kubernetes/test",
         "audiences": ("vault", "https://kubernetes.default.svc.cluster.local"),
     }
-    return {
+    made: dict[type[Component], Args] = {
         alert_routing.AlertRouting: routing_args(heartbeat=BEAT),
         alerts.Alerts: alerts_args(),
         dashboards.Dashboards: dashboards_args(),
@@ -83,8 +86,6 @@ def arguments() -> dict[type[Component], Args]:
             cert_manager_crds=chart("cert-manager-crds"),
             trust_manager=chart("trust-manager"),
             trust_manager_crds=chart("trust-manager-crds"),
-            replicas=2,
-            trust_manager_replicas=2,
             create_namespace=False,
         ),
         cluster_anchor.ClusterAnchor: cluster_anchor.ClusterAnchorArgs(
@@ -122,20 +123,7 @@ def arguments() -> dict[type[Component], Args]:
             chart=chart("linkerd-control-plane"),
             crds=chart("linkerd-crds"),
             cluster="test",
-            cluster_domain="cluster.local",
             cluster_networks=("10.0.0.0/8", "fd00::/8"),
-            trust_domain="cluster.local",
-            leaf_lifetime="24h0m0s",
-            clock_skew="20s",
-            ha=True,
-            replicas=3,
-            default_inbound_policy="all-unauthenticated",
-            webhook_failure_policy="Fail",
-            proxy_await=True,
-            native_sidecar=True,
-            heartbeat=False,
-            log_level="info",
-            image_registry="cr.l5d.io/linkerd",
             gateway_api=False,
             create_namespace=False,
         ),
@@ -170,19 +158,18 @@ def arguments() -> dict[type[Component], Args]:
         ),
         viz.Viz: viz.VizArgs(
             chart=chart("linkerd-viz"),
-            ha=True,
-            replicas=3,
-            cluster_domain="cluster.local",
-            trust_domain="cluster.local",
-            prometheus_url=None,
-            log_level="info",
-            image_registry="cr.l5d.io/linkerd",
             create_namespace=False,
         ),
         webhook_certificates.WebhookCertificates: webhook_certificates.WebhookCertificatesArgs(
             viz=True, **LIFETIMES
         ),
     }
+    for stem, component in COMPONENTS.items():
+        if component not in made:
+            # Its own tests have a sample, where it has arguments without a default.
+            own = getattr(importlib.import_module(f"tests.unit.test_{stem}"), "SAMPLE", None)
+            made[component] = own or listed.arguments_of(component)()
+    return made
 
 
 # What a component takes between its arguments and its options.

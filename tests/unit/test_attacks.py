@@ -17,9 +17,10 @@ import pytest
 from bot.deploy import backend
 from bot.exit_codes import BAD_INPUT, REFUSED
 from tests.unit import delivery_samples as samples
-from tests.unit.attack_project import ARCHIVE, MODULE, Project, bot_git
+from tests.unit.attack_project import ARCHIVE, MODULE, Project
 from tests.unit.attack_project import project as project
 from tests.unit.context import Context
+from tests.unit.git_repository import git
 
 
 def test_the_honest_way_goes_through_and_one_digest_is_in_comment_approval_and_history(
@@ -112,7 +113,7 @@ def _mode(project: Project) -> Callable[[], None]:
 def _elsewhere(project: Project) -> Callable[[], None]:
     """git looks at a clean copy, and the engine at what lies here."""
     copy = project.folder.parent / "clean"
-    bot_git(project.folder.parent, "clone", "-q", str(project.folder), str(copy))
+    git(project.folder.parent, "clone", "-q", str(project.folder), str(copy))
     project.git("config", "core.worktree", str(copy))
     (project.folder / MODULE).write_text("replicas = 9\n")
     return lambda: project.write(MODULE, "replicas = 3\n")

@@ -15,7 +15,7 @@ from bot import engine
 from bot.clients import vault as vault_client
 from bot.clients.target import Target
 from bot.deploy import trust_import, trust_mounts
-from bot.deploy.gate import Policy
+from bot.deploy.gate import Requirement
 from bot.engine import report as engine_report
 from bot.engine import target as engine_target
 from bot.exit_codes import BadInputError, BotError, RefusedError
@@ -52,7 +52,7 @@ class Engine:
         monkeypatch.setattr(engine, "run", self.run)
         monkeypatch.setattr(engine_target, "of", lambda *_: "whole target")
         monkeypatch.setattr(
-            trust_mounts.gate, "policy", lambda stack, _folder: Policy(stack, **rule)
+            trust_mounts.gate, "policy", lambda stack, _folder: Requirement(stack, **rule)
         )
         monkeypatch.setattr(engine_report, "failure", lambda _: ["no stack 'trust'"])
 

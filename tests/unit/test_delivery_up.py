@@ -53,7 +53,7 @@ def _approve(where: Target, *options: str, plan: Mapping[str, str] = _PLAN) -> P
     from bot.deploy import preview
 
     result = preview.preview(engine.find(), where)
-    assert {step.name for step in result.ledger.changes} == set(plan)
+    assert {step.name for step in result.record.changes} == set(plan)
     changes = where.project_dir / "state" / "changes.json"
     changes.parent.mkdir(exist_ok=True)
     assert dispatch.main(["preview", "--stack", "trust", "--out", str(changes)]) == DONE

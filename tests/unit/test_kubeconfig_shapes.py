@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 
 from bot.clients import https, kubeconfig
 from bot.clients.https import ReadError
-from tests.certificates import pem_of, self_signed
+from tests.certificates import certified, pem_of
 from tests.unit.stack_files import certificate
 
 
@@ -53,7 +53,7 @@ def refusal(content: dict[str, Any] | str, folder: Path) -> str:
 
 def key_pair(password: bytes | None = None) -> tuple[str, str]:
     """A certificate of its own key, and the key, encrypted with the password if there is one."""
-    made = self_signed("test")
+    made = certified("test")
     encryption = BestAvailableEncryption(password) if password else None
     return made.pem, pem_of(made.key, encryption)
 

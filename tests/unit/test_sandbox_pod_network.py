@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import http.server
 import json
 import socket
 import ssl
@@ -17,6 +16,7 @@ import pytest
 from bot.clients.https import Answer
 from sandbox import pki, pod_network
 from sandbox.settings import Settings
+from tests.local_server import Handler, serving
 
 NAME = "localhost"
 
@@ -123,24 +123,17 @@ def test_the_certificate_is_looked_for_in_the_namespace_of_the_service(keys):
     assert pod_network.context_from_cluster(api, "tap.default.svc") is None
 
 
-class Program(http.server.BaseHTTPRequestHandler):
+class Program(Handler):
     """A program on this machine that stands for one in a pod."""
 
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(f"issuer_cert_ttl_seconds 42 at {self.path}\n".encode())
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Say nothing."""
+    def get(self) -> None:
+        self.answer(f"issuer_cert_ttl_seconds 42 at {self.path}\n".encode(), "text/plain")
 
 
 @pytest.fixture
 def program():
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Program) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server.server_address[1]
-        server.shutdown()
+    with serving(Program) as address:
+        yield int(address.rpartition(":")[2])
 
 
 def test_a_pod_whose_program_runs_here_is_reached_by_its_address(tunnel, tmp_path, program):

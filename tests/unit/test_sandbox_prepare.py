@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from bot.engine import sandbox_stack
+from bot.exit_codes import BadInputError
 from sandbox import module_charts, prepare, providers, toolchain
 from sandbox.module_charts import NoModuleError
 from sandbox.outline import outline
@@ -99,6 +100,15 @@ def test_a_damaged_archive_is_no_missing_one(project: Path, tmp_path: Path) -> N
     (tmp_path / "charts").mkdir()
     charts.source("cert-manager").write_bytes(b"not an archive")
     with pytest.raises(ChartError, match="cert-manager"):
+        prepare.charts_ready(project, lambda _text: None)
+
+
+def test_a_location_of_charts_that_is_none_is_bad_input(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A misspelt folder must not read as a machine without a network."""
+    monkeypatch.setenv("CHARTS_LOCATION", "/no/such/folder")
+    with pytest.raises(BadInputError, match="CHARTS_LOCATION: '/no/such/folder' is no folder"):
         prepare.charts_ready(project, lambda _text: None)
 
 

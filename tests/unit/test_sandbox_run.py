@@ -13,6 +13,7 @@ from sandbox import prepare, run
 from sandbox.prepare import Found
 from sandbox.toolchain import ToolMissing
 from stack.charts import ChartError
+from tests.unit.context import Context
 
 OPTIONS = argparse.Namespace(context=None, strict=False, ephemeral=False)
 
@@ -24,7 +25,7 @@ def _prepared(monkeypatch: pytest.MonkeyPatch, found: Found | Exception) -> None
         return found
 
     monkeypatch.setattr(prepare, "prepare", prepared)
-    monkeypatch.setattr(engine, "find", lambda: engine.Engine("pulumi", "v3.274.1"))
+    Context(monkeypatch).engine()
 
 
 @pytest.mark.parametrize("strict", [False, True])

@@ -14,7 +14,7 @@ import pytest
 
 from bot.clients import https
 from bot.clients.https import Answer, Client
-from tests.certificates import named, self_signed
+from tests.certificates import certified, named
 
 
 def _client(monkeypatch: pytest.MonkeyPatch, answers: Iterator[Answer]) -> Client:
@@ -56,7 +56,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path
     """A server on loopback that shows a certificate for `kube.example.com`; its authority."""
     folder = tmp_path_factory.mktemp("tls")
     name, started = "kube.example.com", datetime.now(UTC) - timedelta(hours=1)
-    made = self_signed(name, named(name), starts=started, lifetime=timedelta(hours=2))
+    made = certified(name, named(name), starts=started, lifetime=timedelta(hours=2))
     authority = folder / "ca.pem"
     authority.write_text(made.pem)
     pair = folder / "pair.pem"

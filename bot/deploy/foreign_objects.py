@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator
 from bot.clients.target import Target
 from bot.deploy.protected import Action, Need
 from bot.engine import Engine
-from bot.engine.events import Ledger
+from bot.engine.events import OperationRecord
 from bot.exit_codes import BotError
 from bot.mesh.drift import declared
 from bot.mesh.drift.inventory import subject
@@ -22,11 +22,11 @@ _NAMESPACE = "kubernetes:core/v1:Namespace"
 _NAMED = 6  # objects of a namespace that are named; the others are counted
 
 
-def going(ledger: Ledger) -> frozenset[str]:
+def going(record: OperationRecord) -> frozenset[str]:
     """The namespaces that a previewed destruction deletes; those that are retained stay."""
     return frozenset(
         str(old.get("id") or step.name)
-        for step in ledger.steps.values()
+        for step in record.steps.values()
         if step.type == _NAMESPACE and step.kind != "unchanged"
         for old in [step.old or {}]
         if not old.get("retainOnDelete")
