@@ -5,7 +5,6 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 
 from bot.mesh.status.verification import judge, table
-
 from sandbox.picture import chosen, svg
 from tests.unit.made_mesh import config, good
 from tests.unit.stack_files import REPO
