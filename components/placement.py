@@ -15,7 +15,7 @@ from components.chart import Shape, merged
 from schema.faults import Fault
 from schema.masking import looks_secret
 from schema.section import Section
-from schema.values import Kind, Name, shown
+from schema.values import Name, ValueKind, shown
 from schema.words import LabelKey, LabelValue
 from schema.yaml_file import Path_
 
@@ -36,7 +36,7 @@ def registry(text: str) -> str:
     )
 
 
-Registry = Annotated[str, AfterValidator(registry), Kind("registry", "registry.example.com")]
+Registry = Annotated[str, AfterValidator(registry), ValueKind("registry", "registry.example.com")]
 
 
 class Toleration(Section):

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
-from collections.abc import Sequence
-from typing import Any
 
 _MOST_SECONDS = 7 * 86_400.0
 TIMEOUT_SECONDS = 1800.0
@@ -42,23 +39,3 @@ def seconds_or_none(text: str) -> float:
             f"{text!r}: must be a number of seconds from 0 to {_MOST_SECONDS:.0f}"
         )
     return found
-
-
-class Renamed(argparse.Action):
-    """An option with an old name behind the new one, which is taken for a release more."""
-
-    def __call__(
-        self,
-        _parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: str | Sequence[Any] | None,
-        option_string: str | None = None,
-    ) -> None:
-        """Keep the value, and name the new option where the old one was written."""
-        new = self.option_strings[0]
-        if option_string not in (None, new):
-            print(
-                f"{option_string} is called {new} now; the old name works for one release",
-                file=sys.stderr,
-            )
-        setattr(namespace, self.dest, values)

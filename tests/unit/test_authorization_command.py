@@ -16,7 +16,7 @@ from bot.cli.dispatch import main
 from bot.clients.target import Target
 from bot.exit_codes import BAD_INPUT, DONE, FAILED, MISSING_TOOL, REFUSED
 from bot.mesh.authorization import command
-from bot.mesh.authorization.model import Call, Namespace
+from bot.mesh.authorization.model import Call, NamespaceWorkloads
 from stack import rules
 from tests.unit.authorization_samples import FOO, SHOP, call, config, identity, service
 from tests.unit.fake_prometheus import fake_prometheus
@@ -32,7 +32,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     """Run a command over calls that were seen; gives exit code, stdout and stderr."""
 
     def runner(
-        made: Any, calls: list[Call], *words: str, running: Namespace = SHOP
+        made: Any, calls: list[Call], *words: str, running: NamespaceWorkloads = SHOP
     ) -> tuple[int, str, str]:
         target = Target("test", project(), made, None, {})
         monkeypatch.setattr("bot.engine.target.of", lambda _: target)
@@ -58,6 +58,9 @@ def nothing(_: Target) -> Iterator[None]:
     yield None
 
 
+DENY = ("--default-inbound-policy", "deny")
+
+
 def test_check_refuses_where_somebody_would_be_denied(run: Any) -> None:
     """And names client, port and reason."""
     made = config(service(allow=[BAR]), defaultInboundPolicy="deny")
@@ -79,22 +82,21 @@ def test_check_takes_the_next_default_policy_before_it_is_written(run: Any) -> N
     """The stack file stays at audit until the answer is good."""
     made = config(service(allow=[BAR]), defaultInboundPolicy="audit")
     assert run(made, [call(OTHER)], "check", *PROMETHEUS)[0] == DONE
-    assert run(made, [call(OTHER)], "check", "--default-policy", "deny", *PROMETHEUS)[0] == REFUSED
+    assert run(made, [call(OTHER)], "check", *DENY, *PROMETHEUS)[0] == REFUSED
 
 
 def test_a_default_policy_that_is_asked_about_is_checked_as_if_it_were_written(run: Any) -> None:
     """A probe that `deny` would deny is found before the stack file says deny, and so is a rule."""
     made = config(service(allow=[BAR], probes=["/other"]), defaultInboundPolicy="audit")
     assert run(made, [call(OWN)], "check", *PROMETHEUS)[0] == DONE
-    code, _, err = run(made, [call(OWN)], "check", "--default-policy", "deny", *PROMETHEUS)
+    code, _, err = run(made, [call(OWN)], "check", *DENY, *PROMETHEUS)
     assert code == BAD_INPUT
-    assert "the kubelet probes /healthz, which the default policy 'deny' would deny" in err
+    assert "the kubelet probes /healthz, which default inbound policy 'deny' would deny" in err
     code, _, err = run(
         config(service(), defaultInboundPolicy="audit"),
         [],
         "check",
-        "--default-policy",
-        "deny",
+        *DENY,
         *PROMETHEUS,
     )
     assert code == BAD_INPUT
@@ -107,14 +109,14 @@ def test_what_loading_has_filled_in_is_no_fault_of_the_default_policy(run: Any) 
     filled = made.vault.model_copy(update={"ca_file": "ca.pem", "ca_pem": "read from it"})
     both = made.model_copy(update={"vault": filled})
     assert rules.check(both) != []
-    assert run(both, [call(OWN)], "check", "--default-policy", "deny", *PROMETHEUS)[0] == DONE
+    assert run(both, [call(OWN)], "check", *DENY, *PROMETHEUS)[0] == DONE
 
 
 def test_a_service_keeps_its_own_default_policy_when_its_namespace_is_asked_about(run: Any) -> None:
     """It would not change by that, so nobody would be denied there."""
     own = {**service(allow=[BAR]), "defaultInboundPolicy": "audit"}
     made = config(own, defaultInboundPolicy="audit")
-    assert run(made, [call(OTHER)], "check", "--default-policy", "deny", *PROMETHEUS)[0] == DONE
+    assert run(made, [call(OTHER)], "check", *DENY, *PROMETHEUS)[0] == DONE
     made = config({**own, "defaultInboundPolicy": "deny"}, defaultInboundPolicy="audit")
     assert run(made, [call(OTHER)], "check", *PROMETHEUS)[0] == REFUSED
 
@@ -238,3 +240,11 @@ def test_a_prometheus_that_refuses_fails_the_command(
     with fake_prometheus(lambda _: {"status": "error", "error": "broken"}, 503) as url:
         assert main(["policy", "check", "--stack", "t", "--prometheus", url]) == FAILED
     assert "broken" in capsys.readouterr().err
+
+
+def test_the_old_name_of_the_policy_works_and_says_the_new_one(run: Any) -> None:
+    """Scripts have `--rung`; it goes in a later release."""
+    made = config(service(allow=[BAR]), defaultInboundPolicy="audit")
+    code, _, err = run(made, [call(OTHER)], "check", "--rung", "deny", *PROMETHEUS)
+    assert code == REFUSED
+    assert "--rung is now called --default-inbound-policy\n" in err

@@ -9,7 +9,7 @@ import yaml
 
 from bot.mesh.authorization import objections
 from bot.mesh.authorization.judge import judge
-from bot.mesh.authorization.model import Call, KubeService, Namespace, Workload
+from bot.mesh.authorization.model import Call, KubeService, NamespaceWorkloads, ServingWorkload
 from bot.mesh.authorization.suggest import Suggestion, suggest, text
 from components.policy.section import GRPC_HEALTH
 from stack.config import StackConfig
@@ -23,7 +23,7 @@ NODES = {"cidr": "10.1.0.0/16"}
 OWN, OTHER = identity("shop", "bar"), identity("web", "cart")
 
 
-def suggested(made: StackConfig, *calls: Call, running: Namespace = SHOP) -> Suggestion:
+def suggested(made: StackConfig, *calls: Call, running: NamespaceWorkloads = SHOP) -> Suggestion:
     """What `deny` would need."""
     return suggest(made, running, judge(made, running, calls, "deny"))
 
@@ -76,8 +76,7 @@ def test_rules_that_are_there_stay_as_they_are() -> None:
     """An entry with networks holds for both at once: it is not widened by a name."""
     both = {"serviceAccounts": ["a"], "networks": [{"cidr": "10.0.0.0/8"}]}
     found = suggested(
-        config(service(allow=[both], protocol="HTTP/1"), defaultInboundPolicy="audit"),
-        call(OTHER),
+        config(service(allow=[both], protocol="HTTP/1"), defaultInboundPolicy="audit"), call(OTHER)
     )
     (port,) = found.section["services"][0]["ports"]
     assert port == {
@@ -138,7 +137,7 @@ def test_a_port_without_http_is_opaque(protocol: str, written: str | None) -> No
 
 def test_without_a_service_the_workload_gives_name_and_labels() -> None:
     """Labels that a controller adds differ from release to release."""
-    alone = Namespace("shop", (FOO,), ())
+    alone = NamespaceWorkloads("shop", (FOO,), ())
     found = suggested(config(defaultInboundPolicy="audit"), call(OWN), running=alone)
     (made,) = found.section["services"]
     assert (made["name"], made["selector"]) == ("foo", {"app": "foo"})
@@ -146,8 +145,12 @@ def test_without_a_service_the_workload_gives_name_and_labels() -> None:
 
 def test_two_workloads_behind_one_service_share_its_policy() -> None:
     """A canary is no service of its own."""
-    canary = Workload("Deployment", "foo-canary", {"app": "foo", "v": "2"}, ports={8080: "http"})
-    both = Namespace("shop", (FOO, canary), (KubeService("foo", {"app": "foo"}, ("8080",)),))
+    canary = ServingWorkload(
+        "Deployment", "foo-canary", {"app": "foo", "v": "2"}, ports={8080: "http"}
+    )
+    both = NamespaceWorkloads(
+        "shop", (FOO, canary), (KubeService("foo", {"app": "foo"}, ("8080",)),)
+    )
     calls = [call(OWN), call(OTHER, workload=("deployment", "foo-canary"))]
     found = suggested(config(defaultInboundPolicy="audit"), *calls, running=both)
     (made,) = found.section["services"]

@@ -71,7 +71,7 @@ def test_missing_archives_end_with_code_2_before_anything_is_registered(project:
     empty.mkdir()
     done = run(project, engine_values(good()), CHARTS_DIR=str(empty))
     assert done.returncode == 2
-    assert done.stderr.startswith("chart archives missing: cert-manager ")
+    assert done.stderr.startswith("chart archives missing: gateway-api-crds ")
     assert len(done.stderr.splitlines()) == 1
     assert list(project.glob(".local/*")) == []
 

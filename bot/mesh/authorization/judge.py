@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from bot.mesh.authorization.model import ADMIN_PORT, Call, Namespace, Workload
+from bot.mesh.authorization.model import ADMIN_PORT, Call, NamespaceWorkloads, ServingWorkload
 from components.linkerd import InboundPolicy
 from components.policy import look_up as policy
 from components.policy.section import Clients, Service, ServicePort
@@ -19,7 +19,7 @@ _WITHOUT_ROUTES = ("", "default")
 
 
 @dataclass(frozen=True)
-class Verdict:
+class PolicyVerdict:
     """What happens to a call, and why; `unknown` where the metrics cannot tell."""
 
     call: Call
@@ -46,7 +46,7 @@ def account_of(config: StackConfig, identity: str) -> tuple[str, str] | None:
 
 
 def port_policy(
-    config: StackConfig, namespace: str, workload: Workload, number: int
+    config: StackConfig, namespace: str, workload: ServingWorkload, number: int
 ) -> tuple[Service, ServicePort] | None:
     """The service policy that has a port of a workload; None where no Server is made for it."""
     section = config.policy.namespaces.get(namespace)
@@ -60,16 +60,19 @@ def port_policy(
 
 def judge(
     config: StackConfig,
-    running: Namespace,
+    running: NamespaceWorkloads,
     calls: Iterable[Call],
     assumed: InboundPolicy | None = None,
-) -> list[Verdict]:
-    """A verdict for each call. assumed: a default policy for every port of the namespace."""
-    return [Verdict(call, *_judged(config, running, call, assumed)) for call in calls]
+) -> list[PolicyVerdict]:
+    """A verdict for each call.
+
+    assumed: a default inbound policy that is taken for every port of the namespace.
+    """
+    return [PolicyVerdict(call, *_judged(config, running, call, assumed)) for call in calls]
 
 
 def _judged(
-    config: StackConfig, running: Namespace, call: Call, assumed: InboundPolicy | None
+    config: StackConfig, running: NamespaceWorkloads, call: Call, assumed: InboundPolicy | None
 ) -> tuple[Outcome, str]:
     workload = running.workload(*call.workload)
     if call.port == ADMIN_PORT:
@@ -82,15 +85,15 @@ def _judged(
     service = found[0] if found else None
     inbound = assumed or policy.inbound_policy(config, call.namespace, service)
     if inbound in _OPEN:
-        return "allowed", f"the default policy {inbound} lets everybody in"
+        return "allowed", f"default inbound policy {inbound} lets everybody in"
     if inbound != "deny" and call.client:
-        return "allowed", f"the default policy {inbound} lets every meshed client in"
+        return "allowed", f"default inbound policy {inbound} lets every meshed client in"
     if found is None:
         if call.probe:
             return "allowed", "Linkerd allows HTTP probes of a port without a Server"
         return (
             "denied",
-            f"no service policy has this port, and the default policy {inbound} closes it",
+            f"no service policy has this port, and default inbound policy {inbound} denies it",
         )
     return _by_rules(config, call, *found)
 
@@ -100,11 +103,11 @@ def _admin(config: StackConfig, call: Call, assumed: InboundPolicy | None) -> tu
     inbound = assumed or policy.inbound_policy(config, call.namespace)
     wanted = policy.account(prometheus.service_account, "")
     if call.probe or inbound in _OPEN or (inbound != "deny" and call.client):
-        return "allowed", f"default policy {inbound}"
+        return "allowed", f"default inbound policy {inbound}"
     if assumed is None and call.namespace not in config.policy.namespaces:
         return (
             "denied",
-            f"the default policy {inbound} closes the proxies' metrics where no policy is: add one",
+            f"default inbound policy {inbound} denies the proxies' metrics: add a policy",
         )
     if prometheus.networks or not call.client:
         return "unknown", "a probe, or a Prometheus without mTLS: see policy.prometheus.networks"
