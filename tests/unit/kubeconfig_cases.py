@@ -16,28 +16,11 @@ from typing import Any
 
 import yaml
 
+from tests.unit.kubeconfig_users import ENV_A, FROM_PROGRAM, PROGRAM, answer, exec_user
+
 HOST = "kube.example.com"
-API = "client.authentication.k8s.io/v1"
 TOKEN = ("Authorization: Bearer t",)
 REFUSED = ("refused",)
-
-
-def exec_user(script: str, **more: Any) -> dict[str, Any]:
-    """A user that is a shell script."""
-    made = {"apiVersion": API, "interactiveMode": "Never", "command": "sh", "args": ["-c", script]}
-    return {"exec": {**made, **more}}
-
-
-def answer(status: str) -> str:
-    """A script that prints a credential."""
-    head = f'"apiVersion":"{API}","kind":"ExecCredential"'
-    return f"printf '%s' '{{{head},\"status\":{status}}}'"
-
-
-PROGRAM = answer('{"token":"from-program"}')
-FROM_PROGRAM = ("Authorization: Bearer from-program",)
-ENV_A = 'printf \'{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential",'
-ENV_A += '"status":{"token":"<%s>"}}\' "$${A-unset}"'
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,8 @@ from typing import Any
 from cryptography import x509
 
 from tests.certificates import Authority, Extension, certified
-from tests.unit.kubeconfig_cases import HOST, PROGRAM, REFUSED, Case
+from tests.unit.kubeconfig_cases import HOST, REFUSED, Case
+from tests.unit.kubeconfig_users import PROGRAM
 
 _KEPT = ("authorization", "impersonate-")
 
