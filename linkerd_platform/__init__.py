@@ -11,12 +11,12 @@ from components.alert_routing.routes.model import (
 )
 from components.alerts.component import Alerts, AlertsArgs
 from components.alerts.groups.model import (
+    AlertedWorkload,
     Meshed,
     Objective,
     Objectives,
     Setting,
     Thresholds,
-    Workload,
 )
 from components.approval_signing import ApprovalSigning, ApprovalSigningArgs
 from components.buoyant_cloud import BuoyantCloud, BuoyantCloudArgs
@@ -25,7 +25,7 @@ from components.chart import ChartRef
 from components.cluster_anchor import ClusterAnchor, ClusterAnchorArgs, ClusterGeneration
 from components.cni_plugin import CniPlugin, CniPluginArgs
 from components.dashboards.component import Dashboards, DashboardsArgs
-from components.dashboards.grafana.model import View, Wave
+from components.dashboards.grafana.model import DashboardWave, View
 from components.egress.component import Egress, EgressArgs, EgressScope, PacketScope
 from components.egress.section import EgressHost
 from components.external_secrets import ExternalSecrets, ExternalSecretsArgs
@@ -60,6 +60,7 @@ __all__ = [
     "AdmissionGuardArgs",
     "AlertRouting",
     "AlertRoutingArgs",
+    "AlertedWorkload",
     "Alerts",
     "AlertsArgs",
     "AnchorGeneration",
@@ -79,6 +80,7 @@ __all__ = [
     "CniPlugin",
     "CniPluginArgs",
     "Collector",
+    "DashboardWave",
     "Dashboards",
     "DashboardsArgs",
     "Egress",
@@ -135,9 +137,7 @@ __all__ = [
     "View",
     "Viz",
     "VizArgs",
-    "Wave",
     "WebhookCertificates",
     "WebhookCertificatesArgs",
-    "Workload",
     "__version__",
 ]

@@ -16,7 +16,7 @@ from bot.exit_codes import BotError
 from bot.mesh.drift import declared
 from bot.mesh.drift.inventory import subject
 from bot.mesh.drift.look import look
-from bot.mesh.drift.owned import Undeclared
+from bot.mesh.drift.owned import UndeclaredItem
 from bot.text.lists import listed
 
 _NAMESPACE = "kubernetes:core/v1:Namespace"
@@ -55,7 +55,7 @@ def needs(found: Engine, target: Target, namespaces: Collection[str]) -> list[Ne
     return [*_lost(undeclared, namespaces), *unseen]
 
 
-def _lost(undeclared: Collection[Undeclared], namespaces: Collection[str]) -> Iterator[Need]:
+def _lost(undeclared: Collection[UndeclaredItem], namespaces: Collection[str]) -> Iterator[Need]:
     for namespace in sorted(namespaces):
         names = [subject(each.item.key) for each in undeclared if each.item.namespace == namespace]
         if names:

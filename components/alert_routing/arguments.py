@@ -11,7 +11,7 @@ from components.alert_routing.routes.model import (
     RouteArgs,
     RoutingArgs,
 )
-from components.alert_routing.section import Heartbeat, Receiver, Route, RoutingSection
+from components.alert_routing.section import AlertRoute, Heartbeat, Receiver, RoutingSection
 from components.alerts.groups.model import duration
 from components.external_secrets import HasExternalSecrets
 from components.observability import HasObservability
@@ -76,7 +76,7 @@ def _default(receivers: tuple[Receiver, ...]) -> tuple[RouteArgs, ...]:
     return (critical, *((RouteArgs(severity="warning", receivers=channels),) if channels else ()))
 
 
-def _route(section: Route) -> RouteArgs:
+def _route(section: AlertRoute) -> RouteArgs:
     return RouteArgs(
         severity=section.severity,
         environments=section.environments,

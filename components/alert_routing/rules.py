@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from components.alert_routing.section import Receiver, Route, RoutingSection
+from components.alert_routing.section import AlertRoute, Receiver, RoutingSection
 from components.alerts.groups.sources import WATCHDOG
 from components.cluster import HasCluster, needs_a_cluster
 from components.observability import HasObservability
@@ -110,7 +110,7 @@ def _kind(path: Path_, receiver: Receiver) -> Iterator[Fault]:
 
 
 def _routes(routing: RoutingSection) -> Iterator[Fault]:
-    taken: list[Route] = []
+    taken: list[AlertRoute] = []
     for index, route in enumerate(routing.routes):
         path = (*_ROUTING, "routes", index)
         if not route.to:
@@ -135,7 +135,7 @@ def _routes(routing: RoutingSection) -> Iterator[Fault]:
         )
 
 
-def _takes_all(earlier: Route, later: Route) -> bool:
+def _takes_all(earlier: AlertRoute, later: AlertRoute) -> bool:
     """True when nothing is left for the later one."""
     if earlier.severity != later.severity:
         return False

@@ -95,7 +95,7 @@ class Receiver(Section):
     )
 
 
-class Route(Section):
+class AlertRoute(Section):
     """Which receivers get the alerts of a severity; the first route that matches takes them."""
 
     severity: Severity = Field(description="Severity of the alerts.")
@@ -141,7 +141,7 @@ class RoutingSection(Section):
         "default where prometheus-operator mounts it.",
     )
     receivers: tuple[Receiver, ...] = Field((), description="Who hears of alerts.")
-    routes: tuple[Route, ...] = Field(
+    routes: tuple[AlertRoute, ...] = Field(
         (),
         description="Who hears of what; without any, `critical` goes to all receivers, `warning` "
         "to those of type `slack`, and `info` to nobody.",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from components.linkerd import HasLinkerd, InboundPolicy
-from components.policy.section import Clients, HasPolicy, NamespacePolicy, Service, ServicePort
+from components.policy.section import Clients, HasPolicy, NamespaceRules, Service, ServicePort
 from components.rollout import plan
 
 
@@ -63,6 +63,6 @@ def unmeshed(config: HasPolicies, namespace: str) -> str | None:
     return "no wave of rollout has it"
 
 
-def callers(namespace: str, policy: NamespacePolicy) -> tuple[str, ...]:
+def callers(namespace: str, policy: NamespaceRules) -> tuple[str, ...]:
     """The namespaces of `allowFrom`, with the namespace itself; none where all may call."""
     return tuple(dict.fromkeys((namespace, *policy.allow_from))) if policy.allow_from else ()

@@ -12,7 +12,7 @@ from components.policy.look_up import HasPolicies
 from components.policy.section import (
     AUTHENTICATED,
     Clients,
-    NamespacePolicy,
+    NamespaceRules,
     Network,
     Service,
     ServicePort,
@@ -124,7 +124,7 @@ def _networks(path: Path_, networks: Sequence[Network]) -> Iterator[Fault]:
                 )
 
 
-def _namespace(config: _Config, path: Path_, name: str, policy: NamespacePolicy) -> Iterator[Fault]:
+def _namespace(config: _Config, path: Path_, name: str, policy: NamespaceRules) -> Iterator[Fault]:
     looks_at = (("rollout",),)
     if why := plan.unplanned(config, name):
         yield Fault(

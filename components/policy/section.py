@@ -107,7 +107,7 @@ class Clients(Section):
     )
 
 
-class Route(Section):
+class RouteRules(Section):
     """Part of a port with clients of its own; those of the port do not hold there."""
 
     name: Name = Field(description="Name of the route, unique at its port.")
@@ -127,7 +127,7 @@ class ServicePort(Section):
     allow: tuple[Clients, ...] = Field(
         (), description="Who may call; without any, whoever `allowFrom` of the namespace names."
     )
-    routes: tuple[Route, ...] = Field((), description="Paths with clients of their own.")
+    routes: tuple[RouteRules, ...] = Field((), description="Paths with clients of their own.")
     metrics: UrlPath | None = Field(
         None, description="Path of the metrics, which Prometheus may read and nobody else."
     )
@@ -160,7 +160,7 @@ class Service(Section):
     ports: tuple[ServicePort, ...] = Field(description="The ports of its pods.")
 
 
-class NamespacePolicy(Section):
+class NamespaceRules(Section):
     """Who may call into a namespace."""
 
     rung: Rung | None = Field(
@@ -182,7 +182,7 @@ class NamespacePolicy(Section):
     services: tuple[Service, ...] = Field((), description="Policies of single services.")
 
 
-class Prometheus(Section):
+class PrometheusAccess(Section):
     """The Prometheus that reads the metrics of proxies and services."""
 
     service_account: Account = Field(
@@ -199,10 +199,10 @@ _ANYWHERE = (Network(cidr="0.0.0.0/0"), Network(cidr="::/0"))
 class PolicySection(Section):
     """Who may call whom in the mesh; docs/runbooks/deny.md says how to get there."""
 
-    namespaces: dict[Name, NamespacePolicy] = Field(
+    namespaces: dict[Name, NamespaceRules] = Field(
         {}, description="The namespaces that have a policy, by name."
     )
-    prometheus: Prometheus = Field(Prometheus(), description="Who reads metrics.")
+    prometheus: PrometheusAccess = Field(PrometheusAccess(), description="Who reads metrics.")
     kubelet_networks: tuple[Network, ...] = Field(
         _ANYWHERE, description="Networks of the nodes, from which the kubelet probes."
     )

@@ -7,7 +7,7 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from components.names import CERT_MANAGER, EXTERNAL_SECRETS
-from components.rollout.section import HasRollout, Wave, WaveNamespace
+from components.rollout.section import HasRollout, RolloutWave, WaveNamespace
 from components.vault import HasVault
 from components.viz import HasViz
 
@@ -24,14 +24,14 @@ NEVER = frozenset(
 )
 
 
-def named(config: HasRollout) -> Iterator[tuple[Wave, WaveNamespace]]:
+def named(config: HasRollout) -> Iterator[tuple[RolloutWave, WaveNamespace]]:
     """Every namespace that the plan names, with its wave, in the order of adoption."""
     for wave in config.rollout.waves:
         for namespace in wave.namespaces:
             yield wave, namespace
 
 
-def waves_by_namespace(config: HasRollout) -> dict[str, Wave]:
+def waves_by_namespace(config: HasRollout) -> dict[str, RolloutWave]:
     """The wave of each namespace that the plan names."""
     return {namespace.name: wave for wave, namespace in named(config)}
 

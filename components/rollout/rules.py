@@ -8,7 +8,7 @@ from typing import Protocol
 from components.cluster import HasCluster, needs_a_cluster
 from components.rollout import plan
 from components.rollout.plan import HasPlan
-from components.rollout.section import Wave
+from components.rollout.section import RolloutWave
 from components.rollout.workloads import HasWorkloads, ProxyDefaults
 from schema.faults import Fault
 from schema.values import Duration
@@ -75,7 +75,7 @@ def _waves(config: _Config) -> Iterator[Fault]:
             day, dated = wave.date, wave.name
 
 
-def _empty(path: tuple[str | int, ...], wave: Wave) -> Iterator[Fault]:
+def _empty(path: tuple[str | int, ...], wave: RolloutWave) -> Iterator[Fault]:
     if wave.namespaces:
         return
     if not wave.labels and not wave.rest:

@@ -44,7 +44,7 @@ class WaveNamespace(Section):
         return {"name": value} if isinstance(value, str) else value
 
 
-class Wave(Section):
+class RolloutWave(Section):
     """Namespaces that enter the mesh together."""
 
     name: Name = Field(description="Name of the wave, unique in the stack.")
@@ -106,7 +106,7 @@ class RolloutSection(Section):
         "`rollout/staging.yaml`: the other keys of this section stand at its top, and none of them "
         "here. Several stacks may name the same one.",
     )
-    waves: tuple[Wave, ...] = Field((), description="The waves, in the order of adoption.")
+    waves: tuple[RolloutWave, ...] = Field((), description="The waves, in the order of adoption.")
     never: tuple[Name, ...] = Field(
         (),
         description="Namespaces that are never meshed, on top of those built in: Kubernetes' own, "

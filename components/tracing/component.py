@@ -19,8 +19,8 @@ from components.tracing.objects import (
     JAEGER,
     OTLP_GRPC,
     OTLP_HTTP,
+    CollectorWorkload,
     Port,
-    Workload,
 )
 from components.tracing.section import Collector, Jaeger
 
@@ -70,7 +70,7 @@ class Tracing(Component, area="observability"):
 
     def _run(
         self,
-        workload: Workload,
+        workload: CollectorWorkload,
         clients: Sequence[pulumi.Resource],
         rules: list[Manifest],
         secrets: Sequence[pulumi.Resource],
@@ -94,14 +94,14 @@ class Tracing(Component, area="observability"):
         return self.apply(manifest, *after, name=name)
 
 
-def collector(args: TracingArgs) -> Workload:
+def collector(args: TracingArgs) -> CollectorWorkload:
     """The collector as it runs."""
     section = args.collector
     settings = config.collector_config(section, args.cluster_domain)
     files = {objects.CONFIG_FILE: objects.as_yaml(settings)}
     if section.backend.ca_pem:
         files[config.CA_FILE.rpartition("/")[2]] = section.backend.ca_pem
-    return Workload(
+    return CollectorWorkload(
         name=COLLECTOR,
         image=section.image,
         replicas=section.replicas,
@@ -119,9 +119,9 @@ def collector(args: TracingArgs) -> Workload:
     )
 
 
-def jaeger(args: Jaeger, placement: PlacementSection | None = None) -> Workload:
+def jaeger(args: Jaeger, placement: PlacementSection | None = None) -> CollectorWorkload:
     """Jaeger as it runs: one pod, because another would have other traces."""
-    return Workload(
+    return CollectorWorkload(
         name=JAEGER,
         image=args.image,
         replicas=1,

@@ -19,7 +19,7 @@ from bot.clients.target import Target
 from bot.engine import Engine
 from bot.engine import target as engine_target
 from sandbox import cluster, lifecycle, providers, toolchain
-from sandbox.processes import Record, Supervisor
+from sandbox.processes import ProcessRecord, Supervisor
 from sandbox.settings import Settings
 from stack.charts import Charts
 
@@ -158,7 +158,7 @@ class Copy:
         shutil.rmtree(self.folder / ".sandbox", ignore_errors=True)
 
 
-def records(copy: Copy) -> list[Record]:
+def records(copy: Copy) -> list[ProcessRecord]:
     """The servers of the copy's sandbox."""
     return Supervisor(copy.settings.run_dir, copy.settings.log_dir).records()
 

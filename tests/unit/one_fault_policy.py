@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.unit.ladder_samples import Sections, service, stack
+from tests.unit.authorization_samples import Sections, service, stack
 from tests.unit.stack_files import KeyPath, good
 
 SHOP = "policy.namespaces.shop"

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from bot.mesh.rollout.model import Namespace, Pod, Proxy, Seen
+from bot.mesh.rollout.model import Namespace, Pod, Proxy, RolloutState
 from bot.mesh.trust.model import Workload
 from components.rollout.component import INJECT, STATE_LABEL
 from stack.config import StackConfig
@@ -65,9 +65,9 @@ def pod(
     return Pod(place, f"{name}-1", Workload(place, kind, name), proxy, **values)
 
 
-def seen(*found: Namespace | Pod, failures: Mapping[str, int] | None = None) -> Seen:
+def seen(*found: Namespace | Pod, failures: Mapping[str, int] | None = None) -> RolloutState:
     """A cluster of these, whose control plane runs."""
-    return Seen(
+    return RolloutState(
         now=NOW,
         namespaces={each.name: each for each in found if isinstance(each, Namespace)},
         pods=tuple(each for each in found if isinstance(each, Pod)),

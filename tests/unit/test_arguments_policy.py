@@ -5,7 +5,7 @@ from __future__ import annotations
 from components.policy import arguments as arguments_policy
 from components.rollout import arguments as arguments_mesh
 from stack.config import StackConfig
-from tests.unit.ladder_samples import Sections, config, service, stack
+from tests.unit.authorization_samples import Sections, config, service, stack
 from tests.unit.stack_files import write
 from tests.unit.whole_program import Evaluated, evaluated_file, project
 

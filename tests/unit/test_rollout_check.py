@@ -9,7 +9,7 @@ import pytest
 
 from bot.clients.prometheus import Prometheus, PrometheusError
 from bot.mesh.rollout import check, step
-from bot.mesh.rollout.check import Verdict
+from bot.mesh.rollout.check import WaveVerdict
 from bot.mesh.rollout.model import Namespace, Pod
 from bot.mesh.rollout.restart import ANNOTATION
 from bot.mesh.rollout.text import verdict_document, verdict_lines
@@ -35,7 +35,7 @@ def judged(
     prometheus: Prometheus | None = None,
     direction: Any = "next",
     wave: str | None = None,
-) -> Verdict:
+) -> WaveVerdict:
     """The verdict on the next step."""
     made = config(*waves, more=more)
     cluster = seen(*(found or GOOD), failures=failures)
@@ -86,7 +86,7 @@ def test_the_soak_is_the_waves_own() -> None:
 def test_the_soak_begins_when_the_pods_were_restarted_into_the_mesh() -> None:
     """An update that waited for its restarts until an hour ago has shown nothing yet."""
 
-    def restarted(text: str, *, meshed: bool = True) -> Verdict:
+    def restarted(text: str, *, meshed: bool = True) -> WaveVerdict:
         known = {ANNOTATION: text}
         return judged(GOOD[0], pod("shop", "a", meshed=meshed, annotations=known), GOOD[2])
 

@@ -23,7 +23,7 @@ VIRTUAL_GROUPS: Mapping[str, str] = {
 
 
 @dataclass(frozen=True, order=True)
-class Kind:
+class ServedKind:
     """One kind that can be listed, at the version that the server prefers."""
 
     group: str
@@ -58,7 +58,7 @@ def title(group: str, kind: str) -> str:
 class Kinds:
     """The kinds of a server. absent: groups whose own server does not answer, with why."""
 
-    found: tuple[Kind, ...]
+    found: tuple[ServedKind, ...]
     absent: Mapping[str, str]
 
 
@@ -67,7 +67,7 @@ def kinds(api: Client) -> Kinds:
 
     A group whose server does not answer is no error here: what nobody could look at is told.
     """
-    found: dict[tuple[str, str], Kind] = {}
+    found: dict[tuple[str, str], ServedKind] = {}
     absent: dict[str, str] = {}
     for path in ("/api", "/apis"):
         for group in groups(api, path):
@@ -82,13 +82,13 @@ def kinds(api: Client) -> Kinds:
     return Kinds(tuple(sorted(kept)), absent)
 
 
-def _listable(group: str, version: Mapping[str, Any]) -> list[Kind]:
+def _listable(group: str, version: Mapping[str, Any]) -> list[ServedKind]:
     made = []
     for each in version.get("resources") or ():
         if "list" in (each.get("verbs") or ()):
             kind = each.get("responseKind") or {}
             made.append(
-                Kind(
+                ServedKind(
                     group=group,
                     kind=str(kind.get("kind", "")),
                     version=str(version["version"]),

@@ -16,7 +16,7 @@ from bot.clients.target import Target
 from bot.exit_codes import BotError
 from bot.mesh.rollout import reader
 from components.rollout import plan as rollout
-from components.rollout.section import Wave
+from components.rollout.section import RolloutWave
 
 PATCH = "NamespacePatch"
 POLICY = "rollout-namespaces-exist"
@@ -46,7 +46,7 @@ def judged(target: Target, changes: ChangeSet) -> ChangeSet:
     return changes.model_copy(update={"violations": (*changes.violations, *found)})
 
 
-def _violation(patch: Change, waves: Mapping[str, Wave]) -> Violation:
+def _violation(patch: Change, waves: Mapping[str, RolloutWave]) -> Violation:
     name = patch.object_name
     of = f" of wave {waves[name].name}" if name in waves else ""
     fix = _FIXES[patch.op in _NEW]

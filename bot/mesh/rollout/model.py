@@ -61,7 +61,7 @@ class Namespace:
 
 
 @dataclass(frozen=True)
-class Seen:
+class RolloutState:
     """One moment of a cluster. failures: per namespace, pods that the injector failed lately.
 
     version: of the control plane's proxies, `""` where none runs.

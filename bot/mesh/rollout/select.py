@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bot.mesh.rollout.model import Namespace, Seen
+from bot.mesh.rollout.model import Namespace, RolloutState
 from components.rollout import plan as rollout
-from components.rollout.section import Wave
+from components.rollout.section import RolloutWave
 from stack.config import StackConfig
 
 # Kubernetes makes it, and it cannot be deleted; a plan has it by name or not at all.
@@ -16,7 +16,7 @@ def forbidden(config: StackConfig, name: str) -> str | None:
     return rollout.forbidden(config, name)
 
 
-def found(config: StackConfig, seen: Seen, wave: Wave) -> list[str]:
+def found(config: StackConfig, seen: RolloutState, wave: RolloutWave) -> list[str]:
     """The names that a wave finds and does not have yet, in alphabetical order.
 
     A namespace that any wave names is that wave's. Of several waves whose labels fit, the first
@@ -34,7 +34,7 @@ def found(config: StackConfig, seen: Seen, wave: Wave) -> list[str]:
     )
 
 
-def _taker(config: StackConfig, namespace: Namespace) -> Wave | None:
+def _taker(config: StackConfig, namespace: Namespace) -> RolloutWave | None:
     for wave in config.rollout.waves:
         if wave.labels and wave.labels.items() <= namespace.labels.items():
             return wave

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from bot.mesh.trust.model import IDENTITY, INJECTOR, Pod, Workload
+from bot.mesh.trust.model import IDENTITY, INJECTOR, MeshedPod, Workload
 from components.names import LINKERD
 
 # kubectl restarts these: https://kubernetes.io/docs/reference/kubectl/generated/kubectl_rollout/
@@ -25,7 +25,7 @@ class Phase:
 
 
 def phases(
-    pods: Iterable[Pod],
+    pods: Iterable[MeshedPod],
     kubectl: Sequence[str] = ("kubectl",),
     *,
     fresh_bundle: bool = False,

@@ -100,7 +100,7 @@ class Node:
 
 
 @dataclass(frozen=True)
-class Group:
+class RouteGroup:
     """A receiver of Alertmanager: all of ours that one route tells."""
 
     name: str
@@ -147,13 +147,13 @@ def _beat(heartbeat: HeartbeatArgs) -> Node:
     )
 
 
-def groups(args: RoutingArgs) -> list[Group]:
+def groups(args: RoutingArgs) -> list[RouteGroup]:
     """Every receiver that the routes name."""
     known = {receiver.name: receiver for receiver in args.receivers}
-    made = [Group(NOBODY)]
+    made = [RouteGroup(NOBODY)]
     if args.heartbeat:
-        made.append(Group(HEARTBEAT, heartbeat=True))
-    made += [Group(each.name, tuple(known[n] for n in each.receivers)) for each in args.routes]
+        made.append(RouteGroup(HEARTBEAT, heartbeat=True))
+    made += [RouteGroup(each.name, tuple(known[n] for n in each.receivers)) for each in args.routes]
     if args.unmatched:
-        made.append(Group(UNMATCHED, tuple(known[name] for name in args.unmatched)))
+        made.append(RouteGroup(UNMATCHED, tuple(known[name] for name in args.unmatched)))
     return made

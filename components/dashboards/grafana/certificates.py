@@ -9,10 +9,10 @@ from components.dashboards.grafana.model import (
     YES_NO,
     Column,
     Dashboard,
+    DashboardRow,
     Metrics,
     Panel,
     Query,
-    Row,
     View,
     at_least,
     at_most,
@@ -37,10 +37,10 @@ def certificates(view: View) -> Dashboard:
         "When the anchors, the issuer, the webhooks and the proxies' own certificates end, and "
         "whether each is renewed.",
         [
-            Row("Time left", _left(view, metrics)),
-            Row("Anchors and certificates", _listed(view, metrics)),
-            Row("Proxies", _leaves(view, metrics)),
-            Row("cert-manager and External Secrets", _operators(metrics)),
+            DashboardRow("Time left", _left(view, metrics)),
+            DashboardRow("Anchors and certificates", _listed(view, metrics)),
+            DashboardRow("Proxies", _leaves(view, metrics)),
+            DashboardRow("cert-manager and External Secrets", _operators(metrics)),
         ],
     )
 

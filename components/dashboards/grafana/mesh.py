@@ -9,10 +9,10 @@ from components.dashboards.grafana.model import (
     UID,
     Column,
     Dashboard,
+    DashboardRow,
     Metrics,
     Panel,
     Query,
-    Row,
     Steps,
     Variable,
     View,
@@ -34,11 +34,13 @@ def mesh(view: View) -> Dashboard:
         "Linkerd / Mesh",
         "Traffic, mTLS and health of everything that is meshed. Begin here.",
         [
-            Row("Now", _now(view, metrics)),
-            Row("Namespaces", _namespaces(view, metrics)),
-            Row("Control plane", control_plane.health(view, metrics)),
-            Row("Versions", control_plane.versions(metrics)),
-            Row("Alerts of this platform that fire", [control_plane.alerts(view, metrics)]),
+            DashboardRow("Now", _now(view, metrics)),
+            DashboardRow("Namespaces", _namespaces(view, metrics)),
+            DashboardRow("Control plane", control_plane.health(view, metrics)),
+            DashboardRow("Versions", control_plane.versions(metrics)),
+            DashboardRow(
+                "Alerts of this platform that fire", [control_plane.alerts(view, metrics)]
+            ),
         ],
         [Variable("namespace", "Namespace", query, multiple=True)],
     )

@@ -21,7 +21,7 @@ NO_TRAFFIC = "No traffic"
 Kind = Literal["timeseries", "stat", "table", "bargauge"]
 
 
-class Wave(Args):
+class DashboardWave(Args):
     """A wave of the rollout: its name, its state, and the namespaces that it names."""
 
     name: str
@@ -38,7 +38,7 @@ class View(Args):
     """
 
     setting: Setting
-    waves: tuple[Wave, ...]
+    waves: tuple[DashboardWave, ...]
     runbooks: str
     cluster: str
     environment: str
@@ -103,7 +103,7 @@ class Panel:
 
 
 @dataclass(frozen=True)
-class Row:
+class DashboardRow:
     """Panels below a heading, from left to right, wrapped at the full width."""
 
     title: str
@@ -129,7 +129,7 @@ class Dashboard:
     name: str
     title: str
     description: str
-    rows: Sequence[Row]
+    rows: Sequence[DashboardRow]
     variables: Sequence[Variable] = ()
 
     @property

@@ -16,8 +16,8 @@ from components.dashboards.grafana.model import (
     WIDTH,
     Column,
     Dashboard,
+    DashboardRow,
     Panel,
-    Row,
     Steps,
     Variable,
     View,
@@ -112,7 +112,7 @@ def _datasource(view: View) -> Json:
     return {"type": "prometheus", "uid": view.datasource or "${datasource}"}
 
 
-def _placed(rows: Sequence[Row], view: View) -> Iterator[Json]:
+def _placed(rows: Sequence[DashboardRow], view: View) -> Iterator[Json]:
     """Every row and panel at its place: from left to right, and then the next line."""
     y = 0
     for row in rows:

@@ -10,13 +10,13 @@ from components.dashboards.grafana.model import (
     NEUTRAL,
     Column,
     Dashboard,
+    DashboardRow,
+    DashboardWave,
     Metrics,
     Panel,
     Query,
-    Row,
     Steps,
     View,
-    Wave,
     at_least,
     at_most,
     stat,
@@ -32,12 +32,12 @@ def rollout(view: View) -> Dashboard:
     """The dashboard of the rollout."""
     metrics = Metrics(view)
     waves = [wave for wave in view.waves if wave.namespaces]
-    rows = [Row("Now", _now(view, metrics))]
+    rows = [DashboardRow("Now", _now(view, metrics))]
     if waves:
-        rows.append(Row("Waves", [_waves(waves, metrics)]))
+        rows.append(DashboardRow("Waves", [_waves(waves, metrics)]))
     rows += [
-        Row("Namespaces", _namespaces(waves, metrics)),
-        Row("Injector", _injector(metrics)),
+        DashboardRow("Namespaces", _namespaces(waves, metrics)),
+        DashboardRow("Injector", _injector(metrics)),
     ]
     return Dashboard(
         "rollout",
@@ -100,7 +100,7 @@ def _missing(metrics: Metrics, where: str) -> str:
     return f"sum({pods}) - (sum({meshed}) or vector(0))"
 
 
-def _waves(waves: list[Wave], metrics: Metrics) -> Panel:
+def _waves(waves: list[DashboardWave], metrics: Metrics) -> Panel:
     """A bar for each wave, its state beside its name."""
     return Panel(
         "bargauge",
@@ -124,7 +124,7 @@ def _waves(waves: list[Wave], metrics: Metrics) -> Panel:
     )
 
 
-def _planned(waves: list[Wave], metrics: Metrics) -> str:
+def _planned(waves: list[DashboardWave], metrics: Metrics) -> str:
     """The pods of each namespace, with its wave as a label."""
     named = [
         f'label_replace({metrics(overview.PODS, _in(wave.namespaces))}, "wave", '
@@ -135,7 +135,7 @@ def _planned(waves: list[Wave], metrics: Metrics) -> str:
     return " or on (namespace) ".join([*named, metrics(overview.PODS)])
 
 
-def _namespaces(waves: list[Wave], metrics: Metrics) -> list[Panel]:
+def _namespaces(waves: list[DashboardWave], metrics: Metrics) -> list[Panel]:
     planned = _planned(waves, metrics)
     meshed = metrics(overview.MESHED_PODS)
     share = f"(({meshed}) or on (namespace) 0 * {metrics(overview.PODS)})"

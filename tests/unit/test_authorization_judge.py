@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 
 from bot.mesh.authorization.judge import account_of, judge
-from bot.mesh.authorization.model import Call, Namespace
+from bot.mesh.authorization.model import Call, CalledNamespace
 from stack.config import StackConfig
-from tests.unit.ladder_samples import FOO, SHOP, call, config, identity, service
+from tests.unit.authorization_samples import FOO, SHOP, call, config, identity, service
 
 BAR = {"serviceAccounts": ["bar"]}
 NODES = {"networks": [{"cidr": "10.0.0.0/8"}]}
 OWN, OTHER = identity("shop", "bar"), identity("web", "cart")
 
 
-def outcome(made: StackConfig, seen: Call, running: Namespace = SHOP, **more: Any) -> str:
+def outcome(made: StackConfig, seen: Call, running: CalledNamespace = SHOP, **more: Any) -> str:
     """The one verdict."""
     (verdict,) = judge(made, running, [seen], **more)
     return verdict.outcome
@@ -145,12 +145,12 @@ def test_prometheus_reads_metrics_and_another_reader_does_not() -> None:
 
 def test_a_workload_that_is_gone_is_unknown() -> None:
     """Its labels went with it, and so what would select it."""
-    gone = Namespace("shop", (), ())
+    gone = CalledNamespace("shop", (), ())
     assert outcome(deny(service(allow=[BAR])), call(OWN), gone) == "unknown"
 
 
 def test_a_rung_may_be_assumed_before_it_is_written() -> None:
-    """`--rung deny` asks what the stack file does not say yet."""
+    """`--default-inbound-policy deny` asks what the stack file does not say yet."""
     made = config(service(allow=[BAR]), rung="audit")
     assert outcome(made, call(OTHER)) == "allowed"
     assert outcome(made, call(OTHER), assumed="deny") == "denied"

@@ -16,10 +16,10 @@ from bot.cli.dispatch import main
 from bot.clients.target import Target
 from bot.exit_codes import BAD_INPUT, DONE, FAILED, MISSING_TOOL, REFUSED
 from bot.mesh.authorization import command
-from bot.mesh.authorization.model import Call, Namespace
+from bot.mesh.authorization.model import Call, CalledNamespace
 from stack import rules
+from tests.unit.authorization_samples import FOO, SHOP, call, config, identity, service
 from tests.unit.fake_prometheus import fake_prometheus
-from tests.unit.ladder_samples import FOO, SHOP, call, config, identity, service
 from tests.unit.whole_program import project
 
 OWN, OTHER = identity("shop", "bar"), identity("web", "cart")
@@ -32,7 +32,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     """Run a command over calls that were seen; gives exit code, stdout and stderr."""
 
     def runner(
-        made: Any, calls: list[Call], *words: str, running: Namespace = SHOP
+        made: Any, calls: list[Call], *words: str, running: CalledNamespace = SHOP
     ) -> tuple[int, str, str]:
         target = Target("test", project(), made, None, {})
         monkeypatch.setattr("bot.engine.target.of", lambda _: target)
@@ -58,6 +58,9 @@ def nothing(_: Target) -> Iterator[None]:
     yield None
 
 
+DENY = ("--default-inbound-policy", "deny")
+
+
 def test_check_refuses_where_somebody_would_be_denied(run: Any) -> None:
     """And names client, port and reason."""
     made = config(service(allow=[BAR]), rung="deny")
@@ -79,17 +82,23 @@ def test_check_takes_the_next_rung_before_it_is_written(run: Any) -> None:
     """The stack file stays at audit until the answer is good."""
     made = config(service(allow=[BAR]), rung="audit")
     assert run(made, [call(OTHER)], "check", *PROMETHEUS)[0] == DONE
-    assert run(made, [call(OTHER)], "check", "--rung", "deny", *PROMETHEUS)[0] == REFUSED
+    assert run(made, [call(OTHER)], "check", *DENY, *PROMETHEUS)[0] == REFUSED
 
 
 def test_a_rung_that_is_asked_about_is_checked_as_if_it_were_written(run: Any) -> None:
     """A probe that `deny` would deny is found before the stack file says deny, and so is a rule."""
     made = config(service(allow=[BAR], probes=["/other"]), rung="audit")
     assert run(made, [call(OWN)], "check", *PROMETHEUS)[0] == DONE
-    code, _, err = run(made, [call(OWN)], "check", "--rung", "deny", *PROMETHEUS)
+    code, _, err = run(made, [call(OWN)], "check", *DENY, *PROMETHEUS)
     assert code == BAD_INPUT
-    assert "the kubelet probes /healthz, which rung 'deny' would deny" in err
-    code, _, err = run(config(service(), rung="audit"), [], "check", "--rung", "deny", *PROMETHEUS)
+    assert "the kubelet probes /healthz, which default inbound policy 'deny' would deny" in err
+    code, _, err = run(
+        config(service(), rung="audit"),
+        [],
+        "check",
+        *DENY,
+        *PROMETHEUS,
+    )
     assert code == BAD_INPUT
     assert "nobody could call 8080 of 'foo'" in err
 
@@ -100,14 +109,14 @@ def test_what_loading_has_filled_in_is_no_fault_of_the_rung(run: Any) -> None:
     filled = made.vault.model_copy(update={"ca_file": "ca.pem", "ca_pem": "read from it"})
     both = made.model_copy(update={"vault": filled})
     assert rules.check(both) != []
-    assert run(both, [call(OWN)], "check", "--rung", "deny", *PROMETHEUS)[0] == DONE
+    assert run(both, [call(OWN)], "check", *DENY, *PROMETHEUS)[0] == DONE
 
 
 def test_a_service_keeps_its_own_rung_when_its_namespace_is_asked_about(run: Any) -> None:
     """It would not change by that, so nobody would be denied there."""
     own = {**service(allow=[BAR]), "rung": "audit"}
     made = config(own, rung="audit")
-    assert run(made, [call(OTHER)], "check", "--rung", "deny", *PROMETHEUS)[0] == DONE
+    assert run(made, [call(OTHER)], "check", *DENY, *PROMETHEUS)[0] == DONE
     made = config({**own, "rung": "deny"}, rung="audit")
     assert run(made, [call(OTHER)], "check", *PROMETHEUS)[0] == REFUSED
 
@@ -193,7 +202,7 @@ def test_suggest_as_a_document_has_the_section_and_the_notes(run: Any) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "part"),
     [
-        (("--prometheus", "ftp://a"), BAD_INPUT, "--prometheus 'ftp://a' is no address"),
+        (("--prometheus", "ftp://a"), BAD_INPUT, "--prometheus 'ftp://a' is not an address"),
         ((*PROMETHEUS, "--window", "7"), BAD_INPUT, "--window '7' is not a duration"),
         ((*PROMETHEUS, "--namespace", "x"), BAD_INPUT, "there are off, shop, web"),
         ((), MISSING_TOOL, "kubectl -n linkerd-viz port-forward svc/prometheus 9090"),
@@ -229,3 +238,11 @@ def test_a_prometheus_that_refuses_fails_the_command(
     with fake_prometheus(lambda _: {"status": "error", "error": "broken"}, 503) as url:
         assert main(["policy", "check", "--stack", "t", "--prometheus", url]) == FAILED
     assert "broken" in capsys.readouterr().err
+
+
+def test_the_old_name_of_the_policy_works_and_says_the_new_one(run: Any) -> None:
+    """Scripts have `--rung`; it goes in a later release."""
+    made = config(service(allow=[BAR]), rung="audit")
+    code, _, err = run(made, [call(OTHER)], "check", "--rung", "deny", *PROMETHEUS)
+    assert code == REFUSED
+    assert "--rung is now called --default-inbound-policy\n" in err
