@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import json
 import shutil
-import subprocess
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ import yaml
 from bot.plan.render import KUBE_VERSION
 from stack.charts import ChartError, Charts
 from tests.charts.program import PROJECT, ChartUse
+from tests.programs import ran
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 Manifest = dict[str, Any]
@@ -59,10 +59,10 @@ def render_now(
 ) -> str:
     """A rendering made now, not one remembered; a failure carries Helm's own words."""
     over = [f"--values={file}" for file in files]
-    done = subprocess.run(
+    done = ran(
         [helm(), "template", release, str(chart), f"--namespace={namespace}", "--include-crds",
          f"--kube-version={KUBE_VERSION}", "--values=-", *over],
-        input=values, capture_output=True, text=True, timeout=120, check=False,
+        input=values, timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout
