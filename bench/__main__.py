@@ -159,7 +159,7 @@ def _inline(found: Engine, target: Target) -> None:
         pulumi.export("resources", 0)
 
     values = target.full_environment()
-    command = automation.Command(found.program, found.version, target, values, timeout=60)
+    command = automation.EngineCommand(found.program, found.version, target, values, timeout=60)
     automation.operate(automation.stack(command, target, nothing), "preview", {})
 
 
@@ -180,7 +180,7 @@ def _pulumi(found: Engine, target: Target, *arguments: str) -> None:
         raise BotError(f"pulumi {arguments[0]}: {done.stdout[-800:]}{done.stderr[-800:]}")
 
 
-def _must(result: engine.Result) -> None:
+def _must(result: engine.EngineResult) -> None:
     if not result.ok:
         raise BotError("\n".join(engine_report.failure(result)))
 

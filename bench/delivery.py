@@ -12,9 +12,9 @@ from bench.workspace import PROJECT
 from bot.changes import file, paths
 from bot.changes.model import Change, ChangeSet, Op
 from bot.clients.target import Target
-from bot.engine import Result
+from bot.engine import EngineResult
 from bot.engine.as_changes import changes_of
-from bot.engine.events import Ledger
+from bot.engine.events import OperationRecord
 from bot.engine.process import Ending
 from stack.load import from_file
 
@@ -76,10 +76,10 @@ def _events(rounds: int) -> None:
     config = from_file(PROJECT / "Pulumi.production.yaml")
     target = Target("production", PROJECT, config, None, {})
     text = json.dumps([_event(change) for change in _changes(Op.UPDATE)])
-    ledger = Ledger()
+    record = OperationRecord()
     for event in json.loads(text):
-        ledger.add(event)
-    result = Result("preview", target, ledger, Ending(0, "finished"))
+        record.add(event)
+    result = EngineResult("preview", target, record, Ending(0, "finished"))
 
     def read() -> None:
         json.loads(text)

@@ -63,7 +63,7 @@ def naive_environment(target: Target, kubeconfig: Path) -> dict[str, str]:
     if config.cluster is None:
         raise ValueError("the sandbox stack has no cluster")
     refs = chart_refs(config, Charts(PROJECT))
-    control_plane = linkerd.arguments(config, config.cluster, refs, None)
+    control_plane = linkerd.arguments(config, config.cluster, refs, None, cni=False)
     cert_manager_values = cert_manager.cert_manager_values(config.cert_manager.replicas)
     values = {
         "cert-manager": ("cert-manager", {**cert_manager_values, "crds": {"enabled": True}}),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Literal, Protocol
+from typing import ClassVar, Literal, Protocol
 
 import pulumi
 from pydantic import Field, SecretStr
 
 from components.base import Args, Component, KubernetesObject, Manifest
-from components.chart import ChartRef, Release, helm_release
+from components.chart import ChartRef, Release, Shape, helm_release
 from components.cluster import ClusterSection
 from components.external_secrets import HasExternalSecrets, external_secret
 from components.names import LINKERD_BUOYANT
@@ -42,6 +42,16 @@ class BuoyantCredentials(Section):
 class BuoyantCloudSection(Section):
     """The Buoyant Cloud agent."""
 
+    # Its chart is not public: what it takes for scheduling and images is not known here.
+    shapes: ClassVar[dict[str, Shape]] = {
+        "linkerd-buoyant": Shape(
+            pods=(),
+            priority=(),
+            pull_secrets=(),
+            owned={"metadata.agentName": "buoyantCloud.agentName"},
+        ),
+    }
+
     enabled: bool = Field(False, description="Installs the agent chart `linkerd-buoyant`.")
     agent_name: Name | None = Field(
         None, description="Name of the cluster in Buoyant Cloud; default the cluster's name."
@@ -55,6 +65,11 @@ class BuoyantCloudSection(Section):
         """The entry with the credentials, and the namespace that reads it."""
         from_vault = self.enabled and self.credentials.source == "vault"
         return {self.credentials.vault_path: LINKERD_BUOYANT} if from_vault else {}
+
+    @property
+    def chart_names(self) -> tuple[str, ...]:
+        """The charts that it is installed from."""
+        return ("linkerd-buoyant",) if self.enabled else ()
 
 
 class HasBuoyantCloud(Protocol):

@@ -31,6 +31,11 @@ class GatewayApiSection(Section):
         description="Version of the CRDs, ours or the existing ones: 1.2.1 to 1.5.1.",
     )
 
+    @property
+    def chart_names(self) -> tuple[str, ...]:
+        """The charts that it is installed from."""
+        return ("gateway-api-crds",) if self.install else ()
+
 
 class HasGatewayApi(Protocol):
     """A config with the section `gateway_api`."""

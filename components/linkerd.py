@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import pulumi
 from pydantic import Field
@@ -14,8 +14,10 @@ from components.chart import (
     Chart,
     ChartRef,
     ChartsArgs,
+    Shape,
     crd_release,
     helm_chart,
+    merged,
     published_chart,
 )
 from components.cluster import ClusterSection
@@ -42,10 +44,47 @@ InboundPolicy = Literal[
 ]
 LogLevel = Literal["debug", "info", "warn", "error"]
 HA_REPLICAS = 3
+REGISTRY = "cr.l5d.io/linkerd"
 
 
 class LinkerdSection(Section):
     """The Linkerd control plane."""
+
+    shapes: ClassVar[dict[str, Shape]] = {
+        "linkerd-control-plane": Shape(
+            images={
+                "controllerImage": f"{REGISTRY}/controller",
+                "debugContainer.image.name": f"{REGISTRY}/debug",
+                "proxy.image.name": f"{REGISTRY}/proxy",
+            },
+            owned={
+                "clusterDomain": "cluster.domain",
+                "clusterNetworks": "cluster.networks",
+                "identityTrustDomain": "trust.domain",
+                "identityTrustAnchorsPEM": "trust.generations",
+                "identity.externalCA": "trust.generations",
+                "identity.issuer": "trust.issuer",
+                "controllerReplicas": "linkerd.replicas",
+                "controllerLogLevel": "linkerd.logLevel",
+                "webhookFailurePolicy": "linkerd.webhookFailurePolicy",
+                "proxy.await": "linkerd.proxyAwait",
+                "proxy.nativeSidecar": "linkerd.nativeSidecar",
+                "proxy.defaultInboundPolicy": "linkerd.defaultInboundPolicy",
+                "proxy.tracing": "observability.tracing",
+                "controller.tracing": "observability.tracing",
+                "disableHeartBeat": "linkerd.heartbeat",
+                "heartbeatSchedule": "linkerd.heartbeat",
+                "highAvailability": "linkerd.ha",
+                "cniEnabled": "cniPlugin.enabled",
+                "linkerdVersion": "charts.yaml, the version of the chart",
+                **{
+                    f"{webhook}.{key}": "trust.webhooks"
+                    for webhook in ("proxyInjector", "profileValidator", "policyValidator")
+                    for key in ("externalSecret", "injectCaFrom", "caBundle", "keyPEM", "crtPEM")
+                },
+            },
+        ),
+    }
 
     ha: bool = Field(True, description="Upstream's HA values; false only for a small cluster.")
     replicas: Replicas = Field(3, description="Replicas of each control plane Deployment.")
@@ -66,8 +105,13 @@ class LinkerdSection(Section):
     heartbeat: bool = Field(False, description="Linkerd's daily version check calls home.")
     log_level: LogLevel = Field("info", description="Log level of the control plane.")
     image_registry: Text = Field(
-        "cr.l5d.io/linkerd", description="Registry of Linkerd's images, or of a mirror."
+        REGISTRY, description="Registry of Linkerd's images, or of a mirror."
     )
+
+    @property
+    def chart_names(self) -> tuple[str, ...]:
+        """The charts that it is installed from."""
+        return ("linkerd-crds", "linkerd-control-plane")
 
 
 class HasLinkerd(Protocol):
@@ -96,9 +140,9 @@ class ProxyTracing(Args):
 class LinkerdArgs(LinkerdSection, ChartsArgs):
     """The section with what it depends on; lifetimes as Go writes them (`24h`).
 
-    anchor: the trust anchor to make where no certificates are given. gateway_api: whether its CRDs
-    come with Linkerd's; False where they are there already. create_namespace: False where the
-    namespace is.
+    cni: whether `CniPlugin` sets up pods, in place of an init container. anchor: the trust anchor
+    to make where no certificates are given. gateway_api: whether its CRDs come with Linkerd's;
+    False where they are there already. create_namespace: False where the namespace is.
     """
 
     chart: ChartRef = published_chart("linkerd-control-plane")
@@ -116,6 +160,7 @@ class LinkerdArgs(LinkerdSection, ChartsArgs):
     leaf_lifetime: str = "24h0m0s"
     clock_skew: str = "20s"
     tracing: ProxyTracing | None = None
+    cni: bool = False
     anchor: OwnAnchorArgs = OwnAnchorArgs()
     gateway_api: bool = True
     create_namespace: bool = True
@@ -196,6 +241,8 @@ def values(args: LinkerdArgs) -> dict[str, Any]:
         },
         "disableHeartBeat": not args.heartbeat,
     }
+    if args.cni:
+        made["cniEnabled"] = True
     if args.heartbeat:
         # The chart would take the time of the rendering, and never render the same twice.
         made["heartbeatSchedule"] = heartbeat_schedule(args.cluster)
@@ -267,15 +314,6 @@ def heartbeat_schedule(cluster: str) -> str:
     return f"{minutes % 60} {minutes // 60} * * *"
 
 
-def merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """`base` with `over` laid on it, section by section."""
-    result = dict(base)
-    for key, value in over.items():
-        both = isinstance(value, dict) and isinstance(result.get(key), dict)
-        result[key] = merged(result[key], value) if both else value
-    return result
-
-
 class _Config(HasLinkerd, HasTrust, Protocol):
     """The sections that the control plane is made from."""
 
@@ -285,6 +323,8 @@ def arguments(
     cluster: ClusterSection,
     charts: Mapping[str, ChartRef],
     tracing: ProxyTracing | None,
+    *,
+    cni: bool,
 ) -> LinkerdArgs:
     """Arguments of `Linkerd` in a stack, where the CRDs and the namespace are made before it."""
     return LinkerdArgs(
@@ -297,6 +337,7 @@ def arguments(
         leaf_lifetime=config.trust.issuer.leaf_lifetime.go,
         clock_skew=config.trust.issuer.clock_skew.go,
         tracing=tracing,
+        cni=cni,
         gateway_api=False,
         create_namespace=False,
         **config.linkerd.model_dump(),

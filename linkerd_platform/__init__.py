@@ -1,5 +1,6 @@
 """The components of linkerd-platform and their arguments, for any Pulumi program."""
 
+# Written by `make docs`.
 from components.admission_guard import AdmissionGuard, AdmissionGuardArgs
 from components.alert_routing.component import AlertRouting, AlertRoutingArgs
 from components.alert_routing.routes.model import (
@@ -22,6 +23,7 @@ from components.buoyant_cloud import BuoyantCloud, BuoyantCloudArgs
 from components.cert_manager import CertManager, CertManagerArgs
 from components.chart import ChartRef
 from components.cluster_anchor import ClusterAnchor, ClusterAnchorArgs, ClusterGeneration
+from components.cni_plugin import CniPlugin, CniPluginArgs
 from components.dashboards.component import Dashboards, DashboardsArgs
 from components.dashboards.grafana.model import View, Wave
 from components.egress.component import Egress, EgressArgs, EgressScope, PacketScope
@@ -33,6 +35,7 @@ from components.linkerd import Linkerd, LinkerdArgs, ProxyTracing
 from components.monitors.component import Monitors, MonitorsArgs
 from components.namespaces import Namespaces, NamespacesArgs
 from components.own_anchor import OwnAnchor, OwnAnchorArgs
+from components.placement import PlacementSection, Toleration
 from components.policy.namespace_policy import NamespacePolicy, NamespacePolicyArgs
 from components.policy.objects import ClientsArgs, NetworkArgs
 from components.policy.service_policy import (
@@ -43,13 +46,7 @@ from components.policy.service_policy import (
 )
 from components.rollout.component import MeshedNamespace, Rollout, RolloutArgs
 from components.tracing.component import Tracing, TracingArgs
-from components.tracing.section import (
-    Backend,
-    BackendCredentials,
-    Collector,
-    Jaeger,
-    Sampling,
-)
+from components.tracing.section import Backend, BackendCredentials, Collector, Jaeger, Sampling
 from components.trust_anchor import AnchorGeneration, TrustAnchor, TrustAnchorArgs
 from components.trust_bundle import TrustBundle, TrustBundleArgs
 from components.vault_auth import VaultAuth, VaultAuthArgs
@@ -79,6 +76,8 @@ __all__ = [
     "ClusterAnchor",
     "ClusterAnchorArgs",
     "ClusterGeneration",
+    "CniPlugin",
+    "CniPluginArgs",
     "Collector",
     "Dashboards",
     "DashboardsArgs",
@@ -110,6 +109,7 @@ __all__ = [
     "OwnAnchor",
     "OwnAnchorArgs",
     "PacketScope",
+    "PlacementSection",
     "PolicyPort",
     "PolicyRoute",
     "ProxyTracing",
@@ -123,6 +123,7 @@ __all__ = [
     "ServicePolicyArgs",
     "Setting",
     "Thresholds",
+    "Toleration",
     "Tracing",
     "TracingArgs",
     "TrustAnchor",

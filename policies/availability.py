@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from policies.model import Context, NotToldError, Subject, holds, sorted_out
+from policies.model import CheckedResource, Context, NotToldError, holds, sorted_out
 from policies.values import items, mapping, told, value
 
 NAMESPACE = "linkerd"
@@ -23,7 +23,7 @@ _ANTI_AFFINITY = ("spec", "template", "spec", "affinity", "podAntiAffinity")
 _REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 
 
-def ha_replicas(subject: Subject, context: Context) -> Iterator[str]:
+def ha_replicas(subject: CheckedResource, context: Context) -> Iterator[str]:
     """Three replicas of each Deployment of the control plane."""
     if not context.production or not _is_control_plane(subject):
         return
@@ -37,7 +37,7 @@ def ha_replicas(subject: Subject, context: Context) -> Iterator[str]:
         yield f"spec.replicas is {replicas}, but production needs {MIN_REPLICAS}"
 
 
-def ha_anti_affinity(subject: Subject, context: Context) -> Iterator[str]:
+def ha_anti_affinity(subject: CheckedResource, context: Context) -> Iterator[str]:
     """No two of them on one node."""
     if not context.production or not _is_control_plane(subject):
         return
@@ -53,8 +53,8 @@ def ha_anti_affinity(subject: Subject, context: Context) -> Iterator[str]:
 
 
 def ha_disruption_budget(
-    subjects: Sequence[Subject], context: Context
-) -> Iterator[tuple[Subject, str]]:
+    subjects: Sequence[CheckedResource], context: Context
+) -> Iterator[tuple[CheckedResource, str]]:
     """A PodDisruptionBudget for each, so that a drain takes them one after another."""
     if not context.production:
         return
@@ -76,7 +76,9 @@ def ha_disruption_budget(
             yield subject, str(error)
 
 
-def _budgeted(subject: Subject, budgets: Sequence[Subject]) -> Iterator[tuple[Subject, str]]:
+def _budgeted(
+    subject: CheckedResource, budgets: Sequence[CheckedResource]
+) -> Iterator[tuple[CheckedResource, str]]:
     labels = mapping(subject.props, *_LABELS)
     matching = [b for b in budgets if _selects(value(b.props, "spec", "selector"), labels)]
     if not matching:
@@ -87,7 +89,7 @@ def _budgeted(subject: Subject, budgets: Sequence[Subject]) -> Iterator[tuple[Su
             yield budget, f"lets every pod of {subject.object_name} be evicted at once"
 
 
-def _is_control_plane(subject: Subject) -> bool:
+def _is_control_plane(subject: CheckedResource) -> bool:
     return holds(
         lambda: subject.of_kind("Deployment"),
         lambda: (
@@ -105,7 +107,7 @@ def _number(found: Any) -> int | None:
     return int(found)
 
 
-def _keeps_one(budget: Subject, replicas: int) -> bool:
+def _keeps_one(budget: CheckedResource, replicas: int) -> bool:
     at_least = value(budget.props, "spec", "minAvailable")
     if at_least is not None:
         return (_count(at_least, replicas) or 0) >= 1

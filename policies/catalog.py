@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from policies.availability import ha_anti_affinity, ha_disruption_budget, ha_replicas
 from policies.images import image_pinned
 from policies.keys import no_private_key
-from policies.model import Breach, Context, NotToldError, Policy, Subject
+from policies.model import Breach, CheckedResource, Context, NotToldError, Policy
 from policies.ownership import explicit_provider, not_ours_to_write, owner_label, sole_owner
 from policies.protection import anchors_protected, crds_protected
 from policies.webhooks import webhook_failure_policy
@@ -101,7 +101,9 @@ POLICIES: tuple[Policy, ...] = (
 )
 
 
-def breaches(subjects: Sequence[Subject], context: Context, *, whole: bool) -> tuple[Breach, ...]:
+def breaches(
+    subjects: Sequence[CheckedResource], context: Context, *, whole: bool
+) -> tuple[Breach, ...]:
     """What breaks a policy, in the order of the policies.
 
     whole: `subjects` is all of the stack, so that the policies about it as a whole are run as well.
@@ -114,7 +116,9 @@ def breaches(subjects: Sequence[Subject], context: Context, *, whole: bool) -> t
     )
 
 
-def breaches_of(policy: Policy, subjects: Sequence[Subject], context: Context) -> Iterator[Breach]:
+def breaches_of(
+    policy: Policy, subjects: Sequence[CheckedResource], context: Context
+) -> Iterator[Breach]:
     """What breaks one policy. A value that it needs and that is not told counts as a breach."""
     if policy.stack_check:
         try:
@@ -126,7 +130,7 @@ def breaches_of(policy: Policy, subjects: Sequence[Subject], context: Context) -
         yield from _of_one(policy, subject, context)
 
 
-def _of_one(policy: Policy, subject: Subject, context: Context) -> Iterator[Breach]:
+def _of_one(policy: Policy, subject: CheckedResource, context: Context) -> Iterator[Breach]:
     if policy.check is None:
         return
     try:
@@ -136,5 +140,5 @@ def _of_one(policy: Policy, subject: Subject, context: Context) -> Iterator[Brea
         yield Breach(policy, subject, str(error))
 
 
-def _stack(context: Context) -> Subject:
-    return Subject("", "pulumi:pulumi:Stack", context.stack, {}, custom=False)
+def _stack(context: Context) -> CheckedResource:
+    return CheckedResource("", "pulumi:pulumi:Stack", context.stack, {}, custom=False)

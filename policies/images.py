@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from policies.model import Context, Subject
+from policies.model import CheckedResource, Context
 from policies.values import containers, named, told, value
 from schema.images import pinned
 
@@ -13,7 +13,7 @@ from schema.images import pinned
 _RUN_NOTHING = ("ConfigMap", "Secret", "CustomResourceDefinition")
 
 
-def image_pinned(subject: Subject, context: Context) -> Iterator[str]:  # noqa: ARG001
+def image_pinned(subject: CheckedResource, context: Context) -> Iterator[str]:  # noqa: ARG001
     """An image without a tag, with the tag `latest`, or that is no reference, and no digest.
 
     Of containers of every kind, and of whatever else has an `image`: resources of operators, which

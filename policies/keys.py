@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from policies.key_forms import keys_in
-from policies.model import Context, Subject
+from policies.model import CheckedResource, Context
 from policies.values import SECRET, mapping, strings, value
 
 # Names under which Secrets hold keys: tls.key, ca-key.pem, id_ed25519, privateKey, keystore.p12.
@@ -38,7 +38,7 @@ _MAY_RETURN_KEY = frozenset(
 )
 
 
-def no_private_key(subject: Subject, context: Context) -> Iterator[str]:  # noqa: ARG001
+def no_private_key(subject: CheckedResource, context: Context) -> Iterator[str]:  # noqa: ARG001
     """A private key in an input, or a resource that hands one back."""
     # The texts in the spec of a CRD are documentation, and there are megabytes of them.
     crd = subject.kind == _CRD and subject.is_object
@@ -59,7 +59,7 @@ def no_private_key(subject: Subject, context: Context) -> Iterator[str]:  # noqa
         yield "is of type 'exported', so Vault returns its private key to the engine"
 
 
-def _hidden(subject: Subject) -> Iterator[str]:
+def _hidden(subject: CheckedResource) -> Iterator[str]:
     """What was masked before it got here, as plans and change sets mask every key."""
     by_name = _NAMES_OF_ENTRIES if _REFERS in subject.type else ()
     for path, text in strings(subject.props):
@@ -67,7 +67,7 @@ def _hidden(subject: Subject) -> Iterator[str]:
             yield path
 
 
-def _in_secret(subject: Subject) -> Iterator[str]:
+def _in_secret(subject: CheckedResource) -> Iterator[str]:
     """Entries that are keys by their name: their values are masked, or only known later."""
     for part in ("data", "stringData"):
         if subject.props.get(part) == SECRET and value(subject.props, "type") == _TLS:

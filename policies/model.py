@@ -12,7 +12,7 @@ OWNER_LABEL = "linkerd-platform.io/owner"
 _PROVIDERS = "pulumi:providers:"
 # Types of the provider's that stand for many objects, each of which is a resource of its own.
 NOT_APPLIED = ("kubernetes:helm.sh/", "kubernetes:yaml", "kubernetes:kustomize")
-# Must be the marks that the bot writes: bot/text/placeholders.py.
+# Must be the marks that the bot writes: bot/text/hidden_values.py.
 SECRET = "[secret]"  # noqa: S105
 UNKNOWN = "[known after apply]"
 MARKS = (SECRET, UNKNOWN)
@@ -47,7 +47,7 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Subject:
+class CheckedResource:
     """One resource with its inputs. custom: False for a component.
 
     `[secret]` and `[known after apply]` stand for what is not told.
@@ -142,8 +142,8 @@ class Subject:
         return found
 
 
-ResourceCheck = Callable[[Subject, Context], Iterator[str]]
-StackCheck = Callable[[Sequence[Subject], Context], Iterator[tuple[Subject, str]]]
+ResourceCheck = Callable[[CheckedResource, Context], Iterator[str]]
+StackCheck = Callable[[Sequence[CheckedResource], Context], Iterator[tuple[CheckedResource, str]]]
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,7 @@ class Breach:
     """A resource that breaks a policy, or that cannot be judged, which counts as the same."""
 
     policy: Policy
-    subject: Subject
+    subject: CheckedResource
     text: str
 
     @property
@@ -218,15 +218,15 @@ def holds(*tests: Callable[[], bool]) -> bool:
 
 
 def sorted_out(
-    subjects: Iterable[Subject], test: Callable[[Subject], bool]
-) -> tuple[list[Subject], list[tuple[Subject, str]]]:
+    subjects: Iterable[CheckedResource], test: Callable[[CheckedResource], bool]
+) -> tuple[list[CheckedResource], list[tuple[CheckedResource, str]]]:
     """The resources for which a test holds, and those for which it cannot be told, with the text.
 
     For policies on a whole stack: what cannot be told is a fault of its own resource, and hides no
     other.
     """
-    found: list[Subject] = []
-    open_: list[tuple[Subject, str]] = []
+    found: list[CheckedResource] = []
+    open_: list[tuple[CheckedResource, str]] = []
     for subject in subjects:
         try:
             if test(subject):

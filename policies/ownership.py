@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from policies.model import NOT_APPLIED, OWNER_LABEL, Context, Subject, holds, sorted_out
+from policies.model import NOT_APPLIED, OWNER_LABEL, CheckedResource, Context, holds, sorted_out
 from policies.values import value
 
 NAMESPACE = "linkerd"
@@ -20,7 +20,7 @@ _WRITERS: dict[str, tuple[tuple[str, ...], ...]] = {
 }
 
 
-def explicit_provider(subject: Subject, context: Context) -> Iterator[str]:  # noqa: ARG001
+def explicit_provider(subject: CheckedResource, context: Context) -> Iterator[str]:  # noqa: ARG001
     """A default provider is configured by whoever runs the engine."""
     if not subject.custom or subject.is_provider or subject.options.provider is None:
         return
@@ -38,7 +38,7 @@ def _is_id(part: str) -> bool:
     return part.count("-") == 4 and len(part) == 36
 
 
-def owner_label(subject: Subject, context: Context) -> Iterator[str]:
+def owner_label(subject: CheckedResource, context: Context) -> Iterator[str]:
     """The label that tells whose an object is; what Helm applies says so by Helm's own labels."""
     if not subject.is_object or subject.options.released or subject.type.startswith(NOT_APPLIED):
         return
@@ -49,7 +49,10 @@ def owner_label(subject: Subject, context: Context) -> Iterator[str]:
         yield f"label {OWNER_LABEL} is {found!r}, not {context.stack!r}"
 
 
-def sole_owner(subjects: Sequence[Subject], context: Context) -> Iterator[tuple[Subject, str]]:  # noqa: ARG001
+def sole_owner(
+    subjects: Sequence[CheckedResource],
+    context: Context,  # noqa: ARG001
+) -> Iterator[tuple[CheckedResource, str]]:
     """The issuer's Secret is cert-manager's, the trust roots' ConfigMap is trust-manager's."""
     makers, unknown = sorted_out(subjects, _makes_issuer)
     yield from unknown
@@ -65,7 +68,7 @@ def sole_owner(subjects: Sequence[Subject], context: Context) -> Iterator[tuple[
             yield second, f"is a second owner of {claimed}, besides {owners[0].place}"
 
 
-def _makes_issuer(subject: Subject) -> bool:
+def _makes_issuer(subject: CheckedResource) -> bool:
     return holds(
         lambda: subject.of_kind("Certificate"),
         lambda: value(subject.props, "spec", "secretName") == ISSUER_SECRET,
@@ -73,7 +76,7 @@ def _makes_issuer(subject: Subject) -> bool:
     )
 
 
-def not_ours_to_write(subject: Subject, context: Context) -> Iterator[str]:  # noqa: ARG001
+def not_ours_to_write(subject: CheckedResource, context: Context) -> Iterator[str]:  # noqa: ARG001
     """Neither is written directly, or by another operator: two writers undo each other."""
     for kind, name in (("Secret", ISSUER_SECRET), ("ConfigMap", TRUST_ROOTS)):
         if _is_in_linkerd(subject, kind, name):
@@ -86,7 +89,7 @@ def not_ours_to_write(subject: Subject, context: Context) -> Iterator[str]:  # n
             yield "writes the issuer's Secret or the trust roots, which have another owner"
 
 
-def _is_in_linkerd(subject: Subject, kind: str, name: str) -> bool:
+def _is_in_linkerd(subject: CheckedResource, kind: str, name: str) -> bool:
     return holds(
         lambda: subject.of_kind(kind),
         lambda: subject.named(name),
@@ -94,7 +97,7 @@ def _is_in_linkerd(subject: Subject, kind: str, name: str) -> bool:
     )
 
 
-def _writes_one(subject: Subject, kind: str, paths: tuple[tuple[str, ...], ...]) -> bool:
+def _writes_one(subject: CheckedResource, kind: str, paths: tuple[tuple[str, ...], ...]) -> bool:
     return holds(
         lambda: subject.of_kind(kind),
         lambda: _writes(subject, paths),
@@ -103,7 +106,7 @@ def _writes_one(subject: Subject, kind: str, paths: tuple[tuple[str, ...], ...])
     )
 
 
-def _writes(subject: Subject, paths: tuple[tuple[str, ...], ...]) -> bool:
+def _writes(subject: CheckedResource, paths: tuple[tuple[str, ...], ...]) -> bool:
     """Whether it writes one of the two; without a target it is called like the object itself."""
     found = next((found for path in paths if (found := value(subject.props, *path))), None)
     ours = (ISSUER_SECRET, TRUST_ROOTS)

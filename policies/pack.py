@@ -14,7 +14,7 @@ from pulumi_policy.proxy import UnknownValueError
 
 from policies.catalog import POLICIES, breaches_of
 from policies.context import read
-from policies.model import Context, Options, Policy, Subject
+from policies.model import CheckedResource, Context, Options, Policy
 from policies.values import UNKNOWN
 
 _LEVELS = {
@@ -60,10 +60,10 @@ def _stack_policy(policy: Policy) -> pulumi_policy.StackValidationPolicy:
 
 def subject_of(
     args: pulumi_policy.ResourceValidationArgs | pulumi_policy.PolicyResource, *, custom: bool
-) -> Subject:
+) -> CheckedResource:
     """A resource as the policies look at it. The engine tells no pack whether it is retained."""
     provider = args.provider.urn if args.provider else "" if custom else None
-    return Subject(
+    return CheckedResource(
         urn=args.urn,
         type=args.resource_type,
         name=args.name,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from policies.model import Context, Subject
+from policies.model import CheckedResource, Context
 
 _CRD_RELEASE = "kubernetes:helm.sh/v3:Release"
 _CRD_GROUP = "kubernetes:apiextensions.k8s.io/"
@@ -19,14 +19,14 @@ _ROOTS = frozenset(
 _ROOT_CERTIFICATE = ("kubernetes:cert-manager.io/v1:Certificate", "-origin")
 
 
-def anchors_protected(subject: Subject, context: Context) -> Iterator[str]:
+def anchors_protected(subject: CheckedResource, context: Context) -> Iterator[str]:
     """The mounts that hold the trust anchor, and the anchors themselves."""
     type_, ending = _ROOT_CERTIFICATE
     if subject.type in _ROOTS or (subject.type == type_ and subject.name.endswith(ending)):
         yield from _unprotected(subject, context)
 
 
-def crds_protected(subject: Subject, context: Context) -> Iterator[str]:
+def crds_protected(subject: CheckedResource, context: Context) -> Iterator[str]:
     """CRDs, and the Helm releases that hold nothing else."""
     release = subject.type == _CRD_RELEASE and subject.name.endswith("-crds")
     object_ = subject.type.startswith(_CRD_GROUP) and not subject.options.released
@@ -34,7 +34,7 @@ def crds_protected(subject: Subject, context: Context) -> Iterator[str]:
         yield from _unprotected(subject, context)
 
 
-def _unprotected(subject: Subject, context: Context) -> Iterator[str]:
+def _unprotected(subject: CheckedResource, context: Context) -> Iterator[str]:
     if context.expendable:
         return
     if subject.options.protect is False:

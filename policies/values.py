@@ -7,7 +7,7 @@ from typing import Any
 
 from policies.model import SECRET as SECRET
 from policies.model import UNKNOWN as UNKNOWN
-from policies.model import NotToldError, Subject, marked
+from policies.model import CheckedResource, NotToldError, marked
 
 _TEMPLATES = {
     "Pod": ("spec",),
@@ -71,7 +71,7 @@ def strings(found: Any, path: str = "") -> Iterator[tuple[str, str]]:
             yield from strings(each, f"{path}[{number}]")
 
 
-def containers(subject: Subject) -> Iterator[tuple[str, Any]]:
+def containers(subject: CheckedResource) -> Iterator[tuple[str, Any]]:
     """Every container that an object of Kubernetes' own kinds runs, with its path."""
     for kind, spec in _TEMPLATES.items():
         if subject.of_kind(kind):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from policies.model import Context, Subject, holds
+from policies.model import CheckedResource, Context, holds
 from policies.values import items, value
 
 INJECTOR = "linkerd-proxy-injector-webhook-config"
@@ -14,7 +14,7 @@ _VALIDATORS = frozenset(
 _KINDS = ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
 
 
-def webhook_failure_policy(subject: Subject, context: Context) -> Iterator[str]:
+def webhook_failure_policy(subject: CheckedResource, context: Context) -> Iterator[str]:
     """As the stack file says; and `Fail` for the injector in production.
 
     With `Ignore` a pod that starts while the injector is away runs outside the mesh, in plain

@@ -1,4 +1,4 @@
-"""Charts out of Go modules, where the repositories of charts.yaml do not answer.
+"""Charts and CRDs out of Go modules, where the repositories of charts.yaml do not answer.
 
 cert-manager, trust-manager and External Secrets publish their chart's source within their module,
 at the version whose program the sandbox builds, and the Gateway API its CRDs. What a release fills
@@ -8,6 +8,7 @@ in is filled in here. They are the sandbox's alone: no other stack looks for the
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -28,7 +29,23 @@ GATEWAY_API = "sigs.k8s.io/gateway-api"
 GATEWAY_API_VERSION = "1.2.1"
 # What the public checksum database says of it.
 GATEWAY_API_SUM = "h1:fZZ/+RyRb+Y5tGkwxFKuYuSRQHu9dZtbjenblleOLHM="
-_GATEWAY_API_CRDS = "config/crd/experimental"
+_OPERATOR = "prometheus-operator"
+_EXAMPLE = "example/prometheus-operator-crd/monitoring.coreos.com"
+# Where a module has its CRDs: file of ours, module, patterns.
+_CRDS = {
+    "cert-manager": ("cert-manager", ["deploy/crds/*.yaml"]),
+    "trust-manager": ("trust-manager", ["deploy/crds/*.yaml"]),
+    "external-secrets": ("external-secrets", ["deploy/crds/bundle.yaml"]),
+    "gateway-api": ("gateway-api", ["config/crd/experimental/gateway.*.yaml"]),
+    _OPERATOR: (
+        _OPERATOR,
+        [
+            f"{_EXAMPLE}_{each}.yaml"
+            for each in ("podmonitors", "prometheusrules", "servicemonitors")
+        ],
+    ),
+    f"{_OPERATOR}-alertmanagerconfig": (_OPERATOR, [f"{_EXAMPLE}_alertmanagerconfigs.yaml"]),
+}
 # Not part of a released chart (helm package, .helmignore).
 _LEFT_OUT = ("README", "tests/", "ci/", ".", "Chart.lock", "templates/crds/README")
 
@@ -48,8 +65,8 @@ class _Module:
 
 
 def _modules() -> dict[str, Callable[[], _Module]]:
-    def of_tool(name: str) -> _Module:
-        path = f"github.com/cert-manager/{name}"
+    def of_tool(name: str, owner: str = "cert-manager") -> _Module:
+        path = f"github.com/{owner}/{name}"
         version, checksum = upstream.pinned(MODULES / name, path)
         return _Module(path, version, checksum, version)
 
@@ -65,10 +82,11 @@ def _modules() -> dict[str, Callable[[], _Module]]:
         "gateway-api": lambda: _Module(
             GATEWAY_API, f"v{GATEWAY_API_VERSION}", GATEWAY_API_SUM, GATEWAY_API_VERSION
         ),
+        _OPERATOR: lambda: of_tool(_OPERATOR, _OPERATOR),
     }
 
 
-NAMES = tuple(_modules())
+NAMES = tuple(name for name in _modules() if name != _OPERATOR)
 
 
 def make(names: Iterable[str], project_dir: Path) -> dict[str, str]:
@@ -87,13 +105,26 @@ def make(names: Iterable[str], project_dir: Path) -> dict[str, str]:
             continue
         source = _downloaded(module)
         if name == "gateway-api":
-            manifest = _joined(sorted((source / _GATEWAY_API_CRDS).glob("gateway.*.yaml")))
+            manifest = _manifest(name, source)
             _write(crds, chart_of_manifest(f"{name}-crds", module.chart_version, manifest))
             continue
         archive = archive_of(_files(source, name, module.chart_version))
         _write(whole, archive)
         _write(crds, crds_of_chart(archive))
     return made
+
+
+def crds() -> dict[str, bytes]:
+    """CRDs of these modules and of prometheus-operator's, as manifests; raises NoModuleError."""
+    folders = {module: _downloaded(made()) for module, made in _modules().items()}
+    return {name: _manifest(name, folders[module]) for name, (module, _) in _CRDS.items()}
+
+
+def _manifest(name: str, source: Path) -> bytes:
+    files = (file for pattern in _CRDS[name][1] for file in sorted(source.glob(pattern)))
+    joined = b"\n---\n".join(file.read_bytes() for file in files)
+    # In YAML 1.1, which most readers go by, a bare equals sign is no string.
+    return re.sub(rb"(?m)^(\s*- )=$", rb'\1"="', joined)
 
 
 def _downloaded(module: _Module) -> Path:
@@ -121,15 +152,10 @@ def _files(source: Path, name: str, version: str) -> dict[str, bytes]:
     chart |= {"version": version, "appVersion": f"v{version.removeprefix('v')}"}
     files[f"{name}/Chart.yaml"] = yaml.safe_dump(chart, sort_keys=False).encode()
     if name == "external-secrets":
-        bundle = (source / "deploy" / "crds" / "bundle.yaml").read_bytes()
-        for crd, text in templates_of(bundle).items():
+        for crd, text in templates_of(_manifest(name, source)).items():
             guarded = f"{{{{- if .Values.installCRDs }}}}\n{text}{{{{- end }}}}\n"
             files[f"{name}/templates/crds/{crd.partition('.')[0]}.yaml"] = guarded.encode()
     return files
-
-
-def _joined(files: Iterable[Path]) -> bytes:
-    return b"\n---\n".join(file.read_bytes() for file in files)
 
 
 def _write(target: Path, content: bytes) -> None:

@@ -7,19 +7,20 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from bot.cli import fetch_charts
 from bot.engine import sandbox_stack
+from bot.exit_codes import BadInputError
 from sandbox import hosts, module_charts, providers, toolchain
 from sandbox.outline import outline
 from stack import load
 from stack.arguments import chart_refs
 from stack.charts import ChartError, Charts
-from stack.charts.sources import SourceError, Wanted, source
+from stack.charts.sources import LocationError, SourceError, Wanted, source
 from stack.config import StackConfig
 
 # What runs the program: a language host is not needed, two of the plugins have stand-ins.
@@ -35,13 +36,12 @@ class Found:
     whole: bool = True
 
 
-def prepare(project_dir: Path, *, own: bool, say: Callable[[str], None]) -> Found:
+def prepare(project_dir: Path, servers: Sequence[str], say: Callable[[str], None]) -> Found:
     """Have programs and charts in place, on PATH and in the sandbox's folder.
 
-    own: a cluster of the user's needs no servers. Raises ToolMissing, ChartError, BadInputError.
+    servers: what is needed beside the engine. Raises ToolMissing, ChartError, BadInputError.
     """
-    # What runs first comes first: servers that are there can be used while the engine is built.
-    names = (*(() if own else toolchain.SERVERS), *ENGINE)
+    names = (*servers, *ENGINE)
     extra = [n for n in toolchain.ENGINE_TOOLS if n not in ENGINE]
     absent = [name for name in names if toolchain.find(name) is None]
     known = sandbox_stack.charts_in_use(project_dir)
@@ -85,7 +85,7 @@ def charts_ready(project_dir: Path, say: Callable[[str], None]) -> tuple[str, ..
     it. Raises ChartError where not even that can be had.
     """
     absent = _absent(project_dir)
-    reasons = _fetch(project_dir, absent, say) if absent else {}
+    reasons = fetch(project_dir, absent, say) if absent else {}
     absent = _absent(project_dir)
     of_modules = [name for name in absent if name in module_charts.NAMES]
     lost = [name for name in absent if name.startswith(_LINKERD)]
@@ -132,12 +132,18 @@ def stack_config(project_dir: Path) -> StackConfig:
     return load.from_file(project_dir / sandbox_stack.TRACKED, lambda _: throwaway_certificate())
 
 
-def _fetch(project_dir: Path, names: list[str], say: Callable[[str], None]) -> Mapping[str, str]:
-    """Download charts into the cache, all at once; returns why one could not be had."""
+def fetch(project_dir: Path, names: list[str], say: Callable[[str], None]) -> Mapping[str, str]:
+    """Download charts into the cache, all at once; returns why one could not be had.
+
+    Raises BadInputError for a CHARTS_LOCATION that is none.
+    """
     location = os.environ.get("CHARTS_LOCATION")
     charts = Charts(project_dir)
     wanted = fetch_charts.wanted_of(charts)
-    get = source(location)
+    try:
+        get = source(location)
+    except LocationError as error:
+        raise BadInputError(str(error)) from None
     known = hosts.Hosts(lambda _text: None)
 
     def address(chart: Wanted) -> str:

@@ -131,6 +131,13 @@ def network(text: str) -> str:
     return text
 
 
+def folder(text: str) -> str:
+    """An absolute path of a folder; raises ValueError otherwise."""
+    if re.fullmatch(r"(/[A-Za-z0-9_.-]+)+", text) and ".." not in text:
+        return text
+    raise ValueError(f"{shown(text)} is no folder: write it like /etc/alertmanager/secrets/mesh")
+
+
 ProjectFile = Annotated[str, AfterValidator(project_file), Kind("file in the project", "a.yaml")]
 Date = Annotated[str, AfterValidator(calendar_date), Kind("date", "2026-01-01")]
 Ports = Annotated[
@@ -144,3 +151,4 @@ Workload = Annotated[str, AfterValidator(workload), Kind("workload", "deploy/a")
 LabelKey = Annotated[str, AfterValidator(label_key), Kind("label key")]
 LabelValue = Annotated[str, AfterValidator(label_value), Kind("label value")]
 Cidr = Annotated[str, AfterValidator(network), Kind("network", "10.0.0.0/8")]
+Folder = Annotated[str, AfterValidator(folder), Kind("folder", "/a")]

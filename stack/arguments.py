@@ -2,36 +2,48 @@
 
 from __future__ import annotations
 
+import json
+
 from components import namespaces
-from components.chart import ChartRef
+from components.chart import ChartRef, Shape
+from components.placement import overlay
 from stack.charts import Charts
 from stack.config import StackConfig
 
 
 def chart_refs(config: StackConfig, charts: Charts) -> dict[str, ChartRef]:
-    """Every archive that the stack needs, by the name it has in charts.yaml (`-crds` for CRDs)."""
+    """Every archive that the stack needs, by the name it has in charts.yaml (`-crds` for CRDs).
+
+    Each section says which it is installed from (`chart_names`).
+    """
     if config.cluster is None:
         return {}
-    whole = ["cert-manager", "trust-manager", "external-secrets"]
-    if config.sandbox.linkerd:
-        whole += ["linkerd-crds", "linkerd-control-plane"]
-    only_crds = ["cert-manager", "trust-manager", "external-secrets"]
-    if config.gateway_api.install:
-        only_crds.append("gateway-api")
-    if config.viz.enabled and config.sandbox.linkerd:
-        whole.append("linkerd-viz")
-    if config.buoyant_cloud.enabled and config.sandbox.linkerd:
-        whole.append("linkerd-buoyant")
-    made = config.sandbox.charts
+    sections = [getattr(config, name) for name in StackConfig.model_fields]
+    names = [name for each in sections for name in getattr(each, "chart_names", ())]
     return {
-        name: charts.made(name, made[name]) if name in made else charts.chart(name)
-        for name in whole
-    } | {
-        f"{name}-crds": charts.made(f"{name}-crds", made[name])
-        if name in made
-        else charts.crds(name)
-        for name in only_crds
+        name: _ref(config, charts, name)
+        for name in names
+        if config.sandbox.linkerd or not name.startswith("linkerd")
     }
+
+
+def _ref(config: StackConfig, charts: Charts, name: str) -> ChartRef:
+    whole = name.removesuffix("-crds") if name != "linkerd-crds" else name
+    if made := config.sandbox.charts.get(whole):
+        ref = charts.made(name, made)
+    else:
+        ref = charts.chart(name) if whole == name else charts.crds(whole)
+    shape = shapes().get(name)
+    laid_over = overlay(config, name, shape) if shape else {}
+    return ref.model_copy(update={"overlay": json.dumps(laid_over)}) if laid_over else ref
+
+
+def shapes() -> dict[str, Shape]:
+    """The shape of every chart, by its name."""
+    found: dict[str, Shape] = {}
+    for field in StackConfig.model_fields.values():
+        found |= getattr(field.annotation, "shapes", {})
+    return found
 
 
 def namespace_args(config: StackConfig) -> namespaces.NamespacesArgs:

@@ -14,11 +14,13 @@ from components.admission_guard import GuardsSection
 from components.buoyant_cloud import BuoyantCloudSection
 from components.cert_manager import CertManagerSection
 from components.cluster import ClusterSection, Role
+from components.cni_plugin import CniPluginSection
 from components.egress.section import EgressSection
 from components.external_secrets import ExternalSecretsSection
 from components.gateway_api import GatewayApiSection
 from components.linkerd import LinkerdSection
 from components.observability import ObservabilitySection
+from components.placement import ChartSection, ImagesSection, PlacementSection
 from components.policy.section import PolicySection
 from components.rollout.section import RolloutSection
 from components.rollout.workloads import WorkloadsSection
@@ -78,6 +80,13 @@ class StackConfig(Section):
     cluster: ClusterSection | None = Field(None, description="The cluster; not for role `owner`.")
     vault: VaultSection = Field(description="The Vault that keeps the trust anchor.")
     trust: TrustSection = Field(description="The trust anchor and what is signed below it.")
+    placement: PlacementSection = Field(
+        PlacementSection(), description="Where the pods of every chart run."
+    )
+    images: ImagesSection = Field(ImagesSection(), description="Registries of the images.")
+    charts: dict[Name, ChartSection] = Field(
+        {}, description="What single charts are told, by the names they have in charts.yaml."
+    )
     gateway_api: GatewayApiSection = Field(GatewayApiSection(), description="The Gateway API CRDs.")
     cert_manager: CertManagerSection = Field(
         CertManagerSection(), description="cert-manager, trust-manager."
@@ -85,6 +94,7 @@ class StackConfig(Section):
     external_secrets: ExternalSecretsSection = Field(
         ExternalSecretsSection(), description="External Secrets Operator."
     )
+    cni_plugin: CniPluginSection = Field(CniPluginSection(), description="The CNI plugin.")
     linkerd: LinkerdSection = Field(LinkerdSection(), description="The control plane.")
     viz: VizSection = Field(VizSection(), description="The viz extension.")
     buoyant_cloud: BuoyantCloudSection = Field(

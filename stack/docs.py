@@ -1,9 +1,10 @@
-"""Writes docs/config.md from the models: `python -m stack.docs`, and `--check` in CI."""
+"""Writes docs/config.md and what lists the components: `python -m stack.docs`; `--check` in CI."""
 
 from __future__ import annotations
 
 import argparse
 import inspect
+import re
 import sys
 import types
 import typing
@@ -16,13 +17,15 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+import linkerd_platform
 from schema import values
 from schema.faults import PROJECT
-from stack import rules
+from stack import listed, rules
 from stack.config import StackConfig
 from stack.meant import MAP_KEY, is_map, section_of
 
-FILE = Path(__file__).resolve().parent.parent / "docs" / "config.md"
+PROJECT_DIR = Path(__file__).resolve().parent.parent
+_TABLE = re.compile(r"\| component \|.*?\n(?!\|)", re.DOTALL)
 
 _INTRO = f"""\
 # Stack config
@@ -109,9 +112,13 @@ def _kind(annotation: Any, metadata: list[Any]) -> str:
         low = next((m.ge for m in metadata if isinstance(m, Ge)), None)
         high = next((m.le for m in metadata if isinstance(m, Le)), None)
         return f"whole number, {low} to {high}"
-    return {bool: "`true`, `false`", str: "text", values.Duration: "duration", SecretStr: "secret"}[
-        annotation
-    ]
+    return {
+        bool: "`true`, `false`",
+        str: "text",
+        values.Duration: "duration",
+        SecretStr: "secret",
+        Any: "anything",
+    }[annotation]
 
 
 def _default(field: FieldInfo) -> str:
@@ -131,34 +138,53 @@ def _default(field: FieldInfo) -> str:
     )
 
 
+def written(folder: Path) -> dict[Path, str]:
+    """Every file that is written here, below the project's folder, with its text."""
+    overview, exported = folder / "docs/components/README.md", folder / "linkerd_platform"
+    text = overview.read_text(encoding="utf-8")
+    return {
+        folder / "docs/config.md": page(),
+        overview: _TABLE.sub(lambda _: listed.table(), text, count=1),
+        exported / "__init__.py": listed.exports(linkerd_platform.__version__),
+    }
+
+
 def parser() -> argparse.ArgumentParser:
     """Build the parser of the command line."""
     parser = argparse.ArgumentParser(
         prog="python -m stack.docs",
-        description="Write docs/config.md from the sections of the stack file.",
+        description="Write docs/config.md from the sections of the stack file, and what lists the "
+        "components: the table of docs/components/README.md and linkerd_platform/__init__.py.",
         epilog="examples:\n  python -m stack.docs\n  python -m stack.docs --check",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--check", action="store_true", help="write nothing; exit code 1 when the page is stale"
+        "--check", action="store_true", help="write nothing; exit code 1 when a file is stale"
     )
     parser.add_argument(
-        "--file", type=Path, default=FILE, help="page to write (default docs/config.md)"
+        "--project",
+        type=Path,
+        default=PROJECT_DIR,
+        help="folder of the project (default: this one)",
     )
     return parser
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write the page, or with `--check` say whether it is current: 0, or 1 when it is stale."""
+    """Write the files, or with `--check` say which are stale: 0, or 1 when one is."""
     options = parser().parse_args(arguments)
-    current = options.file.read_text(encoding="utf-8") if options.file.is_file() else ""
-    if current == page():
-        return 0
-    if options.check:
-        print(f"{options.file.name} is stale: run `make docs`", file=sys.stderr)
-        return 1
-    options.file.write_text(page(), encoding="utf-8")
-    return 0
+    stale = {
+        file: text
+        for file, text in written(options.project).items()
+        if not file.is_file() or file.read_text(encoding="utf-8") != text
+    }
+    for file, text in stale.items():
+        if options.check:
+            print(f"{file.relative_to(options.project)} is stale: run `make docs`", file=sys.stderr)
+        else:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="utf-8")
+    return int(bool(stale) and options.check)
 
 
 if __name__ == "__main__":

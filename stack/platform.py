@@ -15,6 +15,7 @@ from components import (
     buoyant_cloud,
     cert_manager,
     cluster_anchor,
+    cni_plugin,
     external_secrets,
     gateway_api,
     identity_issuer,
@@ -178,11 +179,22 @@ class Platform:
         }
         if not config.sandbox.linkerd:
             return anchor
+        before: list[pulumi.Resource] = [spaces, crds]
+        if config.cni_plugin.enabled:
+            before.append(
+                cni_plugin.CniPlugin("cni-plugin", cni_plugin.arguments(config, charts), after())
+            )
         mesh = linkerd.Linkerd(
             "linkerd",
-            linkerd.arguments(config, cluster, charts, tracing.proxy_tracing(config, cluster)),
+            linkerd.arguments(
+                config,
+                cluster,
+                charts,
+                tracing.proxy_tracing(config, cluster),
+                cni=config.cni_plugin.enabled,
+            ),
             [issuer.certificate, bundle.bundle, *webhooks.control_plane],
-            after(spaces, crds),
+            after(*before),
         )
         self._in_mesh = after(spaces, mesh)
         if config.viz.enabled:

@@ -1,31 +1,22 @@
-"""Which rules a stack file is held to: a line per feature. Each gives every fault it finds."""
+"""Which rules a stack file is held to: those of its sections. Each gives every fault it finds."""
 
 from __future__ import annotations
 
+import difflib
+import importlib
 import ipaddress
 from collections.abc import Callable, Iterable, Iterator
 from urllib.parse import urlsplit
 
-import components.alert_routing.rules
-import components.alerts.rules
-import components.dashboards.rules
-import components.egress.rules
-import components.monitors.rules
+from pydantic import BaseModel
+
 import components.policy.names
-import components.policy.rules
-import components.rollout.rules
-import components.tracing.rules
-from components import (
-    admission_guard,
-    buoyant_cloud,
-    cluster,
-    gateway_api,
-    linkerd,
-    trust,
-    vault,
-)
+from components.linkerd import REGISTRY
+from components.placement import faults_of_values
 from schema.faults import Fault
+from stack.arguments import shapes
 from stack.config import StackConfig
+from stack.meant import section_of
 
 Rule = Callable[[StackConfig], Iterable[Fault]]
 
@@ -66,25 +57,49 @@ def _on_loopback(address: str) -> bool:
         return host == "localhost"
 
 
-# In the order in which docs/config.md tells of them.
-RULES: tuple[Rule, ...] = (
-    cluster.check,
-    vault.check,
-    trust.check,
-    linkerd.check,
-    gateway_api.check,
-    buoyant_cloud.check,
-    components.rollout.rules.check,
-    admission_guard.check,
-    components.policy.rules.check,
-    components.egress.rules.check,
-    components.alerts.rules.check,
-    components.monitors.rules.check,
-    components.tracing.rules.check,
-    components.dashboards.rules.check,
-    components.alert_routing.rules.check,
-    _sandbox,
-)
+def _rules(model: type[BaseModel], seen: set[str]) -> Iterator[Rule]:
+    """The rule of each section below a model, once: `check`, beside it or in `rules` there."""
+    for field in model.model_fields.values():
+        section = section_of(field.annotation)
+        if section is None:
+            continue
+        package, _, last = section.__module__.rpartition(".")
+        name = f"{package}.rules" if last == "section" else section.__module__
+        if name not in seen and name.startswith("components."):
+            seen.add(name)
+            if rule := getattr(importlib.import_module(name), "check", None):
+                yield rule
+        yield from _rules(section, seen)
+
+
+def _charts(config: StackConfig) -> Iterator[Fault]:
+    """All faults of `charts`.
+
+    - `charts` names charts that the program installs; their `values` are ones that the chart has
+      and that no other key decides, and none is a credential.
+    - `images` and `linkerd.imageRegistry` are not both given.
+    """
+    known = shapes()
+    for name, section in config.charts.items():
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"one of {', '.join(known)}"
+            yield Fault(("charts", name), f"is not a chart of the platform; {hint}")
+        else:
+            path = ("charts", name, "values")
+            yield from faults_of_values(path, section.values, known[name].owned)
+    images = config.images.registry or config.images.registries
+    if images and config.linkerd.image_registry != REGISTRY:
+        yield Fault(
+            ("linkerd", "imageRegistry"),
+            "is for Linkerd's images alone, and images stands for all: write images.registries: "
+            "{cr.l5d.io: ...} instead",
+            looks_at=(("images",),),
+        )
+
+
+# In the order of the file, which is that of docs/config.md too.
+RULES: tuple[Rule, ...] = (*_rules(StackConfig, set()), _charts, _sandbox)
 
 
 def check(config: StackConfig) -> list[Fault]:

@@ -1,11 +1,13 @@
 """Runs the tiers of tests, and ends with how many passed, failed and were skipped, and why.
 
 `python -m tests.run unit charts e2e`; after `--` come arguments for pytest. Exit code 0 when
-nothing failed: a tier that this machine cannot run is skipped, and counted as skipped.
+nothing failed: a tier that this machine cannot run is skipped, and counted as skipped. TEST_MINUTES
+(60) is what the whole may take: what would have to be built for longer than that is left out.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
@@ -14,9 +16,10 @@ import tempfile
 import time
 import xml.etree.ElementTree as ET
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 PROJECT = Path(__file__).resolve().parent.parent
 TIERS = ("unit", "charts", "e2e")
@@ -70,13 +73,20 @@ def _reason(skipped: ET.Element) -> str:
 _MODULE_REASON = re.compile(r"""['"]Skipped: (.*)['"]\)""", re.DOTALL)
 
 
-def run_tier(tier: str, arguments: Sequence[str], project: Path = PROJECT) -> Outcome:
+def run_tier(
+    tier: str,
+    arguments: Sequence[str],
+    project: Path = PROJECT,
+    environment: Mapping[str, str] = MappingProxyType({}),
+) -> Outcome:
     """Run the tests below `tests/<tier>`; pytest's own output goes through."""
     started = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         command = [sys.executable, "-m", "pytest", f"tests/{tier}", f"--junitxml={report}", "-qrfE"]
-        exit_code = subprocess.run([*command, *arguments], cwd=project, check=False).returncode
+        exit_code = subprocess.run(
+            [*command, *arguments], cwd=project, env={**os.environ, **environment}, check=False
+        ).returncode
         outcome = outcome_of(report, exit_code)
     outcome.seconds = time.monotonic() - started
     return outcome
@@ -89,13 +99,46 @@ def summary(outcomes: dict[str, Outcome]) -> list[str]:
         none = not (outcome.passed or outcome.failed or outcome.skipped)
         note = outcome.broken or ("it has no tests" if none else "")
         lines.append(f"{tier:<7} {outcome} in {outcome.seconds:.0f} s{note and f'; {note}'}")
-        lines += [f"        {n} skipped: {why}" for why, n in outcome.reasons.most_common()]
+        for why, number in outcome.reasons.most_common():
+            lines.append(f"        {number} skipped: {why}")
+            if command := changed_by(why):
+                lines.append(f"            to run them: {command}")
     values = outcomes.values()
     total = Outcome(*(sum(getattr(o, name) for o in values) for name in _COUNTS))
     return [*lines, str(total)]
 
 
 _COUNTS = ("passed", "failed", "skipped")
+_MIRROR = "SANDBOX_MIRROR=(a mirror), or on PATH"
+# The one command that changes a reason, by what the reason says; the first that fits.
+_COMMANDS = (
+    ("SANDBOX_BUILD_MINUTES is", "make test TEST_MINUTES=180, or make toolchain first"),
+    ("building needs Go", "make toolchain, with Go installed"),
+    ("chart archive", "make charts CHARTS_LOCATION=(a mirror or a folder that has them)"),
+    ("helm is not on PATH", "python -m sandbox toolchain helm"),
+    ("pulumi is not on PATH", "python -m sandbox toolchain pulumi pulumi-resource-kubernetes"),
+    ("plugins are not on PATH", "python -m sandbox toolchain pulumi pulumi-resource-kubernetes"),
+    ("E2E_SLOW", "make test-slow"),
+    ("CHARTS_SLOW", "make test-slow"),
+    ("no CRD", "CRDS_DIR=(a folder of CRDs) make test"),
+    ("no Go module builds it", _MIRROR),
+)
+
+
+def changed_by(reason: str) -> str | None:
+    """The command after which the tests that were skipped for a reason are run; None: in it."""
+    return next((command for words, command in _COMMANDS if words in reason), None)
+
+
+def minutes(environment: Mapping[str, str]) -> int | None:
+    """What the whole run may take; None for what is no number of minutes."""
+    text = environment.get("TEST_MINUTES", "").strip() or "60"
+    return int(text) if text.isdigit() else None
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -108,11 +151,19 @@ def main(arguments: Sequence[str]) -> int:
     if unknown := [tier for tier in tiers if tier not in TIERS]:
         sys.stderr.write(f"tests.run: {unknown[0]!r} is no tier: name {', '.join(TIERS)}\n")
         return 2
+    limit = minutes(os.environ)
+    if limit is None:
+        said = os.environ["TEST_MINUTES"]
+        sys.stderr.write(f"tests.run: TEST_MINUTES is {said!r}; write a number of minutes\n")
+        return 2
+    # Only here: it is the sandbox's, and takes a second to import.
+    from tests.machine import Machine
+
+    machine = Machine(limit, _say)
     outcomes = {}
     for tier in tiers:
-        sys.stdout.write(f"== {tier}\n")
-        sys.stdout.flush()
-        outcomes[tier] = run_tier(tier, rest)
+        _say(f"== {tier}")
+        outcomes[tier] = run_tier(tier, rest, environment=machine.ready(tier))
     sys.stdout.write("\n".join(summary(outcomes)) + "\n")
     return 1 if any(outcome.failed for outcome in outcomes.values()) else 0
 

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from bot.changes.impact import Impact, impact
 from bot.changes.model import ChangeSet
 from bot.changes.risk import assess
-from bot.changes.rules import Finding, Level
+from bot.changes.rules import Level, RiskFinding
+from bot.text.lists import counted, listed
 
 # Rows about the set that have a place of their own in a report.
 _TOLD = frozenset({"incomplete", "failed", "policy-violated", "policy-advice"})
@@ -51,7 +52,7 @@ class Cause:
 
 
 @dataclass(frozen=True)
-class Answer:
+class ReviewAnswer:
     """What whoever is on call asks. always: an empty answer is one, too."""
 
     question: str
@@ -60,7 +61,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Report:
+class RiskReport:
     """level: the highest, None where nothing changes. policy: broken policies, mandatory first.
 
     risk: causes, the worst first. answers: in the order in which they are asked. then: what to do.
@@ -70,7 +71,7 @@ class Report:
     level: Level | None
     policy: tuple[Cause, ...]
     risk: tuple[Cause, ...]
-    answers: tuple[Answer, ...]
+    answers: tuple[ReviewAnswer, ...]
     then: str
 
     @property
@@ -95,8 +96,8 @@ class Report:
 
 
 def report(
-    changes: ChangeSet, found: Sequence[Finding] | None = None, means: Impact | None = None
-) -> Report:
+    changes: ChangeSet, found: Sequence[RiskFinding] | None = None, means: Impact | None = None
+) -> RiskReport:
     """The report on a change set. found, means: what is known of it already."""
     found = assess(changes) if found is None else found
     means = impact(changes, found) if means is None else means
@@ -104,7 +105,7 @@ def report(
     if not changes.complete:
         level = Level.CRITICAL  # what nobody has seen to the end cannot be called safe
     policy = tuple(_policy(changes))
-    return Report(
+    return RiskReport(
         changes=changes,
         level=level,
         policy=policy,
@@ -112,19 +113,6 @@ def report(
         answers=_answers(changes, means),
         then=_then(changes, level, means),
     )
-
-
-def counted(number: int, what: str, many: str = "") -> str:
-    """`1 change`, `2 changes`."""
-    return f"{number:,} {what if number == 1 else many or f'{what}s'}"
-
-
-def listed(
-    texts: Sequence[str], most: int, shown: Callable[[str], str] = str, between: str = ", "
-) -> str:
-    """The first of them, and how many more."""
-    more = f" and {len(texts) - most:,} more" if len(texts) > most else ""
-    return between.join(map(shown, texts[:most])) + more
 
 
 def subjects(cause: Cause, most: int, shown: Callable[[str], str] = str) -> str:
@@ -140,8 +128,8 @@ def subjects(cause: Cause, most: int, shown: Callable[[str], str] = str) -> str:
     return f"{listed(counts, _KINDS)}, such as {listed(cause.subjects[: most // 2], most, shown)}"
 
 
-def _risk(found: Iterable[Finding], broken: dict[str, Cause]) -> Iterator[Cause]:
-    groups: dict[tuple[Level, str, str], list[Finding]] = {}
+def _risk(found: Iterable[RiskFinding], broken: dict[str, Cause]) -> Iterator[Cause]:
+    groups: dict[tuple[Level, str, str], list[RiskFinding]] = {}
     for finding in found:
         if finding.rule in _TOLD or _said_by_policy(finding, broken):
             continue
@@ -159,7 +147,7 @@ def _risk(found: Iterable[Finding], broken: dict[str, Cause]) -> Iterator[Cause]
         )
 
 
-def _said_by_policy(finding: Finding, broken: dict[str, Cause]) -> bool:
+def _said_by_policy(finding: RiskFinding, broken: dict[str, Cause]) -> bool:
     cause = broken.get(_SAME.get(finding.rule, ""))
     if cause is None:
         return False
@@ -198,7 +186,7 @@ def _subject(name: str, message: str) -> str:
     return found[1] if found else name
 
 
-def _answers(changes: ChangeSet, means: Impact) -> tuple[Answer, ...]:
+def _answers(changes: ChangeSet, means: Impact) -> tuple[ReviewAnswer, ...]:
     moves = tuple(
         f"{move.chart} {move.before or 'not there'} to {move.after or 'gone'}"
         for move in changes.moves
@@ -207,12 +195,12 @@ def _answers(changes: ChangeSet, means: Impact) -> tuple[Answer, ...]:
         f"{what}: {listed(names, _TOUCHED)}" for what, names in means.touched.items() if names
     )
     return (
-        Answer("Restarts", _together(means.restarts), always=True),
-        Answer("Certificates re-issued", means.reissued, always=True),
-        Answer("Callers that may lose access", means.denied, always=True),
-        Answer("Pods to restart for this to take effect", means.need_restart),
-        Answer("CRDs, namespaces, anchors, PKI, webhooks, providers", touched),
-        Answer("Chart versions", moves),
+        ReviewAnswer("Restarts", _together(means.restarts), always=True),
+        ReviewAnswer("Certificates re-issued", means.reissued, always=True),
+        ReviewAnswer("Callers that may lose access", means.denied, always=True),
+        ReviewAnswer("Pods to restart for this to take effect", means.need_restart),
+        ReviewAnswer("CRDs, namespaces, anchors, PKI, webhooks, providers", touched),
+        ReviewAnswer("Chart versions", moves),
     )
 
 

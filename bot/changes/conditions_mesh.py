@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from bot.changes import conditions_trust as trust
-from bot.changes import marks, versions
-from bot.changes.model import Change, Field, Op
+from bot.changes import label_changes, versions
+from bot.changes.model import Change, FieldChange, Op
 from bot.changes.objects import (
     PROVIDER,
     RELEASE,
@@ -25,6 +25,7 @@ from bot.changes.objects import (
     shift,
     told,
 )
+from bot.text.lists import listed
 from components.names import LINKERD, TRUST_ROOTS_CONFIG_MAP
 
 INJECTOR = "linkerd-proxy-injector-webhook-config"
@@ -318,14 +319,13 @@ def heartbeat_settings(change: Change) -> Answer:
     )
 
 
-def _shifts(fields: list[Field]) -> str:
+def _shifts(fields: list[FieldChange]) -> str:
     """The first of them, with their values where these are short."""
-    plain = (
-        field.path if isinstance(field.before or field.after, dict | list) else shift(field)
-        for field in fields[:_SHIFTS]
-    )
-    more = f" and {len(fields) - _SHIFTS} more" if len(fields) > _SHIFTS else ""
-    return "; ".join(plain) + more
+
+    def plain(field: FieldChange) -> str:
+        return field.path if isinstance(field.before or field.after, dict | list) else shift(field)
+
+    return listed(fields, _SHIFTS, plain, "; ")
 
 
 def release_changes(change: Change) -> Answer:
@@ -374,4 +374,6 @@ def protected_changes(change: Change) -> Answer:
     """What is protected changes in more than what only tells."""
     if not change.protected or change.op is not Op.UPDATE:
         return False
-    return not (marks.only_marks(change) or renamed(change) or trust.mount_lifetimes(change))
+    return not (
+        label_changes.only_labels(change) or renamed(change) or trust.mount_lifetimes(change)
+    )

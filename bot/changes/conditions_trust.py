@@ -5,7 +5,7 @@ Each takes a change and answers True, or words that belong to the reason.
 
 from __future__ import annotations
 
-from bot.changes import marks
+from bot.changes import label_changes
 from bot.changes.model import Change, Op
 from bot.changes.objects import (
     both,
@@ -51,7 +51,7 @@ def only(change: Change, keys: frozenset[str]) -> bool:
         change.op is Op.UPDATE
         and bool(told)
         and all(last_key(field.path) in keys for field in told)
-        and not marks.marks(change)
+        and not label_changes.changed_keys(change)
     )
 
 
@@ -120,7 +120,7 @@ def anchor_changes(change: Change) -> Answer:
     """A part of the anchor changes in place, in more than labels that nothing reads."""
     if change.op is not Op.UPDATE or not is_anchor(change) or is_bundle(change):
         return False
-    return not (marks.only_marks(change) or read_again(change) or mount_lifetimes(change))
+    return not (label_changes.only_labels(change) or read_again(change) or mount_lifetimes(change))
 
 
 def sources(change: Change) -> tuple[set[str], set[str]]:

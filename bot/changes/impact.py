@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bot.changes import conditions_mesh as mesh
 from bot.changes import conditions_trust as trust
-from bot.changes import marks
+from bot.changes import label_changes
 from bot.changes.model import Change, ChangeSet, Op
 from bot.changes.objects import (
     PROVIDER,
@@ -23,7 +23,8 @@ from bot.changes.objects import (
 )
 from bot.changes.paths import parts
 from bot.changes.risk import assess
-from bot.changes.rules import Finding
+from bot.changes.rules import RiskFinding
+from bot.text.lists import listed
 from components.names import LINKERD, LINKERD_EGRESS
 
 _CALLERS = "callers of pods in {where} that no policy matches"
@@ -74,7 +75,7 @@ class Impact:
     moves: tuple[str, ...]
 
 
-def impact(changes: ChangeSet, found: Sequence[Finding] | None = None) -> Impact:
+def impact(changes: ChangeSet, found: Sequence[RiskFinding] | None = None) -> Impact:
     """The answers for a change set; of one that is not complete they are what is known of it.
 
     found: what `assess` says of it, where that is known already.
@@ -171,7 +172,7 @@ def _root_replaced(change: Change) -> bool:
 
 
 def _injection_marks(change: Change) -> list[str]:
-    return [key for key in marks.of_namespace(change) if key.startswith(_READ_AT_INJECTION)]
+    return [key for key in label_changes.of_namespace(change) if key.startswith(_READ_AT_INJECTION)]
 
 
 def _new_routes(changes: ChangeSet, ordered: list[Change]) -> bool:
@@ -191,11 +192,10 @@ def _new_routes(changes: ChangeSet, ordered: list[Change]) -> bool:
 
 
 def _some(names: list[str]) -> str:
-    more = f" and {len(names) - 4} more" if len(names) > 4 else ""
-    return ", ".join(names[:4]) + more
+    return listed(names, 4)
 
 
-def _denied(ordered: list[Change], found: Sequence[Finding]) -> Iterator[str]:
+def _denied(ordered: list[Change], found: Sequence[RiskFinding]) -> Iterator[str]:
     """One text for each rule, the worst first, with the namespaces or objects that it is about."""
     by_urn = {change.urn: change for change in ordered}
     denying: dict[str, list[Change]] = {}
@@ -214,7 +214,7 @@ def _denied(ordered: list[Change], found: Sequence[Finding]) -> Iterator[str]:
 
 def _namespace(change: Change) -> Iterator[str]:
     """Whose pods a policy is about: a namespace, or the whole mesh."""
-    if change.kind in (marks.PATCH, "Namespace"):
+    if change.kind in (label_changes.PATCH, "Namespace"):
         yield change.object_name
     elif change.namespace == LINKERD and not is_policy(change):
         yield "the whole mesh"
@@ -247,7 +247,7 @@ def _objects(changes: Sequence[Change]) -> str:
 def _touched(ordered: list[Change]) -> dict[str, tuple[str, ...]]:
     tests: dict[str, Callable[[Change], bool]] = {
         "CRDs": mesh.is_crd,
-        "namespaces": lambda change: change.kind in (marks.PATCH, "Namespace"),
+        "namespaces": lambda change: change.kind in (label_changes.PATCH, "Namespace"),
         "anchors": trust.is_anchor,
         "PKI": lambda change: change.type.startswith("vault:") or trust.is_issuer(change),
         "webhooks": lambda change: change.kind in WEBHOOKS,
@@ -261,7 +261,7 @@ def _touched(ordered: list[Change]) -> dict[str, tuple[str, ...]]:
 
 def _touch(change: Change) -> str:
     """A patch of ours comes and goes on a namespace that is there and stays."""
-    if change.kind != marks.PATCH:
+    if change.kind != label_changes.PATCH:
         return f"{change.place} ({change.op})"
     done = {Op.CREATE: "set", Op.DELETE: "removed (the namespace stays)"}
     return f"labels of namespace {change.place} {done.get(change.op, 'changed')}"

@@ -31,7 +31,7 @@ def aligned(before: Any, after: Any) -> tuple[Any, Any]:
     if isinstance(before, list | tuple) and isinstance(after, list | tuple):
         laid = [
             aligned(old, new)
-            for old, new in (_side_by_side(before, after) or _by_index(before, after))
+            for old, new in (_paired_by_name(before, after) or _by_index(before, after))
         ]
         return [old for old, _ in laid], [new for _, new in laid]
     return before, after
@@ -46,7 +46,7 @@ def _by_index(before: Any, after: Any) -> _Pairs:
     return list(zip([*before, *fill][:size], [*after, *fill][:size], strict=True))
 
 
-def _side_by_side(before: Any, after: Any) -> _Pairs | None:
+def _paired_by_name(before: Any, after: Any) -> _Pairs | None:
     """The pairs by name; None where the items have no names, or where indexes tell it better."""
     for key in _NAMES:
         old, new = _named(before, key), _named(after, key)

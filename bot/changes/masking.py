@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from bot.changes import paths
-from bot.changes.model import Field
+from bot.changes.model import FieldChange
 from schema.masking import masked_value, names_a_secret
 
 
-def masked_field(kind: str, field: Field, *contents: Mapping[str, Any] | None) -> Field:
+def masked_field(kind: str, field: FieldChange, *contents: Mapping[str, Any] | None) -> FieldChange:
     """A field of a resource of this kind; a side that is not there stays so.
 
     contents: inputs of the resource, in which the name stands beside a `value`.

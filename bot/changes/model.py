@@ -53,7 +53,7 @@ class Absent(StrEnum):
     ABSENT = "[absent]"
 
 
-class Field(_Model):
+class FieldChange(_Model):
     """One property that changes.
 
     path: `spec.template.spec.containers[0].image`; a part with dots in it is quoted in brackets.
@@ -79,7 +79,7 @@ class Change(_Model):
     op: Op
     protected: bool = False
     retained: bool = False
-    fields: tuple[Field, ...] = ()
+    fields: tuple[FieldChange, ...] = ()
     before: Mapping[str, Any] | None = None
     after: Mapping[str, Any] | None = None
 

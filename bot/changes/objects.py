@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-from bot.changes.model import Change, Field, Op
+from bot.changes.model import Change, FieldChange, Op
 from bot.changes.paths import ABSENT, Part, differences, parts, value_at
 from components.names import (
     CERT_MANAGER,
@@ -77,7 +77,7 @@ def is_policy(change: Change) -> bool:
     return change.api_version.startswith("policy.linkerd.io/")
 
 
-def mesh_settings(change: Change) -> tuple[Field, ...]:
+def mesh_settings(change: Change) -> tuple[FieldChange, ...]:
     """Which values of the control plane's chart differ, from ConfigMap `linkerd-config`.
 
     The injector reads there what it gives to a pod's proxy.
@@ -93,7 +93,7 @@ def mesh_settings(change: Change) -> tuple[Field, ...]:
 
 
 @lru_cache(maxsize=8)
-def _settings(before: str, after: str) -> tuple[Field, ...]:
+def _settings(before: str, after: str) -> tuple[FieldChange, ...]:
     # Here: few changes have such a text, and every comment would wait for the reader.
     from bot.text import yaml_values
 
@@ -103,7 +103,7 @@ def _settings(before: str, after: str) -> tuple[Field, ...]:
         return differences(before, after)
 
 
-def settings_below(change: Change, *prefixes: str) -> list[Field]:
+def settings_below(change: Change, *prefixes: str) -> list[FieldChange]:
     """Those of them at or below one of these paths."""
     return [
         field
@@ -119,7 +119,7 @@ def last_key(path: str) -> str:
     return names[-1] if names else ""
 
 
-def shift(field: Field) -> str:
+def shift(field: FieldChange) -> str:
     """`proxy.logLevel warn to debug`, for a reason in words."""
     return f"{field.path} {told(field.before)} to {told(field.after)}"
 

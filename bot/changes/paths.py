@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from bot.changes.model import Absent, Field
+from bot.changes.model import Absent, FieldChange
 
 ABSENT = Absent.ABSENT.value
 _PART = re.compile(r'\["((?:[^"\\]|\\.)*)"\]|\[(\d+)\]|\[([^\[\]]*)\]|([^.\[]+)')
@@ -61,10 +61,10 @@ def value_at(content: Any, path: Sequence[Part]) -> Any:
     return content
 
 
-def differences(before: Any, after: Any) -> tuple[Field, ...]:
+def differences(before: Any, after: Any) -> tuple[FieldChange, ...]:
     """Every property in which two objects differ, the smallest that do, in the objects' order."""
     return tuple(
-        Field(path=text(path), before=old, after=new)
+        FieldChange(path=text(path), before=old, after=new)
         for path, old, new in _differ((), before, after)
     )
 

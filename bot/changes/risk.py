@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from bot.changes.model import Change, ChangeSet, Op
-from bot.changes.rules import AT_CREATION, DEFAULTS, RULES, Finding, Level, Rule
+from bot.changes.rules import AT_CREATION, DEFAULTS, RULES, Level, RiskFinding, Rule
 from bot.changes.set_rules import WHOLE
 
 
-def assess(changes: ChangeSet) -> tuple[Finding, ...]:
+def assess(changes: ChangeSet) -> tuple[RiskFinding, ...]:
     """Every finding, the worst first; each change has at least one.
 
     A set that is not complete and an operation that is not known are critical: what nobody has
@@ -19,12 +19,12 @@ def assess(changes: ChangeSet) -> tuple[Finding, ...]:
     return tuple(sorted(found, key=lambda finding: -finding.level.rank))
 
 
-def verdict(findings: Iterable[Finding]) -> Level | None:
+def verdict(findings: Iterable[RiskFinding]) -> Level | None:
     """The worst level; None where there is no finding, that is where nothing changes."""
     return max((finding.level for finding in findings), default=None)
 
 
-def findings(change: Change) -> list[Finding]:
+def findings(change: Change) -> list[RiskFinding]:
     """What the rules say of one change; the defaults speak where no other reaches their level."""
     rules = AT_CREATION if change.op is Op.CREATE else RULES
     found = [_finding(rule, change, answer) for rule in rules if (answer := rule.when(change))]
@@ -36,15 +36,15 @@ def findings(change: Change) -> list[Finding]:
     return found
 
 
-def _finding(rule: Rule, change: Change, answer: bool | str) -> Finding:
+def _finding(rule: Rule, change: Change, answer: bool | str) -> RiskFinding:
     detail = answer if isinstance(answer, str) else ""
     reason = f"{rule.reason}: {detail}" if detail else rule.reason
     subject = f"{change.kind} {change.place}"
-    return Finding(rule.level, rule.name, reason, change.urn, subject, detail)
+    return RiskFinding(rule.level, rule.name, reason, change.urn, subject, detail)
 
 
-def _of_the_set(changes: ChangeSet) -> Iterator[Finding]:
+def _of_the_set(changes: ChangeSet) -> Iterator[RiskFinding]:
     for rule in WHOLE:
         for subject, detail in rule.when(changes):
             reason = f"{rule.reason}: {detail}" if detail else rule.reason
-            yield Finding(rule.level, rule.name, reason, None, subject, detail)
+            yield RiskFinding(rule.level, rule.name, reason, None, subject, detail)

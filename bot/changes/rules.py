@@ -14,7 +14,7 @@ from bot.changes import conditions_alerts as alerts
 from bot.changes import conditions_mesh as mesh
 from bot.changes import conditions_policy as policy
 from bot.changes import conditions_trust as trust
-from bot.changes import marks
+from bot.changes import label_changes
 from bot.changes.conditions_dashboards import dashboard_changes, dashboard_goes
 from bot.changes.model import Change, Op
 
@@ -46,7 +46,7 @@ class Level(StrEnum):
 
 
 @dataclass(frozen=True)
-class Finding:
+class RiskFinding:
     """What a rule says of one resource.
 
     urn: None where it is about the set; subject: `Deployment linkerd/web`; detail: the end of the
@@ -141,7 +141,7 @@ RULES: tuple[Rule, ...] = (
          "the content of a Secret that the control plane reads changes"),
     Rule(HIGH, "crd-changes", mesh.crd_changes,
          "objects of all namespaces are read with the new schema; going back may drop fields"),
-    Rule(HIGH, "namespace-marks", marks.namespace_marks,
+    Rule(HIGH, "namespace-marks", label_changes.namespace_labels_read,
          "the mesh or admission treats pods of the namespace differently after they restart"),
     Rule(HIGH, "webhook-failure-policy", mesh.failure_policy,
          "requests are handled differently while the webhook does not answer"),
@@ -215,9 +215,9 @@ RULES: tuple[Rule, ...] = (
          "more pods start; running pods stay"),
     Rule(MEDIUM, "provider-minor", mesh.provider_version("minor"),
          "a minor version of a provider may set new defaults"),
-    Rule(MEDIUM, "labels-removed", marks.labels_removed,
+    Rule(MEDIUM, "labels-removed", label_changes.labels_removed,
          "labels and annotations of ours are removed (the namespace stays)"),
-    Rule(MEDIUM, "proxy-marks", marks.proxy_marks,
+    Rule(MEDIUM, "proxy-marks", label_changes.proxy_labels,
          "pods of the namespace get other proxy settings after they restart"),
     Rule(MEDIUM, "authorization-widens", policy.grant_widens,
          "more callers are let in"),
@@ -239,7 +239,7 @@ RULES: tuple[Rule, ...] = (
          "other settings of the control plane change"),
     Rule(MEDIUM, "release-changes", mesh.release_changes,
          "a Helm release is upgraded, and which objects change is not shown"),
-    Rule(MEDIUM, "traffic-marks", marks.traffic_marks,
+    Rule(MEDIUM, "traffic-marks", label_changes.traffic_labels,
          "labels or annotations that the mesh or an operator reads change"),
 )
 
@@ -258,11 +258,11 @@ AT_CREATION = tuple(
 DEFAULTS: tuple[Rule, ...] = (
     Rule(LOW, "dashboard-goes", dashboard_goes,
          "a dashboard is deleted; workloads do not read it"),
-    Rule(HIGH, "deletion", lambda c: c.op is Op.DELETE and not marks.unpatched(c),
+    Rule(HIGH, "deletion", lambda c: c.op is Op.DELETE and not label_changes.patch_removed(c),
          "deleted"),
     Rule(HIGH, "replacement", lambda change: change.op is Op.REPLACE,
          "deleted and created again"),
-    Rule(LOW, "labels-alone", marks.only_marks,
+    Rule(LOW, "labels-alone", label_changes.only_labels,
          "only labels and annotations change"),
     Rule(LOW, "dashboard-changes", dashboard_changes,
          "a dashboard's content changes; workloads do not read it"),
@@ -288,7 +288,7 @@ DEFAULTS: tuple[Rule, ...] = (
          "a patch version of a provider"),
     Rule(MEDIUM, "token-lifetimes", trust.token_lifetimes,
          "the lifetime of a Vault login's tokens changes"),
-    Rule(MEDIUM, "update", lambda c: c.op is Op.UPDATE or marks.unpatched(c),
+    Rule(MEDIUM, "update", lambda c: c.op is Op.UPDATE or label_changes.patch_removed(c),
          "changed in place"),
     Rule(MEDIUM, "import", lambda change: change.op is Op.IMPORT,
          "an existing object is imported"),

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from bot.changes.causes import Cause, Report, counted, report, subjects
+from bot.changes.causes import Cause, RiskReport, report, subjects
 from bot.changes.model import ChangeSet
 from bot.changes.rules import Level
+from bot.text.lists import counted, short
 
 _SHOWN = 8
 _NAMED = 4
@@ -27,7 +28,7 @@ def lines(changes: ChangeSet) -> list[str]:
     return told
 
 
-def causes(found: Report) -> Iterator[str]:
+def causes(found: RiskReport) -> Iterator[str]:
     """A line for each cause, broken policies before risks."""
     for cause in found.policy:
         kind = "mandatory" if cause.level is Level.CRITICAL else "advisory"
@@ -40,7 +41,7 @@ def _row(cause: Cause, before: str) -> str:
     return f"{cause.level:8}  {before}{cause.told}: {subjects(cause, _NAMED)}"
 
 
-def answers(found: Report) -> Iterator[str]:
+def answers(found: RiskReport) -> Iterator[str]:
     """The questions that have an answer, and what is next."""
     for answer in found.answers:
         if answer.texts:
@@ -48,12 +49,6 @@ def answers(found: Report) -> Iterator[str]:
             yield from (f"  {text}" for text in short(answer.texts, _TEXTS))
     if found.level is not None:
         yield f"Next: {found.then.replace('`', '')}"
-
-
-def short(texts: Sequence[str], most: int) -> list[str]:
-    """The first of them, and how many more."""
-    more = [f"and {len(texts) - most:,} more"] if len(texts) > most else []
-    return [*texts[:most], *more]
 
 
 def reasons(texts: Sequence[str], whole: Callable[[str], str]) -> list[str]:

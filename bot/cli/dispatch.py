@@ -79,7 +79,7 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         # What was typed may be a name from somewhere else, with whatever a terminal obeys.
         shown = message if message.isprintable() else ascii(message)[1:-1]
-        sys.stderr.write(f"{self.prog}: {shown}{_meant(message)}; see {self.prog} --help\n")
+        sys.stderr.write(f"{self.prog}: {shown}{_suggestion(message)}; see {self.prog} --help\n")
         sys.exit(BAD_INPUT)
 
     def _print_message(self, message: str, file: Any = None) -> None:
@@ -99,7 +99,7 @@ class _Parser(argparse.ArgumentParser):
         return parsed, unknown
 
 
-def _meant(message: str) -> str:
+def _suggestion(message: str) -> str:
     """The choice that comes nearest to one that is none; Python offers it from 3.14 on."""
     found = _INVALID.search(message)
     if found is None or "maybe you meant" in message:

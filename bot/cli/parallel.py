@@ -33,7 +33,7 @@ def _number(text: str) -> int:
     return int(text)
 
 
-def look(
+def run_all(
     one: Callable[[Asked, threading.Event], Found],
     asked: Sequence[Asked],
     parallel: int,

@@ -20,6 +20,7 @@ from typing import IO, Any
 from urllib.parse import urlsplit
 
 from bot.clients.proxies import dial
+from bot.exit_codes import BotError
 
 _TOO_MANY = 429
 _MOVED = (307, 308)
@@ -31,6 +32,17 @@ _KEPT = 16  # connections to a server that wait for the next request
 
 class ReadError(ValueError):
     """A server did not give what is needed, or cannot be reached as its file says."""
+
+
+class Unreadable(BotError):  # noqa: N818  (a state of a server, told in one line)
+    """A server does not answer, or refuses; says which and what it said.
+
+    status: of its answer, 0 where there is none.
+    """
+
+    def __init__(self, text: str, status: int = 0) -> None:
+        super().__init__(text)
+        self.status = status
 
 
 class MissingError(ReadError):
@@ -54,6 +66,13 @@ class Answer:
     def ok(self) -> bool:
         """Tell whether the server accepted the request."""
         return 200 <= self.status < 300
+
+    @property
+    def why(self) -> str:
+        """Why it is of no use: its status, or why there is none."""
+        if self.status:
+            return f"status {self.status}"
+        return f"no answer ({self.reason})" if self.reason else "no answer"
 
 
 @dataclass(frozen=True)
@@ -207,6 +226,12 @@ class _Server:
             connection.putheader("Content-Length", str(len(body or b"")))
         connection.endheaders(body)
         return connection.getresponse()
+
+
+def trusts_anybody() -> bool:
+    """Whether this machine has authorities of its own, for a server whose file names none."""
+    paths = ssl.get_default_verify_paths()
+    return bool(paths.cafile or paths.capath or ssl.create_default_context().get_ca_certs())
 
 
 @functools.cache

@@ -21,7 +21,7 @@ from urllib.parse import quote, urlsplit
 
 from bot.clients import proxies
 from bot.clients.credential_program import ask
-from bot.clients.https import Client, MissingError, ReadError
+from bot.clients.https import Client, MissingError, ReadError, trusts_anybody
 from bot.text.output import write_private
 from schema import safe_yaml
 from schema.input_file import MOST_TEXT, read_bytes, read_text
@@ -167,8 +167,10 @@ def client(chosen: Selected, environment: Mapping[str, str]) -> Iterator[Client]
         headers = _headers(user, chosen)
         if not (certificate and key) and not headers:
             raise ReadError(f"{where}: needs a client certificate, a token or a program there")
-        if authority is None:
-            _refuse_unknown_authorities(where)
+        if authority is None and not trusts_anybody():
+            raise MissingError(
+                f"{where}: has no certificate-authority, and this machine has no CA certificates"
+            )
         yield Client(
             server.rstrip("/"),
             authority,
@@ -362,14 +364,6 @@ def _info(chosen: Selected) -> dict[str, Any]:
         if isinstance(each, dict) and each.get("name") == _EXEC_CONFIG:
             info["config"] = each.get("extension")
     return info
-
-
-def _refuse_unknown_authorities(where: str) -> None:
-    paths = ssl.get_default_verify_paths()
-    if not paths.cafile and not paths.capath and not ssl.create_default_context().get_ca_certs():
-        raise MissingError(
-            f"{where}: has no certificate-authority, and this machine has no CA certificates"
-        )
 
 
 def _text(part: Mapping[str, Any], key: str, where: str) -> str | None:

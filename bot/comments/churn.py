@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from bot.changes import paths
-from bot.changes.model import Change, Field, Op
+from bot.changes.model import Change, FieldChange, Op
 
 # Keys of labels and annotations. None of them selects, permits or configures anything.
 _KEYS = frozenset(
@@ -27,12 +27,12 @@ _TEMPLATES = (
 )
 
 
-def keys_of(field: Field) -> tuple[str, ...]:
+def keys_of(field: FieldChange) -> tuple[str, ...]:
     """The keys that lead to a field; an index is one too."""
     return tuple(map(str, paths.parts(field.path)))
 
 
-def churn_key(field: Field) -> str | None:
+def churn_key(field: FieldChange) -> str | None:
     """What a field is counted as when it is churn, such as `helm.sh/chart`; None when it is not.
 
     In a pod template it restarts the pods, whatever it is: that is said with the key.
@@ -45,9 +45,9 @@ def churn_key(field: Field) -> str | None:
     return path[-1] if path[:-2] == _TEMPLATES[0] else f"{path[-1]} of the pod template"
 
 
-def split(change: Change) -> tuple[list[Field], Counter[str]]:
+def split(change: Change) -> tuple[list[FieldChange], Counter[str]]:
     """The fields worth reading, and how many of each kind are churn."""
-    told: list[Field] = []
+    told: list[FieldChange] = []
     churn: Counter[str] = Counter()
     for field in change.fields:
         key = churn_key(field)

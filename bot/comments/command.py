@@ -16,8 +16,8 @@ from bot import stacks
 from bot.changes.model import ChangeSet
 from bot.cli import parsers
 from bot.cli.dispatch import Subparsers
-from bot.comments import files, forge, place
-from bot.comments.marker import Run
+from bot.comments import files, forge, pull_request
+from bot.comments.marker import CommentRun
 from bot.exit_codes import DONE, BadInputError, BotError, MissingToolError
 from bot.plan.base_files import SUFFIX
 from bot.text import documents
@@ -88,11 +88,11 @@ def run(arguments: argparse.Namespace) -> int:
     summary = _summary_file(environ) if arguments.summary else None
     target = server = None
     if arguments.forge == "github":
-        target = place.of(arguments.repository, arguments.pull_request, environ)
+        target = pull_request.of(arguments.repository, arguments.pull_request, environ)
         server = _server(environ)
-    head = arguments.commit or (target.commit if target else place.head(environ))
-    url = arguments.run_url or place.run_url(environ)
-    runs = {each.stack: Run(head or _hash(each.commit), now, url) for each in sets}
+    head = arguments.commit or (target.commit if target else pull_request.head(environ))
+    url = arguments.run_url or pull_request.run_url(environ)
+    runs = {each.stack: CommentRun(head or _hash(each.commit), now, url) for each in sets}
     rendered = {each.stack: _rendered(each, runs[each.stack]) for each in sets}
     if summary is not None:
         for parts in rendered.values():
@@ -112,7 +112,7 @@ def _server(environ: Mapping[str, str]) -> tuple[Api | None, str]:
     # Imported here: HTTP takes as long to load as a small comment to render.
     from bot.comments.github_api import Api, checked_address
 
-    rest, graphql = place.addresses(environ)
+    rest, graphql = pull_request.addresses(environ)
     checked_address(rest, "GITHUB_API_URL")
     checked_address(graphql, "GITHUB_GRAPHQL_URL")
     token = environ.get("GITHUB_TOKEN", "").strip()
@@ -161,7 +161,7 @@ def _hash(commit: str | None) -> str | None:
     return commit if commit and re.fullmatch(r"[0-9a-f]{7,64}", commit) else None
 
 
-def _rendered(changes: ChangeSet, run: Run) -> tuple[str, ...]:
+def _rendered(changes: ChangeSet, run: CommentRun) -> tuple[str, ...]:
     from bot.changes.impact import impact
     from bot.changes.risk import assess
     from bot.comments.render import render
@@ -178,10 +178,10 @@ def _write(folder: Path, rendered: Mapping[str, tuple[str, ...]]) -> None:
 
 
 def _post(
-    target: place.Place,
+    target: pull_request.PullRequest,
     server: tuple[Api | None, str],
     rendered: Mapping[str, tuple[str, ...]],
-    runs: Mapping[str, Run],
+    runs: Mapping[str, CommentRun],
     arguments: argparse.Namespace,
 ) -> None:
     """Post; what cannot be posted is written to files, so that it is not lost."""

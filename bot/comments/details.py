@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from bot.changes.marks import unpatched
+from bot.changes.label_changes import patch_removed
 from bot.changes.masking import masked_field
 from bot.changes.model import Change, ChangeSet, Op
-from bot.changes.rules import Finding, Level
+from bot.changes.rules import Level, RiskFinding
 from bot.comments import churn
-from bot.comments.split import Block, Section
+from bot.comments.split import Block, FoldedSection
 from bot.comments.values import Amount, field_lines, object_lines
+from bot.text.lists import listed
 from bot.text.markdown import in_html, one_line
 from schema.masking import masked_object
 
@@ -31,18 +32,18 @@ def rank(level: Level | None) -> int:
 
 def sections(
     changes: ChangeSet,
-    findings: Sequence[Finding],
+    findings: Sequence[RiskFinding],
     amount: Amount,
     *,
     most: int,
     counted: bool = False,
-) -> list[Section] | None:
+) -> list[FoldedSection] | None:
     """A section per component, the one with the highest risk first.
 
     most: characters; None comes back, and soon, when that is not enough. counted: only how many
     resources of a component change, for a set that is too large to list; what is over is summed up.
     """
-    by_urn: dict[str, list[Finding]] = {}
+    by_urn: dict[str, list[RiskFinding]] = {}
     for finding in findings:
         by_urn.setdefault(finding.urn or "", []).append(finding)
     worst = {urn: max(rank(f.level) for f in found) for urn, found in by_urn.items()}
@@ -63,7 +64,7 @@ def sections(
             if most < 0:
                 rest = [change for _, each in ordered[place:] for change in each]
                 title = f"{len(ordered) - place:,} more components: {operations(rest)}"
-            made.append(Section("", False, (Block(title, ()),)))
+            made.append(FoldedSection("", False, (Block(title, ()),)))
             if most < 0:
                 break
             continue
@@ -74,7 +75,7 @@ def sections(
             most -= len(block.title) + sum(map(len, block.lines))
             if most < 0:
                 return None
-        made.append(Section(title, opened, tuple(blocks)))
+        made.append(FoldedSection(title, opened, tuple(blocks)))
     return made
 
 
@@ -86,7 +87,7 @@ def operations(changes: Iterable[Change]) -> str:
 
 
 def _blocks(
-    changes: Sequence[Change], findings: Mapping[str, Sequence[Finding]], amount: Amount
+    changes: Sequence[Change], findings: Mapping[str, Sequence[RiskFinding]], amount: Amount
 ) -> Iterable[Block]:
     quiet = []
     alike: dict[tuple[object, ...], list[Change]] = {}
@@ -105,12 +106,11 @@ def _blocks(
         else:
             yield _block_of(members, amount)
     if quiet:
-        names = [f"<code>{in_html(f'{c.kind} {c.place}')}</code>" for c in quiet[:_NAMED]]
-        more = f" and {len(quiet) - _NAMED:,} more" if len(quiet) > _NAMED else ""
+        names = listed(quiet, _NAMED, lambda c: f"<code>{in_html(f'{c.kind} {c.place}')}</code>")
         what = in_html(churn.line(churn.total(quiet)))
         yield Block(
             f"{len(quiet):,} x update of chart labels and checksums alone "
-            f"(<code>{what}</code>): {', '.join(names)}{more}",
+            f"(<code>{what}</code>): {names}",
             (),
         )
 
@@ -130,7 +130,7 @@ def _block_of(changes: Sequence[Change], amount: Amount) -> Block:
     return Block(title, (*lines, *(f"  {one_line(f'{c.kind} {c.place}')}" for c in changes)))
 
 
-def _block(change: Change, findings: Sequence[Finding], amount: Amount) -> Block:
+def _block(change: Change, findings: Sequence[RiskFinding], amount: Amount) -> Block:
     level = max((f.level for f in findings), key=rank, default=None)
     marks = [f"<b>{level.name}</b>"] if level is not None and level is not Level.LOW else []
     marks.append(f"{_verb(change)} <code>{in_html(f'{change.kind} {change.place}')}</code>")
@@ -149,7 +149,7 @@ def _block(change: Change, findings: Sequence[Finding], amount: Amount) -> Block
 
 def _verb(change: Change) -> str:
     """A patch of ours comes and goes without the namespace."""
-    return "labels removed (the namespace stays):" if unpatched(change) else change.op.value
+    return "labels removed (the namespace stays):" if patch_removed(change) else change.op.value
 
 
 def _lines(change: Change, amount: Amount) -> tuple[list[str], str]:
@@ -166,12 +166,11 @@ def _lines(change: Change, amount: Amount) -> tuple[list[str], str]:
         note = "its properties are unknown"
     count = sum(line.startswith("@@") for line in lines)
     if told[count:]:
-        names = ", ".join(one_line(field.path, 120) for field in told[count : count + 20])
-        more = f" and {len(told) - count - 20:,} more" if len(told) > count + 20 else ""
+        names = listed(told[count:], 20, lambda field: one_line(field.path, 120))
         if amount.fields:
-            lines.append(f"  … also: {names}{more}")
+            lines.append(f"  … also: {names}")
         else:
-            note += f": <code>{in_html(names, 600)}</code>{more}"
+            note += f": <code>{in_html(names, 600)}</code>"
     if not told and change.op in (Op.CREATE, Op.IMPORT, Op.DELETE) and amount.new:
         sign, content = ("-", change.before) if change.op is Op.DELETE else ("+", change.after)
         lines += object_lines(masked_object(change.kind, content or {}), sign, amount)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bot.comments import marker
-from bot.comments.marker import Run
+from bot.comments.marker import CommentRun
 from bot.exit_codes import BotError
 
 _ROUNDS = 3
@@ -60,7 +60,7 @@ class Outcome:
     skipped: str | None = None
 
 
-def publish(forge: Forge, stack: str, parts: Sequence[str], run: Run) -> Outcome:
+def publish(forge: Forge, stack: str, parts: Sequence[str], run: CommentRun) -> Outcome:
     """Make the comments of a stack those parts, unless a newer run has written there.
 
     Raises BotError when the forge refuses, MovedError when its comments would not hold still.
@@ -98,7 +98,7 @@ def _ours(forge: Forge, stack: str) -> list[Comment]:
     return sorted(ours, key=lambda comment: comment.id)
 
 
-def newer(found: Sequence[Comment], heads: frozenset[str], run: Run) -> str | None:
+def newer(found: Sequence[Comment], heads: frozenset[str], run: CommentRun) -> str | None:
     """Why this run must not write over these comments; None when it may.
 
     A job of the newest commit always may, unless a later run of the same commit has written. A

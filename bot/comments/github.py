@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from bot.comments.forge import Comment, MovedError
 from bot.comments.github_api import Api, Reply
-from bot.comments.place import Source
+from bot.comments.pull_request import SourceBranch
 from bot.exit_codes import BotError
 
 _PAGES = 100
@@ -99,7 +99,7 @@ class GitHub:
             raise self._api.refused(what, reply)
 
 
-def number_of(api: Api, repository: str, source: Source) -> int | None:
+def number_of(api: Api, repository: str, source: SourceBranch) -> int | None:
     """The open pull request from a branch, the newest of several; None when there is none."""
     query = urlencode({"state": "open", "head": source.label, "per_page": 100})
     reply = api.call("GET", f"/repos/{repository}/pulls?{query}")

@@ -19,8 +19,8 @@ from urllib.parse import urlsplit
 
 from bot.comments.forge import MovedError
 from bot.exit_codes import BadInputError, BotError
+from bot.text.hidden_values import SECRET
 from bot.text.markdown import one_line
-from bot.text.placeholders import SECRET
 
 _ATTEMPTS = 4
 _MOST_WAIT_SECONDS = 180.0  # in all, for one request

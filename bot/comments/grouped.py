@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from bot.changes.marks import PATCH
+from bot.changes.label_changes import PATCH
 from bot.changes.model import Change, ChangeSet, Op
-from bot.changes.rules import Finding, Level
+from bot.changes.rules import Level, RiskFinding
 from bot.comments import details
-from bot.comments.split import Block, Section
+from bot.comments.split import Block, FoldedSection
 from bot.comments.values import Amount
 from bot.text.markdown import in_html, one_line
 
@@ -24,8 +24,8 @@ _COMPONENT = "linkerd-platform:"
 
 
 def sections(
-    changes: ChangeSet, findings: Sequence[Finding], amount: Amount, *, most: int
-) -> list[Section] | None:
+    changes: ChangeSet, findings: Sequence[RiskFinding], amount: Amount, *, most: int
+) -> list[FoldedSection] | None:
     """The sections with what is alike told by namespace; None where nothing is, or not enough."""
     kinds: dict[str, list[Change]] = {}
     alike = Counter(details.difference(each) for each in changes.changes if each.op in _CHANGED)
@@ -62,7 +62,9 @@ def _is_wide(changes: Sequence[Change]) -> bool:
     return len(changes) >= _MANY and len({_namespace(each) for each in changes}) >= _SPREAD
 
 
-def _section(kind: str, changes: Sequence[Change], worst: Mapping[str | None, Level]) -> Section:
+def _section(
+    kind: str, changes: Sequence[Change], worst: Mapping[str | None, Level]
+) -> FoldedSection:
     by_namespace: dict[str, Counter[tuple[str, str]]] = {}
     for change in changes:
         counts = by_namespace.setdefault(_namespace(change), Counter())
@@ -77,4 +79,4 @@ def _section(kind: str, changes: Sequence[Change], worst: Mapping[str | None, Le
     mark = "" if level is Level.LOW else f"<b>{level.name}</b> "
     title = f"<b><code>{in_html(kind)}</code></b>: {details.operations(changes)}"
     where = f"{mark}in {len(by_namespace):,} namespaces"
-    return Section(title, False, (Block(where, tuple(lines), "text"),))
+    return FoldedSection(title, False, (Block(where, tuple(lines), "text"),))

@@ -21,7 +21,7 @@ _MARKER = re.compile(
 
 
 @dataclass(frozen=True)
-class Run:
+class CommentRun:
     """The run that a comment tells of.
 
     commit: full hash of the head of the pull request, None when it is not known. time: when the

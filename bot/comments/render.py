@@ -5,13 +5,13 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterator, Sequence
 
-from bot.changes.causes import Cause, Report, report
+from bot.changes.causes import Cause, RiskReport, report
 from bot.changes.impact import Impact
 from bot.changes.model import ChangeSet
-from bot.changes.rules import Finding
+from bot.changes.rules import RiskFinding
 from bot.comments import details, grouped
-from bot.comments.marker import Marker, Run
-from bot.comments.split import LIMIT, Block, Section, pack, size
+from bot.comments.marker import CommentRun, Marker
+from bot.comments.split import LIMIT, Block, FoldedSection, pack, size
 from bot.comments.summary import REASONS, ROOMS, Room, footer, summary, verdict
 from bot.comments.values import BRIEF, FULL, LISTED, Amount
 from bot.text.markdown import code, in_html, prose, rows
@@ -21,7 +21,7 @@ MOST_PARTS = 8
 # Beyond this, resources are counted: a comment each second is what GitHub bears. There are never
 # more, because what a stranger's program says must not fill a page.
 _LISTED_PARTS = 30
-_Details = Callable[..., list[Section] | None]
+_Details = Callable[..., list[FoldedSection] | None]
 _counted = functools.partial(details.sections, counted=True)
 _AMOUNTS: tuple[tuple[Amount, _Details, int, str], ...] = (
     (FULL, details.sections, MOST_PARTS, ""),
@@ -42,7 +42,7 @@ _OBJECTS = 200
 
 
 def render(
-    changes: ChangeSet, findings: Sequence[Finding], impact: Impact, run: Run
+    changes: ChangeSet, findings: Sequence[RiskFinding], impact: Impact, run: CommentRun
 ) -> tuple[str, ...]:
     """The comments in order; the first alone holds what matters.
 
@@ -72,7 +72,7 @@ def render(
     )
 
 
-def _folded(told: Report, body: str) -> str:
+def _folded(told: RiskReport, body: str) -> str:
     """The details of the first comment behind one line; further comments hold nothing else."""
     if not body.strip():
         return ""
@@ -82,7 +82,7 @@ def _folded(told: Report, body: str) -> str:
     return f"<details><summary>{title}</summary>\n\n{body.strip()}\n\n</details>\n"
 
 
-def _head(told: Report, run: Run) -> tuple[str, Room]:
+def _head(told: RiskReport, run: CommentRun) -> tuple[str, Room]:
     for room in ROOMS[:-1]:
         made = summary(told, run, room)
         if size(made) <= LIMIT // 2:
@@ -90,7 +90,7 @@ def _head(told: Report, run: Run) -> tuple[str, Room]:
     return summary(told, run, ROOMS[-1]), ROOMS[-1]
 
 
-def _part(told: Report, run: Run, number: int, count: int, body: str) -> str:
+def _part(told: RiskReport, run: CommentRun, number: int, count: int, body: str) -> str:
     marker = Marker(told.changes.stack, number, run.commit, run.time)
     heading = f"### {prose(told.changes.stack)}: {verdict(told)}"
     if count > 1:
@@ -101,7 +101,7 @@ def _part(told: Report, run: Run, number: int, count: int, body: str) -> str:
     return f"{marker}{heading}\n\n{body.strip()}\n"
 
 
-def _in_full(told: Report, room: Room) -> Iterator[Section]:
+def _in_full(told: RiskReport, room: Room) -> Iterator[FoldedSection]:
     """What the summary shortens, the objects of each cause, and warnings, as blocks of text."""
     changes = told.changes
     listed = [
@@ -119,7 +119,7 @@ def _in_full(told: Report, room: Room) -> Iterator[Section]:
     if changes.warnings:
         blocks.append(_texts("Warnings", changes.warnings))
     if blocks:
-        yield Section("", False, tuple(blocks))
+        yield FoldedSection("", False, tuple(blocks))
 
 
 def _objects(cause: Cause) -> Iterator[str]:

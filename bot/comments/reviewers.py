@@ -13,8 +13,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bot.comments import place
+from bot.comments import pull_request
 from bot.exit_codes import BAD_INPUT, DONE, BadInputError, BotError, RefusedError
+from bot.text.lists import listed
 from schema.errors import InputError
 
 if TYPE_CHECKING:
@@ -71,8 +72,7 @@ def _name(review: Any, environment: str) -> str | None:
 
 def _shortened(names: list[str], about: str) -> str:
     for count in range(len(names), 0, -1):
-        more = f" and {len(names) - count} more" if count < len(names) else ""
-        text = f"{', '.join(names[:count])}{more}{about}"
+        text = f"{listed(names, count)}{about}"
         if len(text) <= _MOST:
             return text
     return text[:_MOST]
@@ -89,8 +89,8 @@ def main() -> int:
         stack, file = checked(environ.get("STACK", "")), environ.get("GITHUB_ENV")
         if not file:
             raise BadInputError("GITHUB_ENV: not set: this is for a job of GitHub Actions")
-        api = Api(place.addresses(environ)[0], environ.get("GITHUB_TOKEN", "").strip())
-        required = gate.policy(stack, PROJECT_DIR).approval
+        api = Api(pull_request.addresses(environ)[0], environ.get("GITHUB_TOKEN", "").strip())
+        required = gate.requirement_of(stack, PROJECT_DIR).approval
         found = approved_by(api, environ, f"approve-{stack}", required=required)
         with Path(file).open("a", encoding="utf-8") as handle:
             handle.write(f"{VARIABLE}={found}\n")

@@ -36,7 +36,7 @@ class Block:
 
 
 @dataclass(frozen=True)
-class Section:
+class FoldedSection:
     """Blocks under one fold; without a title they stand for themselves."""
 
     title: str
@@ -60,7 +60,7 @@ def size(text: str) -> int:
     return len(text.encode("utf-8", "surrogatepass"))
 
 
-def pack(sections: Sequence[Section], first: int, limit: int = LIMIT) -> list[str]:
+def pack(sections: Sequence[FoldedSection], first: int, limit: int = LIMIT) -> list[str]:
     """The bodies of the comments; the first has `first` bytes less than the limit.
 
     There is always a first one, which may be empty.
@@ -77,7 +77,7 @@ class _Packing:
         self._pages: list[list[str]] = [[]]
         self._left = limit - first
 
-    def add(self, section: Section) -> None:
+    def add(self, section: FoldedSection) -> None:
         frame = size(section.begin(again=True)) + size(section.end) + 2
         begun = False
         for block in section.blocks:
@@ -121,11 +121,11 @@ class _Packing:
             room -= needed
         yield Block(title, tuple(lines), block.info)
 
-    def _open(self, section: Section, *, again: bool) -> None:
+    def _open(self, section: FoldedSection, *, again: bool) -> None:
         self._put(section.begin(again=again))
         self._left -= size(section.end) + 1
 
-    def _close(self, section: Section) -> None:
+    def _close(self, section: FoldedSection) -> None:
         if section.end:
             self._pages[-1].append(section.end)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from bot.text.placeholders import SECRET, UNKNOWN
+from bot.text.hidden_values import SECRET, UNKNOWN
 from schema.masking import masked_value
 
 # What tells the members of a list apart, the first of which all of them have one: rules of
@@ -31,7 +31,7 @@ _COMMENT = re.compile(r"(?:^|(?<=\s))#.*", re.MULTILINE)
 
 
 @dataclass(frozen=True)
-class Difference:
+class ValueDifference:
     """A place in the text and what is there before and after, as JSON; None where nothing is."""
 
     path: tuple[str, ...]
@@ -53,7 +53,7 @@ class Difference:
 
 
 @lru_cache(maxsize=64)
-def differences(before: str, after: str) -> tuple[Difference, ...]:
+def differences(before: str, after: str) -> tuple[ValueDifference, ...]:
     """Every value that differs between two JSON texts.
 
     There are none where one of them is no JSON of several values, is nested too deep, or they
@@ -68,7 +68,7 @@ def differences(before: str, after: str) -> tuple[Difference, ...]:
 
 
 @lru_cache(maxsize=64)
-def yaml_differences(before: str, after: str) -> tuple[Difference, ...]:
+def yaml_differences(before: str, after: str) -> tuple[ValueDifference, ...]:
     """The same of two YAML texts; comments that differ are one of the values."""
     # Here: few changes have such a text, and every comment would wait for the reader.
     from bot.text import yaml_values
@@ -82,7 +82,7 @@ def yaml_differences(before: str, after: str) -> tuple[Difference, ...]:
     if found and comments[0] != comments[1]:
         # A reader of the file goes by them, and what looks like a value may be one.
         texts = [_text("\n".join(each)) if each else None for each in comments]
-        found = (*found, Difference(("(comments)",), *texts))
+        found = (*found, ValueDifference(("(comments)",), *texts))
     return found
 
 
@@ -94,13 +94,13 @@ def _marked(text: str) -> str:
     return text
 
 
-def _differences(old: Any, new: Any) -> tuple[Difference, ...]:
+def _differences(old: Any, new: Any) -> tuple[ValueDifference, ...]:
     if not all(isinstance(each, dict | list) for each in (old, new)):
         return ()
     return tuple(_walk(old, new, ()))
 
 
-def lines(found: Sequence[Difference], most: int, width: int) -> list[str]:
+def lines(found: Sequence[ValueDifference], most: int, width: int) -> list[str]:
     """At most so many lines; the rest is counted. `width`: characters of a value."""
     shown: list[str] = []
     left: Counter[str] = Counter()
@@ -119,7 +119,7 @@ def lines(found: Sequence[Difference], most: int, width: int) -> list[str]:
     return shown
 
 
-def _told(each: Difference, width: int) -> list[str]:
+def _told(each: ValueDifference, width: int) -> list[str]:
     where = _cut(each.where.replace("\n", "\\n").replace("\t", "\\t"), width)
     start = _start(each.before, each.after, width)
     sides = (("-", each.before), ("+", each.after))
@@ -151,7 +151,7 @@ def _unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     return made
 
 
-def _walk(old: Any, new: Any, path: tuple[str, ...]) -> Iterator[Difference]:
+def _walk(old: Any, new: Any, path: tuple[str, ...]) -> Iterator[ValueDifference]:
     if isinstance(old, dict) and isinstance(new, dict):
         yield from _members(old, new, path)
     elif isinstance(old, list) and isinstance(new, list):
@@ -159,14 +159,14 @@ def _walk(old: Any, new: Any, path: tuple[str, ...]) -> Iterator[Difference]:
         yield from _members(*sides, path)
         orders = [[key for key in one if key in other] for one, other in (sides, sides[::-1])]
         if orders[0] != orders[1]:
-            yield Difference((*path, "(order)"), _text(orders[0]), _text(orders[1]))
+            yield ValueDifference((*path, "(order)"), _text(orders[0]), _text(orders[1]))
     elif _text(old) != _text(new):
         yield _masked(path, old, new)
 
 
 def _members(
     old: Mapping[str, Any], new: Mapping[str, Any], path: tuple[str, ...]
-) -> Iterator[Difference]:
+) -> Iterator[ValueDifference]:
     for key in {**old, **new}:
         before, after = old.get(key, _ABSENT), new.get(key, _ABSENT)
         if before is not _ABSENT and after is not _ABSENT:
@@ -175,10 +175,10 @@ def _members(
             yield _masked((*path, key), before, after)
 
 
-def _masked(path: tuple[str, ...], before: Any, after: Any) -> Difference:
+def _masked(path: tuple[str, ...], before: Any, after: Any) -> ValueDifference:
     """Once more by where it stands: in the text it may have been written in another way."""
     sides = (each if each is _ABSENT else masked_value("", path, each) for each in (before, after))
-    return Difference(path, *map(_text, sides))
+    return ValueDifference(path, *map(_text, sides))
 
 
 def _by_identity(old: list[Any], new: list[Any]) -> tuple[dict[str, Any], dict[str, Any]] | None:

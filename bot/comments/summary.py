@@ -7,12 +7,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.changes.causes import Answer, Cause, Report, counted, listed, subjects
+from bot.changes.causes import Cause, ReviewAnswer, RiskReport, subjects
 from bot.changes.model import ChangeSet
 from bot.changes.rules import Level
 from bot.comments.details import operations
-from bot.comments.marker import Run
+from bot.comments.marker import CommentRun
 from bot.text.durations import duration
+from bot.text.lists import counted, listed
 from bot.text.markdown import code, one_line, prose
 
 _HASH = re.compile(r"[0-9a-f]{40,64}")
@@ -35,7 +36,7 @@ ROOMS = (Room(6, 10, 300), Room(4, 6, 240), Room(2, 3, 120))
 REASONS = 4
 
 
-def verdict(report: Report) -> str:
+def verdict(report: RiskReport) -> str:
     """`HIGH risk, 5 changes`, or that it failed, or that nothing changes."""
     changes = report.changes
     if report.quiet:
@@ -55,7 +56,7 @@ def verdict(report: Report) -> str:
     return ", ".join(words)
 
 
-def facts(changes: ChangeSet, run: Run) -> str:
+def facts(changes: ChangeSet, run: CommentRun) -> str:
     """What was compared with what, and how much it is, in one line."""
     noun = _NOUN[changes.source].capitalize()
     commit = run.commit or changes.commit
@@ -76,13 +77,13 @@ def facts(changes: ChangeSet, run: Run) -> str:
     return f"{told}, in {duration(changes.seconds)}." if changes.seconds >= 1 else f"{told}."
 
 
-def footer(run: Run) -> str:
+def footer(run: CommentRun) -> str:
     """The last line of the first comment: where to read on; empty where there is nothing."""
     told = [f"[Log of the run]({run.url})"] if run.url else []
     return " · ".join(told)
 
 
-def summary(report: Report, run: Run, room: Room) -> str:
+def summary(report: RiskReport, run: CommentRun, room: Room) -> str:
     """Everything between the heading and the folds."""
     changes = report.changes
     blocks = [[facts(changes, run)]]
@@ -103,7 +104,7 @@ def _titled(title: str, texts: Sequence[str], room: Room) -> list[str]:
     return [f"**{title}**", *lines, *_rest(len(texts) - most)]
 
 
-def _answers(report: Report, room: Room) -> list[str]:
+def _answers(report: RiskReport, room: Room) -> list[str]:
     """Five lines, always the same: how bad, what whoever is on call asks, and what is next.
 
     Then what else somebody may have to do or to know.
@@ -119,7 +120,7 @@ def _answers(report: Report, room: Room) -> list[str]:
     return [*lines, *more]
 
 
-def _answer(answer: Answer, room: Room, no: str = "") -> str:
+def _answer(answer: ReviewAnswer, room: Room, no: str = "") -> str:
     between = "; " if any("," in text for text in answer.texts) else ", "
     told = listed(answer.texts, room.names, lambda text: prose(text, room.text), between)
     return _line(answer.question, told or no)

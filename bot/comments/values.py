@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.changes import paths
-from bot.changes.model import Absent, Field
+from bot.changes.model import Absent, FieldChange
 from bot.comments import structure
+from bot.text.hidden_values import SECRET, UNKNOWN
 from bot.text.markdown import cut
 from bot.text.output import visible
-from bot.text.placeholders import SECRET, UNKNOWN
 from schema.masking import masked
 
 # Above this, finding the smallest difference of two texts takes longer than it is worth.
@@ -52,7 +52,7 @@ BRIEF = Amount(value=160, text=12, new=0, fields=40)
 LISTED = Amount(value=0, text=0, new=0, fields=0)
 
 
-def field_lines(field: Field, amount: Amount) -> list[str]:
+def field_lines(field: FieldChange, amount: Amount) -> list[str]:
     """One property: a line that names it, then what goes and what comes."""
     title = cut(visible(masked(field.path)).replace("\n", "\\n").replace("\t", "\\t"), 300)
     lines = [f"@@ {title} @@{'  replaces the resource' if field.replaces else ''}"]
@@ -65,7 +65,7 @@ def field_lines(field: Field, amount: Amount) -> list[str]:
     return [*lines, *_shortened(_unified(before, after), amount.text)]
 
 
-def _structure(field: Field, amount: Amount) -> list[str]:
+def _structure(field: FieldChange, amount: Amount) -> list[str]:
     """Two texts of JSON or YAML value by value; none where lines of text tell it better."""
     before, after = field.before, field.after
     if not isinstance(before, str) or not isinstance(after, str):

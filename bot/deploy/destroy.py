@@ -20,9 +20,9 @@ from bot.cli import options, parsers
 from bot.cli.dispatch import Subparsers
 from bot.clients.target import Target
 from bot.deploy import (
-    bystanders,
     bytecode,
     check,
+    foreign_objects,
     gate,
     lock,
     operation,
@@ -35,7 +35,7 @@ from bot.deploy import (
 )
 from bot.deploy.operation import Operation
 from bot.deploy.protected import Action
-from bot.engine import Engine, Result
+from bot.engine import Engine, EngineResult
 from bot.engine import report as engine_report
 from bot.engine import target as engine_target
 from bot.engine.progress import Progress
@@ -106,7 +106,7 @@ def run(arguments: argparse.Namespace) -> int:
     command = f"python -m bot destroy --stack {target.stack}"
     needed = protected.destruction(target.stack)
     protected.refuse([needed], wanted.allowed, f"run `{command}` again")
-    rule = gate.policy(target.stack, target.project_dir)
+    rule = gate.requirement_of(target.stack, target.project_dir)
     gate.check(rule, target, wanted.tree, approved=given is not None)
     if given is not None:
         signing.refuse_unsigned(target, given)
@@ -132,7 +132,7 @@ def run(arguments: argparse.Namespace) -> int:
             return preview.exit_code(planned, expect_no_changes=False)
         check.refuse_unapproved(wanted, changes_of(planned), resumed=resumed)
         if looks:
-            lost = bystanders.needs(found, target, bystanders.going(planned.ledger))
+            lost = foreign_objects.needs(found, target, foreign_objects.going(planned.record))
             protected.refuse(lost, wanted.allowed, f"run `{command} --allow stack` again")
     if not (arguments.yes or given):
         # The name, not a `y`: a habit answers `y`.
@@ -175,13 +175,13 @@ def _look(found: Engine, target: Target, wanted: Operation, arguments: argparse.
     if not result.ok:
         up.say(engine_report.failure(result))
         return preview.exit_code(result, expect_no_changes=False)
-    told = [*engine_report.table(result.ledger, preview=True)]
-    told += engine_report.listed(result.ledger, preview=True)
+    told = [*engine_report.table(result.record, preview=True)]
+    told += engine_report.changed_resources(result.record, preview=True)
     up.say([*preview.verdict(changes), *told, *preview.snapshot_lines(changes)])
     return DONE
 
 
-def changes_of(result: Result) -> ChangeSet:
+def changes_of(result: EngineResult) -> ChangeSet:
     """What a previewed destruction would remove; no rule says how what goes must be."""
     from bot.engine import as_changes
 
@@ -195,7 +195,7 @@ def destroy(
     include_protected: bool = False,
     timeout: float = engine.TIMEOUT_SECONDS,
     message: str = "",
-) -> Result:
+) -> EngineResult:
     """Run the destruction with progress on stderr. message: goes into the history."""
     with closing(Progress("destroy", target)) as progress:
         return engine.run(
@@ -215,7 +215,7 @@ def previewed(
     *,
     include_protected: bool = False,
     timeout: float = engine.TIMEOUT_SECONDS,
-) -> Result:
+) -> EngineResult:
     """What a destruction would delete; only the engine knows what stays for what is protected."""
     with closing(Progress("preview", target)) as progress:
         return engine.run(
@@ -233,11 +233,11 @@ def _scope(include_protected: bool) -> str:
     return "--ignore-protect" if include_protected else "--exclude-protected"
 
 
-def lines(result: Result, seconds: float, include_protected: bool) -> list[str]:
+def lines(result: EngineResult, seconds: float, include_protected: bool) -> list[str]:
     """The result in words."""
     if not result.ok:
         return engine_report.failure(result)
-    told = engine_report.table(result.ledger)
+    told = engine_report.table(result.record)
     if include_protected and result.target.config.protection.protect:
         told.append(
             "protected resources were removed from the state, but still exist: they are retained "

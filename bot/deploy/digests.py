@@ -12,7 +12,7 @@ from bot.changes.model import Change, ChangeSet, Op
 from bot.changes.paths import Path
 from bot.changes.snapshot import canonical
 from bot.deploy import backend
-from bot.text.placeholders import UNKNOWN
+from bot.text.hidden_values import UNKNOWN
 from schema.values import printable
 
 # What may be left of a change after a run that was killed in the middle of it: a replacement is a

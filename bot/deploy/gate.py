@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.clients.target import Target
-from bot.deploy import backend, places, snapshot, tree, verified
+from bot.deploy import backend, shared_targets, snapshot, tree, verified
 from bot.deploy.tree import Tree
 from bot.engine import Engine
 from bot.exit_codes import BadInputError, BotError, RefusedError
 from bot.mesh.trust import fleet as trust_fleet
 from bot.text import git
+from bot.text.lists import listed
 from stack import fleet
 from stack.fleet import Fleet
 
@@ -20,7 +21,7 @@ _NAMED = 4
 
 
 @dataclass(frozen=True)
-class Policy:
+class Requirement:
     """What fleet.yaml says of a stack. wave: empty for a stack that is in none.
 
     listed: whether it names the stack at all. others: the stacks that this one must not be: those
@@ -39,7 +40,7 @@ class Policy:
         return f"stack {self.stack}{f' (wave {self.wave})' if self.wave else ''}"
 
 
-def policy(stack: str, project_dir: Path) -> Policy:
+def requirement_of(stack: str, project_dir: Path) -> Requirement:
     """The policy for a stack: the stricter of the fleet file that is committed and of the one here.
 
     So nobody gets around it by editing or deleting the file. Raises ConfigError.
@@ -50,7 +51,7 @@ def policy(stack: str, project_dir: Path) -> Policy:
     gated = dict.fromkeys(
         name for each in fleets for name in each.stacks if each.approval_of(name) == fleet.REQUIRED
     )
-    return Policy(
+    return Requirement(
         stack,
         next((each.wave for each in rules if each.wave), ""),
         any(each.approval for each in rules),
@@ -74,9 +75,9 @@ def _fleets(project_dir: Path) -> list[Fleet]:
     return [*found, here] if here and here not in found else found
 
 
-def _policy(found: Fleet, stack: str) -> Policy:
+def _policy(found: Fleet, stack: str) -> Requirement:
     wave, environment = found.wave_of(stack), found.environment_of(stack)
-    return Policy(
+    return Requirement(
         stack,
         wave.name if wave else "",
         found.approval_of(stack) == fleet.REQUIRED,
@@ -97,7 +98,7 @@ def skipped(skip: bool, reason: str | None) -> str:
     return (reason or "").strip() if skip else ""
 
 
-def check(rule: Policy, target: Target, checked_out: Tree, *, approved: bool) -> None:
+def check(rule: Requirement, target: Target, checked_out: Tree, *, approved: bool) -> None:
     """Raise RefusedError where a stack may not be worked on like this.
 
     It is listed in fleet.yaml, or for development. One that needs an approval has one, and takes
@@ -134,20 +135,19 @@ def check(rule: Policy, target: Target, checked_out: Tree, *, approved: bool) ->
         )
 
 
-def refuse_shared(rule: Policy, target: Target) -> None:
+def refuse_shared(rule: Requirement, target: Target) -> None:
     """Raise RefusedError where a stack that needs no approval works where one that does, does."""
     if not rule.approval:
         environment = snapshot.environment(target)
-        places.refuse_shared(target, rule.others, environment, apart=not rule.listed)
+        shared_targets.refuse_shared(target, rule.others, environment, apart=not rule.listed)
 
 
 def _beside(checked_out: Tree) -> str:
     names = list(checked_out.beside)
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return f" ({', '.join(names[:_NAMED])}{more})" if names else ""
+    return f" ({listed(names, _NAMED)})" if names else ""
 
 
-def earlier_waves(found: Engine, target: Target, rule: Policy, checked_out: Tree) -> None:
+def earlier_waves(found: Engine, target: Target, rule: Requirement, checked_out: Tree) -> None:
     """Raise RefusedError that names each stack of an earlier wave that has not proven the commit.
 
     Proven: the commit was applied from a clean tree, verified, and not taken back since.

@@ -114,7 +114,7 @@ def take_over(target: Target) -> list[Held]:
         return []
     with _alone(target) as alone:
         found = held(target)
-        notes = engine_runs.known(target.project_dir, target.stack)
+        notes = engine_runs.recorded(target.project_dir, target.stack)
         owners = [_owner(each, notes) for each in found]
         if not alone or not found or not all(owners):
             return []
@@ -127,7 +127,7 @@ def take_over(target: Target) -> list[Held]:
         return found
 
 
-def _owner(lock: Held, notes: dict[Path, engine_runs.Run]) -> Path | None:
+def _owner(lock: Held, notes: dict[Path, engine_runs.EngineRun]) -> Path | None:
     """The note of the dead run that took this lock."""
     for file, run in notes.items():
         if run.held(lock.host, lock.pid, lock.since) and run.dead:

@@ -1,4 +1,4 @@
-"""What comes of an update: its record, and the proof that the mesh is healthy with it."""
+"""What comes of an update: its record, and the checks that the mesh is healthy with it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from contextlib import closing
 from bot.clients.target import Target
 from bot.deploy import preview, verified, verify
 from bot.deploy.operation import Operation
-from bot.engine import Engine, Result
+from bot.engine import Engine, EngineResult
 from bot.engine.progress import Progress
 from bot.exit_codes import FAILED, BotError
 
 
-def concluded(found: Engine, target: Target, wanted: Operation, result: Result) -> int:
+def concluded(found: Engine, target: Target, wanted: Operation, result: EngineResult) -> int:
     """Verify where the update went well, note it, and return the command's exit code.
 
     1 where the mesh is not healthy or cannot be looked at, though everything was applied.
@@ -30,9 +30,9 @@ def concluded(found: Engine, target: Target, wanted: Operation, result: Result) 
     _say([f"verifying stack {target.stack}"])
     try:
         with closing(Progress("verify", target)) as progress:
-            proofs = verify.settled(lambda: verify.prove(found, target), progress.waiting)
-        _say(verify.lines(proofs, target.stack))
-        if not verify.healthy(proofs):
+            checks = verify.settled(lambda: verify.prove(found, target), progress.waiting)
+        _say(verify.lines(checks, target.stack))
+        if not verify.healthy(checks):
             return FAILED
         if wanted.tree.commit is not None and wanted.tree.clean:
             proven = verified.Proven(wanted.tree.commit, wanted.id)
@@ -43,7 +43,7 @@ def concluded(found: Engine, target: Target, wanted: Operation, result: Result) 
     return code
 
 
-def recorded(target: Target, wanted: Operation, result: Result) -> list[str]:
+def recorded(target: Target, wanted: Operation, result: EngineResult) -> list[str]:
     """The record of the run in words, and after a failure how to go on."""
     state = "succeeded" if result.ok else "failed"
     if result.ending.ended != "finished":

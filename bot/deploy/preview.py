@@ -16,7 +16,7 @@ from bot.changes.snapshot import SHORT, Snapshot
 from bot.cli import options, parsers
 from bot.cli.dispatch import Subparsers
 from bot.clients.target import Target
-from bot.engine import Engine, Result
+from bot.engine import Engine, EngineResult
 from bot.engine import report as engine_report
 from bot.engine import target as engine_target
 from bot.engine.progress import Progress, remember
@@ -91,7 +91,7 @@ def run(arguments: argparse.Namespace) -> int:
     return code
 
 
-def _previewed(arguments: argparse.Namespace) -> tuple[Result, Snapshot | str]:
+def _previewed(arguments: argparse.Namespace) -> tuple[EngineResult, Snapshot | str]:
     """The preview, and where it goes into a file what it is made of, or why that is not known.
 
     That is read while the engine works: the update previews again and compares, so it does not
@@ -101,7 +101,7 @@ def _previewed(arguments: argparse.Namespace) -> tuple[Result, Snapshot | str]:
     target = engine_target.of(arguments.stack)
     trust_fleet.guard(target)
 
-    def engines() -> Result:
+    def engines() -> EngineResult:
         found = search.engine()
         return preview(found, target, refresh=arguments.refresh, timeout=arguments.timeout)
 
@@ -148,7 +148,7 @@ def verdict(changes: ChangeSet) -> list[str]:
     return told(changes)
 
 
-def judged(result: Result) -> ChangeSet:
+def judged(result: EngineResult) -> ChangeSet:
     """What would change, with the policies that it breaks, and namespaces that are not there."""
     # Imported here: what reads plans and policies takes longer to load than the parser may wait.
     from bot.engine.as_changes import changes_of
@@ -169,7 +169,7 @@ def snapshot_lines(changes: ChangeSet) -> list[str]:
     return [f"snapshot {made.short}: {made.kind} of {commit}, {made.tree}"]
 
 
-def document(result: Result, changes: ChangeSet) -> dict[str, object]:
+def document(result: EngineResult, changes: ChangeSet) -> dict[str, object]:
     """The result as one JSON document, with its risk."""
     from bot.changes.risk import assess
 
@@ -189,24 +189,24 @@ def preview(
     *,
     refresh: bool = False,
     timeout: float = engine.TIMEOUT_SECONDS,
-) -> Result:
+) -> EngineResult:
     """Run the preview with progress on stderr."""
     with closing(Progress("preview", target)) as progress:
         result = engine.run(
             found, target, "preview", refresh=refresh, listen=progress.show, timeout=timeout
         )
     if result.ok:
-        remember(target, result.ledger)
+        remember(target, result.record)
     return result
 
 
-def lines(result: Result) -> list[str]:
+def lines(result: EngineResult) -> list[str]:
     """The result in words."""
     if not result.ok:
         return engine_report.failure(result)
-    told = [*engine_report.table(result.ledger, preview=True)]
-    told += engine_report.listed(result.ledger, preview=True)
-    if result.ledger.incomplete:
+    told = [*engine_report.table(result.record, preview=True)]
+    told += engine_report.changed_resources(result.record, preview=True)
+    if result.record.incomplete:
         told.append(
             "the preview is incomplete: a chart has a value that is only known during `up`, so "
             "its objects look deleted"
@@ -214,7 +214,7 @@ def lines(result: Result) -> list[str]:
     return told
 
 
-def exit_code(result: Result, *, expect_no_changes: bool) -> int:
+def exit_code(result: EngineResult, *, expect_no_changes: bool) -> int:
     """The command's exit code for a result."""
     if result.ending.ended == "interrupted":
         return INTERRUPTED

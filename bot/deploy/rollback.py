@@ -153,7 +153,7 @@ def run(arguments: argparse.Namespace, project_dir: Path | None = None) -> int:
         skipped=skipped,
         verify=not arguments.no_verify,
     )
-    rule = gate.policy(today.stack, project_dir)
+    rule = gate.requirement_of(today.stack, project_dir)
     if not looks:
         gate.check(rule, today, wanted.tree, approved=given is not None)
         if given is not None:

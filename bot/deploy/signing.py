@@ -11,12 +11,11 @@ import base64
 from collections.abc import Callable
 from typing import Any
 
-from bot.clients.connect import vault
+from bot.clients import vault as vault_client
 from bot.clients.https import Answer
 from bot.clients.target import Target
 from bot.deploy.approval import Approval
 from bot.exit_codes import RefusedError
-from bot.mesh.trust.vault import checked
 from components.names import APPROVAL_KEY, approver_policy, deployer_policy
 
 
@@ -58,9 +57,10 @@ def _asked(
     mount = target.config.vault.transit_mount
     path = f"{mount}/{what}/{APPROVAL_KEY}"
     body = {"input": base64.b64encode(record.signed_content).decode(), **more}
-    with vault(target) as client:
+    with vault_client.connected(target) as client:
         answer = client.request("POST", f"/v1/{path}", body)
-        return dict(checked(client, answer, _hint(path, answer, policy(mount)))["data"] or {})
+        hint = _hint(path, answer, policy(mount))
+        return dict(vault_client.checked(client, answer, hint)["data"] or {})
 
 
 def _hint(path: str, answer: Answer, policy: str) -> str:

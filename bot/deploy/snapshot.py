@@ -18,7 +18,7 @@ from bot.changes.snapshot import Kind, Snapshot, images_of
 from bot.clients import kubeconfig
 from bot.clients.https import ReadError
 from bot.clients.target import Target
-from bot.deploy import backend, digests, places
+from bot.deploy import backend, digests, shared_targets
 from bot.deploy.tree import Tree
 from bot.engine import Engine
 from bot.exit_codes import RefusedError
@@ -167,7 +167,7 @@ def refuse_other_cluster(target: Target) -> None:
         return
     try:
         chosen = _context(target, cluster)
-        if places.same_cluster(cluster, chosen):
+        if shared_targets.same_cluster(cluster, chosen):
             return
     except ReadError:
         return  # The engine says why it does not get there.

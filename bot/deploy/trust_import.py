@@ -17,12 +17,11 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from bot.clients.connect import vault
+from bot.clients import vault as vault_client
 from bot.clients.https import Client
 from bot.clients.target import Target
 from bot.deploy import trust_mounts
 from bot.exit_codes import BadInputError, RefusedError
-from bot.mesh.trust import vault as trust_vault
 from bot.mesh.trust.chain import fingerprint, pem
 from components.names import anchor_key_path, anchor_path
 from components.trust import Generation
@@ -44,7 +43,7 @@ def run(target: Target, generation: str, certificate_file: str, key_file: str) -
     text = read_text(certificate_file, "--certificate")
     certificate = checked_certificate(text, certificate_file, config.trust.issuer.duration.seconds)
     key = checked_key(read_text(key_file, "--key"), key_file, certificate)
-    with vault(target) as client:
+    with vault_client.connected(target) as client:
         _refuse_twins(client, config, generation, certificate)
         made = trust_mounts.ensure(client, target, wanted)
         into = _into_pki if wanted.custody == "vault" else _into_kv
@@ -176,7 +175,7 @@ def _refuse_twins(
 ) -> None:
     own = fingerprint(certificate)
     for other in config.trust.generations:
-        known = trust_vault.published(client, config, other.name)
+        known = vault_client.published(client, config, other.name)
         if known and other.name != name and fingerprint(known) == own:
             raise RefusedError(f"{name}: this certificate is generation {other.name} already")
         if known and other.name == name and fingerprint(known) != own:
@@ -194,21 +193,21 @@ def _into_pki(
     Follows https://developer.hashicorp.com/vault/docs/secrets/pki/rotation-primitives
     """
     mount = config.vault.pki_mount
-    known = trust_vault.issuer(client, config, name)
+    known = vault_client.issuer(client, config, name)
     if known:
         if fingerprint(known) != fingerprint(certificate):
             raise RefusedError(
                 f"{name}: {mount} has another issuer of this name ({fingerprint(known)[:16]}): an "
                 "anchor is never replaced, add a generation"
             )
-        if trust_vault.key_id(client, config, name):
+        if vault_client.key_id(client, config, name):
             return f"is in {mount} already; nothing was changed"
     if known:
         raise RefusedError(
             f"{name}: {mount} has its certificate without the key: the key was destroyed, and a "
             "destroyed anchor does not come back, add a generation"
         )
-    trust_vault.import_bundle(client, mount, name, f"{pem(certificate)}{key}")
+    vault_client.import_bundle(client, mount, name, f"{pem(certificate)}{key}")
     return f"imported into {mount}, and named"
 
 
@@ -217,13 +216,13 @@ def _into_kv(
 ) -> str:
     """Into KV, the key first: nothing must trust an anchor that cannot sign."""
     text = pem(certificate)
-    known = trust_vault.kv_data(client, config, anchor_key_path(name))
-    if known and trust_vault.DESTROYED in known:
+    known = vault_client.kv_data(client, config, anchor_key_path(name))
+    if known and vault_client.DESTROYED in known:
         raise RefusedError(
-            f"{name}: its key was destroyed at {known[trust_vault.DESTROYED]}, and a destroyed "
+            f"{name}: its key was destroyed at {known[vault_client.DESTROYED]}, and a destroyed "
             "anchor does not come back: add a generation"
         )
-    if known and trust_vault.first(str(known.get("tls.crt", ""))) != certificate:
+    if known and vault_client.first(str(known.get("tls.crt", ""))) != certificate:
         raise RefusedError(
             f"{name}: {config.vault.kv_mount}/{anchor_key_path(name)} has another anchor: it is "
             "never replaced, add a generation"
@@ -231,7 +230,7 @@ def _into_kv(
     entries: dict[str, dict[str, str]] = {}
     if not known:
         entries[anchor_key_path(name)] = {"tls.crt": text, "tls.key": key}
-    if not trust_vault.published(client, config, name):
+    if not vault_client.published(client, config, name):
         entries[anchor_path(name)] = {"certificate": text}
     for path, data in entries.items():
         _create(client, config, path, data)
@@ -251,4 +250,4 @@ def _create(client: Client, config: StackConfig, path: str, data: dict[str, str]
             f"{config.vault.kv_mount}/{path}: Vault has or had an entry here, and it is not "
             "overwritten: take another generation"
         )
-    trust_vault.checked(client, answer, f"{config.vault.kv_mount}/{path}")
+    vault_client.checked(client, answer, f"{config.vault.kv_mount}/{path}")

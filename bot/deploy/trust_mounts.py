@@ -65,7 +65,7 @@ def ensure(client: Client, target: Target, generation: Generation) -> list[str]:
         )
     urns = targets(target.stack, *mounts)
     whole = engine_target.of(target.stack, target.project_dir)
-    rule = gate.policy(target.stack, target.project_dir)
+    rule = gate.requirement_of(target.stack, target.project_dir)
     gate.check(rule, target, tree.read(target.project_dir), approved=False)
     result = engine.run(engine.find(), whole, "up", target=urns)
     if not result.ok:

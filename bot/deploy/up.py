@@ -33,7 +33,7 @@ from bot.deploy.approval import Approval
 from bot.deploy.operation import Operation
 from bot.deploy.protected import Action
 from bot.deploy.tree import Tree
-from bot.engine import Engine, Result
+from bot.engine import Engine, EngineResult
 from bot.engine import checkpoint as engine_checkpoint
 from bot.engine import recover as engine_recover
 from bot.engine import report as engine_report
@@ -132,7 +132,7 @@ def run(arguments: argparse.Namespace) -> int:
         skipped=skipped,
         verify=not arguments.no_verify,
     )
-    rule = gate.policy(target.stack, target.project_dir)
+    rule = gate.requirement_of(target.stack, target.project_dir)
     gate.check(rule, target, wanted.tree, approved=given is not None)
     if given is None:
         if not arguments.yes:
@@ -231,7 +231,7 @@ def up(
     refresh: bool = False,
     timeout: float = engine.TIMEOUT_SECONDS,
     message: str = "",
-) -> Result:
+) -> EngineResult:
     """Run the update with progress on stderr.
 
     refresh: what is there is read first, so that what somebody else changed is set right.
@@ -239,7 +239,7 @@ def up(
     """
     with closing(Progress("up", target)) as progress:
 
-        def once() -> Result:
+        def once() -> EngineResult:
             return engine.run(
                 found,
                 target,
@@ -259,17 +259,17 @@ def up(
             engine_recover.recover(found, target)
             result = once()
     if result.ok:
-        remember(target, result.ledger)
+        remember(target, result.record)
     return result
 
 
-def lines(result: Result, seconds: float) -> list[str]:
+def lines(result: EngineResult, seconds: float) -> list[str]:
     """The result in words."""
     if not result.ok:
         return engine_report.failure(result)
     return [
-        *engine_report.table(result.ledger),
-        *engine_report.listed(result.ledger),
+        *engine_report.table(result.record),
+        *engine_report.changed_resources(result.record),
         engine_report.closing(result, seconds),
     ]
 

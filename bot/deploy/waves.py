@@ -82,7 +82,7 @@ def run(arguments: argparse.Namespace, project_dir: Path = stacks.PROJECT_DIR) -
     targets = {stack: engine_target.of(stack, project_dir) for stack in wave.stacks}
     for target in targets.values():
         trust_fleet.guard(target)
-        rule = gate.policy(target.stack, project_dir)
+        rule = gate.requirement_of(target.stack, project_dir)
         gate.check(rule, target, checked_out, approved=target.stack in approvals)
     for stack, file in approvals.items():
         signing.refuse_unsigned(targets[stack], approval.read(file))
@@ -91,7 +91,7 @@ def run(arguments: argparse.Namespace, project_dir: Path = stacks.PROJECT_DIR) -
     # The same for each: the stacks of a wave have the same waves before them.
     first = targets[wave.stacks[0]]
     if not skipped:
-        gate.earlier_waves(found, first, gate.policy(first.stack, project_dir), checked_out)
+        gate.earlier_waves(found, first, gate.requirement_of(first.stack, project_dir), checked_out)
     jobs = _jobs(arguments, targets, approvals, project_dir)
     _pass_over(found, targets, jobs, checked_out)
     board = waves_text.Board()

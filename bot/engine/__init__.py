@@ -19,7 +19,7 @@ from bot.cli.options import TIMEOUT_SECONDS as TIMEOUT_SECONDS
 from bot.clients import environment as engine_environment
 from bot.clients.target import Target
 from bot.engine import errors as engine_errors
-from bot.engine.events import Ledger
+from bot.engine.events import OperationRecord
 from bot.engine.process import Ending, Event
 from bot.exit_codes import BotError, MissingToolError
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from bot.engine import automation
 
 _PENDING = "pending operations from previous deployment"
-Listen = Callable[[Ledger], None]
+Listen = Callable[[OperationRecord], None]
 
 
 class EngineMissing(MissingToolError):  # noqa: N818  (as ToolMissing in sandbox/)
@@ -45,20 +45,20 @@ class Engine:
 
     def command(
         self, target: Target, environment: Mapping[str, str], **more: Any
-    ) -> automation.Command:
+    ) -> automation.EngineCommand:
         """The program as the Automation API runs it for a target."""
         from bot.engine import automation
 
-        return automation.Command(self.program, self.version, target, environment, **more)
+        return automation.EngineCommand(self.program, self.version, target, environment, **more)
 
 
 @dataclass(frozen=True)
-class Result:
+class EngineResult:
     """What came of an operation: the record of it, how it ended, errors outside the record."""
 
     operation: str
     target: Target
-    ledger: Ledger
+    record: OperationRecord
     ending: Ending
     outside: list[str] = field(default_factory=list)
     locks: list[engine_errors.Lock] = field(default_factory=list)
@@ -66,23 +66,23 @@ class Result:
     @property
     def ok(self) -> bool:
         """True when the engine says so in every way it can: a doubt is a failure."""
-        ledger, ending = self.ledger, self.ending
+        record, ending = self.record, self.ending
         return (
             ending.code == 0
             and ending.ended == "finished"
-            and ledger.result == "succeeded"
-            and not ledger.errors
+            and record.result == "succeeded"
+            and not record.errors
         )
 
     @property
     def pending(self) -> bool:
         """True when a run before this one was killed while it made something."""
-        return any(_PENDING in text for text in self.ledger.warnings)
+        return any(_PENDING in text for text in self.record.warnings)
 
     @property
     def unchanged(self) -> bool:
         """True when it went well, nothing changed, and the engine saw everything."""
-        return self.ok and not self.ledger.changes and not self.ledger.incomplete
+        return self.ok and not self.record.changes and not self.record.incomplete
 
 
 def find(*, install: bool = True) -> Engine:
@@ -177,7 +177,7 @@ def run(
     listen: Listen = lambda _ledger: None,
     timeout: float = TIMEOUT_SECONDS,
     **options: Any,
-) -> Result:
+) -> EngineResult:
     """Run `up`, `preview`, `refresh` or `destroy` without a question and return what came of it.
 
     options: of the Automation API's method of that name, such as `message` and `target`; with
@@ -200,19 +200,19 @@ def _run(
     listen: Listen,
     timeout: float,
     options: dict[str, Any],
-) -> Result:
+) -> EngineResult:
     # Imported here: the SDK takes longer than the engine is looked for.
     from pulumi.automation.errors import CommandError
 
     from bot.engine import automation, program
 
-    ledger = Ledger()
+    record = OperationRecord()
 
     def take(event: Event | None) -> None:
         if event is None:
-            listen(ledger)
+            listen(record)
         else:
-            ledger.add(event)
+            record.add(event)
 
     values = _environment(engine, target)
     with program.served(target, values) as served:
@@ -238,7 +238,9 @@ def _run(
         raise RuntimeError("the engine was not run")
     text = command.errors
     outside = engine_errors.stderr_errors(text) if command.ending.code else []
-    return Result(operation, target, ledger, command.ending, outside, engine_errors.locks(text))
+    return EngineResult(
+        operation, target, record, command.ending, outside, engine_errors.locks(text)
+    )
 
 
 def create_stack(engine: Engine, target: Target) -> None:
@@ -310,7 +312,7 @@ def short(engine: Engine, target: Target, *arguments: str, folder: Path | None =
         return workspace.pulumi_command.run(list(arguments), workspace.work_dir, {}).stdout
 
 
-def cancel_stale(engine: Engine, target: Target, result: Result) -> bool:
+def cancel_stale(engine: Engine, target: Target, result: EngineResult) -> bool:
     """Release a lock when its process was ours on this machine and is gone; True if it was."""
     if not result.locks or not all(lock.stale for lock in result.locks):
         return False

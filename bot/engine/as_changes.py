@@ -8,13 +8,14 @@ from typing import Any, Literal
 from bot.changes import paths
 from bot.changes.engine_values import plain
 from bot.changes.masking import masked_field
-from bot.changes.model import Change, ChangeSet, ChartMove, Field, Op, Violation
-from bot.engine import Result
+from bot.changes.model import Change, ChangeSet, ChartMove, FieldChange, Op, Violation
+from bot.engine import EngineResult
 from bot.engine import events as engine_events
-from bot.engine.chart_moves import moves_of
+from bot.engine.chart_versions import moves_of
 from bot.engine.errors import follows
-from bot.engine.events import Ledger, Step
-from bot.text.placeholders import SECRET
+from bot.engine.events import OperationRecord, ResourceStep
+from bot.text.hidden_values import SECRET
+from bot.text.lists import counted, listed
 from schema.masking import masked, masked_object
 from stack.config import StackConfig
 
@@ -31,7 +32,7 @@ _ALL_GONE = 2
 
 
 def changes_of(
-    result: Result,
+    result: EngineResult,
     config: StackConfig | None = None,
     *,
     source: Literal["preview", "drift"] = "preview",
@@ -44,25 +45,25 @@ def changes_of(
     commit, base: revisions, for the reader. Never raises for what the engine has said: what could
     not be read is a doubt.
     """
-    ledger = result.ledger
-    moves = moves_of(ledger, config or result.target.config, result.target.project_dir)
+    record = result.record
+    moves = moves_of(record, config or result.target.config, result.target.project_dir)
     return ChangeSet(
         stack=result.target.stack,
         source=source,
-        changes=tuple(_change(ledger, step) for step in ledger.changes if not step.logical),
+        changes=tuple(_change(record, step) for step in record.changes if not step.logical),
         moves=moves,
-        violations=tuple(_violations(ledger)),
+        violations=tuple(_violations(record)),
         doubts=tuple(dict.fromkeys(_doubts(result, moves))),
         errors=tuple(dict.fromkeys(_errors(result))),
-        warnings=tuple(dict.fromkeys(masked(text) for text in ledger.warnings)),
-        unchanged=sum(s.kind == "unchanged" and not s.logical for s in ledger.steps.values()),
-        seconds=float(ledger.seconds),
+        warnings=tuple(dict.fromkeys(masked(text) for text in record.warnings)),
+        unchanged=sum(s.kind == "unchanged" and not s.logical for s in record.steps.values()),
+        seconds=float(record.seconds),
         commit=commit,
         base=base,
     )
 
 
-def _change(ledger: Ledger, step: Step) -> Change:
+def _change(record: OperationRecord, step: ResourceStep) -> Change:
     op = _OPS.get(step.kind, Op.UNKNOWN)
     old, new = step.old or {}, step.new or {}
     before = None if op in (Op.CREATE, Op.IMPORT) else _inputs(old)
@@ -73,7 +74,7 @@ def _change(ledger: Ledger, step: Step) -> Change:
         urn=step.urn,
         type=step.type,
         name=step.name,
-        component=ledger.component(step),
+        component=record.component(step),
         op=op,
         protected=step.protected,
         retained=bool(old.get("retainOnDelete") or new.get("retainOnDelete")),
@@ -88,7 +89,9 @@ def _inputs(state: Mapping[str, Any]) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _fields(step: Step, before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Field, ...]:
+def _fields(
+    step: ResourceStep, before: Mapping[str, Any], after: Mapping[str, Any]
+) -> tuple[FieldChange, ...]:
     """What changes, by the provider's own word where it gives one, else by comparing the inputs."""
     if not step.detail:
         found = paths.differences(before, after) if step.old and step.new else ()
@@ -108,7 +111,7 @@ def _fields(step: Step, before: Mapping[str, Any], after: Mapping[str, Any]) -> 
             live = paths.value_at(outputs[0], keys)
             old, new = (live, new) if live != new else (old, paths.value_at(outputs[1], keys))
         made.append(
-            Field(
+            FieldChange(
                 path=path,
                 before=paths.ABSENT if kind.startswith("add") else old,
                 after=paths.ABSENT if kind.startswith("delete") else new,
@@ -128,8 +131,8 @@ def _outputs(state: Mapping[str, Any] | None) -> Mapping[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _violations(ledger: Ledger) -> Iterator[Violation]:
-    for body in ledger.policies:
+def _violations(record: OperationRecord) -> Iterator[Violation]:
+    for body in record.policies:
         level = str(body.get("enforcementLevel") or "mandatory")
         pack = str(body.get("policyPackName") or "")
         name = str(body.get("policyName") or "a policy without a name")
@@ -141,17 +144,17 @@ def _violations(ledger: Ledger) -> Iterator[Violation]:
         )
 
 
-def _errors(result: Result) -> Iterator[str]:
-    for urn, text in result.ledger.errors:
-        if follows(text) and len(result.ledger.errors) > 1:
+def _errors(result: EngineResult) -> Iterator[str]:
+    for urn, text in result.record.errors:
+        if follows(text) and len(result.record.errors) > 1:
             continue
         name = urn.rpartition("::")[2]
         yield masked(f"{name}: {text}" if name else text)
     yield from (masked(text) for text in result.outside)
 
 
-def _doubts(result: Result, moves: tuple[ChartMove, ...]) -> Iterator[str]:
-    ledger, ending, what = result.ledger, result.ending, result.operation
+def _doubts(result: EngineResult, moves: tuple[ChartMove, ...]) -> Iterator[str]:
+    record, ending, what = result.record, result.ending, result.operation
     if ending.ended != "finished":
         took = "took longer than its time-out" if ending.ended == "timed out" else "was interrupted"
         yield f"the {what} {took}: what it did not reach is missing"
@@ -159,50 +162,45 @@ def _doubts(result: Result, moves: tuple[ChartMove, ...]) -> Iterator[str]:
         yield f"the {what} failed: what it did not reach is missing"
     if ending.killed:
         yield "the engine was killed before it recorded everything"
-    if ledger.result is None:
+    if record.result is None:
         yield "the engine gave no summary: this list may be incomplete"
-    if ledger.incomplete:
+    if record.incomplete:
         yield (
             "the preview is incomplete: a chart has a value that is only known during `up`, so "
             "its objects look deleted"
         )
-    if ledger.unread:
-        yield f"{_counted(ledger.unread, 'event')} of the engine could not be read"
-    if unknown := [step for step in ledger.changes if step.kind == engine_events.UNKNOWN]:
-        names = ", ".join(f"{step.op} of {step.name}" for step in unknown[:3])
-        more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
-        yield f"unknown operation: {names}{more}"
-    if (missing := _missing(ledger)) > 0:
-        yield f"the engine counts {_counted(missing, 'change')} without an event"
+    if record.unread:
+        yield f"{counted(record.unread, 'event')} of the engine could not be read"
+    if unknown := [step for step in record.changes if step.kind == engine_events.UNKNOWN]:
+        names = listed(unknown, 3, lambda step: f"{step.op} of {step.name}")
+        yield f"unknown operation: {names}"
+    if (missing := _missing(record)) > 0:
+        yield f"the engine counts {counted(missing, 'change')} without an event"
     if what != "refresh":
         # A refresh asks for each object by itself: what it calls gone, somebody has deleted.
-        yield from _gone(ledger, moves)
+        yield from _gone(record, moves)
 
 
-def _missing(ledger: Ledger) -> int:
+def _missing(record: OperationRecord) -> int:
     """How many more changes the engine has counted than there are in the record."""
-    said = sum(number for op, number in ledger.counts.items() if op not in _STAYS)
-    return said - sum(step.kind != "unchanged" for step in ledger.steps.values())
+    said = sum(number for op, number in record.counts.items() if op not in _STAYS)
+    return said - sum(step.kind != "unchanged" for step in record.steps.values())
 
 
-def _gone(ledger: Ledger, moves: tuple[ChartMove, ...]) -> Iterator[str]:
+def _gone(record: OperationRecord, moves: tuple[ChartMove, ...]) -> Iterator[str]:
     """Charts that stay, and whose objects all go: the engine could not look into them."""
-    charts: dict[str, list[Step]] = {}
-    for step in ledger.steps.values():
+    charts: dict[str, list[ResourceStep]] = {}
+    for step in record.steps.values():
         if (
-            step.parent in ledger.steps
-            and ledger.steps[step.parent].type == engine_events.CHART_TYPE
+            step.parent in record.steps
+            and record.steps[step.parent].type == engine_events.CHART_TYPE
         ):
             charts.setdefault(step.parent, []).append(step)
     removed = {move.chart for move in moves if move.after is None}
     for urn, steps in charts.items():
-        stays = ledger.steps[urn].kind != "deleted" and ledger.steps[urn].name not in removed
+        stays = record.steps[urn].kind != "deleted" and record.steps[urn].name not in removed
         if stays and len(steps) >= _ALL_GONE and all(step.kind == "deleted" for step in steps):
             yield (
-                f"all {len(steps)} objects of chart {ledger.steps[urn].name} look deleted although "
+                f"all {len(steps)} objects of chart {record.steps[urn].name} look deleted although "
                 "the chart stays: the engine did not render it"
             )
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -31,7 +31,7 @@ _EVENT_LOG = "--event-log"
 Take = Callable[[Event | None], None]
 
 
-class Command(auto.PulumiCommand):
+class EngineCommand(auto.PulumiCommand):
     """The engine's program, under control.
 
     environment: all that it gets. take: called with each event, and with None twenty times a
@@ -169,7 +169,7 @@ _SUMMARY = auto.events.SummaryEvent(
 
 
 def stack(
-    command: Command,
+    command: EngineCommand,
     target: Target,
     program: auto.PulumiFn | None = None,
     folder: Path | None = None,

@@ -18,7 +18,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from bot.clients.target import Target
-from bot.engine import Result
+from bot.engine import EngineResult
 from schema.faults import PROJECT
 
 _TORN = re.compile(
@@ -29,7 +29,7 @@ _UNREADABLE = re.compile(r"\b(EOF|unexpected end of JSON input|invalid character
 _WRITTEN = ("stacks", "history", "backups", "locks/organization")
 
 
-def mend(target: Target, result: Result) -> bool:
+def mend(target: Target, result: EngineResult) -> bool:
     """Put the state before the torn one in its place; True when something was put right.
 
     The torn file is kept beside it as `.torn`. The stack's lock must be free: what an engine is

@@ -42,7 +42,7 @@ _EXPECTED_WARNINGS = ("using pulumi-resource-", "resource plugin ")
 
 
 @dataclass
-class Step:
+class ResourceStep:
     """What happened, or would happen, to one resource. `started` and `ended` in seconds.
 
     old, new: the engine's word on the resource before and after, kept for what changes and for
@@ -80,7 +80,7 @@ class Step:
 
 
 @dataclass
-class Ledger:
+class OperationRecord:
     """The record of one run, filled by `add`.
 
     `result` is the engine's own word (`succeeded`, `failed`); None when it did not get that far.
@@ -89,7 +89,7 @@ class Ledger:
     that the program wrote to its standard error.
     """
 
-    steps: dict[str, Step] = field(default_factory=dict)
+    steps: dict[str, ResourceStep] = field(default_factory=dict)
     errors: list[tuple[str, str]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     result: str | None = None
@@ -161,13 +161,13 @@ class Ledger:
         self.seconds = int(body.get("durationSeconds") or 0)
         self.counts = {str(op): int(n) for op, n in (body.get("resourceChanges") or {}).items()}
 
-    def _step(self, metadata: dict[str, Any]) -> Step:
+    def _step(self, metadata: dict[str, Any]) -> ResourceStep:
         urn, op = str(metadata["urn"]), str(metadata["op"])
         state = metadata.get("new") or metadata.get("old") or {}
         kind = KINDS.get(op, UNKNOWN)
         step = self.steps.get(urn)
         if step is None:
-            step = Step(
+            step = ResourceStep(
                 urn,
                 str(metadata["type"]),
                 str(state.get("parent") or ""),
@@ -188,7 +188,7 @@ class Ledger:
         return step
 
     @property
-    def changes(self) -> list[Step]:
+    def changes(self) -> list[ResourceStep]:
         """Every resource that is not as it was; the stack itself does not count."""
         return [
             step
@@ -197,12 +197,12 @@ class Ledger:
         ]
 
     @property
-    def failed(self) -> list[Step]:
+    def failed(self) -> list[ResourceStep]:
         """Every resource whose operation failed."""
         return [step for step in self.steps.values() if step.failed]
 
     @property
-    def running(self) -> list[Step]:
+    def running(self) -> list[ResourceStep]:
         """What has begun and not ended, oldest first, without what only groups other resources."""
         return [s for s in self.steps.values() if s.ended is None and not s.logical]
 
@@ -216,13 +216,13 @@ class Ledger:
         """True when the engine could not look into a chart, so that its objects look deleted."""
         return any("Preview is incomplete" in text for text in self.warnings)
 
-    def reasons(self, step: Step) -> list[str]:
+    def reasons(self, step: ResourceStep) -> list[str]:
         """What the engine said went wrong with this resource."""
         return [text for urn, text in self.errors if urn == step.urn]
 
-    def component(self, step: Step) -> str:
+    def component(self, step: ResourceStep) -> str:
         """Name of the component that the resource belongs to; its own without one."""
-        seen: Step | None = step
+        seen: ResourceStep | None = step
         while seen is not None:
             if seen.type.startswith(COMPONENT_PREFIX):
                 return seen.name
@@ -231,7 +231,9 @@ class Ledger:
             seen = self.steps[seen.parent]
         return step.name
 
-    def by_component(self, steps: Iterable[Step] | None = None) -> dict[str, dict[str, int]]:
+    def by_component(
+        self, steps: Iterable[ResourceStep] | None = None
+    ) -> dict[str, dict[str, int]]:
         """Number of resources per component and kind of change, in the engine's order."""
         table: dict[str, dict[str, int]] = {}
         for step in self.steps.values() if steps is None else steps:
@@ -241,7 +243,7 @@ class Ledger:
             row[step.kind] = row.get(step.kind, 0) + 1
         return table
 
-    def heading(self, step: Step) -> str:
+    def heading(self, step: ResourceStep) -> str:
         """Name under which the resource is counted: its component's, or `providers`."""
         return "providers" if step.type.startswith("pulumi:providers:") else self.component(step)
 

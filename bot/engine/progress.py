@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TextIO
 
 from bot.clients.target import Target
-from bot.engine.events import Ledger, Step
+from bot.engine.events import OperationRecord, ResourceStep
 from bot.text import output
 from bot.text.durations import duration
+from bot.text.lists import listed
 
 LIVE_SECONDS = 0.2
 # A log must show life, and must not be filled with it.
@@ -44,39 +45,38 @@ class Progress:
         self._failed: set[str] = set()
         self.total = expected(target)
 
-    def show(self, ledger: Ledger) -> None:
+    def show(self, record: OperationRecord) -> None:
         """Take a look at the record; prints only when it is time."""
         now = time.monotonic()
         if self._live:
             if now - self._shown_at >= LIVE_SECONDS:
                 self._shown_at = now
-                self._replace(self.line(ledger, now))
+                self._replace(self.line(record, now))
             return
-        self._say_news(ledger)
+        self._say_news(record)
         if now - max(self._shown_at, self._started) >= QUIET_SECONDS:
-            self._say(self.line(ledger, now))
+            self._say(self.line(record, now))
 
     def close(self) -> None:
         """Remove the live line, so that what follows begins on an empty one."""
         if self._live:
             self._replace("")
 
-    def line(self, ledger: Ledger, now: float) -> str:
+    def line(self, record: OperationRecord, now: float) -> str:
         """The state of things in one line: how far, how long, and what is waited for."""
-        total = max(self.total, len(ledger.steps))
-        known = f"{ledger.done} of {'' if self.total else 'at least '}{total}"
+        total = max(self.total, len(record.steps))
+        known = f"{record.done} of {'' if self.total else 'at least '}{total}"
         parts = [
             f"{self._operation} {self._target.stack}",
-            f"{known} {_VERBS.get(self._operation, 'done')}" if ledger.steps else "starting",
+            f"{known} {_VERBS.get(self._operation, 'done')}" if record.steps else "starting",
             duration(now - self._started),
         ]
-        waiting = ledger.running
+        waiting = record.running
         if waiting:
-            shown = ", ".join(_waiting(step, now) for step in waiting[:_WAITING_SHOWN])
-            more = len(waiting) - _WAITING_SHOWN
-            parts.append(f"waiting for {shown}{f' and {more} more' if more > 0 else ''}")
-        if ledger.failed:
-            parts.append(f"{len(ledger.failed)} failed")
+            shown = listed(waiting, _WAITING_SHOWN, lambda step: _waiting(step, now))
+            parts.append(f"waiting for {shown}")
+        if record.failed:
+            parts.append(f"{len(record.failed)} failed")
         return "  ".join(parts)
 
     def waiting(self, text: str) -> None:
@@ -92,13 +92,13 @@ class Progress:
         self.close()
         self._say(text)
 
-    def _say_news(self, ledger: Ledger) -> None:
-        for step in ledger.failed:
+    def _say_news(self, record: OperationRecord) -> None:
+        for step in record.failed:
             if step.urn not in self._failed:
                 self._failed.add(step.urn)
-                self._say(f"failed: {ledger.component(step)}: {step.name}")
-        for step in list(ledger.steps.values()):
-            name = ledger.heading(step)
+                self._say(f"failed: {record.component(step)}: {step.name}")
+        for step in list(record.steps.values()):
+            name = record.heading(step)
             # When a component is through only the end of the run tells: more of it may follow.
             if step.kind != "unchanged" and not step.logical and name not in self._said:
                 self._said.add(name)
@@ -117,7 +117,7 @@ class Progress:
         self._out.flush()
 
 
-def _waiting(step: Step, now: float) -> str:
+def _waiting(step: ResourceStep, now: float) -> str:
     seconds = now - step.started
     since = f" ({duration(seconds)})" if seconds >= 1 else ""
     return f"{step.name}{since}"
@@ -134,9 +134,9 @@ def expected(target: Target) -> int:
     return 0
 
 
-def remember(target: Target, ledger: Ledger) -> None:
+def remember(target: Target, record: OperationRecord) -> None:
     """Keep the number of resources of a whole run for the next one's estimate."""
     file = _memory(target)
     with suppress(OSError):
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps({"resources": len(ledger.steps)}))
+        file.write_text(json.dumps({"resources": len(record.steps)}))

@@ -13,7 +13,7 @@ from typing import Any
 
 from cryptography import x509
 
-from bot.clients.connect import vault
+from bot.clients import vault as vault_client
 from bot.clients.https import Client
 from bot.clients.target import Target
 
@@ -33,7 +33,7 @@ def made(target: Target, deployment: Mapping[str, Any]) -> dict[str, Resource]:
     ]
     if not pending:
         return {}
-    with vault(target) as client:
+    with vault_client.connected(target) as client:
         found = {each["urn"]: looked_up(client, each) for each in pending}
     return {urn: resource for urn, resource in found.items() if resource}
 
@@ -45,8 +45,8 @@ def looked_up(client: Client, resource: Resource) -> Resource | None:
     """
     inputs = resource.get("inputs") or {}
     backend, name = inputs.get("backend"), inputs.get("issuerName")
-    issuer = _data(client, f"{backend}/issuer/{name}")
-    key = _data(client, f"{backend}/key/{issuer['key_id']}") if issuer else {}
+    issuer = vault_client.data(client, f"{backend}/issuer/{name}")
+    key = vault_client.data(client, f"{backend}/key/{issuer['key_id']}") if issuer else {}
     if not key or key.get("key_name") != inputs.get("keyName"):
         return None
     pem = str(issuer["certificate"]).strip()
@@ -64,8 +64,3 @@ def looked_up(client: Client, resource: Resource) -> Resource | None:
         "serialNumber": ":".join(digits[at : at + 2] for at in range(0, len(digits), 2)),
     }
     return {**resource, "id": id_, "outputs": outputs}
-
-
-def _data(client: Client, path: str) -> dict[str, Any]:
-    answer = client.request("GET", f"/v1/{path}")
-    return dict(answer.body["data"]) if answer.ok else {}

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from bot.engine import Result
+from bot.engine import EngineResult
 from bot.engine.errors import Lock, explain, first_line, follows
-from bot.engine.events import Ledger, Step
+from bot.engine.events import OperationRecord, ResourceStep
 from bot.text import log_file
 from bot.text.durations import duration
+from bot.text.lists import listed, short
 from schema.masking import masked
 
 COLUMNS = ("created", "imported", "updated", "replaced", "deleted", "unknown", "unchanged")
@@ -24,9 +25,9 @@ _FUTURE = {
 _LISTED = 40
 
 
-def table(ledger: Ledger, *, preview: bool = False) -> list[str]:
+def table(record: OperationRecord, *, preview: bool = False) -> list[str]:
     """Lines with the number of resources per component and kind of change."""
-    rows = ledger.by_component()
+    rows = record.by_component()
     columns = [c for c in COLUMNS if any(c in row for row in rows.values())]
     changed = {name: row for name, row in rows.items() if set(row) - {"unchanged"}}
     if not changed:
@@ -51,19 +52,17 @@ def _row(name: str, width: int, counts: list[int]) -> str:
     return f"{name:{width}}  {cells}"
 
 
-def listed(ledger: Ledger, *, preview: bool = False) -> list[str]:
+def changed_resources(record: OperationRecord, *, preview: bool = False) -> list[str]:
     """One line for each change that is not a plain creation: those a reader must look at."""
-    shown = [step for step in ledger.changes if step.kind != "created"]
+    shown = [step for step in record.changes if step.kind != "created"]
     lines = []
-    for step in shown[:_LISTED]:
+    for step in shown:
         first = ", ".join((*step.keys[:4], "…") if len(step.keys) > 4 else step.keys)
         keys = f"  ({first})" if first else ""
         verb = _FUTURE.get(step.kind, step.kind) if preview else step.kind
         guard = "  PROTECTED" if step.protected and step.kind in ("deleted", "replaced") else ""
         lines.append(f"  {verb:9} {_short_type(step)} {step.name}{keys}{guard}")
-    if len(shown) > _LISTED:
-        lines.append(f"  and {len(shown) - _LISTED} more")
-    return lines
+    return short(lines, _LISTED, "  ")
 
 
 def locked(stack: str, locks: Sequence[Lock]) -> list[str]:
@@ -76,7 +75,7 @@ def locked(stack: str, locks: Sequence[Lock]) -> list[str]:
     return [line, f"next: {way_on} with `{release}`"]
 
 
-def failure(result: Result) -> list[str]:
+def failure(result: EngineResult) -> list[str]:
     """What was applied, what failed and why, what was not reached, and the next step.
 
     The reasons are the engine's and the servers': secrets in them are masked. Where they are cut,
@@ -91,8 +90,8 @@ def failure(result: Result) -> list[str]:
     return told
 
 
-def _failure(result: Result) -> list[str]:
-    ledger, stack = result.ledger, result.target.stack
+def _failure(result: EngineResult) -> list[str]:
+    record, stack = result.record, result.target.stack
     lines: list[str] = []
     if result.locks:
         return locked(stack, result.locks)
@@ -102,16 +101,14 @@ def _failure(result: Result) -> list[str]:
         lines.append(f"{result.operation} was interrupted")
     if result.ending.killed:
         lines.append("the engine did not stop and was killed: the stack may stay locked")
-    applied = [s for s in ledger.changes if s.ended is not None and not s.failed]
-    if result.operation in ("up", "destroy") and ledger.steps:
-        lines.append(f"applied: {_counts(ledger, applied) or 'nothing'}")
+    applied = [s for s in record.changes if s.ended is not None and not s.failed]
+    if result.operation in ("up", "destroy") and record.steps:
+        lines.append(f"applied: {_counts(record, applied) or 'nothing'}")
     lines += _failed(result)
-    waiting = [step for step in ledger.running if step.kind != "unchanged"]
+    waiting = [step for step in record.running if step.kind != "unchanged"]
     if waiting and result.operation in ("up", "destroy"):
-        names = ", ".join(step.name for step in waiting[:6])
-        more = f" and {len(waiting) - 6} more" if len(waiting) > 6 else ""
-        lines.append(f"started but not finished: {names}{more}")
-    if result.operation == "up" and ledger.steps and (applied or waiting or ledger.failed):
+        lines.append(f"started but not finished: {listed([step.name for step in waiting], 6)}")
+    if result.operation == "up" and record.steps and (applied or waiting or record.failed):
         lines.append("not applied: resources that depend on those above")
     what, next_step = explain(_texts(result), stack)
     if what:
@@ -123,17 +120,17 @@ def _failure(result: Result) -> list[str]:
     return lines
 
 
-def _failed(result: Result) -> list[str]:
+def _failed(result: EngineResult) -> list[str]:
     lines = []
-    ledger = result.ledger
+    record = result.record
     told: set[str] = set()
-    others = any(not follows(text) for _, text in ledger.errors)
-    for step in ledger.failed:
-        reasons = ledger.reasons(step)
+    others = any(not follows(text) for _, text in record.errors)
+    for step in record.failed:
+        reasons = record.reasons(step)
         reason = first_line(reasons[0]) if reasons else "the engine gave no reason"
         told.update(reasons)
-        lines.append(f"failed: {ledger.component(step)}: {step.name}: {reason}")
-    for urn, text in ledger.errors:
+        lines.append(f"failed: {record.component(step)}: {step.name}: {reason}")
+    for urn, text in record.errors:
         if text in told or (follows(text) and (told or others)):
             continue
         told.add(text)
@@ -148,50 +145,50 @@ def _failed(result: Result) -> list[str]:
     return lines
 
 
-def _texts(result: Result) -> list[str]:
-    return [*(text for _, text in result.ledger.errors), *result.outside]
+def _texts(result: EngineResult) -> list[str]:
+    return [*(text for _, text in result.record.errors), *result.outside]
 
 
-def _counts(ledger: Ledger, steps: list[Step]) -> str:
-    rows = ledger.by_component(steps)
+def _counts(record: OperationRecord, steps: list[ResourceStep]) -> str:
+    rows = record.by_component(steps)
     return ", ".join(f"{name} ({sum(row.values())})" for name, row in rows.items())
 
 
-def _short_type(step: Step) -> str:
+def _short_type(step: ResourceStep) -> str:
     return step.type.rpartition(":")[2]
 
 
-def closing(result: Result, seconds: float) -> str:
+def closing(result: EngineResult, seconds: float) -> str:
     """The last line of a run that went well."""
     done = {"up": "is up to date", "destroy": "is destroyed", "preview": "was previewed"}
     verb = done.get(result.operation, "was refreshed")
     return f"stack {result.target.stack} {verb}, in {duration(seconds)}"
 
 
-def document(result: Result) -> dict[str, Any]:
+def document(result: EngineResult) -> dict[str, Any]:
     """The result as one JSON document; it has no inputs, so nothing that is secret."""
-    ledger = result.ledger
+    record = result.record
     return {
         "stack": result.target.stack,
         "operation": result.operation,
         "ok": result.ok,
-        "complete": not ledger.incomplete,
-        "seconds": ledger.seconds,
-        "components": ledger.by_component(),
+        "complete": not record.incomplete,
+        "seconds": record.seconds,
+        "components": record.by_component(),
         "changes": [
             {
                 "urn": step.urn,
                 "type": step.type,
                 "name": step.name,
-                "component": ledger.component(step),
+                "component": record.component(step),
                 "change": step.kind,
                 "keys": list(step.keys),
                 "protected": step.protected,
                 "failed": step.failed,
             }
-            for step in ledger.changes
+            for step in record.changes
         ],
-        "errors": [{"urn": urn, "text": masked(text)} for urn, text in ledger.errors]
+        "errors": [{"urn": urn, "text": masked(text)} for urn, text in record.errors]
         + [{"urn": "", "text": masked(text)} for text in result.outside],
-        "warnings": [masked(text) for text in ledger.warnings],
+        "warnings": [masked(text) for text in record.warnings],
     }

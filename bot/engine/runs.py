@@ -27,7 +27,7 @@ _WITHOUT_LOCK = ("preview",)
 
 
 @dataclass(frozen=True)
-class Run:
+class EngineRun:
     """An engine that this machine has started. began: ISO 8601, UTC."""
 
     stack: str
@@ -65,7 +65,7 @@ def noted(folder: Path, stack: str, operation: str, pid: int) -> Iterator[None]:
     if operation in _WITHOUT_LOCK:
         yield
         return
-    run = Run(
+    run = EngineRun(
         stack,
         operation,
         pid,
@@ -87,12 +87,12 @@ def noted(folder: Path, stack: str, operation: str, pid: int) -> Iterator[None]:
             file.unlink(missing_ok=True)
 
 
-def known(folder: Path, stack: str) -> dict[Path, Run]:
+def recorded(folder: Path, stack: str) -> dict[Path, EngineRun]:
     """The notes of runs that did not end in order, and of those that run now, by file."""
-    found: dict[Path, Run] = {}
+    found: dict[Path, EngineRun] = {}
     for file in sorted((folder / _FOLDER).glob(f"{stack}-*.json")):
         with suppress(OSError, ValueError, TypeError):
-            run = Run(**json.loads(file.read_text(encoding="utf-8")))
+            run = EngineRun(**json.loads(file.read_text(encoding="utf-8")))
             if run.stack == stack:
                 found[file] = run
     return found
@@ -100,7 +100,7 @@ def known(folder: Path, stack: str) -> dict[Path, Run]:
 
 def forget_dead(folder: Path, stack: str) -> None:
     """Remove the notes of dead runs, where no lock is left for which they could be needed."""
-    for file, run in known(folder, stack).items():
+    for file, run in recorded(folder, stack).items():
         if run.dead:
             with suppress(OSError):
                 file.unlink(missing_ok=True)

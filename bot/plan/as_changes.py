@@ -8,19 +8,19 @@ from bot.changes import paths
 from bot.changes.conditions_mesh import URN
 from bot.changes.lists import aligned
 from bot.changes.masking import masked_field
-from bot.changes.model import Change, ChangeSet, ChartMove, Field, Op
+from bot.changes.model import Change, ChangeSet, ChartMove, FieldChange, Op
 from bot.changes.replacements import replaces
 from bot.plan import plan_notes
-from bot.plan.base_snapshot import Planned, Snapshot
+from bot.plan.base_snapshot import Planned, PlanSnapshot
 from bot.plan.plan_sides import Sides
-from bot.text.placeholders import SECRET
+from bot.text.hidden_values import SECRET
 from schema.masking import masked, masked_object
 
 # Options that the engine applies to a resource, told as fields beside its inputs.
 PROTECT, RETAIN, PROVIDER = "protect", "retainOnDelete", "provider"
 
 
-def changes_between(base: Snapshot | None, head: Snapshot | None) -> ChangeSet:
+def changes_between(base: PlanSnapshot | None, head: PlanSnapshot | None) -> ChangeSet:
     """The changes from one revision to the other; None where the stack is not there.
 
     Resources are told apart by their URN. A chart that one side could not render is compared by its
@@ -54,7 +54,7 @@ def _changes(sides: Sides) -> Iterator[Change]:
             continue
         fields = (*_fields(old, new), *_hidden(sides, old, new), *_options(old, new))
         if urn in sides.renamed:
-            fields = (*fields, Field(path=URN, before=sides.renamed[urn], after=urn))
+            fields = (*fields, FieldChange(path=URN, before=sides.renamed[urn], after=urn))
         if any(field.replaces for field in fields) or new.provider in remade:
             yield _change(Op.REPLACE, component, old, new, fields)
         elif fields:
@@ -69,7 +69,7 @@ def _change(
     component: str,
     old: Planned | None,
     new: Planned | None,
-    fields: tuple[Field, ...] = (),
+    fields: tuple[FieldChange, ...] = (),
 ) -> Change:
     # What the engine acts by is what the state has, that is the older side.
     shown, acting = new or old, old or new
@@ -93,7 +93,7 @@ def _kind(planned: Planned) -> str:
     return str(planned.inputs.get("kind") or planned.type.rpartition(":")[2])
 
 
-def _fields(old: Planned, new: Planned) -> Iterator[Field]:
+def _fields(old: Planned, new: Planned) -> Iterator[FieldChange]:
     # Compared first and masked then: two secrets look the same when they are masked.
     sides = aligned(old.inputs, new.inputs)
     for field in paths.differences(*sides):
@@ -101,7 +101,7 @@ def _fields(old: Planned, new: Planned) -> Iterator[Field]:
         yield masked_field(_kind(new), field.model_copy(update={"replaces": again}), *sides)
 
 
-def _hidden(sides: Sides, old: Planned, new: Planned) -> Iterator[Field]:
+def _hidden(sides: Sides, old: Planned, new: Planned) -> Iterator[FieldChange]:
     """The values of a chart's Secret: they may change with anything that the chart is given."""
     if new.parent not in sides.moved or new.inputs.get("kind") != "Secret":
         return
@@ -110,16 +110,16 @@ def _hidden(sides: Sides, old: Planned, new: Planned) -> Iterator[Field]:
         if isinstance(one, Mapping) and isinstance(two, Mapping):
             for key in two:
                 if one.get(key) == two[key] == SECRET:
-                    yield Field(path=paths.text((part, key)), before=SECRET, after=SECRET)
+                    yield FieldChange(path=paths.text((part, key)), before=SECRET, after=SECRET)
 
 
-def _options(old: Planned, new: Planned) -> Iterator[Field]:
+def _options(old: Planned, new: Planned) -> Iterator[FieldChange]:
     if old.protected != new.protected:
-        yield Field(path=PROTECT, before=old.protected, after=new.protected)
+        yield FieldChange(path=PROTECT, before=old.protected, after=new.protected)
     if old.retained != new.retained:
-        yield Field(path=RETAIN, before=old.retained, after=new.retained)
+        yield FieldChange(path=RETAIN, before=old.retained, after=new.retained)
     if old.provider != new.provider:
-        yield Field(path=PROVIDER, before=old.provider, after=new.provider, replaces=True)
+        yield FieldChange(path=PROVIDER, before=old.provider, after=new.provider, replaces=True)
 
 
 def _remade_providers(sides: Sides) -> Iterator[str]:

@@ -20,8 +20,8 @@ from bot.exit_codes import BadInputError
 from bot.plan import base_pins, policy
 from bot.plan import rollout_files as plan_files
 from bot.plan.as_changes import changes_between
-from bot.plan.base_process import Tree, run_all
-from bot.plan.base_snapshot import Answer, Failure, Snapshot
+from bot.plan.base_process import RevisionTree, run_all
+from bot.plan.base_snapshot import Failure, PlanSnapshot, RevisionPlans
 from bot.text import git
 from bot.text.lines import line
 from schema.masking import masked
@@ -100,8 +100,8 @@ def compare(
         head_stacks = tuple(name for name in wanted if name in after)
         answers = run_all(
             [
-                Tree("base", trees[0], base_stacks),
-                Tree("head", trees[1], head_stacks, judged=True, out=out),
+                RevisionTree("base", trees[0], base_stacks),
+                RevisionTree("head", trees[1], head_stacks, judged=True, out=out),
             ],
             scratch,
         )
@@ -175,7 +175,7 @@ def _known(names: Sequence[str], before: Sequence[str], after: Sequence[str]) ->
     return list(dict.fromkeys(names))
 
 
-def _set(name: str, base: Answer, head: Answer) -> ChangeSet:
+def _set(name: str, base: RevisionPlans, head: RevisionPlans) -> ChangeSet:
     """The changes of one stack; where a side could not be evaluated, why, and what the other is."""
     seen = [_by_stack(answer).get(name) for answer in (base, head)]
     doubts = []
@@ -204,7 +204,7 @@ def _set(name: str, base: Answer, head: Answer) -> ChangeSet:
 
 
 def _with_pins(
-    changes: ChangeSet, moved: Sequence[PinMove], answers: Sequence[Answer]
+    changes: ChangeSet, moved: Sequence[PinMove], answers: Sequence[RevisionPlans]
 ) -> ChangeSet:
     """With what moves in files that pin versions; of charts those that the stack has.
 
@@ -221,7 +221,7 @@ def _with_pins(
     return changes.model_copy(update={"pins": told})
 
 
-def _by_stack(answer: Answer) -> Mapping[str, Snapshot]:
+def _by_stack(answer: RevisionPlans) -> Mapping[str, PlanSnapshot]:
     return {snapshot.stack: snapshot for snapshot in answer.snapshots}
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from bot import stacks
 from bot.exit_codes import BadInputError, BotError
 from bot.plan import files as plan_files
-from bot.plan.base_snapshot import Answer, Failure, Snapshot, snapshot
+from bot.plan.base_snapshot import Failure, PlanSnapshot, RevisionPlans, snapshot
 from bot.plan.model import Plan, plans
 
 # By name: a revision may have them in modules of its own.
@@ -18,7 +18,7 @@ _CONFIG = frozenset({"ChartError", "ConfigError"})
 _LONGEST = 1 << 20  # characters of a reason: it is nowhere else
 
 
-def answer(tree: Path, names: Sequence[str], out: Path | None, *, judged: bool) -> Answer:
+def answer(tree: Path, names: Sequence[str], out: Path | None, *, judged: bool) -> RevisionPlans:
     """Plan these stacks; with `out` also write what `bot plan --out` writes of those that could.
 
     judged: hold the plans against the policies too.
@@ -27,7 +27,7 @@ def answer(tree: Path, names: Sequence[str], out: Path | None, *, judged: bool) 
         # The policies know the stack files of their own revision, and no older ones.
         from bot.plan import policy
     made: list[Plan] = []
-    snapshots: list[Snapshot] = []
+    snapshots: list[PlanSnapshot] = []
     failures: list[Failure] = []
     for name in names:
         try:
@@ -53,7 +53,7 @@ def answer(tree: Path, names: Sequence[str], out: Path | None, *, judged: bool) 
             plan_files.write(made, out)
         except BadInputError as error:
             refused = str(error)
-    return Answer(snapshots=tuple(snapshots), failures=tuple(failures), refused=refused)
+    return RevisionPlans(snapshots=tuple(snapshots), failures=tuple(failures), refused=refused)
 
 
 def _failure(stack: str, cause: str, reason: str, tree: Path) -> Failure:

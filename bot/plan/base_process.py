@@ -24,7 +24,7 @@ from pydantic import ValidationError
 
 from bot.engine.process import kill_session
 from bot.plan.base_apart import apart
-from bot.plan.base_snapshot import Answer, Failure
+from bot.plan.base_snapshot import Failure, RevisionPlans
 from bot.text import log_file
 from schema.input_file import read_bytes
 from stack.charts import cache_dir
@@ -44,7 +44,7 @@ _KEPT = ("PATH", "LANG", "LC_ALL", "TZ")
 
 
 @dataclass(frozen=True)
-class Tree:
+class RevisionTree:
     """An exported revision, and its stacks. name: `base` or `head`.
 
     judged: hold it against the policies. out: folder for its plan, as `bot plan --out` writes it.
@@ -57,10 +57,10 @@ class Tree:
     out: Path | None = None
 
 
-class Evaluation:
+class RunningEvaluation:
     """An evaluation that runs; `answer` waits for it. A context that leaves no process behind."""
 
-    def __init__(self, tree: Tree, scratch: Path) -> None:
+    def __init__(self, tree: RevisionTree, scratch: Path) -> None:
         self.tree = tree
         self._answer = scratch / f"{tree.name}.json"
         self._errors = scratch / f"{tree.name}.errors"
@@ -92,14 +92,14 @@ class Evaluation:
         with contextlib.suppress(BrokenPipeError):
             _send(self.process.stdin, json.dumps(order).encode())
 
-    def __enter__(self) -> Evaluation:
+    def __enter__(self) -> RunningEvaluation:
         return self
 
     def __exit__(self, *_: object) -> None:
         kill_session(self.process)
         self.process.wait()
 
-    def answer(self) -> Answer:
+    def answer(self) -> RevisionPlans:
         """What it came to; a failure for every stack where the process gave no answer."""
         reason, made = self._ended(), None
         if reason is None:
@@ -108,7 +108,7 @@ class Evaluation:
             except (OSError, ValueError, ValidationError, RecursionError):
                 reason = "the evaluation gave no readable answer"
         if made is None:
-            made = Answer(
+            made = RevisionPlans(
                 failures=tuple(
                     Failure(stack=stack, cause="program", reason=str(reason))
                     for stack in self.tree.stacks
@@ -143,8 +143,8 @@ class Evaluation:
             file = log_file.write(f"plan {self.tree.name}", said)
             sys.stderr.write(f"{self.tree.name}: the output of its program is in {file}\n")
 
-    def _read(self) -> Answer:
-        answer = Answer.model_validate_json(read_bytes(self._answer, MAX_ANSWER_BYTES))
+    def _read(self) -> RevisionPlans:
+        answer = RevisionPlans.model_validate_json(read_bytes(self._answer, MAX_ANSWER_BYTES))
         answered = [s.stack for s in answer.snapshots] + [f.stack for f in answer.failures]
         if sorted(answered) != sorted(self.tree.stacks):
             raise ValueError("not the requested stacks")
@@ -185,8 +185,8 @@ def _send(pipe: IO[bytes] | None, content: bytes) -> None:
         pipe.close()
 
 
-def run_all(trees: Sequence[Tree], scratch: Path) -> list[Answer]:
+def run_all(trees: Sequence[RevisionTree], scratch: Path) -> list[RevisionPlans]:
     """The answers of several trees, evaluated side by side."""
     with apart(), contextlib.ExitStack() as running:
-        started = [running.enter_context(Evaluation(tree, scratch)) for tree in trees]
+        started = [running.enter_context(RunningEvaluation(tree, scratch)) for tree in trees]
         return [evaluation.answer() for evaluation in started]

@@ -52,7 +52,7 @@ class PlannedChart(_Model):
     objects: tuple[Planned, ...]
 
 
-class Snapshot(_Model):
+class PlanSnapshot(_Model):
     """One stack. ciphertexts: a digest per encrypted value of the stack file, by its key.
 
     violations: of the policies, where they were asked.
@@ -74,18 +74,18 @@ class Failure(_Model):
     reason: str
 
 
-class Answer(_Model):
+class RevisionPlans(_Model):
     """All stacks of a revision. refused: why the plan's folder could not be written."""
 
-    snapshots: tuple[Snapshot, ...] = ()
+    snapshots: tuple[PlanSnapshot, ...] = ()
     failures: tuple[Failure, ...] = ()
     refused: str | None = None
 
 
-def snapshot(plan: Plan, stack_file: Path, broken: tuple[Violation, ...] = ()) -> Snapshot:
+def snapshot(plan: Plan, stack_file: Path, broken: tuple[Violation, ...] = ()) -> PlanSnapshot:
     """The plan of one stack, secrets masked."""
     evaluation = plan.evaluation
-    return Snapshot(
+    return PlanSnapshot(
         stack=plan.stack,
         resources=tuple(map(_planned, evaluation.resources)),
         charts=tuple(map(_chart, plan.charts)),

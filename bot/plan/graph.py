@@ -12,7 +12,7 @@ Edges = Mapping[str, frozenset[str]]
 
 
 @dataclass(frozen=True)
-class Node:
+class PlanNode:
     """A component, or a resource outside any: its children, and what it comes after.
 
     `after` has all dependencies; `direct` leaves out those that another one implies.
@@ -25,7 +25,7 @@ class Node:
     layer: int
 
 
-def graph(plan: Plan) -> dict[str, Node]:
+def graph(plan: Plan) -> dict[str, PlanNode]:
     """The components of a stack by URN, first layer first; providers are left out."""
     resources = {r.urn: r for r in plan.evaluation.resources if not is_provider(r)}
 
@@ -43,7 +43,7 @@ def graph(plan: Plan) -> dict[str, Node]:
     layer = layers(edges)
     direct = reduced(edges)
     return {
-        urn: Node(
+        urn: PlanNode(
             resource=resources[urn],
             children=tuple(r for r in resources.values() if r.parent == urn),
             after=edges[urn],

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from bot.plan.graph import Node
+from bot.plan.graph import PlanNode
 
 SWEEPS = 12
 Edge = tuple[str, str]  # what comes first, what comes after
@@ -26,7 +26,7 @@ class Placed:
     width: float
 
 
-def place(nodes: Mapping[str, Node], widths: Mapping[str, float], gap: float) -> Placed:
+def place(nodes: Mapping[str, PlanNode], widths: Mapping[str, float], gap: float) -> Placed:
     """Order each layer for few crossings, then set every box near what it is joined to."""
     rows: list[list[str]] = [
         [] for _ in range(1 + max((n.layer for n in nodes.values()), default=0))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 
-from bot.plan.base_snapshot import Planned, PlannedChart, Snapshot
+from bot.plan.base_snapshot import Planned, PlannedChart, PlanSnapshot
 
 _COMPONENT = "linkerd-platform:"
 
@@ -18,7 +18,7 @@ class Sides:
     of, objects of charts included; a chart itself where its objects are not known.
     """
 
-    def __init__(self, base: Snapshot | None, head: Snapshot | None) -> None:
+    def __init__(self, base: PlanSnapshot | None, head: PlanSnapshot | None) -> None:
         self.renamed = _renamed(base, head)
         if base is not None and self.renamed:
             base = _under_new_names(base, {old: new for new, old in self.renamed.items()})
@@ -52,7 +52,7 @@ class Sides:
         return planned.name
 
 
-def _renamed(base: Snapshot | None, head: Snapshot | None) -> dict[str, str]:
+def _renamed(base: PlanSnapshot | None, head: PlanSnapshot | None) -> dict[str, str]:
     before, after = _resources(base), _resources(head)
     found: dict[str, str] = {}
     for urn, planned in after.items():
@@ -67,7 +67,7 @@ def _renamed(base: Snapshot | None, head: Snapshot | None) -> dict[str, str]:
     return found
 
 
-def _under_new_names(base: Snapshot, new: Mapping[str, str]) -> Snapshot:
+def _under_new_names(base: PlanSnapshot, new: Mapping[str, str]) -> PlanSnapshot:
     def moved(planned: Planned) -> Planned:
         return planned.model_copy(
             update={
@@ -92,15 +92,15 @@ def _under_new_names(base: Snapshot, new: Mapping[str, str]) -> Snapshot:
     )
 
 
-def _resources(side: Snapshot | None) -> dict[str, Planned]:
+def _resources(side: PlanSnapshot | None) -> dict[str, Planned]:
     return {planned.urn: planned for planned in side.resources} if side else {}
 
 
-def _charts(side: Snapshot | None) -> dict[str, PlannedChart]:
+def _charts(side: PlanSnapshot | None) -> dict[str, PlannedChart]:
     return {chart.urn: chart for chart in side.charts} if side else {}
 
 
-def _compared(side: Snapshot | None, unseen: frozenset[str]) -> dict[str, Planned]:
+def _compared(side: PlanSnapshot | None, unseen: frozenset[str]) -> dict[str, Planned]:
     """What the engine would tell of; a chart itself where its objects are not known."""
     found: dict[str, Planned] = {}
     charts = _charts(side)

@@ -18,7 +18,7 @@ from bot.plan.mock.monitor import Resource
 from bot.plan.model import ChartPlan, Object, Plan
 from policies.catalog import breaches
 from policies.context import context_of, strictest
-from policies.model import Breach, Context, Options, Subject
+from policies.model import Breach, CheckedResource, Context, Options
 from stack import fleet
 from stack.config import StackConfig
 
@@ -101,9 +101,9 @@ def refuse(stack: str, found: Sequence[Violation]) -> None:
         raise RefusedError("\n".join(f"{stack}: {line}" for line in lines(broken)))
 
 
-def _of_plan(plan: Plan) -> Iterator[Subject]:
+def _of_plan(plan: Plan) -> Iterator[CheckedResource]:
     for resource in plan.evaluation.resources:
-        yield Subject(
+        yield CheckedResource(
             urn=resource.urn,
             type=resource.type,
             name=resource.name,
@@ -119,14 +119,14 @@ def _of_plan(plan: Plan) -> Iterator[Subject]:
         yield from (_of_object(chart, item) for item in chart.objects)
 
 
-def _of_object(chart: ChartPlan, item: Object) -> Subject:
+def _of_object(chart: ChartPlan, item: Object) -> CheckedResource:
     """An object of a chart, in the namespace that Helm gives it."""
     content = dict(item.manifest.content)
     if item.namespace:
         content["metadata"] = {**content["metadata"], "namespace": item.namespace}
     group_version = item.api_version if "/" in item.api_version else f"core/{item.api_version}"
     parent: Resource = chart.resource
-    return Subject(
+    return CheckedResource(
         urn=item.urn or parent.urn,
         type=f"kubernetes:{group_version}:{item.kind}",
         name=item.place,
@@ -140,8 +140,8 @@ def _of_object(chart: ChartPlan, item: Object) -> Subject:
     )
 
 
-def _of_change(change: Change) -> Subject:
-    return Subject(
+def _of_change(change: Change) -> CheckedResource:
+    return CheckedResource(
         urn=change.urn,
         type=change.type,
         name=change.name,

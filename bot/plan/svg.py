@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bot.plan.graph import Node, graph
+from bot.plan.graph import PlanNode, graph
 from bot.plan.layout import Placed, place
 from bot.plan.mock.monitor import Resource
-from bot.plan.model import Plan, counted, kind_of
+from bot.plan.model import Plan, kind_of
 from bot.plan.text import escaped as escape
+from bot.text.lists import counted
 
 CHAR, LINE, PAD, GAP, BETWEEN = 7.25, 19.0, 14.0, 36.0, 72.0  # pixels
 HEADER = 48.0
@@ -79,7 +80,7 @@ def svg(plan: Plan) -> str:
     return "\n".join([*parts, "</svg>"])
 
 
-def _box(node: Node, objects: Mapping[str, int | None]) -> _Box:
+def _box(node: PlanNode, objects: Mapping[str, int | None]) -> _Box:
     children = sorted(node.children, key=lambda r: (kind_of(r), r.name))
     kinds = max((len(kind_of(child)) for child in children), default=0)
     lines = []
@@ -106,7 +107,7 @@ def _clipped(text: str, most: int) -> str:
     return f"{text[:head]}…{text[len(text) - (most - 1 - head) :]}"
 
 
-def _drawn(node: Node, box: _Box, left: float, top: float) -> str:
+def _drawn(node: PlanNode, box: _Box, left: float, top: float) -> str:
     resource = node.resource
     colour = COLOURS.get(_area(resource), "#64748b")
     x = left + PAD + 4
@@ -135,7 +136,7 @@ def _area(resource: Resource) -> str:
 
 
 def _edges(
-    nodes: Mapping[str, Node],
+    nodes: Mapping[str, PlanNode],
     boxes: Mapping[str, _Box],
     placed: Placed,
     tops: list[float],

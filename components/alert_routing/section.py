@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field
 
 from schema.section import Section
 from schema.values import Duration, Kind, Name, VaultPath, described, http_url, shown
-from schema.words import LabelKey, LabelValue
+from schema.words import Folder, LabelKey, LabelValue
 
 Severity = Literal["critical", "warning", "info"]
 _CHANNEL = re.compile(r"[#@][^\s#@<>&]{1,79}|[CGD][A-Z0-9]{8,12}")
@@ -46,13 +46,6 @@ def label_name(text: str) -> str:
     raise ValueError(f"{shown(text)} is no label of an alert: write it like cluster")
 
 
-def folder(text: str) -> str:
-    """An absolute path of a folder; raises ValueError otherwise."""
-    if re.fullmatch(r"(/[A-Za-z0-9_.-]+)+", text) and ".." not in text:
-        return text
-    raise ValueError(f"{shown(text)} is no folder: write it like /etc/alertmanager/secrets/mesh")
-
-
 def relay_url(text: str) -> str:
     """An address up to `/alert`, without the key behind it; raises ValueError otherwise."""
     path = urlsplit(http_url(text)).path
@@ -71,7 +64,6 @@ RelayUrl = Annotated[
 ]
 Channel = Annotated[str, AfterValidator(channel), Kind("channel", "#a")]
 RoutingKey = Annotated[str, AfterValidator(routing_key), Kind("routing key")]
-Folder = Annotated[str, AfterValidator(folder), Kind("folder", "/a")]
 VaultKey = Annotated[str, AfterValidator(vault_key), Kind("key in Vault")]
 LabelName = Annotated[str, AfterValidator(label_name), Kind("label")]
 

@@ -14,7 +14,7 @@ from bot import stacks
 from bot.plan import policy
 from bot.plan.model import Object, Plan, plans
 from bot.plan.render import Manifest
-from bot.text.placeholders import SECRET
+from bot.text.hidden_values import SECRET
 from tests.charts import helm
 from tests.charts.program import PROJECT, STACKS
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from bot.clients.connect import Unreadable
+from bot.clients.https import Unreadable
 from bot.clients.target import Target
 from bot.deploy import approval, signing
 from bot.exit_codes import RefusedError

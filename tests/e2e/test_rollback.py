@@ -41,7 +41,7 @@ def test_the_commit_before_is_applied_again_and_then_previews_as_no_change(
     pipeline.up(0, "--yes")
     assert "-log-level=debug" in _arguments(pipeline)
     told = pipeline.must(0, "rollback", "--stack", "sandbox", "--to", "HEAD~1", "--yes")
-    assert "proofs hold" in told
+    assert "checks passed" in told
     assert "-log-level=debug" not in _arguments(pipeline)
     row = pipeline.history()[0]
     assert (row["commit"], row["clean"], row["verified"]) == (before, True, "yes")

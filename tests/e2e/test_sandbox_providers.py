@@ -15,7 +15,7 @@ import pulumi
 import pytest
 from pulumi import automation as auto
 
-from bot.mesh.verification.vault import leaks
+from bot.mesh.status.verification_vault import leaks
 from sandbox import lifecycle, pki, providers, toolchain, vault, verify
 from sandbox.processes import Supervisor
 from sandbox.providers import random_kinds, vault_kinds

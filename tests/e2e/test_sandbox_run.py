@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from bot.clients import environment
-from bot.mesh.verification import reader as proof_reader
-from bot.mesh.verification.vault import leaks
+from bot.mesh.status import evidence
+from bot.mesh.status.verification_vault import leaks
 from sandbox import verify
+from sandbox.verify import state_files
 from tests.e2e import project
 from tests.e2e.project import Copy
 from tests.e2e.shared_mesh import owners_kept
@@ -148,11 +149,11 @@ def test_field_that_somebody_else_took_is_told_in_words(mesh: tuple[Copy, str]) 
 def test_second_run_on_running_sandbox_is_safe(mesh: tuple[Copy, str]) -> None:
     """People type the command again: it must prove once more, and renew no anchor."""
     copy, _ = mesh
-    before = proof_reader.read(copy.target, copy.folder / ".sandbox" / "state").anchors
+    before = evidence.read(copy.target, state_files(copy.folder)).anchors
     done = copy.run("sandbox", "run", "--strict")
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     assert "the sandbox is running" in done.stdout
-    after = proof_reader.read(copy.target, copy.folder / ".sandbox" / "state").anchors
+    after = evidence.read(copy.target, state_files(copy.folder)).anchors
     assert after == before
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from bot.clients.connect import vault
+from bot.clients import vault as vault_client
 from bot.engine import sandbox_stack
 from bot.exit_codes import DONE, REFUSED
 from sandbox import toolchain
@@ -72,7 +72,7 @@ def up(copy: Copy, *words: str) -> None:
 
 def credentials(copy: Copy, client_id: str, client_secret: str) -> None:
     """Write the entry in Vault."""
-    with vault(copy.target) as client:
+    with vault_client.connected(copy.target) as client:
         data = {"client_id": client_id, "client_secret": client_secret}
         assert client.request("POST", ENTRY, {"data": data}).ok
 

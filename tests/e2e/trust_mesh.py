@@ -15,7 +15,7 @@ from cryptography import x509
 
 from bot import engine
 from bot.engine import sandbox_stack
-from bot.mesh.verification.trust import signed_by
+from bot.mesh.status.verification_trust import signed_by
 from components.cluster_anchor import origin
 from components.names import CERT_MANAGER, IDENTITY_ISSUER, LINKERD, anchor_path
 from sandbox import vault
@@ -145,7 +145,7 @@ class TrustMesh:
     def assert_unchanged(self) -> None:
         """The preview of the present stack file must be empty."""
         result = engine.run(self.copy.engine, self.copy.target, "preview")
-        assert result.unchanged, (result.ledger.changes, result.ledger.errors, result.outside)
+        assert result.unchanged, (result.record.changes, result.record.errors, result.outside)
 
     def watch(self, *, simulated: bool = False) -> Checker:
         """A checker whose leaves live as long as the stack file says.

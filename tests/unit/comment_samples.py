@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bot.changes.impact import Impact
-from bot.changes.model import Change, ChangeSet, ChartMove, Field, Op, Violation
-from bot.changes.rules import Finding, Level
-from bot.comments.marker import Run
+from bot.changes.model import Change, ChangeSet, ChartMove, FieldChange, Op, Violation
+from bot.changes.rules import Level, RiskFinding
+from bot.comments.marker import CommentRun
 
 COMMIT = "1f0c6a2b9d3e4f5061728394a5b6c7d8e9f00112"
-RUN = Run(COMMIT, datetime(2026, 11, 20, 9, 30, tzinfo=UTC))
+RUN = CommentRun(COMMIT, datetime(2026, 11, 20, 9, 30, tzinfo=UTC))
 URN = "urn:pulumi:production::linkerd-platform::"
 
 
@@ -20,7 +20,7 @@ def change(
     kind: str,
     place: str,
     op: Op = Op.UPDATE,
-    *fields: Field,
+    *fields: FieldChange,
     component: str = "control-plane",
     content: Mapping[str, Any] | None = None,
     **flags: bool,
@@ -43,10 +43,10 @@ def change(
     )
 
 
-def finding(level: Level, reason: str, about: Change | None = None) -> Finding:
+def finding(level: Level, reason: str, about: Change | None = None) -> RiskFinding:
     """A finding about a change, or about the set as a whole."""
     subject = f"{about.kind} {about.place}" if about else "the whole set"
-    return Finding(level, "sample-rule", reason, about.urn if about else None, subject)
+    return RiskFinding(level, "sample-rule", reason, about.urn if about else None, subject)
 
 
 def impact(**answers: Any) -> Impact:
@@ -62,8 +62,8 @@ def many(count: int, lines: int = 1, op: Op = Op.UPDATE) -> ChangeSet:
     """A set of that many ConfigMaps, each with a text of so many lines."""
     before, after = ("\n".join(f"{word} {n}" for n in range(lines)) for word in ("old", "new"))
 
-    def fields(number: int) -> list[Field]:
-        text = Field(path="data.text", before=before, after=f"{after} of {number}")
+    def fields(number: int) -> list[FieldChange]:
+        text = FieldChange(path="data.text", before=before, after=f"{after} of {number}")
         return [text] if op is Op.UPDATE else []
 
     return ChangeSet(
@@ -90,7 +90,7 @@ def visible(body: str) -> list[str]:
     return shown
 
 
-def upgrade() -> tuple[ChangeSet, tuple[Finding, ...], Impact]:
+def upgrade() -> tuple[ChangeSet, tuple[RiskFinding, ...], Impact]:
     """What a pull request with a new version of the control plane's chart comes to."""
     image = "spec.template.spec.containers[0].image"
     template = 'spec.template.metadata.annotations["linkerd.io/created-by"]'
@@ -98,29 +98,30 @@ def upgrade() -> tuple[ChangeSet, tuple[Finding, ...], Impact]:
     identity, destination = (
         change(
             "Deployment", f"linkerd/linkerd-{name}", Op.UPDATE,
-            Field(path=image, before=f"cr.l5d.io/linkerd/{program}:edge-26.10.3",
+            FieldChange(path=image, before=f"cr.l5d.io/linkerd/{program}:edge-26.10.3",
                   after=f"cr.l5d.io/linkerd/{program}:edge-26.11.2"),
-            Field(path=template, before="linkerd/helm edge-26.10.3",
+            FieldChange(path=template, before="linkerd/helm edge-26.10.3",
                   after="linkerd/helm edge-26.11.2"),
         )
         for name, program in (("identity", "controller"), ("destination", "controller"))
     )  # fmt: skip
     config = change(
         "ConfigMap", "linkerd/linkerd-config", Op.UPDATE,
-        Field(path="data.values", before="proxy:\n  logLevel: warn\n  version: edge-26.10.3\n",
+        FieldChange(path="data.values",
+              before="proxy:\n  logLevel: warn\n  version: edge-26.10.3\n",
               after="proxy:\n  logLevel: warn\n  version: edge-26.11.2\n"),
     )  # fmt: skip
     accounts = tuple(
         change(
             "ServiceAccount", f"linkerd/linkerd-{name}", Op.UPDATE,
-            Field(path=label, before="linkerd-control-plane-2026.10.3",
+            FieldChange(path=label, before="linkerd-control-plane-2026.10.3",
                   after="linkerd-control-plane-2026.11.2"),
         )
         for name in ("destination", "heartbeat", "identity", "proxy-injector")
     )  # fmt: skip
     crd = change(
         "CustomResourceDefinition", "httproutes.policy.linkerd.io", Op.UPDATE,
-        Field(path="spec.versions[3].served", before=True, after=False),
+        FieldChange(path="spec.versions[3].served", before=True, after=False),
         component="linkerd-crds", protected=True,
     )  # fmt: skip
     budget = change(

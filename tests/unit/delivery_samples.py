@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from pulumi.automation import CommandResult, UpdateSummary
 
-from bot.changes.model import Change, ChangeSet, Field, Op
+from bot.changes.model import Change, ChangeSet, FieldChange, Op
 from bot.changes.snapshot import Snapshot
 from bot.clients.https import Answer, Client
 from bot.clients.target import Target
@@ -87,9 +87,9 @@ def change(op: Op = Op.UPDATE, name: str = "pki", kind: str = "", **more: Any) -
     return Change(name=name, component="anchor", op=op, **given)
 
 
-def fields(*paths: str) -> tuple[Field, ...]:
+def fields(*paths: str) -> tuple[FieldChange, ...]:
     """Fields that change."""
-    return tuple(Field(path=path, before=1, after=2) for path in paths)
+    return tuple(FieldChange(path=path, before=1, after=2) for path in paths)
 
 
 def change_set(*changes: Change, **more: Any) -> ChangeSet:

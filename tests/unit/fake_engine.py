@@ -80,7 +80,7 @@ class Backend(Engine):
 
     def command(
         self, target: Target, environment: Mapping[str, str], **more: Any
-    ) -> automation.Command:
+    ) -> automation.EngineCommand:
         return _Answers(self.program, self.version, target, environment, **more)
 
 
@@ -91,7 +91,7 @@ BACKEND = Backend("pulumi", VERSION)
 _ONE_AT_A_TIME = threading.Lock()
 
 
-class _Answers(automation.Command):
+class _Answers(automation.EngineCommand):
     """What the engine would say to a command."""
 
     def run(self, args: list[str], *_: Any, **__: Any) -> CommandResult:

@@ -14,6 +14,7 @@ import yaml
 from schema.faults import PROJECT
 from tests.unit import custody
 from tests.unit import test_config_effect as effect
+from tests.unit.every_feature import PLANS
 from tests.unit.mutations import KeyPath
 from tests.unit.stack_files import REPO, certificate
 
@@ -33,7 +34,7 @@ def whole_stack() -> dict[str, Any]:
 
 def every_section() -> dict[str, Any]:
     """A stack file with all sections that a test has an example of."""
-    sections = {**custody.sections("standalone", "added"), **copy.deepcopy(effect.PLANS)}
+    sections = {**custody.sections("standalone", "added"), **copy.deepcopy(PLANS)}
     sections["egress"]["hosts"].append({"host": "traces.example.com", "port": 4317})
     return {"config": {f"{PROJECT}:{name}": value for name, value in sections.items()}}
 
@@ -83,11 +84,24 @@ def kubeconfigs() -> tuple[dict[str, Any], dict[str, Any]]:
                 },
             }
         ],
-        "users": [{"name": "u", "user": {"token": "t", "username": "a", "password": "b"}}],
+        "users": [
+            {
+                "name": "u",
+                "user": {
+                    "token": "t",
+                    "as": "auditor",
+                    "as-uid": "7",
+                    "as-groups": ["g"],
+                    "as-user-extra": {"scope": ["a"]},
+                },
+            }
+        ],
     }
     program = json.loads(json.dumps(made))
     program["users"] = [
-        {"name": "u", "user": {"exec": {"command": "none", "args": ["a"], "installHint": "x",
+        {"name": "u", "user": {"exec": {"apiVersion": "client.authentication.k8s.io/v1",
+                                        "interactiveMode": "Never", "command": "none",
+                                        "args": ["a"], "installHint": "x",
                                         "env": [{"name": "A", "value": "b"}],
                                         "provideClusterInfo": True}}}
     ]  # fmt: skip

@@ -14,7 +14,7 @@ import yaml
 from bot.changes.model import ChangeSet
 from bot.plan import policy
 from bot.plan.as_changes import changes_between
-from bot.plan.base_snapshot import Snapshot, snapshot
+from bot.plan.base_snapshot import PlanSnapshot, snapshot
 from bot.plan.model import plans
 from schema.faults import PROJECT
 from tests.unit.stack_files import REMOVE, REPO
@@ -75,7 +75,7 @@ def changes(folder: Path, edit: Edit, before: Edit | None = None) -> ChangeSet:
 
 
 @functools.lru_cache(maxsize=16)
-def _planned(folder: Path, sections: str) -> Snapshot:
+def _planned(folder: Path, sections: str) -> PlanSnapshot:
     file = folder / "Pulumi.production.yaml"
     config = {f"{PROJECT}:{key}": value for key, value in json.loads(sections).items()}
     file.write_text(json.dumps({"config": config}), encoding="utf-8")

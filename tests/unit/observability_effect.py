@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.unit import tracing_effect
+from tests.unit.tracing_samples import PLAN as TRACING_PLAN
 
 ALERTS = "observability.alerts"
 MONITORS = "observability.monitors"
@@ -38,7 +38,6 @@ CHANGES: dict[str, Any] = {
     f"{MONITORS}.enabled": False,
     f"{MONITORS}.labels": {"role": "other"},
     f"{MONITORS}.interval": "15s",
-    **tracing_effect.CHANGES,
     f"{DASHBOARDS}.enabled": False,
     f"{DASHBOARDS}.namespace": "linkerd-viz",
     f"{DASHBOARDS}.labels": {"role": "other"},
@@ -69,7 +68,7 @@ CHANGES: dict[str, Any] = {
     f"{ROUTING}.heartbeat.interval": "2m",
 }
 # Other keys must change with them.
-ELSEWHERE = tracing_effect.ELSEWHERE | dict.fromkeys(
+ELSEWHERE = dict.fromkeys(
     (f"{ROUTING}.receivers.name", f"{ROUTING}.receivers.type"), "test_arguments_routing.py"
 )
 # What a key is changed in: everything is on.
@@ -82,7 +81,7 @@ PLAN: dict[str, Any] = {
         },
     },
     "monitors": {"enabled": True},
-    "tracing": tracing_effect.PLAN,
+    "tracing": TRACING_PLAN,
     "dashboards": {"enabled": True, "folder": "Linkerd"},
     "routing": {
         "form": "file",

@@ -142,7 +142,11 @@ ONE_FAULT: dict[str, tuple[dict[KeyPath, Any], str, str]] = {
     "cluster-name": ({("cluster", "name"): "My_Cluster"}, "cluster.name", "write 'my-cluster'"),
     "cluster-name-long": ({("cluster", "name"): "a" * 64}, "cluster.name", "at most 63"),
     "cluster-name-unicode": ({("cluster", "name"): "stäging"}, "cluster.name", "write 'st-ging'"),
-    "agent-name": ({("buoyantCloud", "agentName"): "-"}, "buoyantCloud.agentName", "refuses"),
+    "agent-name": (
+        {("buoyantCloud", "agentName"): "-"},
+        "buoyantCloud.agentName",
+        "is not a Kubernetes name",
+    ),
     "trust-domain": ({("trust", "domain"): "cluster..local"}, "trust.domain", "cluster.local"),
     "http-vault": (
         {("vault", "address"): "http://vault.example.com:8200"},

@@ -178,12 +178,12 @@ FAULTS: dict[str, tuple[dict[KeyPath, Any], str, str]] = {
     "port-too-high": (
         {**IN, (*SHOP, "skipInboundPorts"): ["1-65536"]},
         "workloads.namespaces.shop.skipInboundPorts[0]",
-        "is no port",
+        "is not a port",
     ),
     "port-range-backwards": (
         {**IN, (*SHOP, "skipOutboundPorts"): ["9000-8000"]},
         "workloads.namespaces.shop.skipOutboundPorts[0]",
-        "is no port",
+        "is not a port",
     ),
     "port-twice": (
         {**IN, (*SHOP, "opaquePorts"): [8080, "8080"]},

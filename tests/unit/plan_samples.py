@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot.plan.base_snapshot import Planned, PlannedChart, Snapshot
+from bot.plan.base_snapshot import Planned, PlannedChart, PlanSnapshot
 
 PREFIX = "urn:pulumi:s::linkerd-platform::"
 COMPONENT = f"{PREFIX}linkerd-platform:mesh:Linkerd::linkerd"
@@ -64,7 +64,9 @@ def chart(version: str, *objects: Planned, rendered: bool = True, **more: Any) -
     )
 
 
-def snapshot(*resources: Planned, charts: tuple[PlannedChart, ...] = (), **more: Any) -> Snapshot:
+def snapshot(
+    *resources: Planned, charts: tuple[PlannedChart, ...] = (), **more: Any
+) -> PlanSnapshot:
     """A stack with the component, the charts and these resources."""
     component = planned(
         "linkerd-platform:mesh:Linkerd", "linkerd", urn=COMPONENT, parent=None, component=True
@@ -79,7 +81,7 @@ def snapshot(*resources: Planned, charts: tuple[PlannedChart, ...] = (), **more:
         )
         for each in charts
     ]
-    return Snapshot(
+    return PlanSnapshot(
         **{
             "stack": "s",
             "resources": (component, *made, *resources),

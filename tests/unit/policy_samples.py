@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from policies.catalog import POLICIES, breaches_of
-from policies.model import OWNER_LABEL, Context, Options, Subject
+from policies.model import OWNER_LABEL, CheckedResource, Context, Options
 
 PRODUCTION = Context("production", production=True, expendable=False, failure_policy="Fail")
 STAGING = Context("staging", production=False, expendable=False, failure_policy="Fail")
@@ -17,16 +17,18 @@ SANDBOX = Context("sandbox", production=False, expendable=True, failure_policy="
 COMPONENT = "linkerd.io/control-plane-component"
 
 
-def texts(policy: str, *subjects: Subject, context: Context = PRODUCTION) -> list[str]:
+def texts(policy: str, *subjects: CheckedResource, context: Context = PRODUCTION) -> list[str]:
     """What one policy says about these resources, one text per breach."""
     (found,) = [each for each in POLICIES if each.id == policy]
     return [breach.text for breach in breaches_of(found, subjects, context)]
 
 
-def subject(type_: str, name: str = "it", options: Options | None = None, **props: Any) -> Subject:
+def subject(
+    type_: str, name: str = "it", options: Options | None = None, **props: Any
+) -> CheckedResource:
     """A resource that is no Kubernetes object."""
     urn = f"urn:pulumi:production::linkerd-platform::{type_}::{name}"
-    return Subject(urn, type_, name, props, options or Options())
+    return CheckedResource(urn, type_, name, props, options or Options())
 
 
 def thing(
@@ -38,7 +40,7 @@ def thing(
     options: Options | None = None,
     labels: Any = None,
     **parts: Any,
-) -> Subject:
+) -> CheckedResource:
     """A Kubernetes object."""
     metadata = {"name": name, "namespace": namespace}
     if labels is not None:
@@ -48,7 +50,7 @@ def thing(
     return subject(f"kubernetes:{group}:{kind}", name, options, **props)
 
 
-def deployment(name: str = "identity", **spec: Any) -> Subject:
+def deployment(name: str = "identity", **spec: Any) -> CheckedResource:
     """A Deployment of the control plane that production takes as it is."""
     labels = {COMPONENT: name}
     term = {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": labels}}
@@ -64,7 +66,7 @@ def deployment(name: str = "identity", **spec: Any) -> Subject:
     )
 
 
-def budget(name: str = "identity", **spec: Any) -> Subject:
+def budget(name: str = "identity", **spec: Any) -> CheckedResource:
     """The PodDisruptionBudget of `deployment`."""
     return thing(
         "PodDisruptionBudget",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 from typing import Any, cast
 
 from components import (
@@ -29,10 +30,12 @@ from components.chart import ChartRef
 from components.dashboards import component as dashboards
 from components.monitors import component as monitors
 from components.tracing import component as tracing
+from stack import listed
 from tests.recorder import Recording, record
 from tests.unit import mesh_samples, tracing_samples
 from tests.unit.alert_samples import ANCHOR_END, alerts_args
 from tests.unit.dashboard_samples import dashboards_args
+from tests.unit.every_component import COMPONENTS
 from tests.unit.routing_samples import BEAT, routing_args
 from tests.unit.stack_files import certificate
 
@@ -60,7 +63,7 @@ def arguments() -> dict[type[Component], Args]:
         "auth_mount": "kubernetes/test",
         "audiences": ("vault", "https://kubernetes.default.svc.cluster.local"),
     }
-    return {
+    made: dict[type[Component], Args] = {
         alert_routing.AlertRouting: routing_args(heartbeat=BEAT),
         alerts.Alerts: alerts_args(),
         dashboards.Dashboards: dashboards_args(),
@@ -161,6 +164,12 @@ def arguments() -> dict[type[Component], Args]:
             viz=True, **LIFETIMES
         ),
     }
+    for stem, component in COMPONENTS.items():
+        if component not in made:
+            # Its own tests have a sample, where it has arguments without a default.
+            own = getattr(importlib.import_module(f"tests.unit.test_{stem}"), "SAMPLE", None)
+            made[component] = own or listed.arguments_of(component)()
+    return made
 
 
 # What a component takes between its arguments and its options.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from components.admission_guard import (
@@ -14,6 +16,12 @@ from components.base import Manifest
 from components.rollout.component import STATE_LABEL
 from tests.recorder import record
 from tests.unit.samples import made
+
+# What each key of the section is set to, for test_config_effect.py.
+EFFECTS: dict[str, Any] = {
+    "guards.optOut": "audit",
+    "guards.ownServiceAccount": "enforce",
+}
 
 MAKERS = [opt_out, own_service_account]
 

@@ -10,9 +10,9 @@ import yaml
 from components.alerts import component as alerts
 from components.alerts.component import ANCHOR_RULES, RULES, Alerts
 from tests.unit.alert_samples import RUNBOOKS, alerts_args
+from tests.unit.every_feature import base_sections, program
 from tests.unit.samples import made
 from tests.unit.stack_files import write
-from tests.unit.test_config_effect import base_sections, program
 
 
 def content(**changes: Any) -> dict[str, Any]:

@@ -7,9 +7,9 @@ from typing import Any
 
 from components.alert_routing import arguments as arguments_routing
 from stack.config import StackConfig
+from tests.unit.every_feature import base_sections, program
 from tests.unit.one_fault_routing import BEAT, ON_CALL, SLACK, on
 from tests.unit.stack_files import load, spoilt
-from tests.unit.test_config_effect import base_sections, program
 
 
 def config(folder: Path, **section: Any) -> StackConfig:

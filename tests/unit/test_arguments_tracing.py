@@ -20,7 +20,7 @@ from stack.config import StackConfig
 from stack.load import from_file
 from tests.unit.one_fault_tracing import EXISTING
 from tests.unit.stack_files import REPO, good, spoilt, write
-from tests.unit.tracing_effect import PLAN
+from tests.unit.tracing_samples import PLAN
 from tests.unit.whole_program import Evaluated, evaluated_file, project
 
 

@@ -16,7 +16,7 @@ from bot.engine import errors as engine_errors
 from bot.engine import recover as engine_recover
 from bot.engine import report as engine_report
 from bot.engine import target as engine_target
-from bot.engine.events import Ledger
+from bot.engine.events import OperationRecord
 from bot.engine.progress import Progress
 from bot.exit_codes import BadInputError, BotError, MissingToolError
 from tests.unit import fake_engine
@@ -56,7 +56,7 @@ def test_record_comes_from_events(tmp_path: Path) -> None:
     result = engine.run(found, fake_engine.target(tmp_path), "up")
     assert result.ok
     assert not result.unchanged
-    assert result.ledger.by_component() == {"anchor": {"created": 2}}
+    assert result.record.by_component() == {"anchor": {"created": 2}}
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_unknown_operation_counts_as_change(tmp_path: Path) -> None:
     result = engine.run(found, fake_engine.target(tmp_path), "preview")
     assert result.ok
     assert not result.unchanged
-    assert [step.kind for step in result.ledger.changes] == ["unknown"]
+    assert [step.kind for step in result.record.changes] == ["unknown"]
 
 
 def test_incomplete_preview_is_not_unchanged(tmp_path: Path) -> None:
@@ -265,24 +265,24 @@ def test_short_command_that_fails_gives_its_reason(tmp_path: Path) -> None:
 
 def test_progress_names_what_is_waited_for(tmp_path: Path) -> None:
     """Minutes of silence make people press Ctrl-C."""
-    ledger = Ledger()
+    record = OperationRecord()
     urn = "urn:pulumi:s::p::vault:index/mount:Mount::anchor-pki"
     state = {"parent": "", "custom": True}
-    ledger.add(
+    record.add(
         {"resourcePreEvent": {"metadata": {"op": "create", "urn": urn, "type": "t", "new": state}}}
     )
-    line = Progress("up", fake_engine.target(tmp_path)).line(ledger, time.monotonic() + 65)
+    line = Progress("up", fake_engine.target(tmp_path)).line(record, time.monotonic() + 65)
     assert "0 of at least 1 done" in line
     assert "waiting for anchor-pki (1 min 5 s)" in line
 
 
 def test_destroy_is_counted_under_the_same_names() -> None:
     """A destroy reports a chart's objects before the component that they belong to."""
-    ledger = Ledger()
+    record = OperationRecord()
     chart = "linkerd-platform:trust:TrustAnchor$kubernetes:helm.sh/v4:Chart"
     urn = f"urn:pulumi:s::p::{chart}$kubernetes:core/v1:Service::web"
     old = {"parent": f"urn:pulumi:s::p::{chart}::c", "custom": True}
-    ledger.add(
+    record.add(
         {"resourcePreEvent": {"metadata": {"op": "delete", "urn": urn, "type": "t", "old": old}}}
     )
-    assert ledger.by_component() == {"trust-anchor": {"deleted": 1}}
+    assert record.by_component() == {"trust-anchor": {"deleted": 1}}

@@ -9,9 +9,9 @@ from typing import cast
 import pytest
 
 from bot.clients.target import Target
-from bot.engine import Result
+from bot.engine import EngineResult
 from bot.engine import checkpoint as engine_checkpoint
-from bot.engine.events import Ledger
+from bot.engine.events import OperationRecord
 from bot.engine.process import Ending
 from stack.config import StackConfig
 
@@ -33,8 +33,10 @@ def _state(target: Target) -> Path:
     return folder / "sandbox.json"
 
 
-def _result(target: Target, text: str = _TORN) -> Result:
-    return Result("up", target, Ledger(), Ending(255, "finished", killed=False), [text])
+def _result(target: Target, text: str = _TORN) -> EngineResult:
+    return EngineResult(
+        "up", target, OperationRecord(), Ending(255, "finished", killed=False), [text]
+    )
 
 
 @pytest.mark.parametrize("torn", ["", '{"version": 3, "che'])

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from bot.changes.masking import masked_field
-from bot.changes.model import ChangeSet, Field, Op
+from bot.changes.model import ChangeSet, FieldChange, Op
 from bot.comments.render import render
 from schema.masking import masked, masked_value
 from tests.unit import comment_samples as samples
@@ -111,9 +111,9 @@ def test_no_place_of_a_comment_shows_one(name: str) -> None:
     secret = SECRETS[name]
     one = samples.change(
         "ConfigMap", "ns/x", Op.UPDATE,
-        Field(path="data.a", before="x", after=secret),
-        Field(path="data.b", before=f"x\n{secret}\ny", after=f"x\n{secret}z\ny"),
-        Field(path="data.c", before={"deep": [secret]}),
+        FieldChange(path="data.a", before="x", after=secret),
+        FieldChange(path="data.b", before=f"x\n{secret}\ny", after=f"x\n{secret}z\ny"),
+        FieldChange(path="data.c", before={"deep": [secret]}),
     )  # fmt: skip
     new = samples.change("ConfigMap", "ns/y", Op.CREATE, content={"data": {"a": [secret]}})
     changes = ChangeSet(
@@ -226,7 +226,7 @@ def test_the_value_of_an_environment_variable_is_masked_by_the_name_beside_it() 
     """The path of the field ends in `value`; what it is called stands in the object alone."""
     env = [{"name": "API_TOKEN", "value": "new"}, {"name": "LEVEL", "value": "new"}]
     before, after = ({"spec": {"env": each}} for each in ([], env))
-    fields = [Field(path=f"spec.env[{at}].value", before="old", after="new") for at in (0, 1)]
+    fields = [FieldChange(path=f"spec.env[{at}].value", before="old", after="new") for at in (0, 1)]
     told = [masked_field("Deployment", field, before, after).after for field in fields]
     assert told == ["[secret]", "new"]
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from bot.clients import vault as vault_client
 from bot.clients.https import Answer, Client
 from bot.clients.target import Target
 from bot.exit_codes import BotError, RefusedError
@@ -82,7 +83,7 @@ class Fleet:
         def cluster(target: Target) -> Iterator[Cluster]:
             yield self.clusters[target.stack]
 
-        monkeypatch.setattr(trust_destroy, "vault", vault)
+        monkeypatch.setattr(vault_client, "connected", vault)
         monkeypatch.setattr(trust_destroy, "target_of", self.target)
         monkeypatch.setattr(trust_key_secrets, "cluster", cluster)
 

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from bot import engine
+from bot.clients import vault as vault_client
 from bot.clients.target import Target
 from bot.deploy import trust_import, trust_mounts
-from bot.deploy.gate import Policy
+from bot.deploy.gate import Requirement
 from bot.engine import report as engine_report
 from bot.engine import target as engine_target
 from bot.exit_codes import BadInputError, BotError, RefusedError
@@ -51,7 +52,7 @@ class Engine:
         monkeypatch.setattr(engine, "run", self.run)
         monkeypatch.setattr(engine_target, "of", lambda *_: "whole target")
         monkeypatch.setattr(
-            trust_mounts.gate, "policy", lambda stack, _folder: Policy(stack, **rule)
+            trust_mounts.gate, "policy", lambda stack, _folder: Requirement(stack, **rule)
         )
         monkeypatch.setattr(engine_report, "failure", lambda _: ["no stack 'trust'"])
 
@@ -71,7 +72,7 @@ def imported(vault: FakeVault, owner: Target, folder: Path, patch: pytest.Monkey
     def client(_target: Target) -> Iterator[FakeVault]:
         yield vault
 
-    patch.setattr(trust_import, "vault", client)
+    patch.setattr(vault_client, "connected", client)
     files = {"own.crt": OWN.pem, "own.key": OWN.key_pem}
     for name, text in files.items():
         (folder / name).write_text(text)
@@ -80,7 +81,7 @@ def imported(vault: FakeVault, owner: Target, folder: Path, patch: pytest.Monkey
 
 @pytest.mark.parametrize(
     ("custody", "made"),
-    [("vault", "made linkerd/kv and linkerd/pki"), ("cluster", "made linkerd/kv")],
+    [("vault", "created linkerd/kv and linkerd/pki"), ("cluster", "created linkerd/kv")],
 )
 def test_an_import_into_an_empty_vault_has_the_mounts_made(
     custody: str, made: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -105,7 +106,7 @@ def test_only_what_is_absent_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
     runs = Engine(vault, monkeypatch)
     owner = target()
     assert trust_mounts.ensure(vault, owner, owner.config.trust.generations[0]) == [
-        "made linkerd/pki, as resources of the stack trust"
+        "created linkerd/pki, as resources of the stack trust"
     ]
     assert [flag.rpartition("::")[2] for flag in runs.targets[0]] == ["trust-anchor", PKI_NAME]
 

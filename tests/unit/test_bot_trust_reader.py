@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from bot.clients.kubernetes import alive, moment
 from bot.mesh.trust.metrics import issuer_ttl
 from bot.mesh.trust.model import Workload
-from bot.mesh.trust.reader import alive, meshed, moment, pod, started, written
+from bot.mesh.trust.reader import meshed, pod, started, written
 
 CREATED = "2026-03-10T10:00:00Z"
 LATER = "2026-03-10T11:00:00Z"

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from bot.clients import vault as vault_client
 from bot.clients.target import Target
 from bot.deploy import trust_import
 from bot.exit_codes import BotError, RefusedError
@@ -37,8 +38,7 @@ class Bench:
         trust = file.trust.model_copy(update={"generations": generations})
         self.config = file.model_copy(update={"trust": trust})
         self.target = Target("trust", folder, self.config, None, {})
-        for module in (trust_import, trust_destroy):
-            monkeypatch.setattr(module, "vault", self.client)
+        monkeypatch.setattr(vault_client, "connected", self.client)
 
     @contextmanager
     def client(self, _target: Target) -> Iterator[FakeVault]:

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pulumi
 
 from components.buoyant_cloud import BuoyantCloud, BuoyantCloudArgs
 from tests.recorder import Recording, record
 from tests.unit.samples import arguments, made
+
+# What each key of the section is set to, for test_config_effect.py.
+EFFECTS: dict[str, Any] = {
+    "buoyantCloud.enabled": False,
+    "buoyantCloud.agentName": "other",
+    "buoyantCloud.credentials.vaultPath": "other",
+}
 
 SECRET = "hunter2"  # noqa: S105
 

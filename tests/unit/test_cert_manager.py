@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from components.cert_manager import (
     CRD_VALUES,
     CertManager,
@@ -9,6 +11,12 @@ from components.cert_manager import (
     trust_manager_values,
 )
 from tests.unit.samples import made
+
+# What each key of the section is set to, for test_config_effect.py.
+EFFECTS: dict[str, Any] = {
+    "certManager.replicas": 3,
+    "certManager.trustManagerReplicas": 3,
+}
 
 
 def test_every_deployment_of_cert_manager_has_the_replicas_and_a_budget() -> None:

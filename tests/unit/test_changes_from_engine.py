@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 from bot.changes import risk
-from bot.changes.model import Absent, Change, ChangeSet, Field, Op
+from bot.changes.model import Absent, Change, ChangeSet, FieldChange, Op
 from bot.changes.rules import Level
 from bot.clients.target import Target
-from bot.engine import Result
+from bot.engine import EngineResult
 from bot.engine.as_changes import changes_of
-from bot.engine.events import KINDS, Ledger
+from bot.engine.events import KINDS, OperationRecord
 from bot.engine.process import UNREADABLE, Ended, Ending
-from bot.text.placeholders import UNKNOWN
+from bot.text.hidden_values import UNKNOWN
 from stack.load import from_file
 from tests.unit.stack_files import REPO
 
@@ -63,11 +63,13 @@ def _summary(result: str = "succeeded", **counts: int) -> dict[str, Any]:
 
 def _set(*events: dict[str, Any], code: int = 0, ended: Ended = "finished", killed: bool = False,
          outside: tuple[str, ...] = ()) -> ChangeSet:  # fmt: skip
-    ledger = Ledger()
+    record = OperationRecord()
     for event in events:
-        ledger.add(event)
+        record.add(event)
     target = Target("staging", REPO, _CONFIG, None, {})
-    return changes_of(Result("preview", target, ledger, Ending(code, ended, killed), [*outside]))
+    return changes_of(
+        EngineResult("preview", target, record, Ending(code, ended, killed), [*outside])
+    )
 
 
 def _one(*events: dict[str, Any]) -> Change:
@@ -94,16 +96,16 @@ def test_update_has_its_fields_with_both_sides() -> None:
     )
     assert (change.op, change.component) == (Op.UPDATE, "linkerd")
     assert change.fields == (
-        Field(path="data.x", before="1"),
-        Field(path="data.y", after=None, replaces=True),
-        Field(path=path, before="1", after="2"),
+        FieldChange(path="data.x", before="1"),
+        FieldChange(path="data.y", after=None, replaces=True),
+        FieldChange(path=path, before="1", after="2"),
     )
 
 
 def test_without_a_detailed_diff_the_inputs_are_compared() -> None:
     """Providers of the engine itself send none; a change without fields says nothing."""
     change = _one(_event("update", "c", {"a": 1, "b": [1, 2]}, {"a": 1, "b": [1, 3]}, keys=["b"]))
-    assert change.fields == (Field(path="b[1]", before=2, after=3, replaces=True),)
+    assert change.fields == (FieldChange(path="b[1]", before=2, after=3, replaces=True),)
 
 
 def test_drift_is_told_from_what_is_there() -> None:
@@ -113,7 +115,7 @@ def test_drift_is_told_from_what_is_there() -> None:
         detailedDiff={"spec.a": {"diffKind": "update"}},
     )  # fmt: skip
     event["resourcePreEvent"]["metadata"]["old"]["outputs"] = {"spec": {"a": 7}}
-    assert _one(event).fields == (Field(path="spec.a", before=7, after=1),)
+    assert _one(event).fields == (FieldChange(path="spec.a", before=7, after=1),)
 
 
 @pytest.mark.parametrize(
@@ -276,11 +278,11 @@ def test_chart_version_is_read_from_its_objects() -> None:
 def test_two_thousand_resources_are_all_told() -> None:
     """A large fleet's preview; how long it may take is measured by `make bench`."""
     labels = {f"app.kubernetes.io/l{n}": "value" for n in range(20)}
-    ledger = Ledger()
+    record = OperationRecord()
     for n in range(2000):
         old, new = ({"kind": "ConfigMap", "metadata": {"labels": labels}, "n": v} for v in (n, -n))
         diff = {"n": {"diffKind": "update"}}
-        ledger.add(_event("update", f"c{n}", old, new, detailedDiff=diff))
+        record.add(_event("update", f"c{n}", old, new, detailedDiff=diff))
     target = Target("staging", Path("/nowhere"), _CONFIG, None, {})
-    changes = changes_of(Result("preview", target, ledger, Ending(0, "finished")))
+    changes = changes_of(EngineResult("preview", target, record, Ending(0, "finished")))
     assert [change.name for change in changes.changes] == [f"c{n}" for n in range(2000)]

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from bot.changes.lists import aligned
-from bot.changes.model import Absent, ChangeSet, ChartMove, Field, Op
+from bot.changes.model import Absent, ChangeSet, ChartMove, FieldChange, Op
 from bot.changes.paths import differences, parts
 from bot.changes.replacements import knows, replaces
 from bot.changes.risk import assess
 from bot.changes.rules import Level
 from bot.plan.as_changes import changes_between
-from bot.text.placeholders import SECRET
+from bot.text.hidden_values import SECRET
 from tests.unit.plan_samples import CHART, chart, configmap, manifest, planned, provider, snapshot
 
 ROOT_CERT = "vault:pkiSecret/secretBackendRootCert:SecretBackendRootCert"
@@ -235,7 +235,7 @@ def test_lists_of_named_things_are_compared_by_name(
     """So that a sidecar in front does not look like every container being another one."""
     found = differences(*aligned(before, after))
     assert [field.path for field in found] == expected
-    assert all(isinstance(field, Field) for field in found)
+    assert all(isinstance(field, FieldChange) for field in found)
 
 
 def test_an_item_that_goes_is_absent_after() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.changes import marks
+from bot.changes import label_changes
 from bot.changes.impact import impact
 from bot.changes.model import Change, ChangeSet, Op
 from bot.changes.risk import assess
@@ -36,7 +36,7 @@ def test_what_enters_or_leaves_the_mesh_is_told(before: str | None, after: str |
     """A wave that goes back changes as much as one that comes."""
     change = patch(before, after)
     assert change.kind == "NamespacePatch"
-    assert marks.namespace_marks(change) == "linkerd.io/inject"
+    assert label_changes.namespace_labels_read(change) == "linkerd.io/inject"
     found = impact(changes(change))
     assert "pods in namespace shop: linkerd.io/inject is read at a pod's start" in str(found)
 

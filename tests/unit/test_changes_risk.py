@@ -9,7 +9,7 @@ import pytest
 
 from bot.changes import risk, verdict
 from bot.changes.model import ChangeSet, ChartMove, Op, PinMove, Violation
-from bot.changes.rules import Finding, Level
+from bot.changes.rules import Level, RiskFinding
 from bot.changes.set_rules import WHOLE, is_older
 from tests.unit.changes_samples import thing, whole
 
@@ -181,7 +181,7 @@ def test_verdict_names_what_makes_it_so() -> None:
 
 def test_finding_says_what_moves() -> None:
     """The reason is for somebody who has not read the object."""
-    found: list[Finding] = risk.findings(
+    found: list[RiskFinding] = risk.findings(
         thing("Deployment", "linkerd/web", {"spec": {"replicas": 3}}, {"spec": {"replicas": 1}})
     )
     assert [(f.rule, f.reason, f.subject) for f in found] == [

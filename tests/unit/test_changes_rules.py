@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bot.changes import risk
-from bot.changes.model import Change, Field, Op
+from bot.changes.model import Change, FieldChange, Op
 from bot.changes.rules import AT_CREATION, DEFAULTS, RULES
 from tests.unit import changes_alert_cases
 from tests.unit.changes_samples import dashboard, resource, settings, thing, workload
@@ -88,8 +88,8 @@ def _lets_out(*networks: str) -> dict[str, object]:
     return {"spec": {"policyTypes": ["Egress"], "egress": [{"to": blocks}]}}
 
 
-def _protect(*, after: bool) -> Field:
-    return Field(path="protect", before=not after, after=after)
+def _protect(*, after: bool) -> FieldChange:
+    return FieldChange(path="protect", before=not after, after=after)
 
 
 _BINDING = "ValidatingAdmissionPolicyBinding"
@@ -290,8 +290,9 @@ CASES: dict[str, tuple[Change, Change]] = {
         dashboard({}).model_copy(update={"op": Op.DELETE, "after": None}),
         thing("ConfigMap", "linkerd/d", {}, None)),
     "renamed": (
-        _account({}, {}).model_copy(update={"fields": (Field(path="urn"),)}),
-        _account({}, {}).model_copy(update={"fields": (Field(path="urn"), Field(path="data"))})),
+        _account({}, {}).model_copy(update={"fields": (FieldChange(path="urn"),)}),
+        _account({}, {}).model_copy(
+            update={"fields": (FieldChange(path="urn"), FieldChange(path="data"))})),
     "renewal-time": (
         thing("Certificate", "a/b", *({"spec": {"renewBefore": t}} for t in ("1h", "2h"))),
         thing("Certificate", "a/b", *({"spec": {"duration": t}} for t in ("1h", "2h")))),

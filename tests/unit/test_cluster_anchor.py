@@ -8,11 +8,11 @@ from components.cluster_anchor import (
     ClusterAnchor,
     ClusterAnchorArgs,
     ClusterGeneration,
-    certified,
     origin,
     push_secret,
     root_certificate,
     secret_store,
+    self_signed,
 )
 from components.identity_issuer import key_secret_name
 from components.trust_bundle import anchor_secret
@@ -52,8 +52,8 @@ def test_a_root_is_what_linkerd_takes_and_like_vaults() -> None:
     assert (spec["privateKey"]["algorithm"], spec["privateKey"]["size"]) == ("ECDSA", 256)
     assert spec["duration"] == "87600h0m0s"
     assert set(spec["usages"]) == {"cert sign", "crl sign"}
-    assert spec["issuerRef"]["name"] == certified()["metadata"]["name"]
-    assert spec["issuerRef"]["kind"] == certified()["kind"] == "Issuer"
+    assert spec["issuerRef"]["name"] == self_signed()["metadata"]["name"]
+    assert spec["issuerRef"]["kind"] == self_signed()["kind"] == "Issuer"
 
 
 def test_what_lies_in_vault_is_never_overwritten_or_deleted() -> None:
@@ -101,7 +101,7 @@ def test_objects_are_what_their_crds_allow() -> None:
     """The API server drops an unknown field in silence, such as a misspelt `renewal`."""
     for manifest in (
         root_certificate(GENERATION, "cluster.local"),
-        certified(),
+        self_signed(),
         push_secret("anchor-1"),
         secret_store(args()),
     ):

@@ -12,7 +12,7 @@ import pytest
 
 from bot.changes.model import ChangeSet
 from bot.cli.dispatch import main
-from bot.comments import files, place
+from bot.comments import files, pull_request
 from bot.exit_codes import BAD_INPUT, DONE, FAILED, MISSING_TOOL
 from tests.unit import comment_samples as samples
 from tests.unit import fake_github as fake
@@ -258,8 +258,8 @@ def test_a_pull_request_that_was_closed_meanwhile_gets_nothing(
 
 def test_the_log_of_the_job_is_linked() -> None:
     environ = {"GITHUB_SERVER_URL": "https://github.com", "GITHUB_REPOSITORY": "a/b"}
-    assert place.run_url(environ) is None
-    url = place.run_url({**environ, "GITHUB_RUN_ID": "12"})
+    assert pull_request.run_url(environ) is None
+    url = pull_request.run_url({**environ, "GITHUB_RUN_ID": "12"})
     assert url == "https://github.com/a/b/actions/runs/12"
 
 

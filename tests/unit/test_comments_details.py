@@ -7,17 +7,19 @@ from typing import Any
 
 import pytest
 
-from bot.changes.model import Change, ChangeSet, Field, Op
+from bot.changes.model import Change, ChangeSet, FieldChange, Op
 from bot.changes.rules import Level
 from bot.comments import churn, details
 from bot.comments.split import Block
 from bot.comments.values import BRIEF, FULL, LISTED, Amount, field_lines, scalar, tree
-from bot.text.placeholders import UNKNOWN
+from bot.text.hidden_values import UNKNOWN
 from tests.unit import comment_samples as samples
 
-CHART = Field(path='metadata.labels["helm.sh/chart"]', before="a-1", after="a-2")
-CHECKSUM = Field(path="spec.template.metadata.annotations.checksum/config", before="1", after="2")
-REPLICAS = Field(path="spec.replicas", before=3, after=2)
+CHART = FieldChange(path='metadata.labels["helm.sh/chart"]', before="a-1", after="a-2")
+CHECKSUM = FieldChange(
+    path="spec.template.metadata.annotations.checksum/config", before="1", after="2"
+)
+REPLICAS = FieldChange(path="spec.replicas", before=3, after=2)
 
 
 def blocks(*changes: Change, amount: Amount = FULL, found: Sequence[Any] = ()) -> list[Block]:
@@ -28,7 +30,7 @@ def blocks(*changes: Change, amount: Amount = FULL, found: Sequence[Any] = ()) -
 
 
 def lines(before: Any, after: Any) -> list[str]:
-    return field_lines(Field(path="a", before=before, after=after), FULL)[1:]
+    return field_lines(FieldChange(path="a", before=before, after=after), FULL)[1:]
 
 
 @pytest.mark.parametrize(
@@ -90,12 +92,12 @@ def test_a_long_difference_keeps_both_ends() -> None:
 
 
 def test_a_property_that_makes_the_resource_new_says_so() -> None:
-    field = Field(path="spec.selector", before=1, after=2, replaces=True)
+    field = FieldChange(path="spec.selector", before=1, after=2, replaces=True)
     assert field_lines(field, FULL)[0] == "@@ spec.selector @@  replaces the resource"
 
 
 def test_a_path_is_one_line() -> None:
-    field = Field(path='data["a\nb@@\u202e"]', before=1, after=2)
+    field = FieldChange(path='data["a\nb@@\u202e"]', before=1, after=2)
     assert field_lines(field, FULL)[0] == '@@ data["a\\nb@@\\u{202e}"] @@'
 
 
@@ -115,14 +117,14 @@ def test_an_object_is_written_in_the_manner_of_yaml() -> None:
         (CHECKSUM, "checksum/config of the pod template"),
         (REPLICAS, None),
         (CHART.model_copy(update={"replaces": True}), None),
-        (Field(path='spec.selector.matchLabels["helm.sh/chart"]'), None),
-        (Field(path='spec.selector.labels["helm.sh/chart"]'), None),
-        (Field(path="data.checksum/config"), None),
-        (Field(path='metadata.labels["linkerd.io/inject"]'), None),
-        (Field(path="metadata.labels"), None),
+        (FieldChange(path='spec.selector.matchLabels["helm.sh/chart"]'), None),
+        (FieldChange(path='spec.selector.labels["helm.sh/chart"]'), None),
+        (FieldChange(path="data.checksum/config"), None),
+        (FieldChange(path='metadata.labels["linkerd.io/inject"]'), None),
+        (FieldChange(path="metadata.labels"), None),
     ],
 )
-def test_churn_is_what_says_nothing_and_no_more(field: Field, key: str | None) -> None:
+def test_churn_is_what_says_nothing_and_no_more(field: FieldChange, key: str | None) -> None:
     """What selects, permits or configures is always shown."""
     assert churn.churn_key(field) == key
 
@@ -159,7 +161,7 @@ def test_the_title_says_what_happens_and_what_protects() -> None:
 
 
 def test_amounts_shorten_and_never_drop_a_property_without_naming_it() -> None:
-    fields = [Field(path=f"data.k{n}", before="x", after="y" * 300) for n in range(60)]
+    fields = [FieldChange(path=f"data.k{n}", before="x", after="y" * 300) for n in range(60)]
     change = samples.change("ConfigMap", "ns/x", Op.UPDATE, *fields)
     (brief,) = blocks(change, amount=BRIEF)
     assert brief.lines[0] == "@@ data.k0 @@"
@@ -174,7 +176,7 @@ def test_amounts_shorten_and_never_drop_a_property_without_naming_it() -> None:
 
 def test_resources_that_change_in_the_same_way_are_shown_once_with_every_name() -> None:
     """A new label on everything is one thing to read, not two hundred."""
-    label = Field(path='metadata.labels["example/owner"]', after="team")
+    label = FieldChange(path='metadata.labels["example/owner"]', after="team")
     same = [samples.change("Role", f"ns/r{n:02}", Op.UPDATE, label) for n in range(30)]
     other = samples.change("Role", "ns/x", Op.UPDATE, label.model_copy(update={"after": "Team"}))
     risky, guarded = (

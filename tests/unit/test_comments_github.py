@@ -11,13 +11,13 @@ import pytest
 from bot.comments.forge import MovedError, Outcome, publish
 from bot.comments.github import GitHub
 from bot.comments.github_api import Api
-from bot.comments.marker import Marker, Run
+from bot.comments.marker import CommentRun, Marker
 from bot.exit_codes import BadInputError, BotError
 from tests.unit import comment_samples as samples
 from tests.unit import fake_github as fake
 
 LATER = datetime(2026, 11, 20, 10, 0, tzinfo=UTC)
-RUN = Run(samples.COMMIT, LATER)
+RUN = CommentRun(samples.COMMIT, LATER)
 OLD = "a" * 40
 
 
@@ -33,7 +33,7 @@ def github(hub: fake.Hub, slept: list[float] | None = None, **options: object) -
     return GitHub(api, f"{hub.url}/graphql", fake.REPOSITORY, fake.NUMBER)
 
 
-def parts(*texts: str, run: Run = RUN, stack: str = "production") -> list[str]:
+def parts(*texts: str, run: CommentRun = RUN, stack: str = "production") -> list[str]:
     return [f"{Marker(stack, n, run.commit, run.time)}{t}\n" for n, t in enumerate(texts, 1)]
 
 
@@ -141,9 +141,11 @@ def test_comments_that_never_hold_still_end_in_an_error(hub: fake.Hub) -> None:
 @pytest.mark.parametrize("seen", [samples.COMMIT, "b" * 40, None])
 def test_an_older_commit_does_not_write_over_another(hub: fake.Hub, seen: str | None) -> None:
     """Its job was slow, or was run again; what it says is no longer so."""
-    before = parts("what the newest commit does", run=Run(seen, LATER - timedelta(days=1)))
+    before = parts("what the newest commit does", run=CommentRun(seen, LATER - timedelta(days=1)))
     hub.add(before[0])
-    outcome = publish(github(hub), "production", parts("x", run=Run(OLD, LATER)), Run(OLD, LATER))
+    outcome = publish(
+        github(hub), "production", parts("x", run=CommentRun(OLD, LATER)), CommentRun(OLD, LATER)
+    )
     assert outcome.skipped
     assert "aaaaaaaaaaaa is not the newest" in outcome.skipped
     assert hub.bodies() == before
@@ -154,13 +156,13 @@ def test_an_older_commit_does_not_write_over_another(hub: fake.Hub, seen: str | 
 def test_the_newest_commit_or_its_merge_writes_over_any(hub: fake.Hub, commit: str) -> None:
     """Also after a push that took commits back: the clock tells nothing about that."""
     hub.merge = "c" * 40
-    hub.add(parts("x", run=Run(OLD, LATER + timedelta(days=1)))[0])
-    run = Run(commit, LATER)
+    hub.add(parts("x", run=CommentRun(OLD, LATER + timedelta(days=1)))[0])
+    run = CommentRun(commit, LATER)
     assert publish(github(hub), "production", parts("y", run=run), run) == Outcome(edited=1)
 
 
 def test_an_older_commit_writes_where_nothing_is(hub: fake.Hub) -> None:
-    run = Run(OLD, LATER)
+    run = CommentRun(OLD, LATER)
     assert publish(github(hub), "production", parts("x", run=run), run) == Outcome(created=1)
 
 

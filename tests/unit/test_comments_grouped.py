@@ -51,8 +51,8 @@ def test_500_namespaces_with_2000_services_are_read_in_a_few_comments() -> None:
 
 def test_an_update_that_is_unlike_the_others_is_told_by_itself() -> None:
     """Among 2,000 that change alike, the one that opens a door is what the review is for."""
-    usual = samples.Field(path="spec.accessPolicy", before="audit", after="deny")
-    odd = samples.Field(path="spec.accessPolicy", before="audit", after="all-unauthenticated")
+    usual = samples.FieldChange(path="spec.accessPolicy", before="audit", after="deny")
+    odd = samples.FieldChange(path="spec.accessPolicy", before="audit", after="all-unauthenticated")
     made = policies(500, Op.UPDATE)
     changes = [each.model_copy(update={"fields": (usual,)}) for each in made.changes]
     changes[4321] = changes[4321].model_copy(update={"fields": (odd,)})

@@ -187,7 +187,8 @@ def test_a_large_set_is_split_and_loses_no_resource(changes: ChangeSet, note: st
 def test_one_resource_that_is_too_long_is_continued() -> None:
     """A text of which every line is as long as may be, many times over."""
     fields = tuple(
-        samples.Field(path=f"data.key-{n}", before="é" * 500, after="ü" * 500) for n in range(400)
+        samples.FieldChange(path=f"data.key-{n}", before="é" * 500, after="ü" * 500)
+        for n in range(400)
     )
     changes = sample(changes=(samples.change("ConfigMap", "ns/x", Op.UPDATE, *fields),))
     made = render(changes, (), samples.impact(), samples.RUN)

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from bot.comments.split import Block, Section, pack, size
+from bot.comments.split import Block, FoldedSection, pack, size
 
 
 def fences(text: str) -> list[str]:
@@ -41,7 +41,7 @@ def test_every_line_is_there_once_and_in_order(seed: int) -> None:
                 number += 1
                 lines.append(f"+ {number} {chance.choice(['é', 'x', '`']) * chance.randrange(200)}")
             blocks.append(Block(f"block {number}", tuple(lines)))
-        sections.append(Section(chance.choice(["", "a section"]), False, tuple(blocks)))
+        sections.append(FoldedSection(chance.choice(["", "a section"]), False, tuple(blocks)))
     first = chance.choice([0, 100, 8_000, 20_000])
     bodies = pack(sections, first, limit)
     told = [line for body in bodies for line in fences(body)]
@@ -57,7 +57,7 @@ def test_every_line_is_there_once_and_in_order(seed: int) -> None:
 
 def test_a_block_that_fits_in_one_comment_is_not_split() -> None:
     blocks = [Block(str(n), tuple(f"+ {n}" for _ in range(500))) for n in range(9)]
-    for body in pack([Section("s", False, tuple(blocks))], 0, 4_000):
+    for body in pack([FoldedSection("s", False, tuple(blocks))], 0, 4_000):
         for each in set(fences(body)):
             assert fences(body).count(each) == 500
         assert "<summary>0 (continued)" not in body
@@ -65,7 +65,7 @@ def test_a_block_that_fits_in_one_comment_is_not_split() -> None:
 
 def test_a_section_that_goes_on_says_so() -> None:
     blocks = tuple(Block(str(n), ("+ " + "x" * 900,)) for n in range(9))
-    bodies = pack([Section("name", True, blocks)], 0, 4_000)
+    bodies = pack([FoldedSection("name", True, blocks)], 0, 4_000)
     assert len(bodies) == 3
     assert bodies[0].startswith("<details open><summary>name</summary>")
     assert all(b.startswith("<details open><summary>name (continued)<") for b in bodies[1:])
@@ -75,11 +75,11 @@ def test_a_section_that_goes_on_says_so() -> None:
 def test_the_end_of_a_section_has_room_too(length: int) -> None:
     """Blocks of every length meet the limit somewhere to the byte."""
     blocks = tuple(Block(str(n), ("x" * length,)) for n in range(9))
-    bodies = pack([Section("name", False, blocks)], 0, 4_000)
+    bodies = pack([FoldedSection("name", False, blocks)], 0, 4_000)
     assert max(map(size, bodies)) <= 4_000
     assert len(bodies) == 3
 
 
 def test_nothing_is_one_empty_body() -> None:
     assert pack([], 500) == [""]
-    assert pack([Section("empty", False, ())], 500) == [""]
+    assert pack([FoldedSection("empty", False, ())], 500) == [""]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from bot.changes.model import Field, Op
+from bot.changes.model import FieldChange, Op
 from bot.comments.structure import differences, lines, yaml_differences
 from bot.comments.values import BRIEF, FULL, field_lines
 from bot.plan.mock.values import SECRET, UNKNOWN
@@ -79,7 +79,7 @@ def test_what_is_no_json_of_values_is_left_to_the_text(before: str, after: str) 
 def test_a_json_text_that_is_nested_deep_is_told_somehow(deep: int) -> None:
     """It can be read, and each step through it takes as much of the stack again."""
     before, after = (f"{'[' * deep}{value}{']' * deep}" for value in "12")
-    made = field_lines(Field(path="data.a", before=before, after=after), FULL)
+    made = field_lines(FieldChange(path="data.a", before=before, after=after), FULL)
     assert [line[0] for line in made] == ["@", "-", "+"]
 
 
@@ -104,7 +104,7 @@ def test_a_limit_that_changes_is_a_few_lines_of_a_dashboard() -> None:
     objectives = setting.objectives.model_copy(update={"default": default})
     changed = text(setting=setting.model_copy(update={"objectives": objectives}))
     for amount, most in ((FULL, 26), (BRIEF, 14)):
-        made = field_lines(Field(path="data.a", before=text(), after=changed), amount)
+        made = field_lines(FieldChange(path="data.a", before=text(), after=changed), amount)
         assert made[0] == "@@ data.a @@"
         assert 5 < len(made) <= most
         assert max(map(len, made)) < 350
@@ -122,7 +122,7 @@ def test_a_change_of_every_dashboard_is_folded() -> None:
             "ConfigMap",
             f"linkerd/{dashboard.uid}",
             Op.UPDATE,
-            Field(
+            FieldChange(
                 path=f"data['{dashboard.uid}.json']",
                 before=render.text(dashboard, view()),
                 after=render.text(other, given),
@@ -193,7 +193,7 @@ def test_each_value_of_yaml_that_differs_is_told(
 def test_what_is_no_yaml_of_values_is_shown_as_text(before: str, after: str) -> None:
     """As before: lines that go, lines that come."""
     assert yaml_differences(before, after) == ()
-    made = field_lines(Field(path='data["a.yaml"]', before=before, after=after), FULL)
+    made = field_lines(FieldChange(path='data["a.yaml"]', before=before, after=after), FULL)
     assert any(line.startswith("-") for line in made)
     assert any(line.startswith("+") for line in made)
 
@@ -201,10 +201,14 @@ def test_what_is_no_yaml_of_values_is_shown_as_text(before: str, after: str) -> 
 def test_a_text_that_is_called_otherwise_stays_a_text() -> None:
     """A script may read as YAML by chance, and then its lines are no values."""
     for path in ("data.script", 'data["nginx.conf"]', "spec.text"):
-        made = field_lines(Field(path=path, before="a: 1\nb: 1\n", after="a: 2\nb: 1\n"), FULL)
+        made = field_lines(
+            FieldChange(path=path, before="a: 1\nb: 1\n", after="a: 2\nb: 1\n"), FULL
+        )
         assert made[1:] == ["- a: 1", "+ a: 2", "  b: 1", "  "], path
     for path in ('data["a.yml"]', "data.values"):
-        made = field_lines(Field(path=path, before="a: 1\nb: 1\n", after="a: 2\nb: 1\n"), FULL)
+        made = field_lines(
+            FieldChange(path=path, before="a: 1\nb: 1\n", after="a: 2\nb: 1\n"), FULL
+        )
         assert made[1:] == ["- a: 1", "+ a: 2"], path
 
 
@@ -239,7 +243,7 @@ def test_a_latency_objective_that_changes_is_a_few_lines_of_a_rules_file() -> No
         texts.append(text)
     assert len(texts[0].splitlines()) > 500
     for amount, most in ((FULL, 26), (BRIEF, 14)):
-        field = Field(path=f'data["{name}"]', before=texts[0], after=texts[1])
+        field = FieldChange(path=f'data["{name}"]', before=texts[0], after=texts[1])
         made = field_lines(field, amount)
         assert 10 < len(made) <= most
         assert max(map(len, made)) < 400

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import functools
 import re
@@ -14,10 +13,12 @@ from stack.config import StackConfig
 from stack.meant import all_paths
 from tests.unit import observability_effect, policy_effect
 from tests.unit.custody import sections
-from tests.unit.stack_files import certificate, write
-from tests.unit.whole_program import Evaluated, evaluated_file, project
+from tests.unit.every_component import collected
+from tests.unit.every_feature import NEEDS, base_sections, program
+from tests.unit.stack_files import certificate
+from tests.unit.whole_program import Evaluated
 
-# key -> what it is set to, and what else must be set for it to be allowed
+# What each key is set to. Those of a feature are `EFFECTS` of its own tests.
 CHANGES: dict[str, Any] = {
     "role": "cluster",
     "cluster.name": "other",
@@ -59,76 +60,22 @@ CHANGES: dict[str, Any] = {
     "trust.webhooks.caRenewBefore": "61d",
     "trust.webhooks.duration": "8d",
     "trust.webhooks.renewBefore": "2d",
-    "gatewayApi.install": False,
-    "certManager.replicas": 3,
-    "certManager.trustManagerReplicas": 3,
-    "externalSecrets.replicas": 3,
-    "externalSecrets.refreshInterval": "5m",
-    "linkerd.ha": False,
-    "linkerd.replicas": 5,
-    "linkerd.defaultInboundPolicy": "audit",
-    "linkerd.webhookFailurePolicy": "Ignore",
-    "linkerd.proxyAwait": False,
-    "linkerd.nativeSidecar": False,
-    "linkerd.heartbeat": True,
-    "linkerd.logLevel": "debug",
-    "linkerd.imageRegistry": "registry.example.com/linkerd",
-    "viz.enabled": False,
-    "viz.ha": False,
-    "viz.prometheusUrl": "http://prometheus.monitoring:9090",
-    "buoyantCloud.enabled": False,
-    "buoyantCloud.agentName": "other",
-    "buoyantCloud.credentials.vaultPath": "other",
-    "rollout.waves.0.state": "off",
-    "rollout.waves.0.namespaces.0.name": "pay",
-    "rollout.waves.0.namespaces.0.optOut": True,
-    "rollout.waves.0.namespaces.0.workloads.optOut": ["sts/other"],
-    "workloads.namespaces.shop.accessLog": "apache",
-    "workloads.namespaces.shop.opaquePorts": [9000],
-    "workloads.namespaces.shop.skipInboundPorts": [9000],
-    "workloads.namespaces.shop.skipOutboundPorts": ["9000-9001"],
-    "workloads.namespaces.shop.proxyAwait": False,
-    "workloads.namespaces.shop.proxyResources.cpuRequest": "20m",
-    "workloads.namespaces.shop.proxyResources.cpuLimit": "2",
-    "workloads.namespaces.shop.proxyResources.memoryRequest": "20Mi",
-    "workloads.namespaces.shop.proxyResources.memoryLimit": "200Mi",
     **policy_effect.CHANGES,
+    **collected("EFFECTS"),
     **observability_effect.CHANGES,
-    "guards.optOut": "audit",
-    "guards.ownServiceAccount": "enforce",
     "protection.protect": False,
     "sandbox.openWebhooks": True,
     "sandbox.linkerd": False,
     "sandbox.charts": {"external-secrets": "0.20.4"},
 }
 END = ("Request", "Limit")
-# What a key below them is changed in.
-PLANS: dict[str, Any] = {
-    "rollout": {
-        "waves": [{"name": "a", "state": "on", "namespaces": [{"name": "shop"}, {"name": "third"}]}]
-    },
-    "workloads": {"namespaces": {"shop": {"accessLog": "json"}}},
-    "observability": observability_effect.PLAN,
-    "policy": policy_effect.PLAN,
-    "egress": {
-        "default": "deny",
-        "hosts": [{"host": "a.example.com"}],
-        "namespaces": {"shop": {"mode": "deny", "hosts": [{"host": "b.example.com"}]}},
-    },
-}
-NEEDS = {
-    "workloads": ("rollout", "workloads"),
-    "rollout": ("rollout",),
-    "egress": ("rollout", "egress"),
-    "observability": ("rollout", "observability"),
-    "policy": ("rollout", "policy"),
-}
 WEBHOOK = "kubernetes:admissionregistration.k8s.io/v1:MutatingWebhookConfiguration"
 PROPS: dict[str, Any] = {"metadata": {"name": "w"}, "webhooks": [{"name": "a"}]}
 # Found out in another way: read from a file, checked against an archive, or held by the engine.
 ELSEWHERE = {
     **dict.fromkeys(policy_effect.ELSEWHERE, "test_arguments_policy.py"),
     **observability_effect.ELSEWHERE,
+    **collected("ELSEWHERE"),
     "cluster.caFile": "test_load.py",
     "vault.caFile": "test_load.py",
     "gatewayApi.version": "test_gateway_api.py",
@@ -163,7 +110,7 @@ ELSEWHERE = {
 
 def changed(key: str, value: Any) -> dict[str, Any]:
     """The stack file of a standalone stack in the middle of a rotation, with one key set."""
-    made = base_sections(key)
+    made = enabled(key)
     # The sample's lists are shared.
     made["trust"] = {
         **made["trust"],
@@ -179,21 +126,18 @@ def changed(key: str, value: Any) -> dict[str, Any]:
     return made
 
 
-def base_sections(key: str) -> dict[str, Any]:
-    """The stack file without the change, with what the key is below."""
-    plans = copy.deepcopy({name: PLANS[name] for name in NEEDS.get(key.split(".")[0], ())})
-    return {**sections("standalone", "added"), **plans}
-
-
-def program(made: dict[str, Any]) -> Evaluated:
-    """The program of these sections, previewed."""
-    return evaluated_file(write(project(), made), True)
+def enabled(key: str) -> dict[str, Any]:
+    """The stack file without the change; a section that can be off is on."""
+    made, section = base_sections(key), key.split(".")[0]
+    if f"{section}.enabled" in CHANGES:
+        made[section] = {**made.get(section, {}), "enabled": True}
+    return made
 
 
 @functools.cache
-def base(section: str = "") -> Any:
+def base(section: str) -> Any:
     """What the program registers without the change."""
-    return shown(program(base_sections(section)))
+    return shown(program(enabled(section)))
 
 
 def shown(made: Evaluated) -> Any:
@@ -211,20 +155,20 @@ def shown(made: Evaluated) -> Any:
 def test_a_key_changes_what_the_engine_sees(key: str) -> None:
     """Three public modules read inputs and drop them: users find out in an outage."""
     section = key.split(".")[0]
-    known = section if section in NEEDS else ""
+    known = section if section in NEEDS or f"{section}.enabled" in CHANGES else ""
     assert shown(program(changed(key, CHANGES[key]))) != base(known)
 
 
 def test_the_comparison_can_say_that_nothing_changed() -> None:
     """One that always differs proves nothing."""
-    assert shown(program(sections("standalone", "added"))) == base()
+    assert shown(program(sections("standalone", "added"))) == base("")
 
 
 def test_no_key_is_left_out() -> None:
     """A new key must not go untested."""
     leaves = {".".join(path) for path in all_paths(StackConfig) if not is_section(path)}
     named = {re.sub(r"\.\d\.", ".", re.sub(r"\.\d\.", ".", key)) for key in CHANGES}
-    named = {key.replace("namespaces.shop", "namespaces.<name>") for key in named}
+    named = {re.sub(r"(?<=namespaces\.)shop|(?<=charts\.)[a-z-]+", "<name>", key) for key in named}
     assert named | set(ELSEWHERE) == leaves
     assert not named & set(ELSEWHERE)
 

@@ -26,10 +26,10 @@ from tests.unit.dashboard_samples import (
     shown,
     view,
 )
+from tests.unit.every_feature import base_sections, program
 from tests.unit.metric_lists import selectors
 from tests.unit.samples import made
 from tests.unit.stack_files import REPO
-from tests.unit.test_config_effect import base_sections, program
 
 PAGES = REPO / "docs" / "runbooks" / "alerts"
 

@@ -10,7 +10,7 @@ from bot.changes.model import ChangeSet, Op
 from bot.changes.snapshot import differences
 from bot.deploy import digests, snapshot
 from bot.deploy.digests import signatures
-from bot.text.placeholders import UNKNOWN
+from bot.text.hidden_values import UNKNOWN
 from tests.unit.delivery_samples import OTHER, PROJECT_FILES, change, change_set, fields, target
 from tests.unit.delivery_samples import snapshot as bindings
 

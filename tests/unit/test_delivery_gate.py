@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from bot.deploy import gate, verified
-from bot.deploy.gate import Policy
+from bot.deploy.gate import Requirement
 from bot.deploy.tree import Tree
 from bot.deploy.verified import Proven
 from bot.exit_codes import BadInputError, RefusedError
@@ -26,7 +26,7 @@ from tests.unit.fake_engine import BACKEND, engine
 from tests.unit.git_repository import commit
 
 _CLEAN = Tree(COMMIT, dirty=False)
-_NEEDS = Policy("production", "production", approval=True, before=("staging",))
+_NEEDS = Requirement("production", "production", approval=True, before=("staging",))
 _PROVEN = (Proven(COMMIT, "0123456789abcdef"),)
 
 
@@ -43,13 +43,13 @@ def test_policy_is_the_fleet_files(tmp_path: Path) -> None:
     for stack in ("trust", "staging", "production"):
         (tmp_path / f"Pulumi.{stack}.yaml").touch()
     (tmp_path / "fleet.yaml").write_text(yaml.safe_dump({"owner": "trust", "waves": waves}))
-    found = gate.policy("production", tmp_path)
+    found = gate.requirement_of("production", tmp_path)
     assert (found.wave, found.approval, found.before) == ("all", True, ("staging",))
     for stack, wave in (("staging", "canary"), ("trust", "")):
-        found = gate.policy(stack, tmp_path)
+        found = gate.requirement_of(stack, tmp_path)
         assert (found.wave, found.approval, found.listed) == (wave, False, True)
         assert found.others == ("production",)
-    found = gate.policy("elsewhere", tmp_path)
+    found = gate.requirement_of("elsewhere", tmp_path)
     assert (found.wave, found.approval, found.listed) == ("", False, False)
     assert found.others == ("trust", "staging", "production")
 
@@ -60,7 +60,7 @@ def test_stack_that_needs_approval_takes_only_a_commit(tmp_path: Path, tree: Tre
     where = target(tmp_path)
     with pytest.raises(RefusedError, match="takes only a commit"):
         gate.check(_NEEDS, where, tree, approved=True)
-    gate.check(Policy("staging"), where, tree, approved=False)
+    gate.check(Requirement("staging"), where, tree, approved=False)
 
 
 def test_stack_that_needs_approval_is_refused_without(tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_later_commit_on_the_earlier_stack_does_not_take_the_proof_away(tmp_path
 def test_refusal_names_the_stack_and_the_way_on(tmp_path: Path) -> None:
     """Read from the earlier stack's own backend."""
     found = BACKEND
-    rule = Policy("production", "all", approval=True, before=("trust",))
+    rule = Requirement("production", "all", approval=True, before=("trust",))
     where = replace(target(tmp_path), stack="production")
     with pytest.raises(RefusedError) as error:
         gate.earlier_waves(found, where, rule, _CLEAN)
@@ -140,7 +140,7 @@ def test_backend_that_does_not_answer_proves_nothing(tmp_path: Path) -> None:
     """An outage of the backend must not open the gate."""
     found = engine(tmp_path, "sys.exit('error: no route')")
     where = target(tmp_path)
-    rule = Policy("production", "all", before=("trust",))
+    rule = Requirement("production", "all", before=("trust",))
     with pytest.raises(RefusedError, match="cannot be read"):
         gate.earlier_waves(found, where, rule, _CLEAN)
 

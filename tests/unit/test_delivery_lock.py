@@ -53,7 +53,7 @@ def _locked(where: Target, pid: int, name: str = "one", **more: object) -> Path:
 def _noted(where: Target, pid: int, **more: object) -> Path:
     """The note that a killed bot leaves behind."""
     with engine_runs.noted(where.project_dir, where.stack, "up", pid):
-        notes = engine_runs.known(where.project_dir, where.stack)
+        notes = engine_runs.recorded(where.project_dir, where.stack)
         file, run = next((file, run) for file, run in notes.items() if run.pid == pid)
         text = json.dumps({**asdict(run), **more})
     file.write_text(text)

@@ -10,7 +10,7 @@ from bot.changes.model import Change, Op
 from bot.deploy import protected
 from bot.deploy.protected import Action
 from bot.exit_codes import RefusedError
-from bot.text.placeholders import UNKNOWN
+from bot.text.hidden_values import UNKNOWN
 from tests.unit.delivery_samples import change, change_set, fields
 
 _TRUST = "urn:pulumi:s::linkerd-platform::linkerd-platform:trust:TrustBundle$kubernetes:x:Bundle::b"

@@ -12,8 +12,8 @@ from bot.changes.model import Change, ChangeSet, Op
 from bot.clients.target import Target
 from bot.deploy import backend, preview, rollback, snapshot
 from bot.deploy.approval import Approval
-from bot.engine import Engine, Result
-from bot.engine.events import Ledger
+from bot.engine import Engine, EngineResult
+from bot.engine.events import OperationRecord
 from bot.engine.process import Ending
 from bot.exit_codes import (
     DONE,
@@ -61,8 +61,10 @@ def looked(repo: Path, context: Context, monkeypatch: pytest.MonkeyPatch) -> Cha
     sha = git(repo, "rev-parse", "HEAD~1")
     changes = ChangeSet(stack="one", source="preview", changes=(change,), commit=sha)
 
-    def run(_engine: Engine, target: Target, **_more: Any) -> Result:
-        return Result("preview", target, Ledger(result="succeeded"), Ending(0, "finished"))
+    def run(_engine: Engine, target: Target, **_more: Any) -> EngineResult:
+        return EngineResult(
+            "preview", target, OperationRecord(result="succeeded"), Ending(0, "finished")
+        )
 
     monkeypatch.setattr(preview, "preview", run)
     monkeypatch.setattr(preview, "judged", lambda _result: changes)

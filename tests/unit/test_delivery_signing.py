@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.clients.connect import Unreadable
+from bot.clients.https import Unreadable
 from bot.clients.target import Target
 from bot.deploy import signing
 from bot.deploy.approval import Approval

@@ -215,7 +215,7 @@ def test_options_that_do_not_go_together_are_bad_input(words: list[str]) -> None
 
 def test_the_policy_of_a_wave_is_read_from_the_same_file(ready: Path) -> None:
     """The stack's own run asks again, and must come to the same."""
-    found = gate.policy("europe", ready)
+    found = gate.requirement_of("europe", ready)
     assert (found.wave, found.approval, found.before) == ("production", True, ("one",))
     parser = argparse.ArgumentParser()
     waves.add(parser)

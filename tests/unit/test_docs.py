@@ -45,16 +45,27 @@ def test_the_committed_page_is_current() -> None:
     assert docs.main(["--check"]) == 0
 
 
-def test_a_stale_page_fails_the_check_and_is_written_anew(
+def test_a_stale_file_fails_the_check_and_is_written_anew(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A check that cannot fail is none."""
-    page = tmp_path / "config.md"
-    assert docs.main(["--check", "--file", str(page)]) == 1
-    assert "config.md is stale: run `make docs`" in capsys.readouterr().err
-    assert not page.exists()
-    assert docs.main(["--file", str(page)]) == 0
-    assert page.read_text("utf-8") == docs.page()
-    assert docs.main(["--check", "--file", str(page)]) == 0
-    page.write_text(page.read_text("utf-8") + "x", encoding="utf-8")
-    assert docs.main(["--check", "--file", str(page)]) == 1
+    overview = tmp_path / "docs" / "components" / "README.md"
+    overview.parent.mkdir(parents=True)
+    overview.write_text("# Components\n\n| component | x |\n|---|---|\n\nmore\n", encoding="utf-8")
+    check, write = ["--check", "--project", str(tmp_path)], ["--project", str(tmp_path)]
+    assert docs.main(check) == 1
+    said = capsys.readouterr().err
+    names = ("docs/config.md", "docs/components/README.md", "linkerd_platform/__init__.py")
+    assert said.splitlines() == [f"{name} is stale: run `make docs`" for name in names]
+    assert not (tmp_path / names[0]).exists()
+    assert docs.main(write) == 0
+    assert (tmp_path / names[0]).read_text("utf-8") == docs.page()
+    assert overview.read_text("utf-8").startswith("# Components\n\n| component | what it is about")
+    assert overview.read_text("utf-8").endswith(" |\n\nmore\n")
+    for name in names:
+        assert docs.main(check) == 0
+        file = tmp_path / name
+        text = file.read_text("utf-8")
+        file.write_text(text.replace("`", "'", 1).replace("| [viz]", "| [vi]"), encoding="utf-8")
+        assert docs.main(check) == 1
+        file.write_text(text, encoding="utf-8")

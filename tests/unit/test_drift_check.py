@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from bot.changes.model import Change, ChangeSet, Op
-from bot.clients.connect import Unreadable
+from bot.clients.https import Unreadable
 from bot.clients.target import Target
 from bot.engine import Engine
 from bot.exit_codes import BotError

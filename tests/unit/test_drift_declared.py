@@ -104,5 +104,5 @@ print(json.dumps(dict(deployment=dict(resources=[], manifest=dict(time="t")))))
 @pytest.mark.parametrize("body", ["print('no JSON')", "print('[]')"])
 def test_an_export_of_another_form_is_no_empty_state(tmp_path: Path, body: str) -> None:
     """An empty state owns no namespace, so nothing would be undeclared."""
-    with pytest.raises(BotError, match="another form"):
+    with pytest.raises(BotError, match="unknown format"):
         read(fake_engine.engine(tmp_path, body), fake_engine.target(tmp_path))

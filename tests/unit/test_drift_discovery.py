@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.clients.connect import Unreadable
-from bot.clients.https import Answer
+from bot.clients.https import Answer, Unreadable
 from bot.mesh.drift.discovery import Kind, kinds
 from tests.unit.drift_samples import KINDS, api, group, refusing
 
@@ -64,14 +63,14 @@ def test_a_kind_knows_where_it_is_listed(kind: Kind, namespace: str | None, path
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        (Answer(0), "does not answer"),
-        (Answer(401, {"message": "Unauthorized"}), "log in to the cluster again"),
-        (Answer(403, {"message": "cannot get path"}), "`list` on every kind"),
-        (Answer(503, {"message": "etcd"}), "answered 503 etcd"),
+        (Answer(0), "no answer"),
+        (Answer(401, {"message": "Unauthorized"}), "not logged in.*log in again"),
+        (Answer(403, {"message": "cannot get path"}), "right to `get` /api"),
+        (Answer(503, {"message": "etcd"}), "status 503 etcd"),
         (Answer(200, {"kind": "APIGroupList"}), "1.27 or newer"),
     ],
 )
 def test_a_server_that_does_not_tell_is_named_with_what_to_do(answer: Answer, said: str) -> None:
     """An empty answer would read as `no kinds`, hence `no drift`."""
-    with pytest.raises(Unreadable, match=f"https://k.* .*{said}"):
+    with pytest.raises(Unreadable, match=f"https://k.*{said}"):
         kinds(refusing(answer))

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.clients.connect import Unreadable
-from bot.clients.https import Answer
+from bot.clients.https import Answer, Unreadable
 from bot.mesh.drift import inventory
 from bot.mesh.drift.inventory import take
 from tests.unit.drift_samples import KINDS, api, group, metadata

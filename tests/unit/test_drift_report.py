@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.changes.model import Change, ChangeSet, Field, Op
+from bot.changes.model import Change, ChangeSet, FieldChange, Op
 from bot.changes.rules import Level
 from bot.exit_codes import CHANGES_PENDING, DONE, FAILED
 from bot.mesh.drift.as_changes import NOT_READ, changes
@@ -26,7 +26,7 @@ CHANGED = Change(
     name="web",
     component="linkerd",
     op=Op.UPDATE,
-    fields=(Field(path="spec.replicas", before=3, after=1),),
+    fields=(FieldChange(path="spec.replicas", before=3, after=1),),
     before=WEB,
     after=WEB,
 )
@@ -196,7 +196,7 @@ def test_all_of_it_is_a_set_of_changes() -> None:
         (Op.UPDATE, "Deployment", "linkerd/other"),
         (Op.CREATE, "Secret", "linkerd/extra"),
     ]
-    assert made.changes[1].fields[0] == Field(path="spec.f0", after=NOT_READ)
+    assert made.changes[1].fields[0] == FieldChange(path="spec.f0", after=NOT_READ)
     assert made.warnings[0].startswith("high, undeclared: Secret linkerd/extra, created")
     assert made.warnings[1].startswith("high, undeclared: Deployment.apps linkerd/other: kubectl")
     assert ChangeSet.model_validate_json(made.model_dump_json()) == made

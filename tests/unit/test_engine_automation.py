@@ -110,9 +110,9 @@ def test_a_command_that_hangs_is_ended_in_words(
     """A backend that is away must not hold a job until CI ends it."""
     monkeypatch.setattr(automation, "SHORT_SECONDS", 0.5)
     found = fake_engine.engine(tmp_path, "time.sleep(30)")
-    init = automation.Command.__init__
+    init = automation.EngineCommand.__init__
     monkeypatch.setattr(
-        automation.Command, "__init__", lambda self, *a, **k: init(self, *a, timeout=0.5, **k)
+        automation.EngineCommand, "__init__", lambda self, *a, **k: init(self, *a, timeout=0.5, **k)
     )
     with pytest.raises(BotError, match="pulumi stack did not end in"):
         engine.exported(found, fake_engine.target(tmp_path))

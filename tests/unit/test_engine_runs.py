@@ -31,7 +31,7 @@ def test_engine_is_noted_while_it_runs(tmp_path: Path, operation: str, noted: bo
     found, where = fake_engine.engine(tmp_path, _LOOKS), fake_engine.target(tmp_path)
     assert engine.run(found, where, operation).ok
     assert ("trust-" in (tmp_path / "seen").read_text()) == noted
-    assert engine_runs.known(tmp_path, "trust") == {}
+    assert engine_runs.recorded(tmp_path, "trust") == {}
 
 
 def test_note_goes_when_the_run_is_interrupted(tmp_path: Path) -> None:
@@ -39,25 +39,25 @@ def test_note_goes_when_the_run_is_interrupted(tmp_path: Path) -> None:
 
     def interrupted() -> None:
         with engine_runs.noted(tmp_path, "trust", "up", os.getpid()):
-            assert len(engine_runs.known(tmp_path, "trust")) == 1
+            assert len(engine_runs.recorded(tmp_path, "trust")) == 1
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         interrupted()
-    assert engine_runs.known(tmp_path, "trust") == {}
+    assert engine_runs.recorded(tmp_path, "trust") == {}
 
 
 def test_note_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
     """A read-only checkout can deploy; its lock is then released by hand."""
     (tmp_path / ".local").write_text("in the way")
     with engine_runs.noted(tmp_path, "trust", "up", os.getpid()):
-        assert engine_runs.known(tmp_path, "trust") == {}
+        assert engine_runs.recorded(tmp_path, "trust") == {}
 
 
 def test_faulty_notes_are_passed_over(tmp_path: Path) -> None:
     """Half a note, or one of another version of this program."""
     with engine_runs.noted(tmp_path, "trust", "up", os.getpid()):
-        (file,) = engine_runs.known(tmp_path, "trust")
+        (file,) = engine_runs.recorded(tmp_path, "trust")
         file.with_name("trust-1.json").write_text("{")
         file.with_name("trust-2.json").write_text('{"stack": "trust"}')
-        assert list(engine_runs.known(tmp_path, "trust")) == [file]
+        assert list(engine_runs.recorded(tmp_path, "trust")) == [file]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from typing import Any
 
 from components.external_secrets import (
     ExternalSecrets,
@@ -14,6 +15,12 @@ from components.external_secrets import (
 from tests.unit.crd_schemas import faults
 from tests.unit.samples import arguments, made
 from tests.unit.stack_files import certificate
+
+# What each key of the section is set to, for test_config_effect.py.
+EFFECTS: dict[str, Any] = {
+    "externalSecrets.replicas": 3,
+    "externalSecrets.refreshInterval": "5m",
+}
 
 
 def args(**changes: object) -> ExternalSecretsArgs:

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from components.gateway_api import GatewayApi
 from tests.unit.samples import made
+
+# What each key of the section is set to, for test_config_effect.py.
+EFFECTS: dict[str, Any] = {
+    "gatewayApi.install": False,
+}
 
 
 def test_our_crds_are_a_release_of_their_own() -> None:

@@ -130,7 +130,7 @@ def test_a_namespace_is_read_as_the_api_server_has_it(monkeypatch: pytest.Monkey
     lists = {"deployments": [DEPLOYMENT], "services": [SERVICE]}
 
     def request(_: Client, __: str, path: str, **___: Any) -> Answer:
-        return Answer(200, {"items": lists.get(path.rpartition("/")[2], [])})
+        return Answer(200, {"items": lists.get(path.partition("?")[0].rpartition("/")[2], [])})
 
     monkeypatch.setattr(Client, "request", request)
     found = read(Client("https://127.0.0.1", Path("ca.pem")), "shop")
@@ -147,5 +147,8 @@ def test_an_api_server_that_does_not_tell_is_no_empty_namespace(
 ) -> None:
     """Nothing runs there is an answer; nothing is known is none."""
     monkeypatch.setattr(Client, "request", lambda *_, **__: Answer(403, {}))
-    with pytest.raises(BotError, match="status 403"):
+    with pytest.raises(
+        BotError,
+        match=r"deployments.apps in namespace shop: not allowed \(403\).*`list` deployments.apps",
+    ):
         read(Client("https://127.0.0.1", Path("ca.pem")), "shop")

@@ -19,6 +19,19 @@ from components.linkerd import (
 )
 from tests.unit.samples import arguments, made
 
+# What each key of the section is set to, for test_config_effect.py.
+EFFECTS: dict[str, Any] = {
+    "linkerd.ha": False,
+    "linkerd.replicas": 5,
+    "linkerd.defaultInboundPolicy": "audit",
+    "linkerd.webhookFailurePolicy": "Ignore",
+    "linkerd.proxyAwait": False,
+    "linkerd.nativeSidecar": False,
+    "linkerd.heartbeat": True,
+    "linkerd.logLevel": "debug",
+    "linkerd.imageRegistry": "registry.example.com/linkerd",
+}
+
 
 def with_(**changes: object) -> dict[str, Any]:
     """Values with some arguments changed."""

@@ -13,7 +13,7 @@ import pytest
 from bot import stacks
 from bot.plan.mock.engine import Evaluation, evaluate, run_program
 from bot.plan.mock.monitor import RecordingMonitor
-from bot.text.placeholders import SECRET, UNKNOWN
+from bot.text.hidden_values import SECRET, UNKNOWN
 from schema.faults import ConfigError
 from tests.unit.bot_project import PROJECT_DIR, project, stack_file
 

@@ -17,8 +17,8 @@ from bot.exit_codes import INTERRUPTED
 from bot.plan import base as plan_base
 from bot.plan import base_apart
 from bot.plan import base_process as plan_base_process
-from bot.plan.base_process import Tree, environment, run_all
-from bot.plan.base_snapshot import Answer
+from bot.plan.base_process import RevisionTree, environment, run_all
+from bot.plan.base_snapshot import RevisionPlans
 from bot.text.lines import line
 from tests.unit.plan_base_project import Project
 
@@ -36,14 +36,14 @@ def project(tmp_path: Path) -> Iterator[Project]:
         yield made
 
 
-def _evaluate(project: Project, tmp_path: Path) -> Answer:
+def _evaluate(project: Project, tmp_path: Path) -> RevisionPlans:
     """The answer of one process; its reasons are those of its only stack."""
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    return run_all([Tree("head", project.folder, ("trust",))], scratch)[0]
+    return run_all([RevisionTree("head", project.folder, ("trust",))], scratch)[0]
 
 
-def _reason(answer: Answer) -> str:
+def _reason(answer: RevisionPlans) -> str:
     (failure,) = answer.failures
     return failure.reason
 
@@ -198,7 +198,7 @@ def test_a_file_outside_of_the_project_is_not_read(project: Project, tmp_path: P
     outside.write_text("hunter2")
     for path in (str(outside), "../outside.crt"):
         project.edit("trust", lambda config, path=path: config["vault"].update(caFile=path))
-        answer = run_all([Tree("head", project.folder, ("trust",))], _folder(tmp_path))[0]
+        answer = run_all([RevisionTree("head", project.folder, ("trust",))], _folder(tmp_path))[0]
         assert not answer.failures
         assert "hunter2" not in answer.model_dump_json()
         assert any("outside of the project" in w for w in answer.snapshots[0].warnings)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from policies.model import Subject
+from policies.model import CheckedResource
 from policies.values import UNKNOWN
 from tests.unit.policy_samples import (
     COMPONENT,
@@ -22,7 +22,7 @@ REPLICAS, AFFINITY, BUDGET = "ha-replicas", "ha-anti-affinity", "ha-disruption-b
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 
 
-def spread(**term: Any) -> Subject:
+def spread(**term: Any) -> CheckedResource:
     """A Deployment with this one term of anti-affinity."""
     labels = {COMPONENT: "identity"}
     affinity = {"podAntiAffinity": {REQUIRED: [term]}}

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from bot.text import placeholders
+from bot.text import hidden_values
 from policies import values
 from policies.catalog import POLICIES, breaches, breaches_of
-from policies.model import Context, Policy, Subject
+from policies.model import CheckedResource, Context, Policy
 from policies.values import UNKNOWN, value
 from tests.unit.policy_samples import PRODUCTION, thing
 
@@ -49,10 +49,10 @@ def test_every_name_is_there_once() -> None:
 
 def test_the_marks_are_those_that_the_bot_writes() -> None:
     """A mark that nobody writes hides nothing."""
-    assert (placeholders.SECRET, placeholders.UNKNOWN) == (values.SECRET, values.UNKNOWN)
+    assert (hidden_values.SECRET, hidden_values.UNKNOWN) == (values.SECRET, values.UNKNOWN)
 
 
-def faulty(subject: Subject, context: Context) -> Iterator[str]:  # noqa: ARG001
+def faulty(subject: CheckedResource, context: Context) -> Iterator[str]:  # noqa: ARG001
     """A policy that finds a fault, and then needs a value."""
     yield "a fault"
     value(subject.props, "data", "x")
@@ -75,7 +75,10 @@ def test_a_value_that_is_not_told_is_a_breach_beside_the_others() -> None:
 def test_a_policy_on_the_whole_stack_fails_closed_too() -> None:
     """Without the resource that holds it, the stack is named."""
 
-    def check(subjects: Sequence[Subject], context: Context) -> Iterator[tuple[Subject, str]]:  # noqa: ARG001
+    def check(
+        subjects: Sequence[CheckedResource],
+        context: Context,  # noqa: ARG001
+    ) -> Iterator[tuple[CheckedResource, str]]:
         for each in subjects:
             value(each.props, "data", "x")
             yield each, "a fault"

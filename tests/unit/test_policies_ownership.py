@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from policies.model import OWNER_LABEL, Options, Subject
+from policies.model import OWNER_LABEL, CheckedResource, Options
 from policies.values import UNKNOWN
 from stack import transforms
 from tests.unit.policy_samples import subject, texts, thing
@@ -21,7 +21,7 @@ ID = "0a1b2c3d-0000-4000-8000-0123456789ab"
 def test_a_default_provider_is_found(ending: str) -> None:
     """Its settings are those of whoever runs the engine."""
 
-    def made_by(name: str) -> Subject:
+    def made_by(name: str) -> CheckedResource:
         return subject(
             "vault:index/mount:Mount", options=Options(provider=f"{PROVIDER}{name}{ending}")
         )
@@ -37,7 +37,7 @@ def test_a_resource_without_a_provider_is_found() -> None:
     none = Options(provider="")
     assert texts("explicit-provider", subject("vault:index/mount:Mount", options=none))
     assert texts("explicit-provider", subject("pulumi:providers:vault", options=none)) == []
-    component = Subject("u", "linkerd-platform:mesh:Viz", "viz", {}, none, custom=False)
+    component = CheckedResource("u", "linkerd-platform:mesh:Viz", "viz", {}, none, custom=False)
     assert texts("explicit-provider", component) == []
     # What nobody was told: the engine itself refuses a default provider there.
     assert texts("explicit-provider", subject("vault:index/mount:Mount")) == []
@@ -79,7 +79,7 @@ def test_what_helm_or_vault_has_needs_no_label() -> None:
     ],
     ids=lambda each: f"{each.kind}-{each.name}",
 )
-def test_another_writer_is_found(written: Subject) -> None:
+def test_another_writer_is_found(written: CheckedResource) -> None:
     """Two writers undo each other until the mesh has no identity."""
     assert texts("not-ours-to-write", written)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from policies.model import Options, Subject
+from policies.model import CheckedResource, Options
 from stack.transforms import is_kept
 from tests.unit.policy_samples import PRODUCTION, SANDBOX, STAGING, subject, texts, thing
 from tests.unit.stack_files import STACKS
@@ -62,6 +62,6 @@ def test_a_crd_within_a_release_goes_with_the_release() -> None:
 def test_it_asks_for_what_the_transform_protects(stack: str, preview: bool) -> None:
     """Written twice on purpose: a policy that reads the transform's list would share its fault."""
     for resource in evaluated(stack, preview).resources:
-        given = Subject(resource.urn, resource.type, resource.name, resource.inputs, BARE)
+        given = CheckedResource(resource.urn, resource.type, resource.name, resource.inputs, BARE)
         found = texts(ANCHORS, given) + texts(CRDS, given)
         assert bool(found) is is_kept(resource.type, resource.name), resource.urn

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from policies.model import OWNER_LABEL, Subject
+from policies.model import OWNER_LABEL, CheckedResource
 from policies.values import SECRET, UNKNOWN
 from tests.unit.policy_samples import COMPONENT, budget, deployment, texts, thing
 
@@ -20,7 +20,7 @@ INJECTOR = "linkerd-proxy-injector-webhook-config"
 ISSUER = "linkerd-identity-issuer"
 
 
-def with_value(given: Subject, path: tuple[str, ...], value: Any) -> Subject:
+def with_value(given: CheckedResource, path: tuple[str, ...], value: Any) -> CheckedResource:
     """The object with another value at a path, or without one."""
     props = copy.deepcopy(dict(given.props))
     holder = props
@@ -33,7 +33,7 @@ def with_value(given: Subject, path: tuple[str, ...], value: Any) -> Subject:
     return replace(given, props=props)
 
 
-def untyped(given: Subject) -> Subject:
+def untyped(given: CheckedResource) -> CheckedResource:
     """The object as a resource whose type says no kind that anybody knows."""
     return replace(given, type="kubernetes:x/v1:Any")
 
@@ -51,7 +51,7 @@ CRD = thing("CustomResourceDefinition", group="apiextensions.k8s.io/v1")
 POD = thing("Pod", spec={"containers": [{"image": "a:latest"}]})
 REPLICAS = ("spec", "replicas")
 # The policy, what breaks it, and where a value that is not told hides that from it.
-HIDDEN: list[tuple[str, Subject, tuple[tuple[str, ...], ...]]] = [
+HIDDEN: list[tuple[str, CheckedResource, tuple[tuple[str, ...], ...]]] = [
     ("ha-replicas", FEW, (NAMESPACE, METADATA, LABELS, LABELS[:3], LABELS[:1], REPLICAS)),
     ("ha-anti-affinity", ALONE, (NAMESPACE, METADATA, LABELS, ("spec", "template", "spec"))),
     ("ha-disruption-budget", FEW, (NAMESPACE, METADATA, LABELS)),
@@ -72,7 +72,7 @@ HIDDEN: list[tuple[str, Subject, tuple[tuple[str, ...], ...]]] = [
     ids=lambda each: each if isinstance(each, str) else getattr(each, "kind", None) or each[-1],
 )  # fmt: skip
 def test_a_value_that_hides_a_breach_is_one(
-    policy: str, given: Subject, path: tuple[str, ...], mark: str
+    policy: str, given: CheckedResource, path: tuple[str, ...], mark: str
 ) -> None:
     """An Output in the place of a constant would be the switch that turns the policy off."""
     found = texts(policy, with_value(given, path, mark))
@@ -88,7 +88,7 @@ def test_a_value_that_hides_a_breach_is_one(
     [(p, g) for p, g, paths in HIDDEN if p not in ("owner-label", "image-pinned")],
     ids=lambda each: each if isinstance(each, str) else each.kind,
 )
-def test_a_kind_that_is_not_told_is_a_breach(policy: str, given: Subject) -> None:
+def test_a_kind_that_is_not_told_is_a_breach(policy: str, given: CheckedResource) -> None:
     """With a type of its own that says the kind there is nothing to guess."""
     hidden = with_value(given, KIND, UNKNOWN)
     assert any("cannot be checked: kind" in each for each in texts(policy, untyped(hidden)))
@@ -104,7 +104,9 @@ def test_a_kind_that_is_not_told_is_a_breach(policy: str, given: Subject) -> Non
     [(p, g) for p, g, paths in HIDDEN if NAMESPACE in paths and (p, g) != ("sole-owner", BUNDLE)],
     ids=lambda each: each if isinstance(each, str) else each.kind,
 )
-def test_a_namespace_that_is_not_set_is_a_breach(policy: str, given: Subject, value: Any) -> None:
+def test_a_namespace_that_is_not_set_is_a_breach(
+    policy: str, given: CheckedResource, value: Any
+) -> None:
     """Then the default of whoever runs the engine decides, and that may be Linkerd's."""
     found = texts(policy, with_value(given, NAMESPACE, value))
     assert found[0].startswith("cannot be checked: metadata.namespace is not set")
@@ -115,7 +117,7 @@ def test_a_namespace_that_is_not_set_is_a_breach(policy: str, given: Subject, va
     [(p, g) for p, g, paths in HIDDEN if NAMESPACE in paths],
     ids=lambda each: each if isinstance(each, str) else each.kind,
 )
-def test_what_is_told_and_rules_it_out_decides(policy: str, given: Subject) -> None:
+def test_what_is_told_and_rules_it_out_decides(policy: str, given: CheckedResource) -> None:
     """Else every object with an Output in it would be refused, and the policies switched off."""
     elsewhere = with_value(given, NAMESPACE, "shop")
     paths = next(paths for p, g, paths in HIDDEN if (p, g) == (policy, given))
@@ -163,7 +165,7 @@ def test_the_engine_writes_whole_numbers_with_a_point() -> None:
     assert texts("ha-replicas", deployment(replicas=2.0))
 
 
-def patch(**spec: Any) -> Subject:
+def patch(**spec: Any) -> CheckedResource:
     """Some fields of a Deployment of the control plane's."""
     found = thing("Deployment", "linkerd-identity", group="apps/v1", spec=spec)
     return replace(found, type="kubernetes:apps/v1:DeploymentPatch")

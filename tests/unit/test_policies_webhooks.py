@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from policies.model import Context, Subject
+from policies.model import CheckedResource, Context
 from policies.values import UNKNOWN
 from tests.unit.policy_samples import PRODUCTION, STAGING, texts, thing
 
@@ -15,7 +15,7 @@ INJECTOR = "linkerd-proxy-injector-webhook-config"
 VALIDATOR = "linkerd-policy-validator-webhook-config"
 
 
-def webhook(name: str, *policies: str | None) -> Subject:
+def webhook(name: str, *policies: str | None) -> CheckedResource:
     """A webhook configuration with a webhook per policy."""
     kind = "MutatingWebhookConfiguration" if name == INJECTOR else "ValidatingWebhookConfiguration"
     hooks = [{} if policy is None else {"failurePolicy": policy} for policy in policies]

@@ -13,9 +13,9 @@ from bot.changes.impact import impact
 from bot.changes.model import Change, ChangeSet, Op
 from bot.changes.rules import Level
 from bot.clients.target import Target
-from bot.engine import Result
+from bot.engine import EngineResult
 from bot.engine.as_changes import changes_of
-from bot.engine.events import Ledger
+from bot.engine.events import OperationRecord
 from bot.engine.process import Ending
 from stack.load import from_file
 from tests.unit.stack_files import REPO
@@ -27,12 +27,12 @@ _CONFIG = from_file(REPO / "Pulumi.staging.yaml")
 
 
 def _set(name: str) -> ChangeSet:
-    ledger = Ledger()
+    record = OperationRecord()
     for line in (_EVENTS / f"{name}.jsonl").read_text(encoding="utf-8").splitlines():
-        ledger.add(json.loads(line))
+        record.add(json.loads(line))
     code = int(name in _FAILED)
     target = Target("sandbox", Path("/nowhere"), _CONFIG, None, {})
-    return changes_of(Result("preview", target, ledger, Ending(code, "finished")))
+    return changes_of(EngineResult("preview", target, record, Ending(code, "finished")))
 
 
 def _one(changes: ChangeSet, place: str, kind: str) -> Change:

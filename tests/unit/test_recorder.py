@@ -56,7 +56,7 @@ def test_what_a_program_raises_is_raised() -> None:
         ("x509.CertificateBuilder()", "tests/certificates.py"),
         ("runtime.set_mocks(", "tests/recorder.py"),
         ('setattr(bot_engine, "find"', "tests/unit/context.py"),
-        ("(automation.Command):", "tests/unit/fake_engine.py"),
+        ("(automation.EngineCommand):", "tests/unit/fake_engine.py"),
     ],
 )
 def test_of_each_stand_in_there_is_one(call: str, home: str) -> None:

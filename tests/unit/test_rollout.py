@@ -19,11 +19,28 @@ from components.rollout.component import (
     merged,
     namespace_patch,
 )
-from policies.model import Context, Subject
+from policies.model import CheckedResource, Context
 from policies.ownership import owner_label
 from stack.transforms import OWNER_LABEL, labelled
 from tests.unit.samples import made
 from tests.unit.stack_files import load, spoilt
+
+# What each key of the section is set to, for test_config_effect.py.
+EFFECTS: dict[str, Any] = {
+    "rollout.waves.0.state": "off",
+    "rollout.waves.0.namespaces.0.name": "pay",
+    "rollout.waves.0.namespaces.0.optOut": True,
+    "rollout.waves.0.namespaces.0.workloads.optOut": ["sts/other"],
+    "workloads.namespaces.shop.accessLog": "apache",
+    "workloads.namespaces.shop.opaquePorts": [9000],
+    "workloads.namespaces.shop.skipInboundPorts": [9000],
+    "workloads.namespaces.shop.skipOutboundPorts": ["9000-9001"],
+    "workloads.namespaces.shop.proxyAwait": False,
+    "workloads.namespaces.shop.proxyResources.cpuRequest": "20m",
+    "workloads.namespaces.shop.proxyResources.cpuLimit": "2",
+    "workloads.namespaces.shop.proxyResources.memoryRequest": "20Mi",
+    "workloads.namespaces.shop.proxyResources.memoryLimit": "200Mi",
+}
 
 PATCH = "kubernetes:core/v1:NamespacePatch"
 
@@ -69,7 +86,7 @@ def test_the_policy_of_owners_asks_for_no_label_on_a_patch() -> None:
     """It would refuse every rollout."""
     context = Context(stack="staging", production=False, expendable=False, failure_policy="Fail")
     patch = namespace_patch(MeshedNamespace(name="shop", state="on"))
-    subject = Subject(name="x-shop", type=PATCH, urn="u", props=patch)
+    subject = CheckedResource(name="x-shop", type=PATCH, urn="u", props=patch)
     assert list(owner_label(subject, context)) == []
     plain = dataclasses.replace(subject, type="kubernetes:core/v1:Namespace")
     assert len(list(owner_label(plain, context))) == 1

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from bot.changes.model import ChangeSet, Op
-from bot.clients.connect import Unreadable
-from bot.clients.https import Answer
+from bot.clients.https import Answer, Unreadable
 from bot.clients.target import Target
 from bot.deploy import check
 from bot.exit_codes import RefusedError

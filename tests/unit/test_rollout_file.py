@@ -15,6 +15,7 @@ from bot.exit_codes import BAD_INPUT
 from schema.faults import PROJECT
 from stack import rollout_file
 from tests.unit.bot_project import stack_file, use
+from tests.unit.every_feature import PLANS
 from tests.unit.one_fault_rollout_file import IN_THE_FILE, IN_THE_STACK_FILE, PLAN, WHOLE
 from tests.unit.stack_files import (
     KeyPath,
@@ -24,7 +25,6 @@ from tests.unit.stack_files import (
     spoilt,
     write,
 )
-from tests.unit.test_config_effect import PLANS
 from tests.unit.whole_program import evaluated_file, project
 
 SECTION: KeyPath = ("rollout",)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -86,3 +89,61 @@ def test_an_unknown_tier_is_refused() -> None:
     )  # fmt: skip
     assert done.returncode == 2
     assert done.stderr == "tests.run: 'units' is no tier: name unit, charts, e2e\n"
+
+
+@pytest.mark.parametrize(
+    ("reason", "command"),
+    [
+        ("etcd: building takes about 26 min, and SANDBOX_BUILD_MINUTES is 9", "TEST_MINUTES=180"),
+        ("etcd: not on PATH, not downloaded, and building needs Go 1.26", "make toolchain"),
+        ("chart archives missing: linkerd-crds (make charts)", "CHARTS_LOCATION="),
+        ("helm is not on PATH: https://helm.sh", "toolchain helm"),
+        ("the providers' plugins are not on PATH", "pulumi-resource-kubernetes"),
+        ("rotations wait for certificates to end: set E2E_SLOW=1", "make test-slow"),
+        ("linkerd: not on PATH, and no Go module builds it: a mirror may", "SANDBOX_MIRROR="),
+    ],
+)
+def test_what_was_skipped_is_told_with_the_one_command_that_changes_it(
+    reason: str, command: str
+) -> None:
+    """A reason that names a missing thing leaves the reader to find out how to have it."""
+    outcome = run.Outcome(passed=1, skipped=2, reasons=Counter({reason: 2}))
+    lines = run.summary({"e2e": outcome})
+    [place] = [number for number, line in enumerate(lines) if reason in line]
+    assert lines[place + 1].startswith("            to run them: ")
+    assert command in lines[place + 1]
+
+
+def test_a_reason_of_its_own_gets_no_command() -> None:
+    """A wrong one is worse than none."""
+    outcome = run.Outcome(skipped=1, reasons=Counter({"no moon tonight": 1}))
+    assert not [line for line in run.summary({"unit": outcome}) if "to run them" in line]
+
+
+@pytest.mark.parametrize(
+    ("text", "minutes"), [("", 60), ("90", 90), ("an hour", None), ("-1", None)]
+)
+def test_the_time_that_the_whole_may_take_is_a_number_of_minutes(
+    text: str, minutes: int | None
+) -> None:
+    """Without one it is an hour, which is what jobs of CI have."""
+    assert run.minutes({"TEST_MINUTES": text}) == minutes
+
+
+def test_a_time_that_is_none_is_refused_before_anything_is_run() -> None:
+    """Exit code 2: it would otherwise be no limit, or fail an hour later."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.run", "unit"],
+        cwd=PROJECT, env={**os.environ, "TEST_MINUTES": "ten"},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "tests.run: TEST_MINUTES is 'ten'; write a number of minutes\n"
+
+
+def test_a_tier_gets_the_environment_that_was_made_for_it(tmp_path: Path) -> None:
+    """Programs that were had for the tests are on PATH for them, and not in the caller's shell."""
+    text = "import os\ndef test_it(): assert os.environ['OF_THE_RUNNER'] == 'x'\n"
+    folder = _tier(tmp_path, "unit", text)
+    outcome = run.run_tier("unit", [], folder, {"OF_THE_RUNNER": "x"})
+    assert outcome.passed == 1

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
-from bot.clients.connect import Unreadable, cluster, vault
-from bot.clients.https import Answer, Client
+from bot.clients import vault as vault_client
+from bot.clients.connect import cluster
+from bot.clients.https import Answer, Client, Unreadable
 from bot.clients.target import Target
 from bot.exit_codes import MissingToolError
 from bot.mesh.trust.model import IDENTITY, Pod, Workload
@@ -57,7 +58,7 @@ def test_without_a_token_vault_is_not_asked(
     """A 403 would send the operator to the policies."""
     monkeypatch.delenv("VAULT_TOKEN", raising=False)
     with pytest.raises(MissingToolError, match="VAULT_TOKEN is not set"):
-        vault(target(tmp_path, {"token": "t"})).__enter__()
+        vault_client.connected(target(tmp_path, {"token": "t"})).__enter__()
 
 
 def test_vault_is_reached_through_the_proxy_of_the_environment(
@@ -67,10 +68,10 @@ def test_vault_is_reached_through_the_proxy_of_the_environment(
     monkeypatch.setenv("VAULT_TOKEN", "t")
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example.com:3128")
     monkeypatch.setenv("NO_PROXY", "")
-    with vault(target(tmp_path, {"token": "t"})) as client:
+    with vault_client.connected(target(tmp_path, {"token": "t"})) as client:
         assert client.proxy == "http://proxy.example.com:3128"
     monkeypatch.setenv("NO_PROXY", "vault.example.com")
-    with vault(target(tmp_path, {"token": "t"})) as client:
+    with vault_client.connected(target(tmp_path, {"token": "t"})) as client:
         assert client.proxy is None
 
 

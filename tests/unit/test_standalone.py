@@ -7,8 +7,6 @@ import re
 import runpy
 import sys
 import tomllib
-import typing
-from collections.abc import Iterator
 from pathlib import Path
 
 import pulumi
@@ -27,6 +25,7 @@ from components.viz import VizArgs, VizSection
 from components.webhook_certificates import WebhookCertificatesArgs
 from schema.section import Section
 from schema.values import Duration
+from stack.listed import made_of
 from tests.programs import ran
 from tests.recorder import Recording, record
 from tests.unit import distribution
@@ -176,17 +175,9 @@ def test_the_package_exports_every_component_and_all_that_its_arguments_are_made
     exported = set(linkerd_platform.__all__) - {"__version__"}
     assert {each.__name__ for each in COMPONENTS.values()} <= exported
 
-    def made_of(kind: object) -> Iterator[str]:
-        if isinstance(kind, type) and issubclass(kind, Args | Section):
-            yield kind.__name__
-            for field in kind.model_fields.values():
-                yield from made_of(field.annotation)
-        for inner in typing.get_args(kind):
-            yield from made_of(inner)
-
     for stem in STEMS:
         name = f"{COMPONENTS[stem].__name__}Args"
-        assert set(made_of(getattr(linkerd_platform, name))) <= exported
+        assert {each.__name__ for each in made_of(getattr(linkerd_platform, name))} <= exported
     for name in exported:
         kind = getattr(linkerd_platform, name)
         assert issubclass(kind, Component | Args | Section), name

@@ -13,7 +13,7 @@ from bot.clients.prometheus import FiringAlert
 from bot.exit_codes import FAILED
 from bot.mesh.status import judge
 from bot.mesh.status.alerts import ours
-from bot.mesh.status.cluster import Once
+from bot.mesh.status.cluster import once
 from bot.mesh.status.document import document
 from bot.mesh.status.facts import Alerting, Facts
 from bot.mesh.status.model import SIMULATED, Report
@@ -114,7 +114,7 @@ def test_a_stack_without_cluster_is_its_vault(read: Read) -> None:
 
 def test_a_status_sends_nothing_but_questions(read: Read) -> None:
     """It is run in a bad hour, with an administrator's rights."""
-    api = Once(FakeApi("https://api", Path("ca"), objects={"/x": {"a": 1}}))
+    api = once(FakeApi("https://api", Path("ca"), objects={"/x": {"a": 1}}))
     for words in (("DELETE", "/x"), ("PATCH", "/x", {}), ("GET", "/x", {})):
         with pytest.raises(ValueError, match="changes nothing"):
             api.request(*words)  # type: ignore[arg-type]

@@ -20,8 +20,43 @@ from tests.unit.samples import made
 from tests.unit.stack_files import certificate
 from tests.unit.tracing_samples import BACKEND, JAEGER, tracing_args
 
+TRACING = "observability.tracing"
+COLLECTOR = f"{TRACING}.collector"
+# What each key of the section is set to, for test_config_effect.py.
+EFFECTS: dict[str, Any] = {
+    f"{TRACING}.enabled": False,
+    f"{TRACING}.serviceName": "proxy",
+    f"{TRACING}.labels": {"team": "other"},
+    f"{TRACING}.openCensus": "oc.tracing:55678",
+    f"{COLLECTOR}.image": "mirror.example.com/collector:0.159.0",
+    f"{COLLECTOR}.cpuRequest": "200m",
+    f"{COLLECTOR}.memory": "1Gi",
+    f"{COLLECTOR}.queries": True,
+    f"{COLLECTOR}.sampling.perCent": 12.5,
+    f"{COLLECTOR}.sampling.slow": "2s",
+    f"{COLLECTOR}.sampling.wait": "20s",
+    f"{COLLECTOR}.backend.endpoint": "https://other.example.com:4317",
+    f"{COLLECTOR}.backend.protocol": "http",
+    f"{COLLECTOR}.backend.caPem": certificate() + certificate(),
+    f"{COLLECTOR}.backend.credentials.vaultPath": "other",
+    f"{COLLECTOR}.backend.credentials.headers": {"authorization": "other"},
+}
+ELSEWHERE = dict.fromkeys(
+    [
+        *(f"{COLLECTOR}.{key}" for key in ("source", "endpoint", "serviceAccount", "namespace")),
+        f"{COLLECTOR}.replicas",
+        f"{COLLECTOR}.sampling.mode",
+        f"{COLLECTOR}.backend.kind",
+        *(
+            f"{COLLECTOR}.backend.jaeger.{key}"
+            for key in ("image", "traces", "cpuRequest", "memory")
+        ),
+    ],
+    "test_arguments_tracing.py",
+)
+
 OTLP = {"backend": BACKEND}
-ELSEWHERE = {"collector": tracing_args(**OTLP).collector}
+WITH_OTLP = {"collector": tracing_args(**OTLP).collector}
 
 
 def settings(**changes: Any) -> dict[str, Any]:
@@ -263,7 +298,7 @@ def test_pods_come_after_their_policies_and_a_server_after_its_own() -> None:
 
 def test_the_collector_waits_for_its_credentials() -> None:
     """Without the Secret its pods do not start."""
-    recording = made(Tracing, **ELSEWHERE)
+    recording = made(Tracing, **WITH_OTLP)
     secret = recording.named("x-headers")
     assert secret.inputs["metadata"]["annotations"]["pulumi.com/waitFor"] == "condition=Ready"
     assert recording.comes_after(recording.named("x-collector-deployment"), secret)
@@ -290,7 +325,7 @@ def test_jaeger_keeps_what_it_is_told_and_is_one_pod() -> None:
 
 def test_everything_is_in_the_one_namespace() -> None:
     """It is meshed as a whole."""
-    objects_ = [r.inputs for r in made(Tracing, **ELSEWHERE).resources if "kind" in r.inputs]
+    objects_ = [r.inputs for r in made(Tracing, **WITH_OTLP).resources if "kind" in r.inputs]
     assert len(objects_) == 11
     assert {each["metadata"]["namespace"] for each in objects_} == {LINKERD_TRACING}
 

@@ -7,6 +7,13 @@ from typing import Any
 from components.viz import Viz, VizArgs, values
 from tests.unit.samples import arguments, made
 
+# What each key of the section is set to, for test_config_effect.py.
+EFFECTS: dict[str, Any] = {
+    "viz.enabled": False,
+    "viz.ha": False,
+    "viz.prometheusUrl": "http://prometheus.monitoring:9090",
+}
+
 
 def with_(**changes: object) -> dict[str, Any]:
     """Values with some arguments changed."""

@@ -25,3 +25,19 @@ def tracing_args(*, viz: bool = True, **changes: Any) -> TracingArgs:
     """A collector with Jaeger beside it, with some keys of its section changed."""
     section = Collector(image="collector:0.159.0", backend=Backend(jaeger=JAEGER))
     return TracingArgs(collector=section.model_copy(update=changes), viz=viz)
+
+
+# What a key is changed in: as much of it as goes together. The others need a section of their own.
+PLAN: dict[str, Any] = {
+    "enabled": True,
+    "collector": {
+        "replicas": 1,
+        "sampling": {"mode": "tail", "slow": "1s", "wait": "30s"},
+        "backend": {
+            "kind": "otlp",
+            "endpoint": "https://traces.example.com:4317",
+            "caPem": certificate(),
+            "credentials": {"vaultPath": "tracing", "headers": {"authorization": "token"}},
+        },
+    },
+}

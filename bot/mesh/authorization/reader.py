@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bot.clients.https import Client
-from bot.exit_codes import BotError
+from bot.clients.kubernetes import list_objects
 from bot.mesh.authorization.model import KubeService, Namespace, Workload
 from components.policy.section import GRPC_HEALTH
 
@@ -16,21 +16,14 @@ Object = Mapping[str, Any]
 
 
 def read(api: Client, name: str) -> Namespace:
-    """The namespace as it is now; raises BotError where the API server does not tell."""
+    """The namespace as it is now; raises Unreadable."""
     workloads = [
         _workload(kind, item)
         for plural, kind in _KINDS.items()
-        for item in _items(api, f"/apis/apps/v1/namespaces/{name}/{plural}")
+        for item in list_objects(api, f"/apis/apps/v1/namespaces/{name}/{plural}")
     ]
-    services = _items(api, f"/api/v1/namespaces/{name}/services")
+    services = list_objects(api, f"/api/v1/namespaces/{name}/services")
     return Namespace(name, tuple(workloads), tuple(_service(item) for item in services))
-
-
-def _items(api: Client, path: str) -> list[Object]:
-    answer = api.request("GET", path)
-    if not answer.ok:
-        raise BotError(f"{api.base}{path}: status {answer.status}: nothing is known of it")
-    return list(answer.body.get("items") or ())
 
 
 def _workload(kind: str, item: Object) -> Workload:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot.changes.model import Change, ChangeSet, Field, Op
+from bot.changes.model import Change, ChangeSet, FieldChange, Op
 from bot.mesh.drift.report import Added, StackDrift, Undeclared
 from bot.mesh.drift.text import told, told_added
 
@@ -35,7 +35,7 @@ def changes(drift: StackDrift) -> ChangeSet:
             name=each.name,
             component="undeclared fields",
             op=Op.UPDATE,
-            fields=tuple(Field(path=path, after=NOT_READ) for path in each.paths),
+            fields=tuple(FieldChange(path=path, after=NOT_READ) for path in each.paths),
             before=_identity(each),
             after=_identity(each),
         )

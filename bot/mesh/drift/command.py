@@ -79,7 +79,7 @@ def look(
     """The drift of each stack in the order given, `at_a_time` of them at a time."""
     from bot.mesh.drift.check import check
 
-    return parallel.look(
+    return parallel.run_all(
         lambda target, stop: check(found, target, stop, timeout),
         targets,
         at_a_time,

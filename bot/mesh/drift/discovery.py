@@ -6,19 +6,13 @@ https://kubernetes.io/docs/concepts/overview/kubernetes-api/#aggregated-discover
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from bot.clients.connect import Unreadable
-from bot.clients.https import Answer, Client
+from bot.clients.https import Client
+from bot.clients.kubernetes import groups
 
-# What asks for aggregated discovery.
-ACCEPT = ",".join(
-    f"application/json;g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList"
-    for version in ("v2", "v2beta1")
-)
-_SECONDS = 30.0
 # Aggregated APIs that hold no object of their own: they answer from metrics, or from a proxy.
 VIRTUAL_GROUPS: Mapping[str, str] = {
     "tap.linkerd.io": "tap reads the traffic of pods",
@@ -73,11 +67,10 @@ def kinds(api: Client) -> Kinds:
 
     A group whose server does not answer is no error here: what nobody could look at is told.
     """
-    asking = replace(api, headers={**api.headers, "Accept": ACCEPT})
     found: dict[tuple[str, str], Kind] = {}
     absent: dict[str, str] = {}
     for path in ("/api", "/apis"):
-        for group in groups(asking, path):
+        for group in groups(api, path):
             name = str(group.get("metadata", {}).get("name", ""))
             for version in group.get("versions") or ():
                 if version.get("freshness") == "Stale" and name not in VIRTUAL_GROUPS:
@@ -87,18 +80,6 @@ def kinds(api: Client) -> Kinds:
                     found.setdefault((name, each.plural), each)
     kept = (each for each in found.values() if each.group not in VIRTUAL_GROUPS)
     return Kinds(tuple(sorted(kept)), absent)
-
-
-def groups(api: Client, path: str) -> list[dict[str, Any]]:
-    """The groups below `/api` or `/apis`, for a client that sends ACCEPT; raises Unreadable."""
-    answer = api.request("GET", path, seconds=_SECONDS)
-    if not answer.ok:
-        raise Unreadable(refusal(api, answer))
-    if not isinstance(answer.body, dict) or answer.body.get("kind") != "APIGroupDiscoveryList":
-        raise Unreadable(
-            f"{api.base}{path}: no aggregated discovery: Kubernetes 1.27 or newer is needed"
-        )
-    return list(answer.body.get("items") or ())
 
 
 def _listable(group: str, version: Mapping[str, Any]) -> list[Kind]:
@@ -116,14 +97,3 @@ def _listable(group: str, version: Mapping[str, Any]) -> list[Kind]:
                 )
             )
     return made
-
-
-def refusal(api: Client, answer: Answer) -> str:
-    """Why a request to the API server failed, and what comes next, in one line."""
-    said = answer.body.get("message", "") if isinstance(answer.body, dict) else ""
-    known = {
-        0: "does not answer: check the context with `kubectl cluster-info`",
-        401: "refused our credentials, which may have ended: log in to the cluster again",
-        403: f"forbids it: give the account of this command `list` on every kind ({said})",
-    }
-    return f"{api.base} {known.get(answer.status, f'answered {answer.status} {said}'.rstrip())}"

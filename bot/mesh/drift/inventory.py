@@ -8,20 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlencode
 
-from bot.clients.connect import Unreadable
-from bot.clients.https import Client
-from bot.mesh.drift.discovery import Kind, kinds, refusal, title
+from bot.clients.https import Client, Unreadable
+from bot.clients.kubernetes import NOT_FOUND, list_objects
+from bot.mesh.drift.discovery import Kind, kinds, title
 
-_ACCEPT = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
-PAGE = 500
 PARALLEL = 8  # requests at a time: as many as a kubectl would send without being slowed down
-_SECONDS = 30.0
-_GONE = 410
-_ATTEMPTS = 3
 
 Key = tuple[str, str, str | None, str]
 
@@ -102,7 +96,6 @@ def take(
     too. parallel: requests at a time.
     """
     every = kinds(api)
-    asking = replace(api, headers={**api.headers, "Accept": _ACCEPT})
     lists: list[tuple[Kind, str | None, str | None]] = []
     asked = [kind for kind in every.found if wanted(kind)]
     for kind in asked:
@@ -115,7 +108,7 @@ def take(
     unlisted = dict(every.absent)
     failed: set[Kind] = set()
     with ThreadPoolExecutor(max_workers=parallel) as pool:
-        answers = pool.map(lambda each: _listed(asking, *each), lists)
+        answers = pool.map(lambda each: _listed(api, *each), lists)
         for (kind, namespace, _), found in zip(lists, answers, strict=True):
             if isinstance(found, str):
                 where = f" in {namespace}" if namespace else ""
@@ -130,35 +123,19 @@ def take(
 def _listed(
     api: Client, kind: Kind, namespace: str | None, label: str | None
 ) -> Sequence[Item] | str:
-    """The objects of one list, page by page; why not, where it cannot be had."""
-    for _ in range(_ATTEMPTS):
-        found: list[Item] = []
-        more: str | None = ""
-        while more is not None:
-            query: dict[str, str | int] = {"limit": PAGE}
-            query |= {"labelSelector": label} if label else {}
-            query |= {"continue": more} if more else {}
-            answer = api.request(
-                "GET", f"{kind.path(namespace)}?{urlencode(query)}", seconds=_SECONDS
-            )
-            if not answer.ok:
-                break
-            body = answer.body if isinstance(answer.body, dict) else {}
-            if body.get("kind") != "PartialObjectMetadataList":
-                return "the API server sent something else than metadata"
-            found += [item(kind, each["metadata"]) for each in body.get("items") or ()]
-            more = body.get("metadata", {}).get("continue") or None
-        if answer.ok:
-            return found
-        if answer.status in (0, 401):
+    """The objects of one list; why not, where it cannot be had."""
+    try:
+        objects = list_objects(api, kind.path(namespace), label=label or "", metadata=True)
+    except Unreadable as error:
+        if error.status in (0, 401):
             # Every other list would fail alike: this is no matter of one kind.
-            raise Unreadable(refusal(api, answer))
-        if answer.status == 404:
+            raise
+        if error.status == NOT_FOUND:
             return []  # The kind went away since the server told of it.
-        if answer.status != _GONE:
-            break
-        # A list that took too long cannot be continued: it begins again.
-    return "forbidden to this account" if answer.status == 403 else f"status {answer.status}"
+        known = {200: "the API server sent something else than metadata",
+                 403: "forbidden to this account"}  # fmt: skip
+        return known.get(error.status, f"status {error.status}")
+    return [item(kind, each["metadata"]) for each in objects]
 
 
 def item(kind: Kind, metadata: Mapping[str, Any]) -> Item:

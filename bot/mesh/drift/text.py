@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from bot.changes.model import Absent, Change, ChangeSet, Field, Op
+from bot.changes.model import Absent, Change, ChangeSet, FieldChange, Op
 from bot.changes.risk import assess
-from bot.changes.rules import Finding, Level
+from bot.changes.rules import Level, RiskFinding
 from bot.mesh.drift.fields import HELM
 from bot.mesh.drift.report import Added, Report, StackDrift, Undeclared
 from bot.text.durations import duration
@@ -59,7 +59,7 @@ def _stack_lines(drift: StackDrift) -> Iterable[str]:
 def _levels(tracked: ChangeSet) -> dict[str, Level]:
     """The worst level of each resource."""
     worst: dict[str, Level] = {}
-    found: Iterable[Finding] = assess(tracked)
+    found: Iterable[RiskFinding] = assess(tracked)
     for finding in found:
         if finding.urn:
             worst[finding.urn] = max(worst.get(finding.urn, Level.LOW), finding.level)
@@ -75,7 +75,7 @@ def _change_lines(change: Change, level: Level, writers: Mapping[str, str]) -> I
         yield f"{'':24}and {len(change.fields) - _FIELDS_SHOWN} more fields"
 
 
-def _field(changed: Field) -> str:
+def _field(changed: FieldChange) -> str:
     return f"{changed.path}: {_value(changed.before)} -> {_value(changed.after)}"
 
 

@@ -15,10 +15,10 @@ from dataclasses import replace
 from bot import engine
 from bot.changes.model import ChangeSet
 from bot.clients.target import Target
-from bot.engine import Engine, Result
+from bot.engine import Engine, EngineResult
 from bot.engine.as_changes import changes_of
 from bot.engine.errors import explain, first_line
-from bot.engine.events import Ledger
+from bot.engine.events import OperationRecord
 from bot.exit_codes import BotError
 
 # With `skipUpdateUnreachable` or `deleteUnreachable` in the environment the provider only warns.
@@ -42,7 +42,7 @@ def read(
     engine holds no lock and writes nothing, so it may end anywhere.
     """
 
-    def listen(_ledger: Ledger) -> None:
+    def listen(_ledger: OperationRecord) -> None:
         if stop.is_set():
             raise Stopped("interrupted")
 
@@ -54,7 +54,7 @@ def read(
     return of(result)
 
 
-def of(result: Result) -> ChangeSet:
+def of(result: EngineResult) -> ChangeSet:
     """The differences that a run of the engine found."""
     made = changes_of(result, source="drift")
     changes = made.changes
@@ -67,13 +67,13 @@ def of(result: Result) -> ChangeSet:
     )
 
 
-def _errors(result: Result) -> Iterable[str]:
+def _errors(result: EngineResult) -> Iterable[str]:
     """One line: what it is and what next; nothing when the engine saw everything."""
-    ledger, stack = result.ledger, result.target.stack
-    unreachable = [text for text in ledger.warnings if UNREACHABLE in text]
+    record, stack = result.record, result.target.stack
+    unreachable = [text for text in record.warnings if UNREACHABLE in text]
     if result.ok and not unreachable:
         return
-    texts = [*(text for _, text in ledger.errors), *unreachable, *result.outside]
+    texts = [*(text for _, text in record.errors), *unreachable, *result.outside]
     if result.ending.ended == "timed out":
         yield "the engine was stopped: it took longer than its time-out"
         return

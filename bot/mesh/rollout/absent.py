@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from bot.changes.model import Change, ChangeSet, Op, Violation
 from bot.clients.connect import cluster
+from bot.clients.kubernetes import list_objects
 from bot.clients.target import Target
 from bot.exit_codes import BotError
 from bot.mesh.rollout import reader
@@ -36,7 +37,7 @@ def judged(target: Target, changes: ChangeSet) -> ChangeSet:
         return changes
     try:
         with cluster(target) as api:
-            there = {each["metadata"]["name"] for each in reader.items(api, reader.NAMESPACES)}
+            there = {each["metadata"]["name"] for each in list_objects(api, reader.NAMESPACES)}
     except BotError as error:
         told = f"namespaces of the rollout not looked for: {error}"
         return changes.model_copy(update={"warnings": (*changes.warnings, told)})

@@ -2,66 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
-from urllib.parse import quote
 
-from bot.clients.connect import Unreadable
 from bot.clients.https import Client
+from bot.clients.kubernetes import Manifest, alive, list_objects, moment, owners
 from bot.mesh.rollout.model import Namespace, Pod, Proxy, Seen
 from bot.mesh.trust.model import Workload
-from bot.mesh.trust.reader import alive, moment
 from bot.mesh.trust.reader import pod as owned_pod
 from components.names import LINKERD
 from components.rollout.component import FIELD_MANAGER, INJECT, STATE_LABEL
 
-Manifest = dict[str, Any]
 PROXY = "linkerd-proxy"
 WEBHOOK = "linkerd-proxy-injector"
 NAMESPACES = "/api/v1/namespaces"
 POLICY_VARIABLE = "LINKERD2_PROXY_INBOUND_DEFAULT_POLICY"
-_PAGE = 500
-_SECONDS = 30.0
 
 
 def read(api: Client, window: timedelta) -> Seen:
     """The cluster now; raises Unreadable. window: how far back failures of the injector count."""
     now = datetime.now(UTC)
-    namespaces = [namespace(each) for each in items(api, NAMESPACES)]
-    owners = {
-        (each["metadata"]["namespace"], kind, each["metadata"]["name"]): {**each, "kind": kind}
-        for kind, path in (
-            ("ReplicaSet", "/apis/apps/v1/replicasets"),
-            ("Job", "/apis/batch/v1/jobs"),
-        )
-        for each in items(api, path)
-    }
-    pods = tuple(pod(each, owners) for each in items(api, "/api/v1/pods") if alive(each))
+    namespaces = [namespace(each) for each in list_objects(api, NAMESPACES)]
+    above = owners(api)
+    pods = tuple(pod(each, above) for each in list_objects(api, "/api/v1/pods") if alive(each))
     own = [each.proxy.version for each in pods if each.namespace == LINKERD and each.proxy]
     return Seen(
         now=now,
         namespaces={each.name: each for each in namespaces},
         pods=pods,
-        failures=failures(items(api, "/api/v1/events"), now - window),
+        failures=failures(list_objects(api, "/api/v1/events"), now - window),
         version=max(own, default="", key=own.count),
     )
-
-
-def items(api: Client, path: str) -> Iterator[Manifest]:
-    """Every object of a list, page by page; raises Unreadable."""
-    token = ""
-    while True:
-        page = f"{path}?limit={_PAGE}" + (f"&continue={quote(token)}" if token else "")
-        answer = api.request("GET", page, seconds=_SECONDS)
-        if not answer.ok:
-            said = {0: "no answer", 401: "not logged in (401)", 403: "not allowed (403)"}
-            why = said.get(answer.status, f"status {answer.status}")
-            raise Unreadable(f"{api.base}{path}: {why}")
-        yield from answer.body.get("items") or ()
-        token = answer.body["metadata"].get("continue") or ""
-        if not token:
-            return
 
 
 def namespace(manifest: Manifest) -> Namespace:
@@ -124,7 +95,7 @@ def proxy(spec: Manifest) -> Proxy | None:
     return None
 
 
-def failures(events: Iterator[Manifest], since: datetime) -> dict[str, int]:
+def failures(events: Iterable[Manifest], since: datetime) -> dict[str, int]:
     """Per namespace, how often a pod could not be made because the injector's webhook failed.
 
     The controllers write an event `FailedCreate` with what the API server said. An event that is

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from bot.clients.https import Client
+from bot.clients.https import Answer, Client
 from bot.exit_codes import BotError
 from bot.mesh.rollout.model import Restart
 from bot.mesh.trust.model import Workload
@@ -81,10 +81,10 @@ def _get(api: Client, path: str) -> dict[str, Any]:
     return dict(answer.body)
 
 
-def _said(answer: Any) -> str:
+def _said(answer: Answer) -> str:
     if isinstance(answer.body, dict) and answer.body.get("message"):
         return str(answer.body["message"])
-    return f"status {answer.status}" if answer.status else "no answer"
+    return answer.why
 
 
 def _wait(api: Client, each: Workload, path: str, seconds: float, pause: float) -> None:

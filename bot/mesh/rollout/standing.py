@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 
+from bot.clients.kubernetes import moment
 from bot.mesh.rollout import select
 from bot.mesh.rollout.model import Mesh, Namespace, Pod, Restart, Seen, Standing
 from bot.mesh.rollout.restart import ANNOTATION
-from bot.mesh.trust.reader import moment
 from components.rollout.component import INJECT, OPT_OUT
 from components.rollout.section import Wave, WaveNamespace
 from components.rollout.workloads import as_annotations

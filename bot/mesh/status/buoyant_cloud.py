@@ -6,13 +6,13 @@ follow `linkerd buoyant check`.
 
 from __future__ import annotations
 
-from bot.mesh.status.facts import Facts, Manifest
+from bot.clients.kubernetes import Manifest, alive, condition
+from bot.mesh.status.facts import Facts
 from bot.mesh.status.model import Result, Subject, fail, ok, skipped, warn
 from bot.mesh.status.objects import (
     EXTENSION,
     available,
     bot_up,
-    condition,
     images,
     labels,
     not_ready,
@@ -20,7 +20,6 @@ from bot.mesh.status.objects import (
     tag,
 )
 from bot.mesh.status.pinned import pinned
-from bot.mesh.trust.reader import alive
 from components.buoyant_cloud import CREDENTIALS_SECRET, LABELS
 from components.names import LINKERD_BUOYANT
 

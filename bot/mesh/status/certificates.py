@@ -9,14 +9,14 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from bot.clients.kubernetes import condition, moment, place
 from bot.mesh.status.facts import Facts, NoAnswerError, Secret
 from bot.mesh.status.model import Result, Subject, fail, ok, warn
-from bot.mesh.status.objects import bot_up, condition, place, some
+from bot.mesh.status.objects import bot_up, some
 from bot.mesh.trust import check as trust_check
 from bot.mesh.trust import decide as trust_decide
 from bot.mesh.trust import fleet as trust_fleet
 from bot.mesh.trust.chain import anchor_of, names_of
-from bot.mesh.trust.reader import moment
 from bot.mesh.trust.text import left_text
 from components.names import IDENTITY_ISSUER, LINKERD, TRUST_ROOTS_CONFIG_MAP
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bot.clients.kubernetes import condition, place
 from bot.mesh.status import cluster
 from bot.mesh.status.facts import Facts
 from bot.mesh.status.linkerd_config import NAME, config_of
@@ -10,11 +11,9 @@ from bot.mesh.status.objects import (
     COMPONENT,
     available,
     bot_up,
-    condition,
     labels,
     meshed_pods,
     not_ready,
-    place,
     proxy_ready,
     running,
     some,

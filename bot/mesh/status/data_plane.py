@@ -6,20 +6,12 @@ from collections import defaultdict
 from collections.abc import Iterable
 from datetime import timedelta
 
+from bot.clients.kubernetes import Manifest, moment, place
 from bot.mesh.status import opaque_ports
-from bot.mesh.status.facts import Facts, Manifest
+from bot.mesh.status.facts import Facts
 from bot.mesh.status.model import Result, Subject, ok, warn
 from bot.mesh.status.model import fail as failed
-from bot.mesh.status.objects import (
-    annotations_of,
-    labels,
-    meshed_pods,
-    place,
-    proxy_ready,
-    running,
-    some,
-)
-from bot.mesh.trust.reader import moment
+from bot.mesh.status.objects import annotations_of, labels, meshed_pods, proxy_ready, running, some
 from components.names import LINKERD_VIZ
 
 SUBJECT = Subject("data-plane")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+from bot.clients.kubernetes import condition, place
 from bot.mesh.status import data_plane, versions
 from bot.mesh.status.facts import Facts
 from bot.mesh.status.model import Result, Subject, fail, ok, skipped, warn
@@ -11,10 +12,8 @@ from bot.mesh.status.objects import (
     COMPONENT,
     EXTENSION,
     bot_up,
-    condition,
     labels,
     meshed_pods,
-    place,
     running,
     some,
     there,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
+from bot.clients.kubernetes import Manifest
 from bot.clients.prometheus import FiringAlert
 from bot.clients.target import Target
 from bot.mesh.rollout.model import Seen as RolloutSeen
@@ -24,8 +25,6 @@ from stack.config import StackConfig
 
 if TYPE_CHECKING:
     from bot.mesh.drift.report import StackDrift
-
-Manifest = dict[str, Any]
 
 
 class NoAnswerError(Exception):

@@ -22,7 +22,7 @@ UNREAD = "stack/read"
 
 def look(stacks: Sequence[str], wanted: Wanted, at_a_time: int) -> list[Report]:
     """The report of each stack in the order given, `at_a_time` of them at a time."""
-    return parallel.look(
+    return parallel.run_all(
         lambda stack, stop: report(stack, wanted, stop),
         stacks,
         at_a_time,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from bot.clients.kubernetes import condition, moment
 from bot.mesh.status import cluster
 from bot.mesh.status.facts import Facts
 from bot.mesh.status.linkerd_config import config_of
 from bot.mesh.status.model import Result, Subject, fail, ok, warn
-from bot.mesh.status.objects import condition, some
-from bot.mesh.trust.reader import moment
+from bot.mesh.status.objects import some
 
 SUBJECT = Subject("kubernetes")
 # Linkerd 2.20: https://linkerd.io/2/reference/k8s-versions/, linkerd2 pkg/k8s/api.go

@@ -5,11 +5,12 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable
 
+from bot.clients.kubernetes import place
 from bot.mesh.status.control_plane import SUBJECT
 from bot.mesh.status.facts import Facts, NoAnswerError
 from bot.mesh.status.linkerd_config import config_of
 from bot.mesh.status.model import Result, fail, ok, skipped
-from bot.mesh.status.objects import place, some
+from bot.mesh.status.objects import some
 
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 _NEXT = "add the network to cluster.networks of the stack file, then up, and restart the proxies"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from bot.clients.kubernetes import Manifest, alive
 from bot.mesh.rollout.reader import PROXY, proxy
-from bot.mesh.status.facts import Facts, Manifest
+from bot.mesh.status.facts import Facts
 from bot.mesh.status.model import Result, fail, ok
-from bot.mesh.trust.reader import alive
 from components.names import LINKERD
 
 _NAMED = 3
@@ -38,12 +38,6 @@ def there(facts: Facts, kind: str, wanted: tuple[str, ...], namespace: str | Non
     return ok(f"{len(wanted)} {kind}")
 
 
-def place(manifest: Manifest) -> str:
-    """`namespace/name` of an object."""
-    metadata = manifest["metadata"]
-    return f"{metadata.get('namespace', '')}/{metadata['name']}"
-
-
 def labels(manifest: Manifest) -> dict[str, str]:
     """The labels of an object."""
     return manifest["metadata"].get("labels") or {}
@@ -52,15 +46,6 @@ def labels(manifest: Manifest) -> dict[str, str]:
 def annotations_of(manifest: Manifest) -> dict[str, str]:
     """The annotations of an object."""
     return manifest["metadata"].get("annotations") or {}
-
-
-def condition(manifest: Manifest, kind: str) -> tuple[bool, str]:
-    """Whether a condition of an object is true, and its message or reason."""
-    for each in (manifest.get("status") or {}).get("conditions") or ():
-        if each["type"] == kind:
-            said = each.get("message") or each.get("reason") or each["status"]
-            return each["status"] == "True", str(said)
-    return False, f"no condition {kind}"
 
 
 def meshed_pods(facts: Facts, namespace: str | None = None) -> list[Manifest]:

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from bot.mesh.status.facts import Manifest
-from bot.mesh.status.objects import annotations_of, place
+from bot.clients.kubernetes import Manifest, place
+from bot.mesh.status.objects import annotations_of
 
 ANNOTATION = "config.linkerd.io/opaque-ports"
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from bot.clients.kubernetes import condition, place
 from bot.mesh.status.facts import Facts
 from bot.mesh.status.model import Result, Subject, fail, ok, warn
-from bot.mesh.status.objects import available, bot_up, condition, labels, place, some
+from bot.mesh.status.objects import available, bot_up, labels, some
 from components.names import CERT_MANAGER, EXTERNAL_SECRETS, SECRET_STORE, TRUST_ROOTS_CONFIG_MAP
 from policies.model import OWNER_LABEL
 

@@ -8,9 +8,10 @@ from datetime import timedelta
 
 from cryptography import x509
 
+from bot.clients.kubernetes import Manifest
 from bot.mesh.status.certificates import RUNBOOK, SUBJECT
 from bot.mesh.status.extensions import no_viz
-from bot.mesh.status.facts import Facts, Manifest
+from bot.mesh.status.facts import Facts
 from bot.mesh.status.model import Result, fail, ok, warn
 from bot.mesh.trust.chain import dns_names, signed
 from bot.mesh.trust.text import left_text

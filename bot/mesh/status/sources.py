@@ -10,9 +10,9 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-from bot.clients.connect import Unreadable, vault_address
+from bot.clients import vault as vault_client
 from bot.clients.connect import cluster as api_server
-from bot.clients.https import Client
+from bot.clients.https import Client, Unreadable
 from bot.clients.prometheus import Prometheus
 from bot.clients.target import Target
 from bot.exit_codes import BotError, MissingToolError
@@ -70,7 +70,7 @@ def _cluster(target: Target, wanted: Wanted, pool: ThreadPoolExecutor) -> dict[s
             first = _safely(lambda: cluster.version(client))
             if isinstance(first, Unread):
                 return dict.fromkeys(_names(target), first)
-            api = cluster.Once(client)
+            api = cluster.once(client)
             reads = _reads(target, wanted, api)
             waiting = {name: pool.submit(_safely, read) for name, read in reads.items()}
             return {cluster.VERSION: first, **_results(waiting)}
@@ -91,7 +91,7 @@ def _reads(target: Target, wanted: Wanted, api: Client) -> dict[str, Read]:
     config = target.config
     window = timedelta(seconds=config.rollout.gates.window.seconds)
     made: dict[str, Read] = {
-        "trust": lambda: trust_reader.read(target),
+        "trust": lambda: trust_reader.observe(api, target),
         "rollout": lambda: rollout_reader.read(api, window),
         "linkerd check": lambda: _linkerd(target, wanted),
     }
@@ -117,10 +117,10 @@ def _vault(target: Target) -> dict[str, Read]:
         return trust_vault.read(owner)
 
     def health() -> Any:
-        with vault_address(target) as client:
+        with vault_client.unauthenticated(target) as client:
             answer = client.request("GET", "/v1/sys/seal-status", seconds=VAULT_SECONDS)
         if not answer.ok or not isinstance(answer.body, dict):
-            why = f"status {answer.status}" if answer.status else "no answer"
+            why = answer.why
             raise Unreadable(f"Vault {target.config.vault.address}: {why}")
         return answer.body
 

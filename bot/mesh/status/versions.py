@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from bot.mesh.status.facts import Facts, Manifest, NoAnswerError
+from bot.clients.kubernetes import Manifest, place
+from bot.mesh.status.facts import Facts, NoAnswerError
 from bot.mesh.status.linkerd_config import version_of
 from bot.mesh.status.model import Result, Subject, fail, ok, warn
 from bot.mesh.status.objects import (
@@ -13,7 +14,6 @@ from bot.mesh.status.objects import (
     bot_up,
     images,
     meshed_pods,
-    place,
     proxy_version,
     some,
     tag,

@@ -6,11 +6,10 @@ import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from bot.clients.connect import vault
+from bot.clients import vault as vault_client
 from bot.clients.https import Client
 from bot.clients.target import Target
 from bot.exit_codes import BadInputError, BotError, RefusedError
-from bot.mesh.trust import vault as trust_vault
 from bot.mesh.trust.chain import anchor_of, fingerprint, pem
 from bot.mesh.trust.fleet import Gathered, target_of
 from bot.mesh.trust.key_secrets import delete, still_brought
@@ -29,14 +28,14 @@ def run(target: Target, name: str, gathered: Gathered) -> list[str]:
     if reasons := refusals(name, gathered):
         raise RefusedError("\n".join(f"{name}: {reason}" for reason in reasons))
     if generation.custody == "vault":
-        with vault(target) as client:
+        with vault_client.connected(target) as client:
             return _in_pki(client, target.config, name)
     clusters = [_member(stack, target) for stack in gathered.seen]
     if brought := [line for each in clusters for line in still_brought(each, name)]:
         raise RefusedError("\n".join(f"{name}: {line}" for line in brought))
-    with vault(target) as client:
+    with vault_client.connected(target) as client:
         told = _in_kv(client, target.config, name)
-        anchor = trust_vault.published(client, target.config, name)
+        anchor = vault_client.published(client, target.config, name)
     for each in clusters:
         own = each.stack == target.stack
         told += [f"{name}: {line}" for line in delete(each, generation, anchor, made_here=own)]
@@ -105,22 +104,22 @@ def _in_pki(client: Client, config: StackConfig, name: str) -> list[str]:
     Follows https://developer.hashicorp.com/vault/api-docs/secret/pki#delete-key
     """
     mount = config.vault.pki_mount
-    certificate = trust_vault.issuer(client, config, name)
-    certificate = certificate or trust_vault.published(client, config, name)
+    certificate = vault_client.issuer(client, config, name)
+    certificate = certificate or vault_client.published(client, config, name)
     if certificate is None:
         raise BotError(f"{name}: neither {mount} nor KV has its certificate: nothing was changed")
-    key = trust_vault.key_id(client, config, name)
+    key = vault_client.key_id(client, config, name)
     keys = {key} if key else set()
     keys |= _keys_named(client, mount, name)
     if key:
         answer = client.request("DELETE", f"/v1/{mount}/issuer/{name}")
-        trust_vault.checked(client, answer, f"{mount}/issuer/{name}")
+        vault_client.checked(client, answer, f"{mount}/issuer/{name}")
     for each in sorted(keys):
         answer = client.request("DELETE", f"/v1/{mount}/key/{each}")
-        trust_vault.checked(client, answer, f"{mount}/key")
+        vault_client.checked(client, answer, f"{mount}/key")
     if key or key is None:
-        trust_vault.import_bundle(client, mount, name, pem(certificate))
-    if trust_vault.key_id(client, config, name) != "":
+        vault_client.import_bundle(client, mount, name, pem(certificate))
+    if vault_client.key_id(client, config, name) != "":
         raise BotError(f"{name}: {mount} does not show the issuer without a key: look at it there")
     if not keys:
         return [f"{name}: {mount} has no key of it; nothing was changed"]
@@ -130,9 +129,9 @@ def _in_pki(client: Client, config: StackConfig, name: str) -> list[str]:
 def _keys_named(client: Client, mount: str, name: str) -> set[str]:
     """Keys called after the generation: those that a run left behind which was killed half-way."""
     answer = client.request("LIST", f"/v1/{mount}/keys")
-    if answer.status == trust_vault.NOT_FOUND:
+    if answer.status == vault_client.NOT_FOUND:
         return set()
-    listed = trust_vault.checked(client, answer, f"{mount}/keys")["data"]["key_info"]
+    listed = vault_client.checked(client, answer, f"{mount}/keys")["data"]["key_info"]
     ours = re.compile(rf"{re.escape(name)}-[a-z0-9]{{8}}")
     return {each for each, info in listed.items() if ours.fullmatch(info.get("key_name") or "")}
 
@@ -146,17 +145,17 @@ def _in_kv(client: Client, config: StackConfig, name: str) -> list[str]:
     """
     mount, path = config.vault.kv_mount, anchor_key_path(name)
     answer = client.request("GET", f"/v1/{mount}/metadata/{path}")
-    if answer.status == trust_vault.NOT_FOUND:
+    if answer.status == vault_client.NOT_FOUND:
         return [f"{name}: {mount}/{path} is not there; nothing was changed"]
-    known = trust_vault.checked(client, answer, f"{mount}/metadata/{path}")["data"]
-    marked = trust_vault.kv_data(client, config, path) or {}
-    if trust_vault.DESTROYED not in marked:
-        mark = {trust_vault.DESTROYED: datetime.now(UTC).isoformat(timespec="seconds")}
+    known = vault_client.checked(client, answer, f"{mount}/metadata/{path}")["data"]
+    marked = vault_client.kv_data(client, config, path) or {}
+    if vault_client.DESTROYED not in marked:
+        mark = {vault_client.DESTROYED: datetime.now(UTC).isoformat(timespec="seconds")}
         body = {"options": {"cas": known["current_version"]}, "data": mark}
         answer = client.request("POST", f"/v1/{mount}/data/{path}", body)
-        trust_vault.checked(client, answer, f"{mount}/{path}")
+        vault_client.checked(client, answer, f"{mount}/{path}")
     answer = client.request("GET", f"/v1/{mount}/metadata/{path}")
-    known = trust_vault.checked(client, answer, f"{mount}/metadata/{path}")["data"]
+    known = vault_client.checked(client, answer, f"{mount}/metadata/{path}")["data"]
     current = str(known["current_version"])
     old = [
         int(number)
@@ -166,5 +165,5 @@ def _in_kv(client: Client, config: StackConfig, name: str) -> list[str]:
     if not old:
         return [f"{name}: the key at {mount}/{path} is destroyed already; nothing was changed"]
     answer = client.request("PUT", f"/v1/{mount}/destroy/{path}", {"versions": old})
-    trust_vault.checked(client, answer, f"{mount}/destroy/{path}")
+    vault_client.checked(client, answer, f"{mount}/destroy/{path}")
     return [f"{name}: the key at {mount}/{path} is destroyed in {len(old)} version(s)"]

@@ -6,11 +6,11 @@ import base64
 
 from cryptography import x509
 
+from bot.clients import vault as vault_client
 from bot.clients.connect import cluster
 from bot.clients.https import Client
 from bot.clients.target import Target
 from bot.exit_codes import BotError
-from bot.mesh.trust import vault as trust_vault
 from components.cluster_anchor import origin
 from components.identity_issuer import key_secret_name
 from components.names import CERT_MANAGER
@@ -29,7 +29,7 @@ def still_brought(target: Target, generation: str) -> list[str]:
     place = f"{target.stack}: ExternalSecret {CERT_MANAGER}/{name}"
     with cluster(target) as api:
         answer = api.request("GET", f"{_EXTERNAL}/{name}")
-    if answer.status == trust_vault.NOT_FOUND:
+    if answer.status == vault_client.NOT_FOUND:
         return []
     if not answer.ok:
         raise BotError(f"{place}: status {answer.status}")
@@ -56,15 +56,15 @@ def delete(
 def _one(api: Client, stack: str, name: str, anchor: x509.Certificate | None) -> list[str]:
     path, place = f"{_SECRETS}/{name}", f"{stack}: Secret {CERT_MANAGER}/{name}"
     found = api.request("GET", path)
-    if found.status == trust_vault.NOT_FOUND:
+    if found.status == vault_client.NOT_FOUND:
         return []
     if not found.ok:
         raise BotError(f"{place}: status {found.status}")
     data = found.body.get("data") or {}
     held = base64.b64decode(data.get("tls.crt", ""))
-    if anchor is None or trust_vault.first(held.decode()) != anchor:
+    if anchor is None or vault_client.first(held.decode()) != anchor:
         return []
     answer = api.request("DELETE", path)
-    if not answer.ok and answer.status != trust_vault.NOT_FOUND:
+    if not answer.ok and answer.status != vault_client.NOT_FOUND:
         raise BotError(f"{place} with the key is still there: status {answer.status}")
     return [f"{place} with the key is deleted"]

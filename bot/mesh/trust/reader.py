@@ -7,12 +7,20 @@ import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from cryptography import x509
 
-from bot.clients.connect import Unreadable, cluster
+from bot.clients.connect import cluster
 from bot.clients.https import Client
+from bot.clients.kubernetes import (
+    Manifest,
+    alive,
+    get_object,
+    list_objects,
+    moment,
+    owners,
+    secret_data,
+)
 from bot.clients.target import Target
 from bot.mesh.trust.metrics import issuer_ttl
 from bot.mesh.trust.model import PROPAGATION, Bundle, IdentityPod, Issued, Pod, Seen, Workload
@@ -27,7 +35,6 @@ from components.trust_bundle import CERTIFICATE_KEY, anchor_secret
 from components.webhook_certificates import CONTROL_PLANE_WEBHOOKS, VIZ_WEBHOOKS, WEBHOOK_CA
 from schema.certificates import certificates_in
 
-Manifest = dict[str, Any]
 BUNDLE_KEY = "ca-bundle.crt"
 ANNOTATION = "linkerd.io/trust-root-sha256"
 _PROXY = "linkerd-proxy"
@@ -43,30 +50,35 @@ def read(target: Target) -> Seen:
 
     Only Secrets that the trust is made of are read, and of them only certificates are kept.
     """
-    issuer = target.config.trust.issuer
     with cluster(target) as api:
-        secrets = f"/api/v1/namespaces/{LINKERD}/secrets/{IDENTITY_ISSUER}"
-        secret = _object(api, secrets)
-        pods = _pods(api)
-        return Seen(
-            stack=target.stack,
-            cluster=target.config.cluster.name if target.config.cluster else "",
-            now=datetime.now(UTC),
-            leaf=timedelta(seconds=(issuer.leaf_lifetime + issuer.clock_skew).seconds),
-            bundle=_bundle(api),
-            anchors=_anchors(api, target),
-            issuer=tuple(_chain(secret)),
-            issuer_changed=written(secret) if secret else None,
-            requests=_requests(api),
-            pods=pods,
-            identities=_identities(api, pods),
-            served=_served(api, target.config.viz.enabled),
-        )
+        return observe(api, target)
+
+
+def observe(api: Client, target: Target) -> Seen:
+    """The same by a client; raises Unreadable."""
+    issuer = target.config.trust.issuer
+    secrets = f"/api/v1/namespaces/{LINKERD}/secrets/{IDENTITY_ISSUER}"
+    secret = get_object(api, secrets)
+    pods = _pods(api)
+    return Seen(
+        stack=target.stack,
+        cluster=target.config.cluster.name if target.config.cluster else "",
+        now=datetime.now(UTC),
+        leaf=timedelta(seconds=(issuer.leaf_lifetime + issuer.clock_skew).seconds),
+        bundle=_bundle(api),
+        anchors=_anchors(api, target),
+        issuer=tuple(_chain(secret)),
+        issuer_changed=written(secret) if secret else None,
+        requests=_requests(api),
+        pods=pods,
+        identities=_identities(api, pods),
+        served=_served(api, target.config.viz.enabled),
+    )
 
 
 def _bundle(api: Client) -> Bundle | None:
     path = f"/api/v1/namespaces/{LINKERD}/configmaps/{TRUST_ROOTS_CONFIG_MAP}"
-    found = _object(api, path)
+    found = get_object(api, path)
     text = (found or {}).get("data", {}).get(BUNDLE_KEY, "")
     return Bundle(text, written(found)) if found and text else None
 
@@ -75,7 +87,7 @@ def _anchors(api: Client, target: Target) -> dict[str, x509.Certificate]:
     names = [generation.name for generation in target.config.trust.generations]
     path = f"/api/v1/namespaces/{CERT_MANAGER}/secrets"
     found = {
-        name: _chain(_object(api, f"{path}/{anchor_secret(name)}"), CERTIFICATE_KEY)
+        name: _chain(get_object(api, f"{path}/{anchor_secret(name)}"), CERTIFICATE_KEY)
         for name in names
     }
     return {name: chain[0] for name, chain in found.items() if chain}
@@ -84,7 +96,7 @@ def _anchors(api: Client, target: Target) -> dict[str, x509.Certificate]:
 def _requests(api: Client) -> tuple[Issued, ...]:
     path = f"/apis/cert-manager.io/v1/namespaces/{LINKERD}/certificaterequests"
     found = []
-    for each in _items(api, path):
+    for each in list_objects(api, path):
         owner = each["metadata"].get("annotations", {}).get("cert-manager.io/certificate-name")
         pem = base64.b64decode(each.get("status", {}).get("certificate", ""))
         chain = certificates_in(pem)
@@ -105,7 +117,7 @@ def _served(api: Client, viz: bool) -> dict[str, x509.Certificate]:
     places += [(LINKERD_VIZ, name) for name in (VIZ_WEBHOOKS if viz else ())]
     found = {
         f"{namespace}/{name}": _chain(
-            _object(api, f"/api/v1/namespaces/{namespace}/secrets/{name}")
+            get_object(api, f"/api/v1/namespaces/{namespace}/secrets/{name}")
         )
         for namespace, name in places
     }
@@ -113,16 +125,11 @@ def _served(api: Client, viz: bool) -> dict[str, x509.Certificate]:
 
 
 def _pods(api: Client) -> tuple[Pod, ...]:
-    owners = {
-        (each["metadata"]["namespace"], each["kind"], each["metadata"]["name"]): each
-        for kind, path in (
-            ("ReplicaSet", "/apis/apps/v1/replicasets"),
-            ("Job", "/apis/batch/v1/jobs"),
-        )
-        for each in ({**item, "kind": kind} for item in _items(api, path))
-    }
+    above = owners(api)
     return tuple(
-        pod(each, owners) for each in _items(api, "/api/v1/pods") if meshed(each) and alive(each)
+        pod(each, above)
+        for each in list_objects(api, "/api/v1/pods")
+        if meshed(each) and alive(each)
     )
 
 
@@ -162,11 +169,6 @@ def meshed(manifest: Manifest) -> bool:
     return any(each["name"] == _PROXY for each in containers)
 
 
-def alive(manifest: Manifest) -> bool:
-    """False for a pod that has ended and will not start again."""
-    return manifest.get("status", {}).get("phase") not in ("Succeeded", "Failed")
-
-
 def started(manifest: Manifest) -> datetime:
     """Since when a pod has what it reads at its start.
 
@@ -193,11 +195,6 @@ def written(manifest: Manifest) -> datetime:
     return max(times, default=moment(metadata["creationTimestamp"]))
 
 
-def moment(text: str) -> datetime:
-    """A time as Kubernetes writes it."""
-    return datetime.fromisoformat(text.replace("Z", "+00:00"))
-
-
 def _identities(api: Client, pods: Sequence[Pod]) -> tuple[IdentityPod, ...]:
     """The figure of each identity pod, all at once: one that hangs must not hold up the rest."""
     found = [each for each in pods if each.is_identity]
@@ -211,29 +208,11 @@ def _identity(api: Client, pod: Pod) -> IdentityPod:
     path = f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}:{_ADMIN_PORT}/proxy/metrics"
     answer = api.request("GET", path, seconds=_NO_ANSWER_SECONDS)
     if not answer.ok or not isinstance(answer.body, str):
-        why = f"status {answer.status}" if answer.status else "no answer"
+        why = answer.why
         return IdentityPod(str(pod), None, why)
     ttl = issuer_ttl(answer.body)
     return IdentityPod(str(pod), ttl, "" if ttl is not None else "not among its metrics")
 
 
 def _chain(secret: Manifest | None, key: str = "tls.crt") -> list[x509.Certificate]:
-    return certificates_in(base64.b64decode((secret or {}).get("data", {}).get(key, "")))
-
-
-def _object(api: Client, path: str) -> Manifest | None:
-    answer = api.request("GET", path, seconds=30)
-    if answer.status == 404:
-        return None
-    if not answer.ok:
-        raise Unreadable(_refusal(api, path, answer.status))
-    return dict(answer.body)
-
-
-def _items(api: Client, path: str) -> list[Manifest]:
-    return list((_object(api, path) or {}).get("items", ()))
-
-
-def _refusal(api: Client, path: str, status: int) -> str:
-    said = {0: "no answer", 401: "not logged in (401)", 403: "not allowed (403)"}
-    return f"{api.base}{path}: {said.get(status, f'status {status}')}"
+    return certificates_in(secret_data(secret, key))

@@ -14,7 +14,7 @@ from cryptography.x509.oid import NameOID
 from google.protobuf import struct_pb2
 from pulumi.runtime import rpc
 
-from bot.text.placeholders import SECRET, UNKNOWN
+from bot.text.hidden_values import SECRET, UNKNOWN
 
 _SHARED = 256  # characters; what is longer is a text of its own
 _SIGNATURE = "4dabf18193072939515e22adb298388d"

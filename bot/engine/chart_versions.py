@@ -14,7 +14,7 @@ from typing import Any
 from bot.changes.engine_values import plain
 from bot.changes.model import ChartMove
 from bot.changes.objects import RELEASE
-from bot.engine.events import CHART_TYPE, Ledger, Step
+from bot.engine.events import CHART_TYPE, OperationRecord, ResourceStep
 from stack.arguments import chart_refs
 from stack.charts import ChartError, Charts
 from stack.config import StackConfig
@@ -26,12 +26,12 @@ _EDGE = re.compile(r"edge-(\d\d)\.(\d+)\.(\d+)")
 
 
 def moves_of(
-    ledger: Ledger, config: StackConfig | None, project_dir: Path
+    record: OperationRecord, config: StackConfig | None, project_dir: Path
 ) -> tuple[ChartMove, ...]:
     """Every chart whose version is not the same before and after, by name."""
-    found = {move.chart: move for move in _releases(ledger)}
-    for chart, steps in _objects(ledger).items():
-        known = [step for step in ledger.steps.values() if step.type == CHART_TYPE]
+    found = {move.chart: move for move in _releases(record)}
+    for chart, steps in _objects(record).items():
+        known = [step for step in record.steps.values() if step.type == CHART_TYPE]
         its = next((step for step in known if step.name.endswith(f"-{chart}")), None)
         before = _version_of(chart, (step.old for step in steps))
         after = _version_of(chart, (step.new for step in steps))
@@ -72,8 +72,8 @@ def _listed(config: StackConfig | None, project_dir: Path) -> dict[str, str]:
     return {ref.name: ref.version for ref in refs.values()}
 
 
-def _releases(ledger: Ledger) -> Iterator[ChartMove]:
-    for step in ledger.changes:
+def _releases(record: OperationRecord) -> Iterator[ChartMove]:
+    for step in record.changes:
         if step.type != RELEASE:
             continue
         old, new = (_inputs(side) for side in (step.old, step.new))
@@ -88,10 +88,10 @@ def _releases(ledger: Ledger) -> Iterator[ChartMove]:
             )
 
 
-def _objects(ledger: Ledger) -> dict[str, list[Step]]:
+def _objects(record: OperationRecord) -> dict[str, list[ResourceStep]]:
     """The objects that change, by chart: they are called `<chart>:<namespace>/<name>`."""
-    found: dict[str, list[Step]] = {}
-    for step in ledger.changes:
+    found: dict[str, list[ResourceStep]] = {}
+    for step in record.changes:
         if _BELOW_CHART in step.urn and ":" in step.name:
             found.setdefault(step.name.partition(":")[0], []).append(step)
     return found

@@ -22,7 +22,7 @@ _API = "https://api.github.com"
 
 
 @dataclass(frozen=True)
-class Source:
+class SourceBranch:
     """The branch that a pull request is from. repository: owner/name, often that of a fork."""
 
     repository: str
@@ -35,7 +35,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class Place:
+class PullRequest:
     """A pull request: its number, or where it is from, of which GitHub knows the number.
 
     commit: its head as the event has it, None without an event.
@@ -44,7 +44,7 @@ class Place:
     repository: str
     number: int | None
     commit: str | None
-    source: Source | None = None
+    source: SourceBranch | None = None
 
 
 def _event(environ: Mapping[str, str], name: str) -> Mapping[str, Any]:
@@ -69,7 +69,7 @@ def head(environ: Mapping[str, str]) -> str | None:
     return str(ended) if ended else None
 
 
-def of(repository: str | None, number: int | None, environ: Mapping[str, str]) -> Place:
+def of(repository: str | None, number: int | None, environ: Mapping[str, str]) -> PullRequest:
     """The pull request; raises BadInputError that says what is missing."""
     repository = repository or environ.get("GITHUB_REPOSITORY") or ""
     if not _REPOSITORY.fullmatch(repository):
@@ -78,17 +78,17 @@ def of(repository: str | None, number: int | None, environ: Mapping[str, str]) -
         )
     known = _event(environ, "pull_request").get("number")
     if number is None and known is None and (source := _source(environ)):
-        return Place(repository, None, head(environ), source)
+        return PullRequest(repository, None, head(environ), source)
     found = known if number is None else number
     if not isinstance(found, int) or found < 1:
         raise BadInputError(
             "--pull-request: give its number; there is none in the event of this job"
         )
     # An event of another pull request tells nothing about this one.
-    return Place(repository, found, head(environ) if found == known else None)
+    return PullRequest(repository, found, head(environ) if found == known else None)
 
 
-def _source(environ: Mapping[str, str]) -> Source | None:
+def _source(environ: Mapping[str, str]) -> SourceBranch | None:
     """Where the pull request is from whose workflow has ended; of a fork's the event has no more.
 
     It is GitHub that says so, and not anything which that workflow has written.
@@ -97,7 +97,7 @@ def _source(environ: Mapping[str, str]) -> Source | None:
     origin = ended.get("head_repository")
     name = origin.get("full_name") if isinstance(origin, dict) else None
     branch = ended.get("head_branch")
-    return Source(str(name), str(branch)) if name and branch else None
+    return SourceBranch(str(name), str(branch)) if name and branch else None
 
 
 def run_url(environ: Mapping[str, str]) -> str | None:

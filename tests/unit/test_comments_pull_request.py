@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.comments import place
+from bot.comments import pull_request
 from bot.exit_codes import BadInputError
 
 
@@ -22,7 +22,7 @@ from bot.exit_codes import BadInputError
     ],
 )  # fmt: skip
 def test_both_addresses_are_of_one_server(environ: dict[str, str], rest: str, graphql: str) -> None:
-    assert place.addresses(environ) == (rest, graphql)
+    assert pull_request.addresses(environ) == (rest, graphql)
 
 
 def test_the_head_of_the_event_belongs_to_its_own_pull_request(tmp_path: Path) -> None:
@@ -30,8 +30,8 @@ def test_the_head_of_the_event_belongs_to_its_own_pull_request(tmp_path: Path) -
     event = tmp_path / "event.json"
     event.write_text(json.dumps({"pull_request": {"number": 7, "head": {"sha": "abc"}}}))
     environ = {"GITHUB_EVENT_PATH": str(event), "GITHUB_REPOSITORY": "a/b"}
-    assert place.of(None, None, environ) == place.Place("a/b", 7, "abc")
-    assert place.of("c/d", 8, environ) == place.Place("c/d", 8, None)
+    assert pull_request.of(None, None, environ) == pull_request.PullRequest("a/b", 7, "abc")
+    assert pull_request.of("c/d", 8, environ) == pull_request.PullRequest("c/d", 8, None)
     event.write_text("{")
     with pytest.raises(BadInputError, match=r"event\.json"):
-        place.of("c/d", 8, environ)
+        pull_request.of("c/d", 8, environ)

@@ -11,22 +11,23 @@ from collections.abc import Collection, Iterator
 from bot.clients.target import Target
 from bot.deploy.protected import Action, Need
 from bot.engine import Engine
-from bot.engine.events import Ledger
+from bot.engine.events import OperationRecord
 from bot.exit_codes import BotError
 from bot.mesh.drift import declared
 from bot.mesh.drift.inventory import subject
 from bot.mesh.drift.look import look
 from bot.mesh.drift.owned import Undeclared
+from bot.text.lists import listed
 
 _NAMESPACE = "kubernetes:core/v1:Namespace"
 _NAMED = 6  # objects of a namespace that are named; the others are counted
 
 
-def going(ledger: Ledger) -> frozenset[str]:
+def going(record: OperationRecord) -> frozenset[str]:
     """The namespaces that a previewed destruction deletes; those that are retained stay."""
     return frozenset(
         str(old.get("id") or step.name)
-        for step in ledger.steps.values()
+        for step in record.steps.values()
         if step.type == _NAMESPACE and step.kind != "unchanged"
         for old in [step.old or {}]
         if not old.get("retainOnDelete")
@@ -58,10 +59,8 @@ def _lost(undeclared: Collection[Undeclared], namespaces: Collection[str]) -> It
     for namespace in sorted(namespaces):
         names = [subject(each.item.key) for each in undeclared if each.item.namespace == namespace]
         if names:
-            more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
             yield Need(
                 Action.NAMESPACE,
                 f"Namespace {namespace}",
-                f"is deleted, with objects that this stack did not create: "
-                f"{', '.join(names[:_NAMED])}{more}",
+                f"is deleted, with objects that this stack did not create: {listed(names, _NAMED)}",
             )

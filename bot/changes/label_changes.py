@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.changes.model import Change, Field, Op
+from bot.changes.model import Change, FieldChange, Op
 from bot.changes.objects import mapping
 from bot.changes.paths import parts
 
@@ -30,12 +30,12 @@ _POLICY = "config.linkerd.io/default-inbound-policy"
 Answer = bool | str
 
 
-def namespace_marks(change: Change) -> Answer:
+def namespace_labels_read(change: Change) -> Answer:
     """Labels or annotations of a namespace by which the mesh knows what to do there."""
     return ", ".join(key for key in _read(change) if not key.startswith((*_MILD, _POLICY)))
 
 
-def proxy_marks(change: Change) -> Answer:
+def proxy_labels(change: Change) -> Answer:
     """Those by which proxies of the namespace cost or say more or less."""
     return ", ".join(key for key in _read(change) if key.startswith(_MILD))
 
@@ -44,14 +44,14 @@ def _read(change: Change) -> list[str]:
     return [key for key in of_namespace(change) if any(word in key for word in _READ)]
 
 
-def unpatched(change: Change) -> bool:
+def patch_removed(change: Change) -> bool:
     """A patch of ours goes, and the namespace that it is on stays."""
     return change.op is Op.DELETE and change.kind == PATCH
 
 
 def labels_removed(change: Change) -> Answer:
     """Which keys of ours go then."""
-    return unpatched(change) and ", ".join(of_namespace(change))
+    return patch_removed(change) and ", ".join(of_namespace(change))
 
 
 def of_namespace(change: Change) -> list[str]:
@@ -61,26 +61,26 @@ def of_namespace(change: Change) -> list[str]:
         return [key for table in tables for key in table if not key.startswith(_TELLING_PREFIXES)]
     if change.kind not in (PATCH, "Namespace") or change.op is not Op.UPDATE:
         return []
-    return marks(change)
+    return changed_keys(change)
 
 
-def traffic_marks(change: Change) -> Answer:
+def traffic_labels(change: Change) -> Answer:
     """Annotations by which the mesh or an operator treats an object in another way."""
     if change.op is not Op.UPDATE or change.kind in (PATCH, "Namespace"):
         return False
-    return ", ".join(key for key in marks(change) if any(word in key for word in _READ))
+    return ", ".join(key for key in changed_keys(change) if any(word in key for word in _READ))
 
 
-def only_marks(change: Change) -> bool:
+def only_labels(change: Change) -> bool:
     """True for an update of labels and annotations that nothing reads."""
     if change.op is not Op.UPDATE or not change.fields:
         return False
     if any(_keys_of(field) is None for field in change.fields):
         return False
-    return not any(word in key for key in marks(change) for word in _READ)
+    return not any(word in key for key in changed_keys(change) for word in _READ)
 
 
-def marks(change: Change) -> list[str]:
+def changed_keys(change: Change) -> list[str]:
     """Keys of the object's own labels and annotations that change, without those that only tell."""
     return [
         key
@@ -90,7 +90,7 @@ def marks(change: Change) -> list[str]:
     ]
 
 
-def _keys_of(field: Field) -> list[str] | None:
+def _keys_of(field: FieldChange) -> list[str] | None:
     """The labels or annotations of which a field tells; None where it is anything else."""
     keys = parts(field.path)
     if keys[:1] != ("metadata",) or keys[1:2] not in (("labels",), ("annotations",)):

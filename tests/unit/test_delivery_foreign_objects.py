@@ -12,15 +12,14 @@ import pytest
 
 from bot import engine
 from bot.cli import dispatch
-from bot.clients.connect import Unreadable
-from bot.clients.https import Answer, Client
+from bot.clients.https import Answer, Client, Unreadable
 from bot.clients.target import Target
-from bot.deploy import bystanders
-from bot.deploy.gate import Policy
+from bot.deploy import foreign_objects
+from bot.deploy.gate import Requirement
 from bot.deploy.operation import Mark
 from bot.deploy.protected import Action
-from bot.engine import Engine, Result
-from bot.engine.events import Ledger
+from bot.engine import Engine, EngineResult
+from bot.engine.events import OperationRecord
 from bot.engine.process import Ending
 from bot.exit_codes import DONE, FAILED, REFUSED, BotError
 from bot.mesh.drift.discovery import Kind
@@ -41,9 +40,9 @@ OWNER = Target("trust", Path(), from_file(REPO / "Pulumi.trust.yaml"), None, {})
 ALLOWED = ("destroy", "--stack", "staging", "--yes", "--allow", "stack")
 
 
-def ledger(*namespaces: tuple[str, str, bool]) -> Ledger:
+def record(*namespaces: tuple[str, str, bool]) -> OperationRecord:
     """What the engine says of namespaces: name, operation, and whether the object is retained."""
-    made = Ledger()
+    made = OperationRecord()
     for name, op, retained in namespaces:
         urn = f"urn:pulumi:staging::linkerd-platform::kubernetes:core/v1:Namespace::{name}"
         old = {"id": name, "custom": True, "retainOnDelete": retained}
@@ -59,7 +58,7 @@ class World:
 
     api: Client
     engine: list[tuple[str, ...]] = field(default_factory=list)
-    ledger: Ledger = field(default_factory=lambda: ledger(("linkerd", "delete", False)))
+    record: OperationRecord = field(default_factory=lambda: record(("linkerd", "delete", False)))
     code: int = 0
     reads: int = 0
 
@@ -68,10 +67,10 @@ class World:
 def world(context: Context, monkeypatch: pytest.MonkeyPatch) -> World:
     made = World(server({}))
 
-    def run(_engine: Engine, target: Target, *words: str, **more: Any) -> Result:
+    def run(_engine: Engine, target: Target, *words: str, **more: Any) -> EngineResult:
         words += ("--preview-only",) * bool(more.get("preview_only"))
         made.engine.append(words)
-        return Result(words[0], target, made.ledger, Ending(made.code, "finished"))
+        return EngineResult(words[0], target, made.record, Ending(made.code, "finished"))
 
     def read(*_: Any) -> Any:
         made.reads += 1
@@ -88,7 +87,7 @@ def world(context: Context, monkeypatch: pytest.MonkeyPatch) -> World:
     nothing = samples.snapshot(samples.change_set(), kind="destroy")
     monkeypatch.setattr("bot.deploy.check.bound", lambda *_: (nothing, False))
     monkeypatch.setattr("bot.deploy.check.refuse_moved", lambda *_: None)
-    monkeypatch.setattr("bot.deploy.gate.policy", lambda stack, _folder: Policy(stack))
+    monkeypatch.setattr("bot.deploy.gate.policy", lambda stack, _folder: Requirement(stack))
     monkeypatch.setattr("bot.deploy.operation.marked", lambda *_: nullcontext(Mark()))
     return made
 
@@ -101,15 +100,15 @@ def server(more: Mapping[str, Any]) -> Client:
 
 
 def told() -> list[tuple[str, str]]:
-    found = bystanders.needs(ENGINE, STAGING, {"linkerd"})
+    found = foreign_objects.needs(ENGINE, STAGING, {"linkerd"})
     assert {need.action for need in found} <= {Action.NAMESPACE}
     return [(need.subject, need.why) for need in found]
 
 
 def test_the_namespaces_that_go_are_those_that_the_engine_deletes() -> None:
     """What is kept for what is protected stays, and what is retained is still there afterwards."""
-    said = ledger(("a", "delete", False), ("b", "delete", True), ("c", "same", False))
-    assert bystanders.going(said) == {"a"}
+    said = record(("a", "delete", False), ("b", "delete", True), ("c", "same", False))
+    assert foreign_objects.going(said) == {"a"}
 
 
 @pytest.mark.usefixtures("world")
@@ -120,7 +119,7 @@ def test_what_is_the_stacks_own_is_no_loss() -> None:
 
 def test_no_namespace_goes_so_nothing_is_asked(world: World) -> None:
     """A cluster that is away keeps nobody from a stack whose namespaces stay."""
-    assert bystanders.needs(ENGINE, STAGING, ()) == []
+    assert foreign_objects.needs(ENGINE, STAGING, ()) == []
     assert world.reads == 0
 
 
@@ -162,12 +161,12 @@ def test_a_cluster_that_does_not_answer_is_no_empty_one(
     world.api = refusing(Answer(401, None))
     [(what, why)] = told()
     assert what == "Namespace linkerd"
-    assert "refused our credentials" in why
+    assert "not logged in (401)" in why
 
     def away(*_: Any) -> Any:
         raise Unreadable("no context")
 
-    monkeypatch.setattr("bot.deploy.bystanders.look", away)
+    monkeypatch.setattr("bot.deploy.foreign_objects.look", away)
     assert told() == [("Namespace linkerd", "its objects of other owners are unknown: no context")]
 
 

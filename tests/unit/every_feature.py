@@ -1,0 +1,51 @@
+"""Stack files with every feature in them, and what the program makes of them."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from tests.unit import observability_effect, policy_effect
+from tests.unit.custody import sections
+from tests.unit.stack_files import write
+from tests.unit.whole_program import Evaluated, evaluated_file, project
+
+# What a key below them is changed in.
+PLANS: dict[str, Any] = {
+    "placement": {
+        "tolerations": [
+            {"key": "a"},
+            {"key": "b", "value": "c", "effect": "NoExecute", "tolerationSeconds": 5},
+        ]
+    },
+    "rollout": {
+        "waves": [{"name": "a", "state": "on", "namespaces": [{"name": "shop"}, {"name": "third"}]}]
+    },
+    "workloads": {"namespaces": {"shop": {"accessLog": "json"}}},
+    "observability": observability_effect.PLAN,
+    "policy": policy_effect.PLAN,
+    "egress": {
+        "default": "deny",
+        "hosts": [{"host": "a.example.com"}],
+        "namespaces": {"shop": {"mode": "deny", "hosts": [{"host": "b.example.com"}]}},
+    },
+}
+NEEDS = {
+    "placement": ("placement",),
+    "workloads": ("rollout", "workloads"),
+    "rollout": ("rollout",),
+    "egress": ("rollout", "egress"),
+    "observability": ("rollout", "observability"),
+    "policy": ("rollout", "policy"),
+}
+
+
+def base_sections(key: str) -> dict[str, Any]:
+    """The stack file without the change, with what the key is below."""
+    plans = copy.deepcopy({name: PLANS[name] for name in NEEDS.get(key.split(".")[0], ())})
+    return {**sections("standalone", "added"), **plans}
+
+
+def program(made: dict[str, Any]) -> Evaluated:
+    """The program of these sections, previewed."""
+    return evaluated_file(write(project(), made), True)
