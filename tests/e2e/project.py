@@ -22,6 +22,7 @@ from sandbox import cluster, lifecycle, providers, toolchain
 from sandbox.processes import ProcessRecord, Supervisor
 from sandbox.settings import Settings
 from stack.charts import Charts
+from tests.programs import ran
 
 PROJECT = Path(__file__).resolve().parents[2]
 COPIED = ("bot", "components", "policies", "sandbox", "schema", "stack")
@@ -104,14 +105,11 @@ class Copy:
 
     def run(self, *arguments: str, seconds: float = 900) -> subprocess.CompletedProcess[str]:
         """Run `python -m ...` in the copy; its output is text."""
-        return subprocess.run(
+        return ran(
             [sys.executable, "-m", *arguments],
             cwd=self.folder,
             env=self.environment(),
-            capture_output=True,
-            text=True,
             timeout=seconds,
-            check=False,
         )
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -20,6 +19,7 @@ from sandbox.verify import state_files
 from tests.e2e import project
 from tests.e2e.project import Copy
 from tests.e2e.shared_mesh import owners_kept
+from tests.programs import ran
 
 pytestmark = pytest.mark.e2e
 _ISSUER = "/api/v1/namespaces/linkerd/secrets/linkerd-identity-issuer"
@@ -51,14 +51,11 @@ def test_no_language_host_is_needed(mesh: tuple[Copy, str], tmp_path: Path) -> N
         (tmp_path / name).symlink_to(str(shutil.which(name)))
     path = os.pathsep.join([str(tmp_path), "/usr/bin", "/bin"])
     assert shutil.which("pulumi-language-python", path=path) is None
-    done = subprocess.run(
+    done = ran(
         [sys.executable, "-m", "bot", "preview", "--stack", "sandbox", "--expect-no-changes"],
         cwd=copy.folder,
         env={**copy.environment(), "PATH": path, "PULUMI_HOME": str(tmp_path / "home")},
-        capture_output=True,
-        text=True,
         timeout=300,
-        check=False,
     )
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
 
@@ -76,14 +73,11 @@ def test_variables_that_are_flags_of_the_engine_change_nothing(
         "PULUMI_OPTION_EXCLUDE": "**",
         "PULUMI_K8S_DELETE_UNREACHABLE": "true",
     }
-    done = subprocess.run(
+    done = ran(
         [sys.executable, "-m", "bot", "preview", "--stack", "sandbox", "--json"],
         cwd=copy.folder,
         env={**copy.environment(), **own},
-        capture_output=True,
-        text=True,
         timeout=300,
-        check=False,
     )
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     assert json.loads(done.stdout)["changes"] == []
