@@ -117,7 +117,7 @@ def test_the_proxies_own_port_is_for_prometheus_the_kubelet_and_the_pod_itself(
 
 
 @pytest.mark.parametrize(
-    ("defaultInboundPolicy", "clients"),
+    ("inbound", "clients"),
     [
         ("all-unauthenticated", {UNAUTHENTICATED}),
         ("audit", {identity("bar", "callers"), UNAUTHENTICATED}),
@@ -126,7 +126,7 @@ def test_the_proxies_own_port_is_for_prometheus_the_kubelet_and_the_pod_itself(
         ("deny", {identity("bar", "callers")}),
     ],
 )
-def test_each_default_policy_lets_in_whom_the_ladder_says(
+def test_each_default_policy_lets_in_whom_it_says(
     linkerd: Controllers, inbound: str, clients: set[str]
 ) -> None:
     """What a rule allows is allowed by every default policy; what none allows depends on it."""

@@ -19,13 +19,9 @@ from typing import Any
 from cryptography import x509
 
 from tests.certificates import Authority, Extension, certified
-<<<<<<< HEAD
+from tests.programs import ran
 from tests.unit.kubeconfig_cases import HOST, REFUSED, Case
 from tests.unit.kubeconfig_users import PROGRAM
-=======
-from tests.programs import ran
-from tests.unit.kubeconfig_cases import HOST, PROGRAM, REFUSED, Case
->>>>>>> wip-T
 
 _KEPT = ("authorization", "impersonate-")
 
