@@ -35,6 +35,7 @@ from components.linkerd import Linkerd, LinkerdArgs, ProxyTracing
 from components.monitors.component import Monitors, MonitorsArgs
 from components.namespaces import Namespaces, NamespacesArgs
 from components.own_anchor import OwnAnchor, OwnAnchorArgs
+from components.placement import PlacementSection, Toleration
 from components.policy.namespace_policy import NamespacePolicy, NamespacePolicyArgs
 from components.policy.objects import ClientsArgs, NetworkArgs
 from components.policy.service_policy import (
@@ -108,6 +109,7 @@ __all__ = [
     "OwnAnchor",
     "OwnAnchorArgs",
     "PacketScope",
+    "PlacementSection",
     "PolicyPort",
     "PolicyRoute",
     "ProxyTracing",
@@ -121,6 +123,7 @@ __all__ = [
     "ServicePolicyArgs",
     "Setting",
     "Thresholds",
+    "Toleration",
     "Tracing",
     "TracingArgs",
     "TrustAnchor",

@@ -112,9 +112,13 @@ def _kind(annotation: Any, metadata: list[Any]) -> str:
         low = next((m.ge for m in metadata if isinstance(m, Ge)), None)
         high = next((m.le for m in metadata if isinstance(m, Le)), None)
         return f"whole number, {low} to {high}"
-    return {bool: "`true`, `false`", str: "text", values.Duration: "duration", SecretStr: "secret"}[
-        annotation
-    ]
+    return {
+        bool: "`true`, `false`",
+        str: "text",
+        values.Duration: "duration",
+        SecretStr: "secret",
+        Any: "anything",
+    }[annotation]
 
 
 def _default(field: FieldInfo) -> str:

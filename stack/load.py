@@ -10,12 +10,15 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from schema.archive import ArchiveError
 from schema.certificates import certificate_fault
 from schema.faults import PROJECT, ConfigError, Fault, own_path
-from schema.input_file import read_text
+from schema.input_file import read_bytes, read_text
 from schema.values import shown
 from schema.yaml_file import Path_, parse
 from stack import rollout_file, rules
+from stack.charts import ChartError, Charts
+from stack.charts.values import unknown
 from stack.config import StackConfig
 from stack.meant import SECRETS, UNKNOWN, field_keys, from_pydantic
 from stack.mended import mended
@@ -132,10 +135,33 @@ def _load(
     if config is not None:
         more = rules.check(config)
         config, unread = _with_authorities(config, folder, read)
+        more += _values_of_charts(config, folder)
         faults += [fault for fault in (*more, *unread) if not _follows(fault, faults)]
     if faults or config is None:
         raise ConfigError(file, [plan.placed(fault) for fault in faults] if plan else faults)
     return config
+
+
+def _values_of_charts(config: StackConfig, folder: Path) -> Iterable[Fault]:
+    """Values that a chart does not have; of a chart whose archive is not there nothing is told."""
+    if not any(section.values for section in config.charts.values()):
+        return
+    try:
+        charts = Charts(folder)
+    except ChartError:
+        return  # its own error tells of it
+    for name, section in config.charts.items():
+        source = charts.source(name) if name in charts.entries else None
+        if source is None or not source.is_file():
+            continue
+        try:
+            found = list(unknown(read_bytes(source), section.values))
+        except ArchiveError:
+            continue  # the chart's own error tells of it
+        for path, near in found:
+            hint = f"; did you mean {near!r}?" if near else ": see its values.yaml"
+            message = f"{name} {charts.entries[name].version} has no such value{hint}"
+            yield Fault(("charts", name, "values", *path), message)
 
 
 def _follows(fault: Fault, known: Sequence[Fault]) -> bool:

@@ -47,7 +47,7 @@ def _of_type(annotation: Any, metadata: list[Any]) -> Any:
         }
     if annotation is int:
         return next((each.ge for each in metadata if isinstance(each, Ge)), 1)
-    return {bool: True, str: "a", Duration: "1h"}[annotation]
+    return {bool: True, str: "a", Duration: "1h", Any: "a"}[annotation]
 
 
 def mended(value: Any, path: Path_) -> Any:

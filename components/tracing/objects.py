@@ -15,6 +15,7 @@ import yaml
 
 from components.base import Args, Manifest
 from components.names import LINKERD_TRACING
+from components.placement import PlacementSection, scheduled
 
 # The collector's own names for its ports, and those of OTLP:
 # https://opentelemetry.io/docs/specs/otlp/
@@ -54,6 +55,7 @@ class Workload(Args):
     files: dict[str, str]
     secret: dict[str, tuple[str, str]]
     scratch: bool = False
+    placement: PlacementSection = PlacementSection()
 
 
 def as_yaml(config: Mapping[str, Any]) -> str:
@@ -116,6 +118,7 @@ def deployment(workload: Workload) -> Manifest:
         },
         "containers": [_container(workload)],
         "volumes": [{"name": "config", "configMap": {"name": workload.name}}],
+        **scheduled(workload.placement),
     }
     if workload.scratch:
         pod["volumes"].append({"name": "tmp", "emptyDir": {}})
