@@ -16,8 +16,8 @@ from bot.mesh.trust.model import (
     Issued,
     Kept,
     MeshedPod,
+    PodOwner,
     TrustState,
-    Workload,
 )
 from components.names import LINKERD
 from tests import certificates
@@ -56,12 +56,12 @@ def pod(
     namespace: str = "shop",
 ) -> MeshedPod:
     """A meshed pod; `mark` is the bundle's hash that the injector wrote."""
-    return MeshedPod(namespace, name, Workload(namespace, kind, name), started, mark)
+    return MeshedPod(namespace, name, PodOwner(namespace, kind, name), started, mark)
 
 
 def control(name: str, *, started: datetime = NOW - HOUR) -> MeshedPod:
     """A control plane pod of a Deployment of this name."""
-    owner = Workload(LINKERD, "Deployment", name)
+    owner = PodOwner(LINKERD, "Deployment", name)
     return MeshedPod(LINKERD, f"{name}-0", owner, started, control_plane=True)
 
 

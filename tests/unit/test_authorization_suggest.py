@@ -9,7 +9,7 @@ import yaml
 
 from bot.mesh.authorization import objections
 from bot.mesh.authorization.judge import judge
-from bot.mesh.authorization.model import Call, KubeService, NamespaceWorkloads, ServingWorkload
+from bot.mesh.authorization.model import Call, KubeService, RunningNamespace, ServingWorkload
 from bot.mesh.authorization.suggest import Suggestion, suggest, text
 from components.policy.section import GRPC_HEALTH
 from stack.config import StackConfig
@@ -23,7 +23,7 @@ NODES = {"cidr": "10.1.0.0/16"}
 OWN, OTHER = identity("shop", "bar"), identity("web", "cart")
 
 
-def suggested(made: StackConfig, *calls: Call, running: NamespaceWorkloads = SHOP) -> Suggestion:
+def suggested(made: StackConfig, *calls: Call, running: RunningNamespace = SHOP) -> Suggestion:
     """What `deny` would need."""
     return suggest(made, running, judge(made, running, calls, "deny"))
 
@@ -133,7 +133,7 @@ def test_a_port_without_http_is_opaque(protocol: str, written: str | None) -> No
 
 def test_without_a_service_the_workload_gives_name_and_labels() -> None:
     """Labels that a controller adds differ from release to release."""
-    alone = NamespaceWorkloads("shop", (FOO,), ())
+    alone = RunningNamespace("shop", (FOO,), ())
     found = suggested(config(rung="audit"), call(OWN), running=alone)
     (made,) = found.section["services"]
     assert (made["name"], made["selector"]) == ("foo", {"app": "foo"})
@@ -144,9 +144,7 @@ def test_two_workloads_behind_one_service_share_its_policy() -> None:
     canary = ServingWorkload(
         "Deployment", "foo-canary", {"app": "foo", "v": "2"}, ports={8080: "http"}
     )
-    both = NamespaceWorkloads(
-        "shop", (FOO, canary), (KubeService("foo", {"app": "foo"}, ("8080",)),)
-    )
+    both = RunningNamespace("shop", (FOO, canary), (KubeService("foo", {"app": "foo"}, ("8080",)),))
     calls = [call(OWN), call(OTHER, workload=("deployment", "foo-canary"))]
     found = suggested(config(rung="audit"), *calls, running=both)
     (made,) = found.section["services"]

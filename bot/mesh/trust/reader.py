@@ -29,8 +29,8 @@ from bot.mesh.trust.model import (
     IdentityPod,
     Issued,
     MeshedPod,
+    PodOwner,
     TrustState,
-    Workload,
 )
 from components.names import (
     CERT_MANAGER,
@@ -150,7 +150,7 @@ def pod(manifest: Manifest, owners: Mapping[tuple[str, str, str], Manifest]) -> 
     return MeshedPod(
         namespace=namespace,
         name=metadata["name"],
-        owner=Workload(namespace, *top),
+        owner=PodOwner(namespace, *top),
         started=started(manifest),
         bundle=metadata.get("annotations", {}).get(ANNOTATION),
         control_plane=namespace == LINKERD,
