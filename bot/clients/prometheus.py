@@ -45,7 +45,7 @@ class FiringAlert:
 
 
 @dataclass(frozen=True)
-class Prometheus:
+class PrometheusApi:
     """A Prometheus at an address such as `http://prometheus.monitoring:9090`, or with a path.
 
     seconds: for each question.

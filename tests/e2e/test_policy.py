@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from bot.cli.dispatch import main
-from bot.clients.prometheus import Prometheus
+from bot.clients.prometheus import PrometheusApi
 from bot.clients.target import Target
 from bot.exit_codes import BAD_INPUT, DONE, REFUSED
 from stack.load import from_file
@@ -57,7 +57,7 @@ def audited(client: str, port: int = PORT) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def metrics(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Exporter, Prometheus]]:
+def metrics(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Exporter, PrometheusApi]]:
     """A Prometheus that scrapes."""
     if reason := real_prometheus.missing():
         pytest.skip(reason)
@@ -117,7 +117,7 @@ class Operator:
 @pytest.fixture
 def operator(
     linkerd: Controllers,
-    metrics: tuple[Exporter, Prometheus],
+    metrics: tuple[Exporter, PrometheusApi],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Operator:
@@ -155,7 +155,7 @@ def shop() -> list[Manifest]:
 
 
 def test_a_namespace_goes_to_deny_and_back_as_the_page_says(
-    operator: Operator, metrics: tuple[Exporter, Prometheus], capsys: pytest.CaptureFixture[str]
+    operator: Operator, metrics: tuple[Exporter, PrometheusApi], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Whoever called and was allowed gets in, whoever was not is named before, and then is not."""
     exporter, prometheus = metrics

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from bot.mesh.authorization.model import Call, KubeService, NamespaceWorkloads, ServingWorkload
+from bot.mesh.authorization.model import Call, KubeService, RunningNamespace, ServingWorkload
 from stack.config import StackConfig
 from stack.load import from_file
 from tests.unit.stack_files import good, write
@@ -52,7 +52,7 @@ FOO = ServingWorkload(
     ports={8080: "http", 9990: "admin"},
     probes={8080: frozenset({"/healthz"})},
 )
-SHOP = NamespaceWorkloads("shop", (FOO,), (KubeService("foo", {"app": "foo"}, ("http",)),))
+SHOP = RunningNamespace("shop", (FOO,), (KubeService("foo", {"app": "foo"}, ("http",)),))
 
 
 def call(client: str = "", **changes: Any) -> Call:

@@ -16,7 +16,7 @@ from bot.mesh.trust.model import (
     Issued,
     Kept,
     MeshedPod,
-    MeshedWorkload,
+    PodOwner,
     TrustState,
 )
 from components.names import LINKERD
@@ -56,12 +56,12 @@ def pod(
     namespace: str = "shop",
 ) -> MeshedPod:
     """A meshed pod; `mark` is the bundle's hash that the injector wrote."""
-    return MeshedPod(namespace, name, MeshedWorkload(namespace, kind, name), started, mark)
+    return MeshedPod(namespace, name, PodOwner(namespace, kind, name), started, mark)
 
 
 def control(name: str, *, started: datetime = NOW - HOUR) -> MeshedPod:
     """A control plane pod of a Deployment of this name."""
-    owner = MeshedWorkload(LINKERD, "Deployment", name)
+    owner = PodOwner(LINKERD, "Deployment", name)
     return MeshedPod(LINKERD, f"{name}-0", owner, started, control_plane=True)
 
 

@@ -16,7 +16,7 @@ from bot.cli.dispatch import main
 from bot.clients.target import Target
 from bot.exit_codes import BAD_INPUT, DONE, FAILED, MISSING_TOOL, REFUSED
 from bot.mesh.authorization import command
-from bot.mesh.authorization.model import Call, NamespaceWorkloads
+from bot.mesh.authorization.model import Call, RunningNamespace
 from stack import rules
 from tests.unit.authorization_samples import FOO, SHOP, call, config, identity, service
 from tests.unit.fake_prometheus import fake_prometheus
@@ -32,7 +32,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     """Run a command over calls that were seen; gives exit code, stdout and stderr."""
 
     def runner(
-        made: Any, calls: list[Call], *words: str, running: NamespaceWorkloads = SHOP
+        made: Any, calls: list[Call], *words: str, running: RunningNamespace = SHOP
     ) -> tuple[int, str, str]:
         target = Target("test", project(), made, None, {})
         monkeypatch.setattr("bot.engine.target.of", lambda _: target)

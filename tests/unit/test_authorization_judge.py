@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bot.mesh.authorization.judge import account_of, judge
-from bot.mesh.authorization.model import Call, NamespaceWorkloads
+from bot.mesh.authorization.model import Call, RunningNamespace
 from stack.config import StackConfig
 from tests.unit.authorization_samples import FOO, SHOP, call, config, identity, service
 
@@ -16,7 +16,7 @@ NODES = {"networks": [{"cidr": "10.0.0.0/8"}]}
 OWN, OTHER = identity("shop", "bar"), identity("web", "cart")
 
 
-def outcome(made: StackConfig, seen: Call, running: NamespaceWorkloads = SHOP, **more: Any) -> str:
+def outcome(made: StackConfig, seen: Call, running: RunningNamespace = SHOP, **more: Any) -> str:
     """The one verdict."""
     (verdict,) = judge(made, running, [seen], **more)
     return verdict.outcome
@@ -145,7 +145,7 @@ def test_prometheus_reads_metrics_and_another_reader_does_not() -> None:
 
 def test_a_workload_that_is_gone_is_unknown() -> None:
     """Its labels went with it, and so what would select it."""
-    gone = NamespaceWorkloads("shop", (), ())
+    gone = RunningNamespace("shop", (), ())
     assert outcome(deny(service(allow=[BAR])), call(OWN), gone) == "unknown"
 
 

@@ -13,7 +13,7 @@ from bot.clients.target import Target
 from bot.exit_codes import BAD_INPUT, DONE, FAILED, REFUSED
 from bot.mesh.status import sources, text
 from bot.mesh.status.model import CheckResult, Line, StatusReport, ok, skipped, warn
-from bot.mesh.status.sources import WantedSource
+from bot.mesh.status.sources import WantedSources
 from bot.mesh.trust import fleet as trust_fleet
 from tests.unit import status_faults as f
 from tests.unit.stack_files import REPO
@@ -32,7 +32,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
         facts = read(chosen)
         target = Target(STACK, REPO, chosen.config, None, {})
         monkeypatch.setattr(trust_fleet, "target_of", lambda _: target)
-        asked: list[WantedSource] = []
+        asked: list[WantedSources] = []
         monkeypatch.setattr(sources, "read", lambda _, wanted, _stop: asked.append(wanted) or facts)
         code = dispatch.main(["status", "--stack", STACK, *words])
         body.wanted = asked[0]  # type: ignore[attr-defined]
@@ -96,9 +96,9 @@ def test_one_document_has_every_line(run: Run, capsys: pytest.CaptureFixture[str
 def test_options_say_what_is_asked(run: Run) -> None:
     """The engine is asked for drift where somebody wants it, and the CLI runs unless told not."""
     run()
-    assert run.wanted == WantedSource(None, drift=False, cli=True)  # type: ignore[attr-defined]
+    assert run.wanted == WantedSources(None, drift=False, cli=True)  # type: ignore[attr-defined]
     run("--drift", "--no-linkerd-check", "--prometheus", "http://prometheus:9090")
-    assert run.wanted == WantedSource("http://prometheus:9090", drift=True, cli=False)  # type: ignore[attr-defined]
+    assert run.wanted == WantedSources("http://prometheus:9090", drift=True, cli=False)  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from bot.clients.target import Target
 from bot.exit_codes import BAD_INPUT, DONE, FAILED, REFUSED, BadInputError
 from bot.mesh.status import fleet, judge, sources, table
 from bot.mesh.status.model import CheckResult, Line, StatusReport, fail, ok, skipped, warn
-from bot.mesh.status.sources import WantedSource
+from bot.mesh.status.sources import WantedSources
 from bot.mesh.trust import fleet as trust_fleet
 from schema.faults import ConfigError, Fault
 from stack.fleet import read
@@ -32,7 +32,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     """Lines of each stack, or what is raised for it; none says that all is well."""
     given: World = {}
 
-    def read_one(target: Target, _wanted: WantedSource, _stop: Any) -> str:
+    def read_one(target: Target, _wanted: WantedSources, _stop: Any) -> str:
         found = given.get(target.stack)
         if isinstance(found, Exception):
             raise found
@@ -143,9 +143,9 @@ def test_what_is_asked_is_asked_of_each(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """And an interrupt ends what runs for any of them: all have one event."""
-    asked: list[tuple[str, WantedSource, threading.Event]] = []
+    asked: list[tuple[str, WantedSources, threading.Event]] = []
 
-    def read_one(target: Target, wanted: WantedSource, stop: threading.Event) -> str:
+    def read_one(target: Target, wanted: WantedSources, stop: threading.Event) -> str:
         asked.append((target.stack, wanted, stop))
         return target.stack
 
@@ -155,7 +155,7 @@ def test_what_is_asked_is_asked_of_each(
     capsys.readouterr()
     assert [stack for stack, _, _ in asked] == ["trust", "staging", "production"]
     assert {wanted for _, wanted, _ in asked} == {
-        WantedSource("http://prometheus:9090", drift=True, cli=False)
+        WantedSources("http://prometheus:9090", drift=True, cli=False)
     }
     assert len({id(stop) for _, _, stop in asked}) == 1
 

@@ -17,7 +17,7 @@ from bot.mesh.status.cluster import once
 from bot.mesh.status.document import document
 from bot.mesh.status.facts import Alerting, Facts
 from bot.mesh.status.model import SIMULATED, StatusReport
-from bot.mesh.status.sources import WantedSource
+from bot.mesh.status.sources import WantedSources
 from tests.unit import status_faults as f
 from tests.unit.fake_prometheus import fake_prometheus
 from tests.unit.stack_files import REMOVE
@@ -171,12 +171,12 @@ class TestAlerts:
         assert (rules[0].result.state, "have no rule" in rules[0].result.seen) == ("warn", True)
 
     def test_a_prometheus_that_is_away_is_unknown(self, read: Read) -> None:
-        facts = read(good(), WantedSource("http://127.0.0.1:9", cli=False))
+        facts = read(good(), WantedSources("http://127.0.0.1:9", cli=False))
         (line,) = lines(facts, "alerts/firing")
         assert line.result.state == "unknown"
         assert "127.0.0.1:9" in line.result.seen
 
     def test_a_server_that_is_none_is_unknown(self, read: Read) -> None:
         with fake_prometheus(lambda _: {}) as url:
-            facts = read(good(), WantedSource(url, cli=False))
+            facts = read(good(), WantedSources(url, cli=False))
         assert lines(facts, "alerts/firing")[0].result.state == "unknown"

@@ -13,13 +13,13 @@ from typing import Any
 from bot.cli.dispatch import Subparsers
 from bot.cli.parsers import Parser, command, group
 from bot.clients.connect import cluster
-from bot.clients.prometheus import Prometheus
+from bot.clients.prometheus import PrometheusApi
 from bot.clients.target import Target
 from bot.engine import target as engine_target
 from bot.exit_codes import DONE, REFUSED, BadInputError, MissingToolError
 from bot.mesh.authorization import objections, observed, reader
 from bot.mesh.authorization.judge import PolicyVerdict, judge
-from bot.mesh.authorization.model import Call, NamespaceWorkloads
+from bot.mesh.authorization.model import Call, RunningNamespace
 from bot.mesh.authorization.suggest import document as suggested
 from bot.mesh.authorization.suggest import suggest, text
 from components.linkerd import InboundPolicy
@@ -55,7 +55,7 @@ class Inbound(argparse.Action):
 class ObservedCalls:
     """A namespace and the calls into it."""
 
-    running: NamespaceWorkloads
+    running: RunningNamespace
     calls: list[Call]
 
 
@@ -191,7 +191,7 @@ def with_default(config: StackConfig, names: Sequence[str], inbound: DefaultPoli
 def look(target: Target, arguments: argparse.Namespace) -> list[ObservedCalls]:
     """What runs in the namespaces, and who called there; raises as the readers do."""
     names = namespaces(target, arguments.namespace)
-    prometheus = Prometheus(address(target, arguments.prometheus))
+    prometheus = PrometheusApi(address(target, arguments.prometheus))
     try:
         window = Duration.parse(arguments.window)
     except ValueError as error:

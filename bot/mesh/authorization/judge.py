@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from bot.mesh.authorization.model import ADMIN_PORT, Call, NamespaceWorkloads, ServingWorkload
+from bot.mesh.authorization.model import ADMIN_PORT, Call, RunningNamespace, ServingWorkload
 from components.linkerd import InboundPolicy
 from components.policy import look_up as policy
 from components.policy.section import Clients, Service, ServicePort
@@ -60,7 +60,7 @@ def port_policy(
 
 def judge(
     config: StackConfig,
-    running: NamespaceWorkloads,
+    running: RunningNamespace,
     calls: Iterable[Call],
     assumed: InboundPolicy | None = None,
 ) -> list[PolicyVerdict]:
@@ -72,7 +72,7 @@ def judge(
 
 
 def _judged(
-    config: StackConfig, running: NamespaceWorkloads, call: Call, assumed: InboundPolicy | None
+    config: StackConfig, running: RunningNamespace, call: Call, assumed: InboundPolicy | None
 ) -> tuple[Outcome, str]:
     workload = running.workload(*call.workload)
     if call.port == ADMIN_PORT:

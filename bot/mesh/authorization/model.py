@@ -49,7 +49,7 @@ class KubeService:
 
 
 @dataclass(frozen=True)
-class NamespaceWorkloads:
+class RunningNamespace:
     """What runs in a namespace now."""
 
     name: str

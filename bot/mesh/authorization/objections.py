@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from bot.mesh.authorization.model import KubeService, NamespaceWorkloads, ServingWorkload
+from bot.mesh.authorization.model import KubeService, RunningNamespace, ServingWorkload
 from components.policy import look_up as policy
 from components.policy.section import GRPC_HEALTH, Service, ServicePort
 from schema.faults import Fault
 from stack.config import StackConfig
 
 
-def find(config: StackConfig, running: NamespaceWorkloads) -> list[Fault]:
+def find(config: StackConfig, running: RunningNamespace) -> list[Fault]:
     """The faults of the policies of a namespace, with the key and the fix of each."""
     section = config.policy.namespaces.get(running.name)
     found: list[Fault] = []
@@ -32,7 +32,7 @@ def find(config: StackConfig, running: NamespaceWorkloads) -> list[Fault]:
     return found + list(_twice(config, running))
 
 
-def _twice(config: StackConfig, running: NamespaceWorkloads) -> Iterator[Fault]:
+def _twice(config: StackConfig, running: RunningNamespace) -> Iterator[Fault]:
     """A port of a workload that two Servers select, such as by its number and by its name.
 
     Linkerd takes one of them, and nobody knows which.
@@ -55,7 +55,7 @@ def _twice(config: StackConfig, running: NamespaceWorkloads) -> Iterator[Fault]:
                 yield Fault((*path, "port"), message)
 
 
-def _nothing(running: NamespaceWorkloads, service: Service) -> str:
+def _nothing(running: RunningNamespace, service: Service) -> str:
     same = next((each for each in running.services if each.name == service.name), None)
     if same is not None and same.selector:
         labels = ", ".join(f"{key}: {value}" for key, value in sorted(same.selector.items()))
@@ -66,7 +66,7 @@ def _nothing(running: NamespaceWorkloads, service: Service) -> str:
 
 def _port(
     path: tuple[str | int, ...],
-    running: NamespaceWorkloads,
+    running: RunningNamespace,
     service: Service,
     port: ServicePort,
     pods: list[ServingWorkload],
@@ -83,7 +83,7 @@ def _port(
         )
 
 
-def _served(running: NamespaceWorkloads, pod: ServingWorkload) -> Iterator[int]:
+def _served(running: RunningNamespace, pod: ServingWorkload) -> Iterator[int]:
     yield from pod.ports
     yield from pod.probes
     for each in running.services:
@@ -123,7 +123,7 @@ def _probes(
                 yield Fault((*path, "probes"), message)
 
 
-def shared_accounts(running: NamespaceWorkloads) -> list[str]:
+def shared_accounts(running: RunningNamespace) -> list[str]:
     """Workloads without a service account of their own, one line each.
 
     A rule for an account lets in every workload that runs as it.

@@ -7,7 +7,7 @@ from typing import Any
 
 from bot.clients.https import Client
 from bot.clients.kubernetes import list_objects
-from bot.mesh.authorization.model import KubeService, NamespaceWorkloads, ServingWorkload
+from bot.mesh.authorization.model import KubeService, RunningNamespace, ServingWorkload
 from components.policy.section import GRPC_HEALTH
 
 _KINDS = {"deployments": "Deployment", "statefulsets": "StatefulSet", "daemonsets": "DaemonSet"}
@@ -15,7 +15,7 @@ _PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 Object = Mapping[str, Any]
 
 
-def read(api: Client, name: str) -> NamespaceWorkloads:
+def read(api: Client, name: str) -> RunningNamespace:
     """The namespace as it is now; raises Unreadable."""
     workloads = [
         _workload(kind, item)
@@ -23,7 +23,7 @@ def read(api: Client, name: str) -> NamespaceWorkloads:
         for item in list_objects(api, f"/apis/apps/v1/namespaces/{name}/{plural}")
     ]
     services = list_objects(api, f"/api/v1/namespaces/{name}/services")
-    return NamespaceWorkloads(name, tuple(workloads), tuple(_service(item) for item in services))
+    return RunningNamespace(name, tuple(workloads), tuple(_service(item) for item in services))
 
 
 def _workload(kind: str, item: Object) -> ServingWorkload:

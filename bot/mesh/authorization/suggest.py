@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from bot.mesh.authorization.judge import PolicyVerdict, account_of, port_policy
-from bot.mesh.authorization.model import ADMIN_PORT, Call, NamespaceWorkloads, ServingWorkload
+from bot.mesh.authorization.model import ADMIN_PORT, Call, RunningNamespace, ServingWorkload
 from components.policy import look_up as policy
 from components.policy.section import GRPC_HEALTH
 from schema.faults import PROJECT
@@ -34,7 +34,7 @@ class Suggestion:
 
 
 def suggest(
-    config: StackConfig, running: NamespaceWorkloads, verdicts: Iterable[PolicyVerdict]
+    config: StackConfig, running: RunningNamespace, verdicts: Iterable[PolicyVerdict]
 ) -> Suggestion:
     """Rules for every denied client that a rule can name, merged with those that are there."""
     known = config.policy.namespaces.get(running.name)
@@ -105,7 +105,7 @@ def _numbers(value: Any) -> Any:
 def _port(
     config: StackConfig,
     section: Section,
-    running: NamespaceWorkloads,
+    running: RunningNamespace,
     workload: ServingWorkload,
     number: int,
     opaque: bool,
@@ -137,7 +137,7 @@ def _kind(probes: frozenset[str], opaque: bool) -> Section:
 
 
 def _service_of(
-    running: NamespaceWorkloads, workload: ServingWorkload, number: int
+    running: RunningNamespace, workload: ServingWorkload, number: int
 ) -> tuple[str, Mapping[str, str]]:
     """Name and selector for a new policy: of the Service in front, else of the workload."""
     for each in running.services:

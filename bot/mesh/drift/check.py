@@ -48,7 +48,7 @@ def check(
             errors.append(str(error))
         try:
             changes = engine_run.result()
-        except tracked.Stopped:
+        except tracked.LookStopped:
             raise
         except BotError as error:
             changes = ChangeSet(stack=target.stack, source="drift", errors=(str(error),))

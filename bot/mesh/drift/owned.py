@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from bot.mesh.drift.declared import Declared
-from bot.mesh.drift.discovery import Kind
+from bot.mesh.drift.discovery import ListedKind
 from bot.mesh.drift.inventory import Inventory, Item, Key
 from bot.mesh.drift.known import RECORDS, Scene, accounts_for
 
@@ -51,7 +51,7 @@ class UndeclaredItem:
     children: Counter[str]
 
 
-def wanted(kind: Kind) -> bool:
+def wanted(kind: ListedKind) -> bool:
     """True for a kind whose objects could be ours."""
     return kind.title not in RECORDS if kind.namespaced else kind.title in _CLUSTER_KINDS
 

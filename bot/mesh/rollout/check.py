@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from bot.clients.prometheus import Prometheus
+from bot.clients.prometheus import PrometheusApi
 from bot.mesh.rollout import gates
 from bot.mesh.rollout.model import RolloutState, Standing
 from bot.mesh.rollout.standing import NO_WAVE, standings
@@ -31,7 +31,10 @@ class WaveVerdict:
 
 
 def judge(
-    config: StackConfig, seen: RolloutState, step: RolloutStep, prometheus: Prometheus | None = None
+    config: StackConfig,
+    seen: RolloutState,
+    step: RolloutStep,
+    prometheus: PrometheusApi | None = None,
 ) -> WaveVerdict:
     """The verdict on a step; raises PrometheusError.
 

@@ -14,7 +14,7 @@ from typing import Any
 from bot.cli.dispatch import Subparsers
 from bot.cli.parsers import Parser, command, group
 from bot.clients.connect import cluster
-from bot.clients.prometheus import Prometheus
+from bot.clients.prometheus import PrometheusApi
 from bot.clients.target import Target
 from bot.exit_codes import DONE, REFUSED, BadInputError
 from bot.mesh.rollout import check as checks
@@ -187,7 +187,7 @@ def check(arguments: argparse.Namespace) -> int:
     seen = _seen(target)
     url = arguments.prometheus or target.config.viz.prometheus_url
     verdict = checks.judge(
-        target.config, seen, _chosen(arguments, target, seen), Prometheus(url) if url else None
+        target.config, seen, _chosen(arguments, target, seen), PrometheusApi(url) if url else None
     )
     if shared := _place(target).shared:
         verdict = replace(verdict, remarks=(*verdict.remarks, shared))

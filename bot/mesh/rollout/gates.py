@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
-from bot.clients.prometheus import Prometheus
+from bot.clients.prometheus import PrometheusApi
 from bot.mesh.rollout.model import RolloutState
 from components.rollout.section import Gates
 from schema.values import Duration
@@ -55,7 +55,7 @@ class GateResult:
 
 
 def look(
-    gates: Gates, seen: RolloutState, namespaces: Collection[str], prometheus: Prometheus | None
+    gates: Gates, seen: RolloutState, namespaces: Collection[str], prometheus: PrometheusApi | None
 ) -> list[GateResult]:
     """Every gate for these namespaces; raises PrometheusError.
 
@@ -95,7 +95,7 @@ def _failures(
 
 
 def _requests(
-    gates: Gates, namespaces: Collection[str], prometheus: Prometheus
+    gates: Gates, namespaces: Collection[str], prometheus: PrometheusApi
 ) -> Iterator[GateResult]:
     rates = _by_namespace(prometheus, success_rate(gates.window))
     latencies = _by_namespace(prometheus, latency(gates.window))
@@ -112,12 +112,12 @@ def _requests(
             yield GateResult(namespace, text, holds=slow <= gates.latency_p95)
 
 
-def _by_namespace(prometheus: Prometheus, expression: str) -> dict[str, float]:
+def _by_namespace(prometheus: PrometheusApi, expression: str) -> dict[str, float]:
     found = prometheus.query(expression)
     return {each.labels.get("namespace", ""): each.value for each in found}
 
 
-def _webhook(gates: Gates, prometheus: Prometheus) -> Iterator[GateResult]:
+def _webhook(gates: Gates, prometheus: PrometheusApi) -> Iterator[GateResult]:
     """What the API server counts of the injector's webhook, for every namespace together."""
     for name in API_SERVER:
         for sample in prometheus.query(webhook_failures(name, gates.window)):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from bot.mesh.trust.model import MeshedWorkload
+from bot.mesh.trust.model import PodOwner
 
 Mesh = Literal["meshed", "partly meshed", "not meshed", "no pods", "not there"]
 
@@ -34,7 +34,7 @@ class Pod:
 
     namespace: str
     name: str
-    owner: MeshedWorkload
+    owner: PodOwner
     proxy: Proxy | None = None
     inject: str = ""
     host_network: bool = False

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from bot.clients.https import Client
 from bot.clients.kubernetes import Manifest, alive, list_objects, moment, owners
 from bot.mesh.rollout.model import Namespace, Pod, Proxy, RolloutState
-from bot.mesh.trust.model import MeshedWorkload
+from bot.mesh.trust.model import PodOwner
 from bot.mesh.trust.reader import pod as owned_pod
 from components.names import LINKERD
 from components.rollout.component import FIELD_MANAGER, INJECT, STATE_LABEL
@@ -67,7 +67,7 @@ def pod(manifest: Manifest, owners: Mapping[tuple[str, str, str], Manifest]) -> 
     return Pod(
         namespace=metadata["namespace"],
         name=metadata["name"],
-        owner=MeshedWorkload(found.owner.namespace, found.owner.kind, found.owner.name),
+        owner=PodOwner(found.owner.namespace, found.owner.kind, found.owner.name),
         proxy=proxy(spec),
         inject=annotations.get(INJECT, ""),
         host_network=bool(spec.get("hostNetwork")),

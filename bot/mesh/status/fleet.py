@@ -11,7 +11,7 @@ from bot.clients.target import Target
 from bot.exit_codes import DONE, FAILED, REFUSED, BotError
 from bot.mesh.status import judge, sources
 from bot.mesh.status.model import CheckResult, Line, StatusReport
-from bot.mesh.status.sources import WantedSource
+from bot.mesh.status.sources import WantedSources
 from bot.mesh.trust import fleet as trust_fleet
 from schema.faults import ConfigError
 from schema.masking import masked
@@ -20,7 +20,7 @@ from stack.charts import ChartError
 UNREAD = "stack/read"
 
 
-def look(stacks: Sequence[str], wanted: WantedSource, at_a_time: int) -> list[StatusReport]:
+def look(stacks: Sequence[str], wanted: WantedSources, at_a_time: int) -> list[StatusReport]:
     """The report of each stack in the order given, `at_a_time` of them at a time."""
     return parallel.run_all(
         lambda stack, stop: report(stack, wanted, stop),
@@ -30,7 +30,7 @@ def look(stacks: Sequence[str], wanted: WantedSource, at_a_time: int) -> list[St
     )
 
 
-def report(stack: str, wanted: WantedSource, stop: threading.Event | None = None) -> StatusReport:
+def report(stack: str, wanted: WantedSources, stop: threading.Event | None = None) -> StatusReport:
     """One stack by its name; why it could not be looked at is a line, and no error."""
     started = time.monotonic()
     try:
@@ -42,7 +42,7 @@ def report(stack: str, wanted: WantedSource, stop: threading.Event | None = None
         return StatusReport(stack, "", [line], time.monotonic() - started)
 
 
-def of(target: Target, wanted: WantedSource, stop: threading.Event | None = None) -> StatusReport:
+def of(target: Target, wanted: WantedSources, stop: threading.Event | None = None) -> StatusReport:
     """One stack whose file is read."""
     started = time.monotonic()
     cluster = target.config.cluster

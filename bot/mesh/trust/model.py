@@ -23,7 +23,7 @@ INJECTOR = "linkerd-proxy-injector"
 
 
 @dataclass(frozen=True, order=True)
-class MeshedWorkload:
+class PodOwner:
     """What owns a pod; a bare pod owns itself."""
 
     namespace: str
@@ -44,7 +44,7 @@ class MeshedPod:
 
     namespace: str
     name: str
-    owner: MeshedWorkload
+    owner: PodOwner
     started: datetime
     bundle: str | None = None
     control_plane: bool = False

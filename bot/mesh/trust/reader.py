@@ -29,7 +29,7 @@ from bot.mesh.trust.model import (
     IdentityPod,
     Issued,
     MeshedPod,
-    MeshedWorkload,
+    PodOwner,
     TrustState,
 )
 from components.names import (
@@ -150,7 +150,7 @@ def pod(manifest: Manifest, owners: Mapping[tuple[str, str, str], Manifest]) -> 
     return MeshedPod(
         namespace=namespace,
         name=metadata["name"],
-        owner=MeshedWorkload(namespace, *top),
+        owner=PodOwner(namespace, *top),
         started=started(manifest),
         bundle=metadata.get("annotations", {}).get(ANNOTATION),
         control_plane=namespace == LINKERD,
