@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import pulumi
 from pydantic import Field
@@ -14,8 +14,10 @@ from components.chart import (
     Chart,
     ChartRef,
     ChartsArgs,
+    Shape,
     crd_release,
     helm_chart,
+    merged,
     published_chart,
 )
 from components.cluster import ClusterSection
@@ -42,10 +44,47 @@ InboundPolicy = Literal[
 ]
 LogLevel = Literal["debug", "info", "warn", "error"]
 HA_REPLICAS = 3
+REGISTRY = "cr.l5d.io/linkerd"
 
 
 class LinkerdSection(Section):
     """The Linkerd control plane."""
+
+    shapes: ClassVar[dict[str, Shape]] = {
+        "linkerd-control-plane": Shape(
+            images={
+                "controllerImage": f"{REGISTRY}/controller",
+                "debugContainer.image.name": f"{REGISTRY}/debug",
+                "proxy.image.name": f"{REGISTRY}/proxy",
+            },
+            owned={
+                "clusterDomain": "cluster.domain",
+                "clusterNetworks": "cluster.networks",
+                "identityTrustDomain": "trust.domain",
+                "identityTrustAnchorsPEM": "trust.generations",
+                "identity.externalCA": "trust.generations",
+                "identity.issuer": "trust.issuer",
+                "controllerReplicas": "linkerd.replicas",
+                "controllerLogLevel": "linkerd.logLevel",
+                "webhookFailurePolicy": "linkerd.webhookFailurePolicy",
+                "proxy.await": "linkerd.proxyAwait",
+                "proxy.nativeSidecar": "linkerd.nativeSidecar",
+                "proxy.defaultInboundPolicy": "linkerd.defaultInboundPolicy",
+                "proxy.tracing": "observability.tracing",
+                "controller.tracing": "observability.tracing",
+                "disableHeartBeat": "linkerd.heartbeat",
+                "heartbeatSchedule": "linkerd.heartbeat",
+                "highAvailability": "linkerd.ha",
+                "cniEnabled": "cniPlugin.enabled",
+                "linkerdVersion": "charts.yaml, the version of the chart",
+                **{
+                    f"{webhook}.{key}": "trust.webhooks"
+                    for webhook in ("proxyInjector", "profileValidator", "policyValidator")
+                    for key in ("externalSecret", "injectCaFrom", "caBundle", "keyPEM", "crtPEM")
+                },
+            },
+        ),
+    }
 
     ha: bool = Field(True, description="Upstream's HA values; false only for a small cluster.")
     replicas: Replicas = Field(3, description="Replicas of each control plane Deployment.")
@@ -66,7 +105,7 @@ class LinkerdSection(Section):
     heartbeat: bool = Field(False, description="Linkerd's daily version check calls home.")
     log_level: LogLevel = Field("info", description="Log level of the control plane.")
     image_registry: Text = Field(
-        "cr.l5d.io/linkerd", description="Registry of Linkerd's images, or of a mirror."
+        REGISTRY, description="Registry of Linkerd's images, or of a mirror."
     )
 
     @property
@@ -273,15 +312,6 @@ def heartbeat_schedule(cluster: str) -> str:
     """A time of day fixed per cluster, spread over the fleet."""
     minutes = int.from_bytes(hashlib.sha256(cluster.encode()).digest()[:4], "big") % 1440
     return f"{minutes % 60} {minutes // 60} * * *"
-
-
-def merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """`base` with `over` laid on it, section by section."""
-    result = dict(base)
-    for key, value in over.items():
-        both = isinstance(value, dict) and isinstance(result.get(key), dict)
-        result[key] = merged(result[key], value) if both else value
-    return result
 
 
 class _Config(HasLinkerd, HasTrust, Protocol):

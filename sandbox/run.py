@@ -17,7 +17,7 @@ from bot.deploy import preview as bot_preview
 from bot.deploy import up as bot_up
 from bot.engine import Engine, EngineMissing, EngineResult, sandbox_stack
 from bot.engine import target as engine_target
-from bot.mesh.verification.judge import table
+from bot.mesh.status.verification import table
 from bot.text.durations import duration
 from sandbox import lifecycle, own_cluster, prepare, toolchain, verify
 from sandbox.cli import FAILED, PROJECT, TOOL_MISSING, Subparsers, say
@@ -132,10 +132,10 @@ def _deploy(found: Engine, started: float, *, again: bool) -> int:
         say("the servers go on running: look around, then `make sandbox` or `make sandbox-down`")
         return FAILED
     say("")
-    proven = verify.prove(target, PROJECT)
-    say("\n".join(table(proven)))
+    verified = verify.prove(target, PROJECT)
+    say("\n".join(table(verified)))
     say("\n".join(_summary(target, updated, time.monotonic() - started)))
-    return DONE if all(proof.ok for proof in proven) else FAILED
+    return DONE if all(each.ok for each in verified) else FAILED
 
 
 def deploy(found: Engine, target: Target, *, refresh: bool) -> EngineResult:

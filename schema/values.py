@@ -213,21 +213,30 @@ def mount_path(text: str) -> str:
 
 
 @dataclass(frozen=True)
-class Kind:
+class ValueKind:
     """Part of an annotation: what docs/config.md calls such a value, and one that is valid."""
 
     text: str
     example: str = "a"
 
 
-Name = Annotated[str, AfterValidator(kubernetes_name), Kind("name")]
-Domain = Annotated[str, AfterValidator(dns_domain), Kind("DNS domain")]
+@dataclass(frozen=True)
+class Was:
+    """Part of an annotation: the name that a key had, which is taken for a release more."""
+
+    key: str
+
+
+Name = Annotated[str, AfterValidator(kubernetes_name), ValueKind("name")]
+Domain = Annotated[str, AfterValidator(dns_domain), ValueKind("DNS domain")]
 HttpsUrl = Annotated[
-    str, AfterValidator(https_url), Kind("https address", "https://host.example.com")
+    str, AfterValidator(https_url), ValueKind("https address", "https://host.example.com")
 ]
-HttpUrl = Annotated[str, AfterValidator(http_url), Kind("http address", "https://host.example.com")]
-Text = Annotated[str, AfterValidator(plain_text), Kind("text")]
+HttpUrl = Annotated[
+    str, AfterValidator(http_url), ValueKind("http address", "https://host.example.com")
+]
+Text = Annotated[str, AfterValidator(plain_text), ValueKind("text")]
 # What a stack is for; rules of the policy pack and of deployments go by it.
 Environment = Literal["development", "staging", "production"]
-VaultPath = Annotated[str, AfterValidator(mount_path), Kind("Vault path")]
+VaultPath = Annotated[str, AfterValidator(mount_path), ValueKind("Vault path")]
 Replicas = Annotated[int, Field(ge=1, le=50)]

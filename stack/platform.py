@@ -251,15 +251,15 @@ class Platform:
             AlertRouting("alert-routing", routes, self._in_mesh)
 
     async def _policies(self, opts: pulumi.ResourceOptions) -> dict[str, list[pulumi.Resource]]:
-        """The policies of each namespace: they come before its rung makes new pods need them."""
-        rungs = {}
+        """The policies of each namespace: before its default policy makes pods need them."""
+        inbound_policies = {}
         made: dict[str, list[pulumi.Resource]] = {}
         in_flight = InFlight()
         for args in policy.namespaces(self.config):
             name = f"policy-{args.namespace}"
             namespace = NamespacePolicy(name, args, opts)
             await in_flight.after([namespace.last])
-            rungs[args.namespace] = args.rung
+            inbound_policies[args.namespace] = args.default_inbound_policy
             made[args.namespace] = [namespace]
             after = copy.copy(opts)
             after.depends_on = [namespace.last]
@@ -268,6 +268,6 @@ class Platform:
                 one = ServicePolicy(f"{name}/{service.service}", service, after)
                 made[args.namespace].append(one)
                 await in_flight.after(one.servers)
-        if rungs:
-            self.outputs["policy"] = rungs
+        if inbound_policies:
+            self.outputs["policy"] = inbound_policies
         return made

@@ -205,7 +205,7 @@ def lines(result: EngineResult) -> list[str]:
     if not result.ok:
         return engine_report.failure(result)
     told = [*engine_report.table(result.record, preview=True)]
-    told += engine_report.listed(result.record, preview=True)
+    told += engine_report.changed_resources(result.record, preview=True)
     if result.record.incomplete:
         told.append(
             "the preview is incomplete: a chart has a value that is only known during `up`, so "

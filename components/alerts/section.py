@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from schema.section import Section
-from schema.values import Duration, HttpUrl, Kind, Name, Replicas, shown
+from schema.values import Duration, HttpUrl, Name, Replicas, ValueKind, shown
 from schema.words import LabelKey, LabelValue
 
 Events = Annotated[int, Field(ge=0, le=1000000)]
@@ -32,7 +32,7 @@ def _number_as_text(value: object) -> object:
 
 
 PerCent = Annotated[
-    str, BeforeValidator(_number_as_text), AfterValidator(objective), Kind("per cent", "99.9")
+    str, BeforeValidator(_number_as_text), AfterValidator(objective), ValueKind("per cent", "99.9")
 ]
 
 

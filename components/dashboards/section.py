@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from schema.section import Section
-from schema.values import Kind, Name, plain_text, shown
+from schema.values import Name, ValueKind, plain_text, shown
 from schema.words import LabelKey, LabelValue
 
 _LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
@@ -48,9 +48,9 @@ def folder_title(text: str) -> str:
     raise ValueError(f"{shown(text)} is no title of a folder: write it like Linkerd, without '/'")
 
 
-MetricLabel = Annotated[str, AfterValidator(metric_label), Kind("metric label")]
-DatasourceUid = Annotated[str, AfterValidator(datasource_uid), Kind("uid")]
-Folder = Annotated[str, AfterValidator(folder_title), Kind("title")]
+MetricLabel = Annotated[str, AfterValidator(metric_label), ValueKind("metric label")]
+DatasourceUid = Annotated[str, AfterValidator(datasource_uid), ValueKind("uid")]
+Folder = Annotated[str, AfterValidator(folder_title), ValueKind("title")]
 
 
 class DashboardsSection(Section):

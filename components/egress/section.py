@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Protocol
 from pydantic import AfterValidator, Field
 
 from schema.section import Section
-from schema.values import Kind, Name, shown
+from schema.values import Name, ValueKind, shown
 from schema.words import Cidr
 
 Mode = Literal["allow", "deny"]
@@ -42,7 +42,7 @@ def host_name(text: str) -> str:
     raise ValueError(f"{shown(text)} is no host like api.example.com or '*.example.com'{hint}")
 
 
-Host = Annotated[str, AfterValidator(host_name), Kind("host", "host.example.com")]
+Host = Annotated[str, AfterValidator(host_name), ValueKind("host", "host.example.com")]
 
 
 class EgressHost(Section):

@@ -19,7 +19,7 @@ from bot.mesh.trust import reader as trust_reader
 from bot.mesh.trust.decide import decide
 from bot.mesh.trust.destroy import refusals
 from bot.mesh.trust.fleet import Gathered
-from bot.mesh.trust.model import Seen
+from bot.mesh.trust.model import TrustState
 from bot.mesh.trust.text import left_text, status_document, status_lines
 from stack.config import StackConfig
 from tests.unit.bot_trust_samples import HOUR, NOW, kept, pod, root, seen
@@ -29,7 +29,7 @@ BOTH = config("a", "b", signing="a")
 
 
 def gathered(
-    *clusters: Seen, configs: dict[str, StackConfig] | None = None, **more: Any
+    *clusters: TrustState, configs: dict[str, StackConfig] | None = None, **more: Any
 ) -> Gathered:
     own = configs or {each.stack: BOTH for each in clusters}
     return Gathered(own, "trust", {each.stack: each for each in clusters}, **more)
@@ -98,7 +98,7 @@ def test_a_key_that_nobody_needs_can_be_destroyed() -> None:
     ],
 )
 def test_a_key_stays_while_anything_may_need_it(
-    cluster: Seen, file: StackConfig, more: dict[str, Any], said: str
+    cluster: TrustState, file: StackConfig, more: dict[str, Any], said: str
 ) -> None:
     """It cannot be made again."""
     found = gathered(cluster, configs={"x": file}, **{"kept": (kept("a"),), **more})

@@ -87,7 +87,7 @@ def world(context: Context, monkeypatch: pytest.MonkeyPatch) -> World:
     nothing = samples.snapshot(samples.change_set(), kind="destroy")
     monkeypatch.setattr("bot.deploy.check.bound", lambda *_: (nothing, False))
     monkeypatch.setattr("bot.deploy.check.refuse_moved", lambda *_: None)
-    monkeypatch.setattr("bot.deploy.gate.policy", lambda stack, _folder: Requirement(stack))
+    monkeypatch.setattr("bot.deploy.gate.requirement_of", lambda stack, _folder: Requirement(stack))
     monkeypatch.setattr("bot.deploy.operation.marked", lambda *_: nullcontext(Mark()))
     return made
 

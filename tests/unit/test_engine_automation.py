@@ -8,7 +8,6 @@ import contextlib
 import json
 import os
 import shutil
-import subprocess
 import sys
 import threading
 import time
@@ -32,6 +31,7 @@ from bot.exit_codes import BotError
 from bot.plan.mock.engine import evaluate, run_program
 from bot.plan.mock.monitor import RecordingMonitor
 from stack.load import from_file
+from tests.programs import ran
 from tests.unit import fake_engine
 from tests.unit.context import Context
 from tests.unit.stack_files import REPO
@@ -88,9 +88,9 @@ def test_the_program_is_inline(tmp_path: Path) -> None:
     found, where = fake_engine.engine(tmp_path, _CALLS), fake_engine.target(tmp_path)
     for operation in ("preview", "up", "refresh", "destroy"):
         assert engine.run(found, where, operation).ok
-    for ran in calls(tmp_path):
-        assert ran[ran.index("--exec-kind") + 1] == "auto.inline"
-        assert sum(word.startswith("--client=127.0.0.1:") for word in ran) == 1
+    for words in calls(tmp_path):
+        assert words[words.index("--exec-kind") + 1] == "auto.inline"
+        assert sum(word.startswith("--client=127.0.0.1:") for word in words) == 1
 
 
 def test_what_takes_moments_is_the_apis_too_and_reads_no_secret(tmp_path: Path) -> None:
@@ -351,14 +351,7 @@ def test_that_process_ends_with_the_bot(tmp_path: Path) -> None:
         f"with program.served(fake_engine.target(Path({str(tmp_path)!r})), os.environ) as served:\n"
         "    print(served.client, flush=True)\n    os.kill(os.getpid(), 9)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=REPO,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = ran([sys.executable, "-c", script], cwd=REPO)
     address = done.stdout.strip()
     assert address
     deadline = time.monotonic() + 10

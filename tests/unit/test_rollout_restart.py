@@ -10,7 +10,7 @@ from bot.clients.https import Answer, Client
 from bot.mesh.rollout import restart
 from bot.mesh.rollout.model import Restart
 from bot.mesh.rollout.restart import RestartError, unsettled
-from bot.mesh.trust.model import Workload
+from bot.mesh.trust.model import MeshedWorkload
 from tests.unit.rollout_samples import pod
 
 
@@ -46,7 +46,7 @@ class Api:
 def run(api: Api, *names: str, seconds: float = 5) -> list[str]:
     """Restart Deployments of these names; what was said."""
     said: list[str] = []
-    workloads = [Workload("shop", "Deployment", name) for name in names]
+    workloads = [MeshedWorkload("shop", "Deployment", name) for name in names]
     restart.run(cast("Client", api), workloads, said.append, seconds=seconds, pause=0.001)
     return said
 

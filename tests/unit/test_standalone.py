@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import runpy
-import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -27,6 +26,7 @@ from components.webhook_certificates import WebhookCertificatesArgs
 from schema.section import Section
 from schema.values import Duration
 from stack.listed import made_of
+from tests.programs import ran
 from tests.recorder import Recording, record
 from tests.unit import distribution
 from tests.unit.crd_schemas import faults, is_custom
@@ -215,14 +215,7 @@ def test_the_installed_package_needs_no_checkout_and_no_name_that_others_use(
     elsewhere = tmp_path / "elsewhere"
     (elsewhere / "components").mkdir(parents=True)
     (elsewhere / "components" / "__init__.py").touch()
-    done = subprocess.run(
-        [sys.executable, "-c", _LOOK, str(site)],
-        cwd=elsewhere,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = ran([sys.executable, "-c", _LOOK, str(site)], cwd=elsewhere)
     assert done.returncode == 0, done.stderr
     seen = json.loads(done.stdout)
     assert seen["version"] == linkerd_platform.__version__

@@ -44,7 +44,7 @@ _CLUSTER_KINDS = frozenset(
 
 
 @dataclass(frozen=True)
-class Undeclared:
+class UndeclaredItem:
     """An object of ours that nobody declared. children: kinds that controllers made from it."""
 
     item: Item
@@ -58,7 +58,7 @@ def wanted(kind: Kind) -> bool:
 
 def undeclared(
     declared: Declared, inventory: Inventory, label: str | None = None
-) -> tuple[Undeclared, ...]:
+) -> tuple[UndeclaredItem, ...]:
     """Every object that is ours, in no state, and made by no controller that we know.
 
     What controllers made from such an object is told with it, and not by itself. label: as in
@@ -77,7 +77,7 @@ def undeclared(
         counted = children.setdefault(root.key, Counter())
         if root is not item:
             counted[item.kind.title] += 1
-    return tuple(Undeclared(roots[key], children[key]) for key in sorted(roots, key=str))
+    return tuple(UndeclaredItem(roots[key], children[key]) for key in sorted(roots, key=str))
 
 
 def _root(item: Item, scene: Scene, label: str | None) -> Item:

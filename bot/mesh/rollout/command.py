@@ -19,9 +19,9 @@ from bot.clients.target import Target
 from bot.exit_codes import DONE, REFUSED, BadInputError
 from bot.mesh.rollout import check as checks
 from bot.mesh.rollout import reader, restart, select, text
-from bot.mesh.rollout.model import Seen, Standing
+from bot.mesh.rollout.model import RolloutState, Standing
 from bot.mesh.rollout.standing import standings
-from bot.mesh.rollout.step import Direction, Step, choose, refusals
+from bot.mesh.rollout.step import Direction, RolloutStep, choose, refusals
 from bot.mesh.trust import fleet as trust_fleet
 from bot.plan import rollout_files
 from schema.values import http_url
@@ -236,21 +236,21 @@ def _target(stack: str) -> Target:
     return target
 
 
-def _place(target: Target) -> text.Place:
+def _place(target: Target) -> text.WaveInFile:
     """Where the plan is written, and which other stacks have it from there."""
     plan = target.config.rollout.file
     named = rollout_files.named(target.project_dir) if plan else {}
     others = tuple(name for name, file in named.items() if file == plan and name != target.stack)
-    return text.Place(target.stack, plan, others)
+    return text.WaveInFile(target.stack, plan, others)
 
 
-def _seen(target: Target) -> Seen:
+def _seen(target: Target) -> RolloutState:
     window = timedelta(seconds=target.config.rollout.gates.window.seconds)
     with cluster(target) as api:
         return reader.read(api, window)
 
 
-def _chosen(arguments: argparse.Namespace, target: Target, seen: Seen) -> Step:
+def _chosen(arguments: argparse.Namespace, target: Target, seen: RolloutState) -> RolloutStep:
     direction: Direction = "back" if arguments.back else "next"
     return choose(target.config, seen, direction, arguments.wave, arguments.state)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from bot.mesh.trust.model import Workload
+from bot.mesh.trust.model import MeshedWorkload
 
 Mesh = Literal["meshed", "partly meshed", "not meshed", "no pods", "not there"]
 
@@ -34,7 +34,7 @@ class Pod:
 
     namespace: str
     name: str
-    owner: Workload
+    owner: MeshedWorkload
     proxy: Proxy | None = None
     inject: str = ""
     host_network: bool = False
@@ -61,7 +61,7 @@ class Namespace:
 
 
 @dataclass(frozen=True)
-class Seen:
+class RolloutState:
     """One moment of a cluster. failures: per namespace, pods that the injector failed lately.
 
     version: of the control plane's proxies, `""` where none runs.

@@ -15,7 +15,7 @@ from typing import Any
 from bot.clients.https import Answer, Client
 from bot.exit_codes import BotError
 from bot.mesh.rollout.model import Restart
-from bot.mesh.trust.model import Workload
+from bot.mesh.trust.model import MeshedWorkload
 from bot.mesh.trust.restart import KINDS
 
 ANNOTATION = "kubectl.kubernetes.io/restartedAt"
@@ -28,7 +28,7 @@ class RestartError(BotError):
     """A workload did not come up again; says which, and which were not begun."""
 
 
-def order(restarts: Iterable[Restart]) -> tuple[list[Workload], list[Workload]]:
+def order(restarts: Iterable[Restart]) -> tuple[list[MeshedWorkload], list[MeshedWorkload]]:
     """The workloads of these pods, in order, and those that are for a human.
 
     Deployments, then StatefulSets, then DaemonSets, as in the plan of a rotation. A Job ends by
@@ -41,7 +41,7 @@ def order(restarts: Iterable[Restart]) -> tuple[list[Workload], list[Workload]]:
 
 def run(
     api: Client,
-    workloads: Sequence[Workload],
+    workloads: Sequence[MeshedWorkload],
     say: Callable[[str], object],
     *,
     seconds: float,
@@ -64,7 +64,7 @@ def run(
             raise RestartError(f"{error}\nnot begun: {rest or 'none'}") from None
 
 
-def _begin(api: Client, each: Workload, path: str) -> None:
+def _begin(api: Client, each: MeshedWorkload, path: str) -> None:
     if why := unsettled(each.kind, _get(api, path)):
         raise RestartError(f"{each}: is not settled before its restart: {why}")
     stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -87,7 +87,7 @@ def _said(answer: Answer) -> str:
     return answer.why
 
 
-def _wait(api: Client, each: Workload, path: str, seconds: float, pause: float) -> None:
+def _wait(api: Client, each: MeshedWorkload, path: str, seconds: float, pause: float) -> None:
     deadline = time.monotonic() + seconds
     while True:
         why = unsettled(each.kind, _get(api, path))

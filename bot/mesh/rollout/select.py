@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.mesh.rollout.model import Namespace, Seen
+from bot.mesh.rollout.model import Namespace, RolloutState
 from components.rollout import plan as rollout
 from components.rollout.section import Wave
 from stack.config import StackConfig
@@ -16,7 +16,7 @@ def forbidden(config: StackConfig, name: str) -> str | None:
     return rollout.forbidden(config, name)
 
 
-def found(config: StackConfig, seen: Seen, wave: Wave) -> list[str]:
+def found(config: StackConfig, seen: RolloutState, wave: Wave) -> list[str]:
     """The names that a wave finds and does not have yet, in alphabetical order.
 
     A namespace that any wave names is that wave's. Of several waves whose labels fit, the first

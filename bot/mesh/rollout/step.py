@@ -10,7 +10,7 @@ import yaml
 
 from bot.exit_codes import BadInputError, RefusedError
 from bot.mesh.rollout import select
-from bot.mesh.rollout.model import Seen
+from bot.mesh.rollout.model import RolloutState
 from components.rollout.section import State, Wave, WaveNamespace
 from stack import rollout_file, rules
 from stack.config import StackConfig
@@ -19,7 +19,7 @@ Direction = Literal["next", "back"]
 
 
 @dataclass(frozen=True)
-class Step:
+class RolloutStep:
     """One wave gets another state. found: names that it did not have before."""
 
     index: int
@@ -41,11 +41,11 @@ class Step:
 
 def choose(
     config: StackConfig,
-    seen: Seen,
+    seen: RolloutState,
     direction: Direction,
     name: str | None = None,
     state: State | None = None,
-) -> Step:
+) -> RolloutStep:
     """The step that comes next, or the one that takes the last wave back.
 
     Next: the first wave that is `off`, else the first that is `opt-in`, to `on`. Back: the last
@@ -62,7 +62,7 @@ def choose(
         raise RefusedError(f"{end}: there is nothing to {'do' if direction == 'next' else 'undo'}")
     target: State = state or ("on" if direction == "next" else "off")
     found = tuple(select.found(config, seen, waves[index])) if target != "off" else ()
-    step = Step(index, waves[index], target, found)
+    step = RolloutStep(index, waves[index], target, found)
     if step.state == step.wave.state and not found:
         raise RefusedError(f"wave {step.wave.name} is {target} already, and finds nothing more")
     return step
@@ -87,7 +87,7 @@ def _chosen(waves: tuple[Wave, ...], direction: Direction) -> int | None:
     return None
 
 
-def applied(config: StackConfig, step: Step) -> StackConfig:
+def applied(config: StackConfig, step: RolloutStep) -> StackConfig:
     """The config with the step taken, not checked yet."""
     found = tuple(WaveNamespace(name=name) for name in step.found)
     update = {"state": step.state, "namespaces": (*step.wave.namespaces, *found)}
@@ -97,7 +97,7 @@ def applied(config: StackConfig, step: Step) -> StackConfig:
     return config.model_copy(update={"rollout": rollout})
 
 
-def refusals(config: StackConfig, step: Step) -> list[str]:
+def refusals(config: StackConfig, step: RolloutStep) -> list[str]:
     """Why the stack file would be refused with this step alone: keys that still count on the wave.
 
     Such as a rule for service accounts of a namespace that leaves the mesh.
@@ -107,7 +107,7 @@ def refusals(config: StackConfig, step: Step) -> list[str]:
     return rollout_file.told(faults, config.rollout.file)
 
 
-def document(step: Step) -> dict[str, Any]:
+def document(step: RolloutStep) -> dict[str, Any]:
     """The wave as the stack file is to have it."""
     given = step.wave.model_dump(mode="json", by_alias=True, exclude_unset=True)
     namespaces = [
@@ -119,7 +119,7 @@ def document(step: Step) -> dict[str, Any]:
     return {**made, **({"namespaces": namespaces} if namespaces else {}), **given}
 
 
-def edit(step: Step, plan: str | None = None) -> str:
+def edit(step: RolloutStep, plan: str | None = None) -> str:
     """The wave as YAML, indented as under `linkerd-platform:rollout:` and `waves:`.
 
     plan: the file that the plan is in, where `waves:` stands at the top.

@@ -1,4 +1,4 @@
-"""Reads a cluster for the trust commands: one moment of it, as `bot.mesh.trust.model.Seen`."""
+"""Reads a cluster for the trust commands: one moment of it, as a TrustState."""
 
 from __future__ import annotations
 
@@ -23,7 +23,15 @@ from bot.clients.kubernetes import (
 )
 from bot.clients.target import Target
 from bot.mesh.trust.metrics import issuer_ttl
-from bot.mesh.trust.model import PROPAGATION, Bundle, IdentityPod, Issued, Pod, Seen, Workload
+from bot.mesh.trust.model import (
+    PROPAGATION,
+    Bundle,
+    IdentityPod,
+    Issued,
+    MeshedPod,
+    MeshedWorkload,
+    TrustState,
+)
 from components.names import (
     CERT_MANAGER,
     IDENTITY_ISSUER,
@@ -45,7 +53,7 @@ _KIND = re.compile(r"[A-Za-z][A-Za-z0-9]{0,250}")
 _OWNER = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:_-]{0,252}")
 
 
-def read(target: Target) -> Seen:
+def read(target: Target) -> TrustState:
     """The cluster of a stack as it is now; raises Unreadable when it does not tell.
 
     Only Secrets that the trust is made of are read, and of them only certificates are kept.
@@ -54,13 +62,13 @@ def read(target: Target) -> Seen:
         return observe(api, target)
 
 
-def observe(api: Client, target: Target) -> Seen:
+def observe(api: Client, target: Target) -> TrustState:
     """The same by a client; raises Unreadable."""
     issuer = target.config.trust.issuer
     secrets = f"/api/v1/namespaces/{LINKERD}/secrets/{IDENTITY_ISSUER}"
     secret = get_object(api, secrets)
     pods = _pods(api)
-    return Seen(
+    return TrustState(
         stack=target.stack,
         cluster=target.config.cluster.name if target.config.cluster else "",
         now=datetime.now(UTC),
@@ -124,7 +132,7 @@ def _served(api: Client, viz: bool) -> dict[str, x509.Certificate]:
     return {name: chain[0] for name, chain in found.items() if chain}
 
 
-def _pods(api: Client) -> tuple[Pod, ...]:
+def _pods(api: Client) -> tuple[MeshedPod, ...]:
     above = owners(api)
     return tuple(
         pod(each, above)
@@ -133,16 +141,16 @@ def _pods(api: Client) -> tuple[Pod, ...]:
     )
 
 
-def pod(manifest: Manifest, owners: Mapping[tuple[str, str, str], Manifest]) -> Pod:
+def pod(manifest: Manifest, owners: Mapping[tuple[str, str, str], Manifest]) -> MeshedPod:
     """A pod with the workload that restarts it: a ReplicaSet's Deployment, a Job's CronJob."""
     metadata = manifest["metadata"]
     namespace, owner = metadata["namespace"], _owner(metadata)
     above = owners.get((namespace, *owner)) if owner else None
     top = (_owner(above["metadata"]) if above else None) or owner or ("Pod", metadata["name"])
-    return Pod(
+    return MeshedPod(
         namespace=namespace,
         name=metadata["name"],
-        owner=Workload(namespace, *top),
+        owner=MeshedWorkload(namespace, *top),
         started=started(manifest),
         bundle=metadata.get("annotations", {}).get(ANNOTATION),
         control_plane=namespace == LINKERD,
@@ -195,7 +203,7 @@ def written(manifest: Manifest) -> datetime:
     return max(times, default=moment(metadata["creationTimestamp"]))
 
 
-def _identities(api: Client, pods: Sequence[Pod]) -> tuple[IdentityPod, ...]:
+def _identities(api: Client, pods: Sequence[MeshedPod]) -> tuple[IdentityPod, ...]:
     """The figure of each identity pod, all at once: one that hangs must not hold up the rest."""
     found = [each for each in pods if each.is_identity]
     if not found:
@@ -204,7 +212,7 @@ def _identities(api: Client, pods: Sequence[Pod]) -> tuple[IdentityPod, ...]:
         return tuple(pool.map(lambda each: _identity(api, each), found))
 
 
-def _identity(api: Client, pod: Pod) -> IdentityPod:
+def _identity(api: Client, pod: MeshedPod) -> IdentityPod:
     path = f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}:{_ADMIN_PORT}/proxy/metrics"
     answer = api.request("GET", path, seconds=_NO_ANSWER_SECONDS)
     if not answer.ok or not isinstance(answer.body, str):

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from bot.mesh.trust.model import IDENTITY, INJECTOR, Pod, Workload
+from bot.mesh.trust.model import IDENTITY, INJECTOR, MeshedPod, MeshedWorkload
 from components.names import LINKERD
 
 # kubectl restarts these: https://kubernetes.io/docs/reference/kubectl/generated/kubectl_rollout/
@@ -20,12 +20,12 @@ class Phase:
 
     title: str
     why: str
-    workloads: tuple[Workload, ...]
+    workloads: tuple[MeshedWorkload, ...]
     commands: tuple[str, ...] = ()
 
 
 def phases(
-    pods: Iterable[Pod],
+    pods: Iterable[MeshedPod],
     kubectl: Sequence[str] = ("kubectl",),
     *,
     fresh_bundle: bool = False,
@@ -44,7 +44,7 @@ def phases(
     rest = sorted({pod.owner for pod in found if not pod.control_plane})
     injector = {each for each in own if each.name == INJECTOR}
     if fresh_bundle and rest:
-        injector |= {Workload(LINKERD, "Deployment", INJECTOR)}
+        injector |= {MeshedWorkload(LINKERD, "Deployment", INJECTOR)}
     identity = {each for each in own if each.name == IDENTITY}
     planned = [
         _phase(
@@ -86,11 +86,11 @@ def phases(
     return [phase for phase in planned if phase.workloads]
 
 
-def _sorted(workloads: Iterable[Workload]) -> tuple[Workload, ...]:
+def _sorted(workloads: Iterable[MeshedWorkload]) -> tuple[MeshedWorkload, ...]:
     return tuple(sorted(workloads))
 
 
-def _phase(title: str, why: str, some: Iterable[Workload], kubectl: Sequence[str]) -> Phase:
+def _phase(title: str, why: str, some: Iterable[MeshedWorkload], kubectl: Sequence[str]) -> Phase:
     workloads = _sorted(some)
     commands = []
     for action, *options in (("restart",), ("status", _WAIT)):

@@ -11,8 +11,8 @@ from bot.clients.prometheus import Prometheus
 from bot.exit_codes import BotError
 from bot.mesh.authorization.observed import COUNTERS, calls, expression
 from schema.values import Duration
+from tests.unit.authorization_samples import identity
 from tests.unit.fake_prometheus import fake_prometheus
-from tests.unit.ladder_samples import identity
 
 OWN = identity("shop", "bar")
 LABELS = {
