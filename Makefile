@@ -49,7 +49,7 @@ lock: ## Resolve each requirements.txt anew into its lock (LOCK_FLAGS=--upgrade:
 lock-check: venv ## Check that the locks are those of requirements.txt, without asking an index
 	@$(PY) -m pytest --quiet tests/unit/test_requirements.py
 
-test: venv ## Run every test that this machine can, in three tiers, and count them
+test: venv ## Run every test that this machine can, in three tiers (TEST_MINUTES=60), and count them
 	@$(PY) -m tests.run unit charts e2e
 
 test-unit: venv ## Run the unit tests and the linters: seconds, needs nothing else

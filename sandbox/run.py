@@ -187,10 +187,10 @@ def _summary(target: Target, updated: EngineResult, seconds: float) -> list[str]
     if kubeconfig:
         lines.append(f"  export KUBECONFIG={_shown(folder / kubeconfig)}")
     lines.append(f"  export VAULT_ADDR={vault.address}")
-    if vault.ca_file:
-        lines.append(f"  export VAULT_CACERT={_shown(folder / vault.ca_file)}")
     token = folder / ".sandbox" / "vault" / "root-token"
     if token.exists():
+        authority = folder / ".sandbox" / "pki" / "vault-ca.crt"
+        lines.append(f"  export VAULT_CACERT={_shown(authority)}")
         lines.append(f"  export VAULT_TOKEN=$(cat {_shown(token)})")
     lines += [
         "  python -m bot preview --stack sandbox",
