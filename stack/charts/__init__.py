@@ -44,6 +44,8 @@ def _without_login(address: str) -> str:
 
 
 _Address = Annotated[str, AfterValidator(_without_login)]
+# A stable release of Linkerd, in quotes: 2.20 is a number otherwise, and the same one as 2.2.
+_Release = Annotated[str, Field(pattern=r"^[0-9]+\.[0-9]+$")]
 
 
 class _Entry(BaseModel):
@@ -61,6 +63,7 @@ class _Document(BaseModel):
 
     charts: dict[_Name, _Entry]
     manifests: dict[_Name, _Entry]
+    releases: dict[_Release, _Version] = Field(default_factory=dict)
 
 
 class ChartError(InputError):
