@@ -29,6 +29,7 @@ KNOWN: dict[str, dict[str, set[str]]] = {
     },
     "kubectl": {
         "config view": {"--context", "--raw", "--minify", "--flatten", "-o"},
+        "create token": {"--context"},
         "get": {"--context", "-n", "--raw"},
         "describe": {"-n"},
         "logs": {"-n", "--selector", "--container", "--prefix", "--tail"},
@@ -56,6 +57,14 @@ KNOWN: dict[str, dict[str, set[str]]] = {
         "silence add": {"--alertmanager.url", "--author", "--comment", "--duration"},
         "silence query": {"--alertmanager.url"},
     },
+    "gcloud": {"container clusters update": {"--location", "--workload-policies"}},
+    "oc": {
+        "adm policy add-scc-to-group": set(),
+        "adm policy add-scc-to-user": {"-z", "-n"},
+    },
+    "cut": {"": {"-d.", "-f2"}},
+    "tr": {"": set()},
+    "base64": {"": {"-d"}},
     "pre-commit": {"install": set()},
     "sed": {"": set()},
     "sh": {"": {"-eu"}},
