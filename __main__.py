@@ -1,5 +1,6 @@
 """The Pulumi program: load the stack's config, build the platform, export its outputs."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from stack.charts import Charts
 from stack.config import StackConfig
 from stack.load import from_engine
 from stack.program import run
+from stack.providers import refuse_namespace
 
 PROJECT_DIR = Path(__file__).resolve().parent
 
@@ -27,6 +29,7 @@ def main() -> None:
     try:
         values = {**get_config_env(), **CONFIG.get()}
         config = from_engine(values, pulumi.get_stack(), PROJECT_DIR)
+        refuse_namespace(config.vault, os.environ)
         charts = Charts(PROJECT_DIR)
         charts.link(*chart_refs(config, charts).values())
         pulumi.run(lambda: crash.program(program(config, charts)))

@@ -169,7 +169,7 @@ def own_roots(config: HasTrust) -> tuple[ClusterGeneration, ...]:
 def arguments(config: _Config, cluster: ClusterSection) -> ClusterAnchorArgs:
     """Arguments of `ClusterAnchor`."""
     return ClusterAnchorArgs(
-        role=ANCHOR_ROLE,
+        role=config.vault.role(ANCHOR_ROLE, cluster),
         trust_domain=config.trust.domain,
         generations=own_roots(config),
         **dict(store(config, cluster)),

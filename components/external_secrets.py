@@ -230,7 +230,7 @@ def arguments(
         chart=charts["external-secrets"],
         crds=charts["external-secrets-crds"],
         replicas=config.external_secrets.replicas,
-        role=STORE_ROLE,
+        role=config.vault.role(STORE_ROLE, cluster),
         namespaces=tuple(dict.fromkeys((CERT_MANAGER, *users))),
         **dict(store(config, cluster)),
     )

@@ -233,8 +233,8 @@ def arguments(config: _Config, cluster: ClusterSection) -> IdentityIssuerArgs:
     """Arguments of `IdentityIssuer`."""
     trust = config.trust
     return IdentityIssuerArgs(
-        pki_mount=config.vault.pki_mount,
-        role=KEY_ROLE if trust.signing_key else ISSUER_ROLE,
+        pki_mount=config.vault.from_login(config.vault.pki_mount),
+        role=config.vault.role(KEY_ROLE if trust.signing_key else ISSUER_ROLE, cluster),
         signing=trust.signing,
         custody=trust.signer.custody,
         trust_domain=trust.domain,

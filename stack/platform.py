@@ -104,6 +104,7 @@ class Platform:
         path = anchor_path(generation)
         entry = vault.kv.get_secret_v2_output(
             mount=self.config.vault.kv_mount,
+            namespace=self.config.vault.engines,
             name=path,
             opts=pulumi.InvokeOutputOptions(provider=self.vault, depends_on=after),
         )
