@@ -21,6 +21,7 @@ from bot.mesh.authorization.judge import Verdict, judge
 from bot.mesh.authorization.model import Call, Namespace
 from bot.mesh.authorization.suggest import document as suggested
 from bot.mesh.authorization.suggest import suggest, text
+from components.alerts.arguments import own_series
 from components.linkerd import InboundPolicy
 from components.policy.section import AUTHENTICATED, NamespacePolicy, Rung
 from components.rollout import plan as rollout
@@ -167,7 +168,8 @@ def at_rung(config: StackConfig, names: Sequence[str], rung: Rung) -> StackConfi
 def look(target: Target, arguments: argparse.Namespace) -> list[Seen]:
     """What runs in the namespaces, and who called there; raises as the readers do."""
     names = namespaces(target, arguments.namespace)
-    prometheus = Prometheus(address(target, arguments.prometheus))
+    url = address(target, arguments.prometheus)
+    prometheus = Prometheus(url, cluster=own_series(target.config))
     try:
         window = Duration.parse(arguments.window)
     except ValueError as error:
