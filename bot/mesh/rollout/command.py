@@ -24,6 +24,7 @@ from bot.mesh.rollout.standing import standings
 from bot.mesh.rollout.step import Direction, RolloutStep, choose, refusals
 from bot.mesh.trust import fleet as trust_fleet
 from bot.plan import rollout_files
+from components.alerts.arguments import own_series
 from schema.values import http_url
 
 _RESTART_SECONDS = 900
@@ -186,9 +187,8 @@ def check(arguments: argparse.Namespace) -> int:
     target = _target(arguments.stack)
     seen = _seen(target)
     url = arguments.prometheus or target.config.viz.prometheus_url
-    verdict = checks.judge(
-        target.config, seen, _chosen(arguments, target, seen), PrometheusApi(url) if url else None
-    )
+    prometheus = PrometheusApi(url, cluster=own_series(target.config)) if url else None
+    verdict = checks.judge(target.config, seen, _chosen(arguments, target, seen), prometheus)
     if shared := _place(target).shared:
         verdict = replace(verdict, remarks=(*verdict.remarks, shared))
     _say(
