@@ -17,9 +17,9 @@ class ApprovalSigningArgs(Args):
     `engines` is the Vault namespace of the mount, below that of the provider.
     """
 
-    mount: str
-    create_mount: bool
-    deletable: bool
+    mount: str = "linkerd/transit"
+    create_mount: bool = True
+    deletable: bool = False
     engines: str | None = None
 
 

@@ -18,6 +18,11 @@ from schema.values import Domain, HttpsUrl, Name, Text, shown
 from schema.yaml_file import Path_
 
 Role = Literal["owner", "cluster", "standalone"]
+# What pods and services have addresses of, unless somebody says more.
+PRIVATE_NETWORKS = (
+    *("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16"),
+    "fd00::/8",
+)
 
 
 class ClusterSection(Section):
@@ -54,7 +59,7 @@ class ClusterSection(Section):
     )
     domain: Domain = Field("cluster.local", description="DNS domain of the cluster.")
     networks: tuple[str, ...] = Field(
-        ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16", "fd00::/8"),
+        PRIVATE_NETWORKS,
         examples=[("10.0.0.0/8",)],
         description="CIDRs of all pods and services; what lies outside is egress.",
     )

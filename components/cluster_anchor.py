@@ -38,8 +38,8 @@ class ClusterGeneration(Args):
 class ClusterAnchorArgs(VaultStoreArgs):
     """The roots to make, and the role that writes them to Vault."""
 
-    role: str
-    trust_domain: str
+    role: str = ANCHOR_ROLE
+    trust_domain: str = "cluster.local"
     generations: tuple[ClusterGeneration, ...]
 
 

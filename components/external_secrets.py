@@ -71,9 +71,9 @@ class ExternalSecretsArgs(VaultStoreArgs):
 
     chart: ChartRef
     crds: ChartRef
-    replicas: int
-    role: str
-    namespaces: tuple[str, ...]
+    replicas: int = 2
+    role: str = STORE_ROLE
+    namespaces: tuple[str, ...] = (CERT_MANAGER,)
 
 
 class ExternalSecrets(Component, area="secrets"):

@@ -20,7 +20,7 @@ from components.chart import (
     merged,
     published_chart,
 )
-from components.cluster import ClusterSection
+from components.cluster import PRIVATE_NETWORKS, ClusterSection
 from components.names import LINKERD
 from components.namespaces import of_linkerd
 from components.own_anchor import OwnAnchor, OwnAnchorArgs
@@ -149,13 +149,7 @@ class LinkerdArgs(LinkerdSection, ChartsArgs):
     crds: ChartRef = published_chart("linkerd-crds")
     cluster: str
     cluster_domain: str = "cluster.local"
-    cluster_networks: tuple[str, ...] = (
-        "10.0.0.0/8",
-        "100.64.0.0/10",
-        "172.16.0.0/12",
-        "192.168.0.0/16",
-        "fd00::/8",
-    )
+    cluster_networks: tuple[str, ...] = PRIVATE_NETWORKS
     trust_domain: str = "cluster.local"
     leaf_lifetime: str = "24h0m0s"
     clock_skew: str = "20s"

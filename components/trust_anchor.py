@@ -37,10 +37,10 @@ class TrustAnchorArgs(Args):
     in the same; policies are in the provider's.
     """
 
-    pki_mount: str
-    kv_mount: str
-    create_kv_mount: bool
-    trust_domain: str
+    pki_mount: str = "linkerd/pki"
+    kv_mount: str = "linkerd/kv"
+    create_kv_mount: bool = True
+    trust_domain: str = "cluster.local"
     generations: tuple[AnchorGeneration, ...]
     engines: str | None = None
     policy_names: PolicyNames = "mount"

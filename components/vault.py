@@ -130,11 +130,14 @@ class VaultStoreArgs(Args):
     """
 
     vault_address: str
-    vault_ca_pem: str | None
-    vault_namespace: str | None
-    kv_mount: str
+    vault_ca_pem: str | None = None
+    vault_namespace: str | None = None
+    kv_mount: str = "linkerd/kv"
     auth_mount: str
-    audiences: tuple[str, ...]
+    audiences: tuple[str, ...] = (
+        "vault",
+        "https://kubernetes.default.svc.cluster.local",
+    )
 
 
 def store(config: HasVault, cluster: ClusterSection) -> VaultStoreArgs:

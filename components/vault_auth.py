@@ -48,12 +48,12 @@ class VaultAuthArgs(Args):
 
     cluster: str
     auth_mount: str
-    create_auth_mount: bool
+    create_auth_mount: bool = True
     kubernetes_host: str
     kubernetes_ca_pem: str
-    audience: str
-    token_ttl: int
-    kv_mount: str
+    audience: str = "vault"
+    token_ttl: int = 600
+    kv_mount: str = "linkerd/kv"
     pki_mount: str = DEFAULT_PKI_MOUNT
     policy_names: PolicyNames = "mount"
     signing: str | None

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import pulumi
 import yaml
+from pydantic import Field
 
 from components.alerts.groups.anchor import anchors, ends
 from components.alerts.groups.certificates import certificates
@@ -39,13 +40,13 @@ Ends = Mapping[str, pulumi.Input[str]]
 class AlertsArgs(Args):
     """How the rules are delivered, what every alert says of itself, and what they depend on."""
 
-    form: Literal["prometheus-rule", "file"]
-    namespace: str
-    labels: dict[str, str]
+    form: Literal["prometheus-rule", "file"] = "prometheus-rule"
+    namespace: str = "linkerd"
+    labels: dict[str, str] = Field({})
     runbooks: str
     cluster: str
     environment: str
-    disabled: tuple[str, ...]
+    disabled: tuple[str, ...] = ()
     cluster_label: str | None = None
     setting: Setting
 
