@@ -140,19 +140,13 @@ def test_public_reports_an_anchor_without_a_name_is_refused() -> None:
 
 
 def test_public_reports_a_key_in_a_form_that_proxies_do_not_read_is_refused() -> None:
-    """OpenSSL writes compressed points on demand; ring and Go read none."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    certificate, _ = anchor(key=key)
+    """An RSA key that may sign by RSASSA-PSS alone: Go does not parse it, rustls neither."""
+    certificate, _ = anchor(key=rsa.generate_private_key(65537, 2048))
+    plain, pss = (bytes.fromhex(f"06092a864886f70d0101{each}") for each in ("010500", "0a3000"))
     whole = certificate.public_bytes(Encoding.DER)
-    point = key.public_key().public_numbers()
-    plain = b"\x04" + point.x.to_bytes(32, "big") + point.y.to_bytes(32, "big")
-    hybrid = bytes([6 + point.y % 2]) + plain[1:]
-    other = x509.load_der_x509_certificate(whole.replace(plain, hybrid))
-    try:
-        told = carries.fault(other, DOMAIN)
-    except ValueError:
-        return
-    assert "in a form that proxies do not read" in str(told)
+    assert whole.count(plain) == 1
+    other = x509.load_der_x509_certificate(whole.replace(plain, pss))
+    assert "in a form that proxies do not read" in str(carries.fault(other, DOMAIN))
 
 
 def test_public_reports_the_trust_domain_is_that_of_the_stack_file() -> None:
