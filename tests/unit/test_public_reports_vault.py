@@ -76,7 +76,7 @@ def test_public_reports_who_logs_in_names_the_same_role(tmp_path: Path) -> None:
 
 
 def _policies(colour: str) -> dict[str, str]:
-    mounts = {"kv_mount": f"{colour}/kv", "pki_mount": f"{colour}/pki"}
+    mounts: dict[str, Any] = {"kv_mount": f"{colour}/kv", "pki_mount": f"{colour}/pki"}
     owner, cluster = made(TrustAnchor, **mounts), made(VaultAuth, **mounts)
     found = [*owner.of_kind(":Policy"), *cluster.of_kind(":Policy")]
     return {each.inputs["name"]: each.inputs["policy"] for each in found}
@@ -212,7 +212,10 @@ def test_public_reports_policies_name_engines_from_where_clusters_log_in() -> No
 @pytest.mark.parametrize("login", ["mesh", "adm", "admin/mesh/below", "other"])
 def test_public_reports_a_login_beside_the_engines_is_refused(tmp_path: Path, login: str) -> None:
     """A token of a namespace beside or below reaches none of it, whatever its policies say."""
-    keys = {("vault", "namespace"): "admin/mesh", ("vault", "authNamespace"): login}
+    keys: dict[stack_files.KeyPath, Any] = {
+        ("vault", "namespace"): "admin/mesh",
+        ("vault", "authNamespace"): login,
+    }
     told = faults(tmp_path, keys)
     assert "vault.authNamespace" in told
     assert "is not above vault.namespace" in told
@@ -229,7 +232,7 @@ class Looked(Client):
     ca_file: Path | None = None
     has: Mapping[str, Answer] = field(default_factory=dict)
 
-    def request(self, method: str, path: str, _body: object = None, **_: Any) -> Answer:
+    def request(self, method: str, path: str, *_: object, **__: object) -> Answer:
         assert method == "GET" or path == audience.TOKEN
         return self.has.get(path.removeprefix("/v1/"), Answer(404, {"errors": []}))
 
