@@ -161,8 +161,31 @@ def https_url(text: str) -> str:
         return text
     raise ValueError(
         f"{_without_login(text)} is not an https address: write it like "
-        "https://vault.example.com:8200"
+        "https://host.example.com:8200, without a path"
     )
+
+
+def api_server_url(text: str) -> str:
+    """An `https://host[:port]` address of an API server; raises ValueError otherwise.
+
+    Below a path there is a proxy, such as Rancher's, that takes its own users' tokens: it cannot
+    review those of service accounts.
+    """
+    try:
+        return https_url(text)
+    except ValueError:
+        parts = _address(text, ("https",))
+        if parts and parts.path.strip("/"):
+            raise ValueError(
+                f"{_without_login(text)} has a path: a proxy in front of the API server takes no "
+                "service account's token; write the address of the API server itself (Rancher: the "
+                "authorized cluster endpoint)"
+            ) from None
+        message = (
+            f"{_without_login(text)} is not an https address without a path: write it like "
+            "https://api.example.com:6443"
+        )
+        raise ValueError(message) from None
 
 
 def http_url(text: str) -> str:
@@ -231,6 +254,9 @@ Name = Annotated[str, AfterValidator(kubernetes_name), ValueKind("name")]
 Domain = Annotated[str, AfterValidator(dns_domain), ValueKind("DNS domain")]
 HttpsUrl = Annotated[
     str, AfterValidator(https_url), ValueKind("https address", "https://host.example.com")
+]
+ApiServerUrl = Annotated[
+    str, AfterValidator(api_server_url), ValueKind("https address", "https://host.example.com")
 ]
 HttpUrl = Annotated[
     str, AfterValidator(http_url), ValueKind("http address", "https://host.example.com")

@@ -78,6 +78,8 @@ ELSEWHERE = {
     **collected("ELSEWHERE"),
     "cluster.caFile": "test_load.py",
     "vault.caFile": "test_load.py",
+    "vault.authNamespace": "test_public_reports_vault.py",
+    "vault.policyNames": "test_public_reports_vault.py",
     "gatewayApi.version": "test_gateway_api.py",
     "cluster.server": "test_attacks_gate.py",
     "environment": "test_attacks_gate.py",
