@@ -64,7 +64,7 @@ def read(found: Engine, target: Target) -> Seen:
     except ReadError as error:
         raise Unreadable(f"stack {target.stack}: {error}") from None
     # Secrets stay encrypted in it, so that a key found there is one that lies in clear.
-    state = engine.short(found, target, "stack", "export", "--stack", target.stack)
+    state = engine.short(found, target, "stack", "export", "--stack", target.engine_name)
     return Seen(
         **objects,
         anchors={
