@@ -141,6 +141,19 @@ def kubernetes_name(text: str) -> str:
     )
 
 
+def stack_name(text: str) -> str:
+    """The name of a stack that is a label's value too; raises ValueError otherwise.
+
+    https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/
+    """
+    if re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?", text):
+        return text
+    raise ValueError(
+        f"{shown(text)} is no name of a stack: it is a label of every object, so it has at most 63 "
+        "letters, digits, '-', '_' and '.', and begins and ends with a letter or digit"
+    )
+
+
 def mended_name(text: str) -> str:
     """`: write '<name>'` with a name that would do; empty where there is none to tell."""
     mended = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:63].strip("-")
@@ -251,6 +264,7 @@ class Was:
 
 
 Name = Annotated[str, AfterValidator(kubernetes_name), ValueKind("name")]
+StackName = Annotated[str, AfterValidator(stack_name), ValueKind("stack", "staging")]
 Domain = Annotated[str, AfterValidator(dns_domain), ValueKind("DNS domain")]
 HttpsUrl = Annotated[
     str, AfterValidator(https_url), ValueKind("https address", "https://host.example.com")

@@ -49,7 +49,14 @@ _MEANT = re.compile(
 )
 # Named nowhere: nobody expects an effect on the result, or the stack file has it.
 _EXPECTED = frozenset(
-    {"VAULT_ADDR", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE", "PYTHONIOENCODING", "PYTHONUTF8"}
+    {
+        "VAULT_ADDR",
+        "PULUMI_ORGANIZATION",
+        "PYTHONUNBUFFERED",
+        "PYTHONDONTWRITEBYTECODE",
+        "PYTHONIOENCODING",
+        "PYTHONUTF8",
+    }
 )
 # Measured on the sandbox stack, an unchanged preview: 4.4 s without, 3.65 s with.
 _GARBAGE_COLLECTION = "400"
