@@ -67,6 +67,11 @@ def _target(seen: RolloutState, step: RolloutStep) -> list[str]:
         said.append(f"wave {wave.name} finds no namespace by its labels or as the rest")
     missing = [name for name in step.names if name not in seen.namespaces]
     said += [f"{name}: is not there: make it, or take it out of the wave" for name in missing]
+    said += [
+        f"{name}: is being deleted: take it out of the wave"
+        for name in step.names
+        if name in seen.namespaces and seen.namespaces[name].ending
+    ]
     if not seen.version:
         said.append("no proxy of the control plane runs: look at it first (`linkerd check`)")
     return said

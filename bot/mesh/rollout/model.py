@@ -50,7 +50,7 @@ class Pod:
 @dataclass(frozen=True)
 class Namespace:
     """A namespace. state: our label, `""` where it has none. since: when our labels were last
-    changed, None where they never were.
+    changed, None where they never were. ending: it is being deleted, so no pod is made in it.
     """
 
     name: str
@@ -58,6 +58,7 @@ class Namespace:
     annotations: Mapping[str, str] = field(default_factory=dict)
     state: str = ""
     since: datetime | None = None
+    ending: bool = False
 
 
 @dataclass(frozen=True)
