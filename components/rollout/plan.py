@@ -15,7 +15,7 @@ from components.viz import HasViz
 # Kubernetes' own, and what the mesh takes its certificates from: a proxy there waits for itself.
 _OWN = ("kube-node-lease", "kube-public", "kube-system", "vault", CERT_MANAGER, EXTERNAL_SECRETS)
 # The one list of what is never meshed, as shell patterns: what a pod, a node or an admission needs
-# to start at all: a proxy that waits for the mesh, or a webhook that fails, stops a cold start there.
+# to start at all: a proxy that waits for the mesh, or a webhook that fails, stops a cold start.
 # The names are those of each project's own manifests; one that a pattern covers as well stands here
 # for the injector's selector, which has no patterns.
 NEVER: dict[str, tuple[str, ...]] = {

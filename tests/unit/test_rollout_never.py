@@ -82,7 +82,7 @@ def selector(**more: Any) -> dict[str, tuple[str, ...]] | None:
 
 
 def test_public_reports_the_webhook_does_not_look_at_what_must_start_before_it() -> None:
-    """knative#2648, linkerd2#13702: no pod of the CNI or of Vault is made while no injector runs."""
+    """knative#2648, linkerd2#13702: pods of the CNI and of Vault start while no injector runs."""
     found = selector(never=["calico-system", "legacy"])
     assert found is not None
     names = found["kubernetes.io/metadata.name"]
