@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 from bot.clients.prometheus import PrometheusApi
 from bot.mesh.rollout import gates
+from bot.mesh.rollout.admission import Admission
 from bot.mesh.rollout.model import RolloutState, Standing
 from bot.mesh.rollout.standing import NO_WAVE, standings
-from bot.mesh.rollout.step import RolloutStep, refusals
+from bot.mesh.rollout.step import RolloutStep, left_out, refusals
 from components.policy import look_up as policy
 from components.policy.section import AUTHENTICATED
 from components.rollout.section import Wave
@@ -35,6 +36,7 @@ def judge(
     seen: RolloutState,
     step: RolloutStep,
     prometheus: PrometheusApi | None = None,
+    admission: Admission | None = None,
 ) -> WaveVerdict:
     """The verdict on a step; raises PrometheusError.
 
@@ -46,7 +48,9 @@ def judge(
         return WaveVerdict(step, tuple(refused), tuple(_leaving(config, seen, step)))
     own = [each for each in standings(config, seen) if each.wave != NO_WAVE]
     against = [*refused, *_target(seen, step), *_earlier(config, step)]
-    remarks: list[str] = []
+    admitted = admission or Admission()
+    against += map(str, admitted.refusals)
+    remarks: list[str] = [*admitted.notes, *(f"never meshed: {out}" for out in left_out(step))]
     for wave in config.rollout.waves:
         # A wave that goes from opt-in to on is a wave that is in, too.
         if wave.state != "off":

@@ -93,6 +93,14 @@ def _chosen(waves: tuple[Wave, ...], direction: Direction) -> int | None:
     return None
 
 
+def left_out(step: RolloutStep) -> list[str]:
+    """What a wave leaves out, a line for each reason."""
+    by_reason: dict[str, list[str]] = {}
+    for name, why in step.left_out.items():
+        by_reason.setdefault(why, []).append(name)
+    return [f"{', '.join(names)}: {why}" for why, names in by_reason.items()]
+
+
 def applied(config: StackConfig, step: RolloutStep) -> StackConfig:
     """The config with the step taken, not checked yet."""
     found = tuple(WaveNamespace(name=name) for name in step.found)

@@ -108,7 +108,7 @@ def step_lines(step: RolloutStep, place: WaveInFile, refused: Sequence[str] = ()
         f"# {place.file}: in {section}, item {step.index + 1} ({step.wave.name}) becomes",
         *steps.edit(step, place.plan).splitlines(),
         *([f"# {place.shared}"] if place.shared else []),
-        *(f"# never meshed, so left out: {line}" for line in left_out(step)),
+        *(f"# never meshed, so left out: {line}" for line in steps.left_out(step)),
         *(f"# refused without another change: {why}" for why in refused),
         "# then",
         f"#   python -m bot rollout check --stack {stack}{_options(step)}",
@@ -116,14 +116,6 @@ def step_lines(step: RolloutStep, place: WaveInFile, refused: Sequence[str] = ()
         f"#   python -m bot up --stack {stack}",
         *(f"{restart} {name} --yes" for name in step.names),
     ]
-
-
-def left_out(step: RolloutStep) -> list[str]:
-    """What a wave leaves out, a line for each reason."""
-    by_reason: dict[str, list[str]] = {}
-    for name, why in step.left_out.items():
-        by_reason.setdefault(why, []).append(name)
-    return [f"{', '.join(names)}: {why}" for why, names in by_reason.items()]
 
 
 def _options(step: RolloutStep) -> str:
