@@ -44,6 +44,8 @@ InboundPolicy = Literal[
 ]
 LogLevel = Literal["debug", "info", "warn", "error"]
 HA_REPLICAS = 3
+# linkerd2 charts/linkerd-control-plane/values.yaml `proxyInjector.namespaceSelector`
+NOT_LOOKED_AT = ("kube-system", "cert-manager")
 REGISTRY = "cr.l5d.io/linkerd"
 
 
@@ -77,6 +79,7 @@ class LinkerdSection(Section):
                 "highAvailability": "linkerd.ha",
                 "cniEnabled": "cniPlugin.enabled",
                 "linkerdVersion": "charts.yaml, the version of the chart",
+                "proxyInjector.namespaceSelector": "rollout.never",
                 **{
                     f"{webhook}.{key}": "trust.webhooks"
                     for webhook in ("proxyInjector", "profileValidator", "policyValidator")
@@ -140,7 +143,9 @@ class ProxyTracing(Args):
 class LinkerdArgs(LinkerdSection, ChartsArgs):
     """The section with what it depends on; lifetimes as Go writes them (`24h`).
 
-    cni: whether `CniPlugin` sets up pods, in place of an init container. anchor: the trust anchor
+    never: namespaces that the injector's webhook does not look at, so that what is in them starts
+    while no injector runs. cni: whether `CniPlugin` sets up pods, in place of an init container.
+    anchor: the trust anchor
     to make where no certificates are given. gateway_api: whether its CRDs come with Linkerd's;
     False where they are there already. create_namespace: False where the namespace is.
     """
@@ -154,6 +159,7 @@ class LinkerdArgs(LinkerdSection, ChartsArgs):
     leaf_lifetime: str = "24h0m0s"
     clock_skew: str = "20s"
     tracing: ProxyTracing | None = None
+    never: tuple[str, ...] = ()
     cni: bool = False
     anchor: OwnAnchorArgs = OwnAnchorArgs()
     gateway_api: bool = True
@@ -235,6 +241,8 @@ def values(args: LinkerdArgs) -> dict[str, Any]:
         },
         "disableHeartBeat": not args.heartbeat,
     }
+    if args.never:
+        made["proxyInjector"] |= {"namespaceSelector": namespace_selector(args.never)}
     if args.cni:
         made["cniEnabled"] = True
     if args.heartbeat:
@@ -243,6 +251,21 @@ def values(args: LinkerdArgs) -> dict[str, Any]:
     if args.tracing:
         made = merged(made, tracing_values(args.tracing))
     return merged(made, ha_values()) if args.ha else made
+
+
+def namespace_selector(never: Sequence[str]) -> dict[str, Any]:
+    """Which namespaces the injector's webhook looks at: the chart's own value, without these.
+
+    With `webhookFailurePolicy: Fail` a pod that it looks at is not made while no injector runs.
+    """
+    disabled = {"key": "config.linkerd.io/admission-webhooks", "values": ["disabled"]}
+    names = sorted({*NOT_LOOKED_AT, *never})
+    return {
+        "matchExpressions": [
+            {**disabled, "operator": "NotIn"},
+            {"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": names},
+        ]
+    }
 
 
 def tracing_values(args: ProxyTracing) -> dict[str, Any]:
@@ -319,6 +342,7 @@ def arguments(
     tracing: ProxyTracing | None,
     *,
     cni: bool,
+    never: tuple[str, ...] = (),
 ) -> LinkerdArgs:
     """Arguments of `Linkerd` in a stack, where the CRDs and the namespace are made before it."""
     return LinkerdArgs(
@@ -332,6 +356,7 @@ def arguments(
         clock_skew=config.trust.issuer.clock_skew.go,
         tracing=tracing,
         cni=cni,
+        never=never,
         gateway_api=False,
         create_namespace=False,
         **config.linkerd.model_dump(),

@@ -95,7 +95,6 @@ ELSEWHERE = {
         ],
         "test_rollout_check.py",
     ),
-    "rollout.never": "test_rollout_next.py",
     "rollout.file": "test_rollout_file.py",
     **{
         f"workloads.namespaces.<name>.overrides.<name>.{key}": "test_rollout_status.py"
