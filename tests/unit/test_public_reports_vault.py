@@ -16,7 +16,8 @@ from bot.changes.model import Change, ChangeSet, Op
 from bot.clients import environment
 from bot.clients.https import Answer, Client
 from bot.clients.target import Target
-from bot.deploy import audience, others_in_vault
+from bot.deploy import audience, others_in_vault, trust_mounts
+from bot.exit_codes import RefusedError
 from components import external_secrets, identity_issuer
 from components.names import policy_names
 from components.trust_anchor import TrustAnchor
@@ -425,6 +426,31 @@ def test_public_reports_policies_are_renamed_in_steps(tmp_path: Path, context: C
     (told,) = said(context, tmp_path, {}, change(POLICY, Op.DELETE, **RIGHTS), new)
     assert "vault.policyNames: both" in told
     assert said(context, tmp_path, {}, change(POLICY, Op.DELETE, **RIGHTS)) == []
+
+
+@pytest.mark.parametrize(
+    ("mount", "others", "refused"),
+    [
+        ("linkerd/pki", "Corporate PKI", True),
+        ("linkerd/pki", "", True),
+        ("linkerd/pki", "Linkerd's trust anchors, made by linkerd-platform", False),
+        ("linkerd/kv", "Applications", True),
+    ],
+)
+def test_public_reports_an_anchor_is_not_imported_into_the_engine_of_others(
+    tmp_path: Path, mount: str, others: str, refused: bool
+) -> None:
+    """Their roles would sign with it, and their default issuer might become ours."""
+    own = there(type="kv", description="Linkerd's, made by linkerd-platform")
+    has = {"sys/mounts/linkerd/kv": own, "sys/mounts/linkerd/pki": own}
+    has[f"sys/mounts/{mount}"] = there(type=mount[-3:].strip("/"), description=others)
+    target = Target("test", tmp_path, config(tmp_path, {}), None, {})
+    generation = target.config.trust.generations[0]
+    if not refused:
+        assert trust_mounts.absent(Looked(has=has), target, generation) == {}
+        return
+    with pytest.raises(RefusedError, match=f"{mount} is mounted already"):
+        trust_mounts.absent(Looked(has=has), target, generation)
 
 
 # -- audience
