@@ -1,5 +1,6 @@
 """The Pulumi program: load the stack's config, build the platform, export its outputs."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from stack.charts import Charts
 from stack.config import StackConfig
 from stack.load import from_engine
 from stack.program import run
+from stack.providers import refuse_namespace
 
 PROJECT_DIR = Path(__file__).resolve().parent
 
@@ -29,6 +31,7 @@ def main() -> None:
     try:
         values = {**get_config_env(), **CONFIG.get()}
         config = from_engine(values, stacks.deployable(pulumi.get_stack()), PROJECT_DIR)
+        refuse_namespace(config.vault, os.environ)
         charts = Charts(PROJECT_DIR)
         charts.link(*chart_refs(config, charts).values())
         pulumi.run(lambda: crash.program(program(config, charts)))

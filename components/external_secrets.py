@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import pulumi
 from pydantic import Field
 
 from components.base import Component, KubernetesObject, Manifest
-from components.chart import Chart, ChartRef, crd_release, helm_chart
+from components.chart import Chart, ChartRef, Shape, crd_release, helm_chart
 from components.cluster import ClusterSection
 from components.names import (
     CERT_MANAGER,
@@ -26,6 +26,24 @@ from schema.values import Duration, Replicas
 
 class ExternalSecretsSection(Section):
     """External Secrets Operator and its store on Vault."""
+
+    shapes: ClassVar[dict[str, Shape]] = {
+        "external-secrets": Shape(
+            pods=("", "webhook", "certController"),
+            priority=("", "webhook", "certController"),
+            pull_secrets=("", "webhook", "certController"),
+            images={
+                f"{pod}image.repository": "ghcr.io/external-secrets/external-secrets"
+                for pod in ("", "webhook.", "certController.")
+            },
+            owned={
+                "installCRDs": "the program, which installs CRDs by themselves",
+                "replicaCount": "externalSecrets.replicas",
+                "webhook.replicaCount": "externalSecrets.replicas",
+                "leaderElect": "externalSecrets.replicas",
+            },
+        ),
+    }
 
     replicas: Replicas = Field(2, description="Replicas of the operator and of its webhook.")
     refresh_interval: Duration = Field(
@@ -53,9 +71,9 @@ class ExternalSecretsArgs(VaultStoreArgs):
 
     chart: ChartRef
     crds: ChartRef
-    replicas: int
-    role: str
-    namespaces: tuple[str, ...]
+    replicas: int = 2
+    role: str = STORE_ROLE
+    namespaces: tuple[str, ...] = (CERT_MANAGER,)
 
 
 class ExternalSecrets(Component, area="secrets"):
@@ -212,7 +230,7 @@ def arguments(
         chart=charts["external-secrets"],
         crds=charts["external-secrets-crds"],
         replicas=config.external_secrets.replicas,
-        role=STORE_ROLE,
+        role=config.vault.role(STORE_ROLE, cluster),
         namespaces=tuple(dict.fromkeys((CERT_MANAGER, *users))),
         **dict(store(config, cluster)),
     )

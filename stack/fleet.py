@@ -43,7 +43,7 @@ class Owner(Section):
     approval: Approval = "none"
 
 
-class Wave(Section):
+class FleetWave(Section):
     """Stacks that get a change together."""
 
     name: Name = Field(description="give the wave a name, such as canary")
@@ -63,7 +63,9 @@ class Fleet(Section):
     """
 
     owner: StackName = Field(description="name the stack that makes the trust anchor")
-    waves: tuple[Wave, ...] = Field(description="list the waves of clusters that share the anchor")
+    waves: tuple[FleetWave, ...] = Field(
+        description="list the waves of clusters that share the anchor"
+    )
     # The file has it in the section `owner`, which may be the name alone.
     _owner_approval: Approval = PrivateAttr("none")
 
@@ -82,11 +84,11 @@ class Fleet(Section):
         """Every stack, the owner first."""
         return (self.owner, *self.clusters)
 
-    def wave(self, name: str) -> Wave | None:
+    def wave(self, name: str) -> FleetWave | None:
         """The wave of that name."""
         return next((wave for wave in self.waves if wave.name == name), None)
 
-    def wave_of(self, stack: str) -> Wave | None:
+    def wave_of(self, stack: str) -> FleetWave | None:
         """The wave that a stack is in; None for the owner and for a stack outside the fleet."""
         return next((wave for wave in self.waves if stack in wave.stacks), None)
 

@@ -52,7 +52,7 @@ class FiringAlert:
 
 
 @dataclass(frozen=True)
-class Prometheus:
+class PrometheusApi:
     """A Prometheus at an address such as `http://prometheus.monitoring:9090`, or with a path.
 
     seconds: for each question. cluster: the label that tells apart the clusters whose metrics are

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from bot.comments import pull_request
 from bot.exit_codes import BAD_INPUT, DONE, BadInputError, BotError, RefusedError
+from bot.text.lists import listed
 from schema.errors import InputError
 
 if TYPE_CHECKING:
@@ -71,8 +72,7 @@ def _name(review: Any, environment: str) -> str | None:
 
 def _shortened(names: list[str], about: str) -> str:
     for count in range(len(names), 0, -1):
-        more = f" and {len(names) - count} more" if count < len(names) else ""
-        text = f"{', '.join(names[:count])}{more}{about}"
+        text = f"{listed(names, count)}{about}"
         if len(text) <= _MOST:
             return text
     return text[:_MOST]

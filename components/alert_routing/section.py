@@ -11,9 +11,9 @@ from pydantic import AfterValidator, Field
 from schema.section import Section
 from schema.values import (
     Duration,
-    Kind,
     Name,
     StackName,
+    ValueKind,
     VaultPath,
     described,
     http_url,
@@ -69,12 +69,12 @@ def relay_url(text: str) -> str:
 # Behind `/alert/` Splunk On-Call has the key and the routing key.
 _KEY_IN_PATH = re.compile(r"/alert/+[^/]|/(?=[^/]*[0-9])[^/]{16,}(?:/|\Z)")
 RelayUrl = Annotated[
-    str, AfterValidator(relay_url), Kind("http address", "https://host.example.com/alert")
+    str, AfterValidator(relay_url), ValueKind("http address", "https://host.example.com/alert")
 ]
-Channel = Annotated[str, AfterValidator(channel), Kind("channel", "#a")]
-RoutingKey = Annotated[str, AfterValidator(routing_key), Kind("routing key")]
-VaultKey = Annotated[str, AfterValidator(vault_key), Kind("key in Vault")]
-LabelName = Annotated[str, AfterValidator(label_name), Kind("label")]
+Channel = Annotated[str, AfterValidator(channel), ValueKind("channel", "#a")]
+RoutingKey = Annotated[str, AfterValidator(routing_key), ValueKind("routing key")]
+VaultKey = Annotated[str, AfterValidator(vault_key), ValueKind("key in Vault")]
+LabelName = Annotated[str, AfterValidator(label_name), ValueKind("label")]
 
 
 class Receiver(Section):

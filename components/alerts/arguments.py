@@ -6,12 +6,12 @@ from typing import Protocol
 
 from components.alerts.component import AlertsArgs
 from components.alerts.groups.model import (
+    AlertWorkload,
     Meshed,
     Objective,
     Objectives,
     Setting,
     Thresholds,
-    Workload,
 )
 from components.alerts.section import WorkloadObjective
 from components.cluster import ClusterSection, HasCluster
@@ -121,6 +121,6 @@ def _meshed(config: HasAlerts) -> tuple[Meshed, ...]:
     return tuple(sorted((*own, *planned), key=lambda each: each.name))
 
 
-def _workload(text: str) -> Workload:
+def _workload(text: str) -> AlertWorkload:
     kind, _, name = text.partition("/")
-    return Workload(kind=kind, name=name)
+    return AlertWorkload(kind=kind, name=name)

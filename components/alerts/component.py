@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import pulumi
 import yaml
+from pydantic import Field
 
 from components.alerts.groups.anchor import anchors, ends
 from components.alerts.groups.certificates import certificates
@@ -17,7 +18,7 @@ from components.alerts.groups.model import (
     PART_OF,
     Alert,
     Group,
-    Record,
+    RecordingRule,
     Setting,
     duration,
     rule,
@@ -39,13 +40,13 @@ Ends = Mapping[str, pulumi.Input[str]]
 class AlertsArgs(Args):
     """How the rules are delivered, what every alert says of itself, and what they depend on."""
 
-    form: Literal["prometheus-rule", "file"]
-    namespace: str
-    labels: dict[str, str]
+    form: Literal["prometheus-rule", "file"] = "prometheus-rule"
+    namespace: str = "linkerd"
+    labels: dict[str, str] = Field({})
     runbooks: str
     cluster: str
     environment: str
-    disabled: tuple[str, ...]
+    disabled: tuple[str, ...] = ()
     cluster_label: str | None = None
     setting: Setting
 
@@ -118,7 +119,7 @@ def content(args: AlertsArgs, every: Sequence[Group]) -> dict[str, Any]:
     return {"groups": made}
 
 
-def _of_the_cluster(each: Alert | Record, args: AlertsArgs) -> Alert | Record:
+def _of_the_cluster(each: Alert | RecordingRule, args: AlertsArgs) -> Alert | RecordingRule:
     """The rule for this cluster alone, where its Prometheus has those of others too.
 
     What is recorded has the label as well: the sums have none, and those of two clusters would be
@@ -127,7 +128,7 @@ def _of_the_cluster(each: Alert | Record, args: AlertsArgs) -> Alert | Record:
     if args.cluster_label is None:
         return each
     made = replace(each, expr=narrowed(each.expr, args.cluster_label, args.cluster))
-    if isinstance(made, Record):
+    if isinstance(made, RecordingRule):
         own = {args.cluster_label: args.cluster}
         made = replace(made, labels={**own, **made.labels})
     return made

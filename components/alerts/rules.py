@@ -109,7 +109,7 @@ def _waits(limits: ThresholdsSection) -> Iterator[Fault]:
     for name in _WAITING:
         value = getattr(limits, name)
         if not low <= value <= high:
-            yield Fault((*_THRESHOLDS, limits.key(name)), f"{value}: write {low} to {high}")
+            yield Fault((*_THRESHOLDS, limits.key_of(name)), f"{value}: write {low} to {high}")
 
 
 def _certificates(config: _Config) -> Iterator[Fault]:

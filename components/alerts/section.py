@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from schema.section import Section
-from schema.values import Duration, HttpUrl, Kind, Name, Replicas, shown
+from schema.values import Duration, HttpUrl, Name, Replicas, ValueKind, shown
 from schema.words import LabelKey, LabelValue
 
 Events = Annotated[int, Field(ge=0, le=1000000)]
@@ -37,7 +37,7 @@ def metric_label(text: str) -> str:
     raise ValueError(f"{shown(text)} is no label of a metric: write it like cluster")
 
 
-MetricLabel = Annotated[str, AfterValidator(metric_label), Kind("metric label")]
+MetricLabel = Annotated[str, AfterValidator(metric_label), ValueKind("metric label")]
 Source = Literal[
     "linkerd-identity",
     "linkerd-proxy",
@@ -54,7 +54,7 @@ def _number_as_text(value: object) -> object:
 
 
 PerCent = Annotated[
-    str, BeforeValidator(_number_as_text), AfterValidator(objective), Kind("per cent", "99.9")
+    str, BeforeValidator(_number_as_text), AfterValidator(objective), ValueKind("per cent", "99.9")
 ]
 
 

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 
 from components.alerts.section import MetricLabel
 from schema.section import Section
-from schema.values import Kind, Name, plain_text, shown
+from schema.values import Name, ValueKind, plain_text, shown
 from schema.words import LabelKey, LabelValue
 
 _UID = re.compile(r"[a-zA-Z0-9_-]{1,40}")
@@ -38,8 +38,8 @@ def folder_title(text: str) -> str:
     raise ValueError(f"{shown(text)} is no title of a folder: write it like Linkerd, without '/'")
 
 
-DatasourceUid = Annotated[str, AfterValidator(datasource_uid), Kind("uid")]
-Folder = Annotated[str, AfterValidator(folder_title), Kind("title")]
+DatasourceUid = Annotated[str, AfterValidator(datasource_uid), ValueKind("uid")]
+Folder = Annotated[str, AfterValidator(folder_title), ValueKind("title")]
 
 
 class DashboardsSection(Section):

@@ -15,6 +15,7 @@ from typing import Any
 import pulumi
 
 from components.base import Args, Component, Manifest
+from components.cluster import PRIVATE_NETWORKS
 from components.egress.packets import NETWORK_POLICY, packet_policy
 from components.egress.section import EgressHost, KubernetesApiEgress, PolicyKind
 from components.names import LINKERD_EGRESS
@@ -43,7 +44,7 @@ class PacketScope(Args):
 class EgressArgs(Args):
     """cluster_networks: CIDRs of pods and services, which Linkerd takes for inside."""
 
-    cluster_networks: tuple[str, ...]
+    cluster_networks: tuple[str, ...] = PRIVATE_NETWORKS
     scopes: tuple[EgressScope, ...]
     packets: tuple[PacketScope, ...] = ()
     policy_kind: PolicyKind = "NetworkPolicy"

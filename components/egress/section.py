@@ -10,7 +10,7 @@ from typing import Annotated, Literal, Protocol
 from pydantic import AfterValidator, Field
 
 from schema.section import Section
-from schema.values import Kind, Name, shown
+from schema.values import Name, ValueKind, shown
 from schema.words import Cidr
 
 Mode = Literal["allow", "deny"]
@@ -55,7 +55,7 @@ def address(text: str) -> str | None:
     return None
 
 
-Host = Annotated[str, AfterValidator(host_name), Kind("host", "host.example.com")]
+Host = Annotated[str, AfterValidator(host_name), ValueKind("host", "host.example.com")]
 
 
 class EgressHost(Section):

@@ -86,7 +86,7 @@ class Scene:
 
 
 @dataclass(frozen=True)
-class Row:
+class KnownObject:
     """Objects of one kind that are made without anybody's asking: by whom, and how one tells."""
 
     kind: str
@@ -94,18 +94,18 @@ class Row:
     applies: Callable[[Item, Scene], bool]
 
 
-ROWS: tuple[Row, ...] = (
-    Row(
+ROWS: tuple[KnownObject, ...] = (
+    KnownObject(
         "ConfigMap",
         "kube-controller-manager puts the cluster's CA into every namespace",
         lambda item, _scene: item.name == "kube-root-ca.crt",
     ),
-    Row(
+    KnownObject(
         "ServiceAccount",
         "kube-controller-manager makes the account `default` in every namespace",
         lambda item, _scene: item.name == "default",
     ),
-    Row(
+    KnownObject(
         "Secret",
         "before Kubernetes 1.24 the account `default` has a token",
         lambda item, _scene: (
@@ -114,17 +114,17 @@ ROWS: tuple[Row, ...] = (
             and item.managers == ("kube-controller-manager",)
         ),
     ),
-    Row(
+    KnownObject(
         "Endpoints",
         "kube-controller-manager makes them for the Service of that name",
         lambda item, scene: ("", "Service", item.namespace, item.name) in scene.keys,
     ),
-    Row(
+    KnownObject(
         "Secret",
         "cert-manager writes it for a Certificate that is declared",
         lambda item, scene: written_by_cert_manager(item, scene.declared),
     ),
-    Row(
+    KnownObject(
         "Secret",
         "cert-manager's webhook makes its own CA",
         lambda item, _scene: (
@@ -132,7 +132,7 @@ ROWS: tuple[Row, ...] = (
             and item.annotations.get(_DIRECT_INJECTION) == "true"
         ),
     ),
-    Row(
+    KnownObject(
         "Secret",
         "Helm keeps the revisions of a release that is declared",
         lambda item, scene: (
@@ -141,22 +141,22 @@ ROWS: tuple[Row, ...] = (
             and item.name.startswith(f"sh.helm.release.v1.{item.labels['name']}.v")
         ),
     ),
-    Row(
+    KnownObject(
         "APIService.apiregistration.k8s.io",
         "the API server registers what a CRD adds",
         lambda item, _scene: item.labels.get(_AUTOMANAGED) in ("true", "onstart"),
     ),
-    Row(
+    KnownObject(
         "ConfigMap",
         "OpenShift puts the CA of its services into every namespace",
         lambda item, _scene: item.name == "openshift-service-ca.crt",
     ),
-    Row(
+    KnownObject(
         "ServiceAccount",
         "OpenShift makes the accounts of builds and deployments in every namespace",
         lambda item, _scene: item.name in ("builder", "deployer") and _by(item, *_OPENSHIFT),
     ),
-    Row(
+    KnownObject(
         "RoleBinding.rbac.authorization.k8s.io",
         "OpenShift lets builds and deployments of a namespace use its own registry",
         lambda item, _scene: (
@@ -164,7 +164,7 @@ ROWS: tuple[Row, ...] = (
             and _by(item, *_OPENSHIFT)
         ),
     ),
-    Row(
+    KnownObject(
         "Secret",
         "OpenShift gives every account a login to its own registry, and a token",
         lambda item, _scene: (
@@ -172,7 +172,7 @@ ROWS: tuple[Row, ...] = (
             and _by(item, *_OPENSHIFT)
         ),
     ),
-    Row(
+    KnownObject(
         "ConfigMap",
         "a mesh that the provider runs (ASM, the add-on of AKS) puts its CA into every namespace",
         lambda item, _scene: item.name == "istio-ca-root-cert" and _by(item, "pilot-discovery"),
@@ -185,7 +185,7 @@ def _by(item: Item, *managers: str) -> bool:
     return bool(item.managers) and all(each.startswith(managers) for each in item.managers)
 
 
-def accounts_for(item: Item, scene: Scene) -> Row | None:
+def accounts_for(item: Item, scene: Scene) -> KnownObject | None:
     """The first row that accounts for an object; None where somebody must have made it."""
     rows = (row for row in ROWS if row.kind == item.kind.title)
     return next((row for row in rows if row.applies(item, scene)), None)

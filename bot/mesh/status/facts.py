@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, cast
 from bot.clients.kubernetes import Manifest
 from bot.clients.prometheus import FiringAlert
 from bot.clients.target import Target
-from bot.mesh.rollout.model import Seen as RolloutSeen
+from bot.mesh.rollout.model import RolloutState as RolloutSeen
 from bot.mesh.status.linkerd_cli import CliReport
 from bot.mesh.trust.model import Kept
-from bot.mesh.trust.model import Seen as TrustSeen
+from bot.mesh.trust.model import TrustState as TrustSeen
 from components.names import (
     CERT_MANAGER,
     EXTERNAL_SECRETS,

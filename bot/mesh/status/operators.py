@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.clients.kubernetes import condition, place
 from bot.mesh.status.facts import Facts
-from bot.mesh.status.model import Result, Subject, fail, ok, warn
+from bot.mesh.status.model import CheckResult, Subject, fail, ok, warn
 from bot.mesh.status.objects import available, bot_up, labels, some
 from components.names import CERT_MANAGER, EXTERNAL_SECRETS, SECRET_STORE, TRUST_ROOTS_CONFIG_MAP
 from policies.model import OWNER_LABEL
@@ -14,19 +14,19 @@ RUNBOOK = "docs/runbooks/alerts/secrets.md"
 
 
 @SUBJECT.check("cert-manager")
-def cert_manager(facts: Facts) -> Result:
+def cert_manager(facts: Facts) -> CheckResult:
     """The Deployments of cert-manager and trust-manager are available."""
     return deployments(facts, CERT_MANAGER, RUNBOOK)
 
 
 @SUBJECT.check("external-secrets")
-def external_secrets(facts: Facts) -> Result:
+def external_secrets(facts: Facts) -> CheckResult:
     """The Deployments of External Secrets are available."""
     return deployments(facts, EXTERNAL_SECRETS, RUNBOOK)
 
 
 @SUBJECT.check("store")
-def store(facts: Facts) -> Result:
+def store(facts: Facts) -> CheckResult:
     """The store reaches Vault and is let in."""
     found = facts.named("cluster secret stores", SECRET_STORE)
     if found is None:
@@ -36,7 +36,7 @@ def store(facts: Facts) -> Result:
 
 
 @SUBJECT.check("secrets")
-def secrets(facts: Facts) -> Result:
+def secrets(facts: Facts) -> CheckResult:
     """Every ExternalSecret of ours is synced."""
     every = facts.objects("external secrets")
     odd = {
@@ -49,7 +49,7 @@ def secrets(facts: Facts) -> Result:
 
 
 @SUBJECT.check("issuers")
-def issuers(facts: Facts) -> Result:
+def issuers(facts: Facts) -> CheckResult:
     """Every ClusterIssuer of ours is ready."""
     every = [
         each
@@ -68,7 +68,7 @@ def issuers(facts: Facts) -> Result:
 
 
 @SUBJECT.check("bundle")
-def bundle(facts: Facts) -> Result:
+def bundle(facts: Facts) -> CheckResult:
     """trust-manager has written the anchors into every namespace that gets them."""
     found = facts.named("bundles", TRUST_ROOTS_CONFIG_MAP)
     if found is None:
@@ -77,7 +77,7 @@ def bundle(facts: Facts) -> Result:
     return ok("the Bundle is synced") if synced else fail(said, RUNBOOK)
 
 
-def deployments(facts: Facts, namespace: str, runbook: str) -> Result:
+def deployments(facts: Facts, namespace: str, runbook: str) -> CheckResult:
     """The Deployments of a namespace; none of them may be without any replica."""
     figures = {
         each["metadata"]["name"]: available(each)

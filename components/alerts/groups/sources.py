@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from components.alerts.groups.model import PREFIX, Alert, Group, Record, Setting
+from components.alerts.groups.model import PREFIX, Alert, Group, RecordingRule, Setting
 from components.alerts.groups.selectors import metrics
 from components.names import CERT_MANAGER, EXTERNAL_SECRETS, LINKERD
 
@@ -76,7 +76,7 @@ def sources(setting: Setting) -> Group:
     )
 
 
-def needs(rule: Alert | Record, absent: Collection[str]) -> bool:
+def needs(rule: Alert | RecordingRule, absent: Collection[str]) -> bool:
     """Whether a rule reads metrics of a source that is never there."""
     if not absent:
         return False
