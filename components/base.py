@@ -14,7 +14,8 @@ Manifest = dict[str, Any]
 class Args(BaseModel):
     """Base of a component's arguments: plain values, closed, frozen, checked when made."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    # An address may have a login in it: no error quotes what it was given.
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
 
 
 class Component(pulumi.ComponentResource):

@@ -19,6 +19,7 @@ import yaml
 from pydantic import Field, model_validator
 
 from components.base import Args, Component
+from schema import logins
 
 # Helm keeps its record of a CRD release in the release's namespace. kube-system is there before
 # anything of ours and outlives a destroy, as the CRDs do, so the next `up` takes them over again.
@@ -57,6 +58,13 @@ class ChartRef(Args):
     def _one_place(self) -> Self:
         if bool(self.path) == bool(self.repository):
             raise ValueError(f"chart {self.name}: give either `path` or `repository`")
+        if logins.split(self.repository)[1]:
+            # It would stand in the state in clear.
+            raise ValueError(
+                f"chart {self.name}: {logins.shown(self.repository)}: remove the login from its "
+                "address: `helm registry login` for oci://, or download the archives and name "
+                "their folder"
+            )
         return self
 
     @property

@@ -16,7 +16,7 @@ from schema.faults import Fault
 from schema.masking import looks_secret
 from schema.section import Section
 from schema.values import Name, ValueKind, shown
-from schema.words import LabelKey, LabelValue
+from schema.words import LabelKey, LabelValue, label_value
 from schema.yaml_file import Path_
 
 Effect = Literal["NoSchedule", "PreferNoSchedule", "NoExecute"]
@@ -37,6 +37,14 @@ def registry(text: str) -> str:
 
 
 Registry = Annotated[str, AfterValidator(registry), ValueKind("registry", "registry.example.com")]
+
+
+def node_label(text: str) -> str:
+    """The value of a node's label, which is empty for roles; raises ValueError otherwise."""
+    return label_value(text) if text else text
+
+
+NodeLabel = Annotated[str, AfterValidator(node_label), ValueKind("label value")]
 
 
 class Toleration(Section):
@@ -62,7 +70,7 @@ class PlacementSection(Section):
     It holds for what the platform installs, not for the workloads that are meshed.
     """
 
-    node_selector: dict[LabelKey, LabelValue] = Field(
+    node_selector: dict[LabelKey, NodeLabel] = Field(
         {}, description="Labels of the nodes, on top of `kubernetes.io/os: linux`."
     )
     tolerations: tuple[Toleration, ...] = Field((), description="Taints that the pods tolerate.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import ipaddress
 import threading
 import time
 from collections.abc import Callable
@@ -110,19 +109,6 @@ def origin_of(url: str) -> str:
     """Return scheme, host and port of `url`."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}"
-
-
-def loopback(host: str | None) -> bool:
-    """Tell whether `host` is this machine."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host or "").is_loopback
-    except ValueError:
-        return False
-
-
-def private(*urls: str) -> bool:
-    """Tell whether nobody on the line reads what is sent to `urls`."""
-    return all(urlsplit(url).scheme == "https" or loopback(urlsplit(url).hostname) for url in urls)
 
 
 def reason_of(error: BaseException) -> str:

@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from sandbox import archives
-from sandbox.hosts import HostError, loopback
+from sandbox.hosts import HostError
 from sandbox.web import Web
+from schema.logins import loopback
 
 _ACCEPTED = ", ".join(
     f"application/vnd.{kind}+json"

@@ -18,8 +18,9 @@ from urllib.error import HTTPError
 from urllib.parse import urlencode, urljoin, urlsplit
 from urllib.request import Request
 
-from sandbox import logins
-from sandbox.hosts import OPENER, HostError, Hosts, origin_of, private, reason_of
+from sandbox.hosts import OPENER, HostError, Hosts, origin_of, reason_of
+from schema import logins
+from schema.logins import private, shown
 
 STALL_SECONDS = 15.0
 DOCUMENT_BYTES = 4 << 20
@@ -256,12 +257,6 @@ def _skip(response: http.client.HTTPResponse, got: int, url: str) -> int:
     if found is None or int(found[1]) > got:
         raise HostError(f"{shown(url)}: answers with another part than was asked for")
     return got - int(found[1])
-
-
-def shown(url: str) -> str:
-    """Return an address as it may be printed: a query may be a signature that opens it."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def _realm_of(url: str) -> str:

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from bot.changes import pins
 from bot.changes.model import Change, ChangeSet, ChartMove, Op
 from bot.changes.rules import Level
-from bot.changes.versions import older, step, version
+from bot.changes.versions import Step, older, releases_between, step, steps
 
 WHOLE_SET = "the whole set"
 # With fewer resources a half is no sign of anything.
 _MANY = 10
-_YEAR = 1000  # what is above is one
+_OF_LINKERD = ("linkerd-crds", "linkerd-control-plane", "linkerd2-cni", "linkerd-viz")
 Found = Iterator[tuple[str, str]]
 
 
@@ -94,16 +94,40 @@ def _pins(row: pins.Row) -> Callable[[ChangeSet], Found]:
 
 
 def _is_major(move: ChartMove) -> bool:
-    """A major version by https://semver.org; Linkerd's charts are called after the year."""
+    """The next major version by https://semver.org, or the next stable release of Linkerd."""
+    return _distance(move) == ("major", 1)
+
+
+def _skips(move: ChartMove) -> bool:
+    """More than one major version, or more than one stable release of Linkerd."""
+    large, count = _distance(move)
+    return large == "major" and count > 1
+
+
+def _is_far(move: ChartMove) -> bool:
+    """More than one minor version: what a chart migrates, it migrates from the one before."""
+    large, count = _distance(move)
+    return large == "minor" and count > 1
+
+
+def _distance(move: ChartMove) -> tuple[Step, int]:
+    """How large the step forward is, and over how many such versions; 0 for none forward."""
     if move.before is None or move.after is None or is_older(move):
-        return False
-    first = (version(move.after) or ((0,),))[0][0]
-    return first < _YEAR and step(move.before, move.after) == "major"
+        return "patch", 0
+    if move.chart in _OF_LINKERD:
+        # Called after year and month: which release one is, charts.yaml tells.
+        count = releases_between(move.before, move.after)
+        return ("major", count) if count else ("patch", 1)
+    large = step(move.before, move.after)
+    if large == "major" and move.after.removeprefix("v").startswith("0."):
+        # Below 1.0.0 a minor version counts as a major one, and there are many of them.
+        return "major", 1
+    return large, steps(move.before, move.after)
 
 
 def _is_newer(move: ChartMove) -> bool:
     there = move.before is not None and move.after is not None
-    return there and not is_older(move) and not _is_major(move)
+    return there and not any(found(move) for found in (is_older, _is_major, _skips, _is_far))
 
 
 def _kept_apart(move: ChartMove) -> bool:
@@ -144,6 +168,13 @@ WHOLE: tuple[SetRule, ...] = (
         "an older version may not read data of the newer one",
     ),
     SetRule(
+        Level.CRITICAL,
+        "chart-skips",
+        _moves(_skips),
+        "more than one major version, or stable release of Linkerd, at once: upgrade one at a time "
+        "(docs/runbooks/upgrade.md)",
+    ),
+    SetRule(
         Level.HIGH,
         "chart-older",
         _moves(lambda move: is_older(move) and not _kept_apart(move)),
@@ -153,7 +184,13 @@ WHOLE: tuple[SetRule, ...] = (
         Level.HIGH,
         "chart-major",
         _moves(_is_major),
-        "a major version of a chart",
+        "the next major version of a chart, or the next stable release of Linkerd",
+    ),
+    SetRule(
+        Level.HIGH,
+        "chart-far",
+        _moves(_is_far),
+        "more than one minor version of a chart at once: upgrade one at a time",
     ),
     SetRule(
         Level.HIGH,

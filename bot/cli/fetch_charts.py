@@ -1,6 +1,7 @@
 """`make charts` and `make charts-lock`: what charts.yaml lists, into the cache.
 
-CHARTS_LOCATION names another place than each chart's own repository; CHARTS_DIR another cache.
+CHARTS_LOCATION names another place than each chart's own repository, CHARTS_USERNAME and
+CHARTS_PASSWORD a login there; CHARTS_DIR another cache.
 Exit codes: 0 done, 1 something could not be had, 2 charts.yaml or a setting is faulty, 3 no helm.
 """
 
@@ -11,7 +12,7 @@ import hashlib
 import os
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from schema import archive, safe_yaml
@@ -26,6 +27,7 @@ from stack.charts.sources import (
     SourceError,
     Wanted,
     source,
+    target,
 )
 
 PROJECT_DIR = Path(__file__).resolve().parents[2]
@@ -101,6 +103,28 @@ def fetch_one(charts: Charts, wanted: Wanted, digest: str | None, get: Source) -
     return f"fetched, {digest_of(content)}"
 
 
+def push(charts: Charts, put: Callable[[Wanted, bytes], None]) -> int:
+    """Put what lies in the cache into a registry, so that CHARTS_LOCATION can name it."""
+    code = DONE
+    for name, wanted in wanted_of(charts).items():
+        try:
+            content = read_bytes(charts.source(name))
+            fault = fault_in(wanted, content, charts.entries[name].digest)
+            if fault is None:
+                put(wanted, content)
+                _say(f"{wanted}: pushed, {digest_of(content)}")
+            else:
+                _complain(f"{charts.source(name)}: {fault}")
+                code = max(code, FAILED)
+        except FileNotFoundError:
+            _complain(f"{wanted}: not in {cache_dir()}: run `make charts`")
+            code = max(code, FAILED)
+        except (SourceError, OSError) as error:
+            _complain(f"{wanted}: {error}")
+            code = max(code, TOOL_MISSING if isinstance(error, HelmMissingError) else FAILED)
+    return code
+
+
 def lock(charts: Charts, file: Path) -> int:
     """Write the digests of what lies in the cache into charts.yaml; 1 when something is missing."""
     digests, code = {}, DONE
@@ -148,11 +172,18 @@ def parser() -> argparse.ArgumentParser:
         description="Download the chart archives that charts.yaml lists into the cache, from\n"
         "upstream or from $CHARTS_LOCATION, and check their digests.",
         epilog="examples:\n  python -m bot.cli.fetch_charts\n"
-        "  python -m bot.cli.fetch_charts --lock",
+        "  python -m bot.cli.fetch_charts --lock\n"
+        "  python -m bot.cli.fetch_charts --push oci://registry.example.com/charts",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument(
         "--lock", action="store_true", help="write the digests of the cache into charts.yaml"
+    )
+    what.add_argument(
+        "--push",
+        metavar="LOCATION",
+        help="put the cache into a registry (oci://), with the manifests as charts",
     )
     return parser
 
@@ -164,6 +195,8 @@ def main(arguments: Sequence[str], project_dir: Path = PROJECT_DIR) -> int:
         charts = Charts(project_dir)
         if parsed.lock:
             return lock(charts, project_dir / "charts.yaml")
+        if parsed.push:
+            return push(charts, target(parsed.push))
         return fetch(charts, source(os.environ.get("CHARTS_LOCATION")))
     except (ChartError, LocationError) as error:
         _complain(str(error))

@@ -16,9 +16,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from components.chart import ChartRef
+from schema import logins
 from schema.errors import InputError
 from schema.input_file import read_bytes, read_text
 from schema.values import printable, shown
@@ -34,12 +35,25 @@ _Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")]
 _Version = Annotated[str, Field(pattern=r"^v?[0-9]+\.[0-9]+\.[0-9]+([-+][A-Za-z0-9.+-]+)?$")]
 
 
+def _without_login(address: str) -> str:
+    if logins.split(address)[1]:
+        raise ValueError(
+            f"has a login: write {logins.shown(address)}, and put the login into ~/.netrc"
+        )
+    return address
+
+
+_Address = Annotated[str, AfterValidator(_without_login)]
+# A stable release of Linkerd, in quotes: 2.20 is a number otherwise, and the same one as 2.2.
+_Release = Annotated[str, Field(pattern=r"^[0-9]+\.[0-9]+$")]
+
+
 class _Entry(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     version: _Version
-    repository: str | None = None
-    url: str | None = None
+    repository: _Address | None = None
+    url: _Address | None = None
     digest: str | None = None
     held: str | None = None
 
@@ -49,6 +63,7 @@ class _Document(BaseModel):
 
     charts: dict[_Name, _Entry]
     manifests: dict[_Name, _Entry]
+    releases: dict[_Release, _Version] = Field(default_factory=dict)
 
 
 class ChartError(InputError):
@@ -269,4 +284,5 @@ def _message(kind: str, item: Mapping[str, Any]) -> str:
         )
     if kind == "string_pattern_mismatch":
         return f"{shown(item['input'])} is no version like 1.2.3, or no name like linkerd-crds"
-    return f"{item['msg'][0].lower()}{item['msg'][1:]}"
+    text = item["msg"].removeprefix("Value error, ")
+    return f"{text[0].lower()}{text[1:]}"

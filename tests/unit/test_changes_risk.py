@@ -69,6 +69,14 @@ CASES: dict[str, tuple[ChangeSet, ChangeSet]] = {
         _move("cert-manager", "v1.21.1", "v2.0.0"),
         _move("linkerd-viz", "2026.6.3", "2027.1.1"),
     ),
+    "chart-skips": (
+        _move("linkerd-crds", "2025.4.4", "2026.6.3"),
+        _move("linkerd-crds", "2025.10.7", "2026.6.3"),
+    ),
+    "chart-far": (
+        _move("cert-manager", "v1.19.0", "v1.21.1"),
+        _move("cert-manager", "v1.20.0", "v1.21.1"),
+    ),
     "chart-added": (
         _move("linkerd-viz", None, "2026.6.3"),
         _move("linkerd-viz", "2026.6.3", None),
@@ -164,6 +172,37 @@ def test_odd_objects_are_judged_too(key: str, broken: Any) -> None:
 def test_versions_are_compared_as_numbers(before: str, after: str | None, older: bool) -> None:
     """By the letter 2026.10 is older than 2026.6; what cannot be compared counts as older."""
     assert is_older(ChartMove(chart="c", before=before, after=after)) is older
+
+
+@pytest.mark.parametrize(
+    ("chart", "before", "after", "rule", "level"),
+    [
+        # Linkerd's charts are called after year and month: 2.18 is 2025.4.4, 2.19 is 2025.10.7.
+        ("linkerd-control-plane", "2026.6.3", "2026.6.4", "chart-newer", Level.MEDIUM),
+        ("linkerd-control-plane", "2025.10.7", "2026.1.2", "chart-newer", Level.MEDIUM),
+        ("linkerd-control-plane", "2025.10.7", "2026.6.3", "chart-major", Level.HIGH),
+        ("linkerd-control-plane", "2026.1.2", "2026.6.3", "chart-major", Level.HIGH),
+        ("linkerd-crds", "2025.4.4", "2026.6.3", "chart-skips", Level.CRITICAL),
+        ("linkerd2-cni", "2024.11.8", "2025.10.7", "chart-skips", Level.CRITICAL),
+        ("linkerd-control-plane", "2026.6.3", "2025.4.4", "chart-goes-back", Level.CRITICAL),
+        ("cert-manager", "v1.21.1", "v1.21.2", "chart-newer", Level.MEDIUM),
+        ("cert-manager", "v1.20.3", "v1.21.1", "chart-newer", Level.MEDIUM),
+        ("cert-manager", "v1.18.0", "v1.21.1", "chart-far", Level.HIGH),
+        ("external-secrets", "1.9.0", "2.9.0", "chart-major", Level.HIGH),
+        ("external-secrets", "0.9.0", "2.9.0", "chart-skips", Level.CRITICAL),
+        ("trust-manager", "v0.20.0", "v0.24.0", "chart-major", Level.HIGH),
+    ],
+)
+def test_public_reports_46_the_distance_of_an_upgrade_is_judged(
+    chart: str, before: str, after: str, rule: str, level: Level
+) -> None:
+    """Upstreams test the step from one release to the next, and migrate data in that step alone."""
+    found = [
+        (each.rule, each.level)
+        for each in risk.assess(_move(chart, before, after))
+        if each.rule.startswith("chart-")
+    ]
+    assert found == [(rule, level)]
 
 
 def test_verdict_names_what_makes_it_so() -> None:

@@ -29,13 +29,19 @@ MESH, CERTS = chart("mesh", "1.2.3"), chart("certs", "v4.5.6")
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Serves `files`; counts requests; cuts the bodies named in `cut` short."""
+    """Serves `files`; counts requests; cuts the bodies named in `cut` short.
+
+    login: what Authorization must be; moved: where a path is instead.
+    """
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.files: dict[str, bytes] = {}
         self.cut: set[str] = set()
         self.asked: list[str] = []
+        self.login: str | None = None
+        self.sent: list[str | None] = []
+        self.moved: dict[str, str] = {}
 
     @property
     def address(self) -> str:
@@ -47,6 +53,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.asked.append(self.path)
+        self.server.sent.append(self.headers["Authorization"])
+        if self.server.login not in (None, self.headers["Authorization"]):
+            self.send_error(401)
+            return
+        if self.path in self.server.moved:
+            self.send_response(302)
+            self.send_header("Location", self.server.moved[self.path])
+            self.end_headers()
+            return
         body = self.server.files.get(self.path)
         if body is None:
             self.send_error(404)

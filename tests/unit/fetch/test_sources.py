@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from bot.cli.fetch_charts import main
-from tests.unit.fetch.server import ALL, CERTS, MESH, Server, cached
+from stack.charts.crds import archive_of
+from tests.unit.fetch.server import ALL, CERTS, MANIFEST, MESH, Server, cached
 
 
 def test_a_folder_serves_as_well(
@@ -57,7 +58,10 @@ def test_a_mirror_serves_all_from_one_address(
 def test_a_registry_is_read_by_helm(
     project: Path, monkeypatch: pytest.MonkeyPatch, helm: Callable[[str], Path]
 ) -> None:
-    """Helm has the logins of registries; we do not want them."""
+    """All of it, the manifest too: it lies there as a chart that holds it."""
+    (project / "gateway.tgz").write_bytes(
+        archive_of({"gateway/Chart.yaml": b"name: gateway", "gateway/manifest.yaml": MANIFEST})
+    )
     (project / "mesh.tgz").write_bytes(MESH)
     (project / "certs.tgz").write_bytes(CERTS)
     seen = helm(f'cp {project}/"${{2##*/}}".tgz "$6"/x.tgz')

@@ -24,6 +24,9 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr("sandbox.web._PAUSE", 0.01)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.delenv("HELM_REGISTRY_CONFIG", raising=False)
+    monkeypatch.delenv("HELM_CONFIG_HOME", raising=False)
     for name in ("SANDBOX_MIRROR", "DOCKER_CONFIG", "NETRC", "http_proxy", "HTTP_PROXY"):
         monkeypatch.delenv(name, raising=False)
     return tmp_path

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import logins, web
+from sandbox import web
 from sandbox.hosts import HostError, Hosts
+from schema import logins
 from tests.unit.upstream.conftest import Sandbox
 from tests.unit.upstream.server import Server, digest, program, tar
 
