@@ -84,8 +84,8 @@ class BuoyantCloudArgs(Args):
 
     chart: ChartRef
     agent_name: str
-    vault_path: str | None
-    refresh_interval: str
+    vault_path: str | None = "buoyant-cloud"
+    refresh_interval: str = "10m0s"
 
 
 class BuoyantCloud(Component, area="extensions"):

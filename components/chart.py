@@ -26,6 +26,14 @@ from schema import logins
 CRD_RELEASE_NAMESPACE = "kube-system"
 WEBHOOK_KINDS = ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
 WEBHOOK_CA_BUNDLE = "jsonpath={.webhooks[0].clientConfig.caBundle}"
+_OF_WEBHOOKS = {
+    "pulumi.com/waitFor": WEBHOOK_CA_BUNDLE,
+    # AKS writes its own expressions into `namespaceSelector` of every other webhook, and owns the
+    # field from then on. https://learn.microsoft.com/azure/aks/faq (admission controller webhooks)
+    "admissions.enforcer/disabled": "true",
+    # What it has written before, an update takes back instead of ending with a conflict.
+    "pulumi.com/patchForce": "true",
+}
 
 
 # Beside this package in a checkout, and in the wheel (setup.py).
@@ -185,9 +193,10 @@ def settled(type_: str, props: Any) -> Any:
 
     A webhook configuration waits until cainjector has given it a CA: before that the API server
     refuses what the webhook should look at, and the next custom resource of a first `up` fails.
+    Its fields are ours alone, whatever a cloud would make of them.
     """
     if type_.endswith(WEBHOOK_KINDS):
-        return annotated(props, {"pulumi.com/waitFor": WEBHOOK_CA_BUNDLE})
+        return annotated(props, _OF_WEBHOOKS)
     if type_ == "kubernetes:core/v1:Service":
         # The provider waits 10 s for endpoints to settle, four times one after another in a first
         # `up`; the Deployments behind them are awaited anyway.

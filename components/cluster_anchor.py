@@ -38,8 +38,8 @@ class ClusterGeneration(Args):
 class ClusterAnchorArgs(VaultStoreArgs):
     """The roots to make, and the role that writes them to Vault."""
 
-    role: str
-    trust_domain: str
+    role: str = ANCHOR_ROLE
+    trust_domain: str = "cluster.local"
     generations: tuple[ClusterGeneration, ...]
 
 
@@ -169,7 +169,7 @@ def own_roots(config: HasTrust) -> tuple[ClusterGeneration, ...]:
 def arguments(config: _Config, cluster: ClusterSection) -> ClusterAnchorArgs:
     """Arguments of `ClusterAnchor`."""
     return ClusterAnchorArgs(
-        role=ANCHOR_ROLE,
+        role=config.vault.role(ANCHOR_ROLE, cluster),
         trust_domain=config.trust.domain,
         generations=own_roots(config),
         **dict(store(config, cluster)),

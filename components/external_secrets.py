@@ -71,9 +71,9 @@ class ExternalSecretsArgs(VaultStoreArgs):
 
     chart: ChartRef
     crds: ChartRef
-    replicas: int
-    role: str
-    namespaces: tuple[str, ...]
+    replicas: int = 2
+    role: str = STORE_ROLE
+    namespaces: tuple[str, ...] = (CERT_MANAGER,)
 
 
 class ExternalSecrets(Component, area="secrets"):
@@ -230,7 +230,7 @@ def arguments(
         chart=charts["external-secrets"],
         crds=charts["external-secrets-crds"],
         replicas=config.external_secrets.replicas,
-        role=STORE_ROLE,
+        role=config.vault.role(STORE_ROLE, cluster),
         namespaces=tuple(dict.fromkeys((CERT_MANAGER, *users))),
         **dict(store(config, cluster)),
     )

@@ -20,7 +20,7 @@ from components.chart import (
     merged,
     published_chart,
 )
-from components.cluster import ClusterSection
+from components.cluster import PRIVATE_NETWORKS, ClusterSection
 from components.names import LINKERD
 from components.namespaces import of_linkerd
 from components.own_anchor import OwnAnchor, OwnAnchorArgs
@@ -44,6 +44,8 @@ InboundPolicy = Literal[
 ]
 LogLevel = Literal["debug", "info", "warn", "error"]
 HA_REPLICAS = 3
+# linkerd2 charts/linkerd-control-plane/values.yaml `proxyInjector.namespaceSelector`
+NOT_LOOKED_AT = ("kube-system", "cert-manager")
 REGISTRY = "cr.l5d.io/linkerd"
 
 
@@ -77,6 +79,7 @@ class LinkerdSection(Section):
                 "highAvailability": "linkerd.ha",
                 "cniEnabled": "cniPlugin.enabled",
                 "linkerdVersion": "charts.yaml, the version of the chart",
+                "proxyInjector.namespaceSelector": "rollout.never",
                 **{
                     f"{webhook}.{key}": "trust.webhooks"
                     for webhook in ("proxyInjector", "profileValidator", "policyValidator")
@@ -140,7 +143,9 @@ class ProxyTracing(Args):
 class LinkerdArgs(LinkerdSection, ChartsArgs):
     """The section with what it depends on; lifetimes as Go writes them (`24h`).
 
-    cni: whether `CniPlugin` sets up pods, in place of an init container. anchor: the trust anchor
+    never: namespaces that the injector's webhook does not look at, so that what is in them starts
+    while no injector runs. cni: whether `CniPlugin` sets up pods, in place of an init container.
+    anchor: the trust anchor
     to make where no certificates are given. gateway_api: whether its CRDs come with Linkerd's;
     False where they are there already. create_namespace: False where the namespace is.
     """
@@ -149,17 +154,12 @@ class LinkerdArgs(LinkerdSection, ChartsArgs):
     crds: ChartRef = published_chart("linkerd-crds")
     cluster: str
     cluster_domain: str = "cluster.local"
-    cluster_networks: tuple[str, ...] = (
-        "10.0.0.0/8",
-        "100.64.0.0/10",
-        "172.16.0.0/12",
-        "192.168.0.0/16",
-        "fd00::/8",
-    )
+    cluster_networks: tuple[str, ...] = PRIVATE_NETWORKS
     trust_domain: str = "cluster.local"
     leaf_lifetime: str = "24h0m0s"
     clock_skew: str = "20s"
     tracing: ProxyTracing | None = None
+    never: tuple[str, ...] = ()
     cni: bool = False
     anchor: OwnAnchorArgs = OwnAnchorArgs()
     gateway_api: bool = True
@@ -241,6 +241,8 @@ def values(args: LinkerdArgs) -> dict[str, Any]:
         },
         "disableHeartBeat": not args.heartbeat,
     }
+    if args.never:
+        made["proxyInjector"] |= {"namespaceSelector": namespace_selector(args.never)}
     if args.cni:
         made["cniEnabled"] = True
     if args.heartbeat:
@@ -249,6 +251,21 @@ def values(args: LinkerdArgs) -> dict[str, Any]:
     if args.tracing:
         made = merged(made, tracing_values(args.tracing))
     return merged(made, ha_values()) if args.ha else made
+
+
+def namespace_selector(never: Sequence[str]) -> dict[str, Any]:
+    """Which namespaces the injector's webhook looks at: the chart's own value, without these.
+
+    With `webhookFailurePolicy: Fail` a pod that it looks at is not made while no injector runs.
+    """
+    disabled = {"key": "config.linkerd.io/admission-webhooks", "values": ["disabled"]}
+    names = sorted({*NOT_LOOKED_AT, *never})
+    return {
+        "matchExpressions": [
+            {**disabled, "operator": "NotIn"},
+            {"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": names},
+        ]
+    }
 
 
 def tracing_values(args: ProxyTracing) -> dict[str, Any]:
@@ -325,6 +342,7 @@ def arguments(
     tracing: ProxyTracing | None,
     *,
     cni: bool,
+    never: tuple[str, ...] = (),
 ) -> LinkerdArgs:
     """Arguments of `Linkerd` in a stack, where the CRDs and the namespace are made before it."""
     return LinkerdArgs(
@@ -338,6 +356,7 @@ def arguments(
         clock_skew=config.trust.issuer.clock_skew.go,
         tracing=tracing,
         cni=cni,
+        never=never,
         gateway_api=False,
         create_namespace=False,
         **config.linkerd.model_dump(),

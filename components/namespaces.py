@@ -33,8 +33,8 @@ class NamespacesArgs(Args):
     tracing: whether a collector of ours runs.
     """
 
-    viz: bool
-    buoyant_cloud: bool
+    viz: bool = True
+    buoyant_cloud: bool = False
     prometheus_url: str | None = None
     tracing: bool = False
 

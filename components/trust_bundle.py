@@ -24,7 +24,7 @@ class TrustBundleArgs(Args):
     """Names of the trusted generations, oldest first, and how often Vault is read."""
 
     generations: tuple[str, ...]
-    refresh_interval: str
+    refresh_interval: str = "10m0s"
 
 
 class TrustBundle(Component, area="trust"):

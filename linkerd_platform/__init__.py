@@ -27,7 +27,7 @@ from components.cni_plugin import CniPlugin, CniPluginArgs
 from components.dashboards.component import Dashboards, DashboardsArgs
 from components.dashboards.grafana.model import View, WaveView
 from components.egress.component import Egress, EgressArgs, EgressScope, PacketScope
-from components.egress.section import EgressHost
+from components.egress.section import EgressHost, KubernetesApiEgress
 from components.external_secrets import ExternalSecrets, ExternalSecretsArgs
 from components.gateway_api import GatewayApi, GatewayApiArgs
 from components.identity_issuer import IdentityIssuer, IdentityIssuerArgs
@@ -94,6 +94,7 @@ __all__ = [
     "IdentityIssuer",
     "IdentityIssuerArgs",
     "Jaeger",
+    "KubernetesApiEgress",
     "Linkerd",
     "LinkerdArgs",
     "Meshed",

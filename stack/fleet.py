@@ -17,7 +17,7 @@ from pydantic_core import ErrorDetails
 from schema.faults import ConfigError, Fault
 from schema.input_file import read_text
 from schema.section import Section
-from schema.values import Environment, Name, shown
+from schema.values import Environment, Name, StackName, shown
 from schema.yaml_file import Document, Path_, parse
 from stack.meant import UNKNOWN, choices, field_keys, nearest, section_of
 
@@ -30,7 +30,7 @@ Approval = Literal["none", "required"]
 class Cluster(Section):
     """A cluster of the fleet."""
 
-    stack: Name = Field(description="name the stack of the cluster, as in Pulumi.<stack>.yaml")
+    stack: StackName = Field(description="name the stack of the cluster, as in Pulumi.<stack>.yaml")
     environment: Environment = Field(
         description="name what the cluster is for: development, staging or production"
     )
@@ -39,7 +39,7 @@ class Cluster(Section):
 class Owner(Section):
     """The stack that makes the trust anchor, where more is to be said than its name."""
 
-    stack: Name = Field(description="name the stack that makes the trust anchor")
+    stack: StackName = Field(description="name the stack that makes the trust anchor")
     approval: Approval = "none"
 
 
@@ -62,7 +62,7 @@ class Fleet(Section):
     The owner is in no wave: it is applied on its own, before the clusters that need what it makes.
     """
 
-    owner: Name = Field(description="name the stack that makes the trust anchor")
+    owner: StackName = Field(description="name the stack that makes the trust anchor")
     waves: tuple[FleetWave, ...] = Field(
         description="list the waves of clusters that share the anchor"
     )

@@ -45,6 +45,7 @@ from components.policy.namespace_policy import NamespacePolicy
 from components.policy.service_policy import ServicePolicy
 from components.rollout import arguments as rollout
 from components.rollout.component import Rollout
+from components.rollout.plan import passed_by
 from components.tracing import arguments as tracing
 from components.tracing.component import Tracing
 from schema.certificates import describe, describe_published
@@ -104,6 +105,7 @@ class Platform:
         path = anchor_path(generation)
         entry = vault.kv.get_secret_v2_output(
             mount=self.config.vault.kv_mount,
+            namespace=self.config.vault.engines,
             name=path,
             opts=pulumi.InvokeOutputOptions(provider=self.vault, depends_on=after),
         )
@@ -192,6 +194,7 @@ class Platform:
                 charts,
                 tracing.proxy_tracing(config, cluster),
                 cni=config.cni_plugin.enabled,
+                never=passed_by(config),
             ),
             [issuer.certificate, bundle.bundle, *webhooks.control_plane],
             after(*before),

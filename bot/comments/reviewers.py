@@ -82,11 +82,11 @@ def main() -> int:
     """Write the variable to the file at $GITHUB_ENV, and say who it was; returns the exit code."""
     from bot.comments.github_api import Api
     from bot.deploy import gate
-    from bot.stacks import PROJECT_DIR, checked
+    from bot.stacks import PROJECT_DIR, checked, chosen
 
     environ = os.environ
     try:
-        stack, file = checked(environ.get("STACK", "")), environ.get("GITHUB_ENV")
+        stack, file = checked(chosen(environ.get("STACK", ""))), environ.get("GITHUB_ENV")
         if not file:
             raise BadInputError("GITHUB_ENV: not set: this is for a job of GitHub Actions")
         api = Api(pull_request.addresses(environ)[0], environ.get("GITHUB_TOKEN", "").strip())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from typing import Any
 
 from bot import engine
 from bot.clients.https import Client
@@ -10,7 +12,7 @@ from bot.clients.target import Target
 from bot.deploy import gate, tree
 from bot.engine import report as engine_report
 from bot.engine import target as engine_target
-from bot.exit_codes import BadInputError, BotError
+from bot.exit_codes import BadInputError, BotError, RefusedError
 from components.trust import Generation
 from schema.faults import PROJECT
 
@@ -23,17 +25,30 @@ def absent(client: Client, target: Target, generation: Generation) -> dict[str, 
     """The mounts that the generation needs and Vault has not, by the name of their resource.
 
     Vault answers 400 for a mount that is not there. One that the token may not look at counts as
-    there: what is wrong with it is found out by the import.
+    there: what is wrong with it is found out by the import. Raises RefusedError for one that is
+    somebody else's: an anchor among their certificates is theirs to use.
     """
     vault = target.config.vault
     needed = {"trust-anchor-kv": vault.kv_mount}
     if generation.custody == "vault":
         needed["trust-anchor-pki"] = vault.pki_mount
-    return {
-        name: mount
-        for name, mount in needed.items()
-        if client.request("GET", f"/v1/sys/mounts/{mount}").status in _ABSENT
-    }
+    found = {}
+    for name, mount in needed.items():
+        answer = client.request("GET", f"/v1/sys/mounts/{mount}")
+        if answer.status in _ABSENT:
+            found[name] = mount
+        elif answer.ok and (name != "trust-anchor-kv" or vault.create_kv_mount):
+            _refuse_others(mount, (answer.body or {}).get("data") or {})
+    return found
+
+
+def _refuse_others(mount: str, there: Mapping[str, Any]) -> None:
+    if "linkerd-platform" not in str(there.get("description", "linkerd-platform")):
+        key = "pkiMount" if there.get("type") == "pki" else "kvMount"
+        raise RefusedError(
+            f"{mount} is mounted already (type {there.get('type')}), and not by this program: set "
+            f"vault.{key} to a mount of this fleet's own"
+        )
 
 
 def targets(stack: str, *names: str) -> list[str]:

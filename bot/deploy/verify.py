@@ -45,7 +45,7 @@ def refuse_unable(target: Target) -> None:
 def prove(found: Engine, target: Target) -> list[Verification]:
     """Read from the stack's servers and judge; raises BotError when they do not tell."""
     # Secrets stay encrypted in it, so that a key found there is one that lies in clear.
-    state = engine.short(found, target, "stack", "export", "--stack", target.stack)
+    state = engine.short(found, target, "stack", "export", "--stack", target.engine_name)
     return judge(evidence.read(target, {_STATE: state.encode()}), target.config)
 
 

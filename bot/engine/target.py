@@ -30,7 +30,7 @@ def of(stack: str, project_dir: Path | None = None) -> Target:
     sandbox, MissingToolError when it does not run.
     """
     project_dir = project_dir or stacks.PROJECT_DIR
-    file = stacks.file_of(stack, project_dir)
+    file = stacks.file_of(stacks.deployable(stack), project_dir)
     if stack == SANDBOX:
         from bot.engine import sandbox_stack
 

@@ -9,7 +9,16 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field
 
 from schema.section import Section
-from schema.values import Duration, Name, ValueKind, VaultPath, described, http_url, shown
+from schema.values import (
+    Duration,
+    Name,
+    StackName,
+    ValueKind,
+    VaultPath,
+    described,
+    http_url,
+    shown,
+)
 from schema.words import Folder, LabelKey, LabelValue
 
 Severity = Literal["critical", "warning", "info"]
@@ -99,7 +108,7 @@ class Route(Section):
     """Which receivers get the alerts of a severity; the first route that matches takes them."""
 
     severity: Severity = Field(description="Severity of the alerts.")
-    environments: tuple[Name, ...] = Field(
+    environments: tuple[StackName, ...] = Field(
         (), description="Environments, which are stacks, that it is for; default all."
     )
     to: tuple[Name, ...] = Field(description="Names of the receivers; each is told.")

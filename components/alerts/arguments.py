@@ -14,7 +14,7 @@ from components.alerts.groups.model import (
     Thresholds,
 )
 from components.alerts.section import WorkloadObjective
-from components.cluster import ClusterSection
+from components.cluster import ClusterSection, HasCluster
 from components.linkerd import HasLinkerd
 from components.names import LINKERD_TRACING, LINKERD_VIZ
 from components.observability import HasObservability
@@ -36,6 +36,7 @@ def setting(config: HasAlerts) -> Setting:
         meshed=_meshed(config),
         overview=config.observability.dashboards.enabled,
         heartbeat=config.observability.routing.has_heartbeat,
+        absent=config.observability.alerts.absent,
     )
 
 
@@ -52,8 +53,19 @@ def arguments(config: HasAlerts, cluster: ClusterSection, environment: str) -> A
         cluster=cluster.name,
         environment=environment,
         disabled=section.disabled,
+        cluster_label=section.cluster_label,
         setting=setting(config),
     )
+
+
+class _OfACluster(HasObservability, HasCluster, Protocol):
+    """The sections that tell whose series are ours."""
+
+
+def own_series(config: _OfACluster) -> tuple[str, str] | None:
+    """The label of this cluster's series and its value, where Prometheus has those of others."""
+    label = config.observability.alerts.cluster_label
+    return (label, config.cluster.name) if label and config.cluster else None
 
 
 def _thresholds(config: HasAlerts) -> Thresholds:

@@ -45,11 +45,14 @@ class NamespacePolicyArgs(Args):
     """
 
     namespace: str
-    default_inbound_policy: AccessPolicy
+    default_inbound_policy: AccessPolicy = "deny"
     callers: tuple[str, ...] = ()
-    kubelet_networks: tuple[NetworkArgs, ...]
+    kubelet_networks: tuple[NetworkArgs, ...] = (
+        NetworkArgs(cidr="0.0.0.0/0"),
+        NetworkArgs(cidr="::/0"),
+    )
     api_server_networks: tuple[NetworkArgs, ...] = ()
-    prometheus_account: tuple[str, str]
+    prometheus_account: tuple[str, str] = ("linkerd-viz", "prometheus")
     prometheus_networks: tuple[NetworkArgs, ...] = ()
 
 

@@ -68,10 +68,10 @@ class ServicePolicyArgs(Args):
     namespace: str
     service: str
     selector: Mapping[str, str]
-    default_inbound_policy: AccessPolicy
+    default_inbound_policy: AccessPolicy = "deny"
     ports: tuple[PolicyPort, ...]
     callers: bool = False
-    prometheus_account: tuple[str, str]
+    prometheus_account: tuple[str, str] = ("linkerd-viz", "prometheus")
     prometheus_networks: tuple[NetworkArgs, ...] = ()
 
 

@@ -110,8 +110,10 @@ class RolloutSection(Section):
     never: tuple[Name, ...] = Field(
         (),
         description="Namespaces that are never meshed, on top of those built in: Kubernetes' own, "
-        "cert-manager, External Secrets, Vault (that of `vault.address` too), Linkerd's, and that "
-        "of `viz.prometheusUrl`.",
+        "those of networks, storage, nodes, managed clouds, admission and GitOps, cert-manager, "
+        "External Secrets, Vault (that of `vault.address` too), Linkerd's, and that of "
+        "`viz.prometheusUrl`. The injector's webhook does not look at these names, nor at Vault's "
+        "namespace, so that what is in them starts while no injector runs.",
     )
     gates: Gates = Field(Gates(), description="What `bot rollout check` holds the waves to.")
 

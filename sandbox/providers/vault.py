@@ -54,7 +54,7 @@ class Vault(StandIn):
         if not authority.is_file():
             raise Refused(f"no CA certificate for Vault at {found or 'VAULT_CACERT (not set)'}")
         headers = {"X-Vault-Token": token, "X-Vault-Request": "true"}
-        if namespace := config.get("namespace") or os.environ.get("VAULT_NAMESPACE"):
+        if namespace := config.get("namespace"):
             headers["X-Vault-Namespace"] = namespace
         self._client = Client(str(config["address"]).rstrip("/"), authority, headers=headers)
         return await super().configure(request)

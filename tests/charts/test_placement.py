@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from stack.charts.values import unknown
 from tests.charts import helm
 from tests.charts.program import Evaluation, evaluate, evaluate_file
 from tests.unit.whole_program import project
@@ -123,3 +124,84 @@ def test_a_value_of_the_overlay_reaches_the_chart_and_nothing_else_changes() -> 
 def test_without_a_setting_the_values_are_those_of_before() -> None:
     """An existing deployment sees no change."""
     assert "nodeSelector" not in evaluate("staging").charts["linkerd-control-plane"].values
+
+
+# What Panfactum/stack packages/infrastructure/kube_linkerd/main.tf sets: each by a key, or by the
+# overlay. Its own values; what the pinned chart no longer has is refused with that said.
+REAL: dict[str, Any] = {
+    "placement": {"priorityClass": "system-cluster-critical", "tolerations": [TAINT]},
+    "images": {"registries": {"cr.l5d.io": "ghcr.io"}},
+    "linkerd": {"replicas": 3, "logLevel": "warn"},
+    "charts": {
+        "linkerd-control-plane": {
+            "values": {
+                "controllerLogFormat": "json",
+                "enablePodAntiAffinity": True,
+                "enablePodDisruptionBudget": False,
+                "identityResources": {"memory": {"limit": "500Mi"}},
+                "destinationResources": {"memory": {"request": "200Mi", "limit": "400Mi"}},
+                "spValidatorResources": {"memory": {"request": "200Mi", "limit": "400Mi"}},
+                "proxyInjectorResources": {"memory": {"request": "200Mi", "limit": "400Mi"}},
+                "policyController": {
+                    "logLevel": "warn",
+                    "resources": {"memory": {"request": "200Mi", "limit": "500Mi"}},
+                },
+                "proxy": {
+                    "logFormat": "json",
+                    "logLevel": "warn,linkerd=warn",
+                    "resources": {"memory": {"request": "10Mi", "limit": "200Mi"}},
+                },
+                "podLabels": {"panfactum.com/workload": "linkerd"},
+                "proxyInjector": {
+                    "namespaceSelector": {
+                        "matchExpressions": [
+                            {
+                                "key": "config.linkerd.io/admission-webhooks",
+                                "operator": "NotIn",
+                                "values": ["disabled"],
+                            }
+                        ]
+                    }
+                },
+                "prometheusUrl": "http://thanos-query-frontend.monitoring:9090",
+                "podMonitor": {"enabled": True, "scrapeInterval": "60s"},
+            }
+        }
+    },
+}
+
+
+def test_public_reports_30_a_real_installation_can_be_said_whole() -> None:
+    """18 of its 32 settings had no key; a wrong one is told before anything is registered."""
+    document = yaml.safe_load((project() / "Pulumi.staging.yaml").read_text(encoding="utf-8"))
+    document["config"] |= {f"linkerd-platform:{key}": value for key, value in REAL.items()}
+    file = project() / "Pulumi.real.yaml"
+    file.write_text(yaml.safe_dump(document), encoding="utf-8")
+    made = evaluate_file(file).charts["linkerd-control-plane"]
+    overlaid = REAL["charts"]["linkerd-control-plane"]["values"]
+    for path, value in _leaves(overlaid):
+        assert _at(made.values, path) == value, path
+    assert made.values["proxy"]["image"]["name"] == "ghcr.io/linkerd/proxy"
+    # What the program gives stays where the overlay says nothing.
+    assert made.values["proxyInjector"]["externalSecret"] is True
+    assert made.values["proxy"]["nativeSidecar"] is True
+    assert list(unknown(helm.archive(made).read_bytes(), overlaid)) == []
+    objects = helm.objects(helm.text_of(made, helm.archive(made)))
+    destination = objects["Deployment", "linkerd", "linkerd-destination"]
+    container = destination["spec"]["template"]["spec"]["containers"][0]
+    assert container["resources"]["limits"]["memory"] == "400Mi"
+    assert not [kind for kind, *_ in objects if kind == "PodDisruptionBudget"]
+
+
+def _leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _leaves(item, (*path, key))
+    else:
+        yield path, value
+
+
+def _at(value: Any, path: tuple[str, ...]) -> Any:
+    for key in path:
+        value = value[key]
+    return value

@@ -58,6 +58,24 @@ def test_a_denying_namespace_reaches_its_hosts_and_nothing_else(linkerd: Control
     assert all("*" in denied for denied in other.denied.values())
 
 
+@pytest.mark.parametrize("port", [5432, 9092])
+def test_public_reports_a_database_outside_is_let_through_whoever_speaks_first(
+    linkerd: Controllers, port: int
+) -> None:
+    """At 5432 Linkerd reads nothing by default, at 9092 it would wait for the client to speak."""
+    inside = f"out-tcp-{port}"
+    host = {"host": "db.example.com", "port": port, "protocol": "tcp",
+            "networks": ["203.0.113.0/24"]}  # fmt: skip
+    name = put(linkerd, inside, mode="deny", hosts=[host, STRIPE])
+    answer = linkerd.policy.outbound_when(
+        (inside, name, OUTSIDE, port), lambda each: each.allowed.get("opaque") == {"*"}
+    )
+    assert answer.protocol == "opaque"
+    assert answer.denied == {"opaque": frozenset()}
+    other = told(linkerd, inside, name, 1521, {"*"})
+    assert set(other.allowed.values()) == {frozenset()}
+
+
 def test_what_is_inside_the_cluster_is_no_egress(linkerd: Controllers) -> None:
     name = put(linkerd, "out-inside", mode="deny")
     told(linkerd, "out-inside", name, 443, {"*"})

@@ -48,8 +48,8 @@ def _charts() -> dict[str, dict[str, dict[str, str]]]:
     listed: dict[str, dict[str, dict[str, str]]] = yaml.safe_load(
         (PROJECT_DIR / "charts.yaml").read_text(encoding="utf-8")
     )
-    for entries in listed.values():
-        for entry in entries.values():
+    for kind in ("charts", "manifests"):
+        for entry in listed[kind].values():
             entry.pop("digest", None)
     return listed
 

@@ -206,7 +206,7 @@ def _index(content: bytes, _: Path) -> tuple[int, str]:
         "mesh", "1.2.3", "mesh-1.2.3.tgz", "https://charts.example.com", None
     )
 
-    def get(address: str) -> bytes:
+    def get(address: str, _place: object = None) -> bytes:
         return content if address.endswith("index.yaml") else b""
 
     with mock.patch.object(sources, "get", get):

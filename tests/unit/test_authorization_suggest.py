@@ -32,7 +32,7 @@ def loaded(made: StackConfig, found: Suggestion) -> StackConfig:
     """The stack file with the printed section in the old one's place, at `deny`."""
     sections = stack()
     printed = yaml.safe_load(text(made, [found]))["linkerd-platform:policy"]
-    printed["namespaces"]["shop"]["rung"] = "deny"
+    printed["namespaces"]["shop"]["defaultInboundPolicy"] = "deny"
     sections["policy"] = printed
     return from_file(write(project(), sections))
 
@@ -80,7 +80,7 @@ def test_rules_that_are_there_stay_as_they_are() -> None:
         "protocol": "HTTP/1",
         "allow": [both, {"serviceAccounts": ["web/cart"]}],
     }
-    assert found.section["rung"] == "audit"
+    assert found.section["defaultInboundPolicy"] == "audit"
 
 
 def test_nothing_is_added_where_nothing_is_missing() -> None:

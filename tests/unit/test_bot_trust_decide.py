@@ -142,6 +142,7 @@ def use(monkeypatch: pytest.MonkeyPatch, found: Gathered, file: StackConfig = BO
     monkeypatch.setattr(trust_fleet, "target_of", lambda _stack: target)
     monkeypatch.setattr(trust_fleet, "gather", lambda _target: found)
     monkeypatch.setattr(trust_reader, "read", lambda _target: found.seen["x"])
+    monkeypatch.setattr(trust_reader, "held", lambda *_: {})
 
 
 def test_check_exits_4_when_unsafe_and_0_when_safe(
@@ -178,7 +179,8 @@ def test_the_restart_plan_prints_and_runs_nothing(
     assert main(["trust", "restart-plan", "--stack", "x"]) == DONE
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("# 1. proxy injector")
-    assert lines[-1].endswith("-n shop rollout status deployment/web --timeout=15m")
+    assert lines[-3].endswith("-n shop rollout status deployment/web --timeout=15m || not_up=1")
+    assert lines[-1] == 'test -z "${not_up:-}"'
 
 
 def test_destroy_key_wants_the_name_twice(

@@ -138,19 +138,20 @@ def test_a_published_chart_is_that_of_the_list() -> None:
 
 
 WEBHOOK = {"metadata": {"name": "w"}, "webhooks": []}
+OF_WEBHOOKS = ["pulumi.com/waitFor", "admissions.enforcer/disabled", "pulumi.com/patchForce"]
 
 
 @pytest.mark.parametrize(
     ("type_", "annotations"),
     [
-        ("ValidatingWebhookConfiguration", "pulumi.com/waitFor"),
-        ("MutatingWebhookConfiguration", "pulumi.com/waitFor"),
-        ("Service", "pulumi.com/skipAwait"),
+        ("ValidatingWebhookConfiguration", OF_WEBHOOKS),
+        ("MutatingWebhookConfiguration", OF_WEBHOOKS),
+        ("Service", ["pulumi.com/skipAwait"]),
         ("Deployment", None),
     ],
 )
 def test_objects_of_a_chart_are_waited_for_in_every_program(
-    type_: str, annotations: str | None
+    type_: str, annotations: list[str] | None
 ) -> None:
     """The first custom resource is refused as long as cainjector has given a webhook no CA."""
     (transform,) = transforms(ChartRef(name="a", version="1.0.0", repository="/r"))
@@ -165,7 +166,7 @@ def test_objects_of_a_chart_are_waited_for_in_every_program(
     result: Any = transform(args)
     assert (result is not None) == (annotations is not None)
     if result is not None:
-        assert list(result.props["metadata"]["annotations"]) == [annotations]
+        assert list(result.props["metadata"]["annotations"]) == annotations
 
 
 def test_a_stack_of_ours_waits_by_its_own_transforms() -> None:

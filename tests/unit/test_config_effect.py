@@ -78,6 +78,8 @@ ELSEWHERE = {
     **collected("ELSEWHERE"),
     "cluster.caFile": "test_load.py",
     "vault.caFile": "test_load.py",
+    "vault.authNamespace": "test_public_reports_vault.py",
+    "vault.policyNames": "test_public_reports_vault.py",
     "gatewayApi.version": "test_gateway_api.py",
     "cluster.server": "test_attacks_gate.py",
     "environment": "test_attacks_gate.py",
@@ -93,7 +95,6 @@ ELSEWHERE = {
         ],
         "test_rollout_check.py",
     ),
-    "rollout.never": "test_rollout_next.py",
     "rollout.file": "test_rollout_file.py",
     **{
         f"workloads.namespaces.<name>.overrides.<name>.{key}": "test_rollout_status.py"

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from bot.mesh.drift.fields import ROWS, added, leaves
+from bot.changes.model import Change, Op
+from bot.mesh.drift.fields import ROWS, added, excluded_by_the_cloud, leaves
 from bot.mesh.drift.inventory import Item, Managed
 from tests.unit.drift_samples import CREATED, declared, inventory, item
 
@@ -26,7 +27,7 @@ def touched(
 
 
 def found(*items: Item) -> list[tuple[str, tuple[str, ...]]]:
-    state = declared(WEB, HOOK, ROLE, NAMESPACE)
+    state = declared(WEB, HOOK, ROLE, NAMESPACE, ACCOUNT)
     return [(each.manager, each.paths) for each in added(state, inventory(*items))]
 
 
@@ -89,6 +90,17 @@ RESTART = {
 }
 URL = {"f:webhooks": {'k:{"name":"a"}': {"f:clientConfig": {"f:url": {}}, "f:name": {}}}}
 SCALE = {"f:spec": {"f:paused": {}, "f:replicas": {}}}
+SELECTOR = {
+    "f:webhooks": {
+        'k:{"name":"a"}': {"f:namespaceSelector": {"f:matchExpressions": {}}, "f:name": {}}
+    }
+}
+PULL = {
+    "f:imagePullSecrets": {'k:{"name":"a-dockercfg-x"}': {}},
+    "f:secrets": {'k:{"name":"a"}': {}},
+}
+ACCOUNT = ("ServiceAccount", "linkerd/linkerd-identity")
+SYNC = "pod-security-admission-label-synchronization-controller"
 # For each row: what it lets pass, and what somebody did beside it.
 CASES: list[tuple[str, Item, Item]] = [
     (
@@ -113,6 +125,26 @@ CASES: list[tuple[str, Item, Item]] = [
         "aggregated roles",
         touched(ROLE, "clusterrole-aggregation-controller", {"f:rules": {}}),
         touched(ROLE, "clusterrole-aggregation-controller", {"f:aggregationRule": {}}),
+    ),
+    (
+        "AKS takes its own namespaces",
+        touched(HOOK, "admissionsenforcer", SELECTOR),
+        touched(HOOK, "admissionsenforcer", URL),
+    ),
+    (
+        "OpenShift gives every account",
+        touched(ACCOUNT, "openshift-controller-manager", PULL),
+        touched(ACCOUNT, "kubectl-edit", PULL),
+    ),
+    (
+        "OpenShift says at which level",
+        touched(NAMESPACE, SYNC, {"f:metadata": {"f:labels": {
+            "f:pod-security.kubernetes.io/warn": {},
+            "f:pod-security.kubernetes.io/audit-version": {},
+        }}}),
+        touched(NAMESPACE, SYNC, {"f:metadata": {"f:labels": {
+            "f:pod-security.kubernetes.io/enforce": {},
+        }}}),
     ),
 ]  # fmt: skip
 
@@ -144,3 +176,59 @@ def test_the_key_of_a_list_is_no_field_of_its_own() -> None:
     assert list(leaves(CA)) == [
         ("f:webhooks", 'k:{"name":"a"}', "f:clientConfig", "f:caBundle"),
     ]
+
+
+NOT_OURS = {
+    "key": "config.linkerd.io/admission-webhooks",
+    "operator": "NotIn",
+    "values": ["disabled"],
+}
+GKE = {"key": "kubernetes.io/metadata.name", "operator": "NotIn",
+       "values": ["kube-system", "gke-gmp-system", "gke-managed-cim"]}  # fmt: skip
+AKS = {"key": "control-plane", "operator": "DoesNotExist"}
+AKS_NEW = {"key": "kubernetes.azure.com/managedby", "operator": "NotIn", "values": ["aks"]}
+
+
+def hook(*expressions: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """A webhook configuration whose one webhook looks at these namespaces."""
+    selector = {"namespaceSelector": {"matchExpressions": list(expressions)}} if expressions else {}
+    return {"kind": HOOK[0].partition(".")[0], "webhooks": [{"name": "a", **selector, **more}]}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "passes"),
+    [
+        (hook(NOT_OURS), hook(NOT_OURS, GKE), True),
+        (hook(NOT_OURS), hook(AKS, NOT_OURS, AKS_NEW), True),
+        (hook(), hook(GKE), True),
+        (hook(NOT_OURS, GKE), hook(NOT_OURS), False),
+        (hook(NOT_OURS), hook(GKE), False),
+        (hook(NOT_OURS), hook(NOT_OURS, {**GKE, "values": ["kube-system", "shop"]}), False),
+        (hook(NOT_OURS), hook(NOT_OURS, {**GKE, "operator": "In"}), False),
+        (hook(NOT_OURS), hook(NOT_OURS, GKE, failurePolicy="Ignore"), False),
+        (hook(NOT_OURS), {**hook(NOT_OURS, GKE), "webhooks": []}, False),
+    ],
+)
+def test_public_reports_a_cloud_takes_its_own_namespaces_out_of_a_webhook(
+    before: dict[str, Any], after: dict[str, Any], passes: bool
+) -> None:
+    """Azure/AKS#4002, dynatrace-operator#2194: drift each night, which nobody can set right.
+
+    GKE Autopilot does it at admission, so that its expression seems to be ours. Any other
+    namespace that is taken out, and any other field, is drift.
+    """
+    change = Change(
+        urn="u",
+        type=f"kubernetes:admissionregistration.k8s.io/v1:{HOOK[0].partition('.')[0]}",
+        name="linkerd-hook",
+        component="",
+        op=Op.UPDATE,
+        before=before,
+        after=after,
+    )
+    assert excluded_by_the_cloud(change) is passes
+
+
+def test_public_reports_the_enforcer_of_aks_is_no_drift() -> None:
+    """aws-observability helm-charts#350: it owns `namespaceSelector` of every webhook."""
+    assert found(touched(HOOK, "admissionsenforcer", SELECTOR)) == []

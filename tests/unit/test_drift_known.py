@@ -20,6 +20,8 @@ FILLED = {"annotations": {CERTIFICATE: "issuer"}, "data": True}
 HELM = {"labels": {"owner": "helm", "name": "crds"}}
 MANAGER = "kube-controller-manager"
 
+BINDING = "RoleBinding.rbac.authorization.k8s.io"
+
 # For each row: what it lets pass, and what somebody made that looks alike.
 CASES: list[tuple[str, Item, Item]] = [
     (
@@ -60,6 +62,31 @@ CASES: list[tuple[str, Item, Item]] = [
         "revisions of a release",
         item("Secret", "linkerd/sh.helm.release.v1.crds.v3", **HELM),
         item("Secret", "cert-manager/sh.helm.release.v1.crds.v3", **HELM),
+    ),
+    (
+        "the CA of its services",
+        item("ConfigMap", "linkerd/openshift-service-ca.crt"),
+        item("ConfigMap", "linkerd/openshift-service-ca.crt.old"),
+    ),
+    (
+        "the accounts of builds",
+        item("ServiceAccount", "linkerd/builder", "openshift-controller-manager"),
+        item("ServiceAccount", "linkerd/builder", "openshift-controller-manager", "kubectl-edit"),
+    ),
+    (
+        "use its own registry",
+        item(BINDING, "linkerd/system:image-pullers", "openshift-controller-manager"),
+        item(BINDING, "linkerd/system:image-pullers", "kubectl-create"),
+    ),
+    (
+        "a login to its own registry, and a token",
+        item("Secret", "linkerd/linkerd-identity-dockercfg-x7k2p", "openshift-controller-manager"),
+        item("Secret", "linkerd/linkerd-identity-dockercfg-x7k2p", "kubectl-create"),
+    ),
+    (
+        "a mesh that the provider runs",
+        item("ConfigMap", "linkerd/istio-ca-root-cert", "pilot-discovery"),
+        item("ConfigMap", "linkerd/istio-ca-root-cert", "kubectl-create"),
     ),
     (
         "registers what a CRD adds",

@@ -115,7 +115,7 @@ def test_a_heartbeat_has_a_fixed_time_per_cluster() -> None:
 @pytest.mark.parametrize("policy", ["all-unauthenticated", "deny"])
 def test_policy_and_failure_policy_are_passed_on(policy: str) -> None:
     """They decide whether traffic flows."""
-    made_ = with_(defaultInboundPolicy=policy, webhook_failure_policy="Ignore")
+    made_ = with_(default_inbound_policy=policy, webhook_failure_policy="Ignore")
     assert made_["proxy"]["defaultInboundPolicy"] == policy
     assert made_["webhookFailurePolicy"] == "Ignore"
 

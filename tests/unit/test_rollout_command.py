@@ -47,6 +47,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
         )
         monkeypatch.setattr(command, "cluster", client)
         monkeypatch.setattr(reader, "read", lambda *_: cluster)
+        monkeypatch.setattr(command.admission, "look", lambda *_: None)
         return dispatch.main(["rollout", *words[:1], "--stack", "staging", *words[1:]])
 
     return body

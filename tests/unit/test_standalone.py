@@ -16,11 +16,22 @@ from packaging.utils import canonicalize_name
 
 import linkerd_platform
 from components import trust
+from components.alerts.component import AlertsArgs
+from components.alerts.section import AlertsSection
+from components.approval_signing import ApprovalSigningArgs
 from components.base import Args, Component
 from components.cert_manager import CertManagerSection
 from components.cluster import ClusterSection
+from components.dashboards.component import DashboardsArgs
+from components.dashboards.section import DashboardsSection
+from components.identity_issuer import IdentityIssuerArgs
 from components.linkerd import LinkerdArgs, LinkerdSection
+from components.monitors.component import MonitorsArgs
+from components.monitors.section import MonitorsSection
 from components.own_anchor import OwnAnchorArgs
+from components.trust_anchor import TrustAnchorArgs
+from components.vault import VaultSection
+from components.vault_auth import VaultAuthArgs
 from components.viz import VizArgs, VizSection
 from components.webhook_certificates import WebhookCertificatesArgs
 from schema.section import Section
@@ -154,6 +165,13 @@ def text_of(value: object) -> object:
         (trust.Issuer, OwnAnchorArgs, {}),
         (trust.Webhooks, WebhookCertificatesArgs, {}),
         (VizSection, VizArgs, {}),
+        (VaultSection, TrustAnchorArgs, {}),
+        (VaultSection, VaultAuthArgs, {"token_ttl": "seconds, not a text"}),
+        (VaultSection, ApprovalSigningArgs, {"transit_mount": "mount"}),
+        (trust.Issuer, IdentityIssuerArgs, {}),
+        (MonitorsSection, MonitorsArgs, {}),
+        (DashboardsSection, DashboardsArgs, {}),
+        (AlertsSection, AlertsArgs, {"form": "off makes no component"}),
         (CertManagerSection, linkerd_platform.CertManagerArgs, {}),
     ],
 )

@@ -82,8 +82,22 @@ def test_a_webhook_waits_for_its_ca(type_: str) -> None:
     assert props["metadata"]["annotations"] == {
         "cert-manager.io/inject-ca-from": "ns/s",
         "pulumi.com/waitFor": "jsonpath={.webhooks[0].clientConfig.caBundle}",
+        "admissions.enforcer/disabled": "true",
+        "pulumi.com/patchForce": "true",
     }
     assert props["webhooks"] == PROPS["webhooks"]
+
+
+@pytest.mark.parametrize("type_", [WEBHOOK, WEBHOOK.replace("Validating", "Mutating")])
+def test_public_reports_a_webhook_is_left_alone_by_aks(type_: str) -> None:
+    """aws-observability helm-charts#350, Azure/AKS#4002: its enforcer owns `namespaceSelector`.
+
+    The charts of cert-manager and External Secrets have webhooks too, and go through the same.
+    """
+    annotations = transformed(type_, PROPS, open_webhooks=False)["metadata"]["annotations"]
+    assert annotations["admissions.enforcer/disabled"] == "true"
+    # Where it was there first, the next update would end with a conflict.
+    assert annotations["pulumi.com/patchForce"] == "true"
 
 
 def test_an_opened_webhook_looks_at_nothing_and_keeps_all_else() -> None:

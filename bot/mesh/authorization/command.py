@@ -22,6 +22,7 @@ from bot.mesh.authorization.judge import PolicyVerdict, judge
 from bot.mesh.authorization.model import Call, RunningNamespace
 from bot.mesh.authorization.suggest import document as suggested
 from bot.mesh.authorization.suggest import suggest, text
+from components.alerts.arguments import own_series
 from components.linkerd import InboundPolicy
 from components.policy.section import AUTHENTICATED, DefaultPolicy, NamespacePolicySection
 from components.rollout import plan as rollout
@@ -191,7 +192,8 @@ def with_default(config: StackConfig, names: Sequence[str], inbound: DefaultPoli
 def look(target: Target, arguments: argparse.Namespace) -> list[ObservedCalls]:
     """What runs in the namespaces, and who called there; raises as the readers do."""
     names = namespaces(target, arguments.namespace)
-    prometheus = PrometheusApi(address(target, arguments.prometheus))
+    url = address(target, arguments.prometheus)
+    prometheus = PrometheusApi(url, cluster=own_series(target.config))
     try:
         window = Duration.parse(arguments.window)
     except ValueError as error:

@@ -11,8 +11,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bot.changes.model import Change
 from bot.mesh.drift.declared import Declared
 from bot.mesh.drift.inventory import Inventory, Item, Managed
+from components.chart import WEBHOOK_KINDS
 
 Path = tuple[str, ...]
 
@@ -21,6 +23,11 @@ HELM = "pulumi-resource-kubernetes"
 OURS = ("pulumi-kubernetes", HELM)
 # Keys of metadata that decide something.
 _DOMAINS = ("linkerd.io/", "pod-security.kubernetes.io/")
+_OPENSHIFT_LABELS = (
+    "cluster-policy-controller",
+    "pod-security-admission-label-synchronization-controller",
+)
+_POD_SECURITY_WARNS = ("f:pod-security.kubernetes.io/warn", "f:pod-security.kubernetes.io/audit")
 _RESTARTED = "f:kubectl.kubernetes.io/restartedAt"
 
 
@@ -57,7 +64,70 @@ ROWS: tuple[FieldOwner, ...] = (
             entry.manager == "clusterrole-aggregation-controller" and path[0] == "f:rules"
         ),
     ),
+    FieldOwner(
+        "AKS takes its own namespaces out of what a webhook looks at",
+        lambda item, entry, path: (
+            entry.manager == "admissionsenforcer"
+            and item.kind.kind in WEBHOOK_KINDS
+            and "f:namespaceSelector" in path
+        ),
+    ),
+    FieldOwner(
+        "OpenShift gives every account a login to its own registry",
+        lambda item, entry, path: (
+            entry.manager.startswith("openshift-controller-manager")
+            and item.kind.kind == "ServiceAccount"
+            and path[0] in ("f:imagePullSecrets", "f:secrets")
+        ),
+    ),
+    FieldOwner(
+        "OpenShift says at which level of pod security it would warn",
+        lambda item, entry, path: (
+            entry.manager.startswith(_OPENSHIFT_LABELS)
+            and item.kind.kind == "Namespace"
+            and path[-1].startswith(_POD_SECURITY_WARNS)
+        ),
+    ),
 )
+
+
+# Expressions by which a cloud takes its own namespaces out of what a webhook looks at: GKE
+# Autopilot at admission, so that the writer seems to be us, and AKS afterwards.
+_CLOUDS_NAMESPACES = ("kube-", "gke-", "gmp-", "asm-", "anthos-", "config-management-")
+_AKS_KEYS = ("control-plane", "kubernetes.azure.com/managedby")
+
+
+def excluded_by_the_cloud(change: Change) -> bool:
+    """Whether all that differs is that webhooks no longer look at namespaces of the cloud's own."""
+    before, after = change.before, change.after
+    if not change.type.endswith(WEBHOOK_KINDS) or before is None or after is None:
+        return False
+    declared, there = ([*(side.get("webhooks") or ())] for side in (before, after))
+    if len(declared) != len(there) or {**before, "webhooks": 0} != {**after, "webhooks": 0}:
+        return False
+    pairs = [*zip(declared, there, strict=True)]
+    return before != after and all(_same_but_for_the_cloud(*each) for each in pairs)
+
+
+def _same_but_for_the_cloud(declared: Mapping[str, Any], there: Mapping[str, Any]) -> bool:
+    ours, theirs = (each.get("namespaceSelector") or {} for each in (declared, there))
+    wanted, found = (list(each.get("matchExpressions") or ()) for each in (ours, theirs))
+    others = [each for each in found if each not in wanted]
+    rest = {"namespaceSelector": 0}
+    return (
+        {**declared, **rest} == {**there, **rest}
+        and (ours.get("matchLabels") or {}) == (theirs.get("matchLabels") or {})
+        and all(each in found for each in wanted)
+        and all(map(_is_the_clouds, others))
+    )
+
+
+def _is_the_clouds(expression: Mapping[str, Any]) -> bool:
+    key, values = expression.get("key"), expression.get("values") or ()
+    if key in _AKS_KEYS:
+        return expression.get("operator") in ("NotIn", "DoesNotExist")
+    named = key == "kubernetes.io/metadata.name" and expression.get("operator") == "NotIn"
+    return named and all(str(each).startswith(_CLOUDS_NAMESPACES) for each in values)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ one beside it that it does not.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +19,8 @@ _CERTIFICATE_NAME = "cert-manager.io/certificate-name"
 _DIRECT_INJECTION = "cert-manager.io/allow-direct-injection"
 _ACCOUNT_NAME = "kubernetes.io/service-account.name"
 _AUTOMANAGED = "kube-aggregator.kubernetes.io/automanaged"
+
+_OPENSHIFT = ("openshift-controller-manager", "cluster-policy-controller")
 
 # Kinds that say how things are and change nothing; they are not even listed.
 RECORDS: Mapping[str, str] = {
@@ -49,6 +52,9 @@ MADE_FROM: Mapping[str, tuple[str, ...]] = {
     "Secret": ("ExternalSecret.external-secrets.io", "Certificate.cert-manager.io"),
     "ExternalSecret.external-secrets.io": ("ClusterExternalSecret.external-secrets.io",),
     "ConfigMap": ("Bundle.trust.cert-manager.io",),
+    # What the network plugin of EKS, and the load balancers of GKE, work out.
+    "PolicyEndpoint.networking.k8s.aws": ("NetworkPolicy.networking.k8s.io",),
+    "ServiceNetworkEndpointGroup.networking.gke.io": ("Service",),
 }
 
 
@@ -140,7 +146,43 @@ ROWS: tuple[KnownObject, ...] = (
         "the API server registers what a CRD adds",
         lambda item, _scene: item.labels.get(_AUTOMANAGED) in ("true", "onstart"),
     ),
+    KnownObject(
+        "ConfigMap",
+        "OpenShift puts the CA of its services into every namespace",
+        lambda item, _scene: item.name == "openshift-service-ca.crt",
+    ),
+    KnownObject(
+        "ServiceAccount",
+        "OpenShift makes the accounts of builds and deployments in every namespace",
+        lambda item, _scene: item.name in ("builder", "deployer") and _by(item, *_OPENSHIFT),
+    ),
+    KnownObject(
+        "RoleBinding.rbac.authorization.k8s.io",
+        "OpenShift lets builds and deployments of a namespace use its own registry",
+        lambda item, _scene: (
+            item.name in ("system:deployers", "system:image-builders", "system:image-pullers")
+            and _by(item, *_OPENSHIFT)
+        ),
+    ),
+    KnownObject(
+        "Secret",
+        "OpenShift gives every account a login to its own registry, and a token",
+        lambda item, _scene: (
+            re.search(r"-(dockercfg|token)-[a-z0-9]+$", item.name) is not None
+            and _by(item, *_OPENSHIFT)
+        ),
+    ),
+    KnownObject(
+        "ConfigMap",
+        "a mesh that the provider runs (ASM, the add-on of AKS) puts its CA into every namespace",
+        lambda item, _scene: item.name == "istio-ca-root-cert" and _by(item, "pilot-discovery"),
+    ),
 )
+
+
+def _by(item: Item, *managers: str) -> bool:
+    """True for what only these controllers have written."""
+    return bool(item.managers) and all(each.startswith(managers) for each in item.managers)
 
 
 def accounts_for(item: Item, scene: Scene) -> KnownObject | None:

@@ -17,7 +17,10 @@ _RBAC_GROUP = "rbac.authorization.k8s.io"
 _ADMISSION_GROUP = "admissionregistration.k8s.io"
 _CERTIFICATES = ("Certificate", "CertificateRequest", "Issuer", "ClusterIssuer", "Bundle")
 _WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Pod", "Job", "CronJob")
-_TRAFFIC = ("Service", "Endpoints", "EndpointSlice", "NetworkPolicy", "APIService", "HTTPRoute")
+_TRAFFIC = (
+    *("Service", "Endpoints", "EndpointSlice", "APIService", "HTTPRoute", "TLSRoute", "TCPRoute"),
+    *("NetworkPolicy", "CiliumNetworkPolicy"),
+)
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 from bot.clients.prometheus import PrometheusApi
 from bot.mesh.rollout import gates
+from bot.mesh.rollout.admission import Admission
 from bot.mesh.rollout.model import RolloutState, Standing
 from bot.mesh.rollout.standing import NO_WAVE, standings
-from bot.mesh.rollout.step import RolloutStep, refusals
+from bot.mesh.rollout.step import RolloutStep, left_out, refusals
 from components.policy import look_up as policy
 from components.policy.section import AUTHENTICATED
 from components.rollout.section import Wave
@@ -35,6 +36,7 @@ def judge(
     seen: RolloutState,
     step: RolloutStep,
     prometheus: PrometheusApi | None = None,
+    admission: Admission | None = None,
 ) -> WaveVerdict:
     """The verdict on a step; raises PrometheusError.
 
@@ -46,7 +48,9 @@ def judge(
         return WaveVerdict(step, tuple(refused), tuple(_leaving(config, seen, step)))
     own = [each for each in standings(config, seen) if each.wave != NO_WAVE]
     against = [*refused, *_target(seen, step), *_earlier(config, step)]
-    remarks: list[str] = []
+    admitted = admission or Admission()
+    against += map(str, admitted.refusals)
+    remarks: list[str] = [*admitted.notes, *(f"never meshed: {out}" for out in left_out(step))]
     for wave in config.rollout.waves:
         # A wave that goes from opt-in to on is a wave that is in, too.
         if wave.state != "off":
@@ -67,6 +71,11 @@ def _target(seen: RolloutState, step: RolloutStep) -> list[str]:
         said.append(f"wave {wave.name} finds no namespace by its labels or as the rest")
     missing = [name for name in step.names if name not in seen.namespaces]
     said += [f"{name}: is not there: make it, or take it out of the wave" for name in missing]
+    said += [
+        f"{name}: is being deleted: take it out of the wave"
+        for name in step.names
+        if name in seen.namespaces and seen.namespaces[name].ending
+    ]
     if not seen.version:
         said.append("no proxy of the control plane runs: look at it first (`linkerd check`)")
     return said

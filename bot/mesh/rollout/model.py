@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from bot.mesh.trust.model import PodOwner
 
@@ -50,7 +50,7 @@ class Pod:
 @dataclass(frozen=True)
 class Namespace:
     """A namespace. state: our label, `""` where it has none. since: when our labels were last
-    changed, None where they never were.
+    changed, None where they never were. ending: it is being deleted, so no pod is made in it.
     """
 
     name: str
@@ -58,6 +58,7 @@ class Namespace:
     annotations: Mapping[str, str] = field(default_factory=dict)
     state: str = ""
     since: datetime | None = None
+    ending: bool = False
 
 
 @dataclass(frozen=True)
@@ -102,3 +103,47 @@ class Standing:
     notes: tuple[str, ...]
     owner: str = ""
     entered: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Template:
+    """What the pods of a workload are made from. workload: `deployment/web`."""
+
+    namespace: str
+    workload: str
+    spec: Mapping[str, Any]
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.workload}"
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Pods that would not come up in the mesh, or not be reached: who refuses, what, the fix."""
+
+    namespace: str
+    workload: str
+    who: str
+    what: str
+    fix: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.workload}: {self.who}: {self.what}: {self.fix}"
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What decides whether pods may be made, and be reached, in some namespaces.
+
+    foreign: policies of a network plugin, which are not judged. unread: what did not tell.
+    """
+
+    templates: tuple[Template, ...] = ()
+    policies: tuple[Mapping[str, Any], ...] = ()
+    quotas: tuple[Mapping[str, Any], ...] = ()
+    limits: tuple[Mapping[str, Any], ...] = ()
+    nodes: tuple[Mapping[str, Any], ...] = ()
+    foreign: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()

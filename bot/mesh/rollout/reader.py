@@ -50,6 +50,7 @@ def namespace(manifest: Manifest) -> Namespace:
         annotations=metadata.get("annotations") or {},
         state=labels.get(STATE_LABEL, ""),
         since=max(times, default=None),
+        ending="deletionTimestamp" in metadata,
     )
 
 

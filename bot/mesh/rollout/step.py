@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import yaml
@@ -20,12 +21,16 @@ Direction = Literal["next", "back"]
 
 @dataclass(frozen=True)
 class RolloutStep:
-    """One wave gets another state. found: names that it did not have before."""
+    """One wave gets another state. found: names that it did not have before.
+
+    left_out: names that it would find, with the reason why they are never meshed.
+    """
 
     index: int
     wave: Wave
     state: State
     found: tuple[str, ...] = ()
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -62,7 +67,8 @@ def choose(
         raise RefusedError(f"{end}: there is nothing to {'do' if direction == 'next' else 'undo'}")
     target: State = state or ("on" if direction == "next" else "off")
     found = tuple(select.found(config, seen, waves[index])) if target != "off" else ()
-    step = RolloutStep(index, waves[index], target, found)
+    out = select.left_out(config, seen, waves[index]) if target != "off" else {}
+    step = RolloutStep(index, waves[index], target, found, out)
     if step.state == step.wave.state and not found:
         raise RefusedError(f"wave {step.wave.name} is {target} already, and finds nothing more")
     return step
@@ -85,6 +91,14 @@ def _chosen(waves: tuple[Wave, ...], direction: Direction) -> int | None:
             if wave.state == state:
                 return index
     return None
+
+
+def left_out(step: RolloutStep) -> list[str]:
+    """What a wave leaves out, a line for each reason."""
+    by_reason: dict[str, list[str]] = {}
+    for name, why in step.left_out.items():
+        by_reason.setdefault(why, []).append(name)
+    return [f"{', '.join(names)}: {why}" for why, names in by_reason.items()]
 
 
 def applied(config: StackConfig, step: RolloutStep) -> StackConfig:

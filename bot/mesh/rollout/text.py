@@ -108,6 +108,7 @@ def step_lines(step: RolloutStep, place: WaveInFile, refused: Sequence[str] = ()
         f"# {place.file}: in {section}, item {step.index + 1} ({step.wave.name}) becomes",
         *steps.edit(step, place.plan).splitlines(),
         *([f"# {place.shared}"] if place.shared else []),
+        *(f"# never meshed, so left out: {line}" for line in steps.left_out(step)),
         *(f"# refused without another change: {why}" for why in refused),
         "# then",
         f"#   python -m bot rollout check --stack {stack}{_options(step)}",
@@ -132,6 +133,7 @@ def step_document(
         "sharedWith": list(place.others),
         "wave": steps.document(step),
         "found": list(step.found),
+        "leftOut": dict(step.left_out),
         "refused": list(refused),
     }
 

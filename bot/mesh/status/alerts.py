@@ -25,7 +25,8 @@ def rules(facts: Facts) -> CheckResult:
     missing = ours(facts) - set(section.disabled) - facts.alerting.rules
     if missing:
         return warn(f"{len(missing)} alerts have no rule there: {some(missing)}", PAGE)
-    return ok(f"{len(ours(facts) - set(section.disabled))} alerts have rules")
+    without = f"; left out, for there is no {some(set(section.absent))}" if section.absent else ""
+    return ok(f"{len(ours(facts) - set(section.disabled))} alerts have rules{without}")
 
 
 @SUBJECT.check("firing")

@@ -24,6 +24,7 @@ from bot.mesh.status.pinned import pinned
 from bot.mesh.trust import fleet as trust_fleet
 from bot.mesh.trust import reader as trust_reader
 from bot.mesh.trust import vault as trust_vault
+from components.alerts.arguments import own_series
 
 PARALLEL = 12
 PROMETHEUS_SECONDS = 5.0
@@ -134,7 +135,7 @@ def _prometheus(target: Target, wanted: WantedSources) -> dict[str, Read]:
         return {"alerts": lambda: Unread(why, asked=False)}
 
     def alerting() -> Any:
-        prometheus = PrometheusApi(url, PROMETHEUS_SECONDS)
+        prometheus = PrometheusApi(url, PROMETHEUS_SECONDS, own_series(target.config))
         return Alerting(tuple(prometheus.alerts()), frozenset(prometheus.alert_names()))
 
     return {"alerts": alerting}

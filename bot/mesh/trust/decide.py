@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from bot.exit_codes import BotError
+from bot.mesh.trust import carries
 from bot.mesh.trust import check as trust_check
 from bot.mesh.trust import stage as trust_stage
 from bot.mesh.trust.fleet import Gathered
@@ -53,7 +54,11 @@ def judge(
     A cluster that has taken it already is judged alike: its pods count for the others.
     """
     if step == "switch":
-        verdict = trust_check.switch(seen, stage, trust_stage.switch_to(first, trust))
+        generation = trust_stage.switch_to(first, trust)
+        verdict = trust_check.switch(seen, stage, generation)
+        anchor = seen.anchors.get(generation)
+        if anchor and (unfit := carries.fault(anchor, trust.domain)):
+            verdict = _and(verdict, (f"anchor {generation} {unfit}",))
         trusted = [generation.name for generation in trust.trusted]
         return _and(verdict, tuple(_both(name) for name in stage.bundle if name not in trusted))
     if step == "retire":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
@@ -32,6 +32,7 @@ from bot.mesh.trust.model import (
     PodOwner,
     TrustState,
 )
+from bot.mesh.trust.restart import KINDS, by_hand
 from components.names import (
     CERT_MANAGER,
     IDENTITY_ISSUER,
@@ -82,6 +83,26 @@ def observe(api: Client, target: Target) -> TrustState:
         identities=_identities(api, pods),
         served=_served(api, target.config.viz.enabled),
     )
+
+
+def held(target: Target, pods: Sequence[MeshedPod]) -> dict[PodOwner, str]:
+    """The workloads of these pods that no restart on command replaces; raises Unreadable."""
+    owners_ = {pod.owner for pod in pods if pod.owner.kind in KINDS}
+    if not owners_:
+        return {}
+    with cluster(target) as api:
+        there = workloads(api, {each.kind for each in owners_})
+    reasons = {each: by_hand(each.kind, there.get(each)) for each in owners_}
+    return {each: why for each, why in reasons.items() if why}
+
+
+def workloads(api: Client, kinds: Collection[str] = KINDS) -> dict[PodOwner, Manifest]:
+    """Every workload of these kinds; raises Unreadable."""
+    return {
+        PodOwner(each["metadata"]["namespace"], kind, each["metadata"]["name"]): each
+        for kind in kinds
+        for each in list_objects(api, f"/apis/apps/v1/{kind.lower()}s")
+    }
 
 
 def _bundle(api: Client) -> Bundle | None:

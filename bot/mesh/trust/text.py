@@ -204,6 +204,10 @@ def verdict_lines(verdict: StepVerdict) -> list[str]:
     return [*lines, *(f"  note: {note}" for note in verdict.notes)]
 
 
+# A variable of the script: one workload that does not come up must not hide the others.
+_FAILED = "not_up"
+
+
 def plan_document(stack: str, planned: list[Phase]) -> dict[str, Any]:
     """The restart plan."""
     return {
@@ -214,6 +218,7 @@ def plan_document(stack: str, planned: list[Phase]) -> dict[str, Any]:
                 "why": each.why,
                 "workloads": [str(workload) for workload in each.workloads],
                 "commands": list(each.commands),
+                **({"hints": list(each.hints)} if each.hints else {}),
             }
             for each in planned
         ],
@@ -228,5 +233,12 @@ def plan_lines(planned: list[Phase]) -> list[str]:
     for number, phase in enumerate(planned, 1):
         lines.append(f"# {number}. {phase.title}: {phase.why}")
         # On one line, whatever a cluster says that it is called: this goes into a shell.
-        lines += phase.commands or [f"#    {one_line(str(each))}" for each in phase.workloads]
+        more = f" || {_FAILED}=1" if phase.goes_on else ""
+        lines += [f"{command}{more}" for command in phase.commands]
+        if not phase.commands:
+            hints = [f": {each}" for each in phase.hints] or [""] * len(phase.workloads)
+            told = [f"{each}{hint}" for each, hint in zip(phase.workloads, hints, strict=True)]
+            lines += [f"#    {one_line(each)}" for each in told]
+    if any(phase.goes_on for phase in planned):
+        lines += ["# fails where a workload did not come up", f'test -z "${{{_FAILED}:-}}"']
     return lines

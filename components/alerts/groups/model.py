@@ -84,7 +84,7 @@ class Setting(Args):
     """All that the rules depend on.
 
     overview: whether to record what the dashboards read. heartbeat: whether one alert fires all the
-    time.
+    time. absent: sources whose metrics are never there.
     """
 
     thresholds: Thresholds
@@ -92,6 +92,7 @@ class Setting(Args):
     meshed: tuple[Meshed, ...]
     overview: bool = False
     heartbeat: bool = False
+    absent: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 # What deploying the stack of cluster CLUSTER takes in Vault: its login, and reading the anchors.
 # Paths are those of the defaults vault.authMount (kubernetes/CLUSTER) and vault.kvMount (linkerd/kv).
+# At another KV mount the policies below are called after it: linkerd-read-CLUSTER.blue.kv for blue/kv.
 path "sys/auth" {
   capabilities = ["read"]
 }

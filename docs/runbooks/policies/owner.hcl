@@ -1,6 +1,7 @@
 # What deploying an owner stack takes in Vault: the mounts, the roots, what is published, policies.
 # Paths are those of the defaults vault.pkiMount (linkerd/pki), vault.kvMount (linkerd/kv) and
-# vault.transitMount (linkerd/transit).
+# vault.transitMount (linkerd/transit). At other mounts the policies below are called after them:
+# linkerd-read-anchors.blue.kv and linkerd-sign-GENERATION.blue.pki for blue/kv and blue/pki.
 path "sys/mounts/linkerd/*" {
   capabilities = ["create", "read", "update", "delete"]
 }
