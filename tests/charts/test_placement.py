@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -20,6 +21,9 @@ MIRROR = "mirror.example.com/all"
 CHARTS = (
     *("cert-manager", "trust-manager", "external-secrets"),
     *("linkerd-control-plane", "linkerd-viz", "linkerd2-cni"),
+)
+_UPSTREAM = re.compile(
+    r"(?<![\w./-])(?:(?:quay|ghcr|gcr|docker)\.io|cr\.l5d\.io|registry\.k8s\.io|prom)/[\w./-]+"
 )
 # No value of these charts gives a priority class to what they run.
 WITHOUT_PRIORITY = ("linkerd-viz", "linkerd2-cni")
@@ -96,6 +100,20 @@ def test_public_reports_26_every_image_comes_from_the_mirror(chart: str) -> None
             assert container["image"].startswith(f"{MIRROR}/"), (name, container["image"])
             for text in container.get("args", ()):
                 assert "quay.io" not in text, (name, text)
+
+
+@pytest.mark.parametrize("chart", CHARTS)
+def test_public_reports_26_no_text_of_a_chart_names_an_image_of_upstream(chart: str) -> None:
+    """The injector reads the proxy's image in a ConfigMap, cert-manager its solver's in an option.
+
+    Also the debug container and what a pod is given later; a CRD's text only describes.
+    """
+    for each in objects_of(chart):
+        if each["kind"] == "CustomResourceDefinition":
+            continue
+        for text in helm.strings(each):
+            found = _UPSTREAM.findall(text)
+            assert not found, (each["kind"], each["metadata"]["name"], found)
 
 
 @pytest.mark.parametrize("chart", CHARTS)
