@@ -35,6 +35,7 @@ KNOWN: dict[str, dict[str, set[str]]] = {
         "port-forward": {"-n"},
         "wait": {"-n", "--for", "--timeout"},
         "delete secret": {"-n"},
+        "label namespace": {"--overwrite"},
         "rollout restart": {"-n"},
         "rollout status": {"-n", "--timeout"},
     },
