@@ -50,7 +50,11 @@ class Generation(Section):
 class Issuer(Section):
     """The identity issuer, an intermediate CA that cert-manager renews unattended."""
 
-    duration: Duration = Field(Duration(48 * 3600), description="Lifetime of the issuer.")
+    duration: Duration = Field(
+        Duration(48 * 3600),
+        description="Lifetime of the issuer. It bounds how long a cluster may be off: one that was "
+        "off for longer comes back without identities (runbook cluster-was-off).",
+    )
     renew_before: Duration = Field(
         Duration(25 * 3600),
         description="Time before its end at which the issuer is renewed; more than a leaf's "

@@ -22,6 +22,7 @@ PAGES = (
     "expired-issuer.md",
     "expired-anchor.md",
     "add-a-cluster.md",
+    "cluster-was-off.md",
 )
 _COMMANDS = {"python", "kubectl", "vault", "pulumi", "make", "sed", "sh", "sleep", "true"}
 _SHORT_SECONDS, _ANCHOR_SECONDS = 12, 60
@@ -141,6 +142,28 @@ def test_lost_vault(trust_mesh: TrustMesh) -> None:
     assert checker.failures == {}
     assert mesh.serials() == anchors
     assert signed_by(mesh.issuer(), mesh.anchors()[mesh.signing])[0]
+
+
+def test_public_reports_cluster_was_off(trust_mesh: TrustMesh) -> None:
+    """pi-cluster#85: off past the issuer's end, and Vault is sealed when it comes back."""
+    mesh = trust_mesh
+    settings, anchors = mesh.copy.settings, mesh.serials()
+    key = (settings.state_dir / "vault" / "unseal-key").read_text()
+    book = _book(mesh, "cluster-was-off.md", UNSEAL_KEY=key)
+    mesh.copy.api.request("POST", "/api/v1/namespaces", {"metadata": {"name": "vault"}})
+    with mesh.issuers_capped(_SHORT_SECONDS):
+        mesh.renewed()
+        controllers.stop(settings, "cert-manager")
+        vault.seal(settings)
+    mesh.wait("end of the issuer", lambda: mesh.left(mesh.issuer()) < 0)
+    controllers.start(settings, "cert-manager")
+    book.run("The cluster was off", "A namespace that waits for the injector")
+    book.run("Vault, then a new issuer", "The control plane, then the workloads")
+    with mesh.watch() as checker:
+        time.sleep(1)
+    assert checker.failures == {}
+    assert mesh.serials() == anchors
+    assert mesh.left(mesh.issuer()) > 0
 
 
 def _lose_and_restore(mesh: TrustMesh) -> None:

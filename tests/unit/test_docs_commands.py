@@ -36,6 +36,7 @@ KNOWN: dict[str, dict[str, set[str]]] = {
         "port-forward": {"-n"},
         "wait": {"-n", "--for", "--timeout"},
         "delete secret": {"-n"},
+        "label namespace": {"--overwrite"},
         "rollout restart": {"-n"},
         "rollout status": {"-n", "--timeout"},
     },

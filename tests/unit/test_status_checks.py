@@ -185,6 +185,19 @@ FAULTS: list[tuple[str, Spoil, str, str]] = [
     ("rollout/meshed", f.proxies("cart-5d4f-a", image=f.OLD), "warn", "have to restart: shop (1)"),
     ("rollout/injector", lambda m: m.objects.update({"/api/v1/events": [f.EVENT]}),
      "fail", "shop (1)"),
+    ("rollout/refused", lambda m: m.objects.update({"/api/v1/events": [
+        f.EVENT | {"message": 'pods "a" is forbidden: violates PodSecurity "restricted:latest"',
+                   "involvedObject": {"kind": "ReplicaSet", "name": "cart"}}]}),
+     "fail", "shop/replicaset/cart (pods"),
+    ("rollout/restartable", f.set_(f.NAMESPACES, "shop", "metadata", "labels", value={
+        "linkerd-platform.io/mesh": "on", "pod-security.kubernetes.io/enforce": "restricted"}),
+     "warn", "pod security level restricted"),
+    ("rollout/cold-start", lambda m: (
+        m.objects["/api/v1/namespaces"].append({"metadata": {"name": "calico-system"}}),
+        m.objects[f.PODS].append({**m.objects[f.PODS][0], "metadata": {
+            **m.objects[f.PODS][0]["metadata"], "name": "c", "namespace": "calico-system",
+            "ownerReferences": []}})),
+     "warn", "while no injector runs: calico-system"),
     ("policy/default", f.config(proxy={"defaultInboundPolicy": "deny"}), "fail", "deny, the stack"),
     ("policy/default-inbound-policy",
      f.set_(f.NAMESPACES, "shop", "metadata", "annotations", value={}),

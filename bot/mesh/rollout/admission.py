@@ -10,15 +10,16 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from bot.clients.https import Answer, Client, Unreadable
 from bot.clients.kubernetes import Manifest, dry_run, get_object, list_objects, place
-from bot.mesh.rollout import network_policies
+from bot.mesh.rollout import network_policies, reader
 from bot.mesh.rollout.model import Refusal, RolloutState, Surroundings, Template
-from bot.mesh.rollout.reader import PROXY, proxy
 from components.linkerd import ha_values
 from components.namespaces import NO_WEBHOOKS
+from components.rollout import plan
 from components.rollout.arguments import wishes
 from components.rollout.component import INJECT
 from stack.config import StackConfig
@@ -113,6 +114,24 @@ def look(
     return Admission((*told, *found.refusals), (*notes, *found.notes))
 
 
+def again(api: Client, config: StackConfig, window: timedelta) -> Admission:
+    """What speaks against the next restart of what is in the mesh already: rules, no dry run."""
+    seen = reader.read(api, window)
+    found: list[Refusal] = []
+    notes: list[str] = []
+    for state in ("on", "opt-in"):
+        names = {
+            each.name
+            for wave, each in plan.named(config)
+            if wave.state == state and not each.opt_out and each.name in seen.namespaces
+        }
+        if names:
+            judged = judge(config, seen, read(api, seen, names), names, state)
+            found += judged.refusals
+            notes += judged.notes
+    return Admission(tuple(found), tuple(dict.fromkeys(notes)))
+
+
 def read(api: Client, seen: RolloutState, names: Collection[str]) -> Surroundings:
     """What is in these namespaces; a list that is not readable is told, and stops nothing."""
     unread: list[str] = []
@@ -162,7 +181,7 @@ def _of_pods(
         except Unreadable as error:
             unread.append(f"not looked at: {error}")
             continue
-        if found:
+        if found and "spec" in found:
             metadata = found["metadata"]
             yield Template(
                 each.namespace,
@@ -231,7 +250,7 @@ def _ask(
     spec = answer.body.get("spec") if isinstance(answer.body, dict) else None
     if not isinstance(spec, dict) or "containers" not in spec:
         return f"{each.namespace}: no dry run of its pods: the API server answered something else"
-    if proxy(spec) is None:
+    if reader.proxy(spec) is None:
         return Refusal(
             each.namespace,
             each.workload,
@@ -303,7 +322,7 @@ def _with_proxy(config: StackConfig, each: Template) -> Manifest:
     image = config.linkerd.image_registry
     made = [
         {
-            "name": PROXY,
+            "name": reader.PROXY,
             "image": f"{image}/proxy",
             "securityContext": rights,
             "resources": resources,

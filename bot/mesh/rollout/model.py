@@ -65,6 +65,7 @@ class Namespace:
 class RolloutState:
     """One moment of a cluster. failures: per namespace, pods that the injector failed lately.
 
+    refused: by `namespace/kind/name` of a controller, why its pods were lately refused otherwise.
     version: of the control plane's proxies, `""` where none runs.
     """
 
@@ -73,6 +74,7 @@ class RolloutState:
     pods: tuple[Pod, ...]
     failures: Mapping[str, int] = field(default_factory=dict)
     version: str = ""
+    refused: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

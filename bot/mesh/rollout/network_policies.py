@@ -1,4 +1,4 @@
-"""NetworkPolicies that drop what a proxy sends and receives, though they let the workload's through.
+"""NetworkPolicies that drop what a proxy sends or receives, but let the workload's own through.
 
 Meshed clients reach every port of a meshed pod through one, 4143, so a policy that lists ports
 lets nobody in who is meshed; a policy for egress that leaves the control plane out lets no proxy

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
 from bot.clients.https import Client
@@ -26,11 +26,13 @@ def read(api: Client, window: timedelta) -> RolloutState:
     above = owners(api)
     pods = tuple(pod(each, above) for each in list_objects(api, "/api/v1/pods") if alive(each))
     own = [each.proxy.version for each in pods if each.namespace == LINKERD and each.proxy]
+    events = list_objects(api, "/api/v1/events")
     return RolloutState(
         now=now,
         namespaces={each.name: each for each in namespaces},
         pods=pods,
-        failures=failures(list_objects(api, "/api/v1/events"), now - window),
+        failures=failures(events, now - window),
+        refused=refused(events, now - window),
         version=max(own, default="", key=own.count),
     )
 
@@ -103,13 +105,30 @@ def failures(events: Iterable[Manifest], since: datetime) -> dict[str, int]:
     seen again has a count.
     """
     found: dict[str, int] = {}
-    for each in events:
-        if each.get("reason") != "FailedCreate" or WEBHOOK not in (each.get("message") or ""):
-            continue
-        series = each.get("series") or {}
-        last = series.get("lastObservedTime") or each.get("lastTimestamp") or each.get("eventTime")
-        if last and moment(last) >= since:
+    for each in _not_made(events, since):
+        if WEBHOOK in (each.get("message") or ""):
+            series = each.get("series") or {}
             count = int(series.get("count") or each.get("count") or 1)
             place = each["metadata"]["namespace"]
             found[place] = found.get(place, 0) + count
     return found
+
+
+def refused(events: Iterable[Manifest], since: datetime) -> dict[str, str]:
+    """By controller, what the API server said to its pods lately, whoever of its admission did."""
+    found: dict[str, str] = {}
+    for each in _not_made(events, since):
+        said = " ".join((each.get("message") or "").split())
+        if WEBHOOK not in said:
+            of = each.get("involvedObject") or {}
+            kind, name = str(of.get("kind", "")).lower(), of.get("name", "")
+            found[f"{each['metadata']['namespace']}/{kind}/{name}"] = said
+    return found
+
+
+def _not_made(events: Iterable[Manifest], since: datetime) -> Iterator[Manifest]:
+    for each in events:
+        series = each.get("series") or {}
+        last = series.get("lastObservedTime") or each.get("lastTimestamp") or each.get("eventTime")
+        if each.get("reason") == "FailedCreate" and last and moment(last) >= since:
+            yield each

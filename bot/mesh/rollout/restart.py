@@ -123,12 +123,11 @@ def unsettled(kind: str, manifest: dict[str, Any]) -> str:
     if status.get("observedGeneration", 0) < manifest["metadata"].get("generation", 0):
         return "its controller has not seen the change yet"
     if kind == "DaemonSet":
-        wanted, strategy = status.get("desiredNumberScheduled", 0), spec.get("updateStrategy") or {}
+        wanted = status.get("desiredNumberScheduled", 0)
         updated = status.get("updatedNumberScheduled", 0)
         ready = status.get("numberAvailable", 0)
     else:
         wanted = 1 if spec.get("replicas") is None else spec["replicas"]
-        strategy = (spec.get("updateStrategy") or {}) if kind == "StatefulSet" else {}
         updated = status.get("updatedReplicas", 0)
         ready = status.get("readyReplicas" if kind == "StatefulSet" else "availableReplicas", 0)
         if kind == "StatefulSet" and status.get("updateRevision") == status.get("currentRevision"):

@@ -101,7 +101,8 @@ def issuer_left(facts: Facts) -> CheckResult:
     least = facts.config.observability.alerts.thresholds.issuer_left
     if left < timedelta(seconds=least.seconds):
         return fail(f"{left_text(left)} left, at least {least} are due", EXPIRED_ISSUER)
-    return ok(f"{left_text(left)} left")
+    until = f"{issuer.not_valid_after_utc:%Y-%m-%d %H:%M} UTC"
+    return ok(f"{left_text(left)} left: the cluster may be off until {until}")
 
 
 @SUBJECT.check("issuer-chain")

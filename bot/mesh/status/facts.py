@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from bot.clients.kubernetes import Manifest
 from bot.clients.prometheus import FiringAlert
 from bot.clients.target import Target
+from bot.mesh.rollout.admission import Admission
 from bot.mesh.rollout.model import RolloutState as RolloutSeen
 from bot.mesh.status.linkerd_cli import CliReport
 from bot.mesh.trust.model import Kept
@@ -125,6 +126,11 @@ class Facts:
     def rollout(self) -> RolloutSeen:
         """The cluster as the rollout commands see it."""
         return cast(RolloutSeen, self.source("rollout"))
+
+    @property
+    def admission(self) -> Admission:
+        """What speaks against the next restart of meshed workloads."""
+        return cast("Admission", self.source("admission"))
 
     @property
     def alerting(self) -> Alerting:

@@ -17,6 +17,7 @@ from bot.clients.prometheus import PrometheusApi
 from bot.clients.target import Target
 from bot.exit_codes import BotError, MissingToolError
 from bot.mesh.authorization import reader as authorization_reader
+from bot.mesh.rollout import admission as rollout_admission
 from bot.mesh.rollout import reader as rollout_reader
 from bot.mesh.status import cluster, linkerd_cli
 from bot.mesh.status.facts import Alerting, Facts, Unread
@@ -82,7 +83,7 @@ def _cluster(target: Target, wanted: WantedSources, pool: ThreadPoolExecutor) ->
 def _names(target: Target) -> list[str]:
     """The sources that hang on the API server."""
     return [
-        *(cluster.VERSION, "trust", "rollout", "linkerd check"),
+        *(cluster.VERSION, "trust", "rollout", "admission", "linkerd check"),
         *(name for name, _ in cluster.reads(target.config)),
         *(f"policy {name}" for name in sorted(target.config.policy.namespaces)),
     ]
@@ -94,6 +95,7 @@ def _reads(target: Target, wanted: WantedSources, api: Client) -> dict[str, Read
     made: dict[str, Read] = {
         "trust": lambda: trust_reader.observe(api, target),
         "rollout": lambda: rollout_reader.read(api, window),
+        "admission": lambda: rollout_admission.again(api, config, window),
         "linkerd check": lambda: _linkerd(target, wanted),
     }
     for name in sorted(config.policy.namespaces):

@@ -10,12 +10,15 @@ from bot.mesh.status.facts import Facts
 from bot.mesh.status.linkerd_config import config_of
 from bot.mesh.status.model import CheckResult, Subject, fail, ok, skipped, warn
 from bot.mesh.status.objects import bot_up, some
+from components.linkerd import NOT_LOOKED_AT
+from components.namespaces import NO_WEBHOOKS
 from components.policy import arguments as arguments_policy
 from components.policy import look_up as policy
 from components.policy.namespace_policy import DEFAULT_INBOUND_POLICY
 from components.rollout import plan as rollout
 
 ROLLOUT, POLICY = Subject("rollout"), Subject("policy")
+_REFUSED = "docs/runbooks/mesh-a-namespace.md"
 _INJECTOR = "docs/runbooks/alerts/control-plane.md#linkerdinjectorrejections"
 
 
@@ -62,6 +65,57 @@ def injector(facts: Facts) -> CheckResult:
     if failed:
         return fail(f"pods could not be made for its sake: {some(failed)}", _INJECTOR)
     return ok(f"no failure in {facts.config.rollout.gates.window}")
+
+
+@ROLLOUT.check("refused", off=_no_plan)
+def refused(facts: Facts) -> CheckResult:
+    """The API server refused no pod of a namespace in the mesh lately."""
+    inside = {
+        each.name
+        for wave, each in rollout.named(facts.config)
+        if wave.state != "off" and not each.opt_out
+    }
+    odd = {
+        f"{name} ({said})"
+        for name, said in facts.rollout.refused.items()
+        if name.partition("/")[0] in inside
+    }
+    if odd:
+        return fail(f"pods are refused: {some(odd)}", _REFUSED)
+    return ok(f"no pod was refused in {facts.config.rollout.gates.window}")
+
+
+@ROLLOUT.check("restartable", off=_no_plan)
+def restartable(facts: Facts) -> CheckResult:
+    """Nothing speaks against the next restart of a workload in the mesh, or drops its traffic."""
+    found = facts.admission
+    if found.refusals:
+        return warn(some(set(map(str, found.refusals))), _REFUSED)
+    if unread := {each for each in found.notes if each.startswith("not looked at")}:
+        return warn(some(unread), _REFUSED)
+    return ok("pod security, quotas, nodes and NetworkPolicies let meshed pods be")
+
+
+@ROLLOUT.check("cold-start", off=_no_plan)
+def cold_start(facts: Facts) -> CheckResult:
+    """The injector's webhook does not look at what has to start before the mesh."""
+    if facts.config.linkerd.webhook_failure_policy != "Fail":
+        return ok("pods start while no injector runs (webhookFailurePolicy)")
+    passed = {*NOT_LOOKED_AT, *rollout.passed_by(facts.config)}
+    with_pods = {each.namespace for each in facts.rollout.pods}
+    odd = {
+        each.name
+        for each in facts.rollout.namespaces.values()
+        if each.name in with_pods - passed
+        and rollout.forbidden(facts.config, each.name) in rollout.NEVER
+        and each.labels.items().isdisjoint(NO_WEBHOOKS.items())
+    }
+    if odd:
+        return warn(
+            f"no pod starts there while no injector runs: {some(odd)}",
+            "name them in rollout.never: docs/runbooks/cluster-was-off.md",
+        )
+    return ok("the injector's webhook passes by what the mesh itself needs")
 
 
 @POLICY.check("default")
