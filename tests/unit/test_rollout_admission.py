@@ -78,7 +78,7 @@ def look(
     pods: tuple[Any, ...] = (),
 ) -> admission.Admission:
     """What is found for the namespace `shop`."""
-    there = namespace("shop", **(labels or {}))
+    there = replace(namespace("shop"), labels=labels or {})
     cluster = seen(there, namespace("callers"), namespace("linkerd"), namespace("kube-system"))
     cluster = replace(cluster, version=VERSION if injector else "", pods=tuple(pods))
     return admission.look(cast("Client", api), config(WAVE, more=more), cluster, {"shop"}, state)
@@ -399,15 +399,15 @@ def test_linux_nodes_and_enough_quota_are_fine() -> None:
         "metadata": {"name": "n"},
         "status": {"nodeInfo": {"kubeletVersion": "v1.33.1+k3s1"}},
     }
-    spec = {"nodeSelector": {"kubernetes.io/os": "linux", "kubernetes.io/arch": "arm64"}}
-    api = Api(deployments=[deployment(**spec)], resourcequotas=[quota], nodes=[node])
+    nodes = {"kubernetes.io/os": "linux", "kubernetes.io/arch": "arm64"}
+    api = Api(deployments=[deployment(nodeSelector=nodes)], resourcequotas=[quota], nodes=[node])
     assert look(api, pods=(pod("shop", "web"),)) == admission.Admission()
 
 
 def test_public_reports_the_verdict_is_not_safe() -> None:
     """Exit code 4, and the notes beside it; a plugin's own policies are named."""
     made = config(WAVE)
-    cluster: RolloutState = seen(namespace("shop", **{LEVEL: "restricted"}))
+    cluster: RolloutState = seen(replace(namespace("shop"), labels={LEVEL: "restricted"}))
     around = Surroundings(
         (Template("shop", "deployment/web", {}),), foreign=("shop/a (CiliumNetworkPolicy)",)
     )

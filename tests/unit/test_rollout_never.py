@@ -9,12 +9,13 @@ import pytest
 
 from bot.mesh.rollout import check as checks
 from bot.mesh.rollout import select
-from bot.mesh.rollout.step import choose
+from bot.mesh.rollout.step import choose, refusals
 from bot.mesh.rollout.text import WaveInFile, step_document, step_lines
 from components.linkerd import NOT_LOOKED_AT, LinkerdArgs, values
 from components.rollout import plan
 from stack import rules
 from tests.unit.rollout_samples import config, namespace, seen
+from tests.unit.stack_files import KeyPath
 
 REPORTED = (
     *("calico-system", "tigera-operator", "kube-flannel", "openshift-monitoring"),
@@ -30,7 +31,7 @@ OTHERS = (
     *("node-feature-discovery", "config-management-system", "capi-system", "spire-server"),
 )
 WORKLOADS = ("shop", "default-backend", "calicoes", "rookery", "argo", "monitoring", "vaults")
-IN_CLUSTER = {("vault", "address"): "https://vault.secrets.svc:8200"}
+IN_CLUSTER: dict[KeyPath, Any] = {("vault", "address"): "https://vault.secrets.svc:8200"}
 
 
 @pytest.mark.parametrize("name", [*REPORTED, *OTHERS])
@@ -52,7 +53,7 @@ def test_public_reports_the_rules_refuse_the_same_names(name: str) -> None:
     """One list: what `rest` leaves out cannot be named in a wave either."""
     made = config({"namespaces": ["shop"]})
     step = dataclasses.replace(choose(made, seen(namespace("shop")), "next"), found=(name,))
-    assert any("is never meshed" in why for why in checks.refusals(made, step))
+    assert any("is never meshed" in why for why in refusals(made, step))
 
 
 @pytest.mark.parametrize("name", WORKLOADS)
@@ -74,7 +75,8 @@ def test_public_reports_a_namespace_that_is_being_deleted_is_not_taken() -> None
 
 def selector(**more: Any) -> dict[str, tuple[str, ...]] | None:
     """The injector's selector that a stack asks for, by key."""
-    made = config(more={("rollout", key): value for key, value in more.items()} | IN_CLUSTER)
+    changes: dict[KeyPath, Any] = {("rollout", key): value for key, value in more.items()}
+    made = config(more=changes | IN_CLUSTER)
     found = values(LinkerdArgs(cluster="a", never=plan.passed_by(made)))["proxyInjector"]
     rows = found["namespaceSelector"]["matchExpressions"]
     assert {each["operator"] for each in rows} == {"NotIn"}
