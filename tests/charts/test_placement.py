@@ -145,7 +145,7 @@ def test_without_a_setting_the_values_are_those_of_before() -> None:
 
 
 # What Panfactum/stack packages/infrastructure/kube_linkerd/main.tf sets: each by a key, or by the
-# overlay. Its own values; what the pinned chart no longer has is refused with that said.
+# overlay. Its own values, but for the injector's selector, which `rollout.never` decides.
 REAL: dict[str, Any] = {
     "placement": {"priorityClass": "system-cluster-critical", "tolerations": [TAINT]},
     "images": {"registries": {"cr.l5d.io": "ghcr.io"}},
@@ -170,17 +170,6 @@ REAL: dict[str, Any] = {
                     "resources": {"memory": {"request": "10Mi", "limit": "200Mi"}},
                 },
                 "podLabels": {"panfactum.com/workload": "linkerd"},
-                "proxyInjector": {
-                    "namespaceSelector": {
-                        "matchExpressions": [
-                            {
-                                "key": "config.linkerd.io/admission-webhooks",
-                                "operator": "NotIn",
-                                "values": ["disabled"],
-                            }
-                        ]
-                    }
-                },
                 "prometheusUrl": "http://thanos-query-frontend.monitoring:9090",
                 "podMonitor": {"enabled": True, "scrapeInterval": "60s"},
             }
