@@ -20,6 +20,7 @@ from components.base import Args, Component
 
 # Helm keeps its record of a CRD release in the release's namespace. kube-system is there before
 # anything of ours and outlives a destroy, as the CRDs do, so the next `up` takes them over again.
+# A cluster that manages it for you refuses that: `cluster.helmNamespace` names another.
 CRD_RELEASE_NAMESPACE = "kube-system"
 WEBHOOK_KINDS = ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
 WEBHOOK_CA_BUNDLE = "jsonpath={.webhooks[0].clientConfig.caBundle}"
@@ -34,12 +35,14 @@ class ChartRef(Args):
 
     path: an archive, relative to the project, that a stack of ours has linked (stack/charts/).
     repository: a Helm repository (`https://`), a registry (`oci://`), or a folder of archives.
+    records: namespace of Helm's record, where the chart's CRDs are a release of their own.
     """
 
     name: str
     version: str
     path: str = ""
     repository: str = ""
+    records: str = CRD_RELEASE_NAMESPACE
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
@@ -175,9 +178,10 @@ def crd_release(
 ) -> Release:
     """The CRDs of a chart, as a Helm release of their own: see docs/adr/0001."""
     # A CRD is served when its release is, so there is nothing to await.
-    return helm_release(
-        component, chart, CRD_RELEASE_NAMESPACE, values or {}, *after, skip_await=True
-    )
+    # Helm makes a namespace of its own for the records, and leaves it there when they go.
+    more = {} if chart.records == CRD_RELEASE_NAMESPACE else {"createNamespace": True}
+    more["skipAwait"] = True
+    return helm_release(component, chart, chart.records, values or {}, *after, **more)
 
 
 def helm_release(
@@ -186,7 +190,7 @@ def helm_release(
     namespace: str,
     values: Mapping[str, Any],
     *after: pulumi.Resource,
-    skip_await: bool = False,
+    **more: bool,
 ) -> Release:
     """A chart as Helm installs it, hooks and look-ups included; its diff shows the values alone."""
     props = {
@@ -195,6 +199,7 @@ def helm_release(
         "name": chart.name,
         "namespace": namespace,
         "values": dict(values),
-        "skipAwait": skip_await,
+        "skipAwait": False,
+        **more,
     }
     return Release(f"{component.name}-{chart.name}", props, component.child(*after))

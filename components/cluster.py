@@ -52,6 +52,12 @@ class ClusterSection(Section):
         description="Audience that the API server accepts (`--api-audiences`); service account "
         "tokens carry it so that Vault can have them reviewed.",
     )
+    helm_namespace: Name = Field(
+        "kube-system",
+        description="Namespace of Helm's records of the CRDs, made unless it is there, and kept: "
+        "another one where `kube-system` is managed for you (GKE Autopilot). A running stack keeps "
+        "what it has.",
+    )
     domain: Domain = Field("cluster.local", description="DNS domain of the cluster.")
     networks: tuple[str, ...] = Field(
         ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16", "fd00::/8"),

@@ -12,11 +12,10 @@ from pulumi_vault import kubernetes as vault_kubernetes
 from components.base import Args, Component, Manifest
 from components.cluster import ClusterSection
 from components.cluster_anchor import own_roots
+from components.external_secrets import HasOperators, operators
 from components.names import (
     ANCHOR_ACCOUNT,
     ANCHOR_ROLE,
-    CERT_MANAGER,
-    EXTERNAL_SECRETS,
     ISSUER_ACCOUNT,
     ISSUER_ROLE,
     KEY_ACCOUNT,
@@ -24,6 +23,7 @@ from components.names import (
     READ_ANCHORS_POLICY,
     STORE_ACCOUNT,
     STORE_ROLE,
+    Operators,
     anchor_key_path,
     signing_policy,
 )
@@ -53,6 +53,7 @@ class VaultAuthArgs(Args):
     signing_key: str | None = None
     writes_anchors: bool = False
     readable: tuple[str, ...] = ()
+    operators: Operators = Operators()
 
 
 class VaultAuth(Component, area="trust"):
@@ -93,6 +94,7 @@ class VaultAuth(Component, area="trust"):
             disable_local_ca_jwt=True,
             opts=self.child(*mount),
         )
+        places = args.operators
         reads = [READ_ANCHORS_POLICY]
         read: list[pulumi.Resource] = []
         if args.readable:
@@ -100,27 +102,27 @@ class VaultAuth(Component, area="trust"):
             read = [self._policy("read", args.cluster, read_policy(*paths))]
             reads.append(f"linkerd-read-{args.cluster}")
         self.store_login = self._login(
-            args, STORE_ROLE, EXTERNAL_SECRETS, STORE_ACCOUNT, reads, config, *read
+            args, STORE_ROLE, places.external_secrets, STORE_ACCOUNT, reads, config, *read
         )
         self.issuer_login = []
         if args.signing:
             signs = [signing_policy(args.signing)]
             self.issuer_login = self._login(
-                args, ISSUER_ROLE, CERT_MANAGER, ISSUER_ACCOUNT, signs, config
+                args, ISSUER_ROLE, places.issuer_secrets, ISSUER_ACCOUNT, signs, config
             )
         if args.signing_key:
             path = f"{args.kv_mount}/data/{anchor_key_path(args.signing_key)}"
             key = self._policy("anchor-key", args.cluster, read_policy(path))
             keys = [f"linkerd-anchor-key-{args.cluster}"]
             self.issuer_login += self._login(
-                args, KEY_ROLE, CERT_MANAGER, KEY_ACCOUNT, keys, config, key
+                args, KEY_ROLE, places.issuer_secrets, KEY_ACCOUNT, keys, config, key
             )
         self.anchor_login = []
         if args.writes_anchors:
             write = self._policy("write-anchors", args.cluster, write_policy(args.kv_mount))
             writes = [f"linkerd-write-anchors-{args.cluster}"]
             self.anchor_login = self._login(
-                args, ANCHOR_ROLE, CERT_MANAGER, ANCHOR_ACCOUNT, writes, config, write
+                args, ANCHOR_ROLE, places.issuer_secrets, ANCHOR_ACCOUNT, writes, config, write
             )
         self.done(
             mount=args.auth_mount,
@@ -193,7 +195,7 @@ def auth_delegator(account: str, namespace: str) -> Manifest:
     }
 
 
-class _Config(HasTrust, HasVault, Protocol):
+class _Config(HasTrust, HasVault, HasOperators, Protocol):
     """The sections that the login is made from."""
 
 
@@ -213,4 +215,5 @@ def arguments(config: _Config, cluster: ClusterSection, readable: Iterable[str])
         signing_key=signing_key,
         writes_anchors=bool(own_roots(config)),
         readable=tuple(dict.fromkeys(readable)),
+        operators=operators(config),
     )

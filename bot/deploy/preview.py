@@ -21,6 +21,7 @@ from bot.engine import report as engine_report
 from bot.engine import target as engine_target
 from bot.engine.progress import Progress, remember
 from bot.exit_codes import CHANGES_PENDING, DONE, FAILED, INTERRUPTED, BotError
+from bot.mesh import existing
 from bot.mesh.trust import fleet as trust_fleet
 from schema.errors import InputError
 from stack.charts import unchecked
@@ -100,6 +101,7 @@ def _previewed(arguments: argparse.Namespace) -> tuple[EngineResult, Snapshot | 
     search = engine.FoundMeanwhile()
     target = engine_target.of(arguments.stack)
     trust_fleet.guard(target)
+    existing.refuse(target)
 
     def engines() -> EngineResult:
         found = search.engine()

@@ -40,6 +40,7 @@ from bot.engine import report as engine_report
 from bot.engine import target as engine_target
 from bot.engine.progress import Progress, remember
 from bot.exit_codes import DONE, FAILED, BadInputError
+from bot.mesh import existing
 from bot.mesh.trust import fleet as trust_fleet
 
 # How long a backend that shows its locks only to who tries is left alone between two tries.
@@ -141,6 +142,7 @@ def run(arguments: argparse.Namespace) -> int:
         signing.refuse_unsigned(target, given)
     if wanted.verify:
         verify.refuse_unable(target)
+    existing.refuse(target)
     found = search.engine()
     if not skipped:
         gate.earlier_waves(found, target, rule, wanted.tree)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Protocol
 from urllib.parse import urlsplit
 
+from components.external_secrets import HasOperators, operators
 from components.names import CERT_MANAGER, EXTERNAL_SECRETS
 from components.rollout.section import HasRollout, Wave, WaveNamespace
 from components.vault import HasVault
@@ -44,13 +45,13 @@ def unplanned(config: HasRollout, namespace: str) -> str | None:
     return "is an opt-out of rollout" if planned.opt_out else None
 
 
-class HasPlan(HasRollout, HasViz, HasVault, Protocol):
+class HasPlan(HasRollout, HasViz, HasVault, HasOperators, Protocol):
     """A config with the plan and what must stay outside it."""
 
 
 def forbidden(config: HasPlan, namespace: str) -> str | None:
     """Why a namespace must never be meshed by the plan; None where it may."""
-    if namespace in NEVER:
+    if namespace in NEVER or namespace in operators(config).namespaces:
         return "runs what the mesh itself needs"
     if namespace == "linkerd" or namespace.startswith("linkerd-"):
         return "is Linkerd's own, which decides about its proxies itself"

@@ -14,13 +14,8 @@ from bot.mesh.rollout.model import Seen as RolloutSeen
 from bot.mesh.status.linkerd_cli import CliReport
 from bot.mesh.trust.model import Kept
 from bot.mesh.trust.model import Seen as TrustSeen
-from components.names import (
-    CERT_MANAGER,
-    EXTERNAL_SECRETS,
-    LINKERD,
-    LINKERD_BUOYANT,
-    LINKERD_VIZ,
-)
+from components.external_secrets import operators
+from components.names import LINKERD, LINKERD_BUOYANT, LINKERD_VIZ
 from stack.config import StackConfig
 
 if TYPE_CHECKING:
@@ -143,9 +138,10 @@ class Facts:
 
 
 def places(config: StackConfig) -> list[str]:
-    """The namespaces whose workloads are ours."""
+    """The namespaces whose workloads are ours, and those of operators that are somebody else's."""
     optional = [
         (LINKERD_VIZ, config.viz.enabled),
         (LINKERD_BUOYANT, config.buoyant_cloud.enabled),
     ]
-    return [CERT_MANAGER, EXTERNAL_SECRETS, LINKERD, *(name for name, on in optional if on)]
+    every = operators(config).namespaces
+    return [*every, LINKERD, *(name for name, on in optional if on)]

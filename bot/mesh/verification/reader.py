@@ -13,9 +13,8 @@ from bot.clients.kubernetes import Manifest, get_object, list_objects
 from bot.clients.target import Target
 from bot.mesh.verification import vault as vault_proofs
 from bot.mesh.verification.data import Attempt, Seen
+from components.external_secrets import operators
 from components.names import (
-    CERT_MANAGER,
-    EXTERNAL_SECRETS,
     IDENTITY_ISSUER,
     LINKERD,
     LINKERD_BUOYANT,
@@ -102,7 +101,7 @@ def namespaces(config: StackConfig) -> list[str]:
         (LINKERD_BUOYANT, config.buoyant_cloud.enabled),
         (LINKERD_TRACING, config.observability.tracing.bundled),
     ]
-    return [CERT_MANAGER, EXTERNAL_SECRETS, LINKERD, *(name for name, on in optional if on)]
+    return [*operators(config).ours, LINKERD, *(name for name, on in optional if on)]
 
 
 def vault_client(vault: VaultSection, project_dir: Path, token: str) -> Client:
