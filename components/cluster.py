@@ -58,6 +58,11 @@ class ClusterSection(Section):
         "another one where `kube-system` is managed for you (GKE Autopilot). A running stack keeps "
         "what it has.",
     )
+    adopted: bool = Field(
+        False,
+        description="The mesh was there before this stack: what exists is updated, not refused, "
+        "and Helm's CRDs change hands. `python -m bot adopt` writes it; take it out afterwards.",
+    )
     domain: Domain = Field("cluster.local", description="DNS domain of the cluster.")
     networks: tuple[str, ...] = Field(
         ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16", "fd00::/8"),

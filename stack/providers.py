@@ -46,6 +46,7 @@ def kubernetes_provider(cluster: ClusterSection) -> KubernetesProvider:
             "enableSecretMutable": "true",
             # The charts' hooks are known, and replaced by objects of our own.
             "suppressHelmHookWarnings": "true",
+            **({"upsertExistingObjects": "true"} if cluster.adopted else {}),
         },
     )
 

@@ -7,6 +7,7 @@ have the fields that we write and that the webhooks answer.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -205,7 +206,7 @@ def argument(spec: Manifest, name: str, namespace: str, default: str = "kube-sys
     """
     container = spec["containers"][0]
     words = [*(container.get("command") or ()), *(container.get("args") or ())]
-    for word, after in zip(words, [*words[1:], ""], strict=True):
+    for word, after in itertools.pairwise([*words, ""]):
         if word.startswith(f"{name}="):
             return _own(word.partition("=")[2], namespace)
         if word == name:
