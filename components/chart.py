@@ -35,8 +35,7 @@ class ChartRef(Args):
 
     path: an archive, relative to the project, that a stack of ours has linked (stack/charts/).
     repository: a Helm repository (`https://`), a registry (`oci://`), or a folder of archives.
-    records: namespace of Helm's record, where the chart's CRDs are a release of their own. adopted:
-    whether such a release takes over the CRDs of another one.
+    records: namespace of Helm's record, where the chart's CRDs are a release of their own.
     """
 
     name: str
@@ -44,7 +43,6 @@ class ChartRef(Args):
     path: str = ""
     repository: str = ""
     records: str = CRD_RELEASE_NAMESPACE
-    adopted: bool = False
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
@@ -182,8 +180,6 @@ def crd_release(
     # A CRD is served when its release is, so there is nothing to await.
     # Helm makes a namespace of its own for the records, and leaves it there when they go.
     more = {} if chart.records == CRD_RELEASE_NAMESPACE else {"createNamespace": True}
-    if chart.adopted:
-        more["takeOwnership"] = True
     more["skipAwait"] = True
     return helm_release(component, chart, chart.records, values or {}, *after, **more)
 

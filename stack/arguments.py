@@ -19,9 +19,7 @@ def chart_refs(config: StackConfig, charts: Charts) -> dict[str, ChartRef]:
     sections = [getattr(config, name) for name in StackConfig.model_fields]
     names = [name for each in sections for name in getattr(each, "chart_names", ())]
     return {
-        name: _ref(config, charts, name).model_copy(
-            update={"records": cluster.helm_namespace, "adopted": cluster.adopted}
-        )
+        name: _ref(config, charts, name).model_copy(update={"records": cluster.helm_namespace})
         for name in names
         if config.sandbox.linkerd or not name.startswith("linkerd")
     }

@@ -153,13 +153,15 @@ def verdict(changes: ChangeSet) -> list[str]:
 def judged(result: EngineResult) -> ChangeSet:
     """What would change, with the policies that it breaks, and namespaces that are not there."""
     # Imported here: what reads plans and policies takes longer to load than the parser may wait.
+    from bot.deploy import adopt
     from bot.engine.as_changes import changes_of
     from bot.mesh.rollout import absent
     from bot.plan import policy
 
     target = result.target
     found = changes_of(result, target.config)
-    return absent.judged(target, policy.of_changes(found, target.config, target.project_dir))
+    found = policy.of_changes(found, target.config, target.project_dir)
+    return adopt.judged(target, absent.judged(target, found))
 
 
 def snapshot_lines(changes: ChangeSet) -> list[str]:

@@ -16,6 +16,7 @@ from bot.cli import options, parsers
 from bot.cli.dispatch import Subparsers
 from bot.clients.target import Target
 from bot.deploy import (
+    adopt,
     approval,
     bytecode,
     check,
@@ -209,6 +210,7 @@ def deliver(
             if wanted.approval is not None:
                 bytecode.refuse_foreign(target.project_dir)
             started = time.monotonic()
+            adopt.hand_over_crds(target)
             with operation.marked(found, target, wanted) as mark:
                 result = up(
                     found,
