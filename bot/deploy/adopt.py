@@ -21,8 +21,8 @@ from bot.cli import parsers
 from bot.cli.dispatch import Subparsers
 from bot.clients import kubeconfig
 from bot.clients.connect import cluster
-from bot.clients.https import Client, MissingError, ReadError, Unreadable
-from bot.clients.kubernetes import Manifest, get_object, list_objects
+from bot.clients.https import Answer, Client, MissingError, ReadError, Unreadable
+from bot.clients.kubernetes import SECONDS, Manifest, get_object, list_objects
 from bot.clients.target import Target
 from bot.engine import target as engine_target
 from bot.exit_codes import DONE, BadInputError, BotError, MissingToolError, RefusedError
@@ -267,17 +267,18 @@ def hand_over_crds(target: Target) -> None:
                 "annotations": annotations,
                 "labels": {"app.kubernetes.io/managed-by": "Helm"},
             }
-            _done(
-                api.request(
-                    "PATCH", f"{_CRDS}/{name}", {"metadata": metadata}, content_type=_MERGE
-                ),
-                f"CRD {name}",
-            )
+            changed = {"metadata": metadata}
+            path = f"{_CRDS}/{name}"
+            _done(_patch(api, path, changed, _MERGE), f"CRD {name}")
 
 
-def _done(answer: Any, what: str) -> None:
+def _patch(api: Client, path: str, body: Manifest, content_type: str) -> Answer:
+    return api.request("PATCH", path, body, content_type=content_type, seconds=SECONDS)
+
+
+def _done(answer: Answer, what: str) -> None:
     if not answer.ok:
-        said = answer.body.get("message", "") if isinstance(answer.body, dict) else ""
+        said = answer.body.get("message", "") if isinstance(answer.body, dict) else answer.why
         raise BotError(f"{what}: status {answer.status} {said}".rstrip())
 
 
@@ -344,13 +345,12 @@ def _let_go(api: Client, path: str, found: Manifest) -> bool:
     ]
     version = found["metadata"]["resourceVersion"]
     body = {"metadata": {"managedFields": moved, "resourceVersion": version}}
-    _done(api.request("PATCH", path, body, content_type=_MERGE), path)
+    _done(_patch(api, path, body, _MERGE), path)
     nothing = {
         "apiVersion": found["apiVersion"],
         "kind": found["kind"],
         "metadata": {"name": found["metadata"]["name"]},
     }
     applied = f"{path}?fieldManager={_MANAGER}&force=true"
-    answer = api.request("PATCH", applied, nothing, content_type="application/apply-patch+yaml")
-    _done(answer, path)
+    _done(_patch(api, applied, nothing, "application/apply-patch+yaml"), path)
     return True
