@@ -17,6 +17,11 @@ from bot.exit_codes import RefusedError
 from bot.mesh import existing
 from bot.mesh.status.facts import places
 from bot.mesh.verification.reader import namespaces
+from components.alerts.arguments import setting
+from components.alerts.groups.certificates import certificates
+from components.alerts.groups.model import Alert
+from components.alerts.groups.secrets import secrets
+from components.alerts.groups.sources import sources
 from components.external_secrets import operators
 from components.rollout import plan
 from schema.faults import ConfigError
@@ -40,7 +45,6 @@ THEIRS: dict[str, Any] = {
 }
 
 
-ALERTS = {"form": "prometheus-rule", "runbooks": "https://runbooks.example.com"}
 OURS: dict[str, Any] = {"certManager": {}, "externalSecrets": {}}
 
 
@@ -127,22 +131,24 @@ def test_public_reports_our_trust_manager_runs_beside_their_cert_manager() -> No
 
 def test_public_reports_monitors_alerts_and_status_go_by_the_same_keys() -> None:
     """A monitor of an empty namespace is silent, and an alert then fires for ever."""
-    watched = {"monitors": {"enabled": True}, "alerts": ALERTS}
-    seen = evaluated(observability=watched)
+    seen = evaluated(observability={"monitors": {"enabled": True}})
     monitors = where(seen, "PodMonitor")
     assert monitors["cert-manager"] == "security"
     assert monitors["trust-manager"] == "trust-system"
     assert monitors["external-secrets"] == "operators"
+    depends = setting(config())
     rules = {
-        rule["alert"]: rule
-        for each in seen.of("PrometheusRule")
-        for group in each.inputs["spec"]["groups"]
-        for rule in group["rules"]
-        if "alert" in rule
+        rule.name: rule
+        for group in (secrets(depends), certificates(depends), sources(depends))
+        for rule in group.rules
+        if isinstance(rule, Alert)
     }
-    assert 'namespace=~"security|operators"' in rules["SecretOperatorNotReady"]["expr"]
-    assert rules["CertificateIssuerNotReady"]["labels"]["namespace"] == "security"
-    assert "issuers" in rules["LinkerdCertificateRenewalOverdue"]["expr"]
+    assert 'namespace=~"security|operators"' in rules["SecretOperatorNotReady"].expr
+    assert rules["CertificateIssuerNotReady"].namespace == "security"
+    assert rules["ClusterSecretStoreNotReady"].namespace == "operators"
+    assert "linkerd|linkerd-viz|issuers|trust-system" in (
+        rules["LinkerdCertificateRenewalOverdue"].expr
+    )
     theirs = config()
     assert {"security", "trust-system", "operators", "issuers", "anchors"} <= set(places(theirs))
     assert "cert-manager" not in places(theirs)
