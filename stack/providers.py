@@ -13,6 +13,8 @@ import pulumi_vault as vault
 from components.cluster import ClusterSection
 from components.vault import VaultSection
 
+# What is there is updated, also where Helm has set another value: docs/adr/0014.
+_ADOPTS = {"upsertExistingObjects": "true", "enablePatchForce": "true"}
 VAULT_CA_FILE = "./.local/vault-ca.pem"
 
 
@@ -46,7 +48,7 @@ def kubernetes_provider(cluster: ClusterSection) -> KubernetesProvider:
             "enableSecretMutable": "true",
             # The charts' hooks are known, and replaced by objects of our own.
             "suppressHelmHookWarnings": "true",
-            **({"upsertExistingObjects": "true"} if cluster.adopted else {}),
+            **(_ADOPTS if cluster.adopted else {}),
         },
     )
 
