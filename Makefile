@@ -49,7 +49,7 @@ lock: ## Resolve each requirements.txt anew into its lock (LOCK_FLAGS=--upgrade:
 lock-check: venv ## Check that the locks are those of requirements.txt, without asking an index
 	@$(PY) -m pytest --quiet tests/unit/test_requirements.py
 
-test: venv ## Run every test that this machine can, in three tiers, and count them
+test: venv ## Run every test that this machine can, in three tiers (TEST_MINUTES=60), and count them
 	@$(PY) -m tests.run unit charts e2e
 
 test-unit: venv ## Run the unit tests and the linters: seconds, needs nothing else
@@ -116,8 +116,8 @@ kube-state-metrics: venv ## Build it, which tells the alerts' test-e2e of Deploy
 prometheus-operator: venv ## Build it and its webhook, which test-e2e has read our objects: needs Go
 	@$(PY) -m sandbox toolchain prometheus-operator prometheus-operator-admission-webhook
 
-sandbox: venv ## Deploy to a local cluster made for it (CONTEXT=name for another, STRICT=1)
-	@$(PY) -m sandbox run $(if $(CONTEXT),--context $(CONTEXT)) $(if $(STRICT),--strict)
+sandbox: venv ## Deploy to a local cluster made for it (CONTEXT=name or KIND=1 for another, STRICT=1)
+	@$(PY) -m sandbox run $(if $(CONTEXT),--context $(CONTEXT)) $(if $(KIND),--kind) $(if $(STRICT),--strict)
 
 sandbox-down: venv ## Destroy what the sandbox made, and stop its servers
 	@$(PY) -m sandbox down

@@ -1,18 +1,22 @@
 """The Pulumi program: load the stack's config, build the platform, export its outputs."""
 
+import os
 import sys
 from pathlib import Path
 
 import pulumi
 from pulumi.runtime.config import CONFIG, get_config_env
 
+from bot import stacks
 from bot.cli import crash
+from bot.exit_codes import BadInputError
 from schema.errors import InputError
 from stack.arguments import chart_refs
 from stack.charts import Charts
 from stack.config import StackConfig
 from stack.load import from_engine
 from stack.program import run
+from stack.providers import refuse_namespace
 
 PROJECT_DIR = Path(__file__).resolve().parent
 
@@ -26,13 +30,14 @@ def main() -> None:
     """Evaluate the stack; exit code 2, and nothing registered, when its config is faulty."""
     try:
         values = {**get_config_env(), **CONFIG.get()}
-        config = from_engine(values, pulumi.get_stack(), PROJECT_DIR)
+        config = from_engine(values, stacks.deployable(pulumi.get_stack()), PROJECT_DIR)
+        refuse_namespace(config.vault, os.environ)
         charts = Charts(PROJECT_DIR)
         charts.link(*chart_refs(config, charts).values())
         pulumi.run(lambda: crash.program(program(config, charts)))
-    except (InputError, pulumi.RunError) as error:
+    except (InputError, BadInputError, pulumi.RunError) as error:
         print(error, file=sys.stderr)
-        sys.exit(2 if isinstance(error, InputError) else 1)
+        sys.exit(1 if isinstance(error, pulumi.RunError) else 2)
     except Exception as error:
         sys.exit(crash.end("the program", error))
 

@@ -25,9 +25,23 @@ _URN = f"urn:pulumi:production::linkerd-platform::{_TYPE}"
 
 def measure(folder: Path, rounds: int) -> None:
     """Measure and print the tables. folder: an empty one, for what the commands write."""
+    _help(rounds)
     _plans(folder, rounds)
     _comments(folder, rounds)
     _events(rounds)
+
+
+def _help(rounds: int) -> None:
+    table(
+        f"bot --help, median of {rounds}; it is to take 0.1 s of CPU at most",
+        alternately(
+            rounds,
+            {
+                "python": lambda: python(PROJECT, "-c", ""),
+                "bot --help": lambda: python(PROJECT, "-m", "bot", "--help"),
+            },
+        ),
+    )
 
 
 def _plans(folder: Path, rounds: int) -> None:

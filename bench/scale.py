@@ -1,6 +1,7 @@
 """A stack of 500 namespaces and 2,000 services with policies: time and memory of the program.
 
-Each service has a client, probes and metrics, each namespace a wave, a rung, defaults and egress.
+Each service has a client, probes and metrics, each namespace a wave, a default policy, defaults
+and egress.
 """
 
 from __future__ import annotations
@@ -107,7 +108,9 @@ def _sections(names: list[str]) -> dict[str, Any]:
     return {
         "rollout": {"waves": waves},
         "policy": {
-            "namespaces": {name: {"rung": "deny", "services": services} for name in names},
+            "namespaces": {
+                name: {"defaultInboundPolicy": "deny", "services": services} for name in names
+            },
             "prometheus": {"networks": [{"cidr": "10.0.0.0/8"}]},
         },
         "egress": {"namespaces": {name: {"mode": "deny", "hosts": [host]} for name in names}},

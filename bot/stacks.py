@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import difflib
 import importlib.util
+import os
 import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -17,6 +18,12 @@ PROJECT_DIR = Path(__file__).resolve().parent.parent
 # As the engine has them (pulumi sdk/go/common/tokens/names.go), but for what would be a hidden
 # file or an option.
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
+# A label's value, which the name is on every object (stack/transforms.py).
+# https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/
+_LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
+# An organization of Pulumi Cloud that is not the default one of who is logged in.
+ORGANIZATION = "PULUMI_ORGANIZATION"
+_PROJECT = "linkerd-platform"
 
 
 def checked(stack: str, where: str = "") -> str:
@@ -30,6 +37,53 @@ def checked(stack: str, where: str = "") -> str:
             f"{told}stack {stack[:80]!r}: a stack's name has only letters, digits, `_`, `.` and `-`"
         )
     return stack
+
+
+def deployable(stack: str) -> str:
+    """The name of a stack that can be deployed; raises BadInputError for one that is no label."""
+    if _LABEL.fullmatch(checked(stack)):
+        return stack
+    raise BadInputError(
+        f"Pulumi.{stack}.yaml: stack {stack!r}: its name is a label of every object, so it has at "
+        "most 63 characters, and begins and ends with a letter or digit: rename the file, and the "
+        "stack with `pulumi stack rename`"
+    )
+
+
+def chosen(text: str) -> str:
+    """The stack of `staging`, `acme/staging` or `acme/linkerd-platform/staging`.
+
+    The organization is kept for the engine, by the variable that commands below this one see too.
+    Raises BadInputError.
+    """
+    *before, name = text.split("/")
+    if not before:
+        return text
+    organization, *project = before
+    if len(before) > 2 or not _NAME.fullmatch(organization):
+        raise BadInputError(f"--stack {text[:160]!r}: write STACK or ORGANIZATION/STACK")
+    if project and project != [_PROJECT]:
+        raise BadInputError(
+            f"--stack {text[:160]!r}: the project is {_PROJECT!r}: write {organization}/{name}"
+        )
+    known = os.environ.get(ORGANIZATION)
+    if known and known != organization:
+        raise BadInputError(
+            f"--stack {text[:160]!r}: {ORGANIZATION} is {known[:80]!r}: unset it, or write "
+            f"{known[:80]}/{name}"
+        )
+    os.environ[ORGANIZATION] = organization
+    return checked(name)
+
+
+def qualified(stack: str) -> str:
+    """The name as the engine gets it: with its organization, where one is said."""
+    organization = os.environ.get(ORGANIZATION)
+    if not organization:
+        return stack
+    if not _NAME.fullmatch(organization):
+        raise BadInputError(f"{ORGANIZATION}: {organization[:80]!r} is no organization's name")
+    return f"{organization}/{stack}"
 
 
 def names(project_dir: Path | None = None) -> list[str]:

@@ -12,11 +12,15 @@ from components.vault import HasVault
 
 
 class ApprovalSigningArgs(Args):
-    """Mount of the transit engine, who makes it, and whether the key may be deleted."""
+    """Mount of the transit engine, who makes it, and whether the key may be deleted.
 
-    mount: str
-    create_mount: bool
-    deletable: bool
+    `engines` is the Vault namespace of the mount, below that of the provider.
+    """
+
+    mount: str = "linkerd/transit"
+    create_mount: bool = True
+    deletable: bool = False
+    engines: str | None = None
 
 
 class ApprovalSigning(Component, area="trust"):
@@ -37,6 +41,7 @@ class ApprovalSigning(Component, area="trust"):
                 vault.Mount(
                     f"{name}-mount",
                     path=args.mount,
+                    namespace=args.engines,
                     type="transit",
                     description="Signs approvals, made by linkerd-platform",
                     opts=self.child(),
@@ -45,6 +50,7 @@ class ApprovalSigning(Component, area="trust"):
         key = transit.SecretBackendKey(
             f"{name}-key",
             backend=args.mount,
+            namespace=args.engines,
             name=APPROVAL_KEY,
             type="ecdsa-p256",
             exportable=False,
@@ -52,19 +58,20 @@ class ApprovalSigning(Component, area="trust"):
             deletion_allowed=args.deletable,
             opts=self.child(*mount),
         )
+        seen = f"{args.engines}/{args.mount}" if args.engines else args.mount
         for role, policy, right in (
-            ("approver", approver_policy(args.mount), "sign"),
-            ("deployer", deployer_policy(args.mount), "verify"),
+            ("approver", approver_policy(seen), "sign"),
+            ("deployer", deployer_policy(seen), "verify"),
         ):
             vault.Policy(
                 f"{name}-{role}",
                 name=policy,
-                policy=key_policy(args.mount, right),
+                policy=key_policy(seen, right),
                 opts=self.child(key),
             )
         self.done(
             key=f"{args.mount}/{APPROVAL_KEY}",
-            policies=[approver_policy(args.mount), deployer_policy(args.mount)],
+            policies=[approver_policy(seen), deployer_policy(seen)],
         )
 
 
@@ -82,4 +89,5 @@ def arguments(config: HasVault, *, deletable: bool) -> ApprovalSigningArgs:
         mount=config.vault.transit_mount,
         create_mount=config.vault.create_transit_mount,
         deletable=deletable,
+        engines=config.vault.engines,
     )

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Literal, Protocol
+from typing import ClassVar, Literal, Protocol
 
 import pulumi
 from pydantic import Field, SecretStr
 
 from components.base import Args, Component, KubernetesObject, Manifest
-from components.chart import ChartRef, Release, helm_release
+from components.chart import ChartRef, Release, Shape, helm_release
 from components.cluster import ClusterSection
 from components.external_secrets import HasExternalSecrets, external_secret
 from components.names import LINKERD_BUOYANT
@@ -41,6 +41,16 @@ class BuoyantCredentials(Section):
 
 class BuoyantCloudSection(Section):
     """The Buoyant Cloud agent."""
+
+    # Its chart is not public: what it takes for scheduling and images is not known here.
+    shapes: ClassVar[dict[str, Shape]] = {
+        "linkerd-buoyant": Shape(
+            pods=(),
+            priority=(),
+            pull_secrets=(),
+            owned={"metadata.agentName": "buoyantCloud.agentName"},
+        ),
+    }
 
     enabled: bool = Field(False, description="Installs the agent chart `linkerd-buoyant`.")
     agent_name: Name | None = Field(
@@ -74,8 +84,8 @@ class BuoyantCloudArgs(Args):
 
     chart: ChartRef
     agent_name: str
-    vault_path: str | None
-    refresh_interval: str
+    vault_path: str | None = "buoyant-cloud"
+    refresh_interval: str = "10m0s"
 
 
 class BuoyantCloud(Component, area="extensions"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import pulumi
 from pydantic import Field
@@ -13,6 +13,7 @@ from components.chart import (
     Chart,
     ChartRef,
     ChartsArgs,
+    Shape,
     crd_release,
     helm_chart,
     published_chart,
@@ -26,6 +27,30 @@ from schema.values import Name, Replicas
 
 class CertManagerSection(Section):
     """cert-manager and trust-manager: ours, or somebody else's."""
+
+    shapes: ClassVar[dict[str, Shape]] = {
+        "cert-manager": Shape(
+            pods=("", "webhook", "cainjector", "startupapicheck"),
+            priority=("global",),
+            pull_secrets=("global",),
+            images={"imageRegistry": "quay.io"},
+            owned={
+                "crds": "the program, which installs CRDs by themselves",
+                "installCRDs": "the program, which installs CRDs by themselves",
+                "replicaCount": "certManager.replicas",
+                "webhook.replicaCount": "certManager.replicas",
+                "cainjector.replicaCount": "certManager.replicas",
+            },
+        ),
+        "trust-manager": Shape(
+            images={"imageRegistry": "quay.io"},
+            owned={
+                "crds": "the program, which installs CRDs by themselves",
+                "replicaCount": "certManager.trustManagerReplicas",
+                "app.trust.namespace": "the program, which puts the anchors' Secrets there",
+            },
+        ),
+    }
 
     install: bool = Field(
         True,

@@ -8,7 +8,9 @@ reads and which takes a third of the program's time (docs/adr/0001).
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -34,6 +36,7 @@ class ChartRef(Args):
     """A chart, by the path of its archive or by the place that publishes it.
 
     path: an archive, relative to the project, that a stack of ours has linked (stack/charts/).
+    overlay: values as JSON, laid over those that the component gives the chart.
     repository: a Helm repository (`https://`), a registry (`oci://`), or a folder of archives.
     records: namespace of Helm's record, where the chart's CRDs are a release of their own.
     """
@@ -43,6 +46,7 @@ class ChartRef(Args):
     path: str = ""
     repository: str = ""
     records: str = CRD_RELEASE_NAMESPACE
+    overlay: str = ""
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
@@ -65,6 +69,22 @@ class ChartRef(Args):
                 "repositoryOpts": {"repo": place},
             }
         return {"chart": f"{place}/{self.name}-{self.version}.tgz"}
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Where a chart takes what all charts are told alike (components/placement.py).
+
+    pods, priority, pull_secrets: paths of the maps with `nodeSelector` and `tolerations`, with
+    `priorityClassName`, with `imagePullSecrets`; "" for the top. images: upstream's image, or a
+    folder of images, by the path of its value. owned: the key that decides a value, by its path.
+    """
+
+    pods: tuple[str, ...] = ("",)
+    priority: tuple[str, ...] = ("",)
+    pull_secrets: tuple[str, ...] = ("",)
+    images: Mapping[str, str] = field(default_factory=dict)
+    owned: Mapping[str, str] = field(default_factory=dict)
 
 
 class ChartsArgs(Args):
@@ -134,11 +154,25 @@ def helm_chart(
         "namespace": namespace,
         "name": chart.name,
         "resourcePrefix": chart.name,
-        "values": dict(values),
+        "values": laid_over(chart, values),
     }
     # A stack of ours has the same as a transform of all its resources (stack/transforms.py).
     opts = None if chart.path else pulumi.ResourceOptions(transforms=[_settle])
     return Chart(f"{component.name}-{chart.name}", props, component.child(*after, opts=opts))
+
+
+def laid_over(chart: ChartRef, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values that a chart is given."""
+    return merged(dict(values), json.loads(chart.overlay)) if chart.overlay else dict(values)
+
+
+def merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """`base` with `over` laid on it, section by section."""
+    result = dict(base)
+    for key, value in over.items():
+        both = isinstance(value, dict) and isinstance(result.get(key), dict)
+        result[key] = merged(result[key], value) if both else value
+    return result
 
 
 def settled(type_: str, props: Any) -> Any:
@@ -198,7 +232,7 @@ def helm_release(
         "version": chart.version,
         "name": chart.name,
         "namespace": namespace,
-        "values": dict(values),
+        "values": laid_over(chart, values),
         "skipAwait": False,
         **more,
     }

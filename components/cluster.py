@@ -14,10 +14,15 @@ from pydantic import Field
 from schema.certificates import certificate_fault
 from schema.faults import Fault
 from schema.section import Section
-from schema.values import Domain, HttpsUrl, Name, Text, shown
+from schema.values import ApiServerUrl, Domain, HttpsUrl, Name, Text, shown
 from schema.yaml_file import Path_
 
 Role = Literal["owner", "cluster", "standalone"]
+# What pods and services have addresses of, unless somebody says more.
+PRIVATE_NETWORKS = (
+    *("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16"),
+    "fd00::/8",
+)
 
 
 class ClusterSection(Section):
@@ -35,7 +40,7 @@ class ClusterSection(Section):
         description="Path of the kubeconfig, relative to the project; without it `KUBECONFIG` or "
         "`~/.kube/config`.",
     )
-    api_server: HttpsUrl = Field(
+    api_server: ApiServerUrl = Field(
         description="Address at which Vault reaches the API server to review tokens."
     )
     server: HttpsUrl | None = Field(
@@ -65,7 +70,7 @@ class ClusterSection(Section):
     )
     domain: Domain = Field("cluster.local", description="DNS domain of the cluster.")
     networks: tuple[str, ...] = Field(
-        ("10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.168.0.0/16", "fd00::/8"),
+        PRIVATE_NETWORKS,
         examples=[("10.0.0.0/8",)],
         description="CIDRs of all pods and services; what lies outside is egress.",
     )
@@ -109,7 +114,10 @@ def check(config: HasCluster) -> Iterator[Fault]:
         message = "is the name of Vault's policy for all clusters: take another"
         yield Fault(("cluster", "name"), f"'anchors' {message}")
     if config.cluster.ca_pem is None and config.cluster.ca_file is None:
-        message = "missing: Vault needs the API server's CA, caFile or caPem"
+        message = (
+            "missing: Vault needs the API server's CA, caFile or caPem, that of a public authority "
+            "too (its root certificate, where the kubeconfig has no certificate-authority-data)"
+        )
         yield Fault(("cluster", "caFile"), message, looks_at=(("cluster", "caPem"),))
     yield from authority("cluster", config.cluster.ca_pem, config.cluster.ca_file)
 

@@ -39,8 +39,8 @@ class ClusterGeneration(Args):
 class ClusterAnchorArgs(VaultStoreArgs):
     """The roots to make, and the role that writes them to Vault; their keys are in `namespace`."""
 
-    role: str
-    trust_domain: str
+    role: str = ANCHOR_ROLE
+    trust_domain: str = "cluster.local"
     generations: tuple[ClusterGeneration, ...]
     namespace: str = CERT_MANAGER
 
@@ -173,7 +173,7 @@ def own_roots(config: HasTrust) -> tuple[ClusterGeneration, ...]:
 def arguments(config: _Config, cluster: ClusterSection) -> ClusterAnchorArgs:
     """Arguments of `ClusterAnchor`."""
     return ClusterAnchorArgs(
-        role=ANCHOR_ROLE,
+        role=config.vault.role(ANCHOR_ROLE, cluster),
         trust_domain=config.trust.domain,
         generations=own_roots(config),
         namespace=config.cert_manager.issuer_secrets,

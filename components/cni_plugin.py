@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import pulumi
 from pydantic import Field
 
 from components.base import Component, Manifest
-from components.chart import Chart, ChartRef, ChartsArgs, helm_chart, published_chart
+from components.chart import Chart, ChartRef, ChartsArgs, Shape, helm_chart, published_chart
 from components.cluster import HasCluster, needs_a_cluster
-from components.linkerd import HasLinkerd, LogLevel
+from components.linkerd import REGISTRY, HasLinkerd, LogLevel
 from components.namespaces import NO_WEBHOOKS, namespace
 from schema.faults import Fault
 from schema.section import Section
@@ -23,6 +23,21 @@ LINKERD_CNI = "linkerd-cni"
 
 class CniPluginSection(Section):
     """Linkerd's CNI plugin, for clusters that refuse init containers with NET_ADMIN."""
+
+    shapes: ClassVar[dict[str, Shape]] = {
+        "linkerd2-cni": Shape(
+            pods=(),
+            priority=(),
+            images={"image.name": f"{REGISTRY}/cni-plugin"},
+            owned={
+                "destCNINetDir": "cniPlugin.netFolder",
+                "destCNIBinDir": "cniPlugin.binFolder",
+                "priorityClassName": "cniPlugin.priorityClass",
+                "repairController.enabled": "cniPlugin.repair",
+                "logLevel": "linkerd.logLevel",
+            },
+        ),
+    }
 
     enabled: bool = Field(
         False,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import pulumi
 from pydantic import Field
 
 from components.base import Component, KubernetesObject, Manifest
 from components.cert_manager import HasCertManager
-from components.chart import Chart, ChartRef, crd_release, helm_chart
+from components.chart import Chart, ChartRef, Shape, crd_release, helm_chart
 from components.cluster import ClusterSection
 from components.names import (
     CERT_MANAGER,
@@ -29,6 +29,24 @@ from schema.values import Duration, Name, Replicas
 
 class ExternalSecretsSection(Section):
     """External Secrets Operator, ours or somebody else's, and its store on Vault."""
+
+    shapes: ClassVar[dict[str, Shape]] = {
+        "external-secrets": Shape(
+            pods=("", "webhook", "certController"),
+            priority=("", "webhook", "certController"),
+            pull_secrets=("", "webhook", "certController"),
+            images={
+                f"{pod}image.repository": "ghcr.io/external-secrets/external-secrets"
+                for pod in ("", "webhook.", "certController.")
+            },
+            owned={
+                "installCRDs": "the program, which installs CRDs by themselves",
+                "replicaCount": "externalSecrets.replicas",
+                "webhook.replicaCount": "externalSecrets.replicas",
+                "leaderElect": "externalSecrets.replicas",
+            },
+        ),
+    }
 
     install: bool = Field(
         True, description="False where somebody else owns the operator; see `namespace`."
@@ -64,9 +82,9 @@ class ExternalSecretsArgs(VaultStoreArgs):
 
     chart: ChartRef | None
     crds: ChartRef | None
-    replicas: int
-    role: str
-    namespaces: tuple[str, ...]
+    replicas: int = 2
+    role: str = STORE_ROLE
+    namespaces: tuple[str, ...] = (CERT_MANAGER,)
     namespace: str = EXTERNAL_SECRETS
 
 
@@ -267,7 +285,7 @@ def arguments(
         chart=charts.get("external-secrets"),
         crds=charts.get("external-secrets-crds"),
         replicas=config.external_secrets.replicas,
-        role=STORE_ROLE,
+        role=config.vault.role(STORE_ROLE, cluster),
         namespaces=tuple(dict.fromkeys((config.cert_manager.bundle_sources, *users))),
         namespace=config.external_secrets.namespace,
         **dict(store(config, cluster)),

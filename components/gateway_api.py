@@ -48,7 +48,7 @@ class GatewayApiArgs(Args):
     """`version` is that of the CRDs in the cluster; without a `chart` somebody else owns them."""
 
     version: str
-    chart: ChartRef | None
+    chart: ChartRef | None = None
 
 
 class GatewayApi(Component, area="crds"):

@@ -41,14 +41,14 @@ class IdentityIssuerArgs(VaultStoreArgs):
     `renew_before` are written as cert-manager reads them (`48h0m0s`).
     """
 
-    pki_mount: str
-    role: str
+    pki_mount: str = "linkerd/pki"
+    role: str = ISSUER_ROLE
     signing: str
-    custody: Literal["vault", "cluster"]
-    trust_domain: str
-    duration: str
-    renew_before: str
-    refresh_interval: str
+    custody: Literal["vault", "cluster"] = "vault"
+    trust_domain: str = "cluster.local"
+    duration: str = "48h0m0s"
+    renew_before: str = "25h0m0s"
+    refresh_interval: str = "10m0s"
     operators: Operators = Operators()
 
 
@@ -245,8 +245,8 @@ def arguments(config: _Config, cluster: ClusterSection) -> IdentityIssuerArgs:
     """Arguments of `IdentityIssuer`."""
     trust = config.trust
     return IdentityIssuerArgs(
-        pki_mount=config.vault.pki_mount,
-        role=KEY_ROLE if trust.signing_key else ISSUER_ROLE,
+        pki_mount=config.vault.from_login(config.vault.pki_mount),
+        role=config.vault.role(KEY_ROLE if trust.signing_key else ISSUER_ROLE, cluster),
         signing=trust.signing,
         custody=trust.signer.custody,
         trust_domain=trust.domain,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 import pulumi
 from pydantic import Field
@@ -14,11 +14,13 @@ from components.chart import (
     Chart,
     ChartRef,
     ChartsArgs,
+    Shape,
     crd_release,
     helm_chart,
+    merged,
     published_chart,
 )
-from components.cluster import ClusterSection
+from components.cluster import PRIVATE_NETWORKS, ClusterSection
 from components.names import LINKERD
 from components.namespaces import of_linkerd
 from components.own_anchor import OwnAnchor, OwnAnchorArgs
@@ -42,10 +44,50 @@ InboundPolicy = Literal[
 ]
 LogLevel = Literal["debug", "info", "warn", "error"]
 HA_REPLICAS = 3
+# linkerd2 charts/linkerd-control-plane/values.yaml `proxyInjector.namespaceSelector`
+NOT_LOOKED_AT = ("kube-system", "cert-manager")
+REGISTRY = "cr.l5d.io/linkerd"
 
 
 class LinkerdSection(Section):
     """The Linkerd control plane."""
+
+    shapes: ClassVar[dict[str, Shape]] = {
+        "linkerd-control-plane": Shape(
+            images={
+                "controllerImage": f"{REGISTRY}/controller",
+                "debugContainer.image.name": f"{REGISTRY}/debug",
+                "proxy.image.name": f"{REGISTRY}/proxy",
+            },
+            owned={
+                "clusterDomain": "cluster.domain",
+                "clusterNetworks": "cluster.networks",
+                "identityTrustDomain": "trust.domain",
+                "identityTrustAnchorsPEM": "trust.generations",
+                "identity.externalCA": "trust.generations",
+                "identity.issuer": "trust.issuer",
+                "controllerReplicas": "linkerd.replicas",
+                "controllerLogLevel": "linkerd.logLevel",
+                "webhookFailurePolicy": "linkerd.webhookFailurePolicy",
+                "proxy.await": "linkerd.proxyAwait",
+                "proxy.nativeSidecar": "linkerd.nativeSidecar",
+                "proxy.defaultInboundPolicy": "linkerd.defaultInboundPolicy",
+                "proxy.tracing": "observability.tracing",
+                "controller.tracing": "observability.tracing",
+                "disableHeartBeat": "linkerd.heartbeat",
+                "heartbeatSchedule": "linkerd.heartbeat",
+                "highAvailability": "linkerd.ha",
+                "cniEnabled": "cniPlugin.enabled",
+                "linkerdVersion": "charts.yaml, the version of the chart",
+                "proxyInjector.namespaceSelector": "rollout.never",
+                **{
+                    f"{webhook}.{key}": "trust.webhooks"
+                    for webhook in ("proxyInjector", "profileValidator", "policyValidator")
+                    for key in ("externalSecret", "injectCaFrom", "caBundle", "keyPEM", "crtPEM")
+                },
+            },
+        ),
+    }
 
     ha: bool = Field(True, description="Upstream's HA values; false only for a small cluster.")
     replicas: Replicas = Field(3, description="Replicas of each control plane Deployment.")
@@ -66,7 +108,7 @@ class LinkerdSection(Section):
     heartbeat: bool = Field(False, description="Linkerd's daily version check calls home.")
     log_level: LogLevel = Field("info", description="Log level of the control plane.")
     image_registry: Text = Field(
-        "cr.l5d.io/linkerd", description="Registry of Linkerd's images, or of a mirror."
+        REGISTRY, description="Registry of Linkerd's images, or of a mirror."
     )
 
     @property
@@ -101,7 +143,9 @@ class ProxyTracing(Args):
 class LinkerdArgs(LinkerdSection, ChartsArgs):
     """The section with what it depends on; lifetimes as Go writes them (`24h`).
 
-    cni: whether `CniPlugin` sets up pods, in place of an init container. anchor: the trust anchor
+    never: namespaces that the injector's webhook does not look at, so that what is in them starts
+    while no injector runs. cni: whether `CniPlugin` sets up pods, in place of an init container.
+    anchor: the trust anchor
     to make where no certificates are given. gateway_api: whether its CRDs come with Linkerd's;
     False where they are there already. create_namespace: False where the namespace is.
     """
@@ -110,17 +154,12 @@ class LinkerdArgs(LinkerdSection, ChartsArgs):
     crds: ChartRef = published_chart("linkerd-crds")
     cluster: str
     cluster_domain: str = "cluster.local"
-    cluster_networks: tuple[str, ...] = (
-        "10.0.0.0/8",
-        "100.64.0.0/10",
-        "172.16.0.0/12",
-        "192.168.0.0/16",
-        "fd00::/8",
-    )
+    cluster_networks: tuple[str, ...] = PRIVATE_NETWORKS
     trust_domain: str = "cluster.local"
     leaf_lifetime: str = "24h0m0s"
     clock_skew: str = "20s"
     tracing: ProxyTracing | None = None
+    never: tuple[str, ...] = ()
     cni: bool = False
     anchor: OwnAnchorArgs = OwnAnchorArgs()
     gateway_api: bool = True
@@ -202,6 +241,8 @@ def values(args: LinkerdArgs) -> dict[str, Any]:
         },
         "disableHeartBeat": not args.heartbeat,
     }
+    if args.never:
+        made["proxyInjector"] |= {"namespaceSelector": namespace_selector(args.never)}
     if args.cni:
         made["cniEnabled"] = True
     if args.heartbeat:
@@ -210,6 +251,21 @@ def values(args: LinkerdArgs) -> dict[str, Any]:
     if args.tracing:
         made = merged(made, tracing_values(args.tracing))
     return merged(made, ha_values()) if args.ha else made
+
+
+def namespace_selector(never: Sequence[str]) -> dict[str, Any]:
+    """Which namespaces the injector's webhook looks at: the chart's own value, without these.
+
+    With `webhookFailurePolicy: Fail` a pod that it looks at is not made while no injector runs.
+    """
+    disabled = {"key": "config.linkerd.io/admission-webhooks", "values": ["disabled"]}
+    names = sorted({*NOT_LOOKED_AT, *never})
+    return {
+        "matchExpressions": [
+            {**disabled, "operator": "NotIn"},
+            {"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": names},
+        ]
+    }
 
 
 def tracing_values(args: ProxyTracing) -> dict[str, Any]:
@@ -275,15 +331,6 @@ def heartbeat_schedule(cluster: str) -> str:
     return f"{minutes % 60} {minutes // 60} * * *"
 
 
-def merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """`base` with `over` laid on it, section by section."""
-    result = dict(base)
-    for key, value in over.items():
-        both = isinstance(value, dict) and isinstance(result.get(key), dict)
-        result[key] = merged(result[key], value) if both else value
-    return result
-
-
 class _Config(HasLinkerd, HasTrust, Protocol):
     """The sections that the control plane is made from."""
 
@@ -295,6 +342,7 @@ def arguments(
     tracing: ProxyTracing | None,
     *,
     cni: bool,
+    never: tuple[str, ...] = (),
 ) -> LinkerdArgs:
     """Arguments of `Linkerd` in a stack, where the CRDs and the namespace are made before it."""
     return LinkerdArgs(
@@ -308,6 +356,7 @@ def arguments(
         clock_skew=config.trust.issuer.clock_skew.go,
         tracing=tracing,
         cni=cni,
+        never=never,
         gateway_api=False,
         create_namespace=False,
         **config.linkerd.model_dump(),

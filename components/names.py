@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 CERT_MANAGER = "cert-manager"
 EXTERNAL_SECRETS = "external-secrets"
@@ -76,12 +79,51 @@ ANCHOR_ROLE = "linkerd-trust-anchor"
 KEY_ROLE = "linkerd-trust-anchor-key"
 
 
+def login_role(role: str, cluster: str, *, own_mount: bool) -> str:
+    """A role on the auth mount: on one of others it carries the cluster, as its own mount does.
+
+    `external-secrets` is what many an installation calls its role.
+    """
+    return role if own_mount else f"{role}.{cluster}"
+
+
+# Policies are one list for all of a Vault namespace, so that their names carry the mount they are
+# about. At its default place a mount is that of one fleet alone, and they do without.
+DEFAULT_PKI_MOUNT = "linkerd/pki"
+DEFAULT_KV_MOUNT = "linkerd/kv"
+READ_ANCHORS_POLICY = "linkerd-read-anchors"
+PolicyNames = Literal["mount", "short", "both"]
+
+
+def policy_names(short: str, mount: str, style: PolicyNames = "mount") -> Mapping[str, str]:
+    """Names in Vault of the policy `short` on a mount, by what follows in its resource's name.
+
+    `short` is what earlier versions called it, whatever the mount; `both` is for the way from one
+    to the other. Two resources, since Vault's provider deletes a policy before it makes one of
+    another name in its place.
+    """
+    long = short
+    if mount not in (DEFAULT_PKI_MOUNT, DEFAULT_KV_MOUNT):
+        long = f"{short}.{_dotted(mount)}"
+    named = {"": short, "-of-mount": long}
+    if style == "short" or long == short:
+        del named["-of-mount"]
+    elif style == "mount":
+        del named[""]
+    return named
+
+
+def _dotted(mount: str) -> str:
+    """A mount as part of a policy's name, which Vault turns into small letters."""
+    made = mount.replace("/", ".")
+    if made == made.lower():
+        return made
+    return f"{made.lower()}.{hashlib.sha256(mount.encode()).hexdigest()[:8]}"
+
+
 def signing_policy(generation: str) -> str:
     """Vault policy that lets its holder have an intermediate signed by this generation."""
     return f"linkerd-sign-{generation}"
-
-
-READ_ANCHORS_POLICY = "linkerd-read-anchors"
 
 
 # Signs approvals, in the transit mount.

@@ -34,8 +34,8 @@ class NamespacesArgs(Args):
     ours, and so are their namespaces.
     """
 
-    viz: bool
-    buoyant_cloud: bool
+    viz: bool = True
+    buoyant_cloud: bool = False
     prometheus_url: str | None = None
     tracing: bool = False
     cert_manager: bool = True

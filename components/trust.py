@@ -19,6 +19,7 @@ from schema.values import Domain, Duration, Name
 MIN_DURATION = Duration(3600)
 MIN_RENEW_BEFORE = Duration(300)
 # With these a generation would be called like the Secret of another's key.
+_LONGEST_NAME = 64
 _ENDINGS = ("-key", "-origin")
 
 
@@ -117,6 +118,8 @@ class HasTrust(HasCluster, Protocol):
 def check(config: HasTrust) -> Iterator[Fault]:
     """All faults of `trust`.
 
+    - `trust.domain` has at most 47 characters: with `identity.linkerd.` before it, it is the name
+      of a certificate.
     - `trust.signing` is one of `trust.generations` and not retired, at least one is trusted, and
       none is listed twice or called `...-key` or `...-origin`, as the Secrets of keys are.
     - A generation in custody `cluster` that is generated needs a cluster to be made in: role
@@ -130,8 +133,20 @@ def check(config: HasTrust) -> Iterator[Fault]:
       webhook certificate does not outlive its CA, whose `caRenewBefore` is at most half of
       `caDuration`.
     """
-    for rule in (_generations, _issuer, _webhooks):
+    for rule in (_domain, _generations, _issuer, _webhooks):
         yield from rule(config)
+
+
+def _domain(config: HasTrust) -> Iterator[Fault]:
+    """X.509 has no name longer than 64 (RFC 5280, ub-common-name), and neither has cert-manager."""
+    name = f"identity.linkerd.{config.trust.domain}"
+    if len(name) > _LONGEST_NAME:
+        yield Fault(
+            ("trust", "domain"),
+            f"{config.trust.domain} is too long: {name} names a certificate, whose name has at "
+            f"most {_LONGEST_NAME} characters: write a domain of at most "
+            f"{_LONGEST_NAME - len(name) + len(config.trust.domain)}",
+        )
 
 
 def _generations(config: HasTrust) -> Iterator[Fault]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 import pulumi
@@ -10,7 +11,13 @@ import pulumi_vault as vault
 from pulumi_vault import pkisecret
 
 from components.base import Args, Component
-from components.names import READ_ANCHORS_POLICY, anchor_path, signing_policy
+from components.names import (
+    READ_ANCHORS_POLICY,
+    PolicyNames,
+    anchor_path,
+    policy_names,
+    signing_policy,
+)
 from components.trust import HasTrust
 from components.vault import HasVault
 
@@ -24,13 +31,23 @@ class AnchorGeneration(Args):
 
 
 class TrustAnchorArgs(Args):
-    """Mounts in Vault, the trust domain, and the generations of the anchor, oldest first."""
+    """Mounts in Vault, the trust domain, and the generations of the anchor, oldest first.
 
-    pki_mount: str
-    kv_mount: str
-    create_kv_mount: bool
-    trust_domain: str
+    `engines` is the Vault namespace of the mounts, below that of the provider, where they are not
+    in the same; policies are in the provider's.
+    """
+
+    pki_mount: str = "linkerd/pki"
+    kv_mount: str = "linkerd/kv"
+    create_kv_mount: bool = True
+    trust_domain: str = "cluster.local"
     generations: tuple[AnchorGeneration, ...]
+    engines: str | None = None
+    policy_names: PolicyNames = "mount"
+
+    def from_login(self, mount: str) -> str:
+        """A mount as policies name it."""
+        return f"{self.engines}/{mount}" if self.engines else mount
 
 
 class TrustAnchor(Component, area="trust"):
@@ -55,6 +72,7 @@ class TrustAnchor(Component, area="trust"):
                 vault.Mount(
                     f"{name}-kv",
                     path=args.kv_mount,
+                    namespace=args.engines,
                     type="kv",
                     options={"version": "2"},
                     description="Linkerd's public certificates, made by linkerd-platform",
@@ -62,25 +80,37 @@ class TrustAnchor(Component, area="trust"):
                 )
             )
         self.certificates = {}
+        self._made: set[str] = set()
         if args.generations:
             self._generations(args)
-        vault.Policy(
+        kv_mount = args.from_login(args.kv_mount)
+        self._policies(
             f"{name}-read-anchors",
-            name=READ_ANCHORS_POLICY,
-            policy=read_policy(f"{args.kv_mount}/data/anchors/*"),
-            opts=self.child(),
+            policy_names(READ_ANCHORS_POLICY, kv_mount, args.policy_names),
+            read_policy(f"{kv_mount}/data/anchors/*"),
         )
         self.done(
             certificates=self.certificates,
             issuers=[g.name for g in args.generations],
-            policies=[READ_ANCHORS_POLICY, *(signing_policy(g.name) for g in args.generations)],
+            policies=sorted(self._made),
         )
+
+    def _policies(
+        self, name: str, names: Mapping[str, str], policy: str, *after: pulumi.Resource
+    ) -> list[pulumi.Resource]:
+        """One policy under each of its names."""
+        self._made |= set(names.values())
+        return [
+            vault.Policy(f"{name}{end}", name=each, policy=policy, opts=self.child(*after))
+            for end, each in names.items()
+        ]
 
     def _generations(self, args: TrustAnchorArgs) -> None:
         longest = max(generation.lifetime for generation in args.generations)
         pki = vault.Mount(
             f"{self.name}-pki",
             path=args.pki_mount,
+            namespace=args.engines,
             type="pki",
             description="Linkerd's trust anchors, made by linkerd-platform",
             # Vault cuts what it signs to this, its own default would be 768 h.
@@ -90,33 +120,36 @@ class TrustAnchor(Component, area="trust"):
         )
         for generation in args.generations:
             name = f"{self.name}-{generation.name}"
-            sign = vault.Policy(
+            pki_mount = args.from_login(args.pki_mount)
+            sign = self._policies(
                 f"{name}-sign",
-                name=signing_policy(generation.name),
-                policy=sign_policy(args.pki_mount, generation.name),
-                opts=self.child(pki),
+                policy_names(signing_policy(generation.name), pki_mount, args.policy_names),
+                sign_policy(pki_mount, generation.name),
+                pki,
             )
             certificate = (
-                self._imported(args.pki_mount, generation, pki, sign)
+                self._imported(args, generation, pki, *sign)
                 if generation.imported
                 else self._root(name, args, generation, pki)
             )
             vault.kv.SecretV2(
                 f"{name}-certificate",
                 mount=args.kv_mount,
+                namespace=args.engines,
                 name=anchor_path(generation.name),
                 data_json=pulumi.Output.json_dumps({"certificate": certificate}),
-                opts=self.child(*self.kv_mount, pki, sign),
+                opts=self.child(*self.kv_mount, pki, *sign),
             )
             self.certificates[generation.name] = certificate
 
     def _imported(
-        self, pki_mount: str, generation: AnchorGeneration, *after: pulumi.Resource
+        self, args: TrustAnchorArgs, generation: AnchorGeneration, *after: pulumi.Resource
     ) -> pulumi.Output[str]:
         # Not asked for in an update of the mounts alone, which makes no policy: that update comes
         # before the import (bot/deploy/trust_mounts.py).
         issuer = pkisecret.get_backend_issuer_output(
-            backend=pki_mount,
+            backend=args.pki_mount,
+            namespace=args.engines,
             issuer_ref=generation.name,
             opts=pulumi.InvokeOutputOptions(parent=self, depends_on=list(after)),
         )
@@ -137,6 +170,7 @@ class TrustAnchor(Component, area="trust"):
         root = pkisecret.SecretBackendRootCert(
             f"{name}-root",
             backend=args.pki_mount,
+            namespace=args.engines,
             type="internal",
             common_name=f"root.linkerd.{args.trust_domain}",
             exclude_cn_from_sans=True,
@@ -194,6 +228,8 @@ def arguments(config: _Config) -> TrustAnchorArgs:
         kv_mount=config.vault.kv_mount,
         create_kv_mount=config.vault.create_kv_mount,
         trust_domain=config.trust.domain,
+        engines=config.vault.engines,
+        policy_names=config.vault.policy_names,
         generations=tuple(
             AnchorGeneration(
                 name=g.name, lifetime=g.lifetime.seconds, imported=g.source == "imported"

@@ -27,7 +27,7 @@ class TrustBundleArgs(Args):
     """
 
     generations: tuple[str, ...]
-    refresh_interval: str
+    refresh_interval: str = "10m0s"
     namespace: str = CERT_MANAGER
 
 

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from components.base import Args
 from components.cluster import ClusterSection, authority
+from components.names import DEFAULT_KV_MOUNT, DEFAULT_PKI_MOUNT, PolicyNames, login_role
 from schema.faults import Fault
 from schema.section import Section
 from schema.values import Duration, HttpsUrl, Text, VaultPath
@@ -22,6 +23,8 @@ from schema.yaml_file import Path_
 MAX_TOKEN_TTL = Duration(768 * 3600)
 # Vault keeps these for itself.
 _RESERVED = frozenset({"auth", "cubbyhole", "identity", "sys"})
+# What `authNamespace` calls the namespace above all, which has no name; Vault gives it to no other.
+_ROOT = "root"
 # Who may read what is below these paths of the KV mount.
 _ANCHORS = {"anchors": "every cluster", "anchor-keys": "a signing cluster"}
 
@@ -34,9 +37,18 @@ class VaultSection(Section):
     ca_file: Text | None = Field(
         None, description="File with that CA certificate, relative to the project."
     )
-    namespace: Text | None = Field(None, description="Vault Enterprise namespace.")
-    pki_mount: VaultPath = Field("linkerd/pki", description="Mount of the PKI engine.")
-    kv_mount: VaultPath = Field("linkerd/kv", description="Mount of the KV version 2 engine.")
+    namespace: Text | None = Field(
+        None,
+        description="Vault Enterprise namespace. `VAULT_NAMESPACE` never decides: where it is set, "
+        "this must be, too.",
+    )
+    auth_namespace: Text | None = Field(
+        None,
+        description="Vault Enterprise namespace in which clusters log in, where that is above "
+        "`namespace`: auth mounts, roles and policies are there. `root` is the one above all.",
+    )
+    pki_mount: VaultPath = Field(DEFAULT_PKI_MOUNT, description="Mount of the PKI engine.")
+    kv_mount: VaultPath = Field(DEFAULT_KV_MOUNT, description="Mount of the KV version 2 engine.")
     create_kv_mount: bool = Field(
         True, description="The owner stack makes the KV mount; false where it is there already."
     )
@@ -51,7 +63,15 @@ class VaultSection(Section):
         None, description="Mount of the cluster's kubernetes auth; default `kubernetes/<cluster>`."
     )
     create_auth_mount: bool = Field(
-        True, description="The cluster stack makes the auth mount; false where it is there already."
+        True,
+        description="The cluster stack makes the auth mount and its config. False where both are "
+        "there already: they are left alone, and roles of ours are made, called after the cluster.",
+    )
+    policy_names: PolicyNames = Field(
+        "mount",
+        description="What policies are called: after the mount that they are about (`mount`; at "
+        "the default mounts without it), or as by earlier versions, without it (`short`). `both` "
+        "makes either, on the way from `short` to `mount`.",
     )
     audience: Text = Field(
         "vault", description="Audience that the service account tokens for Vault must carry."
@@ -66,6 +86,34 @@ class VaultSection(Section):
     def auth_mount_of(self, cluster: ClusterSection) -> str:
         """The auth mount through which this cluster logs in."""
         return self.auth_mount or f"kubernetes/{cluster.name}"
+
+    def role(self, role: str, cluster: ClusterSection) -> str:
+        """What one of the cluster's roles is called there."""
+        return login_role(role, cluster.name, own_mount=self.create_auth_mount)
+
+    @property
+    def login_namespace(self) -> str | None:
+        """The namespace of auth mounts, roles and policies; None is the root namespace."""
+        if self.auth_namespace == _ROOT:
+            return None
+        return self.auth_namespace or self.namespace
+
+    @property
+    def engines(self) -> str | None:
+        """The namespace of the engines as seen from `login_namespace`; None where it is that."""
+        whole, login = (_outer(each) for each in (self.namespace, self.login_namespace))
+        return whole.removeprefix(login).strip("/") or None
+
+    def from_login(self, mount: str) -> str:
+        """A mount as seen from `login_namespace`, where policies and the operators' tokens are.
+
+        https://developer.hashicorp.com/vault/docs/enterprise/namespaces#architecture
+        """
+        return f"{self.engines}/{mount}" if self.engines else mount
+
+
+def _outer(namespace: str | None) -> str:
+    return (namespace or "").strip("/")
 
 
 class HasVault(Protocol):
@@ -82,11 +130,14 @@ class VaultStoreArgs(Args):
     """
 
     vault_address: str
-    vault_ca_pem: str | None
-    vault_namespace: str | None
-    kv_mount: str
+    vault_ca_pem: str | None = None
+    vault_namespace: str | None = None
+    kv_mount: str = "linkerd/kv"
     auth_mount: str
-    audiences: tuple[str, ...]
+    audiences: tuple[str, ...] = (
+        "vault",
+        "https://kubernetes.default.svc.cluster.local",
+    )
 
 
 def store(config: HasVault, cluster: ClusterSection) -> VaultStoreArgs:
@@ -94,8 +145,8 @@ def store(config: HasVault, cluster: ClusterSection) -> VaultStoreArgs:
     return VaultStoreArgs(
         vault_address=config.vault.address,
         vault_ca_pem=config.vault.ca_pem,
-        vault_namespace=config.vault.namespace,
-        kv_mount=config.vault.kv_mount,
+        vault_namespace=config.vault.login_namespace,
+        kv_mount=config.vault.from_login(config.vault.kv_mount),
         auth_mount=config.vault.auth_mount_of(cluster),
         # With the API server's own audience too, Vault can have a token reviewed with itself.
         audiences=(config.vault.audience, cluster.api_audience),
@@ -108,6 +159,7 @@ def check(config: HasVault) -> Iterator[Fault]:
     - `vault.pkiMount`, `vault.kvMount` and `vault.transitMount` do not lie one in the other, nor in
       what Vault keeps for itself.
     - `vault.tokenTtl` is at most 768h where the auth mount is made here.
+    - `vault.authNamespace` is `vault.namespace`, one above it, or `root`.
     """
     vault = config.vault
     mounts = {
@@ -134,6 +186,14 @@ def check(config: HasVault) -> Iterator[Fault]:
             looks_at=(("vault", "createAuthMount"),),
         )
     yield from authority("vault", vault.ca_pem, vault.ca_file)
+    whole, login = _outer(vault.namespace), _outer(vault.login_namespace)
+    if vault.auth_namespace and not (f"{whole}/".startswith(f"{login}/") or not login):
+        yield Fault(
+            ("vault", "authNamespace"),
+            f"{vault.auth_namespace!r} is not above vault.namespace {whole!r}, and a token reaches "
+            "only what is below its own: log in at one above it, or leave this out",
+            looks_at=(("vault", "namespace"),),
+        )
 
 
 def apart_from_anchors(path: Path_, entry: str) -> Iterator[Fault]:

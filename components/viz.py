@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import pulumi
 from pydantic import Field
 
 from components.base import Component
-from components.chart import Chart, ChartRef, ChartsArgs, helm_chart, published_chart
+from components.chart import Chart, ChartRef, ChartsArgs, Shape, helm_chart, published_chart
 from components.cluster import ClusterSection
-from components.linkerd import HasLinkerd, LogLevel
+from components.linkerd import REGISTRY, HasLinkerd, LogLevel
 from components.names import LINKERD, LINKERD_VIZ
 from components.namespaces import of_viz
 from components.trust import HasTrust
@@ -27,6 +27,30 @@ from schema.values import HttpUrl
 
 class VizSection(Section):
     """The viz extension: metrics, tap and the dashboard."""
+
+    shapes: ClassVar[dict[str, Shape]] = {
+        "linkerd-viz": Shape(
+            pods=("", "metricsAPI", "tap", "tapInjector", "dashboard", "prometheus"),
+            priority=(),
+            images={"defaultRegistry": REGISTRY, "prometheus.image.registry": "docker.io/prom"},
+            owned={
+                "clusterDomain": "cluster.domain",
+                "identityTrustDomain": "trust.domain",
+                "linkerdNamespace": "the program",
+                "createNamespaceMetadataJob": "the program, which labels the namespace itself",
+                "defaultLogLevel": "linkerd.logLevel",
+                "prometheusUrl": "viz.prometheusUrl",
+                "prometheus.enabled": "viz.prometheusUrl",
+                "jaegerUrl": "observability.tracing",
+                "tap.replicas": "linkerd.replicas",
+                **{
+                    f"{webhook}.{key}": "trust.webhooks"
+                    for webhook in ("tap", "tapInjector")
+                    for key in ("externalSecret", "injectCaFrom", "caBundle", "keyPEM", "crtPEM")
+                },
+            },
+        ),
+    }
 
     enabled: bool = Field(True, description="Installs linkerd-viz.")
     ha: bool = Field(True, description="Upstream's HA values of viz.")

@@ -11,12 +11,12 @@ from components.alert_routing.routes.model import (
 )
 from components.alerts.component import Alerts, AlertsArgs
 from components.alerts.groups.model import (
+    AlertWorkload,
     Meshed,
     Objective,
     Objectives,
     Setting,
     Thresholds,
-    Workload,
 )
 from components.approval_signing import ApprovalSigning, ApprovalSigningArgs
 from components.buoyant_cloud import BuoyantCloud, BuoyantCloudArgs
@@ -25,9 +25,9 @@ from components.chart import ChartRef
 from components.cluster_anchor import ClusterAnchor, ClusterAnchorArgs, ClusterGeneration
 from components.cni_plugin import CniPlugin, CniPluginArgs
 from components.dashboards.component import Dashboards, DashboardsArgs
-from components.dashboards.grafana.model import View, Wave
+from components.dashboards.grafana.model import View, WaveView
 from components.egress.component import Egress, EgressArgs, EgressScope, PacketScope
-from components.egress.section import EgressHost
+from components.egress.section import EgressHost, KubernetesApiEgress
 from components.external_secrets import ExternalSecrets, ExternalSecretsArgs
 from components.gateway_api import GatewayApi, GatewayApiArgs
 from components.identity_issuer import IdentityIssuer, IdentityIssuerArgs
@@ -35,6 +35,7 @@ from components.linkerd import Linkerd, LinkerdArgs, ProxyTracing
 from components.monitors.component import Monitors, MonitorsArgs
 from components.namespaces import Namespaces, NamespacesArgs
 from components.own_anchor import OwnAnchor, OwnAnchorArgs
+from components.placement import PlacementSection, Toleration
 from components.policy.namespace_policy import NamespacePolicy, NamespacePolicyArgs
 from components.policy.objects import ClientsArgs, NetworkArgs
 from components.policy.service_policy import (
@@ -59,6 +60,7 @@ __all__ = [
     "AdmissionGuardArgs",
     "AlertRouting",
     "AlertRoutingArgs",
+    "AlertWorkload",
     "Alerts",
     "AlertsArgs",
     "AnchorGeneration",
@@ -92,6 +94,7 @@ __all__ = [
     "IdentityIssuer",
     "IdentityIssuerArgs",
     "Jaeger",
+    "KubernetesApiEgress",
     "Linkerd",
     "LinkerdArgs",
     "Meshed",
@@ -108,6 +111,7 @@ __all__ = [
     "OwnAnchor",
     "OwnAnchorArgs",
     "PacketScope",
+    "PlacementSection",
     "PolicyPort",
     "PolicyRoute",
     "ProxyTracing",
@@ -121,6 +125,7 @@ __all__ = [
     "ServicePolicyArgs",
     "Setting",
     "Thresholds",
+    "Toleration",
     "Tracing",
     "TracingArgs",
     "TrustAnchor",
@@ -132,9 +137,8 @@ __all__ = [
     "View",
     "Viz",
     "VizArgs",
-    "Wave",
+    "WaveView",
     "WebhookCertificates",
     "WebhookCertificatesArgs",
-    "Workload",
     "__version__",
 ]

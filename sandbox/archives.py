@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import IO
 
-from sandbox.hosts import SourceError
+from sandbox.hosts import HostError
 
 PROGRAM_BYTES = 2 << 30
 _BROKEN = (tarfile.TarError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)
@@ -35,8 +35,8 @@ def unpacked(archive: Path, member: str, target: Path) -> str:
     except KeyError:
         pass  # Said below.
     except _BROKEN as error:
-        raise SourceError(f"it is no archive that can be read: {error}") from None
-    raise SourceError(f"the archive has no file {member}")
+        raise HostError(f"it is no archive that can be read: {error}") from None
+    raise HostError(f"the archive has no file {member}")
 
 
 def write(content: IO[bytes], target: Path, name: str) -> str:
@@ -46,7 +46,7 @@ def write(content: IO[bytes], target: Path, name: str) -> str:
         while chunk := content.read(1 << 20):
             size += len(chunk)
             if size > PROGRAM_BYTES:
-                raise SourceError(f"{name} is larger than {PROGRAM_BYTES >> 30} GiB")
+                raise HostError(f"{name} is larger than {PROGRAM_BYTES >> 30} GiB")
             digest.update(chunk)
             file.write(chunk)
     target.chmod(0o755)

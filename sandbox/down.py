@@ -15,7 +15,7 @@ from bot.deploy import destroy as bot_destroy
 from bot.engine import EngineMissing, sandbox_stack
 from bot.engine import target as engine_target
 from bot.exit_codes import MissingToolError
-from sandbox import lifecycle, toolchain
+from sandbox import lifecycle, own_cluster, toolchain
 from sandbox.cli import FAILED, PROJECT, Subparsers, say
 from sandbox.settings import Settings
 
@@ -48,10 +48,12 @@ def run(parsed: argparse.Namespace) -> int:
     """
     own = sandbox_stack.chosen(PROJECT)
     settings = lifecycle.adopted(Settings.default(PROJECT))
-    if own and not _destroy(parsed.include_protected, say):
+    if own and own.context == own_cluster.CONTEXT:
+        own_cluster.delete_kind(say)
+    elif own and not _destroy(parsed.include_protected, say):
         say("the state is kept in .sandbox: mend the cause, then run this again")
         return FAILED
-    if own is None:
+    if own is None or own.own_vault:
         sandbox.cluster_down(settings, say)
     shutil.rmtree(settings.state_dir, ignore_errors=True)
     return DONE

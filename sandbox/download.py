@@ -13,18 +13,18 @@ from pathlib import Path
 
 from sandbox import archives, registry
 from sandbox.cache import cache_dir, locked, scratch
-from sandbox.hosts import SECONDS, Hosts, SourceError, UnreachableError, reason_of
+from sandbox.hosts import SECONDS, HostError, Hosts, UnreachableError, reason_of
 from sandbox.progress import Display
 from sandbox.registry import Image, Pin
 from sandbox.sources import Source, Sources, mirror, switched_off
 from sandbox.tools import Tool
-from sandbox.web import STALL_SECONDS, Stopped, Web
+from sandbox.web import STALL_SECONDS, DownloadStopped, Web
 
 WORKERS = 6
 
 
 @dataclass(frozen=True)
-class Record:
+class DownloadRecord:
     """What is known of a downloaded program: which place it came from, and the digests found."""
 
     place: str
@@ -42,15 +42,15 @@ def cached(tool: Tool, sources: Sequence[Source]) -> Path | None:
     return max(found, key=lambda path: path.stat().st_mtime, default=None)
 
 
-def _stands_for(source: Source, record: Record) -> bool:
+def _stands_for(source: Source, record: DownloadRecord) -> bool:
     same = (source.place, source.platform) == (record.place, record.platform)
     return same and source.digests.get("program") in (None, record.digests["program"])
 
 
-def record_of(path: Path) -> Record | None:
+def record_of(path: Path) -> DownloadRecord | None:
     """Return what was noted when `path` was downloaded; None for what was not."""
     try:
-        record = Record(**json.loads((path.parent / f".{path.name}.json").read_text()))
+        record = DownloadRecord(**json.loads((path.parent / f".{path.name}.json").read_text()))
         return record if record.digests.get("program") else None
     except (OSError, ValueError, TypeError, AttributeError):
         return None
@@ -155,7 +155,7 @@ class _Run:
                 path = self._one(tool, sources)
                 if path:
                     self._found[tool.name] = path
-            except Stopped:
+            except DownloadStopped:
                 return
             except BaseException as error:
                 # A fault of ours ends the run, where it can be seen.
@@ -174,9 +174,9 @@ class _Run:
                     return self._take(tool, source, front)
                 except UnreachableError:
                     self._display.given_up(tool.name)
-                except (SourceError, OSError) as error:
+                except (HostError, OSError) as error:
                     self._display.given_up(tool.name)
-                    text = str(error) if isinstance(error, SourceError) else reason_of(error)
+                    text = str(error) if isinstance(error, HostError) else reason_of(error)
                     by = f" by {front}" if front else ""
                     self._display.line(
                         f"{tool.name} {tool.upstream_version} from {source.place}{by}: "
@@ -186,7 +186,7 @@ class _Run:
 
     def _wait(self) -> None:
         if self._stopped.wait(0.1):
-            raise Stopped
+            raise DownloadStopped
 
     def _places(self, sources: list[Source]) -> list[tuple[Source, str | None]]:
         direct: list[tuple[Source, str | None]] = [(source, None) for source in sources]
@@ -207,7 +207,7 @@ class _Run:
             digests = self._from_file(tool, source, front, target)
         program = digests["program"].removeprefix("sha256:")
         path = cache_dir() / f"{tool.name}-{tool.upstream_version}-sha256-{program[:16]}"
-        record = Record(source.place, source.platform, digests)
+        record = DownloadRecord(source.place, source.platform, digests)
         note = self._folder / f"{tool.name}.json"
         note.write_text(json.dumps(record.__dict__, indent=1))
         # The note first: a program without one is never found.
@@ -268,7 +268,7 @@ class _Run:
                 file.write(chunk)
                 self._display.passed(name, len(chunk))
                 if file.tell() > archives.PROGRAM_BYTES:
-                    raise SourceError(f"larger than {archives.PROGRAM_BYTES >> 30} GiB")
+                    raise HostError(f"larger than {archives.PROGRAM_BYTES >> 30} GiB")
         target.chmod(0o755)
         return f"sha256:{digest.hexdigest()}"
 
@@ -276,4 +276,4 @@ class _Run:
 def _compare(source: Source, kind: str, digest: str) -> None:
     pinned = source.digests.get(kind)
     if pinned not in (None, digest):
-        raise SourceError(f"wrong digest: the {kind} is {digest}, pinned is {pinned}")
+        raise HostError(f"wrong digest: the {kind} is {digest}, pinned is {pinned}")

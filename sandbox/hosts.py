@@ -23,11 +23,11 @@ from urllib.request import (
 SECONDS = 5.0
 
 
-class SourceError(Exception):
+class HostError(Exception):
     """A source does not give what it should; the text is one line that says why."""
 
 
-class UnreachableError(SourceError):
+class UnreachableError(HostError):
     """A host does not answer; it has been said, once."""
 
 

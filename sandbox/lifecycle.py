@@ -50,6 +50,30 @@ def up(settings: Settings, progress: Callable[[str], None] = print) -> Endpoints
     return cluster.endpoints(settings)
 
 
+def vault_up(settings: Settings, progress: Callable[[str], None] = print) -> Settings:
+    """Start Vault alone, for a cluster of the user's, unless it runs; returns where it is.
+
+    Raises ToolMissing, PortTakenError or StartError.
+    """
+    with _only_one(settings.state_dir):
+        settings = adopted(settings)
+        supervisor = Supervisor(settings.run_dir, settings.log_dir)
+        if supervisor.running(vault.NAME) and vault.is_open(settings):
+            return settings
+        tools = toolchain.ensure([vault.NAME], progress)
+        try:
+            check_free(vault.NAME, settings.ports.vault, settings.vault_host)
+            check_free(vault.NAME, settings.ports.vault_cluster)
+            _begin(supervisor, settings)
+            vault.start(supervisor, settings, tools)
+            vault.open_up(supervisor, settings)
+        except BaseException:
+            supervisor.stop_started(GRACE_SECONDS)
+            raise
+    progress(f"vault is open at {settings.vault_addr}")
+    return settings
+
+
 def down(settings: Settings, progress: Callable[[str], None] = print) -> None:
     """Stop every process of the sandbox and delete its state; nothing happens without one."""
     if not (settings.state_dir / _MARK).exists():
@@ -95,7 +119,8 @@ def adopted(settings: Settings) -> Settings:
     if not mark.exists():
         return settings
     known = json.loads(mark.read_text())
-    return settings.with_ports(Ports(**known["ports"]))
+    settings = settings.with_ports(Ports(**known["ports"]))
+    return settings.on(known.get("vault_host", settings.vault_host))
 
 
 def _start_all(
@@ -105,14 +130,8 @@ def _start_all(
     say: Callable[[str], None],
 ) -> None:
     _check_ports(supervisor, settings)
-    mark = {"ports": asdict(settings.ports), "ttl_seconds": settings.ttl_seconds}
-    (settings.state_dir / _MARK).write_text(json.dumps(mark))
-    pki.create(settings.pki_dir)
+    _begin(supervisor, settings)
     cluster.write_kubeconfigs(settings)
-    # First of all, so that there is no moment at which an abandoned server would stay for good.
-    life = [sys.executable, "-m", "sandbox.watchdog", str(settings.state_dir)]
-    life.append(str(settings.ttl_seconds))
-    supervisor.start(watchdog.NAME, life, env=python_path())
     cluster.start_etcd(supervisor, settings, tools)
     cluster.start_pod_network(supervisor, settings)
     cluster.start_api_server(supervisor, settings, tools)
@@ -134,6 +153,25 @@ def _start_all(
     if dead:
         raise StartError(f"{dead[0]} ended while it was starting\n{supervisor.log_tail(dead[0])}")
     say("three nodes are Ready, operators wait for their CRDs")
+
+
+def write_mark(settings: Settings) -> None:
+    """Note where the servers of a state folder are, for `adopted`."""
+    mark = {
+        "ports": asdict(settings.ports),
+        "ttl_seconds": settings.ttl_seconds,
+        "vault_host": settings.vault_host,
+    }
+    (settings.state_dir / _MARK).write_text(json.dumps(mark))
+
+
+def _begin(supervisor: Supervisor, settings: Settings) -> None:
+    write_mark(settings)
+    pki.create(settings.pki_dir, settings.vault_host)
+    # First of all, so that there is no moment at which an abandoned server would stay for good.
+    life = [sys.executable, "-m", "sandbox.watchdog", str(settings.state_dir)]
+    life.append(str(settings.ttl_seconds))
+    supervisor.start(watchdog.NAME, life, env=python_path())
 
 
 def _check_ports(supervisor: Supervisor, settings: Settings) -> None:

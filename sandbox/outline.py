@@ -14,6 +14,7 @@ from pathlib import Path
 from bot.engine import sandbox_stack
 from bot.plan import model
 from bot.plan.graph import graph
+from bot.text.lists import counted
 
 _SECONDS = 60
 
@@ -38,12 +39,12 @@ def outline(project_dir: Path) -> list[str]:
 def lines(plan: model.Plan) -> list[str]:
     """A line for each component: its charts with their versions, and how many resources more."""
     charts = {each.resource.urn: f"{each.name} {each.version}" for each in plan.charts}
-    count = model.counted(len(plan.evaluation.resources), "resource")
+    count = counted(len(plan.evaluation.resources), "resource")
     found = [f"It makes {count} and what is in their charts (python -m bot plan --stack sandbox):"]
     for node in graph(plan).values():
         named = [charts[each.urn] for each in node.children if each.urn in charts]
         more = len(node.children) - len(named)
-        parts = [*named, *([model.counted(more, "resource")] if more else [])]
+        parts = [*named, *([counted(more, "resource")] if more else [])]
         found.append(f"  {node.resource.name:21} {', '.join(parts)}")
     return found
 

@@ -15,7 +15,8 @@ _WIDEST = 132
 # What a reader looks for; the rest scrolls by.
 _SHOWN = re.compile(
     r"\[ *[\d.]+ s\] (etcd|vault is|kube-apiserver|three nodes)|stack sandbox is|preview: |refresh "
-    r"and|no changes|what  +expected|.*  (ok|FAIL)$|\d+ of \d+ proofs hold|update .* all in all"
+    r"and|no changes|what  +expected|.*  (ok|FAIL)$|\d+( of \d+)? checks? passed|"
+    r"update .* all in all"
 )
 _STYLE = """
 .run { --ground:#ffffff; --line:#cbd5e1; --text:#0f172a; --faint:#52606f; --ok:#15803d }

@@ -56,7 +56,7 @@ def write_private(path: Path, content: bytes | str) -> None:
     partial.replace(path)
 
 
-def create(folder: Path) -> None:
+def create(folder: Path, vault_host: str = HOST) -> None:
     """Write all TLS material to `folder` (0700, keys 0600), unless it is there already."""
     done = folder / "complete"
     if done.exists():
@@ -81,7 +81,8 @@ def create(folder: Path) -> None:
     ):
         _leaf(folder, name, cluster, user=user, groups=groups, client=True, server=False)
     _leaf(folder, "components", cluster, names=("localhost",), addresses=(HOST,))
-    _leaf(folder, "vault", vault, names=("localhost", "vault"), addresses=(HOST,))
+    addresses = tuple(dict.fromkeys((HOST, vault_host)))
+    _leaf(folder, "vault", vault, names=("localhost", "vault"), addresses=addresses)
     _service_account_key(folder)
     done.touch()
 

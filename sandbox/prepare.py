@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,13 +36,12 @@ class Found:
     whole: bool = True
 
 
-def prepare(project_dir: Path, *, own: bool, say: Callable[[str], None]) -> Found:
+def prepare(project_dir: Path, servers: Sequence[str], say: Callable[[str], None]) -> Found:
     """Have programs and charts in place, on PATH and in the sandbox's folder.
 
-    own: a cluster of the user's needs no servers. Raises ToolMissing, ChartError, BadInputError.
+    servers: what is needed beside the engine. Raises ToolMissing, ChartError, BadInputError.
     """
-    # What runs first comes first: servers that are there can be used while the engine is built.
-    names = (*(() if own else toolchain.SERVERS), *ENGINE)
+    names = (*servers, *ENGINE)
     extra = [n for n in toolchain.ENGINE_TOOLS if n not in ENGINE]
     absent = [name for name in names if toolchain.find(name) is None]
     known = sandbox_stack.charts_in_use(project_dir)

@@ -30,7 +30,7 @@ class StartError(Exception):
 
 
 @dataclass(frozen=True)
-class Record:
+class ProcessRecord:
     """One started process. order: when it was started among the others (seconds since epoch)."""
 
     name: str
@@ -66,7 +66,7 @@ class Supervisor:
 
     def start(
         self, name: str, command: Sequence[str], *, env: Mapping[str, str] | None = None
-    ) -> Record:
+    ) -> ProcessRecord:
         """Start `command` in a session of its own, its output going to `<log_dir>/<name>.log`.
 
         A process of that name that runs already is returned as it is. env: added to the
@@ -95,9 +95,9 @@ class Supervisor:
                 process.stdin.close()
             raise
 
-    def _admit(self, name: str, process: subprocess.Popen[bytes]) -> Record:
+    def _admit(self, name: str, process: subprocess.Popen[bytes]) -> ProcessRecord:
         _children[process.pid] = process
-        record = Record(name, process.pid, start_time(process.pid) or "", time.time())
+        record = ProcessRecord(name, process.pid, start_time(process.pid) or "", time.time())
         self.started.append(name)
         partial = self.run_dir / f".{name}.partial"
         partial.write_text(json.dumps(asdict(record)))
@@ -108,14 +108,14 @@ class Supervisor:
                 process.stdin.close()
         return record
 
-    def record(self, name: str) -> Record | None:
+    def record(self, name: str) -> ProcessRecord | None:
         """Return what is known of the process `name`, running or not."""
         try:
-            return Record(**json.loads((self.run_dir / f"{name}.json").read_text()))
+            return ProcessRecord(**json.loads((self.run_dir / f"{name}.json").read_text()))
         except FileNotFoundError:
             return None
 
-    def records(self) -> list[Record]:
+    def records(self) -> list[ProcessRecord]:
         """Return every record, in the order in which the processes were started."""
         found = (self.record(path.stem) for path in self.run_dir.glob("*.json"))
         return sorted((each for each in found if each), key=lambda each: each.order)
@@ -185,7 +185,7 @@ def python_path() -> dict[str, str]:
 _children: dict[int, subprocess.Popen[bytes]] = {}
 
 
-def stop_record(record: Record, grace: float) -> None:
+def stop_record(record: ProcessRecord, grace: float) -> None:
     """Stop the process of `record` and its process group, then wait until they are gone."""
     now = start_time(record.pid)
     if now not in (None, record.start_time):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TextIO
 
 from bot.text.durations import duration
+from bot.text.lists import listed
 
 _TERMINAL_SECONDS, _LINE_SECONDS = 0.2, 10.0
 # Before that nobody can tell the speed of a line.
@@ -120,8 +121,7 @@ class Display:
             if each.got < each.total
         ]
         if moving:
-            more = f" and {len(moving) - _NAMED} more" if len(moving) > _NAMED else ""
-            parts.append(", ".join(moving[:_NAMED]) + more)
+            parts.append(listed(moving, _NAMED))
         return "; ".join(parts)
 
     def _wipe(self) -> None:

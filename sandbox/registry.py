@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox import archives
-from sandbox.hosts import SourceError, loopback
+from sandbox.hosts import HostError, loopback
 from sandbox.web import Web
 
 _ACCEPTED = ", ".join(
@@ -103,7 +103,7 @@ def take(
     if pin.layer:
         layers = [layer for layer in layers if layer.digest == pin.layer]
         if not layers:
-            raise SourceError(f"wrong digest: the image has no layer {pin.layer}")
+            raise HostError(f"wrong digest: the image has no layer {pin.layer}")
     wanted = posixpath.normpath(path.lstrip("/"))
     for _ in range(_LINKS):
         for layer in reversed(layers):
@@ -112,7 +112,7 @@ def take(
                 break
             if found.program:
                 if pin.program not in (None, found.program):
-                    raise SourceError(
+                    raise HostError(
                         f"wrong digest: {wanted} is {found.program}, pinned is {pin.program}"
                     )
                 return Pin(manifest, layer.digest, found.program)
@@ -123,7 +123,7 @@ def take(
         if not found.link:
             break
         wanted = found.link
-    raise SourceError(f"the image has no file {path}")
+    raise HostError(f"the image has no file {path}")
 
 
 def _manifest(
@@ -135,14 +135,14 @@ def _manifest(
         digest, document = _document(web, image, _of_platform(document["manifests"], platform))
     layers = document.get("layers")
     if not isinstance(layers, list) or not layers:
-        raise SourceError("its manifest lists no layers")
+        raise HostError("its manifest lists no layers")
     try:
         made = [_Layer(each["digest"], each["size"], each.get("mediaType", "")) for each in layers]
     except (KeyError, TypeError, AttributeError):
-        raise SourceError("its manifest has a layer without digest or size") from None
+        raise HostError("its manifest has a layer without digest or size") from None
     for layer in made:
         if not _DIGEST.fullmatch(str(layer.digest)) or not isinstance(layer.size, int):
-            raise SourceError(f"its manifest names a layer {layer.digest!r}, which is no digest")
+            raise HostError(f"its manifest names a layer {layer.digest!r}, which is no digest")
     return digest, made
 
 
@@ -150,13 +150,13 @@ def _document(web: Web, image: Image, version: str) -> tuple[str, dict[str, Any]
     content = web.read(f"{image.api}/manifests/{version}", _ACCEPTED)
     digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
     if version.startswith("sha256:") and digest != version:
-        raise SourceError(f"wrong digest: its manifest is {digest}, {version} was asked for")
+        raise HostError(f"wrong digest: its manifest is {digest}, {version} was asked for")
     try:
         document = json.loads(content)
     except ValueError:
         document = None
     if not isinstance(document, dict):
-        raise SourceError("its manifest is no JSON object")
+        raise HostError("its manifest is no JSON object")
     return digest, document
 
 
@@ -168,7 +168,7 @@ def _of_platform(manifests: Any, platform: str) -> str:
             digest = str(each.get("digest"))
             if _DIGEST.fullmatch(digest):
                 return digest
-    raise SourceError(f"the image is not made for {platform}")
+    raise HostError(f"the image is not made for {platform}")
 
 
 @dataclass(frozen=True)
@@ -190,7 +190,7 @@ def _from_layer(
     passed: Callable[[int], None],
 ) -> _Found:
     if layer.media_type.endswith("zstd"):
-        raise SourceError("a layer is compressed with zstd, which is not read here")
+        raise HostError("a layer is compressed with zstd, which is not read here")
     sized(layer.size)
     stream = _Checked(web.stream(f"{image.api}/blobs/{layer.digest}", layer.size), passed)
     found, fault = _Found(), None
@@ -206,9 +206,9 @@ def _from_layer(
         fault = str(error)
     digest = stream.drain()
     if digest != layer.digest:
-        raise SourceError(f"wrong digest: a layer is {digest}, {layer.digest} was asked for")
+        raise HostError(f"wrong digest: a layer is {digest}, {layer.digest} was asked for")
     if fault:
-        raise SourceError(f"the layer {layer.digest} is no tar archive: {fault}")
+        raise HostError(f"the layer {layer.digest} is no tar archive: {fault}")
     return found
 
 

@@ -17,9 +17,9 @@ from bot.deploy import preview as bot_preview
 from bot.deploy import up as bot_up
 from bot.engine import Engine, EngineMissing, EngineResult, sandbox_stack
 from bot.engine import target as engine_target
-from bot.mesh.verification.judge import table
+from bot.mesh.status.verification import table
 from bot.text.durations import duration
-from sandbox import lifecycle, prepare, toolchain, verify
+from sandbox import lifecycle, own_cluster, prepare, toolchain, verify
 from sandbox.cli import FAILED, PROJECT, TOOL_MISSING, Subparsers, say
 from sandbox.processes import Supervisor
 from sandbox.settings import Settings
@@ -45,7 +45,13 @@ def add_command(subparsers: Subparsers) -> None:
         "run --context kind-dev",
     )
     parser.add_argument(
-        "--context", metavar="NAME", help="deploy to this context of your kubeconfig instead"
+        "--context",
+        metavar="NAME",
+        help="deploy to this context of your kubeconfig instead; VAULT_ADDR and VAULT_TOKEN name a "
+        "Vault for it, without them one is started here",
+    )
+    parser.add_argument(
+        "--kind", action="store_true", help="deploy to a cluster that kind makes, in Docker"
     )
     parser.add_argument(
         "--strict", action="store_true", help="exit code 3 where anything is missing"
@@ -56,16 +62,23 @@ def add_command(subparsers: Subparsers) -> None:
 def run(parsed: argparse.Namespace) -> int:
     """Run the command; 0 when everything is proven, or when only the plan can be shown."""
     started = time.monotonic()
+    default = Settings.default(PROJECT)
+    settings = Settings.ephemeral(default.state_dir) if parsed.ephemeral else default
+    known = sandbox_stack.chosen(PROJECT)
+    context = parsed.context or (known.context if known else "")
+    if parsed.kind or (not context and not parsed.ephemeral and own_cluster.by_itself()):
+        context = own_cluster.CONTEXT
     try:
-        if parsed.context:
-            sandbox_stack.choose(PROJECT, parsed.context, os.environ)
-        own = sandbox_stack.chosen(PROJECT)
+        if context:
+            own_cluster.check(PROJECT, context, os.environ)
+        found = prepare.prepare(PROJECT, own_cluster.needed(context, os.environ), say)
+        program = engine.find()
+        if context == own_cluster.CONTEXT:
+            own_cluster.make_kind(say)
+        own = own_cluster.use(PROJECT, context, os.environ, say, settings) if context else None
     except sandbox_stack.ContextError as error:
         sys.stderr.write(f"sandbox: {error}\n")
         return BAD_ARGUMENTS
-    try:
-        found = prepare.prepare(PROJECT, own=own is not None, say=say)
-        program = engine.find()
     except (EngineMissing, toolchain.ToolMissing, ChartError) as error:
         return plan_instead(str(error), parsed.strict)
     say_notes(found)
@@ -73,8 +86,7 @@ def run(parsed: argparse.Namespace) -> int:
         say(f"cluster: context {own.context} at {own.api_server}, Vault at {own.vault_addr}")
         code = _deploy(program, started, again=True)
     else:
-        settings = Settings.ephemeral(PROJECT / ".sandbox") if parsed.ephemeral else None
-        code = _on_embedded(program, settings or Settings.default(PROJECT), started)
+        code = _on_embedded(program, settings, started)
     say_notes(found)
     return TOOL_MISSING if code == DONE and parsed.strict and not found.whole else code
 
@@ -120,10 +132,10 @@ def _deploy(found: Engine, started: float, *, again: bool) -> int:
         say("the servers go on running: look around, then `make sandbox` or `make sandbox-down`")
         return FAILED
     say("")
-    proven = verify.prove(target, PROJECT)
-    say("\n".join(table(proven)))
+    verified = verify.prove(target, PROJECT)
+    say("\n".join(table(verified)))
     say("\n".join(_summary(target, updated, time.monotonic() - started)))
-    return DONE if all(proof.ok for proof in proven) else FAILED
+    return DONE if all(each.ok for each in verified) else FAILED
 
 
 def deploy(found: Engine, target: Target, *, refresh: bool) -> EngineResult:
@@ -175,10 +187,10 @@ def _summary(target: Target, updated: EngineResult, seconds: float) -> list[str]
     if kubeconfig:
         lines.append(f"  export KUBECONFIG={_shown(folder / kubeconfig)}")
     lines.append(f"  export VAULT_ADDR={vault.address}")
-    if vault.ca_file:
-        lines.append(f"  export VAULT_CACERT={_shown(folder / vault.ca_file)}")
     token = folder / ".sandbox" / "vault" / "root-token"
     if token.exists():
+        authority = folder / ".sandbox" / "pki" / "vault-ca.crt"
+        lines.append(f"  export VAULT_CACERT={_shown(authority)}")
         lines.append(f"  export VAULT_TOKEN=$(cat {_shown(token)})")
     lines += [
         "  python -m bot preview --stack sandbox",

@@ -44,11 +44,13 @@ class Settings:
 
     state_dir: folder that the sandbox owns; `down` deletes it.
     ttl_seconds: the watchdog stops everything after this long (default 8 h, or SANDBOX_TTL).
+    vault_host: address that Vault listens on; loopback, unless a cluster of the user's needs it.
     """
 
     state_dir: Path
     ports: Ports = Ports()
     ttl_seconds: int = DEFAULT_TTL_SECONDS
+    vault_host: str = HOST
 
     @classmethod
     def default(cls, project_dir: Path) -> Settings:
@@ -105,11 +107,15 @@ class Settings:
     @property
     def vault_addr(self) -> str:
         """Address of Vault."""
-        return f"https://{HOST}:{self.ports.vault}"
+        return f"https://{self.vault_host}:{self.ports.vault}"
 
     def with_ports(self, ports: Ports) -> Settings:
         """Return a copy that uses `ports`."""
         return replace(self, ports=ports)
+
+    def on(self, vault_host: str) -> Settings:
+        """Return a copy whose Vault listens on `vault_host`."""
+        return replace(self, vault_host=vault_host)
 
 
 def _ttl_from_env() -> int:
@@ -137,17 +143,17 @@ def free_ports() -> Ports:
             listener.close()
 
 
-def check_free(name: str, port: int) -> None:
+def check_free(name: str, port: int, host: str = HOST) -> None:
     """Raise PortTakenError, naming the port and its owner, when something listens on `port`."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((HOST, port))
+            probe.bind((host, port))
         except OSError:
             owner = port_owner(port)
             who = f"process {owner}" if owner else "another process"
             raise PortTakenError(
-                f"port {port} ({name}) on {HOST} is taken by {who}: "
+                f"port {port} ({name}) on {host} is taken by {who}: "
                 "stop it, or run the sandbox on free ports with --ephemeral"
             ) from None
 

@@ -163,6 +163,15 @@ TOOLS: dict[str, Tool] = {
                 ("prometheus-operator-admission-webhook", "admission-webhook", 1),
             )
         ),
+        Tool(
+            "kind",
+            "kind",
+            # renovate: datasource=go depName=sigs.k8s.io/kind
+            "0.33.0",
+            "sigs.k8s.io/kind",
+            1,
+            on_path=("version", "kind v{major}."),
+        ),
         # The engine. With it goes whatever Pulumi its user has installed: any of major version 3.
         Tool(
             "pulumi",
@@ -222,4 +231,5 @@ TEST_TOOLS = (
 )
 ENGINE_TOOLS = tuple(name for name in TOOLS if name.startswith("pulumi"))
 MESH_TOOLS = tuple(name for name in TOOLS if name.startswith("linkerd"))
-SERVERS = tuple(name for name in TOOLS if name not in (*TEST_TOOLS, *ENGINE_TOOLS, *MESH_TOOLS))
+_OTHERS = ("kind", *TEST_TOOLS, *ENGINE_TOOLS, *MESH_TOOLS)
+SERVERS = tuple(name for name in TOOLS if name not in _OTHERS)

@@ -28,7 +28,7 @@ def start(supervisor: Supervisor, settings: Settings, tools: Mapping[str, Path])
         "storage": {"file": {"path": str(folder / "data")}},
         "listener": {
             "tcp": {
-                "address": f"{HOST}:{settings.ports.vault}",
+                "address": f"{settings.vault_host}:{settings.ports.vault}",
                 "cluster_address": f"{HOST}:{settings.ports.vault_cluster}",
                 "tls_cert_file": str(settings.pki_dir / "vault.crt"),
                 "tls_key_file": str(settings.pki_dir / "vault.key"),

@@ -1,4 +1,4 @@
-"""`python -m sandbox verify`: the table of proofs that the mesh is what it claims to be."""
+"""`python -m sandbox verify`: the checks that the mesh is what it claims to be."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from bot.cli import parsers
 from bot.clients.target import Target
 from bot.engine import target as engine_target
 from bot.engine.target import SANDBOX
-from bot.mesh.verification import reader as proof_reader
-from bot.mesh.verification.data import Proof
-from bot.mesh.verification.judge import judge, table
+from bot.mesh.status import evidence
+from bot.mesh.status.evidence import Verification
+from bot.mesh.status.verification import judge, table
 from sandbox.cli import FAILED, PROJECT, Subparsers, say
 
 
@@ -28,13 +28,19 @@ def add_command(subparsers: Subparsers) -> None:
 
 
 def run(_parsed: argparse.Namespace) -> int:
-    """Print the table; exit code 1 when a proof fails."""
+    """Print the table; exit code 1 when a check fails."""
     found = prove(engine_target.of(SANDBOX, PROJECT), PROJECT)
     say("\n".join(table(found)))
-    return 0 if all(proof.ok for proof in found) else FAILED
+    return 0 if all(each.ok for each in found) else FAILED
 
 
-def prove(target: Target, project_dir: Path) -> list[Proof]:
-    """Read from the servers and judge; raises ReadError when they do not answer."""
-    seen = proof_reader.read(target, project_dir / ".sandbox" / "state")
-    return judge(seen, target.config)
+def prove(target: Target, project_dir: Path) -> list[Verification]:
+    """Read from the servers and judge; raises Unreadable when they do not answer."""
+    return judge(evidence.read(target, state_files(project_dir)), target.config)
+
+
+def state_files(project_dir: Path) -> dict[str, bytes]:
+    """Every file of the sandbox's state, by its path there."""
+    state = project_dir / ".sandbox" / "state"
+    files = (file for file in sorted(state.rglob("*")) if file.is_file())
+    return {str(file.relative_to(state)): file.read_bytes() for file in files}

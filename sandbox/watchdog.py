@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from sandbox.processes import Record, Supervisor, stop_record
+from sandbox.processes import ProcessRecord, Supervisor, stop_record
 
 NAME = "watchdog"
 LOOK_SECONDS = 2.0
@@ -23,7 +23,7 @@ def watch(state_dir: Path, seconds: float) -> None:
     """Return after everything but this process is stopped; see the module's docstring."""
     supervisor = Supervisor(state_dir / "run", state_dir / "log")
     deadline = time.monotonic() + seconds
-    known: dict[int, Record] = {}
+    known: dict[int, ProcessRecord] = {}
     while supervisor.run_dir.is_dir() and time.monotonic() < deadline:
         # Remembered here: once the folder is deleted, nobody else knows what to stop.
         known.update((record.pid, record) for record in supervisor.records())

@@ -19,7 +19,7 @@ from urllib.parse import urlencode, urljoin, urlsplit
 from urllib.request import Request
 
 from sandbox import logins
-from sandbox.hosts import OPENER, Hosts, SourceError, origin_of, private, reason_of
+from sandbox.hosts import OPENER, HostError, Hosts, origin_of, private, reason_of
 
 STALL_SECONDS = 15.0
 DOCUMENT_BYTES = 4 << 20
@@ -38,7 +38,7 @@ _PARAMETER = re.compile(r"([\w-]+)\s*=\s*(?:\"([^\"]*)\"|([^\s,\"]+))")
 _REPOSITORY = re.compile(r"(https?://[^/]+/(?:.*/)?v2/.+)/(?:manifests|blobs)/")
 
 
-class Stopped(Exception):  # noqa: N818  (nobody's error: the user interrupted)
+class DownloadStopped(Exception):  # noqa: N818  (nobody's error: the user interrupted)
     """The whole download is being stopped."""
 
 
@@ -67,7 +67,7 @@ class Web:
                     if not left and len(content) <= DOCUMENT_BYTES:
                         return content
                     if len(content) > DOCUMENT_BYTES:
-                        raise SourceError(f"{shown(url)}: larger than {DOCUMENT_BYTES >> 20} MiB")
+                        raise HostError(f"{shown(url)}: larger than {DOCUMENT_BYTES >> 20} MiB")
                     reason = f"cut after {len(content)} bytes"
             except (OSError, http.client.HTTPException) as error:
                 reason = reason_of(error)
@@ -82,7 +82,7 @@ class Web:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"not there after {_DOCUMENT_SECONDS:.0f} s")
             if self._stopped.is_set():
-                raise Stopped
+                raise DownloadStopped
         return content
 
     def stream(
@@ -105,13 +105,11 @@ class Web:
                         sized(size)
                     while chunk := response.read(_CHUNK):
                         if self._stopped.is_set():
-                            raise Stopped
+                            raise DownloadStopped
                         new, skip = chunk[skip:], max(0, skip - len(chunk))
                         got += len(new)
                         if size is not None and got > size:
-                            raise SourceError(
-                                f"{shown(url)}: longer than the {size} bytes announced"
-                            )
+                            raise HostError(f"{shown(url)}: longer than the {size} bytes announced")
                         if new:
                             yield new
                 if size is None or got == size:
@@ -125,9 +123,9 @@ class Web:
     def _pause(self, attempt: int, url: str, reason: str) -> None:
         """Wait before the next try; raises SourceError after the last one."""
         if attempt >= _TRIES:
-            raise SourceError(f"{shown(url)}: {reason}, {_TRIES} tries")
+            raise HostError(f"{shown(url)}: {reason}, {_TRIES} tries")
         if self._stopped.wait(_PAUSE * 3 ** (attempt - 1)):
-            raise Stopped
+            raise DownloadStopped
 
     @contextmanager
     def _open(self, url: str, headers: dict[str, str]) -> Iterator[http.client.HTTPResponse]:
@@ -136,7 +134,7 @@ class Web:
         for _ in range(_HOPS):
             self._hosts.reach(url)
             if self._stopped.is_set():
-                raise Stopped
+                raise DownloadStopped
             request = Request(url, headers={**headers, "User-Agent": "linkerd-platform-sandbox"})  # noqa: S310 https, or http where the address says so
             with self._lock:
                 known = self._authorizations.get(_realm_of(url))
@@ -156,12 +154,12 @@ class Web:
                 elif error.code in _BUSY:
                     raise OSError(f"HTTP status {error.code}") from None
                 else:
-                    raise SourceError(_refusal(url, error.code)) from None
+                    raise HostError(_refusal(url, error.code)) from None
                 continue
             with response:
                 yield response
                 return
-        raise SourceError(f"{shown(url)}: more than {_HOPS} redirects")
+        raise HostError(f"{shown(url)}: more than {_HOPS} redirects")
 
     def _granted(self, url: str, challenges: list[str]) -> str:
         """Return the Authorization header that answers a server's challenge."""
@@ -176,12 +174,12 @@ class Web:
             return f"Bearer {self._token(url, asked['bearer'], login)}"
         if "basic" in asked and login:
             return login
-        raise SourceError(_needs_login(url))
+        raise HostError(_needs_login(url))
 
     def _token(self, url: str, asked: dict[str, str], login: str | None) -> str:
         realm = asked["realm"]
         if _scheme(realm) is None:
-            raise SourceError(f"{urlsplit(url).netloc}: names {realm!r} for logins, no address")
+            raise HostError(f"{urlsplit(url).netloc}: names {realm!r} for logins, no address")
         if not private(url, realm):
             # Whoever sits on the line could name another realm, and be sent the login.
             login = None
@@ -197,12 +195,12 @@ class Web:
         except HTTPError as error:
             if error.code in _BUSY:
                 raise OSError(f"{shown(realm)}: HTTP status {error.code}") from None
-            raise SourceError(_needs_login(url)) from None
+            raise HostError(_needs_login(url)) from None
         except ValueError:
             answer = None
         token = isinstance(answer, dict) and (answer.get("token") or answer.get("access_token"))
         if not isinstance(token, str) or not re.fullmatch(r"[\x21-\x7e]+", token):
-            raise SourceError(f"{shown(realm)}: no token in its answer")
+            raise HostError(f"{shown(realm)}: no token in its answer")
         return token
 
 
@@ -210,9 +208,9 @@ def _login(url: str) -> str | None:
     try:
         login = logins.authorization(url)
     except ValueError as error:
-        raise SourceError(str(error)) from None
+        raise HostError(str(error)) from None
     if login and not private(url):
-        raise SourceError(f"{urlsplit(url).netloc}: needs a login, which is not sent over http")
+        raise HostError(f"{urlsplit(url).netloc}: needs a login, which is not sent over http")
     return login
 
 
@@ -236,7 +234,7 @@ def _redirected(url: str, location: str) -> str:
         target = ""
     scheme = _scheme(target)
     if scheme is None or (urlsplit(url).scheme, scheme) == ("https", "http"):
-        raise SourceError(f"{shown(url)}: redirects to {scheme or 'no address'}, not followed")
+        raise HostError(f"{shown(url)}: redirects to {scheme or 'no address'}, not followed")
     return target
 
 
@@ -256,7 +254,7 @@ def _skip(response: http.client.HTTPResponse, got: int, url: str) -> int:
         return got  # The server knows no ranges: it begins anew.
     found = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
     if found is None or int(found[1]) > got:
-        raise SourceError(f"{shown(url)}: answers with another part than was asked for")
+        raise HostError(f"{shown(url)}: answers with another part than was asked for")
     return got - int(found[1])
 
 

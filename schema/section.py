@@ -19,7 +19,7 @@ class Section(BaseModel):
     )
 
     @classmethod
-    def key(cls, name: str) -> str:
+    def key_of(cls, name: str) -> str:
         """The key of a field, as it stands in the file."""
         return cls.model_fields[name].alias or name
 

@@ -141,6 +141,19 @@ def kubernetes_name(text: str) -> str:
     )
 
 
+def stack_name(text: str) -> str:
+    """The name of a stack that is a label's value too; raises ValueError otherwise.
+
+    https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/
+    """
+    if re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?", text):
+        return text
+    raise ValueError(
+        f"{shown(text)} is no name of a stack: it is a label of every object, so it has at most 63 "
+        "letters, digits, '-', '_' and '.', and begins and ends with a letter or digit"
+    )
+
+
 def mended_name(text: str) -> str:
     """`: write '<name>'` with a name that would do; empty where there is none to tell."""
     mended = re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:63].strip("-")
@@ -161,8 +174,31 @@ def https_url(text: str) -> str:
         return text
     raise ValueError(
         f"{_without_login(text)} is not an https address: write it like "
-        "https://vault.example.com:8200"
+        "https://host.example.com:8200, without a path"
     )
+
+
+def api_server_url(text: str) -> str:
+    """An `https://host[:port]` address of an API server; raises ValueError otherwise.
+
+    Below a path there is a proxy, such as Rancher's, that takes its own users' tokens: it cannot
+    review those of service accounts.
+    """
+    try:
+        return https_url(text)
+    except ValueError:
+        parts = _address(text, ("https",))
+        if parts and parts.path.strip("/"):
+            raise ValueError(
+                f"{_without_login(text)} has a path: a proxy in front of the API server takes no "
+                "service account's token; write the address of the API server itself (Rancher: the "
+                "authorized cluster endpoint)"
+            ) from None
+        message = (
+            f"{_without_login(text)} is not an https address without a path: write it like "
+            "https://api.example.com:6443"
+        )
+        raise ValueError(message) from None
 
 
 def http_url(text: str) -> str:
@@ -213,21 +249,34 @@ def mount_path(text: str) -> str:
 
 
 @dataclass(frozen=True)
-class Kind:
+class ValueKind:
     """Part of an annotation: what docs/config.md calls such a value, and one that is valid."""
 
     text: str
     example: str = "a"
 
 
-Name = Annotated[str, AfterValidator(kubernetes_name), Kind("name")]
-Domain = Annotated[str, AfterValidator(dns_domain), Kind("DNS domain")]
+@dataclass(frozen=True)
+class Was:
+    """Part of an annotation: the name that a key had, which is taken for a release more."""
+
+    key: str
+
+
+Name = Annotated[str, AfterValidator(kubernetes_name), ValueKind("name")]
+StackName = Annotated[str, AfterValidator(stack_name), ValueKind("stack", "staging")]
+Domain = Annotated[str, AfterValidator(dns_domain), ValueKind("DNS domain")]
 HttpsUrl = Annotated[
-    str, AfterValidator(https_url), Kind("https address", "https://host.example.com")
+    str, AfterValidator(https_url), ValueKind("https address", "https://host.example.com")
 ]
-HttpUrl = Annotated[str, AfterValidator(http_url), Kind("http address", "https://host.example.com")]
-Text = Annotated[str, AfterValidator(plain_text), Kind("text")]
+ApiServerUrl = Annotated[
+    str, AfterValidator(api_server_url), ValueKind("https address", "https://host.example.com")
+]
+HttpUrl = Annotated[
+    str, AfterValidator(http_url), ValueKind("http address", "https://host.example.com")
+]
+Text = Annotated[str, AfterValidator(plain_text), ValueKind("text")]
 # What a stack is for; rules of the policy pack and of deployments go by it.
 Environment = Literal["development", "staging", "production"]
-VaultPath = Annotated[str, AfterValidator(mount_path), Kind("Vault path")]
+VaultPath = Annotated[str, AfterValidator(mount_path), ValueKind("Vault path")]
 Replicas = Annotated[int, Field(ge=1, le=50)]

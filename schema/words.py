@@ -13,7 +13,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BeforeValidator
 
-from schema.values import Kind, kubernetes_name, shown
+from schema.values import ValueKind, kubernetes_name, shown
 
 # What `kubectl` calls them in short, and the kind that the API server knows.
 WORKLOAD_KINDS = {
@@ -138,17 +138,19 @@ def folder(text: str) -> str:
     raise ValueError(f"{shown(text)} is no folder: write it like /etc/alertmanager/secrets/mesh")
 
 
-ProjectFile = Annotated[str, AfterValidator(project_file), Kind("file in the project", "a.yaml")]
-Date = Annotated[str, AfterValidator(calendar_date), Kind("date", "2026-01-01")]
+ProjectFile = Annotated[
+    str, AfterValidator(project_file), ValueKind("file in the project", "a.yaml")
+]
+Date = Annotated[str, AfterValidator(calendar_date), ValueKind("date", "2026-01-01")]
 Ports = Annotated[
     str,
     BeforeValidator(_number_as_text),
     AfterValidator(port_range),
-    Kind("port or range of ports", "1"),
+    ValueKind("port or range of ports", "1"),
 ]
-Quantity = Annotated[str, AfterValidator(quantity), Kind("quantity", "1")]
-Workload = Annotated[str, AfterValidator(workload), Kind("workload", "deploy/a")]
-LabelKey = Annotated[str, AfterValidator(label_key), Kind("label key")]
-LabelValue = Annotated[str, AfterValidator(label_value), Kind("label value")]
-Cidr = Annotated[str, AfterValidator(network), Kind("network", "10.0.0.0/8")]
-Folder = Annotated[str, AfterValidator(folder), Kind("folder", "/a")]
+Quantity = Annotated[str, AfterValidator(quantity), ValueKind("quantity", "1")]
+Workload = Annotated[str, AfterValidator(workload), ValueKind("workload", "deploy/a")]
+LabelKey = Annotated[str, AfterValidator(label_key), ValueKind("label key")]
+LabelValue = Annotated[str, AfterValidator(label_value), ValueKind("label value")]
+Cidr = Annotated[str, AfterValidator(network), ValueKind("network", "10.0.0.0/8")]
+Folder = Annotated[str, AfterValidator(folder), ValueKind("folder", "/a")]

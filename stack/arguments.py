@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 from components import namespaces
-from components.chart import ChartRef
+from components.chart import ChartRef, Shape
+from components.placement import overlay
 from stack.charts import Charts
 from stack.config import StackConfig
 
@@ -28,8 +31,20 @@ def chart_refs(config: StackConfig, charts: Charts) -> dict[str, ChartRef]:
 def _ref(config: StackConfig, charts: Charts, name: str) -> ChartRef:
     whole = name.removesuffix("-crds") if name != "linkerd-crds" else name
     if made := config.sandbox.charts.get(whole):
-        return charts.made(name, made)
-    return charts.chart(name) if whole == name else charts.crds(whole)
+        ref = charts.made(name, made)
+    else:
+        ref = charts.chart(name) if whole == name else charts.crds(whole)
+    shape = shapes().get(name)
+    laid_over = overlay(config, name, shape) if shape else {}
+    return ref.model_copy(update={"overlay": json.dumps(laid_over)}) if laid_over else ref
+
+
+def shapes() -> dict[str, Shape]:
+    """The shape of every chart, by its name."""
+    found: dict[str, Shape] = {}
+    for field in StackConfig.model_fields.values():
+        found |= getattr(field.annotation, "shapes", {})
+    return found
 
 
 def namespace_args(config: StackConfig) -> namespaces.NamespacesArgs:

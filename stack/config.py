@@ -20,6 +20,7 @@ from components.external_secrets import ExternalSecretsSection
 from components.gateway_api import GatewayApiSection
 from components.linkerd import LinkerdSection
 from components.observability import ObservabilitySection
+from components.placement import ChartSection, ImagesSection, PlacementSection
 from components.policy.section import PolicySection
 from components.rollout.section import RolloutSection
 from components.rollout.workloads import WorkloadsSection
@@ -79,6 +80,13 @@ class StackConfig(Section):
     cluster: ClusterSection | None = Field(None, description="The cluster; not for role `owner`.")
     vault: VaultSection = Field(description="The Vault that keeps the trust anchor.")
     trust: TrustSection = Field(description="The trust anchor and what is signed below it.")
+    placement: PlacementSection = Field(
+        PlacementSection(), description="Where the pods of every chart run."
+    )
+    images: ImagesSection = Field(ImagesSection(), description="Registries of the images.")
+    charts: dict[Name, ChartSection] = Field(
+        {}, description="What single charts are told, by the names they have in charts.yaml."
+    )
     gateway_api: GatewayApiSection = Field(GatewayApiSection(), description="The Gateway API CRDs.")
     cert_manager: CertManagerSection = Field(
         CertManagerSection(), description="cert-manager, trust-manager."

@@ -94,7 +94,7 @@ def kind(field: FieldInfo) -> str:
 
 def _kind(annotation: Any, metadata: list[Any]) -> str:
     origin, args = typing.get_origin(annotation), typing.get_args(annotation)
-    if kinds := [each for each in metadata if isinstance(each, values.Kind)]:
+    if kinds := [each for each in metadata if isinstance(each, values.ValueKind)]:
         return kinds[0].text
     if origin is typing.Annotated:
         return _kind(args[0], list(args[1:]))
@@ -112,9 +112,13 @@ def _kind(annotation: Any, metadata: list[Any]) -> str:
         low = next((m.ge for m in metadata if isinstance(m, Ge)), None)
         high = next((m.le for m in metadata if isinstance(m, Le)), None)
         return f"whole number, {low} to {high}"
-    return {bool: "`true`, `false`", str: "text", values.Duration: "duration", SecretStr: "secret"}[
-        annotation
-    ]
+    return {
+        bool: "`true`, `false`",
+        str: "text",
+        values.Duration: "duration",
+        SecretStr: "secret",
+        Any: "anything",
+    }[annotation]
 
 
 def _default(field: FieldInfo) -> str:

@@ -17,7 +17,7 @@ from pydantic_core import ErrorDetails
 from schema.faults import ConfigError, Fault
 from schema.input_file import read_text
 from schema.section import Section
-from schema.values import Environment, Name, shown
+from schema.values import Environment, Name, StackName, shown
 from schema.yaml_file import Document, Path_, parse
 from stack.meant import UNKNOWN, choices, field_keys, nearest, section_of
 
@@ -30,7 +30,7 @@ Approval = Literal["none", "required"]
 class Cluster(Section):
     """A cluster of the fleet."""
 
-    stack: Name = Field(description="name the stack of the cluster, as in Pulumi.<stack>.yaml")
+    stack: StackName = Field(description="name the stack of the cluster, as in Pulumi.<stack>.yaml")
     environment: Environment = Field(
         description="name what the cluster is for: development, staging or production"
     )
@@ -39,11 +39,11 @@ class Cluster(Section):
 class Owner(Section):
     """The stack that makes the trust anchor, where more is to be said than its name."""
 
-    stack: Name = Field(description="name the stack that makes the trust anchor")
+    stack: StackName = Field(description="name the stack that makes the trust anchor")
     approval: Approval = "none"
 
 
-class Wave(Section):
+class FleetWave(Section):
     """Stacks that get a change together."""
 
     name: Name = Field(description="give the wave a name, such as canary")
@@ -62,8 +62,10 @@ class Fleet(Section):
     The owner is in no wave: it is applied on its own, before the clusters that need what it makes.
     """
 
-    owner: Name = Field(description="name the stack that makes the trust anchor")
-    waves: tuple[Wave, ...] = Field(description="list the waves of clusters that share the anchor")
+    owner: StackName = Field(description="name the stack that makes the trust anchor")
+    waves: tuple[FleetWave, ...] = Field(
+        description="list the waves of clusters that share the anchor"
+    )
     # The file has it in the section `owner`, which may be the name alone.
     _owner_approval: Approval = PrivateAttr("none")
 
@@ -82,11 +84,11 @@ class Fleet(Section):
         """Every stack, the owner first."""
         return (self.owner, *self.clusters)
 
-    def wave(self, name: str) -> Wave | None:
+    def wave(self, name: str) -> FleetWave | None:
         """The wave of that name."""
         return next((wave for wave in self.waves if wave.name == name), None)
 
-    def wave_of(self, stack: str) -> Wave | None:
+    def wave_of(self, stack: str) -> FleetWave | None:
         """The wave that a stack is in; None for the owner and for a stack outside the fleet."""
         return next((wave for wave in self.waves if stack in wave.stacks), None)
 

@@ -49,6 +49,14 @@ def _pairs(clusters: Mapping[str, StackConfig]) -> Iterator[Difference]:
                 f"{first.trust.domain} and {second.trust.domain}",
                 unsafe=True,
             )
+        if _login(first) == _login(second):
+            yield Difference(
+                (one, two),
+                first.trust.signing,
+                f"{one} and {two} log in at one auth mount, {_login(first)[-1]}, and Vault reviews "
+                "the tokens of a mount in one cluster: give each its own vault.authMount",
+                unsafe=True,
+            )
         trusts = {one: _trusted(first), two: _trusted(second)}
         for signs, config, other in ((one, first, two), (two, second, one)):
             signing = config.trust.signing
@@ -73,6 +81,19 @@ def _against_owner(
 ) -> Iterator[Difference]:
     """What a stack names must be made by the owner, in the same custody, and in the same place."""
     made = {generation.name: generation for generation in own.trust.generations}
+    for key, first, second in (
+        ("namespace", own.vault.namespace, config.vault.namespace),
+        ("authNamespace", own.vault.login_namespace, config.vault.login_namespace),
+    ):
+        if (first or "").strip("/") != (second or "").strip("/"):
+            yield Difference(
+                (name, owner),
+                config.trust.signing,
+                f"{name} looks in the Vault namespace {second or 'root'}, {owner} works in "
+                f"{first or 'root'}: give both the same vault.{key}",
+                unsafe=True,
+            )
+            break
     mounts = [(each.vault.kv_mount, each.vault.pki_mount) for each in (own, config)]
     if mounts[0] != mounts[1]:
         yield Difference(
@@ -96,6 +117,13 @@ def _against_owner(
         else:
             continue
         yield Difference((name, owner), generation.name, message, unsafe=True)
+
+
+def _login(config: StackConfig) -> tuple[str, ...]:
+    """Where a cluster logs in: Vault, namespace and auth mount."""
+    cluster, vault = config.cluster, config.vault
+    mount = vault.auth_mount_of(cluster) if cluster else ""
+    return (vault.address.rstrip("/").lower(), (vault.login_namespace or "").strip("/"), mount)
 
 
 def _trusted(config: StackConfig) -> set[str]:

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import difflib
 import json
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from schema.archive import ArchiveError
 from schema.certificates import certificate_fault
 from schema.faults import PROJECT, ConfigError, Fault, own_path
-from schema.input_file import read_text
+from schema.input_file import read_bytes, read_text
 from schema.values import shown
 from schema.yaml_file import Path_, parse
 from stack import rollout_file, rules
+from stack.charts import ChartError, Charts
+from stack.charts.values import unknown
 from stack.config import StackConfig
 from stack.meant import SECRETS, UNKNOWN, field_keys, from_pydantic
 from stack.mended import mended
+from stack.renamed import renamed
 
 # The engine's own settings: it reads these, and passes over any other without a word.
 _ENGINES = ("autonaming", "disable-default-providers", "tags", "template")
@@ -128,14 +133,51 @@ def _load(
     if plan:
         own[rollout_file.SECTION] = {**plan.content, rollout_file.KEY[-1]: plan.name}
         faults += plan.faults
-    config, faults = _validated(_tupled(own), faults)
+    own, old = renamed(_tupled(own), StackConfig)
+    _tell(file, old)
+    config, faults = _validated(own, faults)
     if config is not None:
         more = rules.check(config)
         config, unread = _with_authorities(config, folder, read)
+        more += _values_of_charts(config, folder)
         faults += [fault for fault in (*more, *unread) if not _follows(fault, faults)]
     if faults or config is None:
         raise ConfigError(file, [plan.placed(fault) for fault in faults] if plan else faults)
     return config
+
+
+_TOLD: set[tuple[Path, str]] = set()
+
+
+def _tell(file: Path, old: Sequence[Fault]) -> None:
+    """Name the keys with an old name, each once in a command that reads the file several times."""
+    for fault in old:
+        if (file, fault.key) not in _TOLD:
+            _TOLD.add((file, fault.key))
+            line = f"{file.name}: {fault.key} {fault.message}; the old name works for one release"
+            print(line, file=sys.stderr)
+
+
+def _values_of_charts(config: StackConfig, folder: Path) -> Iterable[Fault]:
+    """Values that a chart does not have; of a chart whose archive is not there nothing is told."""
+    if not any(section.values for section in config.charts.values()):
+        return
+    try:
+        charts = Charts(folder)
+    except ChartError:
+        return  # its own error tells of it
+    for name, section in config.charts.items():
+        source = charts.source(name) if name in charts.entries else None
+        if source is None or not source.is_file():
+            continue
+        try:
+            found = list(unknown(read_bytes(source), section.values))
+        except ArchiveError:
+            continue  # the chart's own error tells of it
+        for path, near in found:
+            hint = f"; did you mean {near!r}?" if near else ": see its values.yaml"
+            message = f"{name} {charts.entries[name].version} has no such value{hint}"
+            yield Fault(("charts", name, "values", *path), message)
 
 
 def _follows(fault: Fault, known: Sequence[Fault]) -> bool:

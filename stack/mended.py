@@ -13,7 +13,7 @@ from annotated_types import Ge
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from schema.values import Duration, Kind
+from schema.values import Duration, ValueKind
 from schema.yaml_file import Path_
 from stack.meant import model_at
 
@@ -27,7 +27,7 @@ def example(field: FieldInfo) -> Any:
 
 def _of_type(annotation: Any, metadata: list[Any]) -> Any:
     origin, args = typing.get_origin(annotation), typing.get_args(annotation)
-    if kinds := [each for each in metadata if isinstance(each, Kind)]:
+    if kinds := [each for each in metadata if isinstance(each, ValueKind)]:
         return kinds[0].example
     if origin is typing.Annotated:
         return _of_type(args[0], list(args[1:]))
@@ -47,7 +47,7 @@ def _of_type(annotation: Any, metadata: list[Any]) -> Any:
         }
     if annotation is int:
         return next((each.ge for each in metadata if isinstance(each, Ge)), 1)
-    return {bool: True, str: "a", Duration: "1h"}[annotation]
+    return {bool: True, str: "a", Duration: "1h", Any: "a"}[annotation]
 
 
 def mended(value: Any, path: Path_) -> Any:

@@ -45,6 +45,7 @@ from components.policy.namespace_policy import NamespacePolicy
 from components.policy.service_policy import ServicePolicy
 from components.rollout import arguments as rollout
 from components.rollout.component import Rollout
+from components.rollout.plan import passed_by
 from components.tracing import arguments as tracing
 from components.tracing.component import Tracing
 from schema.certificates import describe, describe_published
@@ -104,6 +105,7 @@ class Platform:
         path = anchor_path(generation)
         entry = vault.kv.get_secret_v2_output(
             mount=self.config.vault.kv_mount,
+            namespace=self.config.vault.engines,
             name=path,
             opts=pulumi.InvokeOutputOptions(provider=self.vault, depends_on=after),
         )
@@ -192,6 +194,7 @@ class Platform:
                 charts,
                 tracing.proxy_tracing(config, cluster),
                 cni=config.cni_plugin.enabled,
+                never=passed_by(config),
             ),
             [issuer.certificate, bundle.bundle, *webhooks.control_plane],
             after(*before),
@@ -251,15 +254,15 @@ class Platform:
             AlertRouting("alert-routing", routes, self._in_mesh)
 
     async def _policies(self, opts: pulumi.ResourceOptions) -> dict[str, list[pulumi.Resource]]:
-        """The policies of each namespace: they come before its rung makes new pods need them."""
-        rungs = {}
+        """The policies of each namespace: before its default policy makes pods need them."""
+        inbound_policies = {}
         made: dict[str, list[pulumi.Resource]] = {}
         in_flight = InFlight()
         for args in policy.namespaces(self.config):
             name = f"policy-{args.namespace}"
             namespace = NamespacePolicy(name, args, opts)
             await in_flight.after([namespace.last])
-            rungs[args.namespace] = args.rung
+            inbound_policies[args.namespace] = args.default_inbound_policy
             made[args.namespace] = [namespace]
             after = copy.copy(opts)
             after.depends_on = [namespace.last]
@@ -268,6 +271,6 @@ class Platform:
                 one = ServicePolicy(f"{name}/{service.service}", service, after)
                 made[args.namespace].append(one)
                 await in_flight.after(one.servers)
-        if rungs:
-            self.outputs["policy"] = rungs
+        if inbound_policies:
+            self.outputs["policy"] = inbound_policies
         return made

@@ -12,6 +12,8 @@ import pulumi_vault as vault
 
 from components.cluster import ClusterSection
 from components.vault import VaultSection
+from schema.errors import InputError
+from schema.values import shown
 
 # What is there is updated, also where Helm has set another value: docs/adr/0014.
 _ADOPTS = {"upsertExistingObjects": "true", "enablePatchForce": "true"}
@@ -53,6 +55,19 @@ def kubernetes_provider(cluster: ClusterSection) -> KubernetesProvider:
     )
 
 
+def refuse_namespace(config: VaultSection, environment: Mapping[str, str]) -> None:
+    """Raise InputError where `VAULT_NAMESPACE` names one and the stack file means the root.
+
+    The provider would work there, and nothing else would: not the operators, nor the bot.
+    """
+    named = environment.get("VAULT_NAMESPACE", "").strip("/")
+    if named and config.login_namespace is None:
+        raise InputError(
+            f"VAULT_NAMESPACE is {shown(named)}, and the stack file means Vault's root namespace: "
+            "set vault.namespace there, or unset the variable"
+        )
+
+
 def vault_provider(config: VaultSection, project_dir: Path) -> vault.Provider:
     """The provider of the stack's Vault; its token comes from the environment (`VAULT_TOKEN`)."""
     ca_file = config.ca_file
@@ -65,7 +80,9 @@ def vault_provider(config: VaultSection, project_dir: Path) -> vault.Provider:
         "vault",
         address=config.address,
         ca_cert_file=ca_file,
-        namespace=config.namespace,
+        namespace=config.login_namespace,
+        # A token of another namespace would decide where everything is made.
+        set_namespace_from_token=False,
         skip_child_token=config.skip_child_token,
         # Set, because the SDK would take them from the environment of whoever runs the program.
         max_lease_ttl_seconds=1200,

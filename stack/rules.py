@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import ipaddress
 from collections.abc import Callable, Iterable, Iterator
@@ -10,7 +11,10 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel
 
 import components.policy.names
+from components.linkerd import REGISTRY
+from components.placement import faults_of_values
 from schema.faults import Fault
+from stack.arguments import shapes
 from stack.config import StackConfig
 from stack.meant import section_of
 
@@ -68,8 +72,34 @@ def _rules(model: type[BaseModel], seen: set[str]) -> Iterator[Rule]:
         yield from _rules(section, seen)
 
 
+def _charts(config: StackConfig) -> Iterator[Fault]:
+    """All faults of `charts`.
+
+    - `charts` names charts that the program installs; their `values` are ones that the chart has
+      and that no other key decides, and none is a credential.
+    - `images` and `linkerd.imageRegistry` are not both given.
+    """
+    known = shapes()
+    for name, section in config.charts.items():
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"one of {', '.join(known)}"
+            yield Fault(("charts", name), f"is not a chart of the platform; {hint}")
+        else:
+            path = ("charts", name, "values")
+            yield from faults_of_values(path, section.values, known[name].owned)
+    images = config.images.registry or config.images.registries
+    if images and config.linkerd.image_registry != REGISTRY:
+        yield Fault(
+            ("linkerd", "imageRegistry"),
+            "is for Linkerd's images alone, and images stands for all: write images.registries: "
+            "{cr.l5d.io: ...} instead",
+            looks_at=(("images",),),
+        )
+
+
 # In the order of the file, which is that of docs/config.md too.
-RULES: tuple[Rule, ...] = (*_rules(StackConfig, set()), _sandbox)
+RULES: tuple[Rule, ...] = (*_rules(StackConfig, set()), _charts, _sandbox)
 
 
 def check(config: StackConfig) -> list[Fault]:

@@ -16,6 +16,7 @@ from bot.changes.impact import Impact, impact
 from bot.changes.model import ChangeSet
 from bot.changes.risk import assess
 from bot.changes.rules import Level, RiskFinding
+from bot.text.lists import counted, listed
 
 # Rows about the set that have a place of their own in a report.
 _TOLD = frozenset({"incomplete", "failed", "policy-violated", "policy-advice"})
@@ -112,19 +113,6 @@ def report(
         answers=_answers(changes, means),
         then=_then(changes, level, means),
     )
-
-
-def counted(number: int, what: str, many: str = "") -> str:
-    """`1 change`, `2 changes`."""
-    return f"{number:,} {what if number == 1 else many or f'{what}s'}"
-
-
-def listed(
-    texts: Sequence[str], most: int, shown: Callable[[str], str] = str, between: str = ", "
-) -> str:
-    """The first of them, and how many more."""
-    more = f" and {len(texts) - most:,} more" if len(texts) > most else ""
-    return between.join(map(shown, texts[:most])) + more
 
 
 def subjects(cause: Cause, most: int, shown: Callable[[str], str] = str) -> str:

@@ -25,6 +25,7 @@ from bot.changes.objects import (
     shift,
     told,
 )
+from bot.text.lists import listed
 from components.names import LINKERD, TRUST_ROOTS_CONFIG_MAP
 
 INJECTOR = "linkerd-proxy-injector-webhook-config"
@@ -320,12 +321,11 @@ def heartbeat_settings(change: Change) -> Answer:
 
 def _shifts(fields: list[FieldChange]) -> str:
     """The first of them, with their values where these are short."""
-    plain = (
-        field.path if isinstance(field.before or field.after, dict | list) else shift(field)
-        for field in fields[:_SHIFTS]
-    )
-    more = f" and {len(fields) - _SHIFTS} more" if len(fields) > _SHIFTS else ""
-    return "; ".join(plain) + more
+
+    def plain(field: FieldChange) -> str:
+        return field.path if isinstance(field.before or field.after, dict | list) else shift(field)
+
+    return listed(fields, _SHIFTS, plain, "; ")
 
 
 def release_changes(change: Change) -> Answer:

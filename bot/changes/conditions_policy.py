@@ -22,6 +22,7 @@ from bot.changes.objects import (
     of_chart,
     told,
 )
+from bot.text.lists import listed
 
 # From what admits most to what admits least; `audit` only writes down what it would deny.
 STRICTNESS: Mapping[str, int] = {
@@ -363,6 +364,5 @@ def bound_to_more(change: Change) -> Answer:
 
 
 def _listed(found: set[Right]) -> str:
-    told_ = sorted(f"{verb} {what}{f'.{group}' if group else ''}" for group, what, verb in found)
-    more = f" and {len(told_) - 4} more" if len(told_) > 4 else ""
-    return ", ".join(told_[:4]) + more
+    rights = sorted(f"{verb} {what}{f'.{group}' if group else ''}" for group, what, verb in found)
+    return listed(rights, 4)

@@ -24,6 +24,7 @@ from bot.changes.objects import (
 from bot.changes.paths import parts
 from bot.changes.risk import assess
 from bot.changes.rules import RiskFinding
+from bot.text.lists import listed
 from components.names import LINKERD, LINKERD_EGRESS
 
 _CALLERS = "callers of pods in {where} that no policy matches"
@@ -191,8 +192,7 @@ def _new_routes(changes: ChangeSet, ordered: list[Change]) -> bool:
 
 
 def _some(names: list[str]) -> str:
-    more = f" and {len(names) - 4} more" if len(names) > 4 else ""
-    return ", ".join(names[:4]) + more
+    return listed(names, 4)
 
 
 def _denied(ordered: list[Change], found: Sequence[RiskFinding]) -> Iterator[str]:

@@ -13,6 +13,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from bot.text.lists import listed
+
 SHORT = 12  # characters of a digest, for people
 Kind = Literal["up", "rollback", "destroy"]
 # Parts that only the machine of an update can tell: who approves may have no way to the cluster.
@@ -71,9 +73,7 @@ class Snapshot(BaseModel):
         """`clean`, or what is beside the commit."""
         if self.clean:
             return "clean"
-        named = ", ".join(list(self.beside)[:_NAMED])
-        more = len(self.beside) - _NAMED
-        return f"dirty ({named or 'no git'}{f' and {more} more' if more > 0 else ''})"
+        return f"dirty ({listed(list(self.beside), _NAMED) or 'no git'})"
 
 
 _NAMED = 4

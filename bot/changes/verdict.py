@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from bot.changes.causes import Cause, RiskReport, counted, report, subjects
+from bot.changes.causes import Cause, RiskReport, report, subjects
 from bot.changes.model import ChangeSet
 from bot.changes.rules import Level
+from bot.text.lists import counted, short
 
 _SHOWN = 8
 _NAMED = 4
@@ -48,12 +49,6 @@ def answers(found: RiskReport) -> Iterator[str]:
             yield from (f"  {text}" for text in short(answer.texts, _TEXTS))
     if found.level is not None:
         yield f"Next: {found.then.replace('`', '')}"
-
-
-def short(texts: Sequence[str], most: int) -> list[str]:
-    """The first of them, and how many more."""
-    more = [f"and {len(texts) - most:,} more"] if len(texts) > most else []
-    return [*texts[:most], *more]
 
 
 def reasons(texts: Sequence[str], whole: Callable[[str], str]) -> list[str]:

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NamedTuple, NoReturn
 
+from bot import stacks
 from bot.cli import crash
 from bot.exit_codes import BAD_INPUT, BotError
 from bot.text import output
@@ -131,6 +132,15 @@ def parser_for(named: str) -> argparse.ArgumentParser:
     return parser
 
 
+def _without_organization(parsed: argparse.Namespace) -> None:
+    """Stacks are called by their own names everywhere but in the engine."""
+    given = getattr(parsed, "stack", None)
+    if isinstance(given, str):
+        parsed.stack = stacks.chosen(given)
+    elif isinstance(given, list):
+        parsed.stack = [stacks.chosen(each) for each in given]
+
+
 @output.masked()
 def main(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code; an expected failure has no traceback."""
@@ -144,6 +154,7 @@ def main(arguments: Sequence[str]) -> int:
         parser.error(f"the command comes first, not {named!r}")
     parsed = parser.parse_args(list(arguments))
     try:
+        _without_organization(parsed)
         return int(parsed.run(parsed))
     except (InputError, BotError, KeyboardInterrupt, BrokenPipeError) as error:
         return crash.end(parser.prog, error)

@@ -85,6 +85,15 @@ def get_object(api: Client, path: str, seconds: float = SECONDS) -> Manifest | N
     return dict(answer.body)
 
 
+def dry_run(api: Client, plural: str, namespace: str, manifest: Manifest) -> Answer:
+    """What the API server says to making an object of the core group; nothing is stored.
+
+    https://kubernetes.io/docs/reference/using-api/api-concepts/#dry-run
+    """
+    path = f"/api/v1/namespaces/{namespace}/{plural}?dryRun=All"
+    return api.request("POST", path, manifest, seconds=SECONDS)
+
+
 def groups(api: Client, path: str) -> Iterator[Manifest]:
     """The API groups below `/api` or `/apis`, with their kinds; raises Unreadable."""
     asking = replace(api, headers={**api.headers, "Accept": _DISCOVERY})

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from bot import stacks
 from bot.clients import environment
 from stack.config import StackConfig
 
@@ -25,6 +26,12 @@ class Target:
     config_file: Path | None
     environment: Mapping[str, str]
     creates: bool = False
+
+    @property
+    def engine_name(self) -> str:
+        """What the engine calls the stack; one that brings its own state is in no organization."""
+        own_state = "PULUMI_BACKEND_URL" in self.environment
+        return self.stack if own_state else stacks.qualified(self.stack)
 
     def full_environment(self) -> dict[str, str]:
         """What the engine and the bot's own clients get of the environment."""

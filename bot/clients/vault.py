@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -18,6 +19,7 @@ from bot.clients.proxies import proxy_for
 from bot.clients.target import Target
 from bot.exit_codes import BotError, MissingToolError
 from components.names import anchor_path
+from components.vault import VaultSection
 from schema.certificates import certificates_in
 from stack.config import StackConfig
 
@@ -26,6 +28,7 @@ NOT_FOUND = 404
 ABSENT = (NOT_FOUND, 400, 500)
 # As long as the suffix that a generated key has in its name.
 IMPORTED = "imported"
+_NAMESPACE = "X-Vault-Namespace"
 
 
 @contextmanager
@@ -43,9 +46,17 @@ def connected(target: Target) -> Iterator[Client]:
         )
     headers = {"X-Vault-Token": token, "X-Vault-Request": "true"}
     if config.namespace:
-        headers["X-Vault-Namespace"] = config.namespace
+        headers[_NAMESPACE] = config.namespace
     with _vault(target, headers) as client:
         yield client
+
+
+def at_login(client: Client, config: VaultSection) -> Client:
+    """The same client in the namespace in which clusters log in, where roles and policies are."""
+    headers = {k: v for k, v in client.headers.items() if k != _NAMESPACE}
+    if config.login_namespace:
+        headers[_NAMESPACE] = config.login_namespace
+    return replace(client, headers=headers)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from bot.changes.rules import Level, RiskFinding
 from bot.comments import churn
 from bot.comments.split import Block, FoldedSection
 from bot.comments.values import Amount, field_lines, object_lines
+from bot.text.lists import listed
 from bot.text.markdown import in_html, one_line
 from schema.masking import masked_object
 
@@ -105,12 +106,11 @@ def _blocks(
         else:
             yield _block_of(members, amount)
     if quiet:
-        names = [f"<code>{in_html(f'{c.kind} {c.place}')}</code>" for c in quiet[:_NAMED]]
-        more = f" and {len(quiet) - _NAMED:,} more" if len(quiet) > _NAMED else ""
+        names = listed(quiet, _NAMED, lambda c: f"<code>{in_html(f'{c.kind} {c.place}')}</code>")
         what = in_html(churn.line(churn.total(quiet)))
         yield Block(
             f"{len(quiet):,} x update of chart labels and checksums alone "
-            f"(<code>{what}</code>): {', '.join(names)}{more}",
+            f"(<code>{what}</code>): {names}",
             (),
         )
 
@@ -166,12 +166,11 @@ def _lines(change: Change, amount: Amount) -> tuple[list[str], str]:
         note = "its properties are unknown"
     count = sum(line.startswith("@@") for line in lines)
     if told[count:]:
-        names = ", ".join(one_line(field.path, 120) for field in told[count : count + 20])
-        more = f" and {len(told) - count - 20:,} more" if len(told) > count + 20 else ""
+        names = listed(told[count:], 20, lambda field: one_line(field.path, 120))
         if amount.fields:
-            lines.append(f"  … also: {names}{more}")
+            lines.append(f"  … also: {names}")
         else:
-            note += f": <code>{in_html(names, 600)}</code>{more}"
+            note += f": <code>{in_html(names, 600)}</code>"
     if not told and change.op in (Op.CREATE, Op.IMPORT, Op.DELETE) and amount.new:
         sign, content = ("-", change.before) if change.op is Op.DELETE else ("+", change.after)
         lines += object_lines(masked_object(change.kind, content or {}), sign, amount)

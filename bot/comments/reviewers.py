@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from bot.comments import pull_request
 from bot.exit_codes import BAD_INPUT, DONE, BadInputError, BotError, RefusedError
+from bot.text.lists import listed
 from schema.errors import InputError
 
 if TYPE_CHECKING:
@@ -71,8 +72,7 @@ def _name(review: Any, environment: str) -> str | None:
 
 def _shortened(names: list[str], about: str) -> str:
     for count in range(len(names), 0, -1):
-        more = f" and {len(names) - count} more" if count < len(names) else ""
-        text = f"{', '.join(names[:count])}{more}{about}"
+        text = f"{listed(names, count)}{about}"
         if len(text) <= _MOST:
             return text
     return text[:_MOST]
@@ -82,11 +82,11 @@ def main() -> int:
     """Write the variable to the file at $GITHUB_ENV, and say who it was; returns the exit code."""
     from bot.comments.github_api import Api
     from bot.deploy import gate
-    from bot.stacks import PROJECT_DIR, checked
+    from bot.stacks import PROJECT_DIR, checked, chosen
 
     environ = os.environ
     try:
-        stack, file = checked(environ.get("STACK", "")), environ.get("GITHUB_ENV")
+        stack, file = checked(chosen(environ.get("STACK", ""))), environ.get("GITHUB_ENV")
         if not file:
             raise BadInputError("GITHUB_ENV: not set: this is for a job of GitHub Actions")
         api = Api(pull_request.addresses(environ)[0], environ.get("GITHUB_TOKEN", "").strip())

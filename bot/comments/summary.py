@@ -7,12 +7,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.changes.causes import Cause, ReviewAnswer, RiskReport, counted, listed, subjects
+from bot.changes.causes import Cause, ReviewAnswer, RiskReport, subjects
 from bot.changes.model import ChangeSet
 from bot.changes.rules import Level
 from bot.comments.details import operations
 from bot.comments.marker import CommentRun
 from bot.text.durations import duration
+from bot.text.lists import counted, listed
 from bot.text.markdown import code, one_line, prose
 
 _HASH = re.compile(r"[0-9a-f]{40,64}")

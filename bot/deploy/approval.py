@@ -17,6 +17,7 @@ from bot.deploy.protected import Action
 from bot.exit_codes import BadInputError, RefusedError
 from bot.text import documents
 from bot.text.durations import duration
+from bot.text.lists import short
 
 LONGEST_NAME = 100
 # A week: the state it is bound to will hardly stand still for longer.
@@ -135,9 +136,7 @@ def refuse_differing(head: str, found: list[str], way_on: str) -> None:
     """Raise RefusedError with a line `stale:` for each difference, where there are any."""
     if not found:
         return
-    shown = [f"stale: {text}" for text in found[:_CUT]]
-    if len(found) > _CUT:
-        shown.append(f"and {len(found) - _CUT} more")
+    shown = short([f"stale: {text}" for text in found], _CUT)
     raise RefusedError("\n".join([head, *shown, way_on]))
 
 

@@ -185,7 +185,7 @@ def tag(found: Engine, target: Target, name: str) -> str:
     """A tag of the stack; empty where there is no such tag or stack. Raises BotError."""
     try:
         return engine.short(
-            found, target, "stack", "tag", "get", name, "--stack", target.stack
+            found, target, "stack", "tag", "get", name, "--stack", target.engine_name
         ).strip()
     except BotError as error:
         if _NO_TAG.search(str(error)):
@@ -201,4 +201,4 @@ def set_tag(found: Engine, target: Target, name: str, value: str) -> None:
         words = ["tag", "rm", name]
     else:
         return
-    engine.short(found, target, "stack", *words, "--stack", target.stack)
+    engine.short(found, target, "stack", *words, "--stack", target.engine_name)

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import CodeType
 
 from bot.exit_codes import RefusedError
+from bot.text.lists import listed
 
 # Folders that no module of the program is imported from.
 _NOT_THE_PROGRAM = frozenset({".venv", ".git", ".local", ".sandbox", ".plan", "docs", "tests"})
@@ -25,9 +26,8 @@ def refuse_foreign(project_dir: Path) -> None:
     """
     found = [str(file.relative_to(project_dir)) for file in _foreign(project_dir)]
     if found:
-        more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
         raise RefusedError(
-            f"{', '.join(found[:_NAMED])}{more}: compiled Python that does not match the source "
+            f"{listed(found, _NAMED)}: compiled Python that does not match the source "
             "beside it, and would run instead of the commit: delete it, and find out who wrote it"
         )
 

@@ -13,6 +13,7 @@ from bot.deploy.operation import Operation
 from bot.engine import Engine, EngineResult
 from bot.engine import checkpoint as engine_checkpoint
 from bot.exit_codes import BotError, RefusedError
+from bot.text.lists import short
 
 _CUT = 8
 _STATE = frozenset({"state"})
@@ -102,8 +103,7 @@ def refuse_doubtful(changes: ChangeSet) -> None:
         if each.level == "mandatory"
     ]
     if reasons:
-        more = [f"and {len(reasons) - _CUT} more"] if len(reasons) > _CUT else []
-        raise RefusedError("\n".join(f"refused: {text}" for text in (*reasons[:_CUT], *more)))
+        raise RefusedError("\n".join(f"refused: {text}" for text in short(reasons, _CUT)))
 
 
 def refuse_moved(found: Engine, target: Target, wanted: Operation, before: Snapshot) -> None:

@@ -176,7 +176,7 @@ def _look(found: Engine, target: Target, wanted: Operation, arguments: argparse.
         up.say(engine_report.failure(result))
         return preview.exit_code(result, expect_no_changes=False)
     told = [*engine_report.table(result.record, preview=True)]
-    told += engine_report.listed(result.record, preview=True)
+    told += engine_report.changed_resources(result.record, preview=True)
     up.say([*preview.verdict(changes), *told, *preview.snapshot_lines(changes)])
     return DONE
 

@@ -16,7 +16,8 @@ from bot.exit_codes import BotError
 from bot.mesh.drift import declared
 from bot.mesh.drift.inventory import subject
 from bot.mesh.drift.look import look
-from bot.mesh.drift.owned import Undeclared
+from bot.mesh.drift.owned import UndeclaredItem
+from bot.text.lists import listed
 
 _NAMESPACE = "kubernetes:core/v1:Namespace"
 _NAMED = 6  # objects of a namespace that are named; the others are counted
@@ -54,14 +55,12 @@ def needs(found: Engine, target: Target, namespaces: Collection[str]) -> list[Ne
     return [*_lost(undeclared, namespaces), *unseen]
 
 
-def _lost(undeclared: Collection[Undeclared], namespaces: Collection[str]) -> Iterator[Need]:
+def _lost(undeclared: Collection[UndeclaredItem], namespaces: Collection[str]) -> Iterator[Need]:
     for namespace in sorted(namespaces):
         names = [subject(each.item.key) for each in undeclared if each.item.namespace == namespace]
         if names:
-            more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
             yield Need(
                 Action.NAMESPACE,
                 f"Namespace {namespace}",
-                f"is deleted, with objects that this stack did not create: "
-                f"{', '.join(names[:_NAMED])}{more}",
+                f"is deleted, with objects that this stack did not create: {listed(names, _NAMED)}",
             )

@@ -12,6 +12,7 @@ from bot.engine import Engine
 from bot.exit_codes import BadInputError, BotError, RefusedError
 from bot.mesh.trust import fleet as trust_fleet
 from bot.text import git
+from bot.text.lists import listed
 from stack import fleet
 from stack.fleet import Fleet
 
@@ -143,8 +144,7 @@ def refuse_shared(rule: Requirement, target: Target) -> None:
 
 def _beside(checked_out: Tree) -> str:
     names = list(checked_out.beside)
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return f" ({', '.join(names[:_NAMED])}{more})" if names else ""
+    return f" ({listed(names, _NAMED)})" if names else ""
 
 
 def earlier_waves(found: Engine, target: Target, rule: Requirement, checked_out: Tree) -> None:

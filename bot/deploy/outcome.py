@@ -1,4 +1,4 @@
-"""What comes of an update: its record, and the proof that the mesh is healthy with it."""
+"""What comes of an update: its record, and the checks that the mesh is healthy with it."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def concluded(found: Engine, target: Target, wanted: Operation, result: EngineRe
     _say([f"verifying stack {target.stack}"])
     try:
         with closing(Progress("verify", target)) as progress:
-            proofs = verify.settled(lambda: verify.prove(found, target), progress.waiting)
-        _say(verify.lines(proofs, target.stack))
-        if not verify.healthy(proofs):
+            checks = verify.settled(lambda: verify.prove(found, target), progress.waiting)
+        _say(verify.lines(checks, target.stack))
+        if not verify.healthy(checks):
             return FAILED
         if wanted.tree.commit is not None and wanted.tree.clean:
             proven = verified.Proven(wanted.tree.commit, wanted.id)

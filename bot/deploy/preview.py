@@ -151,9 +151,12 @@ def verdict(changes: ChangeSet) -> list[str]:
 
 
 def judged(result: EngineResult) -> ChangeSet:
-    """What would change, with the policies that it breaks, and namespaces that are not there."""
+    """What would change, with the policies that it breaks, and what its servers have to say.
+
+    That is: namespaces that are not there, audiences of tokens, and what others have in Vault.
+    """
     # Imported here: what reads plans and policies takes longer to load than the parser may wait.
-    from bot.deploy import adopt
+    from bot.deploy import adopt, audience, others_in_vault
     from bot.engine.as_changes import changes_of
     from bot.mesh.rollout import absent
     from bot.plan import policy
@@ -161,7 +164,9 @@ def judged(result: EngineResult) -> ChangeSet:
     target = result.target
     found = changes_of(result, target.config)
     found = policy.of_changes(found, target.config, target.project_dir)
-    return adopt.judged(target, absent.judged(target, found))
+    found = others_in_vault.judged(target, found, pending=result.pending)
+    found = absent.judged(target, audience.judged(target, found))
+    return adopt.judged(target, found)
 
 
 def snapshot_lines(changes: ChangeSet) -> list[str]:
@@ -209,7 +214,7 @@ def lines(result: EngineResult) -> list[str]:
     if not result.ok:
         return engine_report.failure(result)
     told = [*engine_report.table(result.record, preview=True)]
-    told += engine_report.listed(result.record, preview=True)
+    told += engine_report.changed_resources(result.record, preview=True)
     if result.record.incomplete:
         told.append(
             "the preview is incomplete: a chart has a value that is only known during `up`, so "

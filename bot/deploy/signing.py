@@ -59,7 +59,7 @@ def _asked(
     body = {"input": base64.b64encode(record.signed_content).decode(), **more}
     with vault_client.connected(target) as client:
         answer = client.request("POST", f"/v1/{path}", body)
-        hint = _hint(path, answer, policy(mount))
+        hint = _hint(path, answer, policy(target.config.vault.from_login(mount)))
         return dict(vault_client.checked(client, answer, hint)["data"] or {})
 
 

@@ -37,8 +37,7 @@ _PIN = re.compile(r"^(pulumi[a-z-]*)==([^\s;#]+)", re.MULTILINE)
 # what decides: the others say where something lies, who asks, or how it is shown.
 _READ = re.compile(r"(PULUMI|VAULT|KUBE|AWS|AZURE|ARM|GOOGLE)\w*|\w+_PROXY")
 _DECIDES = re.compile(
-    r"VAULT_NAMESPACE"
-    r"|PULUMI_(API|CREDENTIALS_PATH|IGNORE_AMBIENT_PLUGINS|(DIY|SELF_MANAGED)_\w+)"
+    r"PULUMI_(API|CREDENTIALS_PATH|IGNORE_AMBIENT_PLUGINS|(DIY|SELF_MANAGED)_\w+)"
 )
 
 

@@ -187,7 +187,8 @@ def restart_plan(arguments: argparse.Namespace) -> int:
         kubectl += ["--context", target.config.cluster.context]
     fresh = seen.bundle is not None and seen.now < seen.bundle.changed + PROPAGATION
     leaves = step == "retire"
-    planned = phases(verdict.restart, kubectl, fresh_bundle=fresh, leaves=leaves)
+    held = trust_reader.held(target, verdict.restart)
+    planned = phases(verdict.restart, kubectl, fresh_bundle=fresh, leaves=leaves, held=held)
     _say(
         arguments,
         lambda: trust_text.plan_document(target.stack, planned),

@@ -22,6 +22,7 @@ from bot.clients.https import Client
 from bot.clients.target import Target
 from bot.deploy import trust_mounts
 from bot.exit_codes import BadInputError, RefusedError
+from bot.mesh.trust import carries
 from bot.mesh.trust.chain import fingerprint, pem
 from components.names import anchor_key_path, anchor_path
 from components.trust import Generation
@@ -43,6 +44,9 @@ def run(target: Target, generation: str, certificate_file: str, key_file: str) -
     text = read_text(certificate_file, "--certificate")
     certificate = checked_certificate(text, certificate_file, config.trust.issuer.duration.seconds)
     key = checked_key(read_text(key_file, "--key"), key_file, certificate)
+    domain, now = config.trust.domain, datetime.now(UTC)
+    if unfit := carries.fault(certificate, domain) or carries.proven(certificate, key, domain, now):
+        raise BadInputError(f"--certificate {certificate_file}: {unfit}")
     with vault_client.connected(target) as client:
         _refuse_twins(client, config, generation, certificate)
         made = trust_mounts.ensure(client, target, wanted)
@@ -178,6 +182,11 @@ def _refuse_twins(
         known = vault_client.published(client, config, other.name)
         if known and other.name != name and fingerprint(known) == own:
             raise RefusedError(f"{name}: this certificate is generation {other.name} already")
+        if known and other.name != name and known.public_key() == certificate.public_key():
+            raise RefusedError(
+                f"{name}: its key is that of generation {other.name}: a rotation to it would "
+                "change no key, and destroying one would destroy both; make a new key"
+            )
         if known and other.name == name and fingerprint(known) != own:
             raise RefusedError(
                 f"{name}: another certificate is published under this name "

@@ -273,7 +273,7 @@ def lines(result: EngineResult, seconds: float) -> list[str]:
         return engine_report.failure(result)
     return [
         *engine_report.table(result.record),
-        *engine_report.listed(result.record),
+        *engine_report.changed_resources(result.record),
         engine_report.closing(result, seconds),
     ]
 

@@ -30,7 +30,7 @@ from bot.exit_codes import BadInputError, BotError, RefusedError
 from bot.mesh.trust import fleet as trust_fleet
 from bot.mesh.trust import vault as trust_vault
 from stack import fleet
-from stack.fleet import Fleet, Wave
+from stack.fleet import Fleet, FleetWave
 
 PARALLEL = 4
 LOGS = Path(".local") / "waves"
@@ -104,7 +104,7 @@ def run(arguments: argparse.Namespace, project_dir: Path = stacks.PROJECT_DIR) -
     return waves_text.worst(jobs)
 
 
-def wave_named(name: str, project_dir: Path) -> tuple[Fleet, Wave]:
+def wave_named(name: str, project_dir: Path) -> tuple[Fleet, FleetWave]:
     """A wave of the fleet file; raises BadInputError that lists the waves there are."""
     found = fleet.read(project_dir)
     if found is None:
@@ -120,7 +120,7 @@ def wave_named(name: str, project_dir: Path) -> tuple[Fleet, Wave]:
     return found, wave
 
 
-def _approvals(wave: Wave, folder: Path | None) -> dict[str, Path]:
+def _approvals(wave: FleetWave, folder: Path | None) -> dict[str, Path]:
     """The approval file of each stack that has one; raises BadInputError and RefusedError."""
     if folder is None:
         return {}
@@ -133,7 +133,7 @@ def _approvals(wave: Wave, folder: Path | None) -> dict[str, Path]:
     return found
 
 
-def _refuse_unasked(wave: Wave, approvals: Mapping[str, Path], *, yes: bool) -> None:
+def _refuse_unasked(wave: FleetWave, approvals: Mapping[str, Path], *, yes: bool) -> None:
     """Raise where a stack has neither an approval nor `--yes`: nobody can answer for several."""
     missing = [stack for stack in wave.stacks if stack not in approvals]
     if not missing:

@@ -15,6 +15,7 @@ from bot.engine.chart_versions import moves_of
 from bot.engine.errors import follows
 from bot.engine.events import OperationRecord, ResourceStep
 from bot.text.hidden_values import SECRET
+from bot.text.lists import counted, listed
 from schema.masking import masked, masked_object
 from stack.config import StackConfig
 
@@ -169,13 +170,12 @@ def _doubts(result: EngineResult, moves: tuple[ChartMove, ...]) -> Iterator[str]
             "its objects look deleted"
         )
     if record.unread:
-        yield f"{_counted(record.unread, 'event')} of the engine could not be read"
+        yield f"{counted(record.unread, 'event')} of the engine could not be read"
     if unknown := [step for step in record.changes if step.kind == engine_events.UNKNOWN]:
-        names = ", ".join(f"{step.op} of {step.name}" for step in unknown[:3])
-        more = f" and {len(unknown) - 3} more" if len(unknown) > 3 else ""
-        yield f"unknown operation: {names}{more}"
+        names = listed(unknown, 3, lambda step: f"{step.op} of {step.name}")
+        yield f"unknown operation: {names}"
     if (missing := _missing(record)) > 0:
-        yield f"the engine counts {_counted(missing, 'change')} without an event"
+        yield f"the engine counts {counted(missing, 'change')} without an event"
     if what != "refresh":
         # A refresh asks for each object by itself: what it calls gone, somebody has deleted.
         yield from _gone(record, moves)
@@ -204,7 +204,3 @@ def _gone(record: OperationRecord, moves: tuple[ChartMove, ...]) -> Iterator[str
                 f"all {len(steps)} objects of chart {record.steps[urn].name} look deleted although "
                 "the chart stays: the engine did not render it"
             )
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"

@@ -181,7 +181,7 @@ def stack(
     options = auto.LocalWorkspaceOptions(
         work_dir=str(folder or target.project_dir), program=program, pulumi_command=command
     )
-    return Stack(target.stack, Workspace(**vars(options)), StackInitMode.SELECT)
+    return Stack(target.engine_name, Workspace(**vars(options)), StackInitMode.SELECT)
 
 
 def operate(stack: Stack, operation: str, options: Mapping[str, Any]) -> None:

@@ -14,6 +14,7 @@ from bot.clients.target import Target
 from bot.engine.events import OperationRecord, ResourceStep
 from bot.text import output
 from bot.text.durations import duration
+from bot.text.lists import listed
 
 LIVE_SECONDS = 0.2
 # A log must show life, and must not be filled with it.
@@ -72,9 +73,8 @@ class Progress:
         ]
         waiting = record.running
         if waiting:
-            shown = ", ".join(_waiting(step, now) for step in waiting[:_WAITING_SHOWN])
-            more = len(waiting) - _WAITING_SHOWN
-            parts.append(f"waiting for {shown}{f' and {more} more' if more > 0 else ''}")
+            shown = listed(waiting, _WAITING_SHOWN, lambda step: _waiting(step, now))
+            parts.append(f"waiting for {shown}")
         if record.failed:
             parts.append(f"{len(record.failed)} failed")
         return "  ".join(parts)

@@ -54,7 +54,9 @@ def recover(found: Engine, target: Target) -> list[str]:
     with TemporaryDirectory(prefix="linkerd-platform-") as scratch:
         file = Path(scratch) / "state.json"
         write_private(file, json.dumps({**document, "deployment": mended}))
-        engine.short(found, target, "stack", "import", "--stack", target.stack, "--file", str(file))
+        engine.short(
+            found, target, "stack", "import", "--stack", target.engine_name, "--file", str(file)
+        )
     if adopted:
         result = engine.run(found, target, "refresh", target=adopted)
         if not result.ok:
@@ -128,7 +130,7 @@ def _releases_whole(found: Engine, target: Target, adopted: list[str]) -> None:
             namespace, _, name = resource["id"].partition("/")
             _forget_release(target, namespace, name, str(state))
             # Nothing can depend on it yet: it was being made.
-            flags = ("--stack", target.stack, "--yes", "--force")
+            flags = ("--stack", target.engine_name, "--yes", "--force")
             engine.short(found, target, "state", "delete", resource["urn"], *flags)
 
 

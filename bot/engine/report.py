@@ -10,6 +10,7 @@ from bot.engine.errors import Lock, explain, first_line, follows
 from bot.engine.events import OperationRecord, ResourceStep
 from bot.text import log_file
 from bot.text.durations import duration
+from bot.text.lists import listed, short
 from schema.masking import masked
 
 COLUMNS = ("created", "imported", "updated", "replaced", "deleted", "unknown", "unchanged")
@@ -51,19 +52,17 @@ def _row(name: str, width: int, counts: list[int]) -> str:
     return f"{name:{width}}  {cells}"
 
 
-def listed(record: OperationRecord, *, preview: bool = False) -> list[str]:
+def changed_resources(record: OperationRecord, *, preview: bool = False) -> list[str]:
     """One line for each change that is not a plain creation: those a reader must look at."""
     shown = [step for step in record.changes if step.kind != "created"]
     lines = []
-    for step in shown[:_LISTED]:
+    for step in shown:
         first = ", ".join((*step.keys[:4], "…") if len(step.keys) > 4 else step.keys)
         keys = f"  ({first})" if first else ""
         verb = _FUTURE.get(step.kind, step.kind) if preview else step.kind
         guard = "  PROTECTED" if step.protected and step.kind in ("deleted", "replaced") else ""
         lines.append(f"  {verb:9} {_short_type(step)} {step.name}{keys}{guard}")
-    if len(shown) > _LISTED:
-        lines.append(f"  and {len(shown) - _LISTED} more")
-    return lines
+    return short(lines, _LISTED, "  ")
 
 
 def locked(stack: str, locks: Sequence[Lock]) -> list[str]:
@@ -108,9 +107,7 @@ def _failure(result: EngineResult) -> list[str]:
     lines += _failed(result)
     waiting = [step for step in record.running if step.kind != "unchanged"]
     if waiting and result.operation in ("up", "destroy"):
-        names = ", ".join(step.name for step in waiting[:6])
-        more = f" and {len(waiting) - 6} more" if len(waiting) > 6 else ""
-        lines.append(f"started but not finished: {names}{more}")
+        lines.append(f"started but not finished: {listed([step.name for step in waiting], 6)}")
     if result.operation == "up" and record.steps and (applied or waiting or record.failed):
         lines.append("not applied: resources that depend on those above")
     what, next_step = explain(_texts(result), stack)

@@ -31,7 +31,10 @@ class ContextError(ValueError):
 
 @dataclass(frozen=True)
 class OwnCluster:
-    """A cluster of the user's, instead of the embedded one; certificates as PEM."""
+    """A cluster of the user's, instead of the embedded one; certificates as PEM.
+
+    own_vault: the Vault is the sandbox's, started for it.
+    """
 
     context: str
     kubeconfig: str
@@ -39,6 +42,7 @@ class OwnCluster:
     ca_pem: str
     vault_addr: str
     vault_ca_pem: str | None
+    own_vault: bool = False
 
 
 def content(project_dir: Path) -> str:
@@ -110,38 +114,43 @@ def chosen(project_dir: Path) -> OwnCluster | None:
     return OwnCluster(**json.loads(file.read_text())) if file.exists() else None
 
 
-def choose(project_dir: Path, context: str, environment: Mapping[str, str]) -> OwnCluster:
+def choose(
+    project_dir: Path,
+    context: str,
+    environment: Mapping[str, str],
+    vault: tuple[str, str] | None = None,
+) -> OwnCluster:
     """Use a context of the user's kubeconfig from now on, until `python -m sandbox down`.
 
-    Raises ContextError when there is no such context, or no VAULT_ADDR and VAULT_TOKEN.
+    vault: address and authority of a Vault of the sandbox's own, instead of the one that the
+    environment names. Raises ContextError when there is no such context.
     """
-    absent = [name for name in ("VAULT_ADDR", "VAULT_TOKEN") if not environment.get(name)]
-    if absent:
-        raise ContextError(
-            f"--context {context}: {' and '.join(absent)} not set: an existing cluster needs a "
-            "Vault that it can reach, and a token that may manage mounts"
-        )
+    file, server, authority = cluster_of(project_dir, context, environment)
+    bundle = environment.get("VAULT_CACERT")
+    address, vault_ca = vault or (
+        environment["VAULT_ADDR"].rstrip("/"),
+        read_text(Path(bundle)) if bundle else None,
+    )
+    own = OwnCluster(context, file, server, authority, address, vault_ca, vault is not None)
+    choice = _choice(project_dir)
+    choice.parent.mkdir(exist_ok=True, mode=0o700)
+    choice.write_text(json.dumps(asdict(own)))
+    return own
+
+
+def cluster_of(
+    project_dir: Path, context: str, environment: Mapping[str, str]
+) -> tuple[str, str, str]:
+    """Kubeconfig, address and authority of a context; raises ContextError when there is none."""
     try:
-        chosen = kubeconfig.select(kubeconfig.files(None, environment, project_dir), context)
-        ca_pem = kubeconfig.authority_of(chosen)
+        found = kubeconfig.select(kubeconfig.files(None, environment, project_dir), context)
+        authority = kubeconfig.authority_of(found)
     except ReadError as error:
         raise ContextError(f"--context {context}: {error}") from None
-    if ca_pem is None:
+    if authority is None:
         # Vault reviews the tokens of the cluster by it.
         raise ContextError(f"--context {context}: its cluster has no certificate authority")
-    vault_ca = environment.get("VAULT_CACERT")
-    own = OwnCluster(
-        context=context,
-        kubeconfig=str(chosen.file),
-        api_server=str(chosen.cluster["server"]),
-        ca_pem=ca_pem,
-        vault_addr=environment["VAULT_ADDR"].rstrip("/"),
-        vault_ca_pem=read_text(Path(vault_ca)) if vault_ca else None,
-    )
-    file = _choice(project_dir)
-    file.parent.mkdir(exist_ok=True, mode=0o700)
-    file.write_text(json.dumps(asdict(own)))
-    return own
+    return str(found.file), str(found.cluster["server"]), authority
 
 
 def _ports(project_dir: Path) -> Mapping[str, int]:

@@ -30,13 +30,14 @@ def of(stack: str, project_dir: Path | None = None) -> Target:
     sandbox, MissingToolError when it does not run.
     """
     project_dir = project_dir or stacks.PROJECT_DIR
-    file = stacks.file_of(stack, project_dir)
+    file = stacks.file_of(stacks.deployable(stack), project_dir)
     if stack == SANDBOX:
         from bot.engine import sandbox_stack
 
         text = sandbox_stack.content(project_dir)
         own = sandbox_stack.chosen(project_dir)
-        return sandbox(project_dir, text, {} if own else embedded_token(project_dir))
+        elsewhere = own is not None and not own.own_vault
+        return sandbox(project_dir, text, {} if elsewhere else embedded_token(project_dir))
     config = load.from_file(file)
     document = safe_yaml.load(read_text(file))
     given = any(os.environ.get(name) is not None for name in (_PASSPHRASE, f"{_PASSPHRASE}_FILE"))

@@ -16,6 +16,7 @@ from bot.changes.risk import verdict as worst
 from bot.text import log_file
 from bot.text.git import SHORT
 from bot.text.lines import line
+from bot.text.lists import short
 from bot.text.markdown import one_line
 
 if TYPE_CHECKING:
@@ -124,11 +125,12 @@ def _change(change: Change) -> Iterator[str]:
     if patch_removed(change):
         subject = f"labels of namespace {change.place} (the namespace stays)"
     yield f"{_SIGNS[change.op]} {change.component}  {subject}{mark}"
-    for field in change.fields[:_FIELDS]:
-        why = "  (replaces)" if field.replaces else ""
-        yield f"    {field.path}: {_value(field.before)} -> {_value(field.after)}{why}"
-    if len(change.fields) > _FIELDS:
-        yield f"    and {len(change.fields) - _FIELDS} more"
+    fields = [
+        f"    {field.path}: {_value(field.before)} -> {_value(field.after)}"
+        + ("  (replaces)" if field.replaces else "")
+        for field in change.fields
+    ]
+    yield from short(fields, _FIELDS, "    ")
 
 
 def _value(value: Any) -> str:

@@ -66,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
     from bot.plan.text import text
 
     names = stacks.names() if arguments.all else list(dict.fromkeys(arguments.stack))
-    made = plans([stacks.file_of(name) for name in names], stacks.PROJECT_DIR)
+    made = plans([stacks.file_of(stacks.deployable(name)) for name in names], stacks.PROJECT_DIR)
     if arguments.out is not None:
         write(made, arguments.out)
     if arguments.json:

@@ -6,10 +6,11 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 
-from bot.plan.model import Plan, counted, kind_of
+from bot.plan.model import Plan, kind_of
 from bot.plan.svg import COLOURS, svg
 from bot.plan.text import counts, headline
 from bot.plan.text import escaped as escape
+from bot.text.lists import counted
 
 STYLE = """
 :root { color-scheme: light dark; --ground:#ffffff; --text:#0f172a; --faint:#52606f; --line:#cbd5e1;

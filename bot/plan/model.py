@@ -103,11 +103,6 @@ def kind_of(resource: Resource) -> str:
     return resource.type.rpartition(":")[2]
 
 
-def counted(number: int, what: str) -> str:
-    """`1 object`, `2 objects`."""
-    return f"{number} {what}{'' if number == 1 else 's'}"
-
-
 def is_provider(resource: Resource) -> bool:
     """True for a provider."""
     return resource.type.startswith("pulumi:providers:")

@@ -10,6 +10,7 @@ from bot.changes.replacements import knows
 from bot.plan.base_snapshot import Planned, PlannedChart
 from bot.plan.plan_sides import Sides
 from bot.text.hidden_values import UNKNOWN
+from bot.text.lists import listed
 
 _NAMED = 5  # names in one line
 
@@ -98,8 +99,7 @@ def _release(old: PlannedChart, new: PlannedChart) -> Iterator[str]:
         ("goes", [n for n in before if n not in after]),
     ):
         if names:
-            more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-            yield f"release {new.name}: {word}: {', '.join(names[:_NAMED])}{more}"
+            yield f"release {new.name}: {word}: {listed(names, _NAMED)}"
 
 
 def _key(planned: Planned) -> str:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from bot.plan.graph import PlanNode, graph
 from bot.plan.layout import Placed, place
 from bot.plan.mock.monitor import Resource
-from bot.plan.model import Plan, counted, kind_of
+from bot.plan.model import Plan, kind_of
 from bot.plan.text import escaped as escape
+from bot.text.lists import counted
 
 CHAR, LINE, PAD, GAP, BETWEEN = 7.25, 19.0, 14.0, 36.0, 72.0  # pixels
 HEADER = 48.0

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 
 from bot.plan.graph import graph
 from bot.plan.mock.monitor import Resource
-from bot.plan.model import ChartPlan, Plan, counted, is_provider, kind_of
+from bot.plan.model import ChartPlan, Plan, is_provider, kind_of
 from bot.text.lines import inert
+from bot.text.lists import counted
 from bot.text.output import visible
 
 

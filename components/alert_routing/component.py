@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 import pulumi
+from pydantic import Field
 
 from components.alert_routing.routes import config_object, file
 from components.alert_routing.routes.model import HEARTBEAT_KEY, RoutingArgs
@@ -26,11 +27,11 @@ class AlertRoutingArgs(Args):
     `refresh_interval` is as Go writes a duration.
     """
 
-    form: Literal["alertmanager-config", "file"]
-    namespace: str
-    labels: dict[str, str]
+    form: Literal["alertmanager-config", "file"] = "file"
+    namespace: str = "monitoring"
+    labels: dict[str, str] = Field({})
     credentials_folder: str = FOLDER
-    refresh_interval: str
+    refresh_interval: str = "10m0s"
     routing: RoutingArgs
 
 

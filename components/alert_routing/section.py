@@ -9,7 +9,16 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field
 
 from schema.section import Section
-from schema.values import Duration, Kind, Name, VaultPath, described, http_url, shown
+from schema.values import (
+    Duration,
+    Name,
+    StackName,
+    ValueKind,
+    VaultPath,
+    described,
+    http_url,
+    shown,
+)
 from schema.words import Folder, LabelKey, LabelValue
 
 Severity = Literal["critical", "warning", "info"]
@@ -60,12 +69,12 @@ def relay_url(text: str) -> str:
 # Behind `/alert/` Splunk On-Call has the key and the routing key.
 _KEY_IN_PATH = re.compile(r"/alert/+[^/]|/(?=[^/]*[0-9])[^/]{16,}(?:/|\Z)")
 RelayUrl = Annotated[
-    str, AfterValidator(relay_url), Kind("http address", "https://host.example.com/alert")
+    str, AfterValidator(relay_url), ValueKind("http address", "https://host.example.com/alert")
 ]
-Channel = Annotated[str, AfterValidator(channel), Kind("channel", "#a")]
-RoutingKey = Annotated[str, AfterValidator(routing_key), Kind("routing key")]
-VaultKey = Annotated[str, AfterValidator(vault_key), Kind("key in Vault")]
-LabelName = Annotated[str, AfterValidator(label_name), Kind("label")]
+Channel = Annotated[str, AfterValidator(channel), ValueKind("channel", "#a")]
+RoutingKey = Annotated[str, AfterValidator(routing_key), ValueKind("routing key")]
+VaultKey = Annotated[str, AfterValidator(vault_key), ValueKind("key in Vault")]
+LabelName = Annotated[str, AfterValidator(label_name), ValueKind("label")]
 
 
 class Receiver(Section):
@@ -99,7 +108,7 @@ class Route(Section):
     """Which receivers get the alerts of a severity; the first route that matches takes them."""
 
     severity: Severity = Field(description="Severity of the alerts.")
-    environments: tuple[Name, ...] = Field(
+    environments: tuple[StackName, ...] = Field(
         (), description="Environments, which are stacks, that it is for; default all."
     )
     to: tuple[Name, ...] = Field(description="Names of the receivers; each is told.")

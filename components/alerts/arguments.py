@@ -6,15 +6,15 @@ from typing import Protocol
 
 from components.alerts.component import AlertsArgs
 from components.alerts.groups.model import (
+    AlertWorkload,
     Meshed,
     Objective,
     Objectives,
     Setting,
     Thresholds,
-    Workload,
 )
 from components.alerts.section import WorkloadObjective
-from components.cluster import ClusterSection
+from components.cluster import ClusterSection, HasCluster
 from components.external_secrets import HasOperators, operators
 from components.linkerd import HasLinkerd
 from components.names import LINKERD_TRACING, LINKERD_VIZ
@@ -38,6 +38,7 @@ def setting(config: HasAlerts) -> Setting:
         overview=config.observability.dashboards.enabled,
         heartbeat=config.observability.routing.has_heartbeat,
         operators=operators(config),
+        absent=config.observability.alerts.absent,
     )
 
 
@@ -54,8 +55,19 @@ def arguments(config: HasAlerts, cluster: ClusterSection, environment: str) -> A
         cluster=cluster.name,
         environment=environment,
         disabled=section.disabled,
+        cluster_label=section.cluster_label,
         setting=setting(config),
     )
+
+
+class _OfACluster(HasObservability, HasCluster, Protocol):
+    """The sections that tell whose series are ours."""
+
+
+def own_series(config: _OfACluster) -> tuple[str, str] | None:
+    """The label of this cluster's series and its value, where Prometheus has those of others."""
+    label = config.observability.alerts.cluster_label
+    return (label, config.cluster.name) if label and config.cluster else None
 
 
 def _thresholds(config: HasAlerts) -> Thresholds:
@@ -111,6 +123,6 @@ def _meshed(config: HasAlerts) -> tuple[Meshed, ...]:
     return tuple(sorted((*own, *planned), key=lambda each: each.name))
 
 
-def _workload(text: str) -> Workload:
+def _workload(text: str) -> AlertWorkload:
     kind, _, name = text.partition("/")
-    return Workload(kind=kind, name=name)
+    return AlertWorkload(kind=kind, name=name)

@@ -4,20 +4,31 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import pulumi
 import yaml
+from pydantic import Field
 
 from components.alerts.groups.anchor import anchors, ends
 from components.alerts.groups.certificates import certificates
 from components.alerts.groups.control_plane import control_plane
-from components.alerts.groups.model import PART_OF, Alert, Group, Setting, duration, rule
+from components.alerts.groups.model import (
+    PART_OF,
+    Alert,
+    Group,
+    RecordingRule,
+    Setting,
+    duration,
+    rule,
+)
 from components.alerts.groups.overview import overview
 from components.alerts.groups.policy import policy
 from components.alerts.groups.secrets import secrets
+from components.alerts.groups.selectors import narrowed
 from components.alerts.groups.slo import slo
-from components.alerts.groups.sources import sources
+from components.alerts.groups.sources import needs, sources
 from components.alerts.groups.traffic import traffic
 from components.base import Args, Component, Manifest
 
@@ -29,13 +40,14 @@ Ends = Mapping[str, pulumi.Input[str]]
 class AlertsArgs(Args):
     """How the rules are delivered, what every alert says of itself, and what they depend on."""
 
-    form: Literal["prometheus-rule", "file"]
-    namespace: str
-    labels: dict[str, str]
+    form: Literal["prometheus-rule", "file"] = "prometheus-rule"
+    namespace: str = "linkerd"
+    labels: dict[str, str] = Field({})
     runbooks: str
     cluster: str
     environment: str
-    disabled: tuple[str, ...]
+    disabled: tuple[str, ...] = ()
+    cluster_label: str | None = None
     setting: Setting
 
 
@@ -61,8 +73,8 @@ class Alerts(Component, area="observability"):
 
 
 def groups(setting: Setting) -> list[Group]:
-    """Every group but the anchors' ends."""
-    return [
+    """Every group but the anchors' ends, without the rules whose sources are never there."""
+    every = [
         anchors(setting),
         certificates(setting),
         secrets(setting),
@@ -72,6 +84,10 @@ def groups(setting: Setting) -> list[Group]:
         *slo(setting.objectives),
         *([overview()] if setting.overview else []),
         sources(setting),
+    ]
+    return [
+        replace(group, rules=[each for each in group.rules if not needs(each, setting.absent)])
+        for group in every
     ]
 
 
@@ -94,13 +110,28 @@ def content(args: AlertsArgs, every: Sequence[Group]) -> dict[str, Any]:
     made = []
     for group in every:
         rules = [
-            rule(each, base, args.runbooks)
+            rule(_of_the_cluster(each, args), base, args.runbooks)
             for each in group.rules
             if not (isinstance(each, Alert) and each.name in args.disabled)
         ]
         if rules:
             made.append({"name": group.name, "interval": duration(group.interval), "rules": rules})
     return {"groups": made}
+
+
+def _of_the_cluster(each: Alert | RecordingRule, args: AlertsArgs) -> Alert | RecordingRule:
+    """The rule for this cluster alone, where its Prometheus has those of others too.
+
+    What is recorded has the label as well: the sums have none, and those of two clusters would be
+    one series.
+    """
+    if args.cluster_label is None:
+        return each
+    made = replace(each, expr=narrowed(each.expr, args.cluster_label, args.cluster))
+    if isinstance(made, RecordingRule):
+        own = {args.cluster_label: args.cluster}
+        made = replace(made, labels={**own, **made.labels})
+    return made
 
 
 def manifest(args: AlertsArgs, name: str, rules: Any) -> Manifest:

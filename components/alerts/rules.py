@@ -20,6 +20,14 @@ _ALERTS = ("observability", "alerts")
 _THRESHOLDS = (*_ALERTS, "thresholds")
 _OBJECTIVES = (*_ALERTS, "objectives")
 # Below a minute an alert fires at one scrape that is missed.
+# Labels by which the queries select or group: one of them cannot tell clusters apart.
+OWN_LABELS = frozenset(
+    {
+        *("namespace", "pod", "container", "deployment", "statefulset", "daemonset", "workload"),
+        *("name", "le", "tls", "direction", "version", "generation", "condition", "status"),
+        *("classification", "authz_name", "srv_kind", "alertstate", "environment", "phase"),
+    }
+)
 _WAITS = (Duration(60), Duration(30 * 86400))
 _WAITING = (
     "renewal_overdue",
@@ -46,10 +54,11 @@ def check(config: _Config) -> Iterator[Fault]:
     """All faults of `observability.alerts`.
 
     - `observability.alerts` that are not `off` need `runbooks`; `disabled` names alerts that there
-      are. `issuerLeft`, `webhookLeft` and `leafLeft` are shorter than what is left at a renewal,
-      the last together with `leafOverdue`, and `anchorCritical` than `anchorWarning`, which is
-      shorter than each trusted anchor's lifetime. Times for which something may last are 1m to 30d;
-      `quorum` is at most `linkerd.replicas`.
+      are; `clusterLabel` is none of the metrics' own labels. `issuerLeft`, `webhookLeft` and
+      `leafLeft` are shorter than what is left at a renewal, the last together with `leafOverdue`,
+      and `anchorCritical` than `anchorWarning`, which is shorter than each trusted anchor's
+      lifetime. Times for which something may last are 1m to 30d; `quorum` is at most
+      `linkerd.replicas`.
     """
     alerts = config.observability.alerts
     yield from needs_a_cluster(config, {_ALERTS: alerts.form != "off"})
@@ -61,6 +70,7 @@ def check(config: _Config) -> Iterator[Fault]:
             looks_at=((*_ALERTS, "form"),),
         )
     yield from _disabled(config)
+    yield from of_the_metrics((*_ALERTS, "clusterLabel"), alerts.cluster_label)
     yield from _waits(alerts.thresholds)
     yield from _certificates(config)
     yield from _quorum(config)
@@ -68,14 +78,30 @@ def check(config: _Config) -> Iterator[Fault]:
 
 
 def _disabled(config: _Config) -> Iterator[Fault]:
-    known = rules.names(rules.groups(setting(config)))
+    every = setting(config).model_copy(update={"absent": ()})
+    known = rules.names(rules.groups(every))
     # Left out of the rules where no namespace is meshed by the plan, and a name all the same.
     known.add("LinkerdPodsUnmeshed")
     for index, name in enumerate(config.observability.alerts.disabled):
         if name not in known:
+            alert, _, source = name.partition(":")
+            if source and alert in known:
+                hint = f"is one of {alert}: write absent: [{source}], which leaves that one out"
+                yield Fault((*_ALERTS, "disabled", index), f"{shown(name)} {hint}")
+                continue
             near = difflib.get_close_matches(name, sorted(known), n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"one of {', '.join(sorted(known))}"
             yield Fault((*_ALERTS, "disabled", index), f"{shown(name)} is no alert; {hint}")
+
+
+def of_the_metrics(path: Path_, label: str | None) -> Iterator[Fault]:
+    """A fault for a label that cannot tell clusters apart."""
+    if label in OWN_LABELS:
+        yield Fault(
+            path,
+            f"{label} is a label of the metrics themselves: write the external label of your "
+            "clusters, such as cluster",
+        )
 
 
 def _waits(limits: ThresholdsSection) -> Iterator[Fault]:
@@ -83,7 +109,7 @@ def _waits(limits: ThresholdsSection) -> Iterator[Fault]:
     for name in _WAITING:
         value = getattr(limits, name)
         if not low <= value <= high:
-            yield Fault((*_THRESHOLDS, limits.key(name)), f"{value}: write {low} to {high}")
+            yield Fault((*_THRESHOLDS, limits.key_of(name)), f"{value}: write {low} to {high}")
 
 
 def _certificates(config: _Config) -> Iterator[Fault]:

@@ -8,12 +8,13 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from schema.section import Section
-from schema.values import Duration, HttpUrl, Kind, Name, Replicas, shown
+from schema.values import Duration, HttpUrl, Name, Replicas, ValueKind, shown
 from schema.words import LabelKey, LabelValue
 
 Events = Annotated[int, Field(ge=0, le=1000000)]
 Bucket = Annotated[int, Field(ge=1, le=50000)]
 Rate = Annotated[int, Field(ge=1, le=1000000)]
+_LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _OBJECTIVE = re.compile(r"[0-9]{2}(\.[0-9]{1,3})?")
 
 
@@ -26,13 +27,34 @@ def objective(text: str) -> str:
     )
 
 
+def metric_label(text: str) -> str:
+    """The name of a label of Prometheus; raises ValueError otherwise.
+
+    https://prometheus.io/docs/concepts/data_model/
+    """
+    if _LABEL_NAME.fullmatch(text) and not text.startswith("__"):
+        return text
+    raise ValueError(f"{shown(text)} is no label of a metric: write it like cluster")
+
+
+MetricLabel = Annotated[str, AfterValidator(metric_label), ValueKind("metric label")]
+Source = Literal[
+    "linkerd-identity",
+    "linkerd-proxy",
+    "cert-manager",
+    "external-secrets",
+    "kube-state-metrics",
+    "kube-apiserver",
+]
+
+
 def _number_as_text(value: object) -> object:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     return str(value) if number else value
 
 
 PerCent = Annotated[
-    str, BeforeValidator(_number_as_text), AfterValidator(objective), Kind("per cent", "99.9")
+    str, BeforeValidator(_number_as_text), AfterValidator(objective), ValueKind("per cent", "99.9")
 ]
 
 
@@ -177,6 +199,18 @@ class AlertsSection(Section):
         "there.",
     )
     disabled: tuple[str, ...] = Field((), description="Names of alerts that are left out.")
+    absent: tuple[Source, ...] = Field(
+        (),
+        description="Sources whose metrics this Prometheus never has, such as `kube-apiserver` "
+        "where a provider hides it: what reads them is left out, and nobody is warned of it.",
+    )
+    cluster_label: MetricLabel | None = Field(
+        None,
+        description="Label that tells apart the clusters of the Prometheus, Thanos or Mimir that "
+        "evaluates the rules, such as `cluster`: every selector then has it, with "
+        "`cluster.name`, and so has what is recorded. Not for a Prometheus of this cluster alone, "
+        "whose own series lack its external labels.",
+    )
     thresholds: ThresholdsSection = Field(ThresholdsSection(), description="When an alert fires.")
     objectives: ObjectivesSection = Field(
         ObjectivesSection(), description="Service level objectives of meshed workloads."

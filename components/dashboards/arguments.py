@@ -5,7 +5,7 @@ from __future__ import annotations
 from components.alerts.arguments import HasAlerts, setting
 from components.cluster import ClusterSection
 from components.dashboards.component import DashboardsArgs
-from components.dashboards.grafana.model import View, Wave
+from components.dashboards.grafana.model import View, WaveView
 
 
 def arguments(
@@ -32,10 +32,10 @@ def arguments(
     )
 
 
-def _waves(config: HasAlerts) -> tuple[Wave, ...]:
+def _waves(config: HasAlerts) -> tuple[WaveView, ...]:
     """The waves with the namespaces that are to be in the mesh."""
     return tuple(
-        Wave(
+        WaveView(
             name=wave.name,
             state=wave.state,
             namespaces=tuple(each.name for each in wave.namespaces if not each.opt_out),

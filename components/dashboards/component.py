@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pulumi
+from pydantic import Field
 
 from components.base import Args, Component, Manifest
 from components.dashboards.grafana.model import View
@@ -11,9 +12,9 @@ from components.dashboards.grafana.model import View
 class DashboardsArgs(Args):
     """Where the ConfigMaps are, how a sidecar finds them, and what the dashboards depend on."""
 
-    namespace: str
-    labels: dict[str, str]
-    annotations: dict[str, str]
+    namespace: str = "linkerd"
+    labels: dict[str, str] = Field({"grafana_dashboard": "1"})
+    annotations: dict[str, str] = Field({})
     view: View
 
 

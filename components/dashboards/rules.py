@@ -5,20 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
+from components.alerts.rules import of_the_metrics
 from components.cluster import HasCluster, needs_a_cluster
 from components.observability import HasObservability
 from schema.faults import Fault
 
 _SECTION = ("observability", "dashboards")
 _FORM = ("observability", "alerts", "form")
-# Labels by which the queries select or group: one of them cannot tell clusters apart.
-OWN_LABELS = frozenset(
-    {
-        *("namespace", "pod", "container", "deployment", "statefulset", "daemonset", "workload"),
-        *("name", "le", "tls", "direction", "version", "generation", "condition", "status"),
-        *("classification", "authz_name", "srv_kind", "alertstate", "environment", "phase"),
-    }
-)
+_RULES_LABEL = ("observability", "alerts", "clusterLabel")
 
 
 class _Config(HasObservability, HasCluster, Protocol):
@@ -29,7 +23,7 @@ def check(config: _Config) -> Iterator[Fault]:
     """All faults of `observability.dashboards`.
 
     - `observability.dashboards` need `alerts` that are not `off`, which record what they read;
-      `clusterLabel` is none of the metrics' own labels.
+      `clusterLabel` is none of the metrics' own labels, and the alerts' own where these have one.
     """
     section = config.observability.dashboards
     yield from needs_a_cluster(config, {_SECTION: section.enabled})
@@ -43,10 +37,12 @@ def check(config: _Config) -> Iterator[Fault]:
     if section.enabled and not section.labels:
         message = "lists none: no sidecar finds the dashboards; write grafana_dashboard: '1'"
         yield Fault((*_SECTION, "labels"), message)
-    label = section.cluster_label
-    if label in OWN_LABELS:
+    yield from of_the_metrics((*_SECTION, "clusterLabel"), section.cluster_label)
+    recorded = config.observability.alerts.cluster_label
+    if section.enabled and recorded and section.cluster_label != recorded:
         yield Fault(
             (*_SECTION, "clusterLabel"),
-            f"{label} is a label of the metrics themselves: write the external label of your "
-            "clusters, such as cluster",
+            f"what the rules record of several clusters is told apart by {recorded}, and would be "
+            f"added up here: write clusterLabel: {recorded}",
+            looks_at=(_RULES_LABEL,),
         )

@@ -7,22 +7,12 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from components.alerts.section import MetricLabel
 from schema.section import Section
-from schema.values import Kind, Name, plain_text, shown
+from schema.values import Name, ValueKind, plain_text, shown
 from schema.words import LabelKey, LabelValue
 
-_LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _UID = re.compile(r"[a-zA-Z0-9_-]{1,40}")
-
-
-def metric_label(text: str) -> str:
-    """The name of a label of Prometheus; raises ValueError otherwise.
-
-    https://prometheus.io/docs/concepts/data_model/
-    """
-    if _LABEL_NAME.fullmatch(text) and not text.startswith("__"):
-        return text
-    raise ValueError(f"{shown(text)} is no label of a metric: write it like cluster")
 
 
 def datasource_uid(text: str) -> str:
@@ -48,9 +38,8 @@ def folder_title(text: str) -> str:
     raise ValueError(f"{shown(text)} is no title of a folder: write it like Linkerd, without '/'")
 
 
-MetricLabel = Annotated[str, AfterValidator(metric_label), Kind("metric label")]
-DatasourceUid = Annotated[str, AfterValidator(datasource_uid), Kind("uid")]
-Folder = Annotated[str, AfterValidator(folder_title), Kind("title")]
+DatasourceUid = Annotated[str, AfterValidator(datasource_uid), ValueKind("uid")]
+Folder = Annotated[str, AfterValidator(folder_title), ValueKind("title")]
 
 
 class DashboardsSection(Section):

@@ -32,7 +32,11 @@ def arguments(config: _Config, cluster: ClusterSection) -> EgressArgs:
         scopes.append(EgressScope(namespace=name, deny=each.mode == "deny", hosts=each.hosts))
     packets = sorted(_packets(config), key=lambda each: each.namespace)
     return EgressArgs(
-        cluster_networks=cluster.networks, scopes=tuple(scopes), packets=tuple(packets)
+        cluster_networks=cluster.networks,
+        scopes=tuple(scopes),
+        packets=tuple(packets),
+        policy_kind=section.network_policy_kind,
+        kubernetes_api=section.kubernetes_api,
     )
 
 

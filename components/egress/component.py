@@ -10,25 +10,20 @@ https://linkerd.io/2/features/egress/
 from __future__ import annotations
 
 import hashlib
-import ipaddress
-from collections.abc import Sequence
 from typing import Any
 
 import pulumi
 
 from components.base import Args, Component, Manifest
-from components.egress.section import EgressHost
+from components.cluster import PRIVATE_NETWORKS
+from components.egress.packets import NETWORK_POLICY, packet_policy
+from components.egress.section import EgressHost, KubernetesApiEgress, PolicyKind
 from components.names import LINKERD_EGRESS
 from components.namespaces import NOT_MESHED, namespace
 from components.policy.objects import GATEWAY, POLICY
 
 NAME = "egress"
-NETWORK_POLICY = "linkerd-platform-egress"
-# Never a destination outside: link-local, with the clouds' metadata and its credentials.
-_LINK_LOCAL = ("169.254.0.0/16", "fe80::/10")
-_EVERYWHERE = ("0.0.0.0/0", "::/0")
 _LONGEST_NAME = 253  # of an object; a host may be as long, and more stands before it
-_DNS_PORTS = ({"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53})
 
 
 class EgressScope(Args):
@@ -49,9 +44,11 @@ class PacketScope(Args):
 class EgressArgs(Args):
     """cluster_networks: CIDRs of pods and services, which Linkerd takes for inside."""
 
-    cluster_networks: tuple[str, ...]
+    cluster_networks: tuple[str, ...] = PRIVATE_NETWORKS
     scopes: tuple[EgressScope, ...]
     packets: tuple[PacketScope, ...] = ()
+    policy_kind: PolicyKind = "NetworkPolicy"
+    kubernetes_api: KubernetesApiEgress = KubernetesApiEgress()
 
 
 class Egress(Component, area="mesh"):
@@ -75,14 +72,16 @@ class Egress(Component, area="mesh"):
                 first.append(self.apply(global_namespace()))
             routes = [
                 self.apply(each, *first, name=f"{where}/{each['metadata']['name']}")
-                for each in (route(where, host) for host in scope.hosts)
+                for each in routes_of(scope)
             ]
             made = egress_network(where, deny=scope.deny)
             networks[where] = self.apply(made, *first, *routes, name=f"{where}/{NAME}")
         for packets in args.packets:
             where = packets.namespace
             after = networks.get(where, networks.get(LINKERD_EGRESS))
-            policy = network_policy(where, packets.hosts, args.cluster_networks)
+            policy = packet_policy(
+                args.policy_kind, where, packets.hosts, args.cluster_networks, args.kubernetes_api
+            )
             name_ = f"{where}/{NETWORK_POLICY}"
             self.apply(policy, *([after] if after else []), name=name_)
         self.modes = {each.namespace: "deny" if each.deny else "allow" for each in args.scopes}
@@ -114,27 +113,48 @@ def egress_network(where: str, *, deny: bool) -> Manifest:
     }
 
 
+def routes_of(scope: EgressScope) -> list[Manifest]:
+    """A route per host by its name, and one per port of those that have none to read."""
+    named = [each for each in scope.hosts if each.protocol in ("tls", "http")]
+    ports = sorted({each.port for each in scope.hosts if each.protocol == "tcp"})
+    return [
+        *(route(scope.namespace, each) for each in named),
+        *(tcp_route(scope.namespace, each) for each in ports),
+    ]
+
+
 def route(where: str, host: EgressHost) -> Manifest:
     """The route that lets one host through: by its SNI, or by its name in HTTP.
 
     One route per host, so that each has metrics of its own.
     """
     tls = host.protocol == "tls"
+    made = _route("TLSRoute" if tls else "HTTPRoute", route_name(host), where, host.port)
+    made["spec"]["hostnames"] = [host.host]
+    return made
+
+
+def tcp_route(where: str, port: int) -> Manifest:
+    """The route that lets everything at a port through, whoever speaks first.
+
+    With it the proxy waits for no first byte of the client: linkerd2
+    policy-controller/grpc/src/outbound.rs `to_proto`. Addresses are the NetworkPolicy's.
+    """
+    return _route("TCPRoute", f"tcp-{port}", where, port)
+
+
+def _route(kind: str, name: str, where: str, port: int) -> Manifest:
     parent: dict[str, Any] = {
         "group": POLICY,
         "kind": "EgressNetwork",
         "name": NAME,
-        "port": host.port,
+        "port": port,
     }
     return {
-        "apiVersion": f"{GATEWAY}/{'v1alpha2' if tls else 'v1'}",
-        "kind": "TLSRoute" if tls else "HTTPRoute",
-        "metadata": {"name": route_name(host), "namespace": where},
-        "spec": {
-            "parentRefs": [parent],
-            "hostnames": [host.host],
-            "rules": [{"backendRefs": [dict(parent)]}],
-        },
+        "apiVersion": f"{GATEWAY}/{'v1' if kind == 'HTTPRoute' else 'v1alpha2'}",
+        "kind": kind,
+        "metadata": {"name": name, "namespace": where},
+        "spec": {"parentRefs": [parent], "rules": [{"backendRefs": [dict(parent)]}]},
     }
 
 
@@ -146,43 +166,3 @@ def route_name(host: EgressHost) -> str:
         return name
     digest = hashlib.sha256(host.host.encode()).hexdigest()[:10]
     return f"{name[: _LONGEST_NAME - 11].rstrip('-.')}-{digest}"
-
-
-def network_policy(
-    where: str, hosts: Sequence[EgressHost], cluster_networks: Sequence[str]
-) -> Manifest:
-    """Packets of every pod of a namespace: DNS, the cluster, and the listed hosts' ports.
-
-    The cluster's pods are named by a selector as well as by address, because some network plugins
-    take an ipBlock for addresses outside alone. https://kubernetes.io/docs/concepts/services-networking/network-policies/
-    """
-    inside = [{"ipBlock": {"cidr": each}} for each in cluster_networks]
-    rules: list[dict[str, Any]] = [
-        # A resolver on the node has a link-local address.
-        {
-            "to": [{"namespaceSelector": {}}, *({"ipBlock": {"cidr": c}} for c in _LINK_LOCAL)],
-            "ports": list(_DNS_PORTS),
-        },
-        {"to": [{"namespaceSelector": {}}, *inside]},
-    ]
-    everywhere = [_block(each, (*cluster_networks, *_LINK_LOCAL)) for each in _EVERYWHERE]
-    ports: dict[int, set[str]] = {}
-    for host in hosts:
-        ports.setdefault(host.port, set()).update(host.networks or _EVERYWHERE)
-    for port, networks in sorted(ports.items()):
-        named = [{"ipBlock": {"cidr": each}} for each in sorted(networks)]
-        to = everywhere if networks >= set(_EVERYWHERE) else named
-        rules.append({"to": to, "ports": [{"protocol": "TCP", "port": port}]})
-    return {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "NetworkPolicy",
-        "metadata": {"name": NETWORK_POLICY, "namespace": where},
-        "spec": {"podSelector": {}, "policyTypes": ["Egress"], "egress": rules},
-    }
-
-
-def _block(cidr: str, less: Sequence[str]) -> dict[str, Any]:
-    """A block of addresses without those of the same family that are inside."""
-    version = ipaddress.ip_network(cidr).version
-    kept = [each for each in less if ipaddress.ip_network(each).version == version]
-    return {"ipBlock": {"cidr": cidr, "except": kept}}

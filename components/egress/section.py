@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
+from contextlib import suppress
 from typing import Annotated, Literal, Protocol
 
 from pydantic import AfterValidator, Field
 
 from schema.section import Section
-from schema.values import Kind, Name, shown
+from schema.values import Name, ValueKind, shown
 from schema.words import Cidr
 
 Mode = Literal["allow", "deny"]
+PolicyKind = Literal["NetworkPolicy", "CiliumNetworkPolicy"]
 Port = Annotated[int, Field(ge=1, le=65535)]
 
 _LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
@@ -20,11 +23,14 @@ _LONGEST = 253
 
 
 def host_name(text: str) -> str:
-    """A DNS name, or `*.` before one; raises ValueError with what to write instead.
+    """A DNS name, `*.` before one, or an address; raises ValueError with what to write instead.
 
-    Follows `Hostname` of the Gateway API, with two labels at least: no public host has one.
+    Which protocol may have an address is a rule of the section. A name follows `Hostname` of the
+    Gateway API, with two labels at least: no public host has one.
     https://gateway-api.sigs.k8s.io/reference/spec/#hostname
     """
+    if address(text):
+        return text
     if re.fullmatch(r"[0-9.]+|.*:.*", text):
         hint = (
             "a host is a DNS name, without port or scheme: clients name no address in TLS or HTTP"
@@ -42,7 +48,14 @@ def host_name(text: str) -> str:
     raise ValueError(f"{shown(text)} is no host like api.example.com or '*.example.com'{hint}")
 
 
-Host = Annotated[str, AfterValidator(host_name), Kind("host", "host.example.com")]
+def address(text: str) -> str | None:
+    """The network of an address alone, such as `203.0.113.7/32`; None for a name."""
+    with suppress(ValueError):
+        return str(ipaddress.ip_network(ipaddress.ip_address(text)))
+    return None
+
+
+Host = Annotated[str, AfterValidator(host_name), ValueKind("host", "host.example.com")]
 
 
 class EgressHost(Section):
@@ -50,19 +63,33 @@ class EgressHost(Section):
 
     host: Host = Field(
         description="DNS name; `*.example.com` is every name below it, of any depth, without "
-        "example.com itself."
+        "example.com itself. With `tcp` and `udp` nobody reads it, and an address will do."
     )
     port: Port = Field(443, description="Port of the host.")
-    protocol: Literal["tls", "http"] = Field(
+    protocol: Literal["tls", "http", "tcp", "udp"] = Field(
         "tls",
         description="What the client speaks: the host is read from the TLS handshake (SNI), or "
-        "from HTTP in the clear. One protocol per port of a namespace.",
+        "from HTTP in the clear. `tcp`: anything else, such as databases, SMTP, SSH and Kafka, "
+        "with or without TLS that begins later; `networks` are needed. `udp`: never in a proxy, "
+        "so the NetworkPolicy alone decides; `networks` are needed. One protocol per port of a "
+        "namespace, besides `udp`.",
     )
     networks: tuple[Cidr, ...] = Field(
         (),
         description="Where the host is, if it is known: packets to this port are let through to "
         "these networks alone. Without them, to every address outside the cluster.",
     )
+
+    @property
+    def blocks(self) -> tuple[str, ...]:
+        """The networks that it is in, which an address tells by itself; none for everywhere."""
+        own = address(self.host)
+        return self.networks or ((own,) if own else ())
+
+    @property
+    def transport(self) -> Literal["TCP", "UDP"]:
+        """What its packets are."""
+        return "UDP" if self.protocol == "udp" else "TCP"
 
 
 class NamespaceEgress(Section):
@@ -83,6 +110,24 @@ class NamespaceEgress(Section):
     )
 
 
+class KubernetesApiEgress(Section):
+    """The API server, where namespaces that deny must reach it.
+
+    A Service leads there, but packets are judged by the address behind it: a node of the control
+    plane, or a machine of the provider.
+    """
+
+    networks: tuple[Cidr, ...] = Field(
+        (),
+        description="Addresses of the API server where they are outside `cluster.networks`, as "
+        "`kubectl get endpoints kubernetes` prints them, such as `203.0.113.7/32`. Not with "
+        "CiliumNetworkPolicy, which knows it by itself.",
+    )
+    ports: tuple[Port, ...] = Field(
+        (443, 6443), description="Its ports behind the Service `kubernetes`."
+    )
+
+
 class EgressSection(Section):
     """What meshed workloads may reach outside `cluster.networks`."""
 
@@ -99,6 +144,14 @@ class EgressSection(Section):
         True,
         description="With `default: deny`, a NetworkPolicy in each namespace of a wave that is "
         "not off.",
+    )
+    network_policy_kind: PolicyKind = Field(
+        "NetworkPolicy",
+        description="`CiliumNetworkPolicy` where the network plugin is Cilium: to Cilium an "
+        "address of a NetworkPolicy is never a node, nor the API server.",
+    )
+    kubernetes_api: KubernetesApiEgress = Field(
+        KubernetesApiEgress(), description="The API server, for namespaces that deny."
     )
     namespaces: dict[Name, NamespaceEgress] = Field(
         {}, description="Namespaces with rules of their own, instead of the default."

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pulumi
+from pydantic import Field
 
 from components.base import Args, Component, Manifest
 from components.names import (
@@ -38,9 +39,9 @@ class MonitorsArgs(Args):
     tracing: whether a collector of ours is.
     """
 
-    labels: dict[str, str]
-    interval: str
-    viz: bool
+    labels: dict[str, str] = Field({})
+    interval: str = "30s"
+    viz: bool = True
     tracing: bool = False
     operators: Operators = Operators()
 

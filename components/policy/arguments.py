@@ -14,10 +14,10 @@ from components.policy.service_policy import PolicyPort, PolicyRoute, ServicePol
 
 
 def wish(config: HasPolicies, namespace: str) -> dict[str, str]:
-    """The annotation that a namespace's policy wants on it; none where the cluster's rung holds."""
+    """The annotation of a namespace; none where the cluster's default policy holds."""
     if namespace not in config.policy.namespaces:
         return {}
-    found = look_up.rung(config, namespace)
+    found = look_up.inbound_policy(config, namespace)
     return default_policy(found if found != config.linkerd.default_inbound_policy else None)
 
 
@@ -28,7 +28,7 @@ def namespaces(config: HasPolicies) -> Iterator[NamespacePolicyArgs]:
         webhook = any(port.api_server for service in section.services for port in service.ports)
         yield NamespacePolicyArgs(
             namespace=name,
-            rung=look_up.rung(config, name),
+            default_inbound_policy=look_up.inbound_policy(config, name),
             callers=look_up.callers(name, section),
             kubelet_networks=_networks(config.policy.kubelet_networks),
             api_server_networks=_networks(config.policy.api_server_networks) if webhook else (),
@@ -44,7 +44,7 @@ def services(config: HasPolicies, namespace: str) -> Iterator[ServicePolicyArgs]
             namespace=namespace,
             service=service.name,
             selector=service.selector,
-            rung=look_up.rung(config, namespace, service),
+            default_inbound_policy=look_up.inbound_policy(config, namespace, service),
             ports=tuple(_port(namespace, port) for port in service.ports),
             callers=bool(section.allow_from),
             **_prometheus(config),

@@ -6,7 +6,13 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from components.linkerd import HasLinkerd, InboundPolicy
-from components.policy.section import Clients, HasPolicy, NamespacePolicy, Service, ServicePort
+from components.policy.section import (
+    Clients,
+    HasPolicy,
+    NamespacePolicySection,
+    Service,
+    ServicePort,
+)
 from components.rollout import plan
 
 
@@ -14,13 +20,15 @@ class HasPolicies(HasPolicy, HasLinkerd, plan.HasPlan, Protocol):
     """A config with the policies and what they are looked up with."""
 
 
-def rung(config: HasPolicies, namespace: str, service: Service | None = None) -> InboundPolicy:
-    """The rung that holds: of the service, else of its namespace, else of the cluster."""
-    if service is not None and service.rung is not None:
-        return service.rung
+def inbound_policy(
+    config: HasPolicies, namespace: str, service: Service | None = None
+) -> InboundPolicy:
+    """The default policy that holds: of the service, else of its namespace, else of the cluster."""
+    if service is not None and service.default_inbound_policy is not None:
+        return service.default_inbound_policy
     policy = config.policy.namespaces.get(namespace)
-    if policy is not None and policy.rung is not None:
-        return policy.rung
+    if policy is not None and policy.default_inbound_policy is not None:
+        return policy.default_inbound_policy
     if policy is not None and policy.strict_mtls:
         return "all-authenticated"
     return config.linkerd.default_inbound_policy
@@ -63,6 +71,6 @@ def unmeshed(config: HasPolicies, namespace: str) -> str | None:
     return "no wave of rollout has it"
 
 
-def callers(namespace: str, policy: NamespacePolicy) -> tuple[str, ...]:
+def callers(namespace: str, policy: NamespacePolicySection) -> tuple[str, ...]:
     """The namespaces of `allowFrom`, with the namespace itself; none where all may call."""
     return tuple(dict.fromkeys((namespace, *policy.allow_from))) if policy.allow_from else ()

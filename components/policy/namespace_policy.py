@@ -38,18 +38,21 @@ _MESHED = {"matchExpressions": [{"key": "linkerd.io/control-plane-ns", "operator
 class NamespacePolicyArgs(Args):
     """What a namespace allows whatever its services say.
 
-    rung: what happens at the proxies' own port to a client that is not allowed. callers: the
-    namespaces that may call, this one among them; none where no rule is by namespace.
+    default_inbound_policy: what happens at the proxies' own port to a client that is not allowed.
+    callers: the namespaces that may call, this one among them; none where no rule is by namespace.
     api_server_networks: none where no webhook is served. prometheus_account: namespace and name,
     not used with prometheus_networks.
     """
 
     namespace: str
-    rung: AccessPolicy
+    default_inbound_policy: AccessPolicy = "deny"
     callers: tuple[str, ...] = ()
-    kubelet_networks: tuple[NetworkArgs, ...]
+    kubelet_networks: tuple[NetworkArgs, ...] = (
+        NetworkArgs(cidr="0.0.0.0/0"),
+        NetworkArgs(cidr="::/0"),
+    )
     api_server_networks: tuple[NetworkArgs, ...] = ()
-    prometheus_account: tuple[str, str]
+    prometheus_account: tuple[str, str] = ("linkerd-viz", "prometheus")
     prometheus_networks: tuple[NetworkArgs, ...] = ()
 
 
@@ -70,15 +73,15 @@ class NamespacePolicy(Component, area="policy"):
         rules = [self.apply(manifest, *first) for manifest in admin_rules(args)]
         # Last: a Server denies from its first second on whatever is not allowed by then.
         self.last = self.apply(admin_server(args), *rules)
-        self.done(namespace=args.namespace, rung=args.rung)
+        self.done(namespace=args.namespace, default_inbound_policy=args.default_inbound_policy)
 
 
-def default_policy(rung: AccessPolicy | None) -> dict[str, str]:
+def default_policy(inbound: AccessPolicy | None) -> dict[str, str]:
     """The annotation of a namespace that its new pods' proxies take their default policy from.
 
     Follows https://linkerd.io/2/reference/authorization-policy/#default-policies
     """
-    return {DEFAULT_INBOUND_POLICY: rung} if rung else {}
+    return {DEFAULT_INBOUND_POLICY: inbound} if inbound else {}
 
 
 def authentications(args: NamespacePolicyArgs) -> list[Manifest]:
@@ -131,4 +134,11 @@ def admin_rules(args: NamespacePolicyArgs) -> list[Manifest]:
 
 def admin_server(args: NamespacePolicyArgs) -> Manifest:
     """The admin port of every proxy of the namespace."""
-    return server(args.namespace, _PROXY_ADMIN, _MESHED, "linkerd-admin", "HTTP/1", args.rung)
+    return server(
+        args.namespace,
+        _PROXY_ADMIN,
+        _MESHED,
+        "linkerd-admin",
+        "HTTP/1",
+        args.default_inbound_policy,
+    )

@@ -12,7 +12,7 @@ from components.policy.look_up import HasPolicies
 from components.policy.section import (
     AUTHENTICATED,
     Clients,
-    NamespacePolicy,
+    NamespacePolicySection,
     Network,
     Service,
     ServicePort,
@@ -36,9 +36,9 @@ def check(config: _Config) -> Iterator[Fault]:
     """All faults of `policy`.
 
     - `policy`: a namespace is in a wave of `rollout`; a client's namespace is meshed, and in
-      `allowFrom` where that is used; `allowFrom` needs rung `audit` or `deny`. With `routes` or
-      `metrics` a port lists its `probes`. `strictMtls` refuses lower rungs, webhooks, and rules for
-      networks alone.
+      `allowFrom` where that is used; `allowFrom` needs `audit` or `deny`. With `routes` or
+      `metrics` a port lists its `probes`. `strictMtls` refuses weaker default policies, webhooks,
+      and rules for networks alone.
     """
     yield from needs_a_cluster(config, {("policy",): bool(config.policy.namespaces)})
     yield from _whole(config)
@@ -77,12 +77,12 @@ def _whole(config: _Config) -> Iterator[Fault]:
 
 
 def _closed(config: _Config) -> Iterator[Fault]:
-    """Meshed namespaces that the cluster's rung closes, and that have no allowances of their own.
+    """Meshed namespaces that the default policy closes, and that have no allowances of their own.
 
     Their policy would be none: even the proxies' metrics would be denied to Prometheus.
     """
-    rung = config.linkerd.default_inbound_policy
-    if rung != "deny" and not (rung in AUTHENTICATED and config.policy.prometheus.networks):
+    inbound = config.linkerd.default_inbound_policy
+    if inbound != "deny" and not (inbound in AUTHENTICATED and config.policy.prometheus.networks):
         return
     without = [
         each.name
@@ -93,8 +93,9 @@ def _closed(config: _Config) -> Iterator[Fault]:
         more = f" and {len(without) - _SHOWN} more" if len(without) > _SHOWN else ""
         yield Fault(
             ("linkerd", "defaultInboundPolicy"),
-            f"{rung!r} would deny Prometheus the proxies' metrics in {', '.join(without[:_SHOWN])}"
-            f"{more}: list them under policy.namespaces (`{without[0]}: {{}}` is enough)",
+            f"{inbound!r} would deny Prometheus the proxies' metrics in "
+            f"{', '.join(without[:_SHOWN])}{more}: list them under policy.namespaces "
+            f"(`{without[0]}: {{}}` is enough)",
             looks_at=(("policy", "namespaces"), ("rollout",)),
         )
 
@@ -124,7 +125,9 @@ def _networks(path: Path_, networks: Sequence[Network]) -> Iterator[Fault]:
                 )
 
 
-def _namespace(config: _Config, path: Path_, name: str, policy: NamespacePolicy) -> Iterator[Fault]:
+def _namespace(
+    config: _Config, path: Path_, name: str, policy: NamespacePolicySection
+) -> Iterator[Fault]:
     looks_at = (("rollout",),)
     if why := plan.unplanned(config, name):
         yield Fault(
@@ -133,11 +136,15 @@ def _namespace(config: _Config, path: Path_, name: str, policy: NamespacePolicy)
             "add it to a wave, or remove the policy",
             looks_at=looks_at,
         )
-    if policy.strict_mtls and policy.rung is not None and policy.rung not in AUTHENTICATED:
+    if (
+        policy.strict_mtls
+        and policy.default_inbound_policy is not None
+        and policy.default_inbound_policy not in AUTHENTICATED
+    ):
         yield Fault(
-            (*path, "rung"),
-            f"{policy.rung!r} lets clients without mTLS in, which strictMtls forbids: "
-            f"write one of {', '.join(AUTHENTICATED)}",
+            (*path, "defaultInboundPolicy"),
+            f"{policy.default_inbound_policy!r} lets clients without mTLS in, which strictMtls "
+            f"forbids: write one of {', '.join(AUTHENTICATED)}",
             looks_at=((*path, "strictMtls"),),
         )
     if policy.strict_mtls and config.policy.prometheus.networks:
@@ -147,12 +154,13 @@ def _namespace(config: _Config, path: Path_, name: str, policy: NamespacePolicy)
             "or leave strictMtls out",
             looks_at=((*_PROMETHEUS, "networks"),),
         )
-    if policy.allow_from and look_up.rung(config, name) not in ("audit", "deny"):
+    if policy.allow_from and look_up.inbound_policy(config, name) not in ("audit", "deny"):
         yield Fault(
             (*path, "allowFrom"),
-            f"is not enforced at rung {look_up.rung(config, name)!r}, which lets other namespaces "
-            "in: write rung: audit, to see who would be denied, or deny",
-            looks_at=((*path, "rung"), ("linkerd", "defaultInboundPolicy")),
+            f"is not enforced by the default policy {look_up.inbound_policy(config, name)!r}, "
+            "which lets other namespaces in: write defaultInboundPolicy: audit, to see who would "
+            "be denied, or deny",
+            looks_at=((*path, "defaultInboundPolicy"), ("linkerd", "defaultInboundPolicy")),
         )
     for index, each in enumerate(policy.allow_from):
         if why := look_up.unmeshed(config, each):
@@ -215,10 +223,10 @@ def _port(
     config: _Config, path: Path_, namespace: str, service: Service, port: ServicePort
 ) -> Iterator[Fault]:
     policy = config.policy.namespaces[namespace]
-    rung = look_up.rung(config, namespace, service)
+    inbound = look_up.inbound_policy(config, namespace, service)
     yield from _probes(path, port)
     served = (port.allow, port.routes, port.metrics, port.api_server, policy.allow_from)
-    if rung == "deny" and not any(served):
+    if inbound == "deny" and not any(served):
         yield Fault(
             path,
             f"nobody could call {port.port} of {service.name!r}: write who may under allow",
@@ -230,17 +238,22 @@ def _port(
             "the API server has no mesh identity, which strictMtls demands: leave one of them out",
             looks_at=((*_NAMESPACES, namespace, "strictMtls"),),
         )
-    if policy.strict_mtls and service.rung is not None and service.rung not in AUTHENTICATED:
+    if (
+        policy.strict_mtls
+        and service.default_inbound_policy is not None
+        and service.default_inbound_policy not in AUTHENTICATED
+    ):
         yield Fault(
-            (*path[:-2], "rung"),
-            f"{service.rung!r} lets clients without mTLS in, which strictMtls forbids",
+            (*path[:-2], "defaultInboundPolicy"),
+            f"{service.default_inbound_policy!r} lets clients without mTLS in, which strictMtls "
+            "forbids",
             looks_at=((*_NAMESPACES, namespace, "strictMtls"),),
         )
     for index, route in enumerate(port.routes):
         if route.name in {each.name for each in port.routes[:index]} or route.name in RESERVED:
             message = f"{route.name!r} is taken at this port: take another"
             yield Fault((*path, "routes", index, "name"), message)
-        if not route.allow and rung == "deny":
+        if not route.allow and inbound == "deny":
             message = f"nobody could call {route.path}: write who may"
             yield Fault((*path, "routes", index, "allow"), message)
     for below, clients in look_up.allow_lists(port):

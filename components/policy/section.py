@@ -8,14 +8,16 @@ from typing import Annotated, Literal, Protocol
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from schema.section import Section
-from schema.values import Kind, Name, kubernetes_name, shown
+from schema.values import Name, ValueKind, Was, kubernetes_name, shown
 from schema.words import Cidr, LabelKey, LabelValue
 
-Rung = Literal["all-unauthenticated", "audit", "cluster-authenticated", "all-authenticated", "deny"]
+DefaultPolicy = Literal[
+    "all-unauthenticated", "audit", "cluster-authenticated", "all-authenticated", "deny"
+]
 PortProtocol = Literal["unknown", "HTTP/1", "HTTP/2", "gRPC", "opaque", "TLS"]
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
-# From which rung on an unauthenticated client is turned away where no rule allows it.
-AUTHENTICATED: tuple[Rung, ...] = ("cluster-authenticated", "all-authenticated", "deny")
+# From which default policy on an unauthenticated client is turned away where no rule allows it.
+AUTHENTICATED: tuple[DefaultPolicy, ...] = ("cluster-authenticated", "all-authenticated", "deny")
 # A gRPC health probe is a call like any other: https://github.com/grpc/grpc/blob/master/doc/health-checking.md
 GRPC_HEALTH = "/grpc.health.v1.Health/Check"
 
@@ -76,11 +78,11 @@ def _number_as_text(value: object) -> object:
 
 
 ContainerPort = Annotated[
-    str, BeforeValidator(_number_as_text), AfterValidator(container_port), Kind("port", "1")
+    str, BeforeValidator(_number_as_text), AfterValidator(container_port), ValueKind("port", "1")
 ]
-Account = Annotated[str, AfterValidator(service_account), Kind("service account")]
-UrlPath = Annotated[str, AfterValidator(url_path), Kind("path", "/")]
-Identity = Annotated[str, AfterValidator(identity), Kind("mesh identity")]
+Account = Annotated[str, AfterValidator(service_account), ValueKind("service account")]
+UrlPath = Annotated[str, AfterValidator(url_path), ValueKind("path", "/")]
+Identity = Annotated[str, AfterValidator(identity), ValueKind("mesh identity")]
 
 
 class Network(Section):
@@ -107,7 +109,7 @@ class Clients(Section):
     )
 
 
-class Route(Section):
+class RouteSection(Section):
     """Part of a port with clients of its own; those of the port do not hold there."""
 
     name: Name = Field(description="Name of the route, unique at its port.")
@@ -127,7 +129,7 @@ class ServicePort(Section):
     allow: tuple[Clients, ...] = Field(
         (), description="Who may call; without any, whoever `allowFrom` of the namespace names."
     )
-    routes: tuple[Route, ...] = Field((), description="Paths with clients of their own.")
+    routes: tuple[RouteSection, ...] = Field((), description="Paths with clients of their own.")
     metrics: UrlPath | None = Field(
         None, description="Path of the metrics, which Prometheus may read and nobody else."
     )
@@ -154,16 +156,16 @@ class Service(Section):
     selector: dict[LabelKey, LabelValue] = Field(
         description="Labels of its pods, as the Service's own selector has them."
     )
-    rung: Rung | None = Field(
-        None, description="Rung of this workload's ports; default that of the namespace."
+    default_inbound_policy: Annotated[DefaultPolicy | None, Was("rung")] = Field(
+        None, description="DefaultPolicy of this workload's ports; default that of the namespace."
     )
     ports: tuple[ServicePort, ...] = Field(description="The ports of its pods.")
 
 
-class NamespacePolicy(Section):
+class NamespacePolicySection(Section):
     """Who may call into a namespace."""
 
-    rung: Rung | None = Field(
+    default_inbound_policy: Annotated[DefaultPolicy | None, Was("rung")] = Field(
         None,
         description="What happens to a client that no rule allows, from `all-unauthenticated` "
         "over `audit` (allowed, and counted) to `deny`; default `linkerd.defaultInboundPolicy`. "
@@ -172,7 +174,7 @@ class NamespacePolicy(Section):
     strict_mtls: bool = Field(
         False,
         description="Every client must have a mesh identity, but for the kubelet's probes: a "
-        "lower rung and a rule for networks alone are refused.",
+        "weaker default policy and a rule for networks alone are refused.",
     )
     allow_from: tuple[Name, ...] = Field(
         (),
@@ -182,7 +184,7 @@ class NamespacePolicy(Section):
     services: tuple[Service, ...] = Field((), description="Policies of single services.")
 
 
-class Prometheus(Section):
+class PrometheusAccess(Section):
     """The Prometheus that reads the metrics of proxies and services."""
 
     service_account: Account = Field(
@@ -199,10 +201,10 @@ _ANYWHERE = (Network(cidr="0.0.0.0/0"), Network(cidr="::/0"))
 class PolicySection(Section):
     """Who may call whom in the mesh; docs/runbooks/deny.md says how to get there."""
 
-    namespaces: dict[Name, NamespacePolicy] = Field(
+    namespaces: dict[Name, NamespacePolicySection] = Field(
         {}, description="The namespaces that have a policy, by name."
     )
-    prometheus: Prometheus = Field(Prometheus(), description="Who reads metrics.")
+    prometheus: PrometheusAccess = Field(PrometheusAccess(), description="Who reads metrics.")
     kubelet_networks: tuple[Network, ...] = Field(
         _ANYWHERE, description="Networks of the nodes, from which the kubelet probes."
     )

@@ -60,17 +60,18 @@ class PolicyPort(Args):
 class ServicePolicyArgs(Args):
     """The ports of a service's pods.
 
-    rung: what happens to a client that is not allowed. callers: whether the namespaces that may
-    call hold for a port without clients of its own. prometheus_account: namespace and name.
+    default_inbound_policy: what happens to a client that is not allowed. callers: whether the
+    namespaces that may call hold for a port without clients of its own. prometheus_account:
+    namespace and name.
     """
 
     namespace: str
     service: str
     selector: Mapping[str, str]
-    rung: AccessPolicy
+    default_inbound_policy: AccessPolicy = "deny"
     ports: tuple[PolicyPort, ...]
     callers: bool = False
-    prometheus_account: tuple[str, str]
+    prometheus_account: tuple[str, str] = ("linkerd-viz", "prometheus")
     prometheus_networks: tuple[NetworkArgs, ...] = ()
 
 
@@ -92,7 +93,10 @@ class ServicePolicy(Component, area="policy"):
             # Last: a Server denies from its first second on whatever is not allowed by then.
             servers.append(self.apply(port_server(args, port), *allowed))
         self.servers = tuple(servers)
-        self.done(servers=[server_name(args, port) for port in args.ports], rung=args.rung)
+        self.done(
+            servers=[server_name(args, port) for port in args.ports],
+            default_inbound_policy=args.default_inbound_policy,
+        )
 
 
 def server_name(args: ServicePolicyArgs, port: PolicyPort) -> str:
@@ -104,7 +108,9 @@ def port_server(args: ServicePolicyArgs, port: PolicyPort) -> Manifest:
     """The Server of a port. Its access policy is read at once, by pods that run already too."""
     labels = {"matchLabels": dict(args.selector)}
     name = server_name(args, port)
-    return server(args.namespace, name, labels, port.port, port.protocol, args.rung)
+    return server(
+        args.namespace, name, labels, port.port, port.protocol, args.default_inbound_policy
+    )
 
 
 def rules(args: ServicePolicyArgs, port: PolicyPort) -> list[Manifest]:

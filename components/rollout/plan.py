@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -12,17 +13,54 @@ from components.rollout.section import HasRollout, Wave, WaveNamespace
 from components.vault import HasVault
 from components.viz import HasViz
 
-# What must run before the mesh does, or below it: a proxy there would wait for itself.
-NEVER = frozenset(
-    {
-        "kube-node-lease",
-        "kube-public",
-        "kube-system",
-        "vault",
-        CERT_MANAGER,
-        EXTERNAL_SECRETS,
-    }
-)
+# Kubernetes' own, and what the mesh takes its certificates from: a proxy there waits for itself.
+_OWN = ("kube-node-lease", "kube-public", "kube-system", "vault", CERT_MANAGER, EXTERNAL_SECRETS)
+# The one list of what is never meshed, as shell patterns: what a pod, a node or an admission needs
+# to start at all: a proxy that waits for the mesh, or a webhook that fails, stops a cold start.
+# The names are those of each project's own manifests; one that a pattern covers as well stands here
+# for the injector's selector, which has no patterns.
+NEVER: dict[str, tuple[str, ...]] = {
+    "runs what the mesh itself needs": (
+        *_OWN,
+        *("csi-secrets-store", "openbao", "secrets-store-csi-driver", "spire", "spire-*"),
+        *("spire-server", "spire-system"),
+        *("trust-manager", "vault-secrets-operator-system"),
+    ),
+    "runs the network of the pods": (
+        *("antrea-system", "calico-*", "calico-apiserver", "calico-system", "cilium", "cilium-*"),
+        *("cilium-secrets", "kube-flannel", "kube-ovn"),
+        *("kube-router", "kube-vip", "metallb-system", "multus", "multus-*", "ovn-*"),
+        *(
+            "sriov-network-operator",
+            "submariner-*",
+            "tigera-*",
+            "tigera-operator",
+            "weave",
+            "weave-*",
+        ),
+    ),
+    "runs the storage of the nodes": (
+        *("ceph-csi-*", "csi-*", "linstor-*", "local-path-storage", "longhorn-system", "mayastor"),
+        *("openebs", "piraeus-*", "portworx", "rook-*", "rook-ceph", "topolvm-system", "trident"),
+    ),
+    "runs what the nodes need": (
+        *("gpu-operator", "karpenter", "kubevirt", "node-feature-discovery", "nvidia-*"),
+        *("cluster-autoscaler", "capa-system", "capg-system", "capi-*", "capz-system"),
+    ),
+    "is the cloud's or the distribution's own": (
+        *("aks-*", "amazon-*", "anthos-*", "aws-*", "azure-*", "cattle-*", "cattle-system"),
+        *("cnrm-system", "config-management-*", "eks-*", "gke-*", "gke-managed-system"),
+        *("gmp-*", "gmp-public", "gmp-system", "openshift"),
+        *("openshift-*", "pinniped-*", "tanzu-*", "tkg-*", "vmware-system-*"),
+    ),
+    "decides which objects may be made": (
+        *("cosign-system", "gatekeeper-system", "kubewarden", "kyverno", "kyverno-*", "opa-*"),
+    ),
+    "deploys the cluster": (
+        *("argo-cd", "argocd", "flux-system", "fleet-system", "pulumi-kubernetes-operator"),
+    ),
+    "is another mesh": ("istio-*", "istio-system", "kuma-system", "osm-system"),
+}
 
 
 def named(config: HasRollout) -> Iterator[tuple[Wave, WaveNamespace]]:
@@ -51,8 +89,11 @@ class HasPlan(HasRollout, HasViz, HasVault, HasOperators, Protocol):
 
 def forbidden(config: HasPlan, namespace: str) -> str | None:
     """Why a namespace must never be meshed by the plan; None where it may."""
-    if namespace in NEVER or namespace in operators(config).namespaces:
-        return "runs what the mesh itself needs"
+    for why, patterns in NEVER.items():
+        if any(fnmatchcase(namespace, pattern) for pattern in patterns):
+            return why
+    if namespace in operators(config).namespaces:
+        return "has an operator that the mesh needs"
     if namespace == "linkerd" or namespace.startswith("linkerd-"):
         return "is Linkerd's own, which decides about its proxies itself"
     if namespace == service_namespace(config.viz.prometheus_url):
@@ -62,6 +103,22 @@ def forbidden(config: HasPlan, namespace: str) -> str | None:
     if namespace in config.rollout.never:
         return "is in rollout.never"
     return None
+
+
+def passed_by(config: HasPlan) -> tuple[str, ...]:
+    """The namespaces that the injector's webhook is not to look at, beside the chart's own.
+
+    Empty unless the stack names one, in `rollout.never`, as that of Vault or of an operator; then all names of the
+    built-in list are among them. A selector has no patterns, so it has none of those.
+    """
+    vault = service_namespace(config.vault.address)
+    asked = {*config.rollout.never, *([vault] if vault else [])}
+    where = operators(config)
+    if where.theirs:
+        # Ours have a label that says it; namespaces of others are not ours to label.
+        asked |= {*where.namespaces}
+    names = {each for patterns in NEVER.values() for each in patterns if "*" not in each}
+    return tuple(sorted(asked | names)) if asked else ()
 
 
 def service_namespace(url: str | None) -> str | None:

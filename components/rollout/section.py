@@ -16,7 +16,7 @@ Milliseconds = Annotated[int, Field(ge=1, le=600000)]
 Tolerated = Annotated[int, Field(ge=0, le=1000)]
 
 
-class NamespaceWorkloads(Section):
+class OptedOutWorkloads(Section):
     """Workloads of a namespace that are treated in another way than it."""
 
     opt_out: tuple[Workload, ...] = Field(
@@ -34,8 +34,8 @@ class WaveNamespace(Section):
     opt_out: bool = Field(
         False, description="The whole namespace stays outside, whatever its wave is."
     )
-    workloads: NamespaceWorkloads = Field(
-        NamespaceWorkloads(), description="Workloads that are treated in another way."
+    workloads: OptedOutWorkloads = Field(
+        OptedOutWorkloads(), description="Workloads that are treated in another way."
     )
 
     @model_validator(mode="before")
@@ -110,8 +110,10 @@ class RolloutSection(Section):
     never: tuple[Name, ...] = Field(
         (),
         description="Namespaces that are never meshed, on top of those built in: Kubernetes' own, "
-        "cert-manager, External Secrets, Vault (that of `vault.address` too), Linkerd's, and that "
-        "of `viz.prometheusUrl`.",
+        "those of networks, storage, nodes, managed clouds, admission and GitOps, cert-manager, "
+        "External Secrets, Vault (that of `vault.address` too), Linkerd's, and that of "
+        "`viz.prometheusUrl`. The injector's webhook does not look at these names, nor at Vault's "
+        "namespace, so that what is in them starts while no injector runs.",
     )
     gates: Gates = Field(Gates(), description="What `bot rollout check` holds the waves to.")
 

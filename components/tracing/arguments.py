@@ -9,16 +9,17 @@ from components.external_secrets import HasExternalSecrets
 from components.linkerd import ProxyTracing
 from components.names import LINKERD_TRACING
 from components.observability import HasObservability
+from components.placement import HasPlacement, ImagesSection
 from components.tracing.collector import JAEGER_UI, collector_address
 from components.tracing.component import TracingArgs
 from components.tracing.objects import COLLECTOR, JAEGER
-from components.tracing.section import TracingSection
+from components.tracing.section import Collector, TracingSection
 from components.viz import HasViz
 
 CLUSTER_LABEL = "k8s.cluster.name"
 
 
-class _Config(HasObservability, HasExternalSecrets, HasViz, Protocol):
+class _Config(HasObservability, HasExternalSecrets, HasPlacement, HasViz, Protocol):
     """The sections that tracing is made from."""
 
 
@@ -63,7 +64,20 @@ def arguments(config: _Config, cluster: ClusterSection) -> TracingArgs | None:
         return None
     return TracingArgs(
         cluster_domain=cluster.domain,
-        collector=config.observability.tracing.collector,
+        collector=_mirrored(config.observability.tracing.collector, config.images),
         viz=config.viz.enabled,
+        placement=config.placement,
         refresh_interval=config.external_secrets.refresh_interval.go,
+    )
+
+
+def _mirrored(collector: Collector, images: ImagesSection) -> Collector:
+    """The collector with its images, and Jaeger's, from the registries of the stack."""
+    backend = collector.backend
+    jaeger = backend.jaeger.model_copy(update={"image": images.of(backend.jaeger.image)})
+    return collector.model_copy(
+        update={
+            "image": images.of(collector.image),
+            "backend": backend.model_copy(update={"jaeger": jaeger}),
+        }
     )

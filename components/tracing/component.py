@@ -9,6 +9,7 @@ import pulumi
 from components.base import Args, Component, Manifest
 from components.external_secrets import external_secret
 from components.names import LINKERD_TRACING
+from components.placement import PlacementSection
 from components.tracing import collector as config
 from components.tracing import objects, policy
 from components.tracing.objects import (
@@ -18,8 +19,8 @@ from components.tracing.objects import (
     JAEGER,
     OTLP_GRPC,
     OTLP_HTTP,
+    CollectorWorkload,
     Port,
-    Workload,
 )
 from components.tracing.section import Collector, Jaeger
 
@@ -30,12 +31,14 @@ HEADERS_SECRET = "trace-backend-headers"  # noqa: S105
 class TracingArgs(Args):
     """The section `collector` of a collector of ours, with what it depends on.
 
-    viz: whether viz links to our Jaeger. refresh_interval: of what is read from Vault, as in Go.
+    placement: where its pods run. viz: whether viz links to our Jaeger. refresh_interval: of what
+    is read from Vault, as in Go.
     """
 
     cluster_domain: str = "cluster.local"
     collector: Collector = Collector()
     viz: bool = False
+    placement: PlacementSection = PlacementSection()
     refresh_interval: str = "10m0s"
 
 
@@ -53,7 +56,8 @@ class Tracing(Component, area="observability"):
         clients = [self.apply(manifest) for manifest in policy.authentications()]
         backend = args.collector.backend
         if backend.kind == "jaeger":
-            self._run(jaeger(backend.jaeger), [], policy.jaeger_rules(viz=args.viz), [])
+            rules = policy.jaeger_rules(viz=args.viz)
+            self._run(jaeger(backend.jaeger, args.placement), [], rules, [])
         secrets = [self._headers(manifest) for manifest in headers(args)]
         self._run(collector(args), clients, policy.collector_rules(), secrets)
         self.done(
@@ -66,7 +70,7 @@ class Tracing(Component, area="observability"):
 
     def _run(
         self,
-        workload: Workload,
+        workload: CollectorWorkload,
         clients: Sequence[pulumi.Resource],
         rules: list[Manifest],
         secrets: Sequence[pulumi.Resource],
@@ -90,14 +94,14 @@ class Tracing(Component, area="observability"):
         return self.apply(manifest, *after, name=name)
 
 
-def collector(args: TracingArgs) -> Workload:
+def collector(args: TracingArgs) -> CollectorWorkload:
     """The collector as it runs."""
     section = args.collector
     settings = config.collector_config(section, args.cluster_domain)
     files = {objects.CONFIG_FILE: objects.as_yaml(settings)}
     if section.backend.ca_pem:
         files[config.CA_FILE.rpartition("/")[2]] = section.backend.ca_pem
-    return Workload(
+    return CollectorWorkload(
         name=COLLECTOR,
         image=section.image,
         replicas=section.replicas,
@@ -111,12 +115,13 @@ def collector(args: TracingArgs) -> Workload:
         health_path="/",
         files=files,
         secret={v: (HEADERS_SECRET, v) for v in section.backend.variables.values()},
+        placement=args.placement,
     )
 
 
-def jaeger(args: Jaeger) -> Workload:
+def jaeger(args: Jaeger, placement: PlacementSection | None = None) -> CollectorWorkload:
     """Jaeger as it runs: one pod, because another would have other traces."""
-    return Workload(
+    return CollectorWorkload(
         name=JAEGER,
         image=args.image,
         replicas=1,
@@ -131,6 +136,7 @@ def jaeger(args: Jaeger) -> Workload:
         files={objects.CONFIG_FILE: objects.as_yaml(config.jaeger_config(args))},
         secret={},
         scratch=True,
+        placement=placement or PlacementSection(),
     )
 
 

@@ -15,6 +15,7 @@ import yaml
 
 from components.base import Args, Manifest
 from components.names import LINKERD_TRACING
+from components.placement import PlacementSection, scheduled
 
 # The collector's own names for its ports, and those of OTLP:
 # https://opentelemetry.io/docs/specs/otlp/
@@ -37,7 +38,7 @@ class Port(Args):
     app_protocol: str | None = None
 
 
-class Workload(Args):
+class CollectorWorkload(Args):
     """A Deployment with one config. files: of its ConfigMap, by name.
 
     secret: by variable, Secret and its entry. scratch: whether it writes to /tmp. memory: both
@@ -54,6 +55,7 @@ class Workload(Args):
     files: dict[str, str]
     secret: dict[str, tuple[str, str]]
     scratch: bool = False
+    placement: PlacementSection = PlacementSection()
 
 
 def as_yaml(config: Mapping[str, Any]) -> str:
@@ -72,12 +74,12 @@ def service_account(name: str) -> Manifest:
     return made | {"automountServiceAccountToken": False}
 
 
-def config_map(workload: Workload) -> Manifest:
+def config_map(workload: CollectorWorkload) -> Manifest:
     """Its config; credentials are in no file of it."""
     return _object("v1", "ConfigMap", workload.name, {"data": dict(workload.files)})
 
 
-def service(workload: Workload) -> Manifest:
+def service(workload: CollectorWorkload) -> Manifest:
     """Its Service. Not headless: of one, proxies would call each port, as its SRV records say."""
     ports = [
         {
@@ -93,7 +95,7 @@ def service(workload: Workload) -> Manifest:
     return _object("v1", "Service", workload.name, {"spec": spec})
 
 
-def disruption_budget(workload: Workload) -> list[Manifest]:
+def disruption_budget(workload: CollectorWorkload) -> list[Manifest]:
     """One pod at a time may go in a drain; none for a single replica, which could never go."""
     if workload.replicas < 2:
         return []
@@ -101,7 +103,7 @@ def disruption_budget(workload: Workload) -> list[Manifest]:
     return [_object("policy/v1", "PodDisruptionBudget", workload.name, {"spec": spec})]
 
 
-def deployment(workload: Workload) -> Manifest:
+def deployment(workload: CollectorWorkload) -> Manifest:
     """Its Deployment; a change of its config makes new pods."""
     digest = hashlib.sha256(json.dumps(workload.files, sort_keys=True).encode()).hexdigest()
     pod: dict[str, Any] = {
@@ -116,6 +118,7 @@ def deployment(workload: Workload) -> Manifest:
         },
         "containers": [_container(workload)],
         "volumes": [{"name": "config", "configMap": {"name": workload.name}}],
+        **scheduled(workload.placement),
     }
     if workload.scratch:
         pod["volumes"].append({"name": "tmp", "emptyDir": {}})
@@ -142,7 +145,7 @@ def deployment(workload: Workload) -> Manifest:
     return _object("apps/v1", "Deployment", workload.name, {"spec": spec})
 
 
-def _container(workload: Workload) -> dict[str, Any]:
+def _container(workload: CollectorWorkload) -> dict[str, Any]:
     mounts = [{"name": "config", "mountPath": CONFIG_FOLDER, "readOnly": True}]
     if workload.scratch:
         mounts.append({"name": "tmp", "mountPath": "/tmp"})  # noqa: S108  (in the container)
@@ -173,7 +176,7 @@ def _container(workload: Workload) -> dict[str, Any]:
     return container
 
 
-def _probe(workload: Workload, failures: int) -> dict[str, Any]:
+def _probe(workload: CollectorWorkload, failures: int) -> dict[str, Any]:
     return {
         "httpGet": {"path": workload.health_path, "port": "health"},
         "periodSeconds": 5,

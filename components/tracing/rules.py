@@ -81,7 +81,7 @@ def _source(section: Collector, *, enabled: bool) -> Iterator[Fault]:
     source = ((*_COLLECTOR, "source"),)
     existing = section.source == "existing"
     for name in _OF_EXISTING:
-        path = (*_COLLECTOR, section.key(name))
+        path = (*_COLLECTOR, section.key_of(name))
         if not existing and name in section.model_fields_set:
             message = "is for source 'existing': remove it, or write source: existing"
             yield Fault(path, message, looks_at=source)
@@ -90,7 +90,7 @@ def _source(section: Collector, *, enabled: bool) -> Iterator[Fault]:
     for name in _OF_BUNDLED:
         if existing and name in section.model_fields_set:
             message = "is for source 'bundled': remove it, the collector is somebody else's"
-            yield Fault((*_COLLECTOR, section.key(name)), message, looks_at=source)
+            yield Fault((*_COLLECTOR, section.key_of(name)), message, looks_at=source)
 
 
 def _sampling(section: Collector) -> Iterator[Fault]:
@@ -118,7 +118,7 @@ def _backend(section: Backend, *, enabled: bool) -> Iterator[Fault]:
         for name in _OF_OTLP:
             if name in section.model_fields_set:
                 message = "is for kind 'otlp': remove it, or write kind: otlp"
-                yield Fault((*_BACKEND, section.key(name)), message, looks_at=kind)
+                yield Fault((*_BACKEND, section.key_of(name)), message, looks_at=kind)
         return
     if "jaeger" in section.model_fields_set:
         message = "is for kind 'jaeger': remove it, or write kind: jaeger"

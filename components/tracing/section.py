@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from components.names import LINKERD_TRACING
 from schema.images import pinned
 from schema.section import Section
-from schema.values import Duration, HttpUrl, Kind, Name, Replicas, VaultPath, dns_domain, shown
+from schema.values import Duration, HttpUrl, Name, Replicas, ValueKind, VaultPath, dns_domain, shown
 from schema.words import LabelKey, LabelValue, Quantity
 
 Traces = Annotated[int, Field(ge=100, le=1000000)]
@@ -70,12 +70,12 @@ def _number_as_text(value: object) -> object:
 
 
 Share = Annotated[
-    str, BeforeValidator(_number_as_text), AfterValidator(share), Kind("per cent", "100")
+    str, BeforeValidator(_number_as_text), AfterValidator(share), ValueKind("per cent", "100")
 ]
-HostPort = Annotated[str, AfterValidator(host_port), Kind("host and port", "a:1")]
-Image = Annotated[str, AfterValidator(pinned_image), Kind("image", "a:1")]
-Header = Annotated[str, AfterValidator(header_name), Kind("text")]
-Entry = Annotated[str, AfterValidator(entry_name), Kind("property of an entry")]
+HostPort = Annotated[str, AfterValidator(host_port), ValueKind("host and port", "a:1")]
+Image = Annotated[str, AfterValidator(pinned_image), ValueKind("image", "a:1")]
+Header = Annotated[str, AfterValidator(header_name), ValueKind("text")]
+Entry = Annotated[str, AfterValidator(entry_name), ValueKind("property of an entry")]
 
 
 class Sampling(Section):

@@ -90,7 +90,7 @@ class Field:
 
 
 @dataclass(frozen=True)
-class Kind:
+class ResourceKind:
     """A type of resource.
 
     id: made of properties. create, update: paths in Vault's API, in order, and which part of the

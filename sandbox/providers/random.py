@@ -6,7 +6,7 @@ import secrets
 import string
 from typing import Any
 
-from sandbox.providers.kinds import Kind, Refused, Values
+from sandbox.providers.kinds import Refused, ResourceKind, Values
 from sandbox.providers.random_kinds import KINDS
 from sandbox.providers.standin import StandIn
 
@@ -25,7 +25,7 @@ class Random(StandIn):
     def __init__(self) -> None:
         super().__init__(KINDS)
 
-    def make(self, kind: Kind, inputs: Values) -> tuple[str, dict[str, Any]]:
+    def make(self, kind: ResourceKind, inputs: Values) -> tuple[str, dict[str, Any]]:
         """Draw the characters."""
         made = kind.outputs({}, inputs)
         alphabet = "".join(letters for name, letters in _ALPHABETS.items() if made[name])
@@ -34,10 +34,10 @@ class Random(StandIn):
         result = "".join(secrets.choice(alphabet) for _ in range(int(made["length"])))
         return result, {**made, "result": result}
 
-    def read_back(self, kind: Kind, id_: str, state: Values) -> dict[str, Any] | None:
+    def read_back(self, kind: ResourceKind, id_: str, state: Values) -> dict[str, Any] | None:
         """The state is all there is."""
         del kind, id_
         return {name: value for name, value in state.items() if name != "id"}
 
-    def remove(self, kind: Kind, id_: str, state: Values) -> None:
+    def remove(self, kind: ResourceKind, id_: str, state: Values) -> None:
         """Nothing is anywhere."""

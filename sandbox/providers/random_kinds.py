@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sandbox.providers.kinds import Field, Kind
+from sandbox.providers.kinds import Field, ResourceKind
 
-_STRING = Kind(
+_STRING = ResourceKind(
     "random:index/randomString:RandomString",
     "{result}",
     (

@@ -20,7 +20,7 @@ from pulumi.runtime import rpc
 from pulumi.runtime._grpc_settings import _GRPC_CHANNEL_OPTIONS
 from pulumi.runtime.proto import provider_pb2_grpc
 
-from sandbox.providers.kinds import UNKNOWN, Kind, Refused, Values, is_unknown
+from sandbox.providers.kinds import UNKNOWN, Refused, ResourceKind, Values, is_unknown
 
 Properties = Mapping[str, PropertyValue]
 
@@ -31,31 +31,31 @@ class StandIn(sdk.Provider):
     What is asked of a server blocks, so that each request has a thread.
     """
 
-    def __init__(self, kinds: Mapping[str, Kind]) -> None:
+    def __init__(self, kinds: Mapping[str, ResourceKind]) -> None:
         self.kinds = kinds
 
-    def make(self, kind: Kind, inputs: Values) -> tuple[str, dict[str, Any]]:
+    def make(self, kind: ResourceKind, inputs: Values) -> tuple[str, dict[str, Any]]:
         """Make a resource; its id and outputs."""
         raise NotImplementedError
 
-    def read_back(self, kind: Kind, id_: str, state: Values) -> dict[str, Any] | None:
+    def read_back(self, kind: ResourceKind, id_: str, state: Values) -> dict[str, Any] | None:
         """The outputs as they are now; None where the resource is gone."""
         raise NotImplementedError
 
-    def write(self, kind: Kind, id_: str, inputs: Values, state: Values) -> dict[str, Any]:
+    def write(self, kind: ResourceKind, id_: str, inputs: Values, state: Values) -> dict[str, Any]:
         """Change a resource; its outputs."""
         raise NotImplementedError
 
-    def remove(self, kind: Kind, id_: str, state: Values) -> None:
+    def remove(self, kind: ResourceKind, id_: str, state: Values) -> None:
         """Delete a resource; one that is gone is deleted."""
         raise NotImplementedError
 
-    def lost(self, kind: Kind, state: Values) -> str | None:
+    def lost(self, kind: ResourceKind, state: Values) -> str | None:
         """The output that has to be made again, whatever the program says."""
         del kind, state
         return None
 
-    def kind(self, type_: str) -> Kind:
+    def kind(self, type_: str) -> ResourceKind:
         """The kind of a type, as an URN has it: behind those of its parents. Raises Refused."""
         token = type_.rpartition("$")[2]
         if token not in self.kinds:
@@ -140,7 +140,9 @@ class StandIn(sdk.Provider):
         kind, state = self.kind(request.type), plain(request.properties)
         await asyncio.to_thread(self.remove, kind, request.resource_id, state)
 
-    def _outputs(self, kind: Kind, values: Values, secrets: Properties) -> dict[str, PropertyValue]:
+    def _outputs(
+        self, kind: ResourceKind, values: Values, secrets: Properties
+    ) -> dict[str, PropertyValue]:
         """As the plugin marks them: what is a secret by its type, or was given as one."""
         made = properties(values, secrets)
         for each in kind.fields:

@@ -15,7 +15,7 @@ from typing import Any
 from pulumi.provider.experimental import provider as sdk
 
 from bot.clients.https import Answer, Client
-from sandbox.providers.kinds import Kind, Refused, Values, dig
+from sandbox.providers.kinds import Refused, ResourceKind, Values, dig
 from sandbox.providers.standin import StandIn, plain, properties
 from sandbox.providers.vault_kinds import FUNCTIONS, KINDS
 
@@ -54,7 +54,7 @@ class Vault(StandIn):
         if not authority.is_file():
             raise Refused(f"no CA certificate for Vault at {found or 'VAULT_CACERT (not set)'}")
         headers = {"X-Vault-Token": token, "X-Vault-Request": "true"}
-        if namespace := config.get("namespace") or os.environ.get("VAULT_NAMESPACE"):
+        if namespace := config.get("namespace"):
             headers["X-Vault-Namespace"] = namespace
         self._client = Client(str(config["address"]).rstrip("/"), authority, headers=headers)
         return await super().configure(request)
@@ -87,7 +87,7 @@ class Vault(StandIn):
                 made[each.name] = made[each.name].with_secret(True)
         return sdk.InvokeResponse(made)
 
-    def make(self, kind: Kind, inputs: Values) -> tuple[str, dict[str, Any]]:
+    def make(self, kind: ResourceKind, inputs: Values) -> tuple[str, dict[str, Any]]:
         """Write it part by part, then read it back."""
         id_ = "" if kind.returned else kind.id.format(**inputs)
         answer: dict[str, Any] = {}
@@ -101,7 +101,7 @@ class Vault(StandIn):
             raise Refused(f"{kind.token}: {id_} is not there after it was made")
         return id_, found
 
-    def read_back(self, kind: Kind, id_: str, state: Values) -> dict[str, Any] | None:
+    def read_back(self, kind: ResourceKind, id_: str, state: Values) -> dict[str, Any] | None:
         """Read its parts; only the first must be there."""
         answer: dict[str, Any] = {"id": id_}
         for place, path in kind.reads.items():
@@ -111,7 +111,7 @@ class Vault(StandIn):
             answer |= {place: found or {}} if place else found or {}
         return kind.outputs({} if kind.returned else answer, state)
 
-    def write(self, kind: Kind, id_: str, inputs: Values, state: Values) -> dict[str, Any]:
+    def write(self, kind: ResourceKind, id_: str, inputs: Values, state: Values) -> dict[str, Any]:
         """Write the part that can be changed, then read it back."""
         wanted_id = id_ if kind.returned else kind.id.format(**inputs)
         if wanted_id != id_:
@@ -129,12 +129,12 @@ class Vault(StandIn):
             raise Refused(f"{kind.token}: {id_} is gone; refresh (--refresh) and try again")
         return found
 
-    def remove(self, kind: Kind, id_: str, state: Values) -> None:
+    def remove(self, kind: ResourceKind, id_: str, state: Values) -> None:
         """Delete it; who is not there needs no deletion."""
         if kind.delete:
             self._asked("DELETE", kind.delete.format(**{**state, "id": id_}))
 
-    def lost(self, kind: Kind, state: Values) -> str | None:
+    def lost(self, kind: ResourceKind, state: Values) -> str | None:
         """An issuer that was deleted is made again."""
         if not kind.returned or not state.get("issuerId"):
             return None

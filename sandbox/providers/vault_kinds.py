@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sandbox.providers.kinds import Field, Form, Kind
+from sandbox.providers.kinds import Field, Form, ResourceKind
 
 
 def _seconds_text(seconds: float) -> str:
@@ -87,7 +87,7 @@ def _snake_of(name: str) -> str:
     return Field(name).place
 
 
-_MOUNT = Kind(
+_MOUNT = ResourceKind(
     "vault:index/mount:Mount",
     "{path}",
     (
@@ -116,7 +116,7 @@ _MOUNT = Kind(
     reads={"": "sys/mounts/{id}"},
     delete="sys/mounts/{id}",
 )
-_AUTH = Kind(
+_AUTH = ResourceKind(
     "vault:index/authBackend:AuthBackend",
     "{path}",
     (
@@ -134,7 +134,7 @@ _AUTH = Kind(
     delete="sys/auth/{id}",
     version=1,
 )
-_POLICY = Kind(
+_POLICY = ResourceKind(
     "vault:index/policy:Policy",
     "{name}",
     (Field("name", "", replaces=True), _both("policy")),
@@ -143,7 +143,7 @@ _POLICY = Kind(
     reads={"": "sys/policies/acl/{id}"},
     delete="sys/policies/acl/{id}",
 )
-_SECRET = Kind(
+_SECRET = ResourceKind(
     "vault:kv/secretV2:SecretV2",
     "{mount}/data/{name}",
     (
@@ -163,7 +163,7 @@ _SECRET = Kind(
     reads={"": "{id}", "custom": "{mount}/metadata/{name}"},
     delete="{id}",
 )
-_ROOT = Kind(
+_ROOT = ResourceKind(
     "vault:pkiSecret/secretBackendRootCert:SecretBackendRootCert",
     "{backend}/issuer/{issuerId}",
     (
@@ -191,7 +191,7 @@ _ROOT = Kind(
     returned=True,
     version=1,
 )
-_AUTH_CONFIG = Kind(
+_AUTH_CONFIG = ResourceKind(
     "vault:kubernetes/authBackendConfig:AuthBackendConfig",
     "auth/{backend}/config",
     (
@@ -208,7 +208,7 @@ _AUTH_CONFIG = Kind(
     update={"{id}": ""},
     reads={"": "{id}"},
 )
-_AUTH_ROLE = Kind(
+_AUTH_ROLE = ResourceKind(
     "vault:kubernetes/authBackendRole:AuthBackendRole",
     "auth/{backend}/role/{roleName}",
     (
@@ -234,7 +234,7 @@ _AUTH_ROLE = Kind(
     reads={"": "{id}"},
     delete="{id}",
 )
-_TRANSIT_KEY = Kind(
+_TRANSIT_KEY = ResourceKind(
     "vault:transit/secretBackendKey:SecretBackendKey",
     "{backend}/keys/{name}",
     (

@@ -6,7 +6,6 @@ import functools
 import json
 import os
 import shutil
-import subprocess
 import tarfile
 import tempfile
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from components.chart import ChartRef
 from sandbox import module_charts
 from stack.charts import MADE, ChartError, Charts
 from tests.charts.program import PROJECT, ChartUse
+from tests.programs import ran
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 Manifest = dict[str, Any]
@@ -78,10 +78,10 @@ def render_now(
 ) -> str:
     """A rendering made now, not one remembered; a failure carries Helm's own words."""
     over = [f"--values={file}" for file in files]
-    done = subprocess.run(
+    done = ran(
         [helm(), "template", release, str(chart), f"--namespace={namespace}", "--include-crds",
          f"--kube-version={KUBE_VERSION}", "--values=-", *over],
-        input=values, capture_output=True, text=True, timeout=120, check=False,
+        input=values, timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return done.stdout

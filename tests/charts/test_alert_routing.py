@@ -13,6 +13,7 @@ import pytest
 from components.alert_routing.component import manifest
 from components.alert_routing.routes import file
 from tests.charts.operator_config import ROOT, generated
+from tests.programs import ran
 from tests.unit.routing_samples import BEAT, routing, routing_args
 
 SECRET = {
@@ -38,9 +39,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     program = shutil.which("amtool")
     if program is None:
         pytest.skip("amtool is not on PATH: it comes with Alertmanager")
-    return subprocess.run(
-        [program, *arguments], capture_output=True, text=True, timeout=120, check=False
-    )
+    return ran([program, *arguments], timeout=120)
 
 
 @functools.cache

@@ -18,6 +18,7 @@ from tests.charts.scenarios import Scenario, changed
 from tests.charts.scenarios_certificates import SCENARIOS as CERTIFICATES
 from tests.charts.scenarios_mesh import SCENARIOS as MESH
 from tests.charts.scenarios_slo import SCENARIOS as SLO
+from tests.programs import ran
 from tests.unit.alert_samples import ANCHOR_END, alerts_args
 
 SCENARIOS = [*CERTIFICATES, *MESH, *SLO]
@@ -34,9 +35,7 @@ def promtool() -> str:
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [promtool(), *arguments], capture_output=True, text=True, timeout=120, check=False
-    )
+    return ran([promtool(), *arguments], timeout=120)
 
 
 def groups_of(alert: str) -> list[Group]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from components.dashboards.grafana.budget import burn
 from components.dashboards.grafana.model import Metrics
 from tests.charts.dashboard_series import DAY, HOUR, world
 from tests.charts.test_alert_rules import promtool
+from tests.programs import ran
 from tests.unit.alert_samples import alerts_args, setting
 from tests.unit.dashboard_samples import dashboards, queries, sent, view
 from tests.unit.metric_lists import exported, selectors
@@ -58,13 +58,7 @@ def run(folder: Path, *groups: dict[str, Any], record: bool = True) -> str:
         "tests": list(groups),
     }
     (folder / "tests.yaml").write_text(json.dumps(content), encoding="utf-8")
-    done = subprocess.run(
-        [promtool(), "test", "rules", str(folder / "tests.yaml")],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    done = ran([promtool(), "test", "rules", str(folder / "tests.yaml")], timeout=300)
     return "" if done.returncode == 0 else done.stdout + done.stderr
 
 

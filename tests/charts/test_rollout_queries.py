@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import yaml
 
 from bot.mesh.rollout.gates import API_SERVER, latency, success_rate, webhook_failures
 from schema.values import Duration
+from tests.programs import ran
 
 WINDOW = Duration(600)
 _HOOK = '{name="linkerd-proxy-injector.linkerd.io"}'
@@ -63,13 +63,7 @@ def evaluated(folder: Path, expression: str, expected: list[tuple[str, float]]) 
     }
     file = folder / "test.yaml"
     file.write_text(yaml.safe_dump({"rule_files": [], "tests": [test]}), encoding="utf-8")
-    done = subprocess.run(
-        [promtool, "test", "rules", str(file)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = ran([promtool, "test", "rules", str(file)])
     return "" if done.returncode == 0 else done.stdout + done.stderr
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import yaml
 
+from components.linkerd import namespace_selector
 from tests.charts import helm
 from tests.charts.program import STACKS, evaluate
 
@@ -128,3 +130,17 @@ def _mounted(rendered: dict[helm.Key, helm.Manifest]) -> list[str]:
         for volume in helm.pod_spec(manifest).get("volumes") or []
         if "secret" in volume
     ]
+
+
+def test_public_reports_the_injectors_selector_keeps_the_charts_expressions() -> None:
+    """A list of values replaces the chart's: what it excludes by itself must be in ours."""
+    use = evaluate("production").charts["linkerd-control-plane"]
+    chart = helm.archive(use)
+    theirs = yaml.safe_load(helm.files_of(chart)["linkerd-control-plane/values.yaml"])
+    ours = namespace_selector(())["matchExpressions"]
+    wanted = theirs["proxyInjector"]["namespaceSelector"]["matchExpressions"]
+    assert _by_key(ours) == _by_key(wanted)
+
+
+def _by_key(expressions: list[dict[str, Any]]) -> dict[str, tuple[str, list[str]]]:
+    return {each["key"]: (each["operator"], sorted(each["values"])) for each in expressions}

@@ -16,6 +16,7 @@ import yaml
 
 from tests.e2e import project
 from tests.e2e.project import Copy
+from tests.programs import ran
 from tests.unit.git_repository import git
 
 # One resource whose value is that of a file beside the program. It waits where somebody wants to do
@@ -94,14 +95,11 @@ class Attacked:
 
     def pulumi(self, *arguments: str) -> str:
         """Run the engine by hand."""
-        done = subprocess.run(
+        done = ran(
             [self.copy.engine.program, *arguments, "--non-interactive"],
             cwd=self.folder,
             env=self.environment,
-            capture_output=True,
-            text=True,
             timeout=120,
-            check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout

@@ -21,7 +21,7 @@ from typing import Any
 from cryptography import x509
 
 from bot.clients.https import Client
-from bot.mesh.verification.trust import BUNDLE_KEY
+from bot.mesh.status.verification_trust import BUNDLE_KEY
 from components.names import IDENTITY_ISSUER, LINKERD, TRUST_ROOTS_CONFIG_MAP
 from schema.certificates import certificates_in
 from tests.e2e import identity_process

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.mesh.verification.vault import leaks
+from bot.mesh.status.verification_vault import leaks
 from tests.e2e import mesh_processes, project, written
 from tests.e2e.delivery import Pipeline
 from tests.e2e.mesh_processes import Controllers

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import gzip
 import ssl
-import subprocess
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from sandbox.processes import Supervisor
 from tests.e2e.identity_process import free_ports
 from tests.e2e.mesh_objects import Manifest
 from tests.e2e.sandbox_cluster import CORE, Cluster
+from tests.programs import ran
 
 OPERATOR, WEBHOOK = "prometheus-operator", "prometheus-operator-admission-webhook"
 _SECONDS, _TTL_SECONDS = 240.0, 1800
@@ -40,9 +40,7 @@ def program(name: str) -> Path:
 
 def crds() -> list[Manifest]:
     """Those that the operator itself prints."""
-    done = subprocess.run(
-        [program(OPERATOR), "crds"], capture_output=True, text=True, timeout=120, check=True
-    )
+    done = ran([program(OPERATOR), "crds"], timeout=120, check=True)
     return [each for each in yaml.load_all(done.stdout, _Loader) if each]
 
 

@@ -19,9 +19,10 @@ from bot.clients.target import Target
 from bot.engine import Engine
 from bot.engine import target as engine_target
 from sandbox import cluster, lifecycle, providers, toolchain
-from sandbox.processes import Record, Supervisor
+from sandbox.processes import ProcessRecord, Supervisor
 from sandbox.settings import Settings
 from stack.charts import Charts
+from tests.programs import ran
 
 PROJECT = Path(__file__).resolve().parents[2]
 COPIED = ("bot", "components", "policies", "sandbox", "schema", "stack")
@@ -104,14 +105,11 @@ class Copy:
 
     def run(self, *arguments: str, seconds: float = 900) -> subprocess.CompletedProcess[str]:
         """Run `python -m ...` in the copy; its output is text."""
-        return subprocess.run(
+        return ran(
             [sys.executable, "-m", *arguments],
             cwd=self.folder,
             env=self.environment(),
-            capture_output=True,
-            text=True,
             timeout=seconds,
-            check=False,
         )
 
     def start(self, *arguments: str) -> subprocess.Popen[bytes]:
@@ -158,7 +156,7 @@ class Copy:
         shutil.rmtree(self.folder / ".sandbox", ignore_errors=True)
 
 
-def records(copy: Copy) -> list[Record]:
+def records(copy: Copy) -> list[ProcessRecord]:
     """The servers of the copy's sandbox."""
     return Supervisor(copy.settings.run_dir, copy.settings.log_dir).records()
 

@@ -19,6 +19,7 @@ from components.alerts.component import groups
 from components.alerts.groups.model import Alert, rule
 from tests.e2e.identity_process import free_ports
 from tests.local_server import Handler, serving
+from tests.programs import ran
 from tests.unit.alert_samples import RUNBOOKS, setting
 
 _PROGRAMS = ("alertmanager", "prometheus-alertmanager")
@@ -38,9 +39,7 @@ def missing() -> str | None:
 
 def version() -> tuple[int, ...]:
     """Its version, such as (0, 25, 0)."""
-    done = subprocess.run(
-        [str(program()), "--version"], capture_output=True, text=True, timeout=60, check=True
-    )
+    done = ran([str(program()), "--version"], check=True)
     match = re.search(r"version (\d+)\.(\d+)\.(\d+)", done.stdout + done.stderr)
     assert match, done
     return tuple(map(int, match.groups()))

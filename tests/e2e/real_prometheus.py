@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from bot.clients.prometheus import Prometheus, PrometheusError
+from bot.clients.prometheus import PrometheusApi, PrometheusError
 from tests.e2e.identity_process import free_ports
 from tests.local_server import Handler, serving
 
@@ -46,7 +46,7 @@ class Exporter:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[tuple[Exporter, Prometheus]]:
+def running(folder: Path) -> Iterator[tuple[Exporter, PrometheusApi]]:
     """The exporter and the Prometheus, on loopback; both end with the block."""
     exporter = Exporter()
 
@@ -58,7 +58,7 @@ def running(folder: Path) -> Iterator[tuple[Exporter, Prometheus]]:
         target = {"targets": [address.removeprefix("http://")]}
         scrape = {"job_name": "linkerd-proxy", "honor_labels": True, "static_configs": [target]}
         with started(folder, {"scrape_configs": [scrape]}) as url:
-            yield exporter, Prometheus(url)
+            yield exporter, PrometheusApi(url)
 
 
 @contextmanager
@@ -119,7 +119,7 @@ def _wait_ready(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
             time.sleep(0.2)
 
 
-def wait_scraped(prometheus: Prometheus, exporter: Exporter) -> None:
+def wait_scraped(prometheus: PrometheusApi, exporter: Exporter) -> None:
     """Until Prometheus has every counter at its present value."""
     deadline = time.monotonic() + _READY_SECONDS
     for (name, labels), value in list(exporter.counters.items()):

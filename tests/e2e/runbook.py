@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from bot.mesh.trust import model
 from sandbox import toolchain
 from tests.e2e.project import PROJECT
 from tests.e2e.trust_mesh import TrustMesh, generation
+from tests.programs import ran
 
 FOLDER = PROJECT / "docs" / "runbooks"
 _FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -104,14 +104,11 @@ class Runbook:
             for at, line in enumerate(lines)
             if not (at and line == lines[at - 1] and " bot up " in line)
         ]
-        done = subprocess.run(
+        done = ran(
             ["bash", "-euo", "pipefail", "-c", "\n".join(script)],
             cwd=self.mesh.copy.folder,
             env=environment(self.mesh, self.extra),
-            capture_output=True,
-            text=True,
             timeout=1200,
-            check=False,
         )
         said = f"{done.stdout}\n{done.stderr}"
         self.mesh.keep(("runbook", self.page), said)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -17,6 +16,7 @@ from bot.engine import sandbox_stack
 from tests.e2e.mesh_objects import Manifest, Objects
 from tests.e2e.project import Copy
 from tests.e2e.runbook import blocks
+from tests.programs import ran
 
 _PREFIX = "linkerd-platform:"
 _GONE_SECONDS = 60
@@ -73,14 +73,11 @@ class Page:
             text = text.replace(written, ours)
         environment = self.copy.environment()
         path = os.pathsep.join([str(Path(sys.prefix) / "bin"), environment["PATH"]])
-        done = subprocess.run(
+        done = ran(
             ["bash", "-euo", "pipefail", "-c", text],
             cwd=self.copy.folder,
             env={**environment, "PATH": path, "KUBECONFIG": str(self.copy.settings.kubeconfig)},
-            capture_output=True,
-            text=True,
             timeout=900,
-            check=False,
         )
         assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
         return done.stdout

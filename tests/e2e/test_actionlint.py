@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sandbox import toolchain
+from tests.programs import ran
 
 pytestmark = pytest.mark.e2e
 PROJECT = Path(__file__).resolve().parents[2]
@@ -18,9 +19,9 @@ def lint(*files: Path) -> subprocess.CompletedProcess[str]:
     program = toolchain.find("actionlint")
     if program is None:
         pytest.skip("actionlint is neither on PATH nor built: make actionlint")
-    return subprocess.run(
+    return ran(
         [str(program), "-no-color", "-shellcheck=", "-pyflakes=", *map(str, files)],
-        cwd=PROJECT, capture_output=True, text=True, timeout=60, check=False,
+        cwd=PROJECT,
     )  # fmt: skip
 
 

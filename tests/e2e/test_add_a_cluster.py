@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from bot.clients.https import Client
+from bot.mesh.status.verification_trust import signed_by
 from bot.mesh.trust import chain as trust_chain
-from bot.mesh.verification.trust import signed_by
 from components.names import IDENTITY_ISSUER, LINKERD
 from sandbox import cluster, lifecycle, vault
 from sandbox.settings import Settings

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,7 @@ from tests.e2e.runbook import blocks
 from tests.e2e.sandbox_cluster import CORE, Cluster, running_sandbox
 from tests.e2e.sandbox_vault import AUDIENCES
 from tests.e2e.test_sandbox_operators import CRDS
+from tests.programs import ran
 from tests.unit.routing_samples import ON_CALL, routing_args
 from tests.unit.samples import arguments, chart
 
@@ -126,7 +126,7 @@ def put(made: Cluster, **values: str) -> None:
     link = folder / "vault"
     if not link.exists():
         link.symlink_to(program)
-    done = subprocess.run(
+    done = ran(
         ["bash", "-euo", "pipefail", "-c", script],
         env={
             **os.environ,
@@ -135,8 +135,7 @@ def put(made: Cluster, **values: str) -> None:
             "VAULT_CACERT": str(made.settings.pki_dir / "vault-ca.crt"),
             "VAULT_TOKEN": token,
             **values,
-        },
-        capture_output=True, text=True, timeout=120, check=False,
+        }, timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
 

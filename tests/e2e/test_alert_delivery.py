@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from schema.faults import PROJECT
 from tests.e2e import real_alertmanager
 from tests.e2e.real_alertmanager import Alertmanager, Receivers, alert, resolved, until
 from tests.e2e.runbook import blocks
+from tests.programs import ran
 from tests.unit.alert_samples import RUNBOOKS
 from tests.unit.routing_samples import routing
 from tests.unit.stack_files import load, spoilt
@@ -225,10 +225,9 @@ def run(setup: Setup, heading: str) -> str:
     """The commands of the page under a heading; what they printed."""
     scripts = [b.text for b in blocks(PAGE) if b.heading == heading and b.language == "sh"]
     assert scripts
-    done = subprocess.run(
+    done = ran(
         ["bash", "-euo", "pipefail", "-c", "".join(scripts)],
-        env={**os.environ, "ALERTMANAGER": setup.alertmanager.address},
-        capture_output=True, text=True, timeout=120, check=False,
+        env={**os.environ, "ALERTMANAGER": setup.alertmanager.address}, timeout=120,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

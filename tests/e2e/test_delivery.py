@@ -35,7 +35,7 @@ def test_preview_approve_up(pipeline: Pipeline) -> None:
     pipeline.configure(_log_level("debug"))
     approval = pipeline.approve()
     told = pipeline.up(0, "--approved", str(approval))
-    assert "proofs hold" in told
+    assert "checks passed" in told
     assert "approved by ada" in told
     row = pipeline.history()[0]
     assert (row["approvedBy"], row["verified"]) == ("ada", "yes")
@@ -103,7 +103,7 @@ def test_killed_bot_is_gone_on_with_by_the_same_approval(pipeline: Pipeline) -> 
     told = pipeline.up(0, "--approved", approval)
     assert "was taken over: its run is dead" in told
     assert "resuming with approval" in told
-    assert "proofs hold" in told
+    assert "checks passed" in told
     pipeline.must(0, "preview", "--stack", "sandbox", "--expect-no-changes")
 
 

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from components.egress.component import NAME, NETWORK_POLICY
+from components.egress.component import NAME
+from components.egress.packets import NETWORK_POLICY
 from tests.e2e.project import Copy
 from tests.e2e.runbook_page import Page, with_objects
 from tests.e2e.test_rollout import namespace

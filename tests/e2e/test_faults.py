@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from bot.engine.process_start import start_time
-from bot.mesh.verification import reader as proof_reader
+from bot.mesh.status import evidence
 from sandbox import vault, verify
+from sandbox.verify import state_files
 from tests.e2e import project
 from tests.e2e.project import Copy
 
@@ -20,7 +21,7 @@ _UP = ("bot", "up", "--stack", "sandbox", "--yes")
 
 def _anchors(copy: Copy) -> dict[str, str]:
     """The roots that Vault has by now."""
-    return dict(proof_reader.read(copy.target, copy.folder / ".sandbox" / "state").anchors)
+    return dict(evidence.read(copy.target, state_files(copy.folder)).anchors)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.programs import ran
 from tests.unit.kubeconfig_cases import CASES, Case
 from tests.unit.kubeconfig_servers import World, world
 
@@ -35,13 +36,9 @@ def test_kubectl_does_as_the_table_says(case: Case, servers: World) -> None:
         **case.variables(servers.names),
     }
     context = ("--context", case.context) if case.context else ()
-    done = subprocess.run(
+    done = ran(
         ("kubectl", *context, "version", "--output", "json"),
         env=environment,
         stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
     )
     assert servers.outcome() == servers.expected(case), done.stderr

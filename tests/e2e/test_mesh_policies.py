@@ -62,7 +62,9 @@ def test_a_namespace_on_deny_lets_in_the_clients_of_its_rules_and_nobody_else(
     linkerd: Controllers,
 ) -> None:
     office = {"serviceAccounts": ["own"], "networks": [{"cidr": "10.1.0.0/16"}]}
-    plan = stack("shop", service("foo"), service("both", allow=[office]), rung="deny")
+    plan = stack(
+        "shop", service("foo"), service("both", allow=[office]), defaultInboundPolicy="deny"
+    )
     name, both = put(linkerd, "shop", "foo", "both", plan=plan)
     answer = settled(linkerd, "shop", name, "server foo-8080", 0)
     assert answer.clients == {identity("bar", "callers")}
@@ -82,7 +84,7 @@ def test_probes_and_metrics_go_on_where_routes_are_attached(linkerd: Controllers
         metrics="/metrics",
         routes=[{"name": "admin", "path": "/admin", "allow": [{"serviceAccounts": ["boss"]}]}],
     )
-    (name,) = put(linkerd, "routed", "foo", plan=stack("routed", foo, rung="deny"))
+    (name,) = put(linkerd, "routed", "foo", plan=stack("routed", foo, defaultInboundPolicy="deny"))
     answer = settled(linkerd, "routed", name, "server foo-8080", 4)
     prefix = "HTTPRoute foo-8080"
     assert {route: who(allowed) for route, allowed in answer.routes.items()} == {
@@ -100,7 +102,9 @@ def test_probes_and_metrics_go_on_where_routes_are_attached(linkerd: Controllers
 def test_the_proxies_own_port_is_for_prometheus_the_kubelet_and_the_pod_itself(
     linkerd: Controllers,
 ) -> None:
-    (name,) = put(linkerd, "admin", "foo", plan=stack("admin", service("foo"), rung="deny"))
+    (name,) = put(
+        linkerd, "admin", "foo", plan=stack("admin", service("foo"), defaultInboundPolicy="deny")
+    )
     answer = linkerd.policy.watch(
         "admin", name, ADMIN, lambda each: sum(map(len, each.routes.values())) >= 4
     )
@@ -113,7 +117,7 @@ def test_the_proxies_own_port_is_for_prometheus_the_kubelet_and_the_pod_itself(
 
 
 @pytest.mark.parametrize(
-    ("rung", "clients"),
+    ("inbound", "clients"),
     [
         ("all-unauthenticated", {UNAUTHENTICATED}),
         ("audit", {identity("bar", "callers"), UNAUTHENTICATED}),
@@ -122,12 +126,14 @@ def test_the_proxies_own_port_is_for_prometheus_the_kubelet_and_the_pod_itself(
         ("deny", {identity("bar", "callers")}),
     ],
 )
-def test_each_rung_lets_in_whom_the_ladder_says(
-    linkerd: Controllers, rung: str, clients: set[str]
+def test_each_default_policy_lets_in_whom_it_says(
+    linkerd: Controllers, inbound: str, clients: set[str]
 ) -> None:
-    """What a rule allows is allowed on every rung; what none allows depends on it."""
-    inside = f"rung-{rung}"
-    (name,) = put(linkerd, inside, "foo", plan=stack(inside, service("foo"), rung=rung))
+    """What a rule allows is allowed by every default policy; what none allows depends on it."""
+    inside = f"default-{inbound}"
+    (name,) = put(
+        linkerd, inside, "foo", plan=stack(inside, service("foo"), defaultInboundPolicy=inbound)
+    )
     answer = linkerd.policy.watch(
         inside, name, PORT, lambda each: clients <= each.clients and "server" in each.server
     )
@@ -135,7 +141,9 @@ def test_each_rung_lets_in_whom_the_ladder_says(
 
 
 def test_only_named_namespaces_may_call_a_segmented_one(linkerd: Controllers) -> None:
-    plan = stack("seg", service("foo", allow=[]), rung="deny", allowFrom=["callers"])
+    plan = stack(
+        "seg", service("foo", allow=[]), defaultInboundPolicy="deny", allowFrom=["callers"]
+    )
     (name,) = put(linkerd, "seg", "foo", plan=plan)
     answer = linkerd.policy.watch("seg", name, PORT, lambda each: bool(each.clients))
     assert answer.clients == {identity("*", "seg"), identity("*", "callers")}
@@ -143,12 +151,12 @@ def test_only_named_namespaces_may_call_a_segmented_one(linkerd: Controllers) ->
 
 def test_a_running_proxy_sees_a_new_rule_at_once(linkerd: Controllers) -> None:
     """What a change of the stack file does to pods that run already: nothing restarts for it."""
-    plan = stack("live", service("foo"), rung="deny")
+    plan = stack("live", service("foo"), defaultInboundPolicy="deny")
     (name,) = put(linkerd, "live", "foo", plan=plan)
     bar = {identity("bar", "callers")}
     linkerd.policy.watch("live", name, PORT, lambda each: each.clients == bar)
     wider = service("foo", allow=[BAR, {"serviceAccounts": ["callers/baz"]}])
-    linkerd.objects.apply(*planned(stack("live", wider, rung="deny")))
+    linkerd.objects.apply(*planned(stack("live", wider, defaultInboundPolicy="deny")))
     both = bar | {identity("baz", "callers")}
     linkerd.policy.watch("live", name, PORT, lambda each: each.clients == both)
 

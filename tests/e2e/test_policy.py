@@ -1,4 +1,4 @@
-"""The policy ladder with a real Prometheus, API server, and Linkerd's own policy controller.
+"""Authorization with a real Prometheus, API server, and Linkerd's own policy controller.
 
 docs/runbooks/deny.md is followed: its `yaml` is the stack file, its commands are run, and after
 each step the policy controller says who gets in.
@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from bot.cli.dispatch import main
-from bot.clients.prometheus import Prometheus
+from bot.clients.prometheus import PrometheusApi
 from bot.clients.target import Target
 from bot.exit_codes import BAD_INPUT, DONE, REFUSED
 from stack.load import from_file
@@ -57,7 +57,7 @@ def audited(client: str, port: int = PORT) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def metrics(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Exporter, Prometheus]]:
+def metrics(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Exporter, PrometheusApi]]:
     """A Prometheus that scrapes."""
     if reason := real_prometheus.missing():
         pytest.skip(reason)
@@ -117,7 +117,7 @@ class Operator:
 @pytest.fixture
 def operator(
     linkerd: Controllers,
-    metrics: tuple[Exporter, Prometheus],
+    metrics: tuple[Exporter, PrometheusApi],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Operator:
@@ -155,7 +155,7 @@ def shop() -> list[Manifest]:
 
 
 def test_a_namespace_goes_to_deny_and_back_as_the_page_says(
-    operator: Operator, metrics: tuple[Exporter, Prometheus], capsys: pytest.CaptureFixture[str]
+    operator: Operator, metrics: tuple[Exporter, PrometheusApi], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Whoever called and was allowed gets in, whoever was not is named before, and then is not."""
     exporter, prometheus = metrics
@@ -183,7 +183,7 @@ def test_a_namespace_goes_to_deny_and_back_as_the_page_says(
     policy.watch(INSIDE, name, PORT, lambda each: each.clients == {BAR, UNAUTHENTICATED})
     exporter.count("inbound_http_authz_allow_total", audited(STRANGER))
     real_prometheus.wait_scraped(prometheus, exporter)
-    assert operator.bot(*check, *where, "--rung", "deny") == REFUSED
+    assert operator.bot(*check, *where, "--default-inbound-policy", "deny") == REFUSED
     assert f"denied: {STRANGER} -> shop deployment/foo:8080, 1 requests" in capsys.readouterr().out
     assert operator.bot(*check, *where) == DONE
 
@@ -201,10 +201,15 @@ def test_policies_that_do_not_fit_the_cluster_are_bad_input(
     rule = {"serviceAccounts": ["callers/bar"]}
     port: dict[str, Any] = {"port": 80, "allow": [rule]}
     foo = {"name": "foo", "selector": {"app": "foo"}, "ports": [port]}
-    operator.sections["policy"] = {"namespaces": {INSIDE: {"rung": "deny", "services": [foo]}}}
+    operator.sections["policy"] = {
+        "namespaces": {INSIDE: {"defaultInboundPolicy": "deny", "services": [foo]}}
+    }
     check = ("policy", "check", "--stack", "sandbox", "--prometheus", operator.url)
     assert operator.bot(*check) == BAD_INPUT
     assert "no Service has port 80 of 'foo'" in capsys.readouterr().err
     port |= {"port": PORT, "probes": ["/other"]}
     assert operator.bot(*check) == BAD_INPUT
-    assert "the kubelet probes /healthz, which rung 'deny' would deny" in capsys.readouterr().err
+    assert (
+        "the kubelet probes /healthz, which default inbound policy 'deny' would deny"
+        in capsys.readouterr().err
+    )

@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from tests.programs import ran
+
 pytestmark = pytest.mark.e2e
 PROJECT = Path(__file__).resolve().parents[2]
 PACK = PROJECT / "policies"
@@ -25,9 +27,9 @@ _SECONDS = 300
 def python() -> str:
     """The pack's interpreter; made once, where the packages can be had."""
     try:
-        made = subprocess.run(
+        made = ran(
             ["make", "policies"],
-            cwd=PROJECT, capture_output=True, text=True, timeout=_SECONDS, check=False,
+            cwd=PROJECT, timeout=_SECONDS,
         )  # fmt: skip
     except subprocess.TimeoutExpired:
         pytest.skip(f"policies/.venv could not be made in {_SECONDS} s (make policies)")
@@ -50,10 +52,10 @@ def pod(image: str, name: str = "p") -> dict[str, Any]:
 
 def judged(python: str, *resources: dict[str, Any]) -> list[tuple[str, str | None, str]]:
     """What the pack says."""
-    done = subprocess.run(
+    done = ran(
         [python, str(PROJECT / "tests/e2e/pack_probe.py")],
         input=json.dumps(resources),
-        cwd=PROJECT, capture_output=True, text=True, timeout=60, check=False,
+        cwd=PROJECT,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return [tuple(each) for each in json.loads(done.stdout)]
@@ -179,10 +181,10 @@ def analyzed(tmp_path: Path, *resources: dict[str, Any]) -> tuple[int, str]:
     file.write_text(
         json.dumps({"version": 3, "deployment": {"manifest": manifest, "resources": states}})
     )
-    done = subprocess.run(
+    done = ran(
         ["pulumi", "policy", "analyze", "--file", str(file), "--policy-pack", str(PACK),
          "--non-interactive", "--color", "never"],
-        cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
+        cwd=tmp_path, timeout=120,
     )  # fmt: skip
     return done.returncode, done.stdout + done.stderr
 

@@ -36,33 +36,33 @@ def page(mesh: tuple[Copy, str], tmp_path_factory: pytest.TempPathFactory) -> It
             yield ready
 
 
-def rungs(page: Page) -> tuple[str | None, str | None]:
-    """The rung of the namespace as its new pods get it, and that of foo's port."""
+def inbound_policies(page: Page) -> tuple[str | None, str | None]:
+    """The default policy of the namespace as its new pods get it, and that of foo's port."""
     found = page.get("v1", "Namespace", INSIDE)
     server = page.get(f"{POLICY}/v1beta3", "Server", "foo-8080", INSIDE)
     assert found
     annotations: dict[str, Any] = found["metadata"].get("annotations", {})
-    rung = annotations.get(DEFAULT_INBOUND_POLICY)
-    return rung, server["spec"]["accessPolicy"] if server else None
+    inbound = annotations.get(DEFAULT_INBOUND_POLICY)
+    return inbound, server["spec"]["accessPolicy"] if server else None
 
 
 def test_the_page_takes_a_namespace_to_deny_and_back(page: Page) -> None:
     """Each step is a change of the stack file that the engine applies, and leaves nothing over."""
     page.run("Audit")
-    assert rungs(page) == ("audit", None)
+    assert inbound_policies(page) == ("audit", None)
     printed = page.run("Write the rules")
     section = yaml.safe_load(printed)
     assert section["linkerd-platform:policy"]["namespaces"][INSIDE]["services"]
     said = page.run("Deny")
     assert "clients at ports: 1 allowed, 0 unknown, 0 denied" in said
-    assert rungs(page) == ("deny", "deny")
+    assert inbound_policies(page) == ("deny", "deny")
     rule = page.get(f"{POLICY}/v1alpha1", "AuthorizationPolicy", _rule(page), INSIDE)
     assert rule
     assert rule["spec"]["targetRef"]["name"] == "foo-8080"
     assert "0 denied" in page.run("The whole cluster")
     page.unchanged()
     page.run("Back")
-    assert rungs(page) == ("audit", "audit")
+    assert inbound_policies(page) == ("audit", "audit")
     page.unchanged()
 
 

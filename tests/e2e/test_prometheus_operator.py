@@ -21,6 +21,7 @@ from tests.e2e import operated, real_alertmanager
 from tests.e2e.mesh_objects import Manifest
 from tests.e2e.operated import NAMESPACE, Operated
 from tests.e2e.pod_monitor import scrape_config
+from tests.programs import ran
 
 pytestmark = pytest.mark.e2e
 ELSEWHERE = "elsewhere"
@@ -284,6 +285,4 @@ def _run(name: str, whence: str, *arguments: str) -> subprocess.CompletedProcess
     found = shutil.which(name)
     if found is None:
         pytest.skip(f"{name} is not on PATH: {whence}")
-    return subprocess.run(
-        [found, *arguments], capture_output=True, text=True, timeout=120, check=False
-    )
+    return ran([found, *arguments], timeout=120)

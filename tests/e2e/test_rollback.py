@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from bot import engine
 from bot.engine import sandbox_stack
 from bot.mesh.trust import fleet as trust_fleet
 from tests.e2e.delivery import Pipeline
+from tests.programs import ran
 
 pytestmark = pytest.mark.e2e
 _DEPLOYMENT = "/apis/apps/v1/namespaces/linkerd/deployments/linkerd-destination"
@@ -41,7 +41,7 @@ def test_the_commit_before_is_applied_again_and_then_previews_as_no_change(
     pipeline.up(0, "--yes")
     assert "-log-level=debug" in _arguments(pipeline)
     told = pipeline.must(0, "rollback", "--stack", "sandbox", "--to", "HEAD~1", "--yes")
-    assert "proofs hold" in told
+    assert "checks passed" in told
     assert "-log-level=debug" not in _arguments(pipeline)
     row = pipeline.history()[0]
     assert (row["commit"], row["clean"], row["verified"]) == (before, True, "yes")
@@ -129,14 +129,11 @@ class Waves:
     def up(self, wave: str, *options: str) -> tuple[int, dict[str, Any]]:
         """Exit code and document of `up --wave`."""
         words = ["-m", "bot", "up", "--wave", wave, "--yes", "--json", *options]
-        done = subprocess.run(
+        done = ran(
             [sys.executable, *words],
             cwd=self.pipeline.copy.folder,
             env=self.environment,
-            capture_output=True,
-            text=True,
             timeout=500,
-            check=False,
         )
         assert "Traceback" not in done.stderr
         return done.returncode, json.loads(done.stdout or "{}") or {"stderr": done.stderr}

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from bot.mesh.verification.trust import signed_by
+from bot.mesh.status.verification_trust import signed_by
 from sandbox import controllers, toolchain, vault
 from sandbox.processes import Supervisor
 from tests.e2e import runbook

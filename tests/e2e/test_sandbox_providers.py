@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +15,7 @@ import pulumi
 import pytest
 from pulumi import automation as auto
 
-from bot.mesh.verification.vault import leaks
+from bot.mesh.status.verification_vault import leaks
 from sandbox import lifecycle, pki, providers, toolchain, vault, verify
 from sandbox.processes import Supervisor
 from sandbox.providers import random_kinds, vault_kinds
@@ -24,6 +23,7 @@ from sandbox.settings import Settings
 from tests.e2e import project
 from tests.e2e.project import Copy
 from tests.e2e.provider_samples import IN_PLACE, MOUNT, SAMPLES
+from tests.programs import ran
 
 pytestmark = pytest.mark.e2e
 _PLUGINS = tuple(f"pulumi-resource-{name}" for name in providers.NAMES)
@@ -394,14 +394,11 @@ def test_the_plugins_find_nothing_to_change_in_a_sandbox_of_stand_ins(
         (real / name).symlink_to(str(_of_the_machine(name)))
     command = ["bot", "preview", "--stack", "sandbox", "--expect-no-changes", *flags]
     for path in (_path(tools), _path(real, tools)):
-        done = subprocess.run(
+        done = ran(
             [sys.executable, "-m", *command],
             cwd=copy.folder,
             env={**copy.environment(), "PATH": path},
-            capture_output=True,
-            text=True,
             timeout=300,
-            check=False,
         )
         assert done.returncode == 0, f"{path}: {done.stdout}\n{done.stderr}"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -13,12 +12,14 @@ from pathlib import Path
 import pytest
 
 from bot.clients import environment
-from bot.mesh.verification import reader as proof_reader
-from bot.mesh.verification.vault import leaks
+from bot.mesh.status import evidence
+from bot.mesh.status.verification_vault import leaks
 from sandbox import verify
+from sandbox.verify import state_files
 from tests.e2e import project
 from tests.e2e.project import Copy
 from tests.e2e.shared_mesh import owners_kept
+from tests.programs import ran
 
 pytestmark = pytest.mark.e2e
 _ISSUER = "/api/v1/namespaces/linkerd/secrets/linkerd-identity-issuer"
@@ -50,14 +51,11 @@ def test_no_language_host_is_needed(mesh: tuple[Copy, str], tmp_path: Path) -> N
         (tmp_path / name).symlink_to(str(shutil.which(name)))
     path = os.pathsep.join([str(tmp_path), "/usr/bin", "/bin"])
     assert shutil.which("pulumi-language-python", path=path) is None
-    done = subprocess.run(
+    done = ran(
         [sys.executable, "-m", "bot", "preview", "--stack", "sandbox", "--expect-no-changes"],
         cwd=copy.folder,
         env={**copy.environment(), "PATH": path, "PULUMI_HOME": str(tmp_path / "home")},
-        capture_output=True,
-        text=True,
         timeout=300,
-        check=False,
     )
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
 
@@ -75,14 +73,11 @@ def test_variables_that_are_flags_of_the_engine_change_nothing(
         "PULUMI_OPTION_EXCLUDE": "**",
         "PULUMI_K8S_DELETE_UNREACHABLE": "true",
     }
-    done = subprocess.run(
+    done = ran(
         [sys.executable, "-m", "bot", "preview", "--stack", "sandbox", "--json"],
         cwd=copy.folder,
         env={**copy.environment(), **own},
-        capture_output=True,
-        text=True,
         timeout=300,
-        check=False,
     )
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     assert json.loads(done.stdout)["changes"] == []
@@ -154,11 +149,11 @@ def test_field_that_somebody_else_took_is_told_in_words(mesh: tuple[Copy, str]) 
 def test_second_run_on_running_sandbox_is_safe(mesh: tuple[Copy, str]) -> None:
     """People type the command again: it must prove once more, and renew no anchor."""
     copy, _ = mesh
-    before = proof_reader.read(copy.target, copy.folder / ".sandbox" / "state").anchors
+    before = evidence.read(copy.target, state_files(copy.folder)).anchors
     done = copy.run("sandbox", "run", "--strict")
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     assert "the sandbox is running" in done.stdout
-    after = proof_reader.read(copy.target, copy.folder / ".sandbox" / "state").anchors
+    after = evidence.read(copy.target, state_files(copy.folder)).anchors
     assert after == before
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import threading
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 from sandbox import toolchain
 from sandbox.sources import here
 from sandbox.tools import TOOLS
+from tests.programs import ran
 from tests.unit.upstream.server import Server, tar
 
 pytestmark = pytest.mark.e2e
@@ -55,7 +55,7 @@ def test_a_machine_without_go_has_its_programs_from_a_mirror(
         thread.join(5)
     assert all(path.is_relative_to(tmp_path) for path in found.values())
     for name, argument in VERSIONS.items():
-        answer = subprocess.run([found[name], argument], capture_output=True, text=True, check=True)
+        answer = ran([found[name], argument], check=True)
         assert TOOLS[name].version in answer.stdout
     assert len([line for line in said if line.startswith("downloaded ")]) == len(VERSIONS)
     # Without server and mirror they are there still.

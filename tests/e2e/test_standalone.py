@@ -14,7 +14,6 @@ import json
 import os
 import secrets
 import shutil
-import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -29,6 +28,7 @@ from stack.charts import Charts
 from tests.e2e import project
 from tests.e2e.sandbox_cluster import Cluster, running_sandbox
 from tests.local_server import serving
+from tests.programs import ran
 from tests.unit import distribution
 
 pytestmark = pytest.mark.e2e
@@ -54,14 +54,11 @@ class Program:
 
     def pulumi(self, *arguments: str, seconds: float = 900) -> str:
         """Run the engine's command line; what it printed."""
-        done = subprocess.run(
+        done = ran(
             ["pulumi", *arguments, "--non-interactive"],
             cwd=self.folder,
             env=self.environment,
-            capture_output=True,
-            text=True,
             timeout=seconds,
-            check=False,
         )
         assert done.returncode == 0, f"{arguments[0]}:\n{done.stdout}\n{done.stderr}"
         return done.stdout

@@ -24,6 +24,7 @@ from tests.e2e.identity_process import free_ports
 from tests.e2e.project import Copy
 from tests.e2e.real_prometheus import missing
 from tests.e2e.shared_mesh import owners_kept
+from tests.programs import ran
 from tests.unit.bot_trust_samples import DAY, authority
 
 pytestmark = pytest.mark.e2e
@@ -270,9 +271,8 @@ def test_the_real_cli_agrees_and_the_page_has_all_its_checks(copy: Copy) -> None
     assert code == DONE, json.dumps(lines, indent=1)
     words = ["--output=json", "--wait=0s", "--expected-version=edge-26.6.3"]
     for more in ([], ["--proxy"], ["--crds"]):
-        done = subprocess.run(
-            ["linkerd", "check", *words, *more, *linkerd_cli.place(copy.target)],
-            capture_output=True, text=True, timeout=180, check=False,
+        done = ran(
+            ["linkerd", "check", *words, *more, *linkerd_cli.place(copy.target)], timeout=180,
         )  # fmt: skip
         found = list(linkerd_cli.parse(done.stdout))
         assert found, done.stderr

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +24,7 @@ from tests.charts.buoyant import package
 from tests.e2e.project import Copy
 from tests.e2e.runbook import blocks
 from tests.e2e.test_status import MERGE, status, until
+from tests.programs import ran
 
 pytestmark = pytest.mark.e2e
 VERSION = "0.40.6"
@@ -153,10 +153,10 @@ def test_the_commands_of_the_page_run_as_written(agent: Copy, tmp_path: Path) ->
         if " logs " not in line
     ]
     assert len(script) == 5
-    done = subprocess.run(
+    done = ran(
         ["bash", "-euo", "pipefail", "-c", "\n".join(script)],
-        cwd=agent.folder, env=environment, input="a-new-secret", capture_output=True, text=True,
-        timeout=300, check=False,
+        cwd=agent.folder, env=environment, input="a-new-secret",
+        timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
     assert "buoyant-cloud   ok       7 of 7 hold" in done.stdout

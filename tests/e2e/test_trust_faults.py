@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from bot.mesh.verification.vault import base64_forms, leaks
+from bot.mesh.status.verification_vault import base64_forms, leaks
 from sandbox import controllers, vault
 from tests.e2e import written
 from tests.e2e.trust_mesh import TrustMesh

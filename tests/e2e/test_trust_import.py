@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -14,6 +13,7 @@ import yaml
 from sandbox import vault
 from stack import fleet
 from tests.e2e.project import Copy
+from tests.programs import ran
 from tests.unit.bot_trust_samples import DAY, authority
 from tests.unit.test_bot_trust_import import NOW
 
@@ -44,9 +44,9 @@ def _owner(copy: Copy, custody: str) -> Mapping[str, str]:
 
 
 def _run(copy: Copy, environment: Mapping[str, str], *words: str) -> str:
-    done = subprocess.run(
-        words, cwd=copy.folder, env=dict(environment), capture_output=True, text=True,
-        timeout=200, check=False,
+    done = ran(
+        words, cwd=copy.folder, env=dict(environment),
+        timeout=200,
     )  # fmt: skip
     assert done.returncode == 0, f"{' '.join(words)}\n{done.stdout}\n{done.stderr}"
     return done.stdout + done.stderr

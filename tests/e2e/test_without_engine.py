@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from bot.clients.kubernetes import condition
 from bot.engine import sandbox_stack
 from bot.engine import target as engine_target
-from bot.mesh.verification import reader as proof_reader
-from bot.mesh.verification import trust as trust_proofs
-from bot.mesh.verification import vault as vault_proofs
-from bot.mesh.verification.data import Seen, ready
+from bot.mesh.status import evidence, verification_trust, verification_vault
+from bot.mesh.status.evidence import Evidence
 from bot.plan.mock import engine as mock_engine
 from components.names import IDENTITY_ISSUER, LINKERD, TRUST_ROOTS_CONFIG_MAP
 from sandbox import toolchain
+from sandbox.verify import state_files
 from tests.e2e import project, troubles
 from tests.e2e.by_hand import ByHand
 from tests.e2e.project import Copy
@@ -56,22 +56,22 @@ def applied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
             elif resource.type.startswith("kubernetes:") and "kind" in resource.inputs:
                 hand.apply(dict(resource.inputs))
         issuer = f"{_CERTIFICATES}/{IDENTITY_ISSUER}"
-        _wait("identity issuer", lambda: ready(copy.api.request("GET", issuer).body)[0])
+        _wait("identity issuer", lambda: condition(copy.api.request("GET", issuer).body)[0])
         _wait("trust roots", lambda: copy.api.request("GET", _ROOTS).ok)
         yield copy
     finally:
         copy.down()
 
 
-def _seen(copy: Copy) -> tuple[Seen, engine_target.Target]:
+def _seen(copy: Copy) -> tuple[Evidence, engine_target.Target]:
     target = copy.target
-    return proof_reader.read(target, copy.folder / ".sandbox" / "state"), target
+    return evidence.read(target, state_files(copy.folder)), target
 
 
 def test_our_objects_become_an_issuer_that_verifies_against_the_anchor(applied: Copy) -> None:
     """The chain of trust is made by four real servers from our objects, and by nothing else."""
     seen, target = _seen(applied)
-    proofs = trust_proofs.proofs(seen, target.config)
+    proofs = verification_trust.verify(seen, target.config)
     assert len(proofs) >= 12
     assert [proof for proof in proofs if not proof.ok] == []
 
@@ -79,7 +79,7 @@ def test_our_objects_become_an_issuer_that_verifies_against_the_anchor(applied: 
 def test_vault_keeps_the_root_key_and_the_policy_is_narrow(applied: Copy) -> None:
     """The program's own policy text is what Vault enforces: read here from its answers."""
     seen, target = _seen(applied)
-    proofs = [p for p in vault_proofs.proofs(seen, target.config) if p.what != "state files"]
+    proofs = [p for p in verification_vault.verify(seen, target.config) if p.what != "state files"]
     assert len(proofs) == 5
     assert [proof for proof in proofs if not proof.ok] == []
 
@@ -92,7 +92,7 @@ def test_every_webhook_certificate_is_ready(applied: Copy) -> None:
         _wait(
             f"certificates in {namespace}",
             lambda path=path: all(  # type: ignore[misc]
-                ready(each)[0] for each in applied.api.request("GET", path).body["items"]
+                condition(each)[0] for each in applied.api.request("GET", path).body["items"]
             ),
         )
         assert len(applied.api.request("GET", path).body["items"]) == count

@@ -23,6 +23,7 @@ import pytest
 from components.tracing.objects import as_yaml
 from components.tracing.section import Sampling
 from tests.e2e.identity_process import free_ports
+from tests.programs import ran
 
 COLLECTORS = ("otelcol-k8s", "otelcol-contrib", "otelcol")
 JAEGER_PROGRAM = "jaeger"
@@ -37,9 +38,7 @@ _TTL_SECONDS, _READY_SECONDS = 1800, 120.0
 def collector_program() -> str | None:
     """The collector on PATH that has all parts; None where there is none."""
     for name in filter(shutil.which, COLLECTORS):
-        done = subprocess.run(
-            [name, "components"], capture_output=True, text=True, timeout=60, check=False
-        )
+        done = ran([name, "components"])
         if all(f"name: {part}\n" in done.stdout for part in PARTS):
             return name
     return None
@@ -72,9 +71,9 @@ def validate(config: Mapping[str, Any], folder: Path, program: str) -> str:
     """What the program says against a config; empty when it takes it."""
     file = folder / "config.yaml"
     file.write_text(as_yaml(config), encoding="utf-8")
-    done = subprocess.run(
+    done = ran(
         [program, "validate", f"--config={file}"],
-        env=dict(os.environ), capture_output=True, text=True, timeout=60, check=False,
+        env=dict(os.environ),
     )  # fmt: skip
     return done.stderr if done.returncode else ""
 

@@ -15,7 +15,7 @@ from cryptography import x509
 
 from bot import engine
 from bot.engine import sandbox_stack
-from bot.mesh.verification.trust import signed_by
+from bot.mesh.status.verification_trust import signed_by
 from components.cluster_anchor import origin
 from components.names import CERT_MANAGER, IDENTITY_ISSUER, LINKERD, anchor_path
 from sandbox import vault

@@ -6,12 +6,12 @@ from typing import Any
 
 from components.alerts.component import AlertsArgs
 from components.alerts.groups.model import (
+    AlertWorkload,
     Meshed,
     Objective,
     Objectives,
     Setting,
     Thresholds,
-    Workload,
 )
 from components.alerts.section import ThresholdsSection as Defaults
 from schema.values import Duration
@@ -46,9 +46,9 @@ def setting() -> Setting:
             Meshed(
                 name="shop",
                 opt_out=(
-                    Workload(kind="Deployment", name="legacy"),
-                    Workload(kind="CronJob", name="backup"),
-                    Workload(kind="StatefulSet", name="old"),
+                    AlertWorkload(kind="Deployment", name="legacy"),
+                    AlertWorkload(kind="CronJob", name="backup"),
+                    AlertWorkload(kind="StatefulSet", name="old"),
                 ),
             ),
         ),

@@ -15,9 +15,9 @@ from bot.mesh.trust.model import (
     IdentityPod,
     Issued,
     Kept,
-    Pod,
-    Seen,
-    Workload,
+    MeshedPod,
+    PodOwner,
+    TrustState,
 )
 from components.names import LINKERD
 from tests import certificates
@@ -54,18 +54,18 @@ def pod(
     started: datetime = NOW - HOUR,
     mark: str | None = None,
     namespace: str = "shop",
-) -> Pod:
+) -> MeshedPod:
     """A meshed pod; `mark` is the bundle's hash that the injector wrote."""
-    return Pod(namespace, name, Workload(namespace, kind, name), started, mark)
+    return MeshedPod(namespace, name, PodOwner(namespace, kind, name), started, mark)
 
 
-def control(name: str, *, started: datetime = NOW - HOUR) -> Pod:
+def control(name: str, *, started: datetime = NOW - HOUR) -> MeshedPod:
     """A control plane pod of a Deployment of this name."""
-    owner = Workload(LINKERD, "Deployment", name)
-    return Pod(LINKERD, f"{name}-0", owner, started, control_plane=True)
+    owner = PodOwner(LINKERD, "Deployment", name)
+    return MeshedPod(LINKERD, f"{name}-0", owner, started, control_plane=True)
 
 
-def control_plane(started: datetime = NOW - HOUR) -> tuple[Pod, ...]:
+def control_plane(started: datetime = NOW - HOUR) -> tuple[MeshedPod, ...]:
     return tuple(
         control(name, started=started) for name in (IDENTITY, "linkerd-destination", INJECTOR)
     )
@@ -78,9 +78,9 @@ def seen(
     anchors: tuple[str, ...] = ("a", "b", "c"),
     changed: datetime = NOW - 10 * DAY,
     switched: datetime = NOW - 5 * HOUR,
-    pods: tuple[Pod, ...] | None = None,
+    pods: tuple[MeshedPod, ...] | None = None,
     ttls: tuple[float | None, ...] | None = None,
-) -> Seen:
+) -> TrustState:
     """A cluster whose bundle holds these roots and whose issuer is below `signer`.
 
     It was switched at `switched`, and its issuer is from then.
@@ -89,7 +89,7 @@ def seen(
     names = [each for each in own if each.is_identity]
     values = ttls or tuple(None for _ in names)
     issuer = chain(signer, switched)
-    return Seen(
+    return TrustState(
         stack=stack,
         cluster=stack,
         now=NOW,
@@ -107,14 +107,14 @@ def seen(
     )
 
 
-def marked(cluster: Seen, *names: str, **changes: object) -> Seen:
+def marked(cluster: TrustState, *names: str, **changes: object) -> TrustState:
     """The cluster with pods that hold its bundle."""
     assert cluster.bundle
     more = tuple(pod(name, mark=cluster.bundle.sha256, **changes) for name in names)  # type: ignore[arg-type]
     return replace(cluster, pods=(*cluster.pods, *more))
 
 
-def with_pods(cluster: Seen, *more: object) -> Seen:
+def with_pods(cluster: TrustState, *more: object) -> TrustState:
     return replace(cluster, pods=(*cluster.pods, *more))  # type: ignore[arg-type]
 
 

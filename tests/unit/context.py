@@ -22,8 +22,8 @@ from bot.deploy import lock, verify, waves_run
 from bot.engine import Engine
 from bot.engine import target as engine_target
 from bot.mesh.drift import look
+from bot.mesh.status.evidence import Verification
 from bot.mesh.trust import fleet as trust_fleet
-from bot.mesh.verification.data import Proof
 from tests.unit.fake_engine import BACKEND
 
 
@@ -84,7 +84,7 @@ class Context:
         """The mesh can be looked at, and is well or not; all of its clusters have one anchor."""
         self.patch.setattr(trust_fleet, "same_anchors", lambda _target: [])
         self.patch.setattr(verify, "refuse_unable", lambda _target: None)
-        self.patch.setattr(verify, "prove", lambda *_: [Proof("mesh", "well", "?", well)])
+        self.patch.setattr(verify, "prove", lambda *_: [Verification("mesh", "well", "?", well)])
         self.patch.setattr(verify, "settled", lambda look, _show: look())
 
     def cluster(self, client: Callable[[], Client]) -> None:

@@ -10,7 +10,7 @@ from components.alerts.groups import anchor, overview
 from components.alerts.groups.model import PREFIX
 from components.dashboards.component import DashboardsArgs
 from components.dashboards.grafana import catalog, render
-from components.dashboards.grafana.model import Dashboard, Panel, View, Wave
+from components.dashboards.grafana.model import Dashboard, Panel, View, WaveView
 from tests.unit.alert_samples import RUNBOOKS, setting
 
 # What is chosen on a dashboard, and what Grafana itself puts in.
@@ -30,9 +30,9 @@ def view(**changes: Any) -> View:
     made: dict[str, Any] = {
         "setting": setting(),
         "waves": (
-            Wave(name="canary", state="on", namespaces=("shop", "third")),
-            Wave(name="later", state="off", namespaces=("pay",)),
-            Wave(name="rest", state="off", namespaces=()),
+            WaveView(name="canary", state="on", namespaces=("shop", "third")),
+            WaveView(name="later", state="off", namespaces=("pay",)),
+            WaveView(name="rest", state="off", namespaces=()),
         ),
         "runbooks": RUNBOOKS,
         "cluster": "test",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.programs import ran
 
 PROJECT = Path(__file__).resolve().parents[2]
 EXAMPLE = PROJECT / "examples" / "standalone"
@@ -42,11 +43,7 @@ def _skip_without_setuptools() -> None:
 
 
 def _pip(command: str, *arguments: str) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "pip", "--quiet", command, "--no-deps", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
+    done = ran(
+        [sys.executable, "-m", "pip", "--quiet", command, "--no-deps", *arguments], timeout=300
     )
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"

@@ -10,15 +10,15 @@ from urllib.parse import parse_qs, urlsplit
 
 from bot.clients.https import Answer, Client
 from bot.mesh.drift.declared import Declared
-from bot.mesh.drift.discovery import Kind
+from bot.mesh.drift.discovery import ListedKind
 from bot.mesh.drift.inventory import Inventory, Item, Managed
 
 CREATED = "2026-11-01T10:00:00Z"
 KINDS = (
-    Kind("", "ConfigMap", "v1", "configmaps", True),
-    Kind("", "Secret", "v1", "secrets", True),
-    Kind("", "Namespace", "v1", "namespaces", False),
-    Kind("apps", "Deployment", "v1", "deployments", True),
+    ListedKind("", "ConfigMap", "v1", "configmaps", True),
+    ListedKind("", "Secret", "v1", "secrets", True),
+    ListedKind("", "Namespace", "v1", "namespaces", False),
+    ListedKind("apps", "Deployment", "v1", "deployments", True),
 )
 
 
@@ -69,7 +69,7 @@ def refusing(answer: Answer) -> Fake:
     return Fake("https://k", Path(), shared=Shared([], {}, always=answer))
 
 
-def group(name: str, *kinds: Kind, freshness: str = "Current") -> dict[str, Any]:
+def group(name: str, *kinds: ListedKind, freshness: str = "Current") -> dict[str, Any]:
     """One group of aggregated discovery, with one version."""
     version = kinds[0].version if kinds else "v1"
     resources = [
@@ -91,12 +91,12 @@ def metadata(name: str, namespace: str | None = None, **more: Any) -> dict[str, 
     return {"metadata": {"name": name, "uid": f"uid-{name}", **place, **more}}
 
 
-def kind_of(title: str) -> Kind:
+def kind_of(title: str) -> ListedKind:
     """A kind from `Deployment.apps`; cluster-wide ones are told by their names."""
     kind, _, group_ = title.partition(".")
     wide = kind.startswith(("Cluster", "CustomResource", "Mutating", "Validating"))
     namespaced = not wide and kind not in ("Namespace", "Bundle", "APIService")
-    return Kind(group_, kind, "v1", f"{kind.lower()}s", namespaced)
+    return ListedKind(group_, kind, "v1", f"{kind.lower()}s", namespaced)
 
 
 def item(title: str, place: str, *managers: str, data: bool = False, **more: Any) -> Item:

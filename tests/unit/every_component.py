@@ -19,6 +19,6 @@ def file_of(stem: str) -> str:
 def collected(name: str) -> dict[str, Any]:
     """The entries of a table that each feature has in its own tests, where it has some."""
     made: dict[str, Any] = {}
-    for stem in STEMS:
+    for stem in (*STEMS, "placement"):
         made |= getattr(importlib.import_module(f"tests.unit.test_{stem}"), name, {})
     return made

@@ -12,6 +12,12 @@ from tests.unit.whole_program import Evaluated, evaluated_file, project
 
 # What a key below them is changed in.
 PLANS: dict[str, Any] = {
+    "placement": {
+        "tolerations": [
+            {"key": "a"},
+            {"key": "b", "value": "c", "effect": "NoExecute", "tolerationSeconds": 5},
+        ]
+    },
     "rollout": {
         "waves": [{"name": "a", "state": "on", "namespaces": [{"name": "shop"}, {"name": "third"}]}]
     },
@@ -25,6 +31,7 @@ PLANS: dict[str, Any] = {
     },
 }
 NEEDS = {
+    "placement": ("placement",),
     "workloads": ("rollout", "workloads"),
     "rollout": ("rollout",),
     "egress": ("rollout", "egress"),

@@ -19,16 +19,22 @@ def vector(*series: tuple[str, str], label: str = "namespace") -> dict[str, Any]
 
 @contextmanager
 def fake_prometheus(
-    answer: Callable[[str], Any], status: int = 200, pages: Mapping[str, Any] | None = None
+    answer: Callable[[str], Any],
+    status: int = 200,
+    pages: Mapping[str, Any] | None = None,
+    heard: list[Mapping[str, str]] | None = None,
 ) -> Iterator[str]:
     """Its address, for as long as the block runs.
 
-    answer: from the query to the body. pages: the bodies of other paths.
+    answer: from the query to the body. pages: the bodies of other paths. heard: gets the headers of
+    each request.
     """
     others = pages or {}
 
     class Answers(Handler):
         def get(self) -> None:
+            if heard is not None:
+                heard.append(dict(self.headers.items()))
             parts = urlsplit(self.path)
             query = parts.path == "/api/v1/query"
             found = answer(parse_qs(parts.query)["query"][0]) if query else others.get(parts.path)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from pathlib import Path
+
+from tests.programs import ran
 
 _IDENTITY = {
     "GIT_AUTHOR_NAME": "A",
@@ -22,13 +23,11 @@ _IDENTITY = {
 
 def git(folder: Path, *arguments: str, stdin: str | None = None) -> str:
     """Output of a git command."""
-    done = subprocess.run(
+    done = ran(
         ["git", *arguments],
         cwd=folder,
         env={**os.environ, **_IDENTITY},
         input=stdin,
-        capture_output=True,
-        text=True,
         timeout=30,
         check=True,
     )

@@ -16,35 +16,11 @@ from typing import Any
 
 import yaml
 
+from tests.unit.kubeconfig_users import ENV_A, FROM_PROGRAM, PROGRAM, answer, exec_user
+
 HOST = "kube.example.com"
 TOKEN = ("Authorization: Bearer t",)
 REFUSED = ("refused",)
-
-
-def exec_user(script: str, **more: Any) -> dict[str, Any]:
-    """A user that is a shell script."""
-    version = "client.authentication.k8s.io/v1"
-    return {
-        "exec": {
-            "apiVersion": version,
-            "interactiveMode": "Never",
-            "command": "sh",
-            "args": ["-c", script],
-            **more,
-        }
-    }
-
-
-def answer(status: str) -> str:
-    """A script that prints a credential."""
-    head = '"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential"'
-    return f"printf '%s' '{{{head},\"status\":{status}}}'"
-
-
-PROGRAM = answer('{"token":"from-program"}')
-FROM_PROGRAM = ("Authorization: Bearer from-program",)
-ENV_A = 'printf \'{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential",'
-ENV_A += '"status":{"token":"<%s>"}}\' "$${A-unset}"'
 
 
 @dataclass(frozen=True)
@@ -518,53 +494,4 @@ CASES = (
         REFUSED,
         cluster={**_http("refused.example.com"), "proxy-url": "$SOCKS"},
     ),
-)
-
-# NO_PROXY, the server's address, and whether the proxy is used: golang.org/x/net/http/httpproxy.
-NO_PROXY = (
-    ("", "https://kube.example.com:6443", True),
-    ("10.0.0.0/8", "https://10.20.0.5:6443", False),
-    ("10.0.0.0/8", "https://11.20.0.5:6443", True),
-    ("10.0.0.1/8", "https://10.20.0.5:6443", False),
-    ("fd00::/8", "https://[fd00::5]:6443", False),
-    ("fd00::/8", "https://[fe80::5]:6443", True),
-    ("10.0.0.0/8", "https://ten.example.com", True),
-    ("10.20.0.5", "https://10.20.0.5:6443", False),
-    ("10.20.0.5:6443", "https://10.20.0.5:6443", False),
-    ("10.20.0.5:443", "https://10.20.0.5:6443", True),
-    ("10.20.0.5:443", "https://10.20.0.5", False),
-    ("[fd00::5]:6443", "https://[fd00::5]:6443", False),
-    ("fd00::5", "https://[fd00::5]:6443", False),
-    ("fd00:0::0:5", "https://[fd00::5]:6443", False),
-    ("10.20", "https://10.20.0.5:6443", True),
-    ("0.5", "https://10.20.0.5:6443", True),
-    ("*", "https://kube.example.com:6443", False),
-    ("a,*", "https://10.20.0.5:6443", False),
-    ("example.com", "https://kube.example.com:6443", False),
-    ("example.com", "https://example.com", False),
-    ("example.com", "https://badexample.com", True),
-    (".example.com", "https://kube.example.com:6443", False),
-    (".example.com", "https://example.com", True),
-    ("*.example.com", "https://kube.example.com", False),
-    ("*.example.com", "https://example.com", True),
-    ("kube.example.com:6443", "https://kube.example.com:6443", False),
-    ("kube.example.com:443", "https://kube.example.com:6443", True),
-    ("kube.example.com:443", "https://kube.example.com", False),
-    ("EXAMPLE.com", "https://kube.example.com", False),
-    (" a , example.com ", "https://kube.example.com", False),
-    ("a example.com", "https://kube.example.com", True),
-    ("a;example.com", "https://kube.example.com", True),
-    (":6443", "https://kube.example.com:6443", True),
-    (",,", "https://kube.example.com", True),
-    ("k*.example.com", "https://kube.example.com", True),
-    ("http://kube.example.com", "https://kube.example.com", True),
-    ("kube.example.com.", "https://kube.example.com", True),
-    ("::ffff:10.20.0.5", "https://10.20.0.5", False),
-    ("bücher.example", "https://xn--bcher-kva.example", False),
-    ("", "https://localhost:6443", False),
-    ("", "https://127.0.0.1:6443", False),
-    ("", "https://127.20.0.1:6443", False),
-    ("", "https://[::1]:6443", False),
-    ("", "https://LOCALHOST:6443", True),
-    ("", "https://a.localhost:6443", True),
 )

@@ -7,7 +7,6 @@ import contextlib
 import ipaddress
 import socket
 import ssl
-import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +19,9 @@ from typing import Any
 from cryptography import x509
 
 from tests.certificates import Authority, Extension, certified
-from tests.unit.kubeconfig_cases import HOST, PROGRAM, REFUSED, Case
+from tests.programs import ran
+from tests.unit.kubeconfig_cases import HOST, REFUSED, Case
+from tests.unit.kubeconfig_users import PROGRAM
 
 _KEPT = ("authorization", "impersonate-")
 
@@ -264,7 +265,7 @@ def _certified(name: str, *extensions: Extension, by: Authority | None = None) -
 def _subject_hash(certificate: Path) -> str:
     """The name by which OpenSSL looks for an authority in a folder."""
     command = ("openssl", "x509", "-noout", "-subject_hash", "-in", str(certificate))
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    return ran(command, check=True).stdout.strip()
 
 
 @contextmanager

@@ -33,7 +33,7 @@ _MORE: dict[str, Any] = {
     "policy": {
         "namespaces": {
             "shop": {
-                "rung": "audit",
+                "defaultInboundPolicy": "audit",
                 "services": [{"name": "web", "selector": {"app": "web"}, "ports": [_PORT]}],
             }
         },
@@ -109,8 +109,12 @@ LEVELS: dict[str, tuple[Edit, Edit, str]] = {
     "one-host-less": ({"egress.namespaces.shop.hosts": [{"host": "b.example.com"}]}, {}, "high"),
     "egress-to-deny": (_DENYING, {}, "critical"),
     "egress-to-allow": ({"egress.namespaces.shop.mode": "allow"}, _DENYING, "high"),
-    "rung-to-deny": ({"policy.namespaces.shop.rung": "deny"}, {}, "critical"),
-    "service-to-deny": ({"policy.namespaces.shop.services.0.rung": "deny"}, {}, "critical"),
+    "default-to-deny": ({"policy.namespaces.shop.defaultInboundPolicy": "deny"}, {}, "critical"),
+    "service-to-deny": (
+        {"policy.namespaces.shop.services.0.defaultInboundPolicy": "deny"},
+        {},
+        "critical",
+    ),
     "one-more-client": (
         {
             "policy.namespaces.shop.services.0.ports.0.allow": [

@@ -10,8 +10,8 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from bot.mesh.verification import vault as vault_proofs
-from bot.mesh.verification.data import Attempt, Seen
+from bot.mesh.status import evidence
+from bot.mesh.status.evidence import Attempt, Evidence
 from components.webhook_certificates import CONTROL_PLANE_WEBHOOKS, VIZ_WEBHOOKS
 from stack.config import StackConfig
 from stack.load import from_file
@@ -30,7 +30,7 @@ def config() -> StackConfig:
     return from_file(REPO / "Pulumi.sandbox.yaml", lambda _path: throwaway_certificate())
 
 
-def anchor_of(seen: Seen) -> Authority:
+def anchor_of(seen: Evidence) -> Authority:
     """The anchor of a mesh that `good` made."""
     return _made[seen.anchors[_SIGNING]]
 
@@ -38,7 +38,9 @@ def anchor_of(seen: Seen) -> Authority:
 _made: dict[str, Authority] = {}
 
 
-def good(root: Authority | None = None, issuer_lifetime: timedelta = timedelta(hours=48)) -> Seen:
+def good(
+    root: Authority | None = None, issuer_lifetime: timedelta = timedelta(hours=48)
+) -> Evidence:
     """Everything that the proofs look at, in order."""
     root = root or _root()
     _made[root.pem] = root
@@ -62,7 +64,7 @@ def good(root: Authority | None = None, issuer_lifetime: timedelta = timedelta(h
             else:
                 webhooks.append({"webhooks": [{"clientConfig": client}]})
     names = ("linkerd-destination", "linkerd-identity", "linkerd-proxy-injector")
-    return Seen(
+    return Evidence(
         deployments=[_deployment(name) for name in names],
         pods=[_pod(name, node) for name in names for node in "abc"],
         nodes=[{"metadata": {"name": node}} for node in "abc"],
@@ -73,11 +75,11 @@ def good(root: Authority | None = None, issuer_lifetime: timedelta = timedelta(h
         api_services=api_services,
         anchors={_SIGNING: root.pem},
         attempts={
-            vault_proofs.READ_KEY: Attempt(200, {"key_id": "x", "key_type": "ec"}),
-            vault_proofs.EXPORT_KEYS: Attempt(404),
-            vault_proofs.SIGN_HERE: Attempt(400),
-            vault_proofs.SIGN_ELSEWHERE: Attempt(403),
-            vault_proofs.READ_KV: Attempt(403),
+            evidence.READ_KEY: Attempt(200, {"key_id": "x", "key_type": "ec"}),
+            evidence.EXPORT_KEYS: Attempt(404),
+            evidence.SIGN_HERE: Attempt(400),
+            evidence.SIGN_ELSEWHERE: Attempt(403),
+            evidence.READ_KV: Attempt(403),
         },
         files={"sandbox.json": b"{}"},
     )

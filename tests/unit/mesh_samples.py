@@ -41,7 +41,7 @@ ARGUMENTS: dict[type[Component], Args] = {
     ),
     namespace_policy.NamespacePolicy: namespace_policy.NamespacePolicyArgs(
         namespace="shop",
-        rung="deny",
+        default_inbound_policy="deny",
         callers=("shop", "web"),
         kubelet_networks=(NetworkArgs(cidr="10.1.0.0/16"),),
         api_server_networks=(NetworkArgs(cidr="0.0.0.0/0"),),
@@ -51,7 +51,7 @@ ARGUMENTS: dict[type[Component], Args] = {
         namespace="shop",
         service="foo",
         selector={"app": "foo"},
-        rung="deny",
+        default_inbound_policy="deny",
         ports=(
             service_policy.PolicyPort(
                 port="8080",

@@ -22,6 +22,7 @@ CHANGES: dict[str, Any] = {
     f"{ALERTS}.labels": {"role": "other"},
     f"{ALERTS}.runbooks": "https://other.example.com",
     f"{ALERTS}.disabled": ["LinkerdAuditHits"],
+    f"{ALERTS}.absent": ["kube-apiserver"],
     **{f"{ALERTS}.thresholds.{key}": "3h" for key in _TIMES.split()},
     # Longer than what is critical.
     f"{ALERTS}.thresholds.anchorWarning": "61d",
@@ -68,9 +69,12 @@ CHANGES: dict[str, Any] = {
     f"{ROUTING}.heartbeat.interval": "2m",
 }
 # Other keys must change with them.
-ELSEWHERE = dict.fromkeys(
-    (f"{ROUTING}.receivers.name", f"{ROUTING}.receivers.type"), "test_arguments_routing.py"
-)
+ELSEWHERE = {
+    **dict.fromkeys(
+        (f"{ROUTING}.receivers.name", f"{ROUTING}.receivers.type"), "test_arguments_routing.py"
+    ),
+    f"{ALERTS}.clusterLabel": "test_alerts.py",
+}
 # What a key is changed in: everything is on.
 PLAN: dict[str, Any] = {
     "alerts": {

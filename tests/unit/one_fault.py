@@ -147,6 +147,11 @@ ONE_FAULT: dict[str, tuple[dict[KeyPath, Any], str, str]] = {
         "buoyantCloud.agentName",
         "is not a Kubernetes name",
     ),
+    "public_reports-trust-domain-too-long": (
+        {("trust", "domain"): f"{'a' * 44}.com"},
+        "trust.domain",
+        "write a domain of at most 47",
+    ),
     "trust-domain": ({("trust", "domain"): "cluster..local"}, "trust.domain", "cluster.local"),
     "http-vault": (
         {("vault", "address"): "http://vault.example.com:8200"},

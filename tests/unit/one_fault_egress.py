@@ -30,6 +30,7 @@ def skipping(ports: list[Any], **egress: Any) -> dict[KeyPath, Any]:
 
 
 A: dict[str, Any] = {"host": "a.example.com"}
+TIME = {"host": "ntp.example.com", "port": 123, "protocol": "udp", "networks": ["203.0.113.7/32"]}
 SKIPPED = "'shop' passes the proxy by at port 443"
 
 FAULTS: dict[str, tuple[dict[KeyPath, Any], str, str]] = {
@@ -56,7 +57,62 @@ FAULTS: dict[str, tuple[dict[KeyPath, Any], str, str]] = {
     ),
     "egress-short-service": (named("web.shop.svc"), f"{HOST}.host", "is inside the cluster"),
     "egress-port": (shop(A | {"port": 70000}), f"{HOST}.port", "65535"),
-    "egress-protocol": (shop(A | {"protocol": "tcp"}), f"{HOST}.protocol", "tls"),
+    "egress-protocol": (shop(A | {"protocol": "grpc"}), f"{HOST}.protocol", "tls"),
+    "egress-tcp-anywhere": (
+        shop(A | {"port": 5432, "protocol": "tcp"}),
+        f"{HOST}.networks",
+        "missing: tcp has no name to read, so a.example.com is told by its addresses alone",
+    ),
+    "egress-udp-anywhere": (
+        shop(A | {"port": 123, "protocol": "udp"}),
+        f"{HOST}.networks",
+        "missing: udp has no name to read",
+    ),
+    "egress-udp-without-a-policy": (
+        shop(TIME, networkPolicy=False),
+        f"{HOST}.protocol",
+        "udp passes every proxy by, and only a NetworkPolicy decides about it",
+    ),
+    "egress-udp-without-a-policy-by-default": (
+        {("egress",): {"default": "deny", "hosts": [TIME], "networkPolicy": False}},
+        "egress.hosts[0].protocol",
+        "only a NetworkPolicy decides",
+    ),
+    "egress-tls-at-an-opaque-port": (
+        shop(A | {"port": 5432}),
+        f"{HOST}.protocol",
+        "Linkerd reads nothing at port 5432, whose server may speak first",
+    ),
+    "egress-http-at-an-opaque-port": (
+        shop(A | {"port": 9300, "protocol": "http"}),
+        f"{HOST}.protocol",
+        "write protocol: tcp, with the networks of a.example.com",
+    ),
+    "egress-tcp-beside-tls": (
+        shop(A, {"host": "203.0.113.7", "protocol": "tcp"}),
+        f"{SHOP}.hosts[1].protocol",
+        "port 443 speaks tls for a.example.com",
+    ),
+    "egress-address-inside": (
+        shop({"host": "10.1.2.3", "port": 5432, "protocol": "tcp"}),
+        f"{HOST}.host",
+        "10.1.2.3/32 meets 10.0.0.0/8 of cluster.networks",
+    ),
+    "egress-api-networks-on-cilium": (
+        {
+            ("egress",): {
+                "networkPolicyKind": "CiliumNetworkPolicy",
+                "kubernetesApi": {"networks": ["203.0.113.9/32"]},
+            }
+        },
+        "egress.kubernetesApi.networks",
+        "which knows the API server by itself: remove it",
+    ),
+    "egress-api-networks-everywhere": (
+        {("egress",): {"kubernetesApi": {"networks": ["0.0.0.0/0"]}}},
+        "egress.kubernetesApi.networks[0]",
+        "0.0.0.0/0 is every address",
+    ),
     "egress-twice": (
         shop(A, dict(A)),
         f"{SHOP}.hosts[1]",

@@ -54,6 +54,27 @@ FAULTS: dict[str, tuple[dict[KeyPath, Any], str, str]] = {
         f"{ALERTS}.disabled[0]",
         "is no alert; did you mean 'LinkerdIssuerExpiring'?",
     ),
+    "alerts-one-source-disabled": (
+        on(disabled=["LinkerdMetricsMissing:kube-apiserver"]),
+        f"{ALERTS}.disabled[0]",
+        "write absent: [kube-apiserver], which leaves that one out",
+    ),
+    "alerts-absent": (on(absent=["apiserver"]), f"{ALERTS}.absent[0]", "kube-apiserver"),
+    "alerts-cluster-label": (
+        on(clusterLabel="namespace"),
+        f"{ALERTS}.clusterLabel",
+        "namespace is a label of the metrics themselves",
+    ),
+    "alerts-cluster-label-alone": (
+        {
+            ("observability",): {
+                "alerts": {"form": "file", "runbooks": RUNBOOKS, "clusterLabel": "cluster"},
+                "dashboards": {"enabled": True},
+            }
+        },
+        f"{DASHBOARDS}.clusterLabel",
+        "would be added up here: write clusterLabel: cluster",
+    ),
     "alerts-label": (on(labels={"a b": "c"}), f"{ALERTS}.labels.a b", "not a label key"),
     "threshold-unknown": (limits(denial=1), f"{LIMITS}.denial", "did you mean 'denials'?"),
     "threshold-negative": (limits(denials=-1), f"{LIMITS}.denials", "greater than or equal to 0"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tests.unit.ladder_samples import Sections, service, stack
+from tests.unit.authorization_samples import Sections, service, stack
 from tests.unit.stack_files import KeyPath, good
 
 SHOP = "policy.namespaces.shop"
@@ -23,8 +23,8 @@ def sections(made: Sections) -> dict[KeyPath, Any]:
 
 def one(port: Sections, **namespace: Any) -> dict[KeyPath, Any]:
     """Shop at `deny` with one port, which bar may call unless it says more."""
-    rung = {"rung": "deny"} | namespace
-    return sections(stack(service(**({"allow": [BAR]} | port)), **rung))
+    inbound = {"defaultInboundPolicy": "deny"} | namespace
+    return sections(stack(service(**({"allow": [BAR]} | port)), **inbound))
 
 
 def whole(**policy: Any) -> dict[KeyPath, Any]:
@@ -111,9 +111,11 @@ FAULTS: dict[str, tuple[dict[KeyPath, Any], str, str]] = {
         f"{PORT}.allow[0].networks[0].except[0]",
         "is not inside 10.0.0.0/8",
     ),
-    # the ladder, strict mTLS and segmentation
+    # default policies, strict mTLS and segmentation
     "policy-strict-audit": (
-        one({}, strictMtls=True, rung="audit"), f"{SHOP}.rung", "which strictMtls forbids",
+        one({}, strictMtls=True, defaultInboundPolicy="audit"),
+        f"{SHOP}.defaultInboundPolicy",
+        "which strictMtls forbids",
     ),
     "policy-strict-network": (
         one({"allow": [ANYBODY]}, strictMtls=True),
@@ -124,14 +126,20 @@ FAULTS: dict[str, tuple[dict[KeyPath, Any], str, str]] = {
         one({"apiServer": True}, strictMtls=True), f"{PORT}.apiServer", "has no mesh identity",
     ),
     "policy-strict-workload": (
-        sections(stack({**service(allow=[BAR]), "rung": "audit"}, rung="deny", strictMtls=True)),
-        f"{SHOP}.services[0].rung",
+        sections(
+            stack(
+                {**service(allow=[BAR]), "defaultInboundPolicy": "audit"},
+                defaultInboundPolicy="deny",
+                strictMtls=True,
+            )
+        ),
+        f"{SHOP}.services[0].defaultInboundPolicy",
         "which strictMtls forbids",
     ),
     "policy-segment-open": (
-        one({}, rung="all-authenticated", allowFrom=["web"]),
+        one({}, defaultInboundPolicy="all-authenticated", allowFrom=["web"]),
         f"{SHOP}.allowFrom",
-        "write rung: audit, to see who would be denied, or deny",
+        "write defaultInboundPolicy: audit, to see who would be denied, or deny",
     ),
     "policy-segment-unmeshed": (
         one({}, allowFrom=["off"]), f"{SHOP}.allowFrom[0]", "mesh it first, or remove it",
@@ -213,7 +221,11 @@ FAULTS: dict[str, tuple[dict[KeyPath, Any], str, str]] = {
         "names no namespace",
     ),
     "policy-unknown-key": (one({"alow": [BAR]}), f"{PORT}.alow", "did you mean 'allow'?"),
-    "policy-unknown-rung": (one({}, rung="denied"), f"{SHOP}.rung", "deny"),
+    "policy-unknown-default": (
+        one({}, defaultInboundPolicy="denied"),
+        f"{SHOP}.defaultInboundPolicy",
+        "deny",
+    ),
     "policy-bad-namespace": (
         {("policy", "namespaces"): {"Shop": {}}}, "policy.namespaces.Shop", "write 'shop'",
     ),

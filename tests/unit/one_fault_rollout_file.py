@@ -27,7 +27,7 @@ IN_THE_FILE: dict[str, tuple[str, int, str, str]] = {
         "waves[2].labels",
         "is an alias (`*name`): write the value out",
     ),
-    "tag": ("never: !!set {a}\n", 1, "never", "has the tag !!set: write it without"),
+    "tag": ("never: !!set {a}\n", 1, "never", "has the tag !!set: remove it"),
     "bare-on": (f"{_WAVE}    state: on\n", 4, "waves[0].state", "or quote it"),
     "type": ("waves: first\n", 1, "waves", "should be a list, but it is 'first'"),
     "missing": ("waves:\n  - rest: true\n", 2, "waves[0].name", "missing: Name of the wave"),

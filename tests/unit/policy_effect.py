@@ -10,10 +10,10 @@ PORT = f"{FOO}.ports.0"
 ROUTE = f"{PORT}.routes.0"
 
 CHANGES: dict[str, Any] = {
-    f"{SHOP}.rung": "audit",
+    f"{SHOP}.defaultInboundPolicy": "audit",
     f"{SHOP}.allowFrom": ["linkerd-viz"],
     f"{FOO}.name": "other",
-    f"{FOO}.rung": "audit",
+    f"{FOO}.defaultInboundPolicy": "audit",
     f"{FOO}.selector": {"app": "other"},
     f"{PORT}.port": "grpc",
     f"{PORT}.protocol": "HTTP/1",
@@ -78,7 +78,7 @@ PLAN: dict[str, Any] = {
     "apiServerNetworks": [_network()],
     "namespaces": {
         "shop": {
-            "rung": "deny",
+            "defaultInboundPolicy": "deny",
             "services": [
                 {
                     "name": "foo",

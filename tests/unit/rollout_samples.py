@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from bot.mesh.rollout.model import Namespace, Pod, Proxy, Seen
-from bot.mesh.trust.model import Workload
+from bot.mesh.rollout.model import Namespace, Pod, Proxy, RolloutState
+from bot.mesh.trust.model import PodOwner
 from components.rollout.component import INJECT, STATE_LABEL
 from stack.config import StackConfig
 from tests.unit.stack_files import KeyPath, load, spoilt
@@ -62,12 +62,12 @@ def pod(
     """A pod of a workload called like it, with a service account of its own."""
     values = {"account": name, **more}
     proxy = Proxy(version, policy, native) if meshed else None
-    return Pod(place, f"{name}-1", Workload(place, kind, name), proxy, **values)
+    return Pod(place, f"{name}-1", PodOwner(place, kind, name), proxy, **values)
 
 
-def seen(*found: Namespace | Pod, failures: Mapping[str, int] | None = None) -> Seen:
+def seen(*found: Namespace | Pod, failures: Mapping[str, int] | None = None) -> RolloutState:
     """A cluster of these, whose control plane runs."""
-    return Seen(
+    return RolloutState(
         now=NOW,
         namespaces={each.name: each for each in found if isinstance(each, Namespace)},
         pods=tuple(each for each in found if isinstance(each, Pod)),

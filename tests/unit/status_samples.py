@@ -22,7 +22,7 @@ from bot.clients.target import Target
 from bot.mesh.status import control_plane, judge, sources
 from bot.mesh.status.facts import Facts
 from bot.mesh.status.model import Line
-from bot.mesh.status.sources import Wanted
+from bot.mesh.status.sources import WantedSources
 from bot.mesh.trust import vault as trust_vault
 from bot.mesh.trust.model import Kept
 from components.trust_bundle import CERTIFICATE_KEY, anchor_secret
@@ -101,7 +101,7 @@ Read = Callable[..., Facts]
 def reader(monkeypatch: pytest.MonkeyPatch) -> Read:
     """Reads a mesh as the command does, from servers that a test makes up."""
 
-    def read(mesh: Mesh, wanted: Wanted | None = None) -> Facts:
+    def read(mesh: Mesh, wanted: WantedSources | None = None) -> Facts:
         api = FakeApi("https://api", Path("ca.crt"), objects=mesh.objects)
         answer = Answer(200, mesh.vault) if isinstance(mesh.vault, dict) else Answer(503)
 
@@ -117,7 +117,7 @@ def reader(monkeypatch: pytest.MonkeyPatch) -> Read:
         monkeypatch.setattr(vault_client, "unauthenticated", vault)
         monkeypatch.setattr(trust_vault, "read", lambda _: mesh.kept)
         target = Target(STACK, REPO, mesh.config, None, {})
-        return sources.read(target, wanted or Wanted(cli=False))
+        return sources.read(target, wanted or WantedSources(cli=False))
 
     return read
 

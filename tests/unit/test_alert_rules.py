@@ -9,7 +9,7 @@ import yaml
 
 from components.alerts import component as alerts
 from components.alerts.groups import anchor, overview, slo
-from components.alerts.groups.model import PREFIX, Alert, Record, duration
+from components.alerts.groups.model import PREFIX, Alert, RecordingRule, duration
 from tests.unit.alert_samples import ANCHOR_END, setting, thresholds
 from tests.unit.metric_lists import exported, grouped, lists, selectors
 from tests.unit.stack_files import REPO
@@ -17,16 +17,16 @@ from tests.unit.stack_files import REPO
 EVERY = [anchor.ends({"anchor-1": ANCHOR_END}), *alerts.groups(setting())]
 RULES = [rule for group in EVERY for rule in group.rules]
 ALERTS = [rule for rule in RULES if isinstance(rule, Alert)]
-RECORDS = {rule.name: rule for rule in RULES if isinstance(rule, Record)}
+RECORDS = {rule.name: rule for rule in RULES if isinstance(rule, RecordingRule)}
 PAGES = REPO / "docs" / "runbooks" / "alerts"
 
 
-def _id(rule: Alert | Record) -> str:
+def _id(rule: Alert | RecordingRule) -> str:
     return rule.name.removeprefix(f"{PREFIX}:")
 
 
 @pytest.mark.parametrize("rule", RULES, ids=_id)
-def test_a_rule_reads_metrics_and_labels_that_are_exported(rule: Alert | Record) -> None:
+def test_a_rule_reads_metrics_and_labels_that_are_exported(rule: Alert | RecordingRule) -> None:
     """Several names in public documentation are stale: an alert on one of them never fires."""
     found = selectors(rule.expr)
     assert found or rule.expr.startswith("vector(")
@@ -142,9 +142,9 @@ def test_what_the_dashboards_read_is_bounded(name: str) -> None:
     assert not counters or expression.count("[5m]") == len(counters)
 
 
-def _read(rule: Alert | Record) -> list[Record]:
+def _read(rule: Alert | RecordingRule) -> list[RecordingRule]:
     return [
-        Record(each.metric, "")
+        RecordingRule(each.metric, "")
         for each in selectors(rule.expr)
         if each.metric.startswith(f"{PREFIX}:")
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from components.policy import arguments as arguments_policy
 from components.rollout import arguments as arguments_mesh
 from stack.config import StackConfig
-from tests.unit.ladder_samples import Sections, config, service, stack
+from tests.unit.authorization_samples import Sections, config, service, stack
 from tests.unit.stack_files import write
 from tests.unit.whole_program import Evaluated, evaluated_file, project
 
@@ -14,36 +14,49 @@ ANNOTATION = "config.linkerd.io/default-inbound-policy"
 
 
 def annotation(made: StackConfig) -> str | None:
-    """The rung in the one patch of the namespace shop."""
+    """The inbound in the one patch of the namespace shop."""
     (shop,) = [n for n in arguments_mesh.arguments(made).namespaces if n.name == "shop"]
     return shop.annotations.get(ANNOTATION)
 
 
-def rungs(made: StackConfig) -> tuple[str, list[str]]:
-    """The rung of the namespace, and of its services."""
+def inbound_policies(made: StackConfig) -> tuple[str, list[str]]:
+    """The default policy of the namespace, and of its services."""
     (namespace,) = arguments_policy.namespaces(made)
-    return namespace.rung, [each.rung for each in arguments_policy.services(made, "shop")]
+    return namespace.default_inbound_policy, [
+        each.default_inbound_policy for each in arguments_policy.services(made, "shop")
+    ]
 
 
-def test_a_rung_is_of_the_cluster_else_of_the_namespace_else_of_the_workload() -> None:
+def test_a_default_policy_is_of_the_cluster_else_of_the_namespace_else_of_the_workload() -> None:
     """The nearest one holds, and the others are not asked."""
-    assert rungs(config(service(allow=[BAR]))) == ("all-unauthenticated", ["all-unauthenticated"])
-    assert rungs(config(service(allow=[BAR]), rung="audit")) == ("audit", ["audit"])
-    own = {**service(allow=[BAR]), "rung": "deny"}
-    assert rungs(config(own, rung="audit")) == ("audit", ["deny"])
+    assert inbound_policies(config(service(allow=[BAR]))) == (
+        "all-unauthenticated",
+        ["all-unauthenticated"],
+    )
+    assert inbound_policies(config(service(allow=[BAR]), defaultInboundPolicy="audit")) == (
+        "audit",
+        ["audit"],
+    )
+    own = {**service(allow=[BAR]), "defaultInboundPolicy": "deny"}
+    assert inbound_policies(config(own, defaultInboundPolicy="audit")) == ("audit", ["deny"])
 
 
-def test_the_clusters_rung_needs_no_annotation() -> None:
+def test_the_clusters_default_policy_needs_no_annotation() -> None:
     """One that says the same would have to be changed twice."""
     assert annotation(config(service(allow=[BAR]))) is None
-    assert annotation(config(service(allow=[BAR]), rung="deny")) == "deny"
+    assert annotation(config(service(allow=[BAR]), defaultInboundPolicy="deny")) == "deny"
 
 
-def test_strict_mtls_is_a_rung_where_none_is_written() -> None:
+def test_strict_mtls_is_a_default_policy_where_none_is_written() -> None:
     """Nobody without an identity, whatever the cluster lets in."""
-    assert rungs(config(service(allow=[BAR]), strictMtls=True))[0] == "all-authenticated"
+    assert inbound_policies(config(service(allow=[BAR]), strictMtls=True))[0] == "all-authenticated"
     assert annotation(config(service(allow=[BAR]), strictMtls=True)) == "all-authenticated"
-    assert rungs(config(service(allow=[BAR]), strictMtls=True, rung="deny"))[0] == "deny"
+    assert (
+        inbound_policies(
+            config(service(allow=[BAR]), strictMtls=True, defaultInboundPolicy="deny")
+        )[0]
+        == "deny"
+    )
 
 
 def test_the_networks_of_an_unmeshed_prometheus_reach_both_components() -> None:
@@ -72,7 +85,7 @@ def program(made: Sections) -> Evaluated:
 
 def test_policies_come_after_linkerd_and_services_after_their_namespace() -> None:
     """Linkerd's validator sees each of them, and a rule refers to the kubelet of its namespace."""
-    made = program(stack(service(allow=[BAR], probes=["/healthz"]), rung="deny"))
+    made = program(stack(service(allow=[BAR], probes=["/healthz"]), defaultInboundPolicy="deny"))
     control_plane = made.named("linkerd-linkerd-control-plane")
     kubelet = made.object("NetworkAuthentication", "kubelet")
     for child in (*made.below(made.component("ServicePolicy")), kubelet):
@@ -80,9 +93,9 @@ def test_policies_come_after_linkerd_and_services_after_their_namespace() -> Non
     assert made.comes_after(made.object("Server", "foo-8080"), kubelet)
 
 
-def test_the_rung_of_a_namespace_comes_after_what_it_allows() -> None:
+def test_the_default_policy_of_a_namespace_comes_after_what_it_allows() -> None:
     """Pods that are made between the two would deny their own probes."""
-    made = program(stack(service(allow=[BAR]), rung="deny"))
+    made = program(stack(service(allow=[BAR]), defaultInboundPolicy="deny"))
     patch = made.named("rollout-shop")
     for kind in ("NamespacePolicy", "ServicePolicy"):
         for child in made.below(made.component(kind)):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
-import subprocess
 import sys
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pytest
 
 from bot.cli import dispatch
 from bot.exit_codes import BotError
+from tests.programs import ran
 
 
 @pytest.mark.parametrize("name", dispatch.COMMANDS)
@@ -31,9 +31,7 @@ def test_a_named_command_imports_no_other() -> None:
         "except SystemExit: pass\n"
         "print(sorted({each.module for each in dispatch.COMMANDS.values()} & set(sys.modules)))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
-    )
+    done = ran([sys.executable, "-c", code], check=True)
     assert done.stdout.splitlines()[-1] == "['bot.comments.command']"
 
 
@@ -45,9 +43,7 @@ def _loaded(*arguments: str) -> set[str]:
         "except SystemExit: pass\n"
         "print(' '.join(sys.modules), file=sys.stderr)"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
-    )
+    done = ran([sys.executable, "-c", code], check=True)
     return set(done.stderr.split())
 
 

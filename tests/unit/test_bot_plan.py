@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from bot.cli import dispatch
+from tests.programs import ran
 from tests.unit.bot_project import PROJECT_DIR, project, stack_file, use
 from tests.unit.context import Context
 
@@ -18,14 +19,7 @@ ID, CIPHERTEXT = "client-id-hunter2", "v1:ciphertext-hunter2"
 
 
 def _run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "bot", *arguments],
-        cwd=PROJECT_DIR,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    return ran([sys.executable, "-m", "bot", *arguments], cwd=PROJECT_DIR)
 
 
 @pytest.fixture
@@ -76,14 +70,7 @@ def test_a_faulty_stack_file_is_told_with_all_faults(tmp_path: Path) -> None:
         "from bot.cli import dispatch; "
         f"stacks.PROJECT_DIR = Path({str(folder)!r}); sys.exit(dispatch.main(['plan', '--all']))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=PROJECT_DIR,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = ran([sys.executable, "-c", script], cwd=PROJECT_DIR)
     lines = done.stderr.splitlines()
     assert (done.returncode, done.stdout, len(lines)) == (2, "", 3)
     for part in ("linkerd.replica: ", "did you mean 'replicas'?", "linkerd.logLevel: ", "role: "):

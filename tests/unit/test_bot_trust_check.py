@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from bot.mesh.trust.check import between, old_bundle, switch
-from bot.mesh.trust.model import Seen, Verdict
+from bot.mesh.trust.model import StepVerdict, TrustState
 from bot.mesh.trust.stage import derive
 from tests.unit.bot_trust_samples import (
     DAY,
@@ -23,7 +23,7 @@ from tests.unit.bot_trust_samples import (
 MINUTE = timedelta(minutes=1)
 
 
-def judged_switch(cluster: Seen, to: str = "b") -> Verdict:
+def judged_switch(cluster: TrustState, to: str = "b") -> StepVerdict:
     return switch(cluster, derive(cluster), to)
 
 

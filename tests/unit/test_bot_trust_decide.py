@@ -19,7 +19,7 @@ from bot.mesh.trust import reader as trust_reader
 from bot.mesh.trust.decide import decide
 from bot.mesh.trust.destroy import refusals
 from bot.mesh.trust.fleet import Gathered
-from bot.mesh.trust.model import Seen
+from bot.mesh.trust.model import TrustState
 from bot.mesh.trust.text import left_text, status_document, status_lines
 from stack.config import StackConfig
 from tests.unit.bot_trust_samples import HOUR, NOW, kept, pod, root, seen
@@ -29,7 +29,7 @@ BOTH = config("a", "b", signing="a")
 
 
 def gathered(
-    *clusters: Seen, configs: dict[str, StackConfig] | None = None, **more: Any
+    *clusters: TrustState, configs: dict[str, StackConfig] | None = None, **more: Any
 ) -> Gathered:
     own = configs or {each.stack: BOTH for each in clusters}
     return Gathered(own, "trust", {each.stack: each for each in clusters}, **more)
@@ -98,7 +98,7 @@ def test_a_key_that_nobody_needs_can_be_destroyed() -> None:
     ],
 )
 def test_a_key_stays_while_anything_may_need_it(
-    cluster: Seen, file: StackConfig, more: dict[str, Any], said: str
+    cluster: TrustState, file: StackConfig, more: dict[str, Any], said: str
 ) -> None:
     """It cannot be made again."""
     found = gathered(cluster, configs={"x": file}, **{"kept": (kept("a"),), **more})
@@ -142,6 +142,7 @@ def use(monkeypatch: pytest.MonkeyPatch, found: Gathered, file: StackConfig = BO
     monkeypatch.setattr(trust_fleet, "target_of", lambda _stack: target)
     monkeypatch.setattr(trust_fleet, "gather", lambda _target: found)
     monkeypatch.setattr(trust_reader, "read", lambda _target: found.seen["x"])
+    monkeypatch.setattr(trust_reader, "held", lambda *_: {})
 
 
 def test_check_exits_4_when_unsafe_and_0_when_safe(
@@ -178,7 +179,8 @@ def test_the_restart_plan_prints_and_runs_nothing(
     assert main(["trust", "restart-plan", "--stack", "x"]) == DONE
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("# 1. proxy injector")
-    assert lines[-1].endswith("-n shop rollout status deployment/web --timeout=15m")
+    assert lines[-3].endswith("-n shop rollout status deployment/web --timeout=15m || not_up=1")
+    assert lines[-1] == 'test -z "${not_up:-}"'
 
 
 def test_destroy_key_wants_the_name_twice(

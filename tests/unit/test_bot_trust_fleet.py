@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from tests.unit import bot_project
 from tests.unit.bot_trust_samples import kept, root, seen
 
 PROJECT = Path(__file__).resolve().parents[2]
+_NUMBERS = itertools.count(1)
 
 
 def config(
@@ -29,7 +31,9 @@ def config(
     own = load.from_file(PROJECT / f"Pulumi.{role}.yaml")
     generations = tuple(Generation(name=n, retired=n in retired) for n in names)
     trust = own.trust.model_copy(update={"generations": generations, "signing": signing})
-    return own.model_copy(update={"trust": trust})
+    # Each has an auth mount of its own, by its name.
+    named = own.cluster and own.cluster.model_copy(update={"name": f"c{next(_NUMBERS)}"})
+    return own.model_copy(update={"trust": trust, "cluster": named})
 
 
 def unsafe(configs: dict[str, StackConfig], owner: str | None = None) -> list[str]:
@@ -109,7 +113,7 @@ def test_two_trust_domains_cannot_share_an_anchor_unnoticed() -> None:
     """Each would take the other's identities for its own."""
     one = config("a", signing="a")
     domain = one.trust.model_copy(update={"domain": "other.local"})
-    (told,) = unsafe({"x": one, "y": one.model_copy(update={"trust": domain})})
+    (told,) = unsafe({"x": one, "y": config("a", signing="a").model_copy(update={"trust": domain})})
     assert "cluster.local and other.local" in told
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from bot.mesh.trust.check import retire
 from bot.mesh.trust.leaves import switched_at
-from bot.mesh.trust.model import Issued, Seen, Verdict
+from bot.mesh.trust.model import Issued, StepVerdict, TrustState
 from bot.mesh.trust.restart import phases
 from bot.mesh.trust.stage import derive
 from tests.unit.bot_trust_samples import (
@@ -27,11 +27,11 @@ SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 FIVE_HOURS_AGO = NOW - 5 * HOUR
 
 
-def judged_retire(cluster: Seen, *remaining: str) -> Verdict:
+def judged_retire(cluster: TrustState, *remaining: str) -> StepVerdict:
     return retire(cluster, derive(cluster), remaining or ("b",))
 
 
-def switched_cluster(**changes: object) -> Seen:
+def switched_cluster(**changes: object) -> TrustState:
     """Switched five hours ago; control plane and pods are as old as the sample's, an hour."""
     return marked(seen("a", "b", signer="b", **changes), "web", started=NOW - HOUR)  # type: ignore[arg-type]
 

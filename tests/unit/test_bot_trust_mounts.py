@@ -52,7 +52,7 @@ class Engine:
         monkeypatch.setattr(engine, "run", self.run)
         monkeypatch.setattr(engine_target, "of", lambda *_: "whole target")
         monkeypatch.setattr(
-            trust_mounts.gate, "policy", lambda stack, _folder: Requirement(stack, **rule)
+            trust_mounts.gate, "requirement_of", lambda stack, _folder: Requirement(stack, **rule)
         )
         monkeypatch.setattr(engine_report, "failure", lambda _: ["no stack 'trust'"])
 

@@ -9,7 +9,7 @@ import pytest
 
 from bot.clients.kubernetes import alive, moment
 from bot.mesh.trust.metrics import issuer_ttl
-from bot.mesh.trust.model import Workload
+from bot.mesh.trust.model import PodOwner
 from bot.mesh.trust.reader import meshed, pod, started, written
 
 CREATED = "2026-03-10T10:00:00Z"
@@ -112,7 +112,7 @@ def test_a_pod_belongs_to_what_restarts_it(
     references = owned(*owner) if owner else {}
     owners = {("shop", *owner): {"metadata": above}} if owner and above is not None else {}
     found = pod(manifest(metadata=references), owners)
-    assert found.owner == Workload("shop", *workload)
+    assert found.owner == PodOwner("shop", *workload)
     assert not found.control_plane
 
 

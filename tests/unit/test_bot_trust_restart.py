@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import shlex
+import subprocess
+from typing import Any
 
-from bot.mesh.trust.model import IDENTITY, INJECTOR
-from bot.mesh.trust.restart import phases
+import pytest
+
+from bot.mesh.trust.model import IDENTITY, INJECTOR, PodOwner
+from bot.mesh.trust.restart import by_hand, phases
 from bot.mesh.trust.text import plan_lines
 from tests.unit.bot_trust_samples import control, control_plane, pod
 
@@ -97,9 +101,94 @@ def test_no_name_of_a_cluster_becomes_a_command_of_the_script() -> None:
     """The plan is piped to a shell; whoever may make a pod names its owner as they like."""
     bad = pod("x\ntouch /tmp/owned\n", "Rollout\nreboot")
     lines = plan_lines(phases([bad, pod("web; reboot"), pod("bare", "Pod")]))
+    assert lines.pop() == 'test -z "${not_up:-}"'
     assert all(line.startswith(("#", "kubectl ")) for each in lines for line in each.splitlines())
     commands = [line for line in lines if line.startswith("kubectl")]
     assert [shlex.split(line)[4:6] for line in commands] == [
         ["restart", "deployment/web; reboot"],
         ["status", "deployment/web; reboot"],
     ]
+
+
+HELD: tuple[tuple[str, dict[str, Any] | None, str, str], ...] = (
+    (
+        "StatefulSet",
+        {"spec": {"updateStrategy": {"type": "OnDelete"}}},
+        "OnDelete",
+        "kubectl -n shop delete pod/w",
+    ),
+    (
+        "DaemonSet",
+        {"spec": {"updateStrategy": {"type": "OnDelete"}}},
+        "OnDelete",
+        "kubectl -n shop delete pod/w",
+    ),
+    (
+        "StatefulSet",
+        {"spec": {"updateStrategy": {"rollingUpdate": {"partition": 1}}}},
+        "partition 1",
+        "kubectl -n shop delete pod/w",
+    ),
+    (
+        "Deployment",
+        {"spec": {"paused": True}},
+        "is paused",
+        "kubectl -n shop rollout resume deployment/w",
+    ),
+    ("Deployment", {"spec": {"replicas": 0}}, "no replicas", "end by themselves"),
+    (
+        "Deployment",
+        {"metadata": {"deletionTimestamp": "2026-12-10T12:00:00Z"}, "spec": {}},
+        "is being deleted",
+        "wait until",
+    ),
+    ("Deployment", None, "is gone", "kubectl -n shop delete pod/w"),
+)
+
+
+@pytest.mark.parametrize(("kind", "manifest", "why", "command"), HELD)
+def test_public_reports_one_workload_does_not_stop_the_plan(
+    kind: str, manifest: dict[str, Any] | None, why: str, command: str
+) -> None:
+    """kubernetes#64500: `rollout status` refuses OnDelete, and `sh -eu` ended there for good."""
+    held = {PodOwner("shop", kind, "w"): by_hand(kind, manifest)}
+    planned = phases([pod("w", kind), pod("web"), pod("agent", "DaemonSet")], held=held)
+    assert [phase.title for phase in planned] == ["Deployments", "DaemonSets", "by hand"]
+    assert not any(" w" in each or "/w " in each for p in planned for each in p.commands)
+    (hint,) = planned[-1].hints
+    assert why in hint
+    assert command in hint
+    assert f"#    shop/{kind.lower()}/w: {hint}" in plan_lines(planned)
+
+
+def test_public_reports_a_usual_workload_is_restarted_on_command() -> None:
+    """What the API server fills in by itself must not count as held."""
+    for kind, spec in {
+        "Deployment": {"replicas": 2, "paused": False},
+        "StatefulSet": {"updateStrategy": {"rollingUpdate": {"partition": 0}}},
+        "DaemonSet": {"updateStrategy": {"type": "RollingUpdate"}, "replicas": None},
+    }.items():
+        assert by_hand(kind, {"metadata": {}, "spec": spec}) == ""
+
+
+def test_public_reports_a_bare_pod_has_its_command_too() -> None:
+    """An operator must not have to look up how."""
+    (phase,) = phases([pod("bare", "Pod")], ["kubectl", "--context", "c"])
+    told = "nothing makes it again: kubectl --context c -n shop delete pod/bare, then apply its own"
+    assert [hint.startswith(told) for hint in phase.hints] == [True]
+
+
+def test_public_reports_a_workload_that_does_not_come_up_hides_no_other() -> None:
+    """The script goes on, and fails at its end."""
+    lines = plan_lines(phases([pod("bad"), pod("good"), pod("agent", "DaemonSet")]))
+    shell = """kubectl() { printf '%s\\n' "$*"; case "$*" in *status*/bad*) return 1;; esac; }"""
+    run = subprocess.run(
+        ["/bin/sh", "-eu"],
+        input="\n".join([shell, *lines, ""]),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+    assert run.returncode == 1
+    assert "-n shop rollout status daemonset/agent --timeout=15m" in run.stdout.splitlines()

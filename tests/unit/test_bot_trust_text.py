@@ -16,7 +16,7 @@ from bot.exit_codes import DONE, FAILED
 from bot.mesh.trust import fleet as trust_fleet
 from bot.mesh.trust import text as trust_text
 from bot.mesh.trust.fleet import Gathered
-from bot.mesh.trust.model import Seen
+from bot.mesh.trust.model import TrustState
 from stack.fleet import Fleet
 from tests.unit.bot_trust_samples import DAY, HOUR, NOW, authority, kept, seen
 from tests.unit.test_bot_trust_fleet import config
@@ -28,7 +28,7 @@ WEBHOOKS = {
 }
 
 
-def cluster(name: str) -> Seen:
+def cluster(name: str) -> TrustState:
     """A cluster with webhooks; each certificate ends at another time."""
     served = {
         place: authority(place, starts=NOW - HOUR, lifetime=left + HOUR).certificate

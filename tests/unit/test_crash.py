@@ -16,6 +16,7 @@ from bot.cli import crash
 from bot.exit_codes import BotError, RefusedError
 from bot.text import log_file
 from schema.errors import InputError
+from tests.programs import ran
 from tests.unit.stack_files import REPO
 
 
@@ -164,9 +165,9 @@ def test_a_stream_that_is_full_or_closed_is_one_line(
 ) -> None:
     """`ENOSPC` at the end was a traceback, and a closed stream had no `write`."""
     script = f"{sys.executable} -m {module} {arguments} {redirect}; exit ${{PIPESTATUS[0]}}"
-    done = subprocess.run(
-        ["bash", "-c", script], cwd=REPO, capture_output=True, text=True, timeout=120,
-        env={**os.environ, "LC_ALL": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}, check=False,
+    done = ran(
+        ["bash", "-c", script], cwd=REPO, timeout=120,
+        env={**os.environ, "LC_ALL": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"},
     )  # fmt: skip
     assert done.returncode == code, done.stderr
     assert len(done.stderr.splitlines()) == (1 if said else 0), done.stderr

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import yaml
 
 from schema.faults import PROJECT
 from stack.load import from_file
+from tests.programs import ran
 from tests.unit.custody import VARIANTS, sections
 from tests.unit.stack_files import REPO, STACK, good, lines_of_file, spoilt, write
 
@@ -192,9 +192,9 @@ def test_a_refused_rotation_ends_with_two_before_any_resource(name: str, tmp_pat
         f"stacks.PROJECT_DIR = pathlib.Path({str(tmp_path)!r}); "
         "sys.exit(dispatch.main(sys.argv[1:]))"
     )
-    done = subprocess.run(
+    done = ran(
         [sys.executable, "-c", code, "plan", "--stack", STACK, "--json"],
-        cwd=REPO, capture_output=True, text=True, timeout=60, check=False,
+        cwd=REPO,
     )  # fmt: skip
     assert done.returncode == 2, done.stderr
     assert done.stdout == ""

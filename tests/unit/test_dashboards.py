@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from components.alerts import component as alerts
-from components.alerts.groups.model import Alert, Record
+from components.alerts.groups.model import Alert, RecordingRule
 from components.dashboards.component import Dashboards, manifests
 from components.dashboards.grafana import catalog, render
 from components.dashboards.grafana.model import Metrics
@@ -189,7 +189,7 @@ def test_what_the_dashboards_read_is_recorded_where_they_are_on() -> None:
         rule.name
         for group in alerts.groups(setting())
         for rule in group.rules
-        if isinstance(rule, Record)
+        if isinstance(rule, RecordingRule)
     }
     read = {
         each.metric

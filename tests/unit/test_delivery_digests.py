@@ -84,7 +84,6 @@ def test_a_stack_file_is_bound_by_what_it_says(tmp_path: Path, written: str, sam
         ("PULUMI_API", True),
         ("PULUMI_CREDENTIALS_PATH", True),  # another login, so another state
         ("PULUMI_IGNORE_AMBIENT_PLUGINS", True),
-        ("VAULT_NAMESPACE", True),
         ("PULUMI_HOME", False),
         ("VAULT_TOKEN", False),
     ],

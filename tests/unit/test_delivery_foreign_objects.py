@@ -22,14 +22,14 @@ from bot.engine import Engine, EngineResult
 from bot.engine.events import OperationRecord
 from bot.engine.process import Ending
 from bot.exit_codes import DONE, FAILED, REFUSED, BotError
-from bot.mesh.drift.discovery import Kind
+from bot.mesh.drift.discovery import ListedKind
 from stack.load import from_file
 from tests.unit import delivery_samples as samples
 from tests.unit.context import Context
 from tests.unit.drift_samples import KINDS, api, declared, group, metadata, refusing
 from tests.unit.stack_files import REPO
 
-POD = Kind("", "Pod", "v1", "pods", True)
+POD = ListedKind("", "Pod", "v1", "pods", True)
 GROUPS = [group("", *(k for k in KINDS if not k.group), POD), group("apps", KINDS[-1])]
 ENGINE = Engine("pulumi", "v3")
 OURS = ("Deployment.apps", "linkerd/web")
@@ -87,7 +87,7 @@ def world(context: Context, monkeypatch: pytest.MonkeyPatch) -> World:
     nothing = samples.snapshot(samples.change_set(), kind="destroy")
     monkeypatch.setattr("bot.deploy.check.bound", lambda *_: (nothing, False))
     monkeypatch.setattr("bot.deploy.check.refuse_moved", lambda *_: None)
-    monkeypatch.setattr("bot.deploy.gate.policy", lambda stack, _folder: Requirement(stack))
+    monkeypatch.setattr("bot.deploy.gate.requirement_of", lambda stack, _folder: Requirement(stack))
     monkeypatch.setattr("bot.deploy.operation.marked", lambda *_: nullcontext(Mark()))
     return made
 

@@ -67,7 +67,7 @@ def test_update_is_verified_and_noted(where: Target, capsys: pytest.CaptureFixtu
     """The whole way without an approval: previewed, applied, proven, in the history."""
     assert _up("--yes") == DONE
     told = capsys.readouterr().out
-    assert told.index("verdict: ") < told.index("anchor") < told.index("1 of 1 proofs hold")
+    assert told.index("verdict: ") < told.index("anchor") < told.index("1 check passed")
     commit = tree.read(where.project_dir).commit
     (entry,) = backend.history(engine.find(), where)
     assert (entry.commit, entry.clean) == (commit, True)

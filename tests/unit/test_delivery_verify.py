@@ -12,15 +12,15 @@ from bot.clients import vault as vault_client
 from bot.clients.https import Answer, Client, Unreadable
 from bot.deploy import verify
 from bot.exit_codes import BotError, MissingToolError
-from bot.mesh.verification import reader as proof_reader
-from bot.mesh.verification.data import Proof, Seen
-from bot.mesh.verification.judge import judge
+from bot.mesh.status import cluster, evidence
+from bot.mesh.status.evidence import Evidence, Verification
+from bot.mesh.status.verification import judge
 from schema.certificates import certificates_in
 from tests.unit import fake_engine
 from tests.unit.made_mesh import config as sandbox_config
 from tests.unit.made_mesh import good
 
-_GOOD, _BAD = Proof("a", "x", "x", True), Proof("b", "y", "z", False)
+_GOOD, _BAD = Verification("a", "x", "x", True), Verification("b", "y", "z", False)
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +33,7 @@ def test_what_settles_in_time_is_proven() -> None:
     looks = iter([Unreadable("not yet"), [_GOOD, _BAD], [_GOOD]])
     shown: list[str] = []
 
-    def look() -> list[Proof]:
+    def look() -> list[Verification]:
         found = next(looks)
         if isinstance(found, BotError):
             raise found
@@ -50,7 +50,7 @@ def test_what_does_not_settle_is_not_proven() -> None:
     assert not verify.healthy(proofs)
     assert verify.settled(list, print, 0) == []
 
-    def unreadable() -> list[Proof]:
+    def unreadable() -> list[Verification]:
         raise Unreadable("no answer")
 
     with pytest.raises(Unreadable):
@@ -66,9 +66,9 @@ def test_nothing_proves_nothing() -> None:
 
 def test_first_failure_is_named_after_the_table() -> None:
     """Thirty rows scroll away; the last line says where to look."""
-    told = verify.lines([_GOOD, _BAD, Proof("c", "", "", False)], "staging")
+    told = verify.lines([_GOOD, _BAD, Verification("c", "", "", False)], "staging")
     assert told[-1] == "failed: stack staging is not healthy: b: expected y, seen z"
-    assert "1 of 3 proofs hold" in told[-2]
+    assert "1 of 3 checks passed" in told[-2]
 
 
 class _Api:
@@ -76,7 +76,7 @@ class _Api:
 
     base = "https://api"
 
-    def __init__(self, seen: Seen) -> None:
+    def __init__(self, seen: Evidence) -> None:
         self.asked: list[str] = []
         self.objects: dict[str, dict[str, Any]] = {}
         for kind, group in (("secrets", seen.secrets), ("configmaps", seen.config_maps)):
@@ -88,8 +88,8 @@ class _Api:
             "/api/v1/namespaces/linkerd/pods": list(seen.pods),
             "/apis/cert-manager.io/v1/namespaces/linkerd/certificates": list(seen.certificates),
             "/apis/apiregistration.k8s.io/v1/apiservices": list(seen.api_services),
-            f"{proof_reader._ADMISSION}/mutatingwebhookconfigurations": list(seen.webhooks),
-            f"{proof_reader._ADMISSION}/validatingwebhookconfigurations": [],
+            cluster.LISTS["mutating webhooks"]: list(seen.webhooks),
+            cluster.LISTS["validating webhooks"]: [],
         }
         for each in seen.deployments:
             place = each["metadata"]["namespace"]
@@ -110,10 +110,10 @@ def test_real_cluster_is_read_by_name_and_namespace() -> None:
     api = _Api(seen)
     broken = {"metadata": {"namespace": "shop", "name": "web", "generation": 2}, "spec": {}}
     api.objects["/apis/apps/v1/namespaces/shop/deployments"] = {"items": [broken]}
-    objects = proof_reader.cluster_objects(api, sandbox_config())  # type: ignore[arg-type]
+    objects = evidence.cluster_objects(api, sandbox_config())  # type: ignore[arg-type]
     assert not any(path.partition("?")[0].endswith("/secrets") for path in api.asked)
     assert not any("/shop/" in path for path in api.asked)
-    read = Seen(
+    read = Evidence(
         **objects,
         anchors=seen.anchors,
         attempts=seen.attempts,
@@ -131,7 +131,7 @@ def test_server_that_fails_is_no_empty_cluster() -> None:
             return Answer(500) if "nodes" in path else super().request(_method, path)
 
     with pytest.raises(Unreadable, match="500"):
-        proof_reader.cluster_objects(Broken(good()), sandbox_config())  # type: ignore[arg-type]
+        evidence.cluster_objects(Broken(good()), sandbox_config())  # type: ignore[arg-type]
 
 
 @contextmanager
@@ -146,7 +146,7 @@ def test_owner_without_a_cluster_is_proven_by_its_anchor(
     where = fake_engine.target(tmp_path)
     found = fake_engine.engine(tmp_path, "print('{}')")
     monkeypatch.setattr(vault_client, "connected", _vault)
-    monkeypatch.setattr(proof_reader, "attempts", lambda *_: good().attempts)
+    monkeypatch.setattr(evidence, "attempts", lambda *_: good().attempts)
     certificate = certificates_in(good().anchors["sandbox-1"].encode())[0]
     monkeypatch.setattr(vault_client, "published", lambda *_: certificate)
     assert [proof for proof in verify.prove(found, where) if not proof.ok] == []

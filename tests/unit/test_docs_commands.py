@@ -6,11 +6,12 @@ import functools
 import itertools
 import re
 import shlex
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.programs import ran
 
 PROJECT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*PROJECT.glob("*.md"), *(PROJECT / "docs").rglob("*.md")])
@@ -133,9 +134,9 @@ def _module_fault(module: str, words: list[str]) -> str | None:
 @functools.cache
 def _help(module: str, subcommand: str) -> str | None:
     words = [subcommand] if subcommand else []
-    done = subprocess.run(
+    done = ran(
         [sys.executable, "-m", module, *words, "--help"],
-        cwd=PROJECT, capture_output=True, text=True, timeout=60, check=False,
+        cwd=PROJECT,
     )  # fmt: skip
     return done.stdout if done.returncode == 0 else None
 

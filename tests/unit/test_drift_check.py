@@ -20,7 +20,7 @@ from bot.mesh.drift import check, tracked
 from bot.mesh.drift.declared import Declared
 from bot.mesh.drift.inventory import Inventory, Item
 from bot.mesh.drift.report import StackDrift
-from bot.mesh.drift.tracked import Stopped
+from bot.mesh.drift.tracked import LookStopped
 from stack.load import from_file
 from tests.unit.drift_samples import declared, inventory, item
 from tests.unit.stack_files import REPO
@@ -216,6 +216,6 @@ def test_of_a_release_that_is_gone_only_the_release_is_told(world: World) -> Non
 
 def test_an_interrupt_is_no_result(world: World) -> None:
     """A report of what was seen until then would read as one of everything."""
-    world.changes = Stopped("interrupted")
-    with pytest.raises(Stopped):
+    world.changes = LookStopped("interrupted")
+    with pytest.raises(LookStopped):
         look()

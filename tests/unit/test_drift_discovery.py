@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.clients.https import Answer, Unreadable
-from bot.mesh.drift.discovery import Kind, kinds
+from bot.mesh.drift.discovery import ListedKind, kinds
 from tests.unit.drift_samples import KINDS, api, group, refusing
 
 CONFIG_MAP, SECRET, NAMESPACE, DEPLOYMENT = KINDS
@@ -23,14 +23,16 @@ def test_every_kind_that_can_be_listed_is_found_in_two_requests() -> None:
 def test_a_kind_is_asked_for_at_the_version_that_the_server_prefers() -> None:
     """Servers name it first; the same object would be found twice otherwise."""
     both = group("apps", DEPLOYMENT)
-    old = group("apps", Kind("apps", "Deployment", "v1beta1", "deployments", True))
+    old = group("apps", ListedKind("apps", "Deployment", "v1beta1", "deployments", True))
     both["versions"] += old["versions"]
     assert kinds(api([both], {})).found == (DEPLOYMENT,)
 
 
 def test_what_cannot_be_listed_is_no_kind_of_ours() -> None:
     """A TokenReview is only ever created."""
-    review = group("authentication.k8s.io", Kind("", "TokenReview", "v1", "tokenreviews", False))
+    review = group(
+        "authentication.k8s.io", ListedKind("", "TokenReview", "v1", "tokenreviews", False)
+    )
     review["versions"][0]["resources"][0]["verbs"] = ["create"]
     assert kinds(api([review], {})).found == ()
 
@@ -55,7 +57,9 @@ def test_a_group_without_objects_of_its_own_may_be_away() -> None:
         (NAMESPACE, None, "/api/v1/namespaces"),
     ],
 )
-def test_a_kind_knows_where_it_is_listed(kind: Kind, namespace: str | None, path: str) -> None:
+def test_a_kind_knows_where_it_is_listed(
+    kind: ListedKind, namespace: str | None, path: str
+) -> None:
     """The core group has another root than all others."""
     assert kind.path(namespace) == path
 

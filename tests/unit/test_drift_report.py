@@ -11,7 +11,7 @@ from bot.changes.model import Change, ChangeSet, FieldChange, Op
 from bot.changes.rules import Level
 from bot.exit_codes import CHANGES_PENDING, DONE, FAILED
 from bot.mesh.drift.as_changes import NOT_READ, changes
-from bot.mesh.drift.report import Added, Report, StackDrift, Undeclared, document
+from bot.mesh.drift.report import Added, DriftReport, StackDrift, Undeclared, document
 from bot.mesh.drift.text import lines
 
 URN = "urn:pulumi:staging::linkerd-platform::kubernetes:apps/v1:Deployment::web"
@@ -81,7 +81,7 @@ OPEN = StackDrift(
 )
 def test_the_exit_code_is_that_of_the_worst_stack(stacks: list[StackDrift], code: int) -> None:
     """Drift that was found is less bad than drift that could not be looked for."""
-    assert Report(stacks=tuple(stacks)).exit_code == code
+    assert DriftReport(stacks=tuple(stacks)).exit_code == code
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_each_kind_of_drift_is_drift(one: dict[str, Any]) -> None:
 
 def test_the_report_comes_back_from_its_document() -> None:
     """Another job reads it; what it does not know it must refuse."""
-    made = Report(stacks=(CLEAN, DRIFT, OPEN))
+    made = DriftReport(stacks=(CLEAN, DRIFT, OPEN))
     text = json.dumps(document(made))
     assert [each["outcome"] for each in json.loads(text)["stacks"]] == [
         "none",
@@ -119,13 +119,13 @@ def test_the_report_comes_back_from_its_document() -> None:
     whole = json.loads(text)
     for each in whole["stacks"]:
         each.pop("outcome")
-    assert Report.model_validate_json(json.dumps(whole)) == made
+    assert DriftReport.model_validate_json(json.dumps(whole)) == made
     with pytest.raises(ValueError, match="extra"):
-        Report.model_validate({**whole, "more": 1})
+        DriftReport.model_validate({**whole, "more": 1})
 
 
 def told(*stacks: StackDrift) -> str:
-    return "\n".join(lines(Report(stacks=stacks)))
+    return "\n".join(lines(DriftReport(stacks=stacks)))
 
 
 def test_a_clean_stack_is_one_line() -> None:

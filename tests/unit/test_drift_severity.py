@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.changes.rules import Level
-from bot.mesh.drift.fields import Added
+from bot.mesh.drift.fields import AddedFields
 from bot.mesh.drift.severity import ROWS, makers, of_fields, severity
 from tests.unit.drift_samples import CREATED, declared, item
 
@@ -65,5 +65,5 @@ def test_who_filled_a_secret_comes_first() -> None:
 def test_a_field_of_a_workload_is_worse_than_one_of_a_config_map() -> None:
     """A container beside ours reads what ours read."""
     web, config = item("Deployment.apps", "linkerd/web"), item("ConfigMap", "linkerd/web")
-    assert of_fields(Added(web, "m", CREATED, ("spec.x",))) is Level.HIGH
-    assert of_fields(Added(config, "m", CREATED, ("data.x",))) is Level.MEDIUM
+    assert of_fields(AddedFields(web, "m", CREATED, ("spec.x",))) is Level.HIGH
+    assert of_fields(AddedFields(config, "m", CREATED, ("data.x",))) is Level.MEDIUM

@@ -148,7 +148,7 @@ def test_an_interrupt_ends_the_engine_at_once(tmp_path: Path) -> None:
     stop = threading.Event()
     stop.set()
     body = "open('pid', 'w').write(str(os.getpid()))\ntime.sleep(30)"
-    with pytest.raises(tracked.Stopped):
+    with pytest.raises(tracked.LookStopped):
         run(tmp_path, body, stop)
     pid = tmp_path / "pid"
     if pid.exists():

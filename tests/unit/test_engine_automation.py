@@ -8,7 +8,6 @@ import contextlib
 import json
 import os
 import shutil
-import subprocess
 import sys
 import threading
 import time
@@ -32,6 +31,7 @@ from bot.exit_codes import BotError
 from bot.plan.mock.engine import evaluate, run_program
 from bot.plan.mock.monitor import RecordingMonitor
 from stack.load import from_file
+from tests.programs import ran
 from tests.unit import fake_engine
 from tests.unit.context import Context
 from tests.unit.stack_files import REPO
@@ -88,9 +88,9 @@ def test_the_program_is_inline(tmp_path: Path) -> None:
     found, where = fake_engine.engine(tmp_path, _CALLS), fake_engine.target(tmp_path)
     for operation in ("preview", "up", "refresh", "destroy"):
         assert engine.run(found, where, operation).ok
-    for ran in calls(tmp_path):
-        assert ran[ran.index("--exec-kind") + 1] == "auto.inline"
-        assert sum(word.startswith("--client=127.0.0.1:") for word in ran) == 1
+    for words in calls(tmp_path):
+        assert words[words.index("--exec-kind") + 1] == "auto.inline"
+        assert sum(word.startswith("--client=127.0.0.1:") for word in words) == 1
 
 
 def test_what_takes_moments_is_the_apis_too_and_reads_no_secret(tmp_path: Path) -> None:
@@ -133,7 +133,7 @@ def test_the_names_of_the_automation_api_are_in_one_file() -> None:
 
 _KEPT = (
     "PATH", "HOME", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "SSL_CERT_FILE", "KUBECONFIG",
-    "KUBERNETES_SERVICE_HOST", "VAULT_TOKEN", "VAULT_NAMESPACE", "PULUMI_BACKEND_URL",
+    "KUBERNETES_SERVICE_HOST", "VAULT_TOKEN", "PULUMI_BACKEND_URL",
     "PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE", "PULUMI_ACCESS_TOKEN",
     "AWS_PROFILE", "AWS_ROLE_ARN", "AZURE_TENANT_ID", "ARM_CLIENT_ID", "CLOUDSDK_CONFIG",
     "GOOGLE_APPLICATION_CREDENTIALS", "LC_ALL", "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION",
@@ -145,7 +145,7 @@ _DROPPED = (
     "PULUMI_K8S_DELETE_UNREACHABLE", "PULUMI_K8S_SKIP_UPDATE_UNREACHABLE",
     "PULUMI_K8S_ENABLE_PATCH_FORCE", "PULUMI_EXPERIMENTAL", "PULUMI_RUNTIME_VIRTUALENV",
     "PULUMI_PREFER_YARN", "PYTHONPATH", "PYTHONSTARTUP", "PYTHONHOME", "KUBECTL_OPTION_X",
-    "VAULT_SKIP_VERIFY", "TERRAFORM_VAULT_MAX_TTL", "HELM_DRIVER", "LD_PRELOAD",
+    "VAULT_SKIP_VERIFY", "VAULT_NAMESPACE", "TERRAFORM_VAULT_MAX_TTL", "HELM_DRIVER", "LD_PRELOAD",
 )  # fmt: skip
 _SILENT = (
     "EDITOR", "GITHUB_SHA", "MY_OWN", "SHLVL", "PYTHONDONTWRITEBYTECODE", "VAULT_ADDR",
@@ -351,14 +351,7 @@ def test_that_process_ends_with_the_bot(tmp_path: Path) -> None:
         f"with program.served(fake_engine.target(Path({str(tmp_path)!r})), os.environ) as served:\n"
         "    print(served.client, flush=True)\n    os.kill(os.getpid(), 9)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        cwd=REPO,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = ran([sys.executable, "-c", script], cwd=REPO)
     address = done.stdout.strip()
     assert address
     deadline = time.monotonic() + 10

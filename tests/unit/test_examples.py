@@ -118,12 +118,12 @@ def test_an_example_lets_in_what_the_application_calls_and_nothing_else(
 
 
 @pytest.mark.parametrize("name", ["emojivoto", "booksapp"])
-def test_denying_is_the_same_rules_on_a_higher_rung(name: str) -> None:
+def test_denying_is_the_same_rules_on_a_higher_default_policy(name: str) -> None:
     """Else what was counted before is not what is refused after."""
     before, after = (sections(EXAMPLES / name / f"{step}.yaml") for step in ("1-meshed", "2-deny"))
     rules = [each["policy"]["namespaces"][name] for each in (before, after)]
     assert rules[0]["services"] == rules[1]["services"]
-    assert [each["rung"] for each in rules] == ["audit", "deny"]
+    assert [each["defaultInboundPolicy"] for each in rules] == ["audit", "deny"]
 
 
 def test_the_plan_of_several_stacks_is_one_that_each_takes(tmp_path: Path) -> None:

@@ -107,7 +107,7 @@ def test_a_stack_alone_is_a_fleet_of_one() -> None:
         ("owner: trust", "owner: [trust]", "1: owner: should be text"),
         ("owner: trust\n", "", "owner: missing: name the stack that makes the trust anchor"),
         ("owner: trust", "owner: trsut", "1: owner: there is no file Pulumi.trsut.yaml; did you"),
-        ("owner: trust", "owner: Trust", "1: owner: 'Trust' is not a Kubernetes name"),
+        ("owner: trust", "owner: trust_", "1: owner: 'trust_' is no name of a stack"),
         ("owner: trust", "owner:", "1: owner: should be text, in quotes where YAML takes it for "),
         ("    approval:", "    aproval:", "8: waves[1].aproval: unknown key; did you mean 'appro"),
         ("required", "yes-please", "8: waves[1].approval: should be none or required, but it is"),
@@ -165,7 +165,7 @@ def test_a_file_of_another_shape_is_refused(tmp_path: Path, text: str, fault: st
 
 def test_every_fault_is_told_at_once(tmp_path: Path) -> None:
     """One run for each would be a run for nothing."""
-    lines = said(tmp_path, "owner: Trust\nwaves:\n  - nam: a\n    clusters: [{stack: staging}]\n")
+    lines = said(tmp_path, "owner: trust_\nwaves:\n  - nam: a\n    clusters: [{stack: staging}]\n")
     assert [line.split(": ")[1] for line in lines] == [
         "owner",
         "waves[0].name",

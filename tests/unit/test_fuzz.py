@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import resource
 import signal
-import subprocess
 import sys
 import time
 import traceback
@@ -23,6 +22,7 @@ import pytest
 import yaml
 
 from bot.exit_codes import DONE
+from tests.programs import ran
 from tests.unit import fuzz_targets
 from tests.unit.fuzz_targets import ALLOWED, Kind
 from tests.unit.mutations import Mutation, _bytes, mutated, written
@@ -150,9 +150,9 @@ def test_a_command_as_it_is_typed_ends_as_it_should(seed: int, tmp_path: Path) -
     kind = next(each for each in fuzz_targets.kinds() if each.name == "changes")
     file = tmp_path / "a.changes.json"
     file.write_bytes(case(kind, seed).content)
-    done = subprocess.run(
+    done = ran(
         [sys.executable, "-m", "bot", "comment", "--changes", str(file), "--out", str(tmp_path)],
-        cwd=fuzz_targets.REPO, capture_output=True, text=True, timeout=120, check=False,
+        cwd=fuzz_targets.REPO, timeout=120,
     )  # fmt: skip
     assert done.returncode in (0, 2), done.stderr
     assert len(done.stderr.splitlines()) == (1 if done.returncode else 0), done.stderr

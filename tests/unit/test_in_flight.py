@@ -114,7 +114,11 @@ def sections() -> dict[str, Any]:
     made = {
         **good(),
         "rollout": {"waves": [{"name": "all", "state": "on", "namespaces": names}]},
-        "policy": {"namespaces": {name: {"rung": "deny", "services": services} for name in names}},
+        "policy": {
+            "namespaces": {
+                name: {"defaultInboundPolicy": "deny", "services": services} for name in names
+            }
+        },
         "egress": {"namespaces": {name: {"mode": "deny", "hosts": []} for name in names}},
     }
     # No part twice: a stack file has no aliases.

@@ -12,8 +12,9 @@ import pytest
 from bot.clients import kubeconfig
 from bot.clients.https import ReadError
 from bot.clients.proxies import proxy_for, shown
-from tests.unit.kubeconfig_cases import CASES, NO_PROXY, REFUSED, TOKEN, Case
+from tests.unit.kubeconfig_cases import CASES, REFUSED, TOKEN, Case
 from tests.unit.kubeconfig_servers import World, world
+from tests.unit.no_proxy_cases import NO_PROXY
 
 _SECONDS = 5.0
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import yaml
+
+from tests.programs import ran
 
 PROJECT = Path(__file__).resolve().parents[2]
 CHECKS = {
@@ -21,9 +22,9 @@ CHECKS = {
 @pytest.mark.parametrize("name", CHECKS)
 def test_the_project_is_clean(name: str) -> None:
     """A finding stays cheap to mend as long as there is only one."""
-    done = subprocess.run(
+    done = ran(
         [sys.executable, "-m", *CHECKS[name]],
-        cwd=PROJECT, capture_output=True, text=True, timeout=300, check=False,
+        cwd=PROJECT, timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
 

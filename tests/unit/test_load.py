@@ -260,3 +260,47 @@ def test_webhooks_can_be_open_in_a_cluster_of_this_machine(host: str, tmp_path: 
     config = load(tmp_path, spoilt(changes))
     assert config.role == "cluster"
     assert config.sandbox.open_webhooks
+
+
+def test_a_key_by_its_old_name_is_taken_and_named_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Stack files of an earlier release go on working for one more."""
+    changes = {
+        ("rollout",): {"waves": [{"name": "a", "state": "on", "namespaces": ["shop"]}]},
+        ("policy",): {
+            "namespaces": {
+                "shop": {
+                    "rung": "audit",
+                    "services": [
+                        {
+                            "name": "web",
+                            "selector": {"app": "web"},
+                            "rung": "deny",
+                            "ports": [{"port": 80, "allow": [{"serviceAccounts": ["a"]}]}],
+                        }
+                    ],
+                }
+            }
+        },
+    }
+    file = write(tmp_path, spoilt(changes))
+    for _ in range(2):
+        shop = from_file(file, Path.read_text).policy.namespaces["shop"]
+        assert shop.default_inbound_policy == "audit"
+        assert shop.services[0].default_inbound_policy == "deny"
+    assert capsys.readouterr().err.splitlines() == [
+        f"Pulumi.test.yaml: linkerd-platform:policy.namespaces.shop{key} is called "
+        "defaultInboundPolicy now: rename it; the old name works for one release"
+        for key in (".rung", ".services[0].rung")
+    ]
+
+
+def test_a_key_by_both_names_is_a_fault(tmp_path: Path) -> None:
+    """Which of two values holds is nothing to guess."""
+    changes = {
+        ("rollout",): {"waves": [{"name": "a", "state": "on", "namespaces": ["shop"]}]},
+        ("policy",): {"namespaces": {"shop": {"rung": "audit", "defaultInboundPolicy": "deny"}}},
+    }
+    (line,) = lines_of_file(write(tmp_path, spoilt(changes)))
+    assert "policy.namespaces.shop.rung: unknown key" in line

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.programs import ran
 from tests.unit.stack_files import REPO, engine_values, good, spoilt, write
 
 
@@ -27,7 +28,7 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     """The program as its language host starts it, with no engine to answer it."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("PULUMI_", "VAULT_"))}
-    return subprocess.run(
+    return ran(
         [sys.executable, str(project / "__main__.py")],
         cwd=project,
         env={
@@ -37,10 +38,6 @@ def run(
             "PULUMI_CONFIG": json.dumps(config),
             **environment,
         },
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
     )
 
 
@@ -71,7 +68,7 @@ def test_missing_archives_end_with_code_2_before_anything_is_registered(project:
     empty.mkdir()
     done = run(project, engine_values(good()), CHARTS_DIR=str(empty))
     assert done.returncode == 2
-    assert done.stderr.startswith("chart archives missing: cert-manager ")
+    assert done.stderr.startswith("chart archives missing: gateway-api-crds ")
     assert len(done.stderr.splitlines()) == 1
     assert list(project.glob(".local/*")) == []
 

@@ -83,15 +83,15 @@ def test_its_server_comes_after_everything_that_it_lets_in(preview: bool) -> Non
         assert recording.comes_after(server, each), each.name
 
 
-def test_its_servers_rung_is_the_namespaces() -> None:
+def test_its_servers_policy_is_the_namespaces() -> None:
     """At `audit` a Prometheus that nobody named goes on reading, and is seen."""
-    recording = made(NamespacePolicy, rung="audit")
+    recording = made(NamespacePolicy, default_inbound_policy="audit")
     (server,) = recording.of_kind(":Server")
     assert server.inputs["spec"]["accessPolicy"] == "audit"
     assert server.inputs["spec"]["port"] == "linkerd-admin"
 
 
-def test_a_rung_is_an_annotation_and_none_is_no_annotation() -> None:
+def test_a_default_policy_is_an_annotation_and_none_is_no_annotation() -> None:
     """An empty annotation would be a default policy that Linkerd cannot read."""
     assert default_policy("deny") == {"config.linkerd.io/default-inbound-policy": "deny"}
     assert default_policy(None) == {}

@@ -15,8 +15,7 @@ from bot.clients.https import Answer, Client
 from bot.clients.target import Target
 from bot.exit_codes import RefusedError
 from bot.mesh import existing
-from bot.mesh.status.facts import places
-from bot.mesh.verification.reader import namespaces
+from bot.mesh.status.facts import own_places, places
 from components.alerts.arguments import setting
 from components.alerts.groups.certificates import certificates
 from components.alerts.groups.model import Alert
@@ -152,8 +151,8 @@ def test_public_reports_monitors_alerts_and_status_go_by_the_same_keys() -> None
     theirs = config()
     assert {"security", "trust-system", "operators", "issuers", "anchors"} <= set(places(theirs))
     assert "cert-manager" not in places(theirs)
-    assert namespaces(theirs) == ["linkerd", "linkerd-viz"]
-    assert plan.forbidden(theirs, "security") == "runs what the mesh itself needs"
+    assert own_places(theirs) == ["linkerd", "linkerd-viz"]
+    assert plan.forbidden(theirs, "security") == "has an operator that the mesh needs"
 
 
 @pytest.mark.parametrize(

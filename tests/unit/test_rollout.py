@@ -27,6 +27,7 @@ from tests.unit.stack_files import load, spoilt
 
 # What each key of the section is set to, for test_config_effect.py.
 EFFECTS: dict[str, Any] = {
+    "rollout.never": ["legacy"],
     "rollout.waves.0.state": "off",
     "rollout.waves.0.namespaces.0.name": "pay",
     "rollout.waves.0.namespaces.0.optOut": True,

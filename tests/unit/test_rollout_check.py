@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from bot.clients.prometheus import Prometheus, PrometheusError
+from bot.clients.prometheus import PrometheusApi, PrometheusError
 from bot.mesh.rollout import check, step
-from bot.mesh.rollout.check import Verdict
+from bot.mesh.rollout.check import WaveVerdict
 from bot.mesh.rollout.model import Namespace, Pod
 from bot.mesh.rollout.restart import ANNOTATION
 from bot.mesh.rollout.text import verdict_document, verdict_lines
@@ -18,7 +18,7 @@ from tests.unit.rollout_samples import NOW, config, namespace, pod, seen
 
 IN = {"state": "on", "namespaces": ["shop"]}
 NEXT = {"namespaces": ["pay"]}
-POLICY_OF_SHOP = {("policy", "namespaces"): {"pay": {"rung": "deny"}}}
+POLICY_OF_SHOP = {("policy", "namespaces"): {"pay": {"defaultInboundPolicy": "deny"}}}
 NOT_LOOKED = "success rate and latency were not looked at: set viz.prometheusUrl or --prometheus"
 GOOD: tuple[Namespace | Pod, ...] = (
     namespace("shop", "on"),
@@ -32,10 +32,10 @@ def judged(
     waves: tuple[Any, ...] = (IN, NEXT),
     more: Any = None,
     failures: Any = None,
-    prometheus: Prometheus | None = None,
+    prometheus: PrometheusApi | None = None,
     direction: Any = "next",
     wave: str | None = None,
-) -> Verdict:
+) -> WaveVerdict:
     """The verdict on the next step."""
     made = config(*waves, more=more)
     cluster = seen(*(found or GOOD), failures=failures)
@@ -86,7 +86,7 @@ def test_the_soak_is_the_waves_own() -> None:
 def test_the_soak_begins_when_the_pods_were_restarted_into_the_mesh() -> None:
     """An update that waited for its restarts until an hour ago has shown nothing yet."""
 
-    def restarted(text: str, *, meshed: bool = True) -> Verdict:
+    def restarted(text: str, *, meshed: bool = True) -> WaveVerdict:
         known = {ANNOTATION: text}
         return judged(GOOD[0], pod("shop", "a", meshed=meshed, annotations=known), GOOD[2])
 
@@ -105,7 +105,9 @@ def test_a_step_whose_stack_file_would_be_refused_is_not_safe() -> None:
     allow = [{"serviceAccounts": ["shop/cart"]}]
     port = {"port": 8080, "allow": allow}
     service = {"name": "till", "selector": {"app": "till"}, "ports": [port]}
-    more = {("policy", "namespaces"): {"pay": {"rung": "deny", "services": [service]}}}
+    more = {
+        ("policy", "namespaces"): {"pay": {"defaultInboundPolicy": "deny", "services": [service]}}
+    }
     both = {"state": "on", "namespaces": ["pay"]}
     verdict = judged(waves=(both, IN), more=more, direction="back")
     (why,) = verdict.against
@@ -210,7 +212,7 @@ def test_requests_are_held_to_rate_and_latency(
 ) -> None:
     """The two that users notice."""
     with measured(rate, p95, webhook) as url:
-        verdict = judged(prometheus=Prometheus(url))
+        verdict = judged(prometheus=PrometheusApi(url))
     assert list(verdict.against) == against
     assert NOT_LOOKED not in verdict.remarks
 
@@ -218,7 +220,7 @@ def test_requests_are_held_to_rate_and_latency(
 def test_the_api_servers_count_of_the_webhook_speaks_against() -> None:
     """The injector itself counts no errors."""
     with measured("1", "1", "2") as url:
-        verdict = judged(prometheus=Prometheus(url))
+        verdict = judged(prometheus=PrometheusApi(url))
     assert [text.split(" for ")[0] for text in verdict.against] == [
         f"the API server counts 2 of apiserver_admission_webhook_{name}"
         for name in ("rejection_count", "fail_open_count")
@@ -228,7 +230,7 @@ def test_the_api_servers_count_of_the_webhook_speaks_against() -> None:
 def test_a_namespace_without_requests_is_told_and_does_not_fail() -> None:
     """Batch namespaces have none for days."""
     with fake_prometheus(lambda _: vector()) as url:
-        verdict = judged(prometheus=Prometheus(url))
+        verdict = judged(prometheus=PrometheusApi(url))
     assert verdict.safe
     assert verdict.remarks == ("shop: had no request in 1h",)
 
@@ -237,7 +239,7 @@ def test_the_window_of_the_config_is_asked_for() -> None:
     """An hour's average hides ten bad minutes."""
     asked: list[str] = []
     with fake_prometheus(lambda query: asked.append(query) or vector()) as url:
-        judged(prometheus=Prometheus(url), more={("rollout", "gates", "window"): "10m"})
+        judged(prometheus=PrometheusApi(url), more={("rollout", "gates", "window"): "10m"})
     assert asked
     assert all("[600s]" in query for query in asked)
 
@@ -247,7 +249,7 @@ def test_a_prometheus_that_does_not_answer_is_no_gate_that_holds() -> None:
     with fake_prometheus(lambda _: None) as url:
         pass
     with pytest.raises(PrometheusError):
-        judged(prometheus=Prometheus(url))
+        judged(prometheus=PrometheusApi(url))
 
 
 def test_going_back_is_never_refused() -> None:

@@ -13,7 +13,7 @@ from bot.cli import dispatch
 from bot.clients.target import Target
 from bot.exit_codes import BAD_INPUT, DONE, FAILED, REFUSED
 from bot.mesh.rollout import command, reader, restart
-from bot.mesh.rollout.model import Seen
+from bot.mesh.rollout.model import RolloutState
 from bot.mesh.rollout.restart import RestartError
 from bot.stacks import PROJECT_DIR
 from tests.unit import rollout_samples
@@ -29,7 +29,9 @@ UNSETTLED = seen(namespace("shop", "on"), pod("shop", "a"), pod("shop", "j", kin
 def run(monkeypatch: pytest.MonkeyPatch) -> Run:
     """Runs a command against a cluster that a test makes up."""
 
-    def body(*words: str, cluster: Seen = CLUSTER, more: Any = None, role: str = "cluster") -> int:
+    def body(
+        *words: str, cluster: RolloutState = CLUSTER, more: Any = None, role: str = "cluster"
+    ) -> int:
         made = config(*PLAN, more=more)
         if role == "owner":
             made = made.model_copy(update={"cluster": None})
@@ -45,6 +47,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
         )
         monkeypatch.setattr(command, "cluster", client)
         monkeypatch.setattr(reader, "read", lambda *_: cluster)
+        monkeypatch.setattr(command.admission, "look", lambda *_: None)
         return dispatch.main(["rollout", *words[:1], "--stack", "staging", *words[1:]])
 
     return body

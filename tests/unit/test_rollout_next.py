@@ -10,7 +10,7 @@ import yaml
 from bot.exit_codes import BadInputError, RefusedError
 from bot.mesh.rollout import select
 from bot.mesh.rollout.step import choose, document, edit
-from bot.mesh.rollout.text import Place, step_document, step_lines
+from bot.mesh.rollout.text import WaveInFile, step_document, step_lines
 from components.rollout.section import Wave
 from tests.unit.rollout_samples import config, namespace, seen
 
@@ -115,7 +115,7 @@ def test_the_edit_is_a_wave_that_the_stack_file_takes() -> None:
 @pytest.mark.parametrize("direction", ["next", "back"])
 def test_what_is_to_be_typed_then_is_said(direction: Any) -> None:
     """The edit alone does not make it happen."""
-    lines = step_lines(choose(config(*PLAN), CLUSTER, direction), Place("staging"))
+    lines = step_lines(choose(config(*PLAN), CLUSTER, direction), WaveInFile("staging"))
     assert lines[0].startswith("# Pulumi.staging.yaml: in linkerd-platform:rollout, waves, item ")
     assert "#   python -m bot up --stack staging" in lines
     check = next(line for line in lines if "rollout check" in line)
@@ -126,7 +126,7 @@ def test_what_is_to_be_typed_then_is_said(direction: Any) -> None:
 def test_a_plan_in_a_file_of_its_own_is_changed_there() -> None:
     """The stack file has no waves to paste it over; and other stacks have the plan from there."""
     step = choose(config(*PLAN), CLUSTER, "next")
-    place = Place("staging", "rollout/all.yaml", ("production",))
+    place = WaveInFile("staging", "rollout/all.yaml", ("production",))
     lines = step_lines(step, place)
     assert lines[0] == "# rollout/all.yaml: in waves, item 2 (w1) becomes"
     assert lines[1] == "  - name: w1"
@@ -142,7 +142,7 @@ def test_a_plan_in_a_file_of_its_own_is_changed_there() -> None:
 
 def test_a_plan_that_one_stack_names_is_shared_with_none() -> None:
     """A warning that is always there is read by nobody."""
-    lines = step_lines(choose(config(*PLAN), CLUSTER, "next"), Place("staging", "plan.yaml"))
+    lines = step_lines(choose(config(*PLAN), CLUSTER, "next"), WaveInFile("staging", "plan.yaml"))
     assert not any("too" in line.split() for line in lines)
 
 

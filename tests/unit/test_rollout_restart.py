@@ -10,7 +10,7 @@ from bot.clients.https import Answer, Client
 from bot.mesh.rollout import restart
 from bot.mesh.rollout.model import Restart
 from bot.mesh.rollout.restart import RestartError, unsettled
-from bot.mesh.trust.model import Workload
+from bot.mesh.trust.model import PodOwner
 from tests.unit.rollout_samples import pod
 
 
@@ -46,7 +46,7 @@ class Api:
 def run(api: Api, *names: str, seconds: float = 5) -> list[str]:
     """Restart Deployments of these names; what was said."""
     said: list[str] = []
-    workloads = [Workload("shop", "Deployment", name) for name in names]
+    workloads = [PodOwner("shop", "Deployment", name) for name in names]
     restart.run(cast("Client", api), workloads, said.append, seconds=seconds, pause=0.001)
     return said
 
@@ -130,12 +130,6 @@ def test_a_deployment_is_up_as_kubectl_says(status: dict[str, Any], why: str) ->
         ("StatefulSet", {"replicas": 0}, {}, ""),
         (
             "StatefulSet",
-            {"updateStrategy": {"type": "OnDelete"}},
-            {"updatedReplicas": 1, "readyReplicas": 1},
-            "its update strategy is OnDelete: delete its pods one by one instead",
-        ),
-        (
-            "StatefulSet",
             {"replicas": 2},
             {"updateRevision": "b", "currentRevision": "a", "currentReplicas": 2},
             "0 of 2 pods are new",
@@ -160,3 +154,29 @@ def test_the_other_kinds_have_figures_of_their_own(
     """A StatefulSet has no `availableReplicas` in older versions."""
     manifest = {"metadata": {}, "spec": spec, "status": status}
     assert unsettled(kind, manifest) == why
+
+
+HELD: tuple[tuple[dict[str, Any], str], ...] = (
+    ({"updateStrategy": {"type": "OnDelete"}}, "OnDelete: delete its pods one by one"),
+    ({"updateStrategy": {"rollingUpdate": {"partition": 2}}}, "partition 2 keeps its first pods"),
+    ({"paused": True}, "is paused: resume it first"),
+    ({"replicas": 0}, "has no replicas"),
+)
+
+
+@pytest.mark.parametrize(("spec", "why"), HELD)
+def test_public_reports_one_that_cannot_be_restarted_does_not_hold_up_the_next(
+    spec: dict[str, Any], why: str
+) -> None:
+    """VictoriaMetrics operator#389: one OnDelete workload ended the whole restart."""
+    stuck = deployment()
+    stuck["spec"] = {**stuck["spec"], **spec}
+    api = Api({"a": [stuck], "b": [deployment()]})
+    said: list[str] = []
+    kind = "StatefulSet" if "updateStrategy" in spec else "Deployment"
+    workloads = [PodOwner("shop", kind, "a"), PodOwner("shop", "Deployment", "b")]
+    restart.run(cast("Client", api), workloads, said.append, seconds=5, pause=0.001)
+    assert said[0].startswith(f"shop/{kind.lower()}/a: for you to restart: ")
+    assert why in said[0]
+    assert said[1:] == ["shop/deployment/b: restarting", "shop/deployment/b: is up"]
+    assert "PATCH a" not in api.log

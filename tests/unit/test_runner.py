@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests import run
+from tests.programs import ran
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -82,9 +83,9 @@ def test_the_last_line_is_the_sum_of_the_tiers() -> None:
 
 def test_an_unknown_tier_is_refused() -> None:
     """A typo must not read as a run in which nothing failed."""
-    done = subprocess.run(
+    done = ran(
         [sys.executable, "-m", "tests.run", "units"],
-        cwd=PROJECT, capture_output=True, text=True, timeout=60, check=False,
+        cwd=PROJECT,
     )  # fmt: skip
     assert done.returncode == 2
     assert done.stderr == "tests.run: 'units' is no tier: name unit, charts, e2e\n"

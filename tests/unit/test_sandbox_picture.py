@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 
-from bot.mesh.verification.judge import judge, table
+from bot.mesh.status.verification import judge, table
 from sandbox.picture import chosen, svg
 from tests.unit.made_mesh import config, good
 from tests.unit.stack_files import REPO
@@ -17,7 +17,7 @@ RUN = [
     "what         expected   seen",
     f"a <webhook>  verified   {'long ' * 40}  ok",
     "Deployments  15 of 15   14 of 15  FAIL",
-    "1 of 2 proofs hold",
+    "1 of 2 checks passed",
     "  export VAULT_TOKEN=$(cat .sandbox/vault/root-token)",
     "update 24 s, all in all 41 s",
 ]
@@ -57,5 +57,5 @@ def test_the_picture_of_the_read_me_is_of_a_run_with_todays_proofs() -> None:
     expected = [line.split("  ")[0].strip() for line in rows[1:-1]]
     found = [text.split("  ")[0] for text in texts]
     assert [name for name in expected if name not in found] == []
-    assert f"{len(expected)} of {len(expected)} proofs hold" in texts
+    assert f"{len(expected)} checks passed" in texts
     assert "sandbox.svg" in (REPO / "README.md").read_text(encoding="utf-8")

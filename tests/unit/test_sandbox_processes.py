@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.processes import Record, StartError, Supervisor, start_time, stop_record
+from sandbox.processes import ProcessRecord, StartError, Supervisor, start_time, stop_record
 
 SLEEP = ["sleep", "300"]
 PROJECT = Path(__file__).resolve().parents[2]
@@ -123,7 +123,7 @@ def test_a_recycled_process_id_is_never_signalled():
     """After a reboot the recorded id may be anybody's."""
     bystander = subprocess.Popen(SLEEP, start_new_session=True)
     try:
-        stop_record(Record("ours", bystander.pid, "1", 0.0), grace=0.2)
+        stop_record(ProcessRecord("ours", bystander.pid, "1", 0.0), grace=0.2)
         assert bystander.poll() is None
     finally:
         bystander.kill()

@@ -15,7 +15,9 @@ from sandbox.toolchain import ToolMissing
 from stack.charts import ChartError
 from tests.unit.context import Context
 
-OPTIONS = argparse.Namespace(context=None, strict=False, ephemeral=False)
+
+def _options(*, context: str | None = None, strict: bool = False) -> argparse.Namespace:
+    return argparse.Namespace(context=context, strict=strict, ephemeral=False, kind=False)
 
 
 def _prepared(monkeypatch: pytest.MonkeyPatch, found: Found | Exception) -> None:
@@ -46,8 +48,7 @@ def test_where_nothing_can_be_deployed_the_plan_is_shown_and_both_ends_say_so(
 ) -> None:
     """The first line is read before, the last after the scrolling; CI needs the exit code."""
     _prepared(monkeypatch, missing)
-    options = argparse.Namespace(context=None, strict=strict, ephemeral=False)
-    assert run.run(options) == (3 if strict else 0)
+    assert run.run(_options(strict=strict)) == (3 if strict else 0)
     lines = capfd.readouterr().out.splitlines()
     expected = f"NOT DEPLOYED: {missing}"
     assert (lines[0], lines[-1]) == (expected, expected)
@@ -60,7 +61,7 @@ def test_a_faulty_setting_is_no_reason_to_show_the_plan(monkeypatch: pytest.Monk
 
     _prepared(monkeypatch, BadInputError("SANDBOX_MIRROR is 'x'"))
     with pytest.raises(BotError, match="SANDBOX_MIRROR"):
-        run.run(OPTIONS)
+        run.run(_options())
 
 
 def test_unusable_context_is_a_bad_argument(
@@ -68,8 +69,7 @@ def test_unusable_context_is_a_bad_argument(
 ) -> None:
     """Exit code 2 and one line: nothing was started, nothing is to be cleaned up."""
     monkeypatch.delenv("VAULT_TOKEN", raising=False)
-    options = argparse.Namespace(context="nowhere", strict=False, ephemeral=False)
-    assert run.run(options) == 2
+    assert run.run(_options(context="nowhere")) == 2
     assert capsys.readouterr().err.startswith("sandbox: --context nowhere: ")
 
 
@@ -101,7 +101,6 @@ def test_what_is_missing_is_said_at_both_ends_and_told_by_the_exit_code_where_it
         return deployed
 
     monkeypatch.setattr(run, "_on_embedded", deploys)
-    options = argparse.Namespace(context=None, strict=strict, ephemeral=False)
-    assert run.run(options) == code
+    assert run.run(_options(strict=strict)) == code
     lines = capsys.readouterr().out.splitlines()
     assert lines == [*notes, "deployed and proven", *notes]

@@ -95,12 +95,7 @@ def test_own_context_replaces_cluster_and_closes_the_allowances(project: Path) -
 
 @pytest.mark.parametrize(
     ("context", "missing", "told"),
-    [
-        ("other", "", "there are: mine"),
-        ("mine", "VAULT_TOKEN", "VAULT_TOKEN not set"),
-        ("mine", "VAULT_ADDR", "VAULT_ADDR not set"),
-        ("mine", "KUBECONFIG", "No such file"),
-    ],
+    [("other", "", "there are: mine"), ("mine", "KUBECONFIG", "No such file")],
 )
 def test_context_that_cannot_be_used_is_refused_in_words(
     project: Path, context: str, missing: str, told: str, monkeypatch: pytest.MonkeyPatch
@@ -112,3 +107,17 @@ def test_context_that_cannot_be_used_is_refused_in_words(
     with pytest.raises(sandbox_stack.ContextError, match=told):
         sandbox_stack.choose(project, context, environment)
     assert sandbox_stack.chosen(project) is None
+
+
+def test_own_context_with_a_vault_of_the_sandbox_has_its_address_and_authority(
+    project: Path,
+) -> None:
+    """Nobody has to bring a Vault to try it; its token is in the sandbox's folder, not here."""
+    environment = {"KUBECONFIG": str(project / "kubeconfig")}
+    vault = ("https://192.0.2.7:18200", "its authority")
+    own = sandbox_stack.choose(project, "mine", environment, vault=vault)
+    assert own.own_vault
+    assert sandbox_stack.chosen(project) == own
+    config = yaml.safe_load(sandbox_stack.content(project))["config"]
+    assert config["linkerd-platform:vault"]["address"] == "https://192.0.2.7:18200"
+    assert config["linkerd-platform:vault"]["caPem"] == "its authority"

@@ -14,7 +14,7 @@ from bot.clients.connect import cluster
 from bot.clients.https import Answer, Client, Unreadable
 from bot.clients.target import Target
 from bot.exit_codes import MissingToolError
-from bot.mesh.trust.model import IDENTITY, Pod, Workload
+from bot.mesh.trust.model import IDENTITY, MeshedPod, PodOwner
 from bot.mesh.trust.reader import _identity
 from tests.unit import stack_files
 from tests.unit.bot_trust_samples import NOW
@@ -100,7 +100,7 @@ def test_the_figure_of_an_identity_pod_comes_through_the_api_server(
 ) -> None:
     """Nobody has a route to its admin port but the API server."""
     monkeypatch.setattr(OnePath, "answer", answer)
-    owner = Workload("linkerd", "Deployment", IDENTITY)
-    pod = Pod("linkerd", "i-0", owner, NOW, control_plane=True)
+    owner = PodOwner("linkerd", "Deployment", IDENTITY)
+    pod = MeshedPod("linkerd", "i-0", owner, NOW, control_plane=True)
     found = _identity(OnePath("https://k", Path()), pod)
     assert (found.pod, found.ttl, found.unreadable) == ("linkerd/i-0", ttl, why)

@@ -57,7 +57,9 @@ def test_a_port_takes_one_service_account_only() -> None:
 
 
 @pytest.mark.parametrize(("port", "written"), [("8080", 8080), ("http", "http")])
-def test_a_server_has_the_rung_and_the_port_in_its_own_form(port: str, written: object) -> None:
+def test_a_server_has_the_default_policy_and_the_port_in_its_own_form(
+    port: str, written: object
+) -> None:
     """A number in quotes would be taken for the name of a port, which no pod has."""
     server = port_server(ARGS, PolicyPort(port=port, protocol="HTTP/1"))
     assert server["spec"] == {
@@ -87,7 +89,7 @@ def test_with_a_route_no_policy_is_for_the_server() -> None:
 
 
 def test_what_no_route_has_is_a_route_too() -> None:
-    """Linkerd answers 404 where routes are attached and none matches, at every rung."""
+    """Linkerd answers 404 where routes are attached and none matches, at every default policy."""
     (rest,) = [
         each
         for each in objects(PolicyPort(port="8080", probes=("/healthz",)))

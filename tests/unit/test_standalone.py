@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import runpy
-import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -17,16 +16,28 @@ from packaging.utils import canonicalize_name
 
 import linkerd_platform
 from components import trust
+from components.alerts.component import AlertsArgs
+from components.alerts.section import AlertsSection
+from components.approval_signing import ApprovalSigningArgs
 from components.base import Args, Component
 from components.cert_manager import CertManagerSection
 from components.cluster import ClusterSection
+from components.dashboards.component import DashboardsArgs
+from components.dashboards.section import DashboardsSection
+from components.identity_issuer import IdentityIssuerArgs
 from components.linkerd import LinkerdArgs, LinkerdSection
+from components.monitors.component import MonitorsArgs
+from components.monitors.section import MonitorsSection
 from components.own_anchor import OwnAnchorArgs
+from components.trust_anchor import TrustAnchorArgs
+from components.vault import VaultSection
+from components.vault_auth import VaultAuthArgs
 from components.viz import VizArgs, VizSection
 from components.webhook_certificates import WebhookCertificatesArgs
 from schema.section import Section
 from schema.values import Duration
 from stack.listed import made_of
+from tests.programs import ran
 from tests.recorder import Recording, record
 from tests.unit import distribution
 from tests.unit.crd_schemas import faults, is_custom
@@ -154,6 +165,13 @@ def text_of(value: object) -> object:
         (trust.Issuer, OwnAnchorArgs, {}),
         (trust.Webhooks, WebhookCertificatesArgs, {}),
         (VizSection, VizArgs, {}),
+        (VaultSection, TrustAnchorArgs, {}),
+        (VaultSection, VaultAuthArgs, {"token_ttl": "seconds, not a text"}),
+        (VaultSection, ApprovalSigningArgs, {"transit_mount": "mount"}),
+        (trust.Issuer, IdentityIssuerArgs, {}),
+        (MonitorsSection, MonitorsArgs, {}),
+        (DashboardsSection, DashboardsArgs, {}),
+        (AlertsSection, AlertsArgs, {"form": "off makes no component"}),
         (CertManagerSection, linkerd_platform.CertManagerArgs, {}),
     ],
 )
@@ -215,14 +233,7 @@ def test_the_installed_package_needs_no_checkout_and_no_name_that_others_use(
     elsewhere = tmp_path / "elsewhere"
     (elsewhere / "components").mkdir(parents=True)
     (elsewhere / "components" / "__init__.py").touch()
-    done = subprocess.run(
-        [sys.executable, "-c", _LOOK, str(site)],
-        cwd=elsewhere,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = ran([sys.executable, "-c", _LOOK, str(site)], cwd=elsewhere)
     assert done.returncode == 0, done.stderr
     seen = json.loads(done.stdout)
     assert seen["version"] == linkerd_platform.__version__

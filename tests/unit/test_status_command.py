@@ -12,8 +12,8 @@ from bot.cli import dispatch
 from bot.clients.target import Target
 from bot.exit_codes import BAD_INPUT, DONE, FAILED, REFUSED
 from bot.mesh.status import sources, text
-from bot.mesh.status.model import Line, Report, Result, ok, skipped, warn
-from bot.mesh.status.sources import Wanted
+from bot.mesh.status.model import CheckResult, Line, StatusReport, ok, skipped, warn
+from bot.mesh.status.sources import WantedSources
 from bot.mesh.trust import fleet as trust_fleet
 from tests.unit import status_faults as f
 from tests.unit.stack_files import REPO
@@ -32,7 +32,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Run:
         facts = read(chosen)
         target = Target(STACK, REPO, chosen.config, None, {})
         monkeypatch.setattr(trust_fleet, "target_of", lambda _: target)
-        asked: list[Wanted] = []
+        asked: list[WantedSources] = []
         monkeypatch.setattr(sources, "read", lambda _, wanted, _stop: asked.append(wanted) or facts)
         code = dispatch.main(["status", "--stack", STACK, *words])
         body.wanted = asked[0]  # type: ignore[attr-defined]
@@ -96,9 +96,9 @@ def test_one_document_has_every_line(run: Run, capsys: pytest.CaptureFixture[str
 def test_options_say_what_is_asked(run: Run) -> None:
     """The engine is asked for drift where somebody wants it, and the CLI runs unless told not."""
     run()
-    assert run.wanted == Wanted(None, drift=False, cli=True)  # type: ignore[attr-defined]
+    assert run.wanted == WantedSources(None, drift=False, cli=True)  # type: ignore[attr-defined]
     run("--drift", "--no-linkerd-check", "--prometheus", "http://prometheus:9090")
-    assert run.wanted == Wanted("http://prometheus:9090", drift=True, cli=False)  # type: ignore[attr-defined]
+    assert run.wanted == WantedSources("http://prometheus:9090", drift=True, cli=False)  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(
@@ -127,8 +127,10 @@ def test_bad_input_is_one_line(
 
 def test_a_reason_is_told_once() -> None:
     """Sixty checks lack the same API server: one line says so."""
-    lines = [Line(f"{s}/{n}", Result("unknown", "no answer")) for s in ("a", "b") for n in "xy"]
-    told = text.lines(Report("s", "c", lines))
+    lines = [
+        Line(f"{s}/{n}", CheckResult("unknown", "no answer")) for s in ("a", "b") for n in "xy"
+    ]
+    told = text.lines(StatusReport("s", "c", lines))
     assert sum("no answer" in line for line in told) == 1
     assert [line.split()[:2] for line in told[1:4:2]] == [["a", "unknown"], ["b", "unknown"]]
 
@@ -136,7 +138,7 @@ def test_a_reason_is_told_once() -> None:
 def test_a_subject_that_nobody_looked_at_says_why() -> None:
     """A section that is missing would be taken for one that holds."""
     lines = [Line("a/x", skipped("off")), Line("a/y", skipped("off")), Line("b/x", ok("fine"))]
-    assert text.lines(Report("s", "", [*lines, Line("b/y", warn("odd", "look"))]))[:4] == [
+    assert text.lines(StatusReport("s", "", [*lines, Line("b/y", warn("odd", "look"))]))[:4] == [
         "stack s: healthy",
         f"{'a':15} -        off",
         f"{'b':15} warn     1 of 2 hold; fine",

@@ -14,15 +14,15 @@ from bot.cli import dispatch
 from bot.clients.target import Target
 from bot.exit_codes import BAD_INPUT, DONE, FAILED, REFUSED, BadInputError
 from bot.mesh.status import fleet, judge, sources, table
-from bot.mesh.status.model import Line, Report, Result, fail, ok, skipped, warn
-from bot.mesh.status.sources import Wanted
+from bot.mesh.status.model import CheckResult, Line, StatusReport, fail, ok, skipped, warn
+from bot.mesh.status.sources import WantedSources
 from bot.mesh.trust import fleet as trust_fleet
 from schema.faults import ConfigError, Fault
 from stack.fleet import read
 
 GOOD = [Line("kubernetes/api", ok("it answers")), Line("drift/drift", skipped("not asked for"))]
 LOST = [Line("control-plane/deployments", fail("no replica: linkerd-identity", "docs/a.md"))]
-AWAY = [Line("kubernetes/api", Result("unknown", "https://k does not answer"))]
+AWAY = [Line("kubernetes/api", CheckResult("unknown", "https://k does not answer"))]
 ODD = [Line("kubernetes/nodes", warn("not ready: b", "kubectl describe nodes b"))]
 World = dict[str, Any]
 
@@ -32,7 +32,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> World:
     """Lines of each stack, or what is raised for it; none says that all is well."""
     given: World = {}
 
-    def read_one(target: Target, _wanted: Wanted, _stop: Any) -> str:
+    def read_one(target: Target, _wanted: WantedSources, _stop: Any) -> str:
         found = given.get(target.stack)
         if isinstance(found, Exception):
             raise found
@@ -143,9 +143,9 @@ def test_what_is_asked_is_asked_of_each(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """And an interrupt ends what runs for any of them: all have one event."""
-    asked: list[tuple[str, Wanted, threading.Event]] = []
+    asked: list[tuple[str, WantedSources, threading.Event]] = []
 
-    def read_one(target: Target, wanted: Wanted, stop: threading.Event) -> str:
+    def read_one(target: Target, wanted: WantedSources, stop: threading.Event) -> str:
         asked.append((target.stack, wanted, stop))
         return target.stack
 
@@ -155,7 +155,7 @@ def test_what_is_asked_is_asked_of_each(
     capsys.readouterr()
     assert [stack for stack, _, _ in asked] == ["trust", "staging", "production"]
     assert {wanted for _, wanted, _ in asked} == {
-        Wanted("http://prometheus:9090", drift=True, cli=False)
+        WantedSources("http://prometheus:9090", drift=True, cli=False)
     }
     assert len({id(stop) for _, _, stop in asked}) == 1
 
@@ -191,7 +191,7 @@ def test_a_project_without_a_fleet_says_so(
 def test_a_long_reason_is_cut_and_its_next_step_is_not() -> None:
     """A line is a line; the report of that stack has all of it."""
     line = Line("a/b", fail("x" * 500, "docs/a.md"))
-    row = table.lines([Report("s", "c", [line])])[1]
+    row = table.lines([StatusReport("s", "c", [line])])[1]
     assert len(row) < 160
     assert row.endswith("...; next: docs/a.md")
 

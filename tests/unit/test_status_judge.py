@@ -16,8 +16,8 @@ from bot.mesh.status.alerts import ours
 from bot.mesh.status.cluster import once
 from bot.mesh.status.document import document
 from bot.mesh.status.facts import Alerting, Facts
-from bot.mesh.status.model import SIMULATED, Report
-from bot.mesh.status.sources import Wanted
+from bot.mesh.status.model import SIMULATED, StatusReport
+from bot.mesh.status.sources import WantedSources
 from tests.unit import status_faults as f
 from tests.unit.fake_prometheus import fake_prometheus
 from tests.unit.stack_files import REMOVE
@@ -57,7 +57,7 @@ def test_a_dead_api_server_is_asked_once(read: Read) -> None:
     found = states(facts)
     assert found["kubernetes/api"] == found["control-plane/pods"] == "unknown"
     assert found["certificates/vault"] == "ok"
-    assert Report(STACK, "test", judge.judge(facts)).exit_code == FAILED
+    assert StatusReport(STACK, "test", judge.judge(facts)).exit_code == FAILED
 
 
 @pytest.mark.parametrize(("status", "said"), [(403, "not allowed (403)"), (0, "no answer")])
@@ -125,7 +125,7 @@ def test_a_status_sends_nothing_but_questions(read: Read) -> None:
 def test_no_key_and_no_credential_is_kept(read: Read) -> None:
     """A report is pasted into tickets."""
     facts = read(good())
-    found = repr(facts.sources) + json.dumps(document(Report(STACK, "", judge.judge(facts))))
+    found = repr(facts.sources) + json.dumps(document(StatusReport(STACK, "", judge.judge(facts))))
     for secret in ("PRIVATE KEY", "a secret", "an id"):
         assert secret not in found
     assert facts.secret("linkerd-buoyant", "buoyant-cloud-org-credentials") is not None
@@ -171,12 +171,12 @@ class TestAlerts:
         assert (rules[0].result.state, "have no rule" in rules[0].result.seen) == ("warn", True)
 
     def test_a_prometheus_that_is_away_is_unknown(self, read: Read) -> None:
-        facts = read(good(), Wanted("http://127.0.0.1:9", cli=False))
+        facts = read(good(), WantedSources("http://127.0.0.1:9", cli=False))
         (line,) = lines(facts, "alerts/firing")
         assert line.result.state == "unknown"
         assert "127.0.0.1:9" in line.result.seen
 
     def test_a_server_that_is_none_is_unknown(self, read: Read) -> None:
         with fake_prometheus(lambda _: {}) as url:
-            facts = read(good(), Wanted(url, cli=False))
+            facts = read(good(), WantedSources(url, cli=False))
         assert lines(facts, "alerts/firing")[0].result.state == "unknown"

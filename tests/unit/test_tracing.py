@@ -183,7 +183,7 @@ def test_a_backend_has_its_own_authority_or_the_public_ones() -> None:
 
 
 @pytest.mark.parametrize("workload", [collector(tracing_args()), jaeger(JAEGER)])
-def test_pods_may_do_nothing_but_run(workload: objects.Workload) -> None:
+def test_pods_may_do_nothing_but_run(workload: objects.CollectorWorkload) -> None:
     """They are asked by every pod of the mesh."""
     pod = objects.deployment(workload)["spec"]["template"]["spec"]
     (container,) = pod["containers"]

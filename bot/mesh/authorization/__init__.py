@@ -1,1 +1,1 @@
-"""The policy ladder: what was seen, who a policy would deny, and the rules that are missing."""
+"""Authorization: the calls that were seen, whom a policy would deny, and the rules it lacks."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import typing
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,32 +13,50 @@ from typing import Any
 from bot.cli.dispatch import Subparsers
 from bot.cli.parsers import Parser, command, group
 from bot.clients.connect import cluster
-from bot.clients.prometheus import Prometheus
+from bot.clients.prometheus import PrometheusApi
 from bot.clients.target import Target
 from bot.engine import target as engine_target
 from bot.exit_codes import DONE, REFUSED, BadInputError, MissingToolError
 from bot.mesh.authorization import objections, observed, reader
-from bot.mesh.authorization.judge import Verdict, judge
-from bot.mesh.authorization.model import Call, Namespace
+from bot.mesh.authorization.judge import PolicyVerdict, judge
+from bot.mesh.authorization.model import Call, RunningNamespace
 from bot.mesh.authorization.suggest import document as suggested
 from bot.mesh.authorization.suggest import suggest, text
+from components.alerts.arguments import own_series
 from components.linkerd import InboundPolicy
-from components.policy.section import AUTHENTICATED, NamespacePolicy, Rung
+from components.policy.section import AUTHENTICATED, DefaultPolicy, NamespacePolicySection
 from components.rollout import plan as rollout
 from schema.faults import ConfigError
 from schema.values import Duration, http_url
 from stack import rules
 from stack.config import StackConfig
 
-RUNGS: tuple[InboundPolicy, ...] = typing.get_args(Rung)
+DEFAULT_POLICIES: tuple[InboundPolicy, ...] = typing.get_args(DefaultPolicy)
 WINDOW = Duration(7 * 86400)
+POLICY, OLD_POLICY = "--default-inbound-policy", "--rung"
+
+
+class Inbound(argparse.Action):
+    """Takes the value, and says the new name to who gave the old one."""
+
+    def __call__(
+        self,
+        _parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        """As argparse calls it."""
+        if option_string == OLD_POLICY:
+            sys.stderr.write(f"{OLD_POLICY} is now called {POLICY}\n")
+        setattr(namespace, self.dest, values)
 
 
 @dataclass(frozen=True)
-class Seen:
+class ObservedCalls:
     """A namespace and the calls into it."""
 
-    running: Namespace
+    running: RunningNamespace
     calls: list[Call]
 
 
@@ -64,8 +83,11 @@ def _suggest(commands: Subparsers) -> Parser:
     )
     _common(parser)
     parser.add_argument(
-        "--rung",
-        choices=RUNGS,
+        POLICY,
+        OLD_POLICY,
+        action=Inbound,
+        dest="inbound",
+        choices=DEFAULT_POLICIES,
         default="deny",
         help="default inbound policy to reach (default deny)",
     )
@@ -82,12 +104,15 @@ def _check(commands: Subparsers) -> Parser:
         "cluster and to Prometheus. Exit code 4 when a caller would be denied, 2 when a policy "
         "does not match the workloads.",
         "check --stack staging",
-        "check --stack staging --namespace shop --rung deny",
+        "check --stack staging --namespace shop --default-inbound-policy deny",
     )
     _common(parser)
     parser.add_argument(
-        "--rung",
-        choices=RUNGS,
+        POLICY,
+        OLD_POLICY,
+        action=Inbound,
+        dest="inbound",
+        choices=DEFAULT_POLICIES,
         help="check this default inbound policy instead of those of the stack file",
     )
     _json(parser)
@@ -118,7 +143,7 @@ def run_suggest(arguments: argparse.Namespace) -> int:
     target = engine_target.of(arguments.stack)
     made = []
     for seen in look(target, arguments):
-        verdicts = judge(target.config, seen.running, seen.calls, arguments.rung)
+        verdicts = judge(target.config, seen.running, seen.calls, arguments.inbound)
         made.append(suggest(target.config, seen.running, verdicts))
         if not seen.calls:
             made[-1].notes.append("no call was seen: nothing is known of its clients")
@@ -137,8 +162,8 @@ def run_check(arguments: argparse.Namespace) -> int:
     target = engine_target.of(arguments.stack)
     found = look(target, arguments)
     config = target.config
-    if arguments.rung:
-        config = at_rung(config, [seen.running.name for seen in found], arguments.rung)
+    if arguments.inbound:
+        config = with_default(config, [seen.running.name for seen in found], arguments.inbound)
     faults = rules.introduced(target.config, config)
     faults += [f for seen in found for f in objections.find(config, seen.running)]
     if faults:
@@ -154,27 +179,28 @@ def run_check(arguments: argparse.Namespace) -> int:
     return REFUSED if silent or any(v.breaks for v in verdicts) else DONE
 
 
-def at_rung(config: StackConfig, names: Sequence[str], rung: Rung) -> StackConfig:
-    """The config with these namespaces on a rung; a service keeps one of its own."""
+def with_default(config: StackConfig, names: Sequence[str], inbound: DefaultPolicy) -> StackConfig:
+    """The config with this default inbound policy; a service keeps one of its own."""
     sections = dict(config.policy.namespaces)
     for name in names:
-        section = sections.get(name, NamespacePolicy())
-        sections[name] = section.model_copy(update={"rung": rung})
+        section = sections.get(name, NamespacePolicySection())
+        sections[name] = section.model_copy(update={"default_inbound_policy": inbound})
     policy = config.policy.model_copy(update={"namespaces": sections})
     return config.model_copy(update={"policy": policy})
 
 
-def look(target: Target, arguments: argparse.Namespace) -> list[Seen]:
+def look(target: Target, arguments: argparse.Namespace) -> list[ObservedCalls]:
     """What runs in the namespaces, and who called there; raises as the readers do."""
     names = namespaces(target, arguments.namespace)
-    prometheus = Prometheus(address(target, arguments.prometheus))
+    url = address(target, arguments.prometheus)
+    prometheus = PrometheusApi(url, cluster=own_series(target.config))
     try:
         window = Duration.parse(arguments.window)
     except ValueError as error:
         raise BadInputError(f"--window {error}") from None
     with cluster(target) as api:
         running = [reader.read(api, name) for name in names]
-    return [Seen(each, observed.calls(prometheus, each.name, window)) for each in running]
+    return [ObservedCalls(each, observed.calls(prometheus, each.name, window)) for each in running]
 
 
 def namespaces(target: Target, chosen: Sequence[str] | None) -> list[str]:
@@ -217,7 +243,9 @@ def address(target: Target, given: str | None) -> str:
     return target.config.viz.prometheus_url
 
 
-def lines(verdicts: Sequence[Verdict], silent: Sequence[str], shared: Sequence[str]) -> list[str]:
+def lines(
+    verdicts: Sequence[PolicyVerdict], silent: Sequence[str], shared: Sequence[str]
+) -> list[str]:
     """The findings for a terminal, the worst first, and what they sum up to."""
     made = [f"{name}: no call was seen, so nothing is known of its clients" for name in silent]
     for outcome in ("denied", "unknown"):
@@ -229,7 +257,7 @@ def lines(verdicts: Sequence[Verdict], silent: Sequence[str], shared: Sequence[s
     return [*made, f"clients at ports: {summed}"]
 
 
-def _line(verdict: Verdict) -> str:
+def _line(verdict: PolicyVerdict) -> str:
     call = verdict.call
     kind, name = call.workload
     who = call.client or "a client without mTLS"
@@ -240,7 +268,7 @@ def _line(verdict: Verdict) -> str:
 
 
 def document(
-    verdicts: Sequence[Verdict], silent: Sequence[str], shared: Sequence[str]
+    verdicts: Sequence[PolicyVerdict], silent: Sequence[str], shared: Sequence[str]
 ) -> dict[str, Any]:
     """The findings for a program."""
     return {

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from bot.mesh.authorization.model import ADMIN_PORT, Call, Namespace, Workload
+from bot.mesh.authorization.model import ADMIN_PORT, Call, RunningNamespace, ServingWorkload
 from components.linkerd import InboundPolicy
 from components.policy import look_up as policy
 from components.policy.section import Clients, Service, ServicePort
@@ -19,7 +19,7 @@ _WITHOUT_ROUTES = ("", "default")
 
 
 @dataclass(frozen=True)
-class Verdict:
+class PolicyVerdict:
     """What happens to a call, and why; `unknown` where the metrics cannot tell."""
 
     call: Call
@@ -46,7 +46,7 @@ def account_of(config: StackConfig, identity: str) -> tuple[str, str] | None:
 
 
 def port_policy(
-    config: StackConfig, namespace: str, workload: Workload, number: int
+    config: StackConfig, namespace: str, workload: ServingWorkload, number: int
 ) -> tuple[Service, ServicePort] | None:
     """The service policy that has a port of a workload; None where no Server is made for it."""
     section = config.policy.namespaces.get(namespace)
@@ -60,16 +60,19 @@ def port_policy(
 
 def judge(
     config: StackConfig,
-    running: Namespace,
+    running: RunningNamespace,
     calls: Iterable[Call],
     assumed: InboundPolicy | None = None,
-) -> list[Verdict]:
-    """A verdict for each call. assumed: a rung that is taken for every port of the namespace."""
-    return [Verdict(call, *_judged(config, running, call, assumed)) for call in calls]
+) -> list[PolicyVerdict]:
+    """A verdict for each call.
+
+    assumed: a default inbound policy that is taken for every port of the namespace.
+    """
+    return [PolicyVerdict(call, *_judged(config, running, call, assumed)) for call in calls]
 
 
 def _judged(
-    config: StackConfig, running: Namespace, call: Call, assumed: InboundPolicy | None
+    config: StackConfig, running: RunningNamespace, call: Call, assumed: InboundPolicy | None
 ) -> tuple[Outcome, str]:
     workload = running.workload(*call.workload)
     if call.port == ADMIN_PORT:
@@ -80,26 +83,32 @@ def _judged(
         return "unknown", f"{named} no longer runs: nobody knows which Server it would have"
     found = port_policy(config, call.namespace, workload, call.port)
     service = found[0] if found else None
-    rung = assumed or policy.rung(config, call.namespace, service)
-    if rung in _OPEN:
-        return "allowed", f"rung {rung} lets everybody in"
-    if rung != "deny" and call.client:
-        return "allowed", f"rung {rung} lets every meshed client in"
+    inbound = assumed or policy.inbound_policy(config, call.namespace, service)
+    if inbound in _OPEN:
+        return "allowed", f"default inbound policy {inbound} lets everybody in"
+    if inbound != "deny" and call.client:
+        return "allowed", f"default inbound policy {inbound} lets every meshed client in"
     if found is None:
         if call.probe:
             return "allowed", "Linkerd allows HTTP probes of a port without a Server"
-        return "denied", f"no service policy has this port, and rung {rung} closes it"
+        return (
+            "denied",
+            f"no service policy has this port, and default inbound policy {inbound} denies it",
+        )
     return _by_rules(config, call, *found)
 
 
 def _admin(config: StackConfig, call: Call, assumed: InboundPolicy | None) -> tuple[Outcome, str]:
     prometheus = config.policy.prometheus
-    rung = assumed or policy.rung(config, call.namespace)
+    inbound = assumed or policy.inbound_policy(config, call.namespace)
     wanted = policy.account(prometheus.service_account, "")
-    if call.probe or rung in _OPEN or (rung != "deny" and call.client):
-        return "allowed", f"rung {rung}"
+    if call.probe or inbound in _OPEN or (inbound != "deny" and call.client):
+        return "allowed", f"default inbound policy {inbound}"
     if assumed is None and call.namespace not in config.policy.namespaces:
-        return "denied", f"rung {rung} closes the proxies' metrics where no policy is: add one"
+        return (
+            "denied",
+            f"default inbound policy {inbound} denies the proxies' metrics: add a policy",
+        )
     if prometheus.networks or not call.client:
         return "unknown", "a probe, or a Prometheus without mTLS: see policy.prometheus.networks"
     if account_of(config, call.client) == wanted:

@@ -1,4 +1,4 @@
-"""What the ladder knows of a namespace: what runs in it, and the calls that were seen."""
+"""What is known of a namespace: what runs in it, and the calls that were seen."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ ADMIN_PORT = 4191
 
 
 @dataclass(frozen=True)
-class Workload:
+class ServingWorkload:
     """A Deployment, StatefulSet or DaemonSet, as its pod template has it.
 
     ports: of the containers, by number, with their name. probes: paths of HTTP probes by port;
@@ -49,14 +49,14 @@ class KubeService:
 
 
 @dataclass(frozen=True)
-class Namespace:
+class RunningNamespace:
     """What runs in a namespace now."""
 
     name: str
-    workloads: tuple[Workload, ...]
+    workloads: tuple[ServingWorkload, ...]
     services: tuple[KubeService, ...]
 
-    def workload(self, kind: str, name: str) -> Workload | None:
+    def workload(self, kind: str, name: str) -> ServingWorkload | None:
         """The workload of this kind and name; None where it is gone."""
         return next((each for each in self.workloads if each.key == (kind, name)), None)
 
@@ -65,7 +65,7 @@ class Namespace:
         """True where something could be called."""
         return bool(self.services) or any(each.ports for each in self.workloads)
 
-    def behind(self, selector: Mapping[str, str]) -> Iterator[Workload]:
+    def behind(self, selector: Mapping[str, str]) -> Iterator[ServingWorkload]:
         """The workloads whose pods a selector takes."""
         return (each for each in self.workloads if each.selected(selector))
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from bot.mesh.authorization.model import KubeService, Namespace, Workload
+from bot.mesh.authorization.model import KubeService, RunningNamespace, ServingWorkload
 from components.policy import look_up as policy
 from components.policy.section import GRPC_HEALTH, Service, ServicePort
 from schema.faults import Fault
 from stack.config import StackConfig
 
 
-def find(config: StackConfig, running: Namespace) -> list[Fault]:
+def find(config: StackConfig, running: RunningNamespace) -> list[Fault]:
     """The faults of the policies of a namespace, with the key and the fix of each."""
     section = config.policy.namespaces.get(running.name)
     found: list[Fault] = []
@@ -32,7 +32,7 @@ def find(config: StackConfig, running: Namespace) -> list[Fault]:
     return found + list(_twice(config, running))
 
 
-def _twice(config: StackConfig, running: Namespace) -> Iterator[Fault]:
+def _twice(config: StackConfig, running: RunningNamespace) -> Iterator[Fault]:
     """A port of a workload that two Servers select, such as by its number and by its name.
 
     Linkerd takes one of them, and nobody knows which.
@@ -55,7 +55,7 @@ def _twice(config: StackConfig, running: Namespace) -> Iterator[Fault]:
                 yield Fault((*path, "port"), message)
 
 
-def _nothing(running: Namespace, service: Service) -> str:
+def _nothing(running: RunningNamespace, service: Service) -> str:
     same = next((each for each in running.services if each.name == service.name), None)
     if same is not None and same.selector:
         labels = ", ".join(f"{key}: {value}" for key, value in sorted(same.selector.items()))
@@ -66,10 +66,10 @@ def _nothing(running: Namespace, service: Service) -> str:
 
 def _port(
     path: tuple[str | int, ...],
-    running: Namespace,
+    running: RunningNamespace,
     service: Service,
     port: ServicePort,
-    pods: list[Workload],
+    pods: list[ServingWorkload],
 ) -> Iterator[Fault]:
     """A port that neither a Service nor a container has: its rule would guard nothing."""
     served = {number for pod in pods for number in _served(running, pod)}
@@ -83,7 +83,7 @@ def _port(
         )
 
 
-def _served(running: Namespace, pod: Workload) -> Iterator[int]:
+def _served(running: RunningNamespace, pod: ServingWorkload) -> Iterator[int]:
     yield from pod.ports
     yield from pod.probes
     for each in running.services:
@@ -91,7 +91,7 @@ def _served(running: Namespace, pod: Workload) -> Iterator[int]:
             yield from _targets(each, pod)
 
 
-def _targets(service: KubeService, pod: Workload) -> Iterator[int]:
+def _targets(service: KubeService, pod: ServingWorkload) -> Iterator[int]:
     for target in service.targets:
         number = pod.number(target)
         if number is not None:
@@ -104,23 +104,26 @@ def _probes(
     namespace: str,
     service: Service,
     port: ServicePort,
-    pods: list[Workload],
+    pods: list[ServingWorkload],
 ) -> Iterator[Fault]:
     """Probes that Linkerd does not allow by itself, and that nobody listed."""
-    rung = policy.rung(config, namespace, service)
+    inbound = policy.inbound_policy(config, namespace, service)
     probed = {p for pod in pods for p in pod.probes.get(pod.number(port.port) or 0, ())}
     listed = set(port.probes or ())
     for probe in sorted(probed - listed):
         # With routes, what is not listed is part of `rest`, where the kubelet is one more client.
         if port.routed or probe == GRPC_HEALTH:
             why = "routes take the automatic allowance away" if port.routed else "gRPC has none"
-            denied = rung in ("all-authenticated", "deny")
-            message = f"the kubelet probes {probe}, which rung {rung!r} would deny ({why}): list it"
+            denied = inbound in ("all-authenticated", "deny")
+            message = (
+                f"the kubelet probes {probe}, which default inbound policy {inbound!r} would deny "
+                f"({why}): list it"
+            )
             if denied:
                 yield Fault((*path, "probes"), message)
 
 
-def shared_accounts(running: Namespace) -> list[str]:
+def shared_accounts(running: RunningNamespace) -> list[str]:
     """Workloads without a service account of their own, one line each.
 
     A rule for an account lets in every workload that runs as it.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from itertools import groupby
 
-from bot.clients.prometheus import Prometheus, Sample
+from bot.clients.prometheus import PrometheusApi, Sample
 from bot.exit_codes import BotError
 from bot.mesh.authorization.model import Call
 from schema.values import Duration
@@ -28,7 +28,7 @@ _LABELS = (
 )  # fmt: skip
 
 
-def calls(prometheus: Prometheus, namespace: str, window: Duration) -> list[Call]:
+def calls(prometheus: PrometheusApi, namespace: str, window: Duration) -> list[Call]:
     """Every call into a namespace within the time; raises PrometheusError and BotError.
 
     A TCP connection on which HTTP was spoken counts under HTTP alone: its requests say more.

@@ -7,7 +7,7 @@ from typing import Any
 
 from bot.clients.https import Client
 from bot.clients.kubernetes import list_objects
-from bot.mesh.authorization.model import KubeService, Namespace, Workload
+from bot.mesh.authorization.model import KubeService, RunningNamespace, ServingWorkload
 from components.policy.section import GRPC_HEALTH
 
 _KINDS = {"deployments": "Deployment", "statefulsets": "StatefulSet", "daemonsets": "DaemonSet"}
@@ -15,7 +15,7 @@ _PROBES = ("livenessProbe", "readinessProbe", "startupProbe")
 Object = Mapping[str, Any]
 
 
-def read(api: Client, name: str) -> Namespace:
+def read(api: Client, name: str) -> RunningNamespace:
     """The namespace as it is now; raises Unreadable."""
     workloads = [
         _workload(kind, item)
@@ -23,10 +23,10 @@ def read(api: Client, name: str) -> Namespace:
         for item in list_objects(api, f"/apis/apps/v1/namespaces/{name}/{plural}")
     ]
     services = list_objects(api, f"/api/v1/namespaces/{name}/services")
-    return Namespace(name, tuple(workloads), tuple(_service(item) for item in services))
+    return RunningNamespace(name, tuple(workloads), tuple(_service(item) for item in services))
 
 
-def _workload(kind: str, item: Object) -> Workload:
+def _workload(kind: str, item: Object) -> ServingWorkload:
     template = item["spec"]["template"]
     spec = template.get("spec") or {}
     containers = [*(spec.get("containers") or ()), *(spec.get("initContainers") or ())]
@@ -34,7 +34,7 @@ def _workload(kind: str, item: Object) -> Workload:
     for container in containers:
         for port, path in _probes(container):
             probes.setdefault(port, set()).add(path)
-    return Workload(
+    return ServingWorkload(
         kind=kind,
         name=item["metadata"]["name"],
         labels=(template.get("metadata") or {}).get("labels") or {},

@@ -8,8 +8,8 @@ from typing import Any
 
 import yaml
 
-from bot.mesh.authorization.judge import Verdict, account_of, port_policy
-from bot.mesh.authorization.model import ADMIN_PORT, Call, Namespace, Workload
+from bot.mesh.authorization.judge import PolicyVerdict, account_of, port_policy
+from bot.mesh.authorization.model import ADMIN_PORT, Call, RunningNamespace, ServingWorkload
 from components.policy import look_up as policy
 from components.policy.section import GRPC_HEALTH
 from schema.faults import PROJECT
@@ -33,7 +33,9 @@ class Suggestion:
     added: int = 0
 
 
-def suggest(config: StackConfig, running: Namespace, verdicts: Iterable[Verdict]) -> Suggestion:
+def suggest(
+    config: StackConfig, running: RunningNamespace, verdicts: Iterable[PolicyVerdict]
+) -> Suggestion:
     """Rules for every denied client that a rule can name, merged with those that are there."""
     known = config.policy.namespaces.get(running.name)
     section = _plain(known) if known else {}
@@ -78,7 +80,7 @@ def _unspeakable(
     return None
 
 
-def _spoken(verdicts: Iterable[Verdict]) -> set[tuple[tuple[str, str], int]]:
+def _spoken(verdicts: Iterable[PolicyVerdict]) -> set[tuple[tuple[str, str], int]]:
     """The ports at which no HTTP was seen: a Server that detects would wait for the client."""
     calls = [verdict.call for verdict in verdicts]
     http = {(call.workload, call.port) for call in calls if call.protocol == "http"}
@@ -103,8 +105,8 @@ def _numbers(value: Any) -> Any:
 def _port(
     config: StackConfig,
     section: Section,
-    running: Namespace,
-    workload: Workload,
+    running: RunningNamespace,
+    workload: ServingWorkload,
     number: int,
     opaque: bool,
 ) -> Section:
@@ -135,7 +137,7 @@ def _kind(probes: frozenset[str], opaque: bool) -> Section:
 
 
 def _service_of(
-    running: Namespace, workload: Workload, number: int
+    running: RunningNamespace, workload: ServingWorkload, number: int
 ) -> tuple[str, Mapping[str, str]]:
     """Name and selector for a new policy: of the Service in front, else of the workload."""
     for each in running.services:

@@ -41,14 +41,14 @@ def check(
     with ThreadPoolExecutor(max_workers=1) as pool:
         engine_run = pool.submit(tracked.read, found, target, stop, timeout)
         errors: list[str] = []
-        inventory, undeclared = Inventory(()), tuple[owned.Undeclared, ...]()
+        inventory, undeclared = Inventory(()), tuple[owned.UndeclaredItem, ...]()
         try:
             inventory, undeclared = _look(target, state, stop)
         except BotError as error:
             errors.append(str(error))
         try:
             changes = engine_run.result()
-        except tracked.Stopped:
+        except tracked.LookStopped:
             raise
         except BotError as error:
             changes = ChangeSet(stack=target.stack, source="drift", errors=(str(error),))
@@ -79,7 +79,7 @@ def _undetermined(target: Target, why: str, started: float) -> StackDrift:
 
 def _look(
     target: Target, state: Declared, stop: threading.Event
-) -> tuple[Inventory, tuple[owned.Undeclared, ...]]:
+) -> tuple[Inventory, tuple[owned.UndeclaredItem, ...]]:
     """What is there, and what of it is undeclared in two looks; raises BotError."""
     if target.config.cluster is None or not state.objects:
         return Inventory(()), ()
@@ -182,7 +182,7 @@ def _added(changes: ChangeSet, state: Declared, inventory: Inventory) -> tuple[A
     return tuple(found)
 
 
-def _told(found: owned.Undeclared, state: Declared) -> Undeclared:
+def _told(found: owned.UndeclaredItem, state: Declared) -> Undeclared:
     item = found.item
     level, reason = severity.severity(item, state)
     return Undeclared(

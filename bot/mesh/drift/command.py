@@ -20,7 +20,7 @@ from bot.mesh.trust import fleet as trust_fleet
 from bot.text.output import write_text
 
 if TYPE_CHECKING:
-    from bot.mesh.drift.report import Report, StackDrift
+    from bot.mesh.drift.report import DriftReport, StackDrift
 
 REPORT = "drift.json"
 
@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
     from bot.mesh.drift import report, text
 
     stacks = look(search.engine(), targets, arguments.parallel, arguments.timeout)
-    made = report.Report(stacks=tuple(stacks))
+    made = report.DriftReport(stacks=tuple(stacks))
     if arguments.out is not None:
         _write(made, arguments.out)
     if arguments.json:
@@ -95,7 +95,7 @@ def _folder(folder: Path) -> None:
         raise BadInputError(f"--out {folder}: {error.strerror}: name a folder") from None
 
 
-def _write(made: Report, folder: Path) -> None:
+def _write(made: DriftReport, folder: Path) -> None:
     from bot.mesh.drift import report
     from bot.mesh.drift.as_changes import changes
 

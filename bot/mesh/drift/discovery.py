@@ -23,7 +23,7 @@ VIRTUAL_GROUPS: Mapping[str, str] = {
 
 
 @dataclass(frozen=True, order=True)
-class Kind:
+class ListedKind:
     """One kind that can be listed, at the version that the server prefers."""
 
     group: str
@@ -55,19 +55,19 @@ def title(group: str, kind: str) -> str:
 
 
 @dataclass(frozen=True)
-class Kinds:
+class ListedKinds:
     """The kinds of a server. absent: groups whose own server does not answer, with why."""
 
-    found: tuple[Kind, ...]
+    found: tuple[ListedKind, ...]
     absent: Mapping[str, str]
 
 
-def kinds(api: Client) -> Kinds:
+def kinds(api: Client) -> ListedKinds:
     """Every kind that can be listed; raises Unreadable.
 
     A group whose server does not answer is no error here: what nobody could look at is told.
     """
-    found: dict[tuple[str, str], Kind] = {}
+    found: dict[tuple[str, str], ListedKind] = {}
     absent: dict[str, str] = {}
     for path in ("/api", "/apis"):
         for group in groups(api, path):
@@ -79,16 +79,16 @@ def kinds(api: Client) -> Kinds:
                     # Versions come in the server's order: the one it prefers is the first.
                     found.setdefault((name, each.plural), each)
     kept = (each for each in found.values() if each.group not in VIRTUAL_GROUPS)
-    return Kinds(tuple(sorted(kept)), absent)
+    return ListedKinds(tuple(sorted(kept)), absent)
 
 
-def _listable(group: str, version: Mapping[str, Any]) -> list[Kind]:
+def _listable(group: str, version: Mapping[str, Any]) -> list[ListedKind]:
     made = []
     for each in version.get("resources") or ():
         if "list" in (each.get("verbs") or ()):
             kind = each.get("responseKind") or {}
             made.append(
-                Kind(
+                ListedKind(
                     group=group,
                     kind=str(kind.get("kind", "")),
                     version=str(version["version"]),

@@ -25,33 +25,33 @@ _RESTARTED = "f:kubectl.kubernetes.io/restartedAt"
 
 
 @dataclass(frozen=True)
-class Row:
+class FieldOwner:
     """Fields that others set by right: which, and why."""
 
     why: str
     applies: Callable[[Item, Managed, Path], bool]
 
 
-ROWS: tuple[Row, ...] = (
-    Row(
+ROWS: tuple[FieldOwner, ...] = (
+    FieldOwner(
         "cainjector gives webhooks and API services their CA",
         lambda _item, entry, path: (
             entry.manager.endswith("cainjector") and path[-1] == "f:caBundle"
         ),
     ),
-    Row(
+    FieldOwner(
         "`kubectl rollout restart` leaves the time, as the runbooks have it",
         lambda _item, _entry, path: path[0] == "f:spec" and path[-1] == _RESTARTED,
     ),
-    Row(
+    FieldOwner(
         "an autoscaler sets the replicas through their own subresource",
         lambda _item, entry, path: entry.subresource == "scale" and path[-1] == "f:replicas",
     ),
-    Row(
+    FieldOwner(
         "the API server and its controllers finish what they serve",
         lambda _item, entry, _path: entry.manager.startswith(("kube-apiserver", "kube-controller")),
     ),
-    Row(
+    FieldOwner(
         "aggregated roles get their rules from others",
         lambda _item, entry, path: (
             entry.manager == "clusterrole-aggregation-controller" and path[0] == "f:rules"
@@ -61,7 +61,7 @@ ROWS: tuple[Row, ...] = (
 
 
 @dataclass(frozen=True)
-class Added:
+class AddedFields:
     """Fields of a declared object that somebody else has set, with who and when."""
 
     item: Item
@@ -70,7 +70,7 @@ class Added:
     paths: tuple[str, ...]
 
 
-def added(declared: Declared, inventory: Inventory) -> tuple[Added, ...]:
+def added(declared: Declared, inventory: Inventory) -> tuple[AddedFields, ...]:
     """The fields of declared objects that are neither ours nor a controller's."""
     found = []
     for item in inventory.items:
@@ -89,7 +89,7 @@ def added(declared: Declared, inventory: Inventory) -> tuple[Added, ...]:
             ]
             if paths:
                 shown = tuple(sorted(map(_shown, paths)))
-                found.append(Added(item, entry.manager, entry.time, shown))
+                found.append(AddedFields(item, entry.manager, entry.time, shown))
     return tuple(found)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from bot.clients.https import Client, Unreadable
 from bot.clients.kubernetes import NOT_FOUND, list_objects
-from bot.mesh.drift.discovery import Kind, kinds, title
+from bot.mesh.drift.discovery import ListedKind, kinds, title
 
 PARALLEL = 8  # requests at a time: as many as a kubectl would send without being slowed down
 
@@ -37,7 +37,7 @@ class Managed:
 class Item:
     """The metadata of one object. owner: uid of its controller, None where it has none."""
 
-    kind: Kind
+    kind: ListedKind
     namespace: str | None
     name: str
     uid: str = ""
@@ -85,7 +85,7 @@ def subject(key: Key) -> str:
 def take(
     api: Client,
     namespaces: Collection[str],
-    wanted: Callable[[Kind], bool] = lambda _kind: True,
+    wanted: Callable[[ListedKind], bool] = lambda _kind: True,
     *,
     label: str | None = None,
     parallel: int = PARALLEL,
@@ -96,7 +96,7 @@ def take(
     too. parallel: requests at a time.
     """
     every = kinds(api)
-    lists: list[tuple[Kind, str | None, str | None]] = []
+    lists: list[tuple[ListedKind, str | None, str | None]] = []
     asked = [kind for kind in every.found if wanted(kind)]
     for kind in asked:
         if kind.namespaced:
@@ -106,7 +106,7 @@ def take(
             lists.append((kind, None, None))
     items: dict[str, Item] = {}
     unlisted = dict(every.absent)
-    failed: set[Kind] = set()
+    failed: set[ListedKind] = set()
     with ThreadPoolExecutor(max_workers=parallel) as pool:
         answers = pool.map(lambda each: _listed(api, *each), lists)
         for (kind, namespace, _), found in zip(lists, answers, strict=True):
@@ -121,7 +121,7 @@ def take(
 
 
 def _listed(
-    api: Client, kind: Kind, namespace: str | None, label: str | None
+    api: Client, kind: ListedKind, namespace: str | None, label: str | None
 ) -> Sequence[Item] | str:
     """The objects of one list; why not, where it cannot be had."""
     try:
@@ -138,7 +138,7 @@ def _listed(
     return [item(kind, each["metadata"]) for each in objects]
 
 
-def item(kind: Kind, metadata: Mapping[str, Any]) -> Item:
+def item(kind: ListedKind, metadata: Mapping[str, Any]) -> Item:
     """An object's metadata as the API server sends it."""
     owners = (each for each in metadata.get("ownerReferences") or () if each.get("controller"))
     return Item(

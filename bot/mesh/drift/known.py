@@ -80,7 +80,7 @@ class Scene:
 
 
 @dataclass(frozen=True)
-class Row:
+class KnownObject:
     """Objects of one kind that are made without anybody's asking: by whom, and how one tells."""
 
     kind: str
@@ -88,18 +88,18 @@ class Row:
     applies: Callable[[Item, Scene], bool]
 
 
-ROWS: tuple[Row, ...] = (
-    Row(
+ROWS: tuple[KnownObject, ...] = (
+    KnownObject(
         "ConfigMap",
         "kube-controller-manager puts the cluster's CA into every namespace",
         lambda item, _scene: item.name == "kube-root-ca.crt",
     ),
-    Row(
+    KnownObject(
         "ServiceAccount",
         "kube-controller-manager makes the account `default` in every namespace",
         lambda item, _scene: item.name == "default",
     ),
-    Row(
+    KnownObject(
         "Secret",
         "before Kubernetes 1.24 the account `default` has a token",
         lambda item, _scene: (
@@ -108,17 +108,17 @@ ROWS: tuple[Row, ...] = (
             and item.managers == ("kube-controller-manager",)
         ),
     ),
-    Row(
+    KnownObject(
         "Endpoints",
         "kube-controller-manager makes them for the Service of that name",
         lambda item, scene: ("", "Service", item.namespace, item.name) in scene.keys,
     ),
-    Row(
+    KnownObject(
         "Secret",
         "cert-manager writes it for a Certificate that is declared",
         lambda item, scene: written_by_cert_manager(item, scene.declared),
     ),
-    Row(
+    KnownObject(
         "Secret",
         "cert-manager's webhook makes its own CA",
         lambda item, _scene: (
@@ -126,7 +126,7 @@ ROWS: tuple[Row, ...] = (
             and item.annotations.get(_DIRECT_INJECTION) == "true"
         ),
     ),
-    Row(
+    KnownObject(
         "Secret",
         "Helm keeps the revisions of a release that is declared",
         lambda item, scene: (
@@ -135,7 +135,7 @@ ROWS: tuple[Row, ...] = (
             and item.name.startswith(f"sh.helm.release.v1.{item.labels['name']}.v")
         ),
     ),
-    Row(
+    KnownObject(
         "APIService.apiregistration.k8s.io",
         "the API server registers what a CRD adds",
         lambda item, _scene: item.labels.get(_AUTOMANAGED) in ("true", "onstart"),
@@ -143,7 +143,7 @@ ROWS: tuple[Row, ...] = (
 )
 
 
-def accounts_for(item: Item, scene: Scene) -> Row | None:
+def accounts_for(item: Item, scene: Scene) -> KnownObject | None:
     """The first row that accounts for an object; None where somebody must have made it."""
     rows = (row for row in ROWS if row.kind == item.kind.title)
     return next((row for row in rows if row.applies(item, scene)), None)

@@ -22,7 +22,7 @@ def look(
     namespaces: Collection[str],
     label: str | None = None,
     stop: threading.Event | None = None,
-) -> tuple[Inventory, tuple[owned.Undeclared, ...]]:
+) -> tuple[Inventory, tuple[owned.UndeclaredItem, ...]]:
     """What is there, and what of it is undeclared in two looks; raises BotError.
 
     label: as in `owned.is_ours`. stop: ends it after the first look once it is set.

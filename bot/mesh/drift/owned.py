@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from bot.mesh.drift.declared import Declared
-from bot.mesh.drift.discovery import Kind
+from bot.mesh.drift.discovery import ListedKind
 from bot.mesh.drift.inventory import Inventory, Item, Key
 from bot.mesh.drift.known import RECORDS, Scene, accounts_for
 
@@ -44,21 +44,21 @@ _CLUSTER_KINDS = frozenset(
 
 
 @dataclass(frozen=True)
-class Undeclared:
+class UndeclaredItem:
     """An object of ours that nobody declared. children: kinds that controllers made from it."""
 
     item: Item
     children: Counter[str]
 
 
-def wanted(kind: Kind) -> bool:
+def wanted(kind: ListedKind) -> bool:
     """True for a kind whose objects could be ours."""
     return kind.title not in RECORDS if kind.namespaced else kind.title in _CLUSTER_KINDS
 
 
 def undeclared(
     declared: Declared, inventory: Inventory, label: str | None = None
-) -> tuple[Undeclared, ...]:
+) -> tuple[UndeclaredItem, ...]:
     """Every object that is ours, in no state, and made by no controller that we know.
 
     What controllers made from such an object is told with it, and not by itself. label: as in
@@ -77,7 +77,7 @@ def undeclared(
         counted = children.setdefault(root.key, Counter())
         if root is not item:
             counted[item.kind.title] += 1
-    return tuple(Undeclared(roots[key], children[key]) for key in sorted(roots, key=str))
+    return tuple(UndeclaredItem(roots[key], children[key]) for key in sorted(roots, key=str))
 
 
 def _root(item: Item, scene: Scene, label: str | None) -> Item:

@@ -83,7 +83,7 @@ class StackDrift(_Model):
         return len(self.tracked.changes) + len(self.added) + len(self.undeclared)
 
 
-class Report(_Model):
+class DriftReport(_Model):
     """Every stack that was looked at."""
 
     format: Literal[1] = 1
@@ -98,7 +98,7 @@ class Report(_Model):
         return CHANGES_PENDING if "drift" in outcomes else DONE
 
 
-def document(report: Report) -> dict[str, Any]:
+def document(report: DriftReport) -> dict[str, Any]:
     """The report as JSON has it, with each stack's outcome."""
     whole = report.model_dump(mode="json")
     for each, stack in zip(whole["stacks"], report.stacks, strict=True):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bot.changes.rules import Level
 from bot.mesh.drift.declared import Declared
-from bot.mesh.drift.fields import Added
+from bot.mesh.drift.fields import AddedFields
 from bot.mesh.drift.inventory import Item
 from bot.mesh.drift.known import data_managers
 from components.names import CERT_MANAGER, LINKERD
@@ -17,11 +17,14 @@ _RBAC_GROUP = "rbac.authorization.k8s.io"
 _ADMISSION_GROUP = "admissionregistration.k8s.io"
 _CERTIFICATES = ("Certificate", "CertificateRequest", "Issuer", "ClusterIssuer", "Bundle")
 _WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Pod", "Job", "CronJob")
-_TRAFFIC = ("Service", "Endpoints", "EndpointSlice", "NetworkPolicy", "APIService", "HTTPRoute")
+_TRAFFIC = (
+    *("Service", "Endpoints", "EndpointSlice", "APIService", "HTTPRoute", "TLSRoute", "TCPRoute"),
+    *("NetworkPolicy", "CiliumNetworkPolicy"),
+)
 
 
 @dataclass(frozen=True)
-class Row:
+class SeverityRule:
     """Which objects, how bad, and why in words for who is on call."""
 
     level: Level
@@ -29,8 +32,8 @@ class Row:
     applies: Callable[[Item, Declared], bool]
 
 
-ROWS: tuple[Row, ...] = (
-    Row(
+ROWS: tuple[SeverityRule, ...] = (
+    SeverityRule(
         Level.CRITICAL,
         "a Secret of a certificate of ours that cert-manager did not fill alone: whoever wrote it "
         "has its key",
@@ -38,7 +41,7 @@ ROWS: tuple[Row, ...] = (
             item.kind.title == "Secret" and (item.namespace, item.name) in declared.certificates
         ),
     ),
-    Row(
+    SeverityRule(
         Level.CRITICAL,
         "makes certificates beside ours: it can issue identities, or be a second owner of a Secret",
         lambda item, _declared: (
@@ -47,29 +50,29 @@ ROWS: tuple[Row, ...] = (
             and item.namespace in (LINKERD, CERT_MANAGER, None)
         ),
     ),
-    Row(
+    SeverityRule(
         Level.CRITICAL,
         "an admission webhook or policy that sees, changes or refuses what is applied",
         lambda item, _declared: item.kind.group == _ADMISSION_GROUP,
     ),
-    Row(
+    SeverityRule(
         Level.HIGH,
         "a policy that can open or close traffic of the platform",
         lambda item, _declared: item.kind.group == _POLICY_GROUP,
     ),
-    Row(
+    SeverityRule(
         Level.HIGH,
         "rights that nobody reviewed",
         lambda item, _declared: (
             item.kind.group == _RBAC_GROUP or item.kind.title == "ServiceAccount"
         ),
     ),
-    Row(
+    SeverityRule(
         Level.HIGH,
         "keys or credentials that nobody rotates",
         lambda item, _declared: item.kind.title == "Secret",
     ),
-    Row(
+    SeverityRule(
         Level.HIGH,
         "certificates or secrets from elsewhere",
         lambda item, _declared: (
@@ -77,22 +80,22 @@ ROWS: tuple[Row, ...] = (
             or item.kind.group.endswith("external-secrets.io")
         ),
     ),
-    Row(
+    SeverityRule(
         Level.HIGH,
         "runs among the platform's own pods, where accounts and Secrets of ours are in reach",
         lambda item, _declared: item.kind.kind in _WORKLOADS,
     ),
-    Row(
+    SeverityRule(
         Level.HIGH,
         "changes where traffic of the platform goes",
         lambda item, _declared: item.kind.kind in _TRAFFIC,
     ),
-    Row(
+    SeverityRule(
         Level.HIGH,
         "a CRD or namespace of the mesh that is not in the program: nothing upgrades it",
         lambda item, _declared: item.kind.kind in ("CustomResourceDefinition", "Namespace"),
     ),
-    Row(
+    SeverityRule(
         Level.MEDIUM,
         "nothing upgrades or removes it",
         lambda _item, _declared: True,
@@ -106,7 +109,7 @@ def severity(item: Item, declared: Declared) -> tuple[Level, str]:
     return row.level, row.reason
 
 
-def of_fields(added: Added) -> Level:
+def of_fields(added: AddedFields) -> Level:
     """Level of fields that somebody added: those of a ConfigMap are often read by nobody."""
     return Level.MEDIUM if added.item.kind.title == "ConfigMap" else Level.HIGH
 

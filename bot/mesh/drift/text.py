@@ -9,7 +9,7 @@ from bot.changes.model import Absent, Change, ChangeSet, FieldChange, Op
 from bot.changes.risk import assess
 from bot.changes.rules import Level, RiskFinding
 from bot.mesh.drift.fields import HELM
-from bot.mesh.drift.report import Added, Report, StackDrift, Undeclared
+from bot.mesh.drift.report import Added, DriftReport, StackDrift, Undeclared
 from bot.text.durations import duration
 
 _FIELDS_SHOWN = 6
@@ -24,7 +24,7 @@ _WORDS = {
 }
 
 
-def lines(report: Report) -> list[str]:
+def lines(report: DriftReport) -> list[str]:
     """The report in words, the worst of each stack first."""
     return [line for each in report.stacks for line in _stack_lines(each)]
 

@@ -26,7 +26,7 @@ UNREACHABLE = "cluster is unreachable"
 _NEXT = "run `python -m bot drift --stack {stack}` again once it is mended"
 
 
-class Stopped(BotError):  # noqa: N818  (nothing went wrong)
+class LookStopped(BotError):  # noqa: N818  (nothing went wrong)
     """The command was interrupted."""
 
 
@@ -44,7 +44,7 @@ def read(
 
     def listen(_ledger: OperationRecord) -> None:
         if stop.is_set():
-            raise Stopped("interrupted")
+            raise LookStopped("interrupted")
 
     # A stack that nobody has made yet must not come to be by looking at it.
     looked_at = replace(target, creates=False)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from bot.clients.prometheus import Prometheus
+from bot.clients.prometheus import PrometheusApi
 from bot.mesh.rollout import gates
-from bot.mesh.rollout.model import Seen, Standing
+from bot.mesh.rollout.admission import Admission
+from bot.mesh.rollout.model import RolloutState, Standing
 from bot.mesh.rollout.standing import NO_WAVE, standings
-from bot.mesh.rollout.step import Step, refusals
+from bot.mesh.rollout.step import RolloutStep, left_out, refusals
 from components.policy import look_up as policy
 from components.policy.section import AUTHENTICATED
 from components.rollout.section import Wave
@@ -17,10 +18,10 @@ from stack.config import StackConfig
 
 
 @dataclass(frozen=True)
-class Verdict:
+class WaveVerdict:
     """against: why the step is not safe; empty where it is. remarks: what else one should know."""
 
-    step: Step
+    step: RolloutStep
     against: tuple[str, ...]
     remarks: tuple[str, ...] = ()
 
@@ -31,8 +32,12 @@ class Verdict:
 
 
 def judge(
-    config: StackConfig, seen: Seen, step: Step, prometheus: Prometheus | None = None
-) -> Verdict:
+    config: StackConfig,
+    seen: RolloutState,
+    step: RolloutStep,
+    prometheus: PrometheusApi | None = None,
+    admission: Admission | None = None,
+) -> WaveVerdict:
     """The verdict on a step; raises PrometheusError.
 
     Going back asks nothing of the cluster: no pod changes by it, and each that restarts comes up
@@ -40,10 +45,12 @@ def judge(
     """
     refused = [f"the stack file would be refused: {why}" for why in refusals(config, step)]
     if not step.forward:
-        return Verdict(step, tuple(refused), tuple(_leaving(config, seen, step)))
+        return WaveVerdict(step, tuple(refused), tuple(_leaving(config, seen, step)))
     own = [each for each in standings(config, seen) if each.wave != NO_WAVE]
     against = [*refused, *_target(seen, step), *_earlier(config, step)]
-    remarks: list[str] = []
+    admitted = admission or Admission()
+    against += map(str, admitted.refusals)
+    remarks: list[str] = [*admitted.notes, *(f"never meshed: {out}" for out in left_out(step))]
     for wave in config.rollout.waves:
         # A wave that goes from opt-in to on is a wave that is in, too.
         if wave.state != "off":
@@ -52,10 +59,10 @@ def judge(
     for finding in gates.look(config.rollout.gates, seen, meshed, prometheus):
         text = f"{finding.namespace}: {finding.text}" if finding.namespace else finding.text
         (remarks if finding.holds else against).append(text)
-    return Verdict(step, tuple(against), tuple(remarks))
+    return WaveVerdict(step, tuple(against), tuple(remarks))
 
 
-def _target(seen: Seen, step: Step) -> list[str]:
+def _target(seen: RolloutState, step: RolloutStep) -> list[str]:
     wave, said = step.wave, []
     today = seen.now.astimezone(UTC).date().isoformat()
     if wave.date and today < wave.date:
@@ -64,17 +71,22 @@ def _target(seen: Seen, step: Step) -> list[str]:
         said.append(f"wave {wave.name} finds no namespace by its labels or as the rest")
     missing = [name for name in step.names if name not in seen.namespaces]
     said += [f"{name}: is not there: make it, or take it out of the wave" for name in missing]
+    said += [
+        f"{name}: is being deleted: take it out of the wave"
+        for name in step.names
+        if name in seen.namespaces and seen.namespaces[name].ending
+    ]
     if not seen.version:
         said.append("no proxy of the control plane runs: look at it first (`linkerd check`)")
     return said
 
 
-def _earlier(config: StackConfig, step: Step) -> list[str]:
+def _earlier(config: StackConfig, step: RolloutStep) -> list[str]:
     before = [wave for wave in config.rollout.waves[: step.index] if wave.state == "off"]
     return [f"wave {wave.name} comes before {step.wave.name} and is off" for wave in before]
 
 
-def _wave(seen: Seen, wave: Wave, own: list[Standing]) -> list[str]:
+def _wave(seen: RolloutState, wave: Wave, own: list[Standing]) -> list[str]:
     """What speaks against a wave that is in: not applied, not restarted, not watched for long."""
     said = []
     named = {each.name for each in wave.namespaces}
@@ -101,7 +113,7 @@ def _wave(seen: Seen, wave: Wave, own: list[Standing]) -> list[str]:
     return said
 
 
-def _leaving(config: StackConfig, seen: Seen, step: Step) -> list[str]:
+def _leaving(config: StackConfig, seen: RolloutState, step: RolloutStep) -> list[str]:
     names = set(step.names)
     count = sum(pod.proxy is not None for pod in seen.pods if pod.namespace in names)
     said = [f"{count} pods keep their proxy until they restart: `bot rollout restart`"]
@@ -112,7 +124,7 @@ def _leaving(config: StackConfig, seen: Seen, step: Step) -> list[str]:
     asking = sorted(
         name
         for name in config.policy.namespaces
-        if name not in names and policy.rung(config, name) in AUTHENTICATED
+        if name not in names and policy.inbound_policy(config, name) in AUTHENTICATED
     )
     if asking:
         said.append(f"policy.namespaces asks for an identity in {', '.join(asking)}: {without}")

@@ -14,16 +14,17 @@ from typing import Any
 from bot.cli.dispatch import Subparsers
 from bot.cli.parsers import Parser, command, group
 from bot.clients.connect import cluster
-from bot.clients.prometheus import Prometheus
+from bot.clients.prometheus import PrometheusApi
 from bot.clients.target import Target
 from bot.exit_codes import DONE, REFUSED, BadInputError
+from bot.mesh.rollout import admission, reader, restart, select, text
 from bot.mesh.rollout import check as checks
-from bot.mesh.rollout import reader, restart, select, text
-from bot.mesh.rollout.model import Seen, Standing
+from bot.mesh.rollout.model import RolloutState, Standing
 from bot.mesh.rollout.standing import standings
-from bot.mesh.rollout.step import Direction, Step, choose, refusals
+from bot.mesh.rollout.step import Direction, RolloutStep, choose, refusals
 from bot.mesh.trust import fleet as trust_fleet
 from bot.plan import rollout_files
+from components.alerts.arguments import own_series
 from schema.values import http_url
 
 _RESTART_SECONDS = 900
@@ -78,8 +79,9 @@ def _check(commands: Subparsers) -> Parser:
         commands,
         "check",
         check,
-        "Check whether the next wave is safe. Changes nothing. Needs read access to the cluster "
-        "and to Prometheus. Exit code 4 when it is not safe.",
+        "Check whether the next wave is safe: asks the API server by a dry run for a pod of each "
+        "workload. Changes nothing. Needs read access to the cluster and to Prometheus, and the "
+        "right to create pods for the dry run. Exit code 4 when it is not safe.",
         "check --stack staging",
         "check --stack staging --wave one --prometheus http://127.0.0.1:9090",
     )
@@ -184,11 +186,18 @@ def next_(arguments: argparse.Namespace) -> int:
 def check(arguments: argparse.Namespace) -> int:
     """Print the verdict; exit code 4 when something speaks against the step."""
     target = _target(arguments.stack)
-    seen = _seen(target)
-    url = arguments.prometheus or target.config.viz.prometheus_url
-    verdict = checks.judge(
-        target.config, seen, _chosen(arguments, target, seen), Prometheus(url) if url else None
-    )
+    config = target.config
+    url = arguments.prometheus or config.viz.prometheus_url
+    window = timedelta(seconds=config.rollout.gates.window.seconds)
+    with cluster(target) as api:
+        seen = reader.read(api, window)
+        step = _chosen(arguments, target, seen)
+        # Those outside stay so; going back is what every pod could do before.
+        out = {each.name for each in step.wave.namespaces if each.opt_out}
+        names = [each for each in step.names if each in seen.namespaces and each not in out]
+        asked = admission.look(api, config, seen, names, step.state) if step.forward else None
+    prometheus = PrometheusApi(url, cluster=own_series(config)) if url else None
+    verdict = checks.judge(config, seen, step, prometheus, asked)
     if shared := _place(target).shared:
         verdict = replace(verdict, remarks=(*verdict.remarks, shared))
     _say(
@@ -236,21 +245,21 @@ def _target(stack: str) -> Target:
     return target
 
 
-def _place(target: Target) -> text.Place:
+def _place(target: Target) -> text.WaveInFile:
     """Where the plan is written, and which other stacks have it from there."""
     plan = target.config.rollout.file
     named = rollout_files.named(target.project_dir) if plan else {}
     others = tuple(name for name, file in named.items() if file == plan and name != target.stack)
-    return text.Place(target.stack, plan, others)
+    return text.WaveInFile(target.stack, plan, others)
 
 
-def _seen(target: Target) -> Seen:
+def _seen(target: Target) -> RolloutState:
     window = timedelta(seconds=target.config.rollout.gates.window.seconds)
     with cluster(target) as api:
         return reader.read(api, window)
 
 
-def _chosen(arguments: argparse.Namespace, target: Target, seen: Seen) -> Step:
+def _chosen(arguments: argparse.Namespace, target: Target, seen: RolloutState) -> RolloutStep:
     direction: Direction = "back" if arguments.back else "next"
     return choose(target.config, seen, direction, arguments.wave, arguments.state)
 

@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
-from bot.clients.prometheus import Prometheus
-from bot.mesh.rollout.model import Seen
+from bot.clients.prometheus import PrometheusApi
+from bot.mesh.rollout.model import RolloutState
 from components.rollout.section import Gates
 from schema.values import Duration
 
@@ -46,7 +46,7 @@ def webhook_failures(metric: str, window: Duration) -> str:
 
 
 @dataclass(frozen=True)
-class Finding:
+class GateResult:
     """What a gate found in a namespace; holds: False speaks against the next wave."""
 
     namespace: str
@@ -55,8 +55,8 @@ class Finding:
 
 
 def look(
-    gates: Gates, seen: Seen, namespaces: Collection[str], prometheus: Prometheus | None
-) -> list[Finding]:
+    gates: Gates, seen: RolloutState, namespaces: Collection[str], prometheus: PrometheusApi | None
+) -> list[GateResult]:
     """Every gate for these namespaces; raises PrometheusError.
 
     Without a Prometheus requests are not looked at, which is said and does not speak against.
@@ -66,11 +66,13 @@ def look(
         found += [*_requests(gates, namespaces, prometheus), *_webhook(gates, prometheus)]
     else:
         text = "success rate and latency were not looked at: set viz.prometheusUrl or --prometheus"
-        found.append(Finding("", text, holds=True))
+        found.append(GateResult("", text, holds=True))
     return found
 
 
-def _restarts(gates: Gates, seen: Seen, namespaces: Collection[str]) -> Iterator[Finding]:
+def _restarts(
+    gates: Gates, seen: RolloutState, namespaces: Collection[str]
+) -> Iterator[GateResult]:
     since = seen.now - timedelta(seconds=gates.window.seconds)
     for pod in seen.pods:
         lately = pod.recent is not None and pod.recent >= since
@@ -79,44 +81,46 @@ def _restarts(gates: Gates, seen: Seen, namespaces: Collection[str]) -> Iterator
                 f"pod {pod.name} restarted {pod.restarts} times, last within {gates.window} "
                 f"(tolerated: {gates.restarts})"
             )
-            yield Finding(pod.namespace, text, holds=False)
+            yield GateResult(pod.namespace, text, holds=False)
 
 
-def _failures(gates: Gates, seen: Seen, namespaces: Collection[str]) -> Iterator[Finding]:
+def _failures(
+    gates: Gates, seen: RolloutState, namespaces: Collection[str]
+) -> Iterator[GateResult]:
     for namespace in sorted(namespaces):
         count = seen.failures.get(namespace, 0)
         if count > gates.injector_failures:
             text = f"the injector failed {count} times for pods that were to be made"
-            yield Finding(namespace, text, holds=False)
+            yield GateResult(namespace, text, holds=False)
 
 
 def _requests(
-    gates: Gates, namespaces: Collection[str], prometheus: Prometheus
-) -> Iterator[Finding]:
+    gates: Gates, namespaces: Collection[str], prometheus: PrometheusApi
+) -> Iterator[GateResult]:
     rates = _by_namespace(prometheus, success_rate(gates.window))
     latencies = _by_namespace(prometheus, latency(gates.window))
     for namespace in sorted(namespaces):
         if namespace not in rates:
-            yield Finding(namespace, f"had no request in {gates.window}", holds=True)
+            yield GateResult(namespace, f"had no request in {gates.window}", holds=True)
             continue
         rate = 100 * rates[namespace]
         text = f"success rate {rate:.2f} % (least: {gates.success_rate} %)"
-        yield Finding(namespace, text, holds=rate >= gates.success_rate)
+        yield GateResult(namespace, text, holds=rate >= gates.success_rate)
         if namespace in latencies:
             slow = latencies[namespace]
             text = f"95th percentile {slow:.0f} ms (greatest: {gates.latency_p95} ms)"
-            yield Finding(namespace, text, holds=slow <= gates.latency_p95)
+            yield GateResult(namespace, text, holds=slow <= gates.latency_p95)
 
 
-def _by_namespace(prometheus: Prometheus, expression: str) -> dict[str, float]:
+def _by_namespace(prometheus: PrometheusApi, expression: str) -> dict[str, float]:
     found = prometheus.query(expression)
     return {each.labels.get("namespace", ""): each.value for each in found}
 
 
-def _webhook(gates: Gates, prometheus: Prometheus) -> Iterator[Finding]:
+def _webhook(gates: Gates, prometheus: PrometheusApi) -> Iterator[GateResult]:
     """What the API server counts of the injector's webhook, for every namespace together."""
     for name in API_SERVER:
         for sample in prometheus.query(webhook_failures(name, gates.window)):
             if sample.value > gates.injector_failures:
                 text = f"the API server counts {sample.value:.0f} of {name} for the injector"
-                yield Finding("", text, holds=False)
+                yield GateResult("", text, holds=False)

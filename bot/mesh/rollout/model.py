@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
-from bot.mesh.trust.model import Workload
+from bot.mesh.trust.model import PodOwner
 
 Mesh = Literal["meshed", "partly meshed", "not meshed", "no pods", "not there"]
 
@@ -34,7 +34,7 @@ class Pod:
 
     namespace: str
     name: str
-    owner: Workload
+    owner: PodOwner
     proxy: Proxy | None = None
     inject: str = ""
     host_network: bool = False
@@ -50,7 +50,7 @@ class Pod:
 @dataclass(frozen=True)
 class Namespace:
     """A namespace. state: our label, `""` where it has none. since: when our labels were last
-    changed, None where they never were.
+    changed, None where they never were. ending: it is being deleted, so no pod is made in it.
     """
 
     name: str
@@ -58,10 +58,11 @@ class Namespace:
     annotations: Mapping[str, str] = field(default_factory=dict)
     state: str = ""
     since: datetime | None = None
+    ending: bool = False
 
 
 @dataclass(frozen=True)
-class Seen:
+class RolloutState:
     """One moment of a cluster. failures: per namespace, pods that the injector failed lately.
 
     version: of the control plane's proxies, `""` where none runs.
@@ -102,3 +103,47 @@ class Standing:
     notes: tuple[str, ...]
     owner: str = ""
     entered: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Template:
+    """What the pods of a workload are made from. workload: `deployment/web`."""
+
+    namespace: str
+    workload: str
+    spec: Mapping[str, Any]
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.workload}"
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Pods that would not come up in the mesh, or not be reached: who refuses, what, the fix."""
+
+    namespace: str
+    workload: str
+    who: str
+    what: str
+    fix: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.workload}: {self.who}: {self.what}: {self.fix}"
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What decides whether pods may be made, and be reached, in some namespaces.
+
+    foreign: policies of a network plugin, which are not judged. unread: what did not tell.
+    """
+
+    templates: tuple[Template, ...] = ()
+    policies: tuple[Mapping[str, Any], ...] = ()
+    quotas: tuple[Mapping[str, Any], ...] = ()
+    limits: tuple[Mapping[str, Any], ...] = ()
+    nodes: tuple[Mapping[str, Any], ...] = ()
+    foreign: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()

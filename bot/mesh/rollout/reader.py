@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 from bot.clients.https import Client
 from bot.clients.kubernetes import Manifest, alive, list_objects, moment, owners
-from bot.mesh.rollout.model import Namespace, Pod, Proxy, Seen
-from bot.mesh.trust.model import Workload
+from bot.mesh.rollout.model import Namespace, Pod, Proxy, RolloutState
+from bot.mesh.trust.model import PodOwner
 from bot.mesh.trust.reader import pod as owned_pod
 from components.names import LINKERD
 from components.rollout.component import FIELD_MANAGER, INJECT, STATE_LABEL
@@ -19,14 +19,14 @@ NAMESPACES = "/api/v1/namespaces"
 POLICY_VARIABLE = "LINKERD2_PROXY_INBOUND_DEFAULT_POLICY"
 
 
-def read(api: Client, window: timedelta) -> Seen:
+def read(api: Client, window: timedelta) -> RolloutState:
     """The cluster now; raises Unreadable. window: how far back failures of the injector count."""
     now = datetime.now(UTC)
     namespaces = [namespace(each) for each in list_objects(api, NAMESPACES)]
     above = owners(api)
     pods = tuple(pod(each, above) for each in list_objects(api, "/api/v1/pods") if alive(each))
     own = [each.proxy.version for each in pods if each.namespace == LINKERD and each.proxy]
-    return Seen(
+    return RolloutState(
         now=now,
         namespaces={each.name: each for each in namespaces},
         pods=pods,
@@ -50,6 +50,7 @@ def namespace(manifest: Manifest) -> Namespace:
         annotations=metadata.get("annotations") or {},
         state=labels.get(STATE_LABEL, ""),
         since=max(times, default=None),
+        ending="deletionTimestamp" in metadata,
     )
 
 
@@ -67,7 +68,7 @@ def pod(manifest: Manifest, owners: Mapping[tuple[str, str, str], Manifest]) -> 
     return Pod(
         namespace=metadata["namespace"],
         name=metadata["name"],
-        owner=Workload(found.owner.namespace, found.owner.kind, found.owner.name),
+        owner=PodOwner(found.owner.namespace, found.owner.kind, found.owner.name),
         proxy=proxy(spec),
         inject=annotations.get(INJECT, ""),
         host_network=bool(spec.get("hostNetwork")),

@@ -1,5 +1,7 @@
 """Restarts workloads of a namespace one after another, each awaited; stops at the first failure.
 
+What no restart on command replaces, such as a workload with OnDelete, is told and passed by.
+
 A restart is what `kubectl rollout restart` does: a new time in an annotation of the pod template,
 so the workload's own strategy and its disruption budgets hold.
 https://kubernetes.io/docs/reference/kubectl/generated/kubectl_rollout/kubectl_rollout_restart/
@@ -13,10 +15,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bot.clients.https import Answer, Client
+from bot.clients.kubernetes import NOT_FOUND
 from bot.exit_codes import BotError
 from bot.mesh.rollout.model import Restart
-from bot.mesh.trust.model import Workload
-from bot.mesh.trust.restart import KINDS
+from bot.mesh.trust.model import PodOwner
+from bot.mesh.trust.restart import KINDS, by_hand
 
 ANNOTATION = "kubectl.kubernetes.io/restartedAt"
 _PATCH = "application/strategic-merge-patch+json"
@@ -28,7 +31,7 @@ class RestartError(BotError):
     """A workload did not come up again; says which, and which were not begun."""
 
 
-def order(restarts: Iterable[Restart]) -> tuple[list[Workload], list[Workload]]:
+def order(restarts: Iterable[Restart]) -> tuple[list[PodOwner], list[PodOwner]]:
     """The workloads of these pods, in order, and those that are for a human.
 
     Deployments, then StatefulSets, then DaemonSets, as in the plan of a rotation. A Job ends by
@@ -41,7 +44,7 @@ def order(restarts: Iterable[Restart]) -> tuple[list[Workload], list[Workload]]:
 
 def run(
     api: Client,
-    workloads: Sequence[Workload],
+    workloads: Sequence[PodOwner],
     say: Callable[[str], object],
     *,
     seconds: float,
@@ -55,7 +58,11 @@ def run(
     for at, each in enumerate(workloads):
         try:
             path = f"/apis/apps/v1/namespaces/{each.namespace}/{each.kind.lower()}s/{each.name}"
-            _begin(api, each, path)
+            there = _there(api, path)
+            if why := by_hand(each.kind, there):
+                say(f"{each}: for you to restart: {why}")
+                continue
+            _begin(api, each, path, there or {})
             say(f"{each}: restarting")
             _wait(api, each, path, seconds, pause)
             say(f"{each}: is up")
@@ -64,8 +71,8 @@ def run(
             raise RestartError(f"{error}\nnot begun: {rest or 'none'}") from None
 
 
-def _begin(api: Client, each: Workload, path: str) -> None:
-    if why := unsettled(each.kind, _get(api, path)):
+def _begin(api: Client, each: PodOwner, path: str, there: dict[str, Any]) -> None:
+    if why := unsettled(each.kind, there):
         raise RestartError(f"{each}: is not settled before its restart: {why}")
     stamp = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     body = {"spec": {"template": {"metadata": {"annotations": {ANNOTATION: stamp}}}}}
@@ -75,7 +82,16 @@ def _begin(api: Client, each: Workload, path: str) -> None:
 
 
 def _get(api: Client, path: str) -> dict[str, Any]:
+    found = _there(api, path)
+    if found is None:
+        raise RestartError(f"{path}: is gone")
+    return found
+
+
+def _there(api: Client, path: str) -> dict[str, Any] | None:
     answer = api.request("GET", path, seconds=_SECONDS)
+    if answer.status == NOT_FOUND:
+        return None
     if not answer.ok:
         raise RestartError(f"{path}: {_said(answer)}")
     return dict(answer.body)
@@ -87,7 +103,7 @@ def _said(answer: Answer) -> str:
     return answer.why
 
 
-def _wait(api: Client, each: Workload, path: str, seconds: float, pause: float) -> None:
+def _wait(api: Client, each: PodOwner, path: str, seconds: float, pause: float) -> None:
     deadline = time.monotonic() + seconds
     while True:
         why = unsettled(each.kind, _get(api, path))
@@ -121,8 +137,6 @@ def unsettled(kind: str, manifest: dict[str, Any]) -> str:
     for each in status.get("conditions") or ():
         if each.get("reason") == "ProgressDeadlineExceeded":
             return str(each.get("message") or "its progress deadline is over")
-    if strategy.get("type") == "OnDelete":
-        return "its update strategy is OnDelete: delete its pods one by one instead"
     if updated < wanted:
         return f"{updated} of {wanted} pods are new"
     if kind == "Deployment" and status.get("replicas", 0) > updated:

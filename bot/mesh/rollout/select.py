@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.mesh.rollout.model import Namespace, Seen
+from bot.mesh.rollout.model import Namespace, RolloutState
 from components.rollout import plan as rollout
 from components.rollout.section import Wave
 from stack.config import StackConfig
@@ -16,21 +16,35 @@ def forbidden(config: StackConfig, name: str) -> str | None:
     return rollout.forbidden(config, name)
 
 
-def found(config: StackConfig, seen: Seen, wave: Wave) -> list[str]:
+def found(config: StackConfig, seen: RolloutState, wave: Wave) -> list[str]:
     """The names that a wave finds and does not have yet, in alphabetical order.
 
     A namespace that any wave names is that wave's. Of several waves whose labels fit, the first
-    takes it; the rest is what no other wave takes. What must never be meshed is not found.
+    takes it; the rest is what no other wave takes. What must never be meshed is not found, nor is
+    what is being deleted.
     """
+    out = left_out(config, seen, wave)
+    return [name for name in _fitting(config, seen, wave) if name not in out]
+
+
+def left_out(config: StackConfig, seen: RolloutState, wave: Wave) -> dict[str, str]:
+    """The names that a wave would find if they were not never meshed, each with the reason."""
+    made = {}
+    for name in _fitting(config, seen, wave):
+        why = forbidden(config, name)
+        if why or seen.namespaces[name].ending:
+            made[name] = why or "is being deleted"
+    return made
+
+
+def _fitting(config: StackConfig, seen: RolloutState, wave: Wave) -> list[str]:
     if not wave.labels and not wave.rest:
         return []
     named = rollout.waves_by_namespace(config)
     return sorted(
         each.name
         for each in seen.namespaces.values()
-        if each.name not in named
-        and forbidden(config, each.name) is None
-        and _taker(config, each) is wave
+        if each.name not in named and _taker(config, each) is wave
     )
 
 

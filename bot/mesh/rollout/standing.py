@@ -9,7 +9,7 @@ from datetime import datetime
 
 from bot.clients.kubernetes import moment
 from bot.mesh.rollout import select
-from bot.mesh.rollout.model import Mesh, Namespace, Pod, Restart, Seen, Standing
+from bot.mesh.rollout.model import Mesh, Namespace, Pod, Restart, RolloutState, Standing
 from bot.mesh.rollout.restart import ANNOTATION
 from components.rollout.component import INJECT, OPT_OUT
 from components.rollout.section import Wave, WaveNamespace
@@ -22,7 +22,7 @@ _NATIVE = "config.linkerd.io/proxy-enable-native-sidecar"
 NO_WAVE = "-"
 
 
-def standings(config: StackConfig, seen: Seen) -> list[Standing]:
+def standings(config: StackConfig, seen: RolloutState) -> list[Standing]:
     """Every namespace of the plan in its order, then those that no wave has.
 
     What a wave would find by labels or as the rest counts as in it, and as `off`.
@@ -55,7 +55,7 @@ def planned(wave: Wave, namespace: WaveNamespace) -> str:
 
 def _standing(
     config: StackConfig,
-    seen: Seen,
+    seen: RolloutState,
     pods: Sequence[Pod],
     plan: WaveNamespace,
     wave: Wave | None,
@@ -112,7 +112,7 @@ def would_inject(pod: Pod, namespace: Namespace) -> bool:
 
 
 def _restarts(
-    config: StackConfig, seen: Seen, pods: Iterable[Pod], there: Namespace
+    config: StackConfig, seen: RolloutState, pods: Iterable[Pod], there: Namespace
 ) -> Iterator[Restart]:
     for pod in pods:
         if why := _why_restart(config, seen.version, pod, there):

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import yaml
 
 from bot.exit_codes import BadInputError, RefusedError
 from bot.mesh.rollout import select
-from bot.mesh.rollout.model import Seen
+from bot.mesh.rollout.model import RolloutState
 from components.rollout.section import State, Wave, WaveNamespace
 from stack import rollout_file, rules
 from stack.config import StackConfig
@@ -19,13 +20,17 @@ Direction = Literal["next", "back"]
 
 
 @dataclass(frozen=True)
-class Step:
-    """One wave gets another state. found: names that it did not have before."""
+class RolloutStep:
+    """One wave gets another state. found: names that it did not have before.
+
+    left_out: names that it would find, with the reason why they are never meshed.
+    """
 
     index: int
     wave: Wave
     state: State
     found: tuple[str, ...] = ()
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -41,11 +46,11 @@ class Step:
 
 def choose(
     config: StackConfig,
-    seen: Seen,
+    seen: RolloutState,
     direction: Direction,
     name: str | None = None,
     state: State | None = None,
-) -> Step:
+) -> RolloutStep:
     """The step that comes next, or the one that takes the last wave back.
 
     Next: the first wave that is `off`, else the first that is `opt-in`, to `on`. Back: the last
@@ -62,7 +67,8 @@ def choose(
         raise RefusedError(f"{end}: there is nothing to {'do' if direction == 'next' else 'undo'}")
     target: State = state or ("on" if direction == "next" else "off")
     found = tuple(select.found(config, seen, waves[index])) if target != "off" else ()
-    step = Step(index, waves[index], target, found)
+    out = select.left_out(config, seen, waves[index]) if target != "off" else {}
+    step = RolloutStep(index, waves[index], target, found, out)
     if step.state == step.wave.state and not found:
         raise RefusedError(f"wave {step.wave.name} is {target} already, and finds nothing more")
     return step
@@ -87,7 +93,15 @@ def _chosen(waves: tuple[Wave, ...], direction: Direction) -> int | None:
     return None
 
 
-def applied(config: StackConfig, step: Step) -> StackConfig:
+def left_out(step: RolloutStep) -> list[str]:
+    """What a wave leaves out, a line for each reason."""
+    by_reason: dict[str, list[str]] = {}
+    for name, why in step.left_out.items():
+        by_reason.setdefault(why, []).append(name)
+    return [f"{', '.join(names)}: {why}" for why, names in by_reason.items()]
+
+
+def applied(config: StackConfig, step: RolloutStep) -> StackConfig:
     """The config with the step taken, not checked yet."""
     found = tuple(WaveNamespace(name=name) for name in step.found)
     update = {"state": step.state, "namespaces": (*step.wave.namespaces, *found)}
@@ -97,7 +111,7 @@ def applied(config: StackConfig, step: Step) -> StackConfig:
     return config.model_copy(update={"rollout": rollout})
 
 
-def refusals(config: StackConfig, step: Step) -> list[str]:
+def refusals(config: StackConfig, step: RolloutStep) -> list[str]:
     """Why the stack file would be refused with this step alone: keys that still count on the wave.
 
     Such as a rule for service accounts of a namespace that leaves the mesh.
@@ -107,7 +121,7 @@ def refusals(config: StackConfig, step: Step) -> list[str]:
     return rollout_file.told(faults, config.rollout.file)
 
 
-def document(step: Step) -> dict[str, Any]:
+def document(step: RolloutStep) -> dict[str, Any]:
     """The wave as the stack file is to have it."""
     given = step.wave.model_dump(mode="json", by_alias=True, exclude_unset=True)
     namespaces = [
@@ -119,7 +133,7 @@ def document(step: Step) -> dict[str, Any]:
     return {**made, **({"namespaces": namespaces} if namespaces else {}), **given}
 
 
-def edit(step: Step, plan: str | None = None) -> str:
+def edit(step: RolloutStep, plan: str | None = None) -> str:
     """The wave as YAML, indented as under `linkerd-platform:rollout:` and `waves:`.
 
     plan: the file that the plan is in, where `waves:` stands at the top.

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.mesh.rollout import step as steps
-from bot.mesh.rollout.check import Verdict
-from bot.mesh.rollout.model import Seen, Standing
-from bot.mesh.rollout.step import Step
+from bot.mesh.rollout.check import WaveVerdict
+from bot.mesh.rollout.model import RolloutState, Standing
+from bot.mesh.rollout.step import RolloutStep
 
 _SHOWN = 5  # restarts of a namespace; --json has all
 
 
-def status_lines(found: Sequence[Standing], seen: Seen) -> list[str]:
+def status_lines(found: Sequence[Standing], seen: RolloutState) -> list[str]:
     """A table, and below it what has to restart and what a human has to do."""
     if not found:
         return ["no namespace of workloads, and no plan"]
@@ -46,7 +46,7 @@ def status_lines(found: Sequence[Standing], seen: Seen) -> list[str]:
     return lines
 
 
-def status_document(found: Sequence[Standing], seen: Seen) -> dict[str, Any]:
+def status_document(found: Sequence[Standing], seen: RolloutState) -> dict[str, Any]:
     """The same for programs; every pod that has to restart is in it."""
     return {
         "controlPlane": seen.version,
@@ -75,7 +75,7 @@ def status_document(found: Sequence[Standing], seen: Seen) -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Place:
+class WaveInFile:
     """Where the plan of a stack is written. others: further stacks that name the same file."""
 
     stack: str
@@ -99,7 +99,7 @@ class Place:
         return f"{self.file} is the plan of {told} too: it changes there as well" if told else ""
 
 
-def step_lines(step: Step, place: Place, refused: Sequence[str] = ()) -> list[str]:
+def step_lines(step: RolloutStep, place: WaveInFile, refused: Sequence[str] = ()) -> list[str]:
     """The change of the plan, and what to type then. refused: what must change with it."""
     stack = place.stack
     section = "waves" if place.plan else "linkerd-platform:rollout, waves"
@@ -108,6 +108,7 @@ def step_lines(step: Step, place: Place, refused: Sequence[str] = ()) -> list[st
         f"# {place.file}: in {section}, item {step.index + 1} ({step.wave.name}) becomes",
         *steps.edit(step, place.plan).splitlines(),
         *([f"# {place.shared}"] if place.shared else []),
+        *(f"# never meshed, so left out: {line}" for line in steps.left_out(step)),
         *(f"# refused without another change: {why}" for why in refused),
         "# then",
         f"#   python -m bot rollout check --stack {stack}{_options(step)}",
@@ -117,12 +118,14 @@ def step_lines(step: Step, place: Place, refused: Sequence[str] = ()) -> list[st
     ]
 
 
-def _options(step: Step) -> str:
+def _options(step: RolloutStep) -> str:
     back = "" if step.forward else " --back"
     return f"{back} --wave {step.wave.name} --state {step.state}"
 
 
-def step_document(step: Step, place: Place, refused: Sequence[str] = ()) -> dict[str, Any]:
+def step_document(
+    step: RolloutStep, place: WaveInFile, refused: Sequence[str] = ()
+) -> dict[str, Any]:
     """The same for programs."""
     return {
         "file": place.file,
@@ -130,11 +133,12 @@ def step_document(step: Step, place: Place, refused: Sequence[str] = ()) -> dict
         "sharedWith": list(place.others),
         "wave": steps.document(step),
         "found": list(step.found),
+        "leftOut": dict(step.left_out),
         "refused": list(refused),
     }
 
 
-def verdict_lines(verdict: Verdict) -> list[str]:
+def verdict_lines(verdict: WaveVerdict) -> list[str]:
     """The verdict first, then why."""
     step = verdict.step
     owner = f" ({step.wave.owner})" if step.wave.owner else ""
@@ -147,7 +151,7 @@ def verdict_lines(verdict: Verdict) -> list[str]:
     ]
 
 
-def verdict_document(verdict: Verdict) -> dict[str, Any]:
+def verdict_document(verdict: WaveVerdict) -> dict[str, Any]:
     """The same for programs."""
     return {
         "wave": verdict.step.wave.name,

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from bot.clients.prometheus import FiringAlert
 from bot.mesh.status.facts import Facts
-from bot.mesh.status.model import Result, Subject, fail, ok, skipped, warn
+from bot.mesh.status.model import CheckResult, Subject, fail, ok, skipped, warn
 from bot.mesh.status.objects import some
 from components.alerts import arguments as alerts
 from components.alerts.component import groups, names
@@ -17,7 +17,7 @@ PAGE = "docs/components/alerts.md"
 
 
 @SUBJECT.check("rules")
-def rules(facts: Facts) -> Result:
+def rules(facts: Facts) -> CheckResult:
     """The rules are loaded: without them nothing can fire, which proves nothing."""
     section = facts.config.observability.alerts
     if section.form == "off":
@@ -25,11 +25,12 @@ def rules(facts: Facts) -> Result:
     missing = ours(facts) - set(section.disabled) - facts.alerting.rules
     if missing:
         return warn(f"{len(missing)} alerts have no rule there: {some(missing)}", PAGE)
-    return ok(f"{len(ours(facts) - set(section.disabled))} alerts have rules")
+    without = f"; left out, for there is no {some(set(section.absent))}" if section.absent else ""
+    return ok(f"{len(ours(facts) - set(section.disabled))} alerts have rules{without}")
 
 
 @SUBJECT.check("firing")
-def firing(facts: Facts) -> Iterator[Result]:
+def firing(facts: Facts) -> Iterator[CheckResult]:
     """No alert of ours fires for this cluster; one line for each name."""
     cluster = facts.config.cluster.name if facts.config.cluster else ""
     known = ours(facts)

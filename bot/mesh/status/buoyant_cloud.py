@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bot.clients.kubernetes import Manifest, alive, condition
 from bot.mesh.status.facts import Facts
-from bot.mesh.status.model import Result, Subject, fail, ok, skipped, warn
+from bot.mesh.status.model import CheckResult, Subject, fail, ok, skipped, warn
 from bot.mesh.status.objects import (
     EXTENSION,
     available,
@@ -34,7 +34,7 @@ def _off(facts: Facts) -> str | None:
 
 
 @SUBJECT.check("namespace", off=_off)
-def namespace(facts: Facts) -> Result:
+def namespace(facts: Facts) -> CheckResult:
     """The agent's namespace is there, with the label by which the CLI finds it."""
     found = facts.named("namespaces", LINKERD_BUOYANT)
     if found is None or labels(found).get(EXTENSION) != "buoyant":
@@ -44,7 +44,7 @@ def namespace(facts: Facts) -> Result:
 
 
 @SUBJECT.check("synced", off=_off)
-def synced(facts: Facts) -> Result:
+def synced(facts: Facts) -> CheckResult:
     """The credentials come from Vault, and the last reading of it went well."""
     if facts.config.buoyant_cloud.credentials.source != "vault":
         return skipped("the credentials are in the stack config")
@@ -59,7 +59,7 @@ def synced(facts: Facts) -> Result:
 
 
 @SUBJECT.check("credentials", off=_off)
-def credentials(facts: Facts) -> Result:
+def credentials(facts: Facts) -> CheckResult:
     """Id and secret are there and not empty, in a Secret with the label of the vendor's check."""
     found = facts.secret(LINKERD_BUOYANT, CREDENTIALS_SECRET)
     if found is None:
@@ -72,7 +72,7 @@ def credentials(facts: Facts) -> Result:
 
 
 @SUBJECT.check("metadata", off=_off)
-def metadata(facts: Facts) -> Result:
+def metadata(facts: Facts) -> CheckResult:
     """The ConfigMap by which the agent knows itself is there."""
     if facts.one("config map", LINKERD_BUOYANT, METADATA) is None:
         return fail(f"there is no ConfigMap {METADATA}", RUNBOOK)
@@ -80,7 +80,7 @@ def metadata(facts: Facts) -> Result:
 
 
 @SUBJECT.check("agent", off=_off)
-def agent(facts: Facts) -> Result:
+def agent(facts: Facts) -> CheckResult:
     """The agent runs, once, and says that it is ready."""
     found = facts.named("deployments", AGENT, LINKERD_BUOYANT)
     if found is None:
@@ -94,7 +94,7 @@ def agent(facts: Facts) -> Result:
 
 
 @SUBJECT.check("metrics", off=_off)
-def metrics(facts: Facts) -> Result:
+def metrics(facts: Facts) -> CheckResult:
     """The collector of metrics runs on every node that it is to run on."""
     found = facts.named("daemonsets", METRICS, LINKERD_BUOYANT)
     if found is None:
@@ -107,7 +107,7 @@ def metrics(facts: Facts) -> Result:
 
 
 @SUBJECT.check("version", off=_off)
-def version(facts: Facts) -> Result:
+def version(facts: Facts) -> CheckResult:
     """The agent is of the version that charts.yaml pins."""
     found = facts.named("deployments", AGENT, LINKERD_BUOYANT)
     if found is None:

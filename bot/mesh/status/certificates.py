@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from bot.clients.kubernetes import condition, moment, place
 from bot.mesh.status.facts import Facts, NoAnswerError, Secret
-from bot.mesh.status.model import Result, Subject, fail, ok, warn
+from bot.mesh.status.model import CheckResult, Subject, fail, ok, warn
 from bot.mesh.status.objects import bot_up, some
 from bot.mesh.trust import check as trust_check
 from bot.mesh.trust import decide as trust_decide
@@ -32,7 +32,7 @@ _ROTATING = ("adding", "added", "switched")
 
 
 @SUBJECT.check("bundle")
-def bundle(facts: Facts) -> Result:
+def bundle(facts: Facts) -> CheckResult:
     """The ConfigMap holds the anchors that the stack file trusts, and one of them signs."""
     seen = facts.trust
     if seen.bundle is None or not seen.bundle.certificates:
@@ -51,25 +51,25 @@ def bundle(facts: Facts) -> Result:
 
 
 @SUBJECT.check("anchors-algorithm")
-def anchors_algorithm(facts: Facts) -> Result:
+def anchors_algorithm(facts: Facts) -> CheckResult:
     """Each anchor has a key that proxies can verify with: ECDSA P-256, or RSA."""
     return _algorithms(_held(facts), rsa_too=True, next_=ROTATE)
 
 
 @SUBJECT.check("anchors-validity")
-def anchors_validity(facts: Facts) -> Result:
+def anchors_validity(facts: Facts) -> CheckResult:
     """Each anchor is valid now."""
     return _validity(_held(facts), facts.now, EXPIRED_ANCHOR)
 
 
 @SUBJECT.check("anchors-left")
-def anchors_left(facts: Facts) -> Result:
+def anchors_left(facts: Facts) -> CheckResult:
     """Each anchor has the time left that its rotation takes, by the thresholds of the alerts."""
     return _left(facts, _held(facts))
 
 
 @SUBJECT.check("issuer-secret")
-def issuer_secret(facts: Facts) -> Result:
+def issuer_secret(facts: Facts) -> CheckResult:
     """The issuer's Secret is whole, and its key is that of its certificate."""
     found = _issuer(facts)
     missing = set(_ISSUER_KEYS) - found.keys
@@ -82,19 +82,19 @@ def issuer_secret(facts: Facts) -> Result:
 
 
 @SUBJECT.check("issuer-algorithm")
-def issuer_algorithm(facts: Facts) -> Result:
+def issuer_algorithm(facts: Facts) -> CheckResult:
     """The issuer's key is ECDSA P-256, the only one that identity takes."""
     return _algorithms(_chain(facts)[:1], rsa_too=False, next_=EXPIRED_ISSUER)
 
 
 @SUBJECT.check("issuer-validity")
-def issuer_validity(facts: Facts) -> Result:
+def issuer_validity(facts: Facts) -> CheckResult:
     """The issuer is valid now."""
     return _validity(_chain(facts)[:1], facts.now, EXPIRED_ISSUER)
 
 
 @SUBJECT.check("issuer-left")
-def issuer_left(facts: Facts) -> Result:
+def issuer_left(facts: Facts) -> CheckResult:
     """The issuer has time left: it is renewed long before the threshold of the alerts."""
     issuer = _chain(facts)[0]
     left = issuer.not_valid_after_utc - facts.now
@@ -105,7 +105,7 @@ def issuer_left(facts: Facts) -> Result:
 
 
 @SUBJECT.check("issuer-chain")
-def issuer_chain(facts: Facts) -> Result:
+def issuer_chain(facts: Facts) -> CheckResult:
     """The issuer leads to an anchor of the bundle, so that proxies believe what it signs."""
     root = anchor_of(_chain(facts), _held(facts), facts.now)
     if root is None:
@@ -114,7 +114,7 @@ def issuer_chain(facts: Facts) -> Result:
 
 
 @SUBJECT.check("issuer-in-use", running=True)
-def issuer_in_use(facts: Facts) -> Result:
+def issuer_in_use(facts: Facts) -> CheckResult:
     """Every identity process signs with the issuer of the Secret (linkerd2#15109)."""
     faults, notes = trust_check.identity_faults(facts.trust)
     if faults:
@@ -125,7 +125,7 @@ def issuer_in_use(facts: Facts) -> Result:
 
 
 @SUBJECT.check("proxies-bundle")
-def proxies_bundle(facts: Facts) -> Result:
+def proxies_bundle(facts: Facts) -> CheckResult:
     """Every proxy holds the present bundle."""
     old = [str(pod) for pod in trust_check.old_bundle(facts.trust)]
     if old:
@@ -135,7 +135,7 @@ def proxies_bundle(facts: Facts) -> Result:
 
 
 @SUBJECT.check("renewal")
-def renewal(facts: Facts) -> Result:
+def renewal(facts: Facts) -> CheckResult:
     """cert-manager keeps every certificate of ours ready, and none is late."""
     every = facts.objects("certificates")
     if not every:
@@ -161,7 +161,7 @@ def renewal(facts: Facts) -> Result:
 
 
 @SUBJECT.check("vault", cluster=False)
-def vault(facts: Facts) -> Result:
+def vault(facts: Facts) -> CheckResult:
     """Vault answers and is unsealed: renewals need it."""
     status = facts.source("vault")
     if status.get("sealed") is not False:
@@ -170,7 +170,7 @@ def vault(facts: Facts) -> Result:
 
 
 @SUBJECT.check("vault-anchors", cluster=False)
-def vault_anchors(facts: Facts) -> Result:
+def vault_anchors(facts: Facts) -> CheckResult:
     """Vault publishes every generation, and the cluster has the same certificates."""
     kept = facts.kept
     wanted = {generation.name for generation in facts.config.trust.trusted}
@@ -207,7 +207,7 @@ def _chain(facts: Facts) -> Sequence[x509.Certificate]:
     return chain
 
 
-def _algorithms(every: Iterable[x509.Certificate], *, rsa_too: bool, next_: str) -> Result:
+def _algorithms(every: Iterable[x509.Certificate], *, rsa_too: bool, next_: str) -> CheckResult:
     """linkerd2 pkg/issuercerts/issuercerts.go: the curve or size, and a SHA-256 signature."""
     odd: set[str] = set()
     seen: set[str] = set()
@@ -228,7 +228,7 @@ def _algorithm(certificate: x509.Certificate, rsa_too: bool) -> tuple[str, bool]
     return type(key).__name__, False
 
 
-def _validity(every: Iterable[x509.Certificate], now: datetime, next_: str) -> Result:
+def _validity(every: Iterable[x509.Certificate], now: datetime, next_: str) -> CheckResult:
     odd, ends = set(), []
     for each in every:
         ends.append(each.not_valid_after_utc)
@@ -239,7 +239,7 @@ def _validity(every: Iterable[x509.Certificate], now: datetime, next_: str) -> R
     return fail(some(odd), next_) if odd else ok(f"until {min(ends):%Y-%m-%d %H:%M} UTC")
 
 
-def _left(facts: Facts, every: Sequence[x509.Certificate]) -> Result:
+def _left(facts: Facts, every: Sequence[x509.Certificate]) -> CheckResult:
     thresholds = facts.config.observability.alerts.thresholds
     left = min(each.not_valid_after_utc for each in every) - facts.now
     if left < timedelta(seconds=thresholds.anchor_critical.seconds):

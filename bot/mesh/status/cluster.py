@@ -33,15 +33,15 @@ from stack.config import StackConfig
 SECONDS = 10.0
 _FIRST_SECONDS = 5.0
 VERSION = "version"
-_CORE, _APPS, _RBAC = "/api/v1", "/apis/apps/v1", "/apis/rbac.authorization.k8s.io/v1"
+CORE, _APPS, _RBAC = "/api/v1", "/apis/apps/v1", "/apis/rbac.authorization.k8s.io/v1"
 _ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 # Lists of the whole cluster. Those that the rollout reads as well have its paths.
 LISTS = {
-    "nodes": f"{_CORE}/nodes",
+    "nodes": f"{CORE}/nodes",
     "leases": "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases",
-    "namespaces": f"{_CORE}/namespaces",
-    "pods": f"{_CORE}/pods",
-    "services": f"{_CORE}/services",
+    "namespaces": f"{CORE}/namespaces",
+    "pods": f"{CORE}/pods",
+    "services": f"{CORE}/services",
     "endpointslices": "/apis/discovery.k8s.io/v1/endpointslices",
     "replicasets": f"{_APPS}/replicasets",
     "mutating webhooks": f"{_ADMISSION}/mutatingwebhookconfigurations",
@@ -61,7 +61,7 @@ METADATA_LISTS = {
 PLACE_LISTS = {
     "deployments": f"{_APPS}/namespaces/{{}}/deployments",
     "daemonsets": f"{_APPS}/namespaces/{{}}/daemonsets",
-    "service accounts": f"{_CORE}/namespaces/{{}}/serviceaccounts",
+    "service accounts": f"{CORE}/namespaces/{{}}/serviceaccounts",
     "disruption budgets": "/apis/policy/v1/namespaces/{}/poddisruptionbudgets",
     "certificates": "/apis/cert-manager.io/v1/namespaces/{}/certificates",
     "external secrets": "/apis/external-secrets.io/v1/namespaces/{}/externalsecrets",
@@ -121,10 +121,10 @@ def reads(config: StackConfig) -> Iterator[tuple[str, Read]]:
         yield name, partial(_lists, paths=[form.format(place) for place in places(config)])
     yield DISCOVERY, _served
     for place, name in config_maps(config):
-        path = f"{_CORE}/namespaces/{place}/configmaps/{name}"
+        path = f"{CORE}/namespaces/{place}/configmaps/{name}"
         yield f"config map {place}/{name}", partial(_data, path=path)
     for place, name in secrets(config):
-        path = f"{_CORE}/namespaces/{place}/secrets/{name}"
+        path = f"{CORE}/namespaces/{place}/secrets/{name}"
         yield f"secret {place}/{name}", partial(_secret, path=path)
 
 

@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     # The checks take a while to import, which the other commands need not wait for.
     from bot.mesh.status import document, fleet, sources, table, text
 
-    wanted = sources.Wanted(arguments.prometheus, arguments.drift, arguments.linkerd_check)
+    wanted = sources.WantedSources(arguments.prometheus, arguments.drift, arguments.linkerd_check)
     if not arguments.all:
         report = fleet.of(trust_fleet.target_of(arguments.stack), wanted)
         _print(

@@ -6,7 +6,7 @@ from bot.clients.kubernetes import condition, place
 from bot.mesh.status import cluster
 from bot.mesh.status.facts import Facts
 from bot.mesh.status.linkerd_config import NAME, config_of
-from bot.mesh.status.model import Result, Subject, fail, ok, warn
+from bot.mesh.status.model import CheckResult, Subject, fail, ok, warn
 from bot.mesh.status.objects import (
     COMPONENT,
     available,
@@ -49,7 +49,7 @@ def _one_of_each(facts: Facts) -> str | None:
 
 
 @SUBJECT.check("namespace")
-def namespace(facts: Facts) -> Result:
+def namespace(facts: Facts) -> CheckResult:
     """The namespace is there with the label that keeps its own webhooks away from it."""
     found = facts.named("namespaces", LINKERD)
     if found is None:
@@ -60,7 +60,7 @@ def namespace(facts: Facts) -> Result:
 
 
 @SUBJECT.check("config")
-def config(facts: Facts) -> Result:
+def config(facts: Facts) -> CheckResult:
     """The ConfigMap with the values is there: the CLI and the extensions read it."""
     if facts.one("config map", LINKERD, NAME) is None:
         return fail(f"there is no ConfigMap {LINKERD}/{NAME}", f"{bot_up(facts)} --refresh")
@@ -69,7 +69,7 @@ def config(facts: Facts) -> Result:
 
 
 @SUBJECT.check("crds")
-def crds(facts: Facts) -> Result:
+def crds(facts: Facts) -> CheckResult:
     """Every CRD is there and served in the version that this release uses."""
     missing = set(CRDS) - facts.source(cluster.DISCOVERY)
     if missing:
@@ -78,26 +78,26 @@ def crds(facts: Facts) -> Result:
 
 
 @SUBJECT.check("cluster-roles")
-def cluster_roles(facts: Facts) -> Result:
+def cluster_roles(facts: Facts) -> CheckResult:
     """The ClusterRoles of identity and injector are there."""
     return there(facts, "cluster roles", ROLES)
 
 
 @SUBJECT.check("cluster-role-bindings")
-def cluster_role_bindings(facts: Facts) -> Result:
+def cluster_role_bindings(facts: Facts) -> CheckResult:
     """The ClusterRoles of identity and injector are bound."""
     return there(facts, "cluster role bindings", ROLES)
 
 
 @SUBJECT.check("service-accounts")
-def service_accounts(facts: Facts) -> Result:
+def service_accounts(facts: Facts) -> CheckResult:
     """The accounts are there, and that of the heartbeat where there is one."""
     wanted = (*DEPLOYMENTS, *((HEARTBEAT,) if facts.config.linkerd.heartbeat else ()))
     return there(facts, "service accounts", wanted, LINKERD)
 
 
 @SUBJECT.check("webhooks")
-def webhooks(facts: Facts) -> Result:
+def webhooks(facts: Facts) -> CheckResult:
     """Injector and validators are registered, with the failure policy of the stack file."""
     found = {
         each["metadata"]["name"]: each.get("webhooks") or ()
@@ -121,7 +121,7 @@ def webhooks(facts: Facts) -> Result:
 
 
 @SUBJECT.check("replica-sets")
-def replica_sets(facts: Facts) -> Result:
+def replica_sets(facts: Facts) -> CheckResult:
     """No ReplicaSet fails to make its pods."""
     failed = {
         f"{each['metadata']['name']}: {said}"
@@ -133,7 +133,7 @@ def replica_sets(facts: Facts) -> Result:
 
 
 @SUBJECT.check("scheduling")
-def scheduling(facts: Facts) -> Result:
+def scheduling(facts: Facts) -> CheckResult:
     """Every pod has a node."""
     waiting = {
         each["metadata"]["name"]
@@ -147,7 +147,7 @@ def scheduling(facts: Facts) -> Result:
 
 
 @SUBJECT.check("deployments")
-def deployments(facts: Facts) -> Result:
+def deployments(facts: Facts) -> CheckResult:
     """Each Deployment has all its replicas."""
     found = {each["metadata"]["name"]: each for each in facts.objects("deployments", LINKERD)}
     missing = [name for name in DEPLOYMENTS if name not in found]
@@ -174,7 +174,7 @@ def _wanted(facts: Facts, name: str, replicas: int) -> int:
 
 
 @SUBJECT.check("pods")
-def pods(facts: Facts) -> Result:
+def pods(facts: Facts) -> CheckResult:
     """The containers of every pod are ready."""
     every = [each for each in facts.objects("pods", LINKERD) if running(each)]
     odd = {f"{each['metadata']['name']} ({some(c)})" for each in every if (c := not_ready(each))}
@@ -186,7 +186,7 @@ def pods(facts: Facts) -> Result:
 
 
 @SUBJECT.check("proxies")
-def proxies(facts: Facts) -> Result:
+def proxies(facts: Facts) -> CheckResult:
     """Every pod of the control plane has a proxy that is ready."""
     every = [each for each in facts.objects("pods", LINKERD) if running(each)]
     unmeshed = {place(each) for each in every if each not in meshed_pods(facts, LINKERD)}
@@ -199,7 +199,7 @@ def proxies(facts: Facts) -> Result:
 
 
 @SUBJECT.check("replicas", off=_one_of_each)
-def replicas(facts: Facts) -> Result:
+def replicas(facts: Facts) -> CheckResult:
     """In HA a majority of the replicas is available, and they are on different nodes."""
     few, close = set(), set()
     wanted = facts.config.linkerd.replicas
@@ -226,6 +226,6 @@ def replicas(facts: Facts) -> Result:
 
 
 @SUBJECT.check("disruption-budgets", off=_one_of_each)
-def disruption_budgets(facts: Facts) -> Result:
+def disruption_budgets(facts: Facts) -> CheckResult:
     """In HA a drain cannot take all replicas of one at once."""
     return there(facts, "disruption budgets", BUDGETS, LINKERD)

@@ -9,7 +9,7 @@ from datetime import timedelta
 from bot.clients.kubernetes import Manifest, moment, place
 from bot.mesh.status import opaque_ports
 from bot.mesh.status.facts import Facts
-from bot.mesh.status.model import Result, Subject, ok, warn
+from bot.mesh.status.model import CheckResult, Subject, ok, warn
 from bot.mesh.status.model import fail as failed
 from bot.mesh.status.objects import annotations_of, labels, meshed_pods, proxy_ready, running, some
 from components.names import LINKERD_VIZ
@@ -26,25 +26,25 @@ _ANNOTATIONS = "https://linkerd.io/2/reference/proxy-configuration/"
 
 
 @SUBJECT.check("proxies")
-def proxies(facts: Facts) -> Result:
+def proxies(facts: Facts) -> CheckResult:
     """The proxy of every pod is ready, but for pods that start."""
     return judge_proxies(facts, [p for p in meshed_pods(facts) if not _viz(p)], RUNBOOK)
 
 
 @SUBJECT.check("pod-labels")
-def pod_labels(facts: Facts) -> Result:
+def pod_labels(facts: Facts) -> CheckResult:
     """Nothing that Linkerd reads from annotations is a label of a pod."""
     return _labels(facts.objects("pods"), "pods")
 
 
 @SUBJECT.check("service-labels")
-def service_labels(facts: Facts) -> Result:
+def service_labels(facts: Facts) -> CheckResult:
     """Nothing that Linkerd reads from annotations is a label of a Service."""
     return _labels(facts.objects("services"), "Services")
 
 
 @SUBJECT.check("service-annotations")
-def service_annotations(facts: Facts) -> Result:
+def service_annotations(facts: Facts) -> CheckResult:
     """A Service is exported by a label, not by an annotation."""
     odd = {place(each) for each in facts.objects("services") if EXPORTED in annotations_of(each)}
     if odd:
@@ -53,7 +53,7 @@ def service_annotations(facts: Facts) -> Result:
 
 
 @SUBJECT.check("opaque-ports")
-def opaque(facts: Facts) -> Result:
+def opaque(facts: Facts) -> CheckResult:
     """A port that is opaque for a pod is so for the Services before it, and the other way round."""
     pods = {place(each): each for each in facts.objects("pods")}
     behind: dict[str, set[str]] = defaultdict(set)
@@ -76,7 +76,7 @@ def opaque(facts: Facts) -> Result:
     return ok("Services and pods agree")
 
 
-def judge_proxies(facts: Facts, pods: Iterable[Manifest], next_: str) -> Result:
+def judge_proxies(facts: Facts, pods: Iterable[Manifest], next_: str) -> CheckResult:
     """The proxies of some pods are ready; one that has had time to start, and is not, fails."""
     every = [each for each in pods if running(each)]
     odd = {place(each): each for each in every if not proxy_ready(each)}
@@ -97,7 +97,7 @@ def _viz(pod: Manifest) -> bool:
     return bool(pod["metadata"]["namespace"] == LINKERD_VIZ)
 
 
-def _labels(objects: Iterable[Manifest], what: str) -> Result:
+def _labels(objects: Iterable[Manifest], what: str) -> CheckResult:
     odd = {
         f"{place(each)} ({key})"
         for each in objects

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot.mesh.status.model import STATES, Report
+from bot.mesh.status.model import STATES, StatusReport
 
 FORMAT = 1
 
 
-def document(report: Report) -> dict[str, Any]:
+def document(report: StatusReport) -> dict[str, Any]:
     """Every line of the report; times in seconds."""
     return {
         "format": FORMAT,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from bot.mesh.status.facts import Facts, NoAnswerError
-from bot.mesh.status.model import Result, Subject, fail, ok, warn
+from bot.mesh.status.model import CheckResult, Subject, fail, ok, warn
 from bot.mesh.status.objects import some
 
 SUBJECT = Subject("drift")
 
 
 @SUBJECT.check("state", cluster=False)
-def state(facts: Facts) -> Result:
+def state(facts: Facts) -> CheckResult:
     """What is there is as declared."""
     from bot.changes.rules import Level
 

@@ -7,7 +7,7 @@ from collections import defaultdict
 from bot.clients.kubernetes import condition, place
 from bot.mesh.status import data_plane, versions
 from bot.mesh.status.facts import Facts
-from bot.mesh.status.model import Result, Subject, fail, ok, skipped, warn
+from bot.mesh.status.model import CheckResult, Subject, fail, ok, skipped, warn
 from bot.mesh.status.objects import (
     COMPONENT,
     EXTENSION,
@@ -46,7 +46,7 @@ def no_viz(facts: Facts) -> str | None:
 
 
 @SUBJECT.check("namespaces")
-def namespaces(facts: Facts) -> Result:
+def namespaces(facts: Facts) -> CheckResult:
     """No two namespaces say that they are the same extension."""
     found: dict[str, set[str]] = defaultdict(set)
     for each in facts.objects("namespaces"):
@@ -59,7 +59,7 @@ def namespaces(facts: Facts) -> Result:
 
 
 @SUBJECT.check("viz-namespace", off=no_viz)
-def viz_namespace(facts: Facts) -> Result:
+def viz_namespace(facts: Facts) -> CheckResult:
     """The namespace of viz is there, with the label by which the CLI finds it."""
     found = facts.named("namespaces", LINKERD_VIZ)
     if found is None or labels(found).get(EXTENSION) != "viz":
@@ -68,19 +68,19 @@ def viz_namespace(facts: Facts) -> Result:
 
 
 @SUBJECT.check("viz-roles", off=no_viz)
-def viz_roles(facts: Facts) -> Result:
+def viz_roles(facts: Facts) -> CheckResult:
     """The ClusterRoles of viz are there."""
     return there(facts, "cluster roles", ROLES)
 
 
 @SUBJECT.check("viz-bindings", off=no_viz)
-def viz_bindings(facts: Facts) -> Result:
+def viz_bindings(facts: Facts) -> CheckResult:
     """The ClusterRoles of viz are bound."""
     return there(facts, "cluster role bindings", BINDINGS)
 
 
 @SUBJECT.check("viz-tap-api", off=no_viz)
-def viz_tap_api(facts: Facts) -> Result:
+def viz_tap_api(facts: Facts) -> CheckResult:
     """The API server reaches tap."""
     found = facts.named("api services", TAP)
     if found is None:
@@ -90,7 +90,7 @@ def viz_tap_api(facts: Facts) -> Result:
 
 
 @SUBJECT.check("viz-deployments", off=no_viz)
-def viz_deployments(facts: Facts) -> Result:
+def viz_deployments(facts: Facts) -> CheckResult:
     """The Deployments of viz are available."""
     found = deployments(facts, LINKERD_VIZ, RUNBOOK)
     # Without viz the mesh goes on: nobody is called for it.
@@ -98,7 +98,7 @@ def viz_deployments(facts: Facts) -> Result:
 
 
 @SUBJECT.check("viz-pods", off=no_viz)
-def viz_pods(facts: Facts) -> Result:
+def viz_pods(facts: Facts) -> CheckResult:
     """A pod of each part of viz runs."""
     missing = set(COMPONENTS) - _parts(facts)
     if missing:
@@ -107,7 +107,7 @@ def viz_pods(facts: Facts) -> Result:
 
 
 @SUBJECT.check("viz-injected", running=True, off=no_viz)
-def viz_injected(facts: Facts) -> Result:
+def viz_injected(facts: Facts) -> CheckResult:
     """Every pod of viz has a proxy."""
     pods = [each for each in facts.objects("pods", LINKERD_VIZ) if running(each)]
     meshed = meshed_pods(facts, LINKERD_VIZ)
@@ -118,19 +118,19 @@ def viz_injected(facts: Facts) -> Result:
 
 
 @SUBJECT.check("viz-proxies", off=no_viz)
-def viz_proxies(facts: Facts) -> Result:
+def viz_proxies(facts: Facts) -> CheckResult:
     """The proxies of viz are ready."""
     return data_plane.judge_proxies(facts, meshed_pods(facts, LINKERD_VIZ), RUNBOOK)
 
 
 @SUBJECT.check("viz-versions", off=no_viz)
-def viz_versions(facts: Facts) -> Result:
+def viz_versions(facts: Facts) -> CheckResult:
     """The proxies of viz are of the control plane's version."""
     return versions.extension_proxies(facts, LINKERD_VIZ)
 
 
 @SUBJECT.check("viz-prometheus", off=no_viz)
-def viz_prometheus(facts: Facts) -> Result:
+def viz_prometheus(facts: Facts) -> CheckResult:
     """The Prometheus of viz runs, with its config and its rights, where viz has its own."""
     if facts.config.viz.prometheus_url:
         return skipped("viz reads the Prometheus of viz.prometheusUrl")

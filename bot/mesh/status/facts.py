@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, cast
 from bot.clients.kubernetes import Manifest
 from bot.clients.prometheus import FiringAlert
 from bot.clients.target import Target
-from bot.mesh.rollout.model import Seen as RolloutSeen
+from bot.mesh.rollout.model import RolloutState as RolloutSeen
 from bot.mesh.status.linkerd_cli import CliReport
 from bot.mesh.trust.model import Kept
-from bot.mesh.trust.model import Seen as TrustSeen
+from bot.mesh.trust.model import TrustState as TrustSeen
 from components.external_secrets import operators
 from components.names import LINKERD, LINKERD_BUOYANT, LINKERD_VIZ
 from stack.config import StackConfig
@@ -145,3 +145,10 @@ def places(config: StackConfig) -> list[str]:
     ]
     every = operators(config).namespaces
     return [*every, LINKERD, *(name for name, on in optional if on)]
+
+
+def own_places(config: StackConfig) -> list[str]:
+    """The namespaces whose workloads are all ours: an existing operator's may hold anything."""
+    where = operators(config)
+    shared = {*where.namespaces} - {*where.ours} if where.theirs else set()
+    return [each for each in places(config) if each not in shared]

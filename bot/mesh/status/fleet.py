@@ -10,8 +10,8 @@ from bot.cli import parallel
 from bot.clients.target import Target
 from bot.exit_codes import DONE, FAILED, REFUSED, BotError
 from bot.mesh.status import judge, sources
-from bot.mesh.status.model import Line, Report, Result
-from bot.mesh.status.sources import Wanted
+from bot.mesh.status.model import CheckResult, Line, StatusReport
+from bot.mesh.status.sources import WantedSources
 from bot.mesh.trust import fleet as trust_fleet
 from schema.faults import ConfigError
 from schema.masking import masked
@@ -20,7 +20,7 @@ from stack.charts import ChartError
 UNREAD = "stack/read"
 
 
-def look(stacks: Sequence[str], wanted: Wanted, at_a_time: int) -> list[Report]:
+def look(stacks: Sequence[str], wanted: WantedSources, at_a_time: int) -> list[StatusReport]:
     """The report of each stack in the order given, `at_a_time` of them at a time."""
     return parallel.run_all(
         lambda stack, stop: report(stack, wanted, stop),
@@ -30,7 +30,7 @@ def look(stacks: Sequence[str], wanted: Wanted, at_a_time: int) -> list[Report]:
     )
 
 
-def report(stack: str, wanted: Wanted, stop: threading.Event | None = None) -> Report:
+def report(stack: str, wanted: WantedSources, stop: threading.Event | None = None) -> StatusReport:
     """One stack by its name; why it could not be looked at is a line, and no error."""
     started = time.monotonic()
     try:
@@ -38,16 +38,18 @@ def report(stack: str, wanted: Wanted, stop: threading.Event | None = None) -> R
     except Exception as error:
         # Whatever it is, the other stacks are told.
         command = f"python -m bot status --stack {stack}"
-        line = Line(UNREAD, Result("unknown", _told(error), command))
-        return Report(stack, "", [line], time.monotonic() - started)
+        line = Line(UNREAD, CheckResult("unknown", _told(error), command))
+        return StatusReport(stack, "", [line], time.monotonic() - started)
 
 
-def of(target: Target, wanted: Wanted, stop: threading.Event | None = None) -> Report:
+def of(target: Target, wanted: WantedSources, stop: threading.Event | None = None) -> StatusReport:
     """One stack whose file is read."""
     started = time.monotonic()
     cluster = target.config.cluster
     lines = judge.judge(sources.read(target, wanted, stop))
-    return Report(target.stack, cluster.name if cluster else "", lines, time.monotonic() - started)
+    return StatusReport(
+        target.stack, cluster.name if cluster else "", lines, time.monotonic() - started
+    )
 
 
 def _told(error: Exception) -> str:
@@ -58,7 +60,7 @@ def _told(error: Exception) -> str:
     return f"{first} (and {len(more)} more)" if more else first
 
 
-def exit_code(reports: Sequence[Report]) -> int:
+def exit_code(reports: Sequence[StatusReport]) -> int:
     """As of one stack: 4 before 1, because one that is not healthy wants somebody now."""
     codes = {each.exit_code for each in reports}
     return next((code for code in (REFUSED, FAILED) if code in codes), DONE)

@@ -22,7 +22,7 @@ from bot.mesh.status import (
     workloads,
 )
 from bot.mesh.status.facts import Facts, NoAnswerError
-from bot.mesh.status.model import SIMULATED, Check, Line, Result, Subject, skipped
+from bot.mesh.status.model import SIMULATED, Check, CheckResult, Line, Subject, skipped
 
 SUBJECTS: tuple[Subject, ...] = (
     kubernetes.SUBJECT,
@@ -60,7 +60,7 @@ def judge(facts: Facts) -> list[Line]:
     ]
 
 
-def _results(check: Check, facts: Facts) -> Iterator[Result]:
+def _results(check: Check, facts: Facts) -> Iterator[CheckResult]:
     if check.running and facts.config.sandbox.open_webhooks:
         yield skipped(SIMULATED)
         return
@@ -69,8 +69,8 @@ def _results(check: Check, facts: Facts) -> Iterator[Result]:
         return
     try:
         found = check.judge(facts)
-        yield from [found] if isinstance(found, Result) else found
+        yield from [found] if isinstance(found, CheckResult) else found
     except NoAnswerError as error:
-        yield Result("unknown" if error.asked else "skipped", str(error))
+        yield CheckResult("unknown" if error.asked else "skipped", str(error))
     except _ODD as error:
-        yield Result("unknown", f"could not be judged: {type(error).__name__}: {error}")
+        yield CheckResult("unknown", f"could not be judged: {type(error).__name__}: {error}")

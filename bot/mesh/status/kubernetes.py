@@ -8,7 +8,7 @@ from bot.clients.kubernetes import condition, moment
 from bot.mesh.status import cluster
 from bot.mesh.status.facts import Facts
 from bot.mesh.status.linkerd_config import config_of
-from bot.mesh.status.model import Result, Subject, fail, ok, warn
+from bot.mesh.status.model import CheckResult, Subject, fail, ok, warn
 from bot.mesh.status.objects import some
 
 SUBJECT = Subject("kubernetes")
@@ -20,13 +20,13 @@ _NODES = "kubectl get nodes"
 
 
 @SUBJECT.check("api")
-def api(facts: Facts) -> Result:
+def api(facts: Facts) -> CheckResult:
     """The API server answers."""
     return ok(f"the API server is {facts.source(cluster.VERSION)}")
 
 
 @SUBJECT.check("version")
-def version(facts: Facts) -> Result:
+def version(facts: Facts) -> CheckResult:
     """Its version is one that Linkerd supports."""
     text = str(facts.source(cluster.VERSION))
     major, minor = text.removeprefix("v").split(".")[:2]
@@ -40,7 +40,7 @@ def version(facts: Facts) -> Result:
 
 
 @SUBJECT.check("nodes")
-def nodes(facts: Facts) -> Result:
+def nodes(facts: Facts) -> CheckResult:
     """Every node is ready."""
     every = facts.objects("nodes")
     down = [each["metadata"]["name"] for each in every if not condition(each, "Ready")[0]]
@@ -52,7 +52,7 @@ def nodes(facts: Facts) -> Result:
 
 
 @SUBJECT.check("clocks")
-def clocks(facts: Facts) -> Result:
+def clocks(facts: Facts) -> CheckResult:
     """The clocks of ready nodes and our own agree: certificates live by them."""
     up = {
         each["metadata"]["name"] for each in facts.objects("nodes") if condition(each, "Ready")[0]
@@ -75,7 +75,7 @@ def clocks(facts: Facts) -> Result:
 
 
 @SUBJECT.check("runtime")
-def runtime(facts: Facts) -> Result:
+def runtime(facts: Facts) -> CheckResult:
     """No node runs Docker, where proxy-init must be root, unless it is."""
     docker = [
         each["metadata"]["name"]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from bot.mesh.status.facts import Facts
 from bot.mesh.status.linkerd_cli import CliCheck
-from bot.mesh.status.model import SIMULATED, Result, Subject, fail, ok, skipped, warn
+from bot.mesh.status.model import SIMULATED, CheckResult, Subject, fail, ok, skipped, warn
 from bot.mesh.status.upstream_extensions import CHECKS
 
 SUBJECT = Subject("linkerd-check")
@@ -14,7 +14,7 @@ _LONGEST = 160
 
 
 @SUBJECT.check("report")
-def report(facts: Facts) -> Iterator[Result]:
+def report(facts: Facts) -> Iterator[CheckResult]:
     """Every check of the CLI holds, but for what cannot hold, with the reason."""
     found = facts.cli
     good = 0
@@ -25,10 +25,10 @@ def report(facts: Facts) -> Iterator[Result]:
             yield judge(each, simulated=facts.config.sandbox.open_webhooks)
     yield ok(f"{good} of {len(found.checks)} checks of linkerd {found.version} hold")
     if found.cut:
-        yield Result("unknown", f"not every check was made: {found.cut}", "linkerd check")
+        yield CheckResult("unknown", f"not every check was made: {found.cut}", "linkerd check")
 
 
-def judge(found: CliCheck, *, simulated: bool) -> Result:
+def judge(found: CliCheck, *, simulated: bool) -> CheckResult:
     """A check that does not hold. simulated: no pod runs in the cluster."""
     told = f"{found.category}: {found.description}: {' '.join(found.error.split())}"
     told = told if len(told) <= _LONGEST else f"{told[: _LONGEST - 1]}…"

@@ -18,7 +18,7 @@ SIMULATED = "sandbox.openWebhooks: no pod runs and no webhook is asked, so it ca
 
 
 @dataclass(frozen=True)
-class Result:
+class CheckResult:
     """What a check saw. next: a command or a page, where something is to be done."""
 
     state: State
@@ -26,27 +26,27 @@ class Result:
     next: str = ""
 
 
-def ok(seen: str) -> Result:
+def ok(seen: str) -> CheckResult:
     """It holds."""
-    return Result("ok", seen)
+    return CheckResult("ok", seen)
 
 
-def warn(seen: str, next_: str) -> Result:
+def warn(seen: str, next_: str) -> CheckResult:
     """Somebody should look at it by day."""
-    return Result("warn", seen, next_)
+    return CheckResult("warn", seen, next_)
 
 
-def fail(seen: str, next_: str) -> Result:
+def fail(seen: str, next_: str) -> CheckResult:
     """The mesh is not healthy."""
-    return Result("fail", seen, next_)
+    return CheckResult("fail", seen, next_)
 
 
-def skipped(why: str) -> Result:
+def skipped(why: str) -> CheckResult:
     """It was not looked at, and the config or the caller says so."""
-    return Result("skipped", why)
+    return CheckResult("skipped", why)
 
 
-Judge = Callable[["Facts"], "Result | Iterable[Result]"]
+Judge = Callable[["Facts"], "CheckResult | Iterable[CheckResult]"]
 Off = Callable[["Facts"], "str | None"]
 
 
@@ -89,7 +89,7 @@ class Line:
     """One line of the report: what one check saw."""
 
     check: str
-    result: Result
+    result: CheckResult
 
     @property
     def subject(self) -> str:
@@ -98,7 +98,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Report:
+class StatusReport:
     """All lines of a stack, in order. seconds: how long it took."""
 
     stack: str

@@ -9,7 +9,7 @@ from bot.clients.kubernetes import place
 from bot.mesh.status.control_plane import SUBJECT
 from bot.mesh.status.facts import Facts, NoAnswerError
 from bot.mesh.status.linkerd_config import config_of
-from bot.mesh.status.model import Result, fail, ok, skipped
+from bot.mesh.status.model import CheckResult, fail, ok, skipped
 from bot.mesh.status.objects import some
 
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -17,7 +17,7 @@ _NEXT = "add the network to cluster.networks of the stack file, then up, and res
 
 
 @SUBJECT.check("networks-nodes")
-def nodes(facts: Facts) -> Result:
+def nodes(facts: Facts) -> CheckResult:
     """The pod network of every node is inside `clusterNetworks`: outside it is egress."""
     networks = _networks(facts)
     ranges = {
@@ -36,7 +36,7 @@ def nodes(facts: Facts) -> Result:
 
 
 @SUBJECT.check("networks-pods")
-def pods(facts: Facts) -> Result:
+def pods(facts: Facts) -> CheckResult:
     """So is the address of every pod, but for pods in their host's network."""
     found = {
         place(each): (each.get("status") or {}).get("podIP", "")
@@ -47,13 +47,13 @@ def pods(facts: Facts) -> Result:
 
 
 @SUBJECT.check("networks-services")
-def services(facts: Facts) -> Result:
+def services(facts: Facts) -> CheckResult:
     """So is the address of every Service."""
     found = {place(each): each["spec"].get("clusterIP", "") for each in facts.objects("services")}
     return _addresses(facts, found, "Services")
 
 
-def _addresses(facts: Facts, found: dict[str, str], what: str) -> Result:
+def _addresses(facts: Facts, found: dict[str, str], what: str) -> CheckResult:
     networks = _networks(facts)
     known = {
         name: ipaddress.ip_address(text) for name, text in found.items() if text not in ("", "None")
@@ -66,7 +66,7 @@ def _addresses(facts: Facts, found: dict[str, str], what: str) -> Result:
     return _result(outside, len(known), what)
 
 
-def _result(outside: Iterable[str], count: int, what: str) -> Result:
+def _result(outside: Iterable[str], count: int, what: str) -> CheckResult:
     odd = set(outside)
     if odd:
         return fail(f"outside clusterNetworks: {some(odd)}", _NEXT)

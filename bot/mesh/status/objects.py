@@ -8,7 +8,7 @@ from typing import Any
 from bot.clients.kubernetes import Manifest, alive
 from bot.mesh.rollout.reader import PROXY, proxy
 from bot.mesh.status.facts import Facts
-from bot.mesh.status.model import Result, fail, ok
+from bot.mesh.status.model import CheckResult, fail, ok
 from components.names import LINKERD
 
 _NAMED = 3
@@ -30,7 +30,9 @@ def bot_up(facts: Facts) -> str:
     return f"python -m bot up --stack {facts.target.stack}"
 
 
-def there(facts: Facts, kind: str, wanted: tuple[str, ...], namespace: str | None = None) -> Result:
+def there(
+    facts: Facts, kind: str, wanted: tuple[str, ...], namespace: str | None = None
+) -> CheckResult:
     """Whether objects of these names are there."""
     missing = set(wanted) - facts.names(kind, namespace)
     if missing:

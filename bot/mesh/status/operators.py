@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from bot.clients.kubernetes import Manifest, condition, place
 from bot.mesh import existing
 from bot.mesh.status.facts import Facts
-from bot.mesh.status.model import Result, Subject, fail, ok, warn
+from bot.mesh.status.model import CheckResult, Subject, fail, ok, warn
 from bot.mesh.status.objects import available, bot_up, labels, some
 from components.external_secrets import operators as operators_of
 from components.names import (
@@ -27,7 +27,7 @@ EXISTING = "docs/components/cert_manager.md#an-existing-one"
 
 
 @SUBJECT.check("cert-manager")
-def cert_manager(facts: Facts) -> Result:
+def cert_manager(facts: Facts) -> CheckResult:
     """The Deployments of cert-manager and trust-manager are available."""
     places = operators_of(facts.config)
     if {CERT_MANAGER, "trust-manager"}.isdisjoint(places.theirs):
@@ -42,7 +42,7 @@ def cert_manager(facts: Facts) -> Result:
 
 
 @SUBJECT.check("external-secrets")
-def external_secrets(facts: Facts) -> Result:
+def external_secrets(facts: Facts) -> CheckResult:
     """The Deployments of External Secrets are available."""
     places = operators_of(facts.config)
     if EXTERNAL_SECRETS not in places.theirs:
@@ -51,7 +51,7 @@ def external_secrets(facts: Facts) -> Result:
 
 
 @SUBJECT.check("existing")
-def existing_operators(facts: Facts) -> Result:
+def existing_operators(facts: Facts) -> CheckResult:
     """Operators that somebody else installed have what is needed of them."""
     theirs = operators_of(facts.config).theirs
     if not theirs:
@@ -68,7 +68,7 @@ def existing_operators(facts: Facts) -> Result:
 
 
 @SUBJECT.check("store")
-def store(facts: Facts) -> Result:
+def store(facts: Facts) -> CheckResult:
     """The store reaches Vault and is let in."""
     found = facts.named("cluster secret stores", SECRET_STORE)
     if found is None:
@@ -78,7 +78,7 @@ def store(facts: Facts) -> Result:
 
 
 @SUBJECT.check("secrets")
-def secrets(facts: Facts) -> Result:
+def secrets(facts: Facts) -> CheckResult:
     """Every ExternalSecret of ours is synced."""
     every = facts.objects("external secrets")
     odd = {
@@ -91,7 +91,7 @@ def secrets(facts: Facts) -> Result:
 
 
 @SUBJECT.check("issuers")
-def issuers(facts: Facts) -> Result:
+def issuers(facts: Facts) -> CheckResult:
     """Every ClusterIssuer of ours is ready."""
     every = [
         each
@@ -110,7 +110,7 @@ def issuers(facts: Facts) -> Result:
 
 
 @SUBJECT.check("bundle")
-def bundle(facts: Facts) -> Result:
+def bundle(facts: Facts) -> CheckResult:
     """trust-manager has written the anchors into every namespace that gets them."""
     found = facts.named("bundles", TRUST_ROOTS_CONFIG_MAP)
     if found is None:
@@ -119,7 +119,7 @@ def bundle(facts: Facts) -> Result:
     return ok("the Bundle is synced") if synced else fail(said, RUNBOOK)
 
 
-def _running(facts: Facts, parts: Mapping[str, tuple[str, Collection[str]]]) -> Result:
+def _running(facts: Facts, parts: Mapping[str, tuple[str, Collection[str]]]) -> CheckResult:
     """The Deployments of operators whose namespaces may hold what is no concern of ours."""
     found: list[Manifest] = []
     for operator, (namespace, names) in parts.items():
@@ -134,7 +134,7 @@ def _running(facts: Facts, parts: Mapping[str, tuple[str, Collection[str]]]) -> 
     return _available(found, RUNBOOK)
 
 
-def deployments(facts: Facts, namespace: str, runbook: str) -> Result:
+def deployments(facts: Facts, namespace: str, runbook: str) -> CheckResult:
     """The Deployments of a namespace; none of them may be without any replica."""
     found = facts.objects("deployments", namespace)
     if not found:
@@ -142,7 +142,7 @@ def deployments(facts: Facts, namespace: str, runbook: str) -> Result:
     return _available(found, runbook)
 
 
-def _available(found: Iterable[Manifest], runbook: str) -> Result:
+def _available(found: Iterable[Manifest], runbook: str) -> CheckResult:
     figures = {each["metadata"]["name"]: available(each) for each in found}
     down = {name for name, (up, wanted, _) in figures.items() if not up or not wanted}
     short = {

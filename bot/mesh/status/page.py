@@ -86,6 +86,20 @@ An account with `list` on what is named below, `get` on these Secrets and Config
 `pods/proxy` in `linkerd` is enough. No key and no credential is kept or printed. Without any
 Prometheus named, alerts are not looked at.
 
+### Prometheus with a login
+
+Thanos, Mimir and what providers sell want one mostly. It is read from variables by every command
+that asks Prometheus, sent over https alone (or to this machine), and never printed:
+
+| variable | what it is |
+|---|---|
+| `PROMETHEUS_TOKEN`, or `PROMETHEUS_TOKEN_FILE` | a bearer token, or the file that has it |
+| `PROMETHEUS_USERNAME`, `PROMETHEUS_PASSWORD` | name and password; each may have `_FILE` instead |
+| `PROMETHEUS_TENANT` | the tenant of Mimir or Thanos: `X-Scope-OrgID` |
+
+Where it holds several clusters, `observability.alerts.clusterLabel` says which series are of this
+one.
+
 Where no pod runs (`sandbox.openWebhooks`), checks that need one are not looked at, and say so.
 
 What the vendor of Buoyant Cloud knows of a cluster has no public API: see the

@@ -12,7 +12,7 @@ from bot.clients.kubernetes import Manifest
 from bot.mesh.status.certificates import RUNBOOK, SUBJECT
 from bot.mesh.status.extensions import no_viz
 from bot.mesh.status.facts import Facts
-from bot.mesh.status.model import Result, fail, ok, warn
+from bot.mesh.status.model import CheckResult, fail, ok, warn
 from bot.mesh.trust.chain import dns_names, signed
 from bot.mesh.trust.text import left_text
 from components.names import LINKERD, LINKERD_VIZ
@@ -20,7 +20,7 @@ from components.webhook_certificates import CONTROL_PLANE_WEBHOOKS, PKCS8_ONLY, 
 from schema.certificates import certificates_in
 
 
-def judge(facts: Facts, namespace: str, secret: str, service: str) -> Result:
+def judge(facts: Facts, namespace: str, secret: str, service: str) -> CheckResult:
     """Who calls the service trusts exactly who signed its certificate; it is for it, and lives.
 
     The same as CheckCertAndAnchors of linkerd2 pkg/healthcheck, for every caller.
@@ -56,7 +56,7 @@ def judge(facts: Facts, namespace: str, secret: str, service: str) -> Result:
 
 def _add(namespace: str, secret: str, service: str) -> None:
     @SUBJECT.check(f"served-{service}", off=no_viz if namespace == LINKERD_VIZ else None)
-    def served(facts: Facts) -> Result:
+    def served(facts: Facts) -> CheckResult:
         return judge(facts, namespace, secret, service)
 
     served.__doc__ = f"{service} serves a certificate that lives, signed by who its callers trust."

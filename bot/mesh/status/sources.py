@@ -13,10 +13,10 @@ from typing import Any
 from bot.clients import vault as vault_client
 from bot.clients.connect import cluster as api_server
 from bot.clients.https import Client, Unreadable
-from bot.clients.prometheus import Prometheus
+from bot.clients.prometheus import PrometheusApi
 from bot.clients.target import Target
 from bot.exit_codes import BotError, MissingToolError
-from bot.mesh.authorization import reader as ladder_reader
+from bot.mesh.authorization import reader as authorization_reader
 from bot.mesh.rollout import reader as rollout_reader
 from bot.mesh.status import cluster, linkerd_cli
 from bot.mesh.status.facts import Alerting, Facts, Unread
@@ -24,6 +24,7 @@ from bot.mesh.status.pinned import pinned
 from bot.mesh.trust import fleet as trust_fleet
 from bot.mesh.trust import reader as trust_reader
 from bot.mesh.trust import vault as trust_vault
+from components.alerts.arguments import own_series
 
 PARALLEL = 12
 PROMETHEUS_SECONDS = 5.0
@@ -33,7 +34,7 @@ Read = Callable[[], Any]
 
 
 @dataclass(frozen=True)
-class Wanted:
+class WantedSources:
     """What was asked for. prometheus: an address, None for that of the stack file.
 
     drift: whether the engine is asked. cli: whether `linkerd check` runs where it is there.
@@ -44,7 +45,7 @@ class Wanted:
     cli: bool = True
 
 
-def read(target: Target, wanted: Wanted, stop: threading.Event | None = None) -> Facts:
+def read(target: Target, wanted: WantedSources, stop: threading.Event | None = None) -> Facts:
     """All sources; what does not answer is told in them, and raises nothing.
 
     stop: ends a run of the engine once it is set.
@@ -61,7 +62,7 @@ def read(target: Target, wanted: Wanted, stop: threading.Event | None = None) ->
     return Facts(target, now, found)
 
 
-def _cluster(target: Target, wanted: Wanted, pool: ThreadPoolExecutor) -> dict[str, Any]:
+def _cluster(target: Target, wanted: WantedSources, pool: ThreadPoolExecutor) -> dict[str, Any]:
     """What the API server tells; one question first, so that a dead one costs one time-out."""
     if target.config.cluster is None:
         return {}
@@ -87,7 +88,7 @@ def _names(target: Target) -> list[str]:
     ]
 
 
-def _reads(target: Target, wanted: Wanted, api: Client) -> dict[str, Read]:
+def _reads(target: Target, wanted: WantedSources, api: Client) -> dict[str, Read]:
     config = target.config
     window = timedelta(seconds=config.rollout.gates.window.seconds)
     made: dict[str, Read] = {
@@ -96,13 +97,13 @@ def _reads(target: Target, wanted: Wanted, api: Client) -> dict[str, Read]:
         "linkerd check": lambda: _linkerd(target, wanted),
     }
     for name in sorted(config.policy.namespaces):
-        made[f"policy {name}"] = partial(ladder_reader.read, api, name)
+        made[f"policy {name}"] = partial(authorization_reader.read, api, name)
     for name, one in cluster.reads(config):
         made[name] = partial(one, api)
     return made
 
 
-def _linkerd(target: Target, wanted: Wanted) -> Any:
+def _linkerd(target: Target, wanted: WantedSources) -> Any:
     if not wanted.cli:
         return Unread("--no-linkerd-check", asked=False)
     return linkerd_cli.run(target, pinned(target.project_dir).linkerd)
@@ -127,20 +128,20 @@ def _vault(target: Target) -> dict[str, Read]:
     return {"vault anchors": anchors, "vault": health}
 
 
-def _prometheus(target: Target, wanted: Wanted) -> dict[str, Read]:
+def _prometheus(target: Target, wanted: WantedSources) -> dict[str, Read]:
     url = wanted.prometheus or target.config.viz.prometheus_url
     if url is None:
         why = "no Prometheus is named: viz.prometheusUrl, or --prometheus"
         return {"alerts": lambda: Unread(why, asked=False)}
 
     def alerting() -> Any:
-        prometheus = Prometheus(url, PROMETHEUS_SECONDS)
+        prometheus = PrometheusApi(url, PROMETHEUS_SECONDS, own_series(target.config))
         return Alerting(tuple(prometheus.alerts()), frozenset(prometheus.alert_names()))
 
     return {"alerts": alerting}
 
 
-def _engine(target: Target, wanted: Wanted, stop: threading.Event) -> dict[str, Read]:
+def _engine(target: Target, wanted: WantedSources, stop: threading.Event) -> dict[str, Read]:
     if not wanted.drift:
         why = "not asked for: --drift (takes as long as a preview)"
         return {"drift": lambda: Unread(why, asked=False)}
@@ -150,12 +151,12 @@ def _engine(target: Target, wanted: Wanted, stop: threading.Event) -> dict[str, 
         from bot import engine
         from bot.engine import target as engine_target
         from bot.mesh.drift.check import check
-        from bot.mesh.drift.tracked import Stopped
+        from bot.mesh.drift.tracked import LookStopped
 
         try:
             engine_run = engine_target.of(target.stack, target.project_dir)
             return check(engine.find(), engine_run, stop, DRIFT_SECONDS)
-        except (MissingToolError, Stopped) as error:
+        except (MissingToolError, LookStopped) as error:
             raise BotError(str(error)) from None  # It was asked for.
 
     return {"drift": drift}

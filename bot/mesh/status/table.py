@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
-from bot.mesh.status.model import STATES, Line, Report
+from bot.mesh.status.model import STATES, Line, StatusReport
 
 _HEADS = ("stack", "cluster", "outcome", "failed", "unknown")
 # Characters of what a check saw: the report of one stack has all of it.
 _LONGEST = 80
 
 
-def lines(reports: Sequence[Report]) -> list[str]:
+def lines(reports: Sequence[StatusReport]) -> list[str]:
     """The table, and below it how many stacks are how."""
     rows = [
         (each.stack, each.cluster or "-", each.outcome, str(each.count("fail")),
@@ -32,7 +32,7 @@ def lines(reports: Sequence[Report]) -> list[str]:
     return [*made, f"{len(reports)} stacks: {outcomes}; {seconds:.1f} s"]
 
 
-def first(report: Report) -> Line | None:
+def first(report: StatusReport) -> Line | None:
     """The first line of the worst state that wants somebody; None where nothing does."""
     for state in STATES:
         if state in ("skipped", "ok"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 
-from bot.mesh.status.model import STATES, Line, Report, State, worst
+from bot.mesh.status.model import STATES, Line, State, StatusReport, worst
 
 _WIDTH = 15
 _WORDS: dict[State, str] = {
@@ -17,7 +17,7 @@ _WORDS: dict[State, str] = {
 }
 
 
-def lines(report: Report, *, verbose: bool = False) -> list[str]:
+def lines(report: StatusReport, *, verbose: bool = False) -> list[str]:
     """The report. verbose: also what holds, and what was not looked at."""
     place = f", cluster {report.cluster}" if report.cluster else ""
     told = [f"stack {report.stack}{place}: {report.outcome}"]
@@ -27,7 +27,7 @@ def lines(report: Report, *, verbose: bool = False) -> list[str]:
     return [*told, summary(report)]
 
 
-def summary(report: Report) -> str:
+def summary(report: StatusReport) -> str:
     """How many lines are in which state."""
     words: dict[State, str] = {
         "fail": "failed",

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from bot.clients.kubernetes import Manifest, place
 from bot.mesh.status.facts import Facts, NoAnswerError
 from bot.mesh.status.linkerd_config import version_of
-from bot.mesh.status.model import Result, Subject, fail, ok, warn
+from bot.mesh.status.model import CheckResult, Subject, fail, ok, warn
 from bot.mesh.status.objects import (
     annotations_of,
     bot_up,
@@ -31,7 +31,7 @@ _BUNDLE = "gateway.networking.k8s.io/bundle-version"
 
 
 @SUBJECT.check("control-plane")
-def control_plane(facts: Facts) -> Result:
+def control_plane(facts: Facts) -> CheckResult:
     """It runs the version that charts.yaml pins."""
     found, wanted = version_of(facts), pinned(facts.target.project_dir).linkerd
     if found != wanted:
@@ -40,7 +40,7 @@ def control_plane(facts: Facts) -> Result:
 
 
 @SUBJECT.check("control-plane-images")
-def control_plane_images(facts: Facts) -> Result:
+def control_plane_images(facts: Facts) -> CheckResult:
     """No Deployment was left behind by an upgrade."""
     wanted = version_of(facts)
     workloads = facts.objects("deployments", LINKERD)
@@ -58,13 +58,13 @@ def control_plane_images(facts: Facts) -> Result:
 
 
 @SUBJECT.check("control-plane-proxies")
-def control_plane_proxies(facts: Facts) -> Result:
+def control_plane_proxies(facts: Facts) -> CheckResult:
     """The control plane's proxies are of its version."""
     return _proxies(facts, meshed_pods(facts, LINKERD), "kubectl -n linkerd rollout restart deploy")
 
 
 @SUBJECT.check("proxies")
-def proxies(facts: Facts) -> Result:
+def proxies(facts: Facts) -> CheckResult:
     """The data plane's proxies are of the control plane's version."""
     pods = [
         each
@@ -75,7 +75,7 @@ def proxies(facts: Facts) -> Result:
 
 
 @SUBJECT.check("cli")
-def cli(facts: Facts) -> Result:
+def cli(facts: Facts) -> CheckResult:
     """The CLI on this machine is of the control plane's version."""
     found, wanted = facts.cli.version, version_of(facts)
     if found != wanted:
@@ -84,7 +84,7 @@ def cli(facts: Facts) -> Result:
 
 
 @SUBJECT.check("gateway-api")
-def gateway_api(facts: Facts) -> Result:
+def gateway_api(facts: Facts) -> CheckResult:
     """The Gateway API CRDs are of one version, which the stack file names and Linkerd reads."""
     bundles = {
         annotations_of(each).get(_BUNDLE, "unknown").removeprefix("v")
@@ -106,7 +106,7 @@ def gateway_api(facts: Facts) -> Result:
 
 
 @SUBJECT.check("operators")
-def operators(facts: Facts) -> Result:
+def operators(facts: Facts) -> CheckResult:
     """cert-manager, trust-manager and External Secrets run what charts.yaml pins, where ours."""
     known = pinned(facts.target.project_dir)
     places = operators_of(facts.config)
@@ -133,13 +133,13 @@ def operators(facts: Facts) -> Result:
     return warn(", ".join(odd), bot_up(facts)) if odd else ok(", ".join(seen))
 
 
-def extension_proxies(facts: Facts, namespace: str) -> Result:
+def extension_proxies(facts: Facts, namespace: str) -> CheckResult:
     """The proxies of an extension are of the control plane's version."""
     pods = meshed_pods(facts, namespace)
     return _proxies(facts, pods, f"kubectl -n {namespace} rollout restart deploy")
 
 
-def _proxies(facts: Facts, pods: Iterable[Manifest], next_: str) -> Result:
+def _proxies(facts: Facts, pods: Iterable[Manifest], next_: str) -> CheckResult:
     wanted = version_of(facts)
     versions = {place(each): proxy_version(each) for each in pods}
     odd = {name: version for name, version in versions.items() if version != wanted}

@@ -1,4 +1,4 @@
-"""Workloads in the mesh: how far the rollout is, and which rung of the policy ladder holds."""
+"""Workloads in the mesh: how far the rollout is, and which default inbound policy they have."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from bot.mesh.authorization import objections
 from bot.mesh.rollout.standing import NO_WAVE, standings
 from bot.mesh.status.facts import Facts
 from bot.mesh.status.linkerd_config import config_of
-from bot.mesh.status.model import Result, Subject, fail, ok, skipped, warn
+from bot.mesh.status.model import CheckResult, Subject, fail, ok, skipped, warn
 from bot.mesh.status.objects import bot_up, some
 from components.policy import arguments as arguments_policy
 from components.policy import look_up as policy
@@ -24,7 +24,7 @@ def _no_plan(facts: Facts) -> str | None:
 
 
 @ROLLOUT.check("plan", off=_no_plan)
-def plan(facts: Facts) -> Result:
+def plan(facts: Facts) -> CheckResult:
     """Every namespace of the plan is there, and the plan is applied to it."""
     own = [each for each in standings(facts.config, facts.rollout) if each.wave != NO_WAVE]
     gone = {each.namespace for each in own if each.mesh == "not there" and each.state != "off"}
@@ -44,7 +44,7 @@ def plan(facts: Facts) -> Result:
 
 
 @ROLLOUT.check("meshed", running=True, off=_no_plan)
-def meshed(facts: Facts) -> Result:
+def meshed(facts: Facts) -> CheckResult:
     """The pods of each namespace of the plan are in the mesh as it says."""
     own = [each for each in standings(facts.config, facts.rollout) if each.wave != NO_WAVE]
     waiting = {f"{each.namespace} ({len(each.restarts)})" for each in own if each.restarts}
@@ -56,7 +56,7 @@ def meshed(facts: Facts) -> Result:
 
 
 @ROLLOUT.check("injector")
-def injector(facts: Facts) -> Result:
+def injector(facts: Facts) -> CheckResult:
     """The injector failed no pod lately (`rollout.gates.window`)."""
     failed = {f"{name} ({count})" for name, count in facts.rollout.failures.items() if count}
     if failed:
@@ -65,7 +65,7 @@ def injector(facts: Facts) -> Result:
 
 
 @POLICY.check("default")
-def default(facts: Facts) -> Result:
+def default(facts: Facts) -> CheckResult:
     """The control plane gives new proxies the default policy of the stack file."""
     wanted = facts.config.linkerd.default_inbound_policy
     found = (config_of(facts).get("proxy") or {}).get("defaultInboundPolicy")
@@ -75,31 +75,31 @@ def default(facts: Facts) -> Result:
     return ok(f"default {wanted}")
 
 
-@POLICY.check("rungs")
-def rungs(facts: Facts) -> Result:
-    """Each namespace in the mesh has the rung of the stack file."""
+@POLICY.check("default-inbound-policy")
+def default_inbound_policy(facts: Facts) -> CheckResult:
+    """Each namespace in the mesh has the default inbound policy of the stack file."""
     config = facts.config
-    by_rung: dict[str, set[str]] = defaultdict(set)
+    by_policy: dict[str, set[str]] = defaultdict(set)
     odd = set()
     for wave, planned in rollout.named(config):
         there = facts.rollout.namespaces.get(planned.name)
         if wave.state == "off" or planned.opt_out or there is None:
             continue
-        rung = policy.rung(config, planned.name)
-        by_rung[rung].add(planned.name)
+        inbound = policy.inbound_policy(config, planned.name)
+        by_policy[inbound].add(planned.name)
         wanted = arguments_policy.wish(config, planned.name).get(DEFAULT_INBOUND_POLICY)
         if there.annotations.get(DEFAULT_INBOUND_POLICY) != wanted:
-            odd.add(f"{planned.name} (to be {rung})")
+            odd.add(f"{planned.name} (to be {inbound})")
     if odd:
         next_ = bot_up(facts)
-        return fail(f"another rung than the stack file's: {some(odd)}", next_)
-    if not by_rung:
+        return fail(f"another default inbound policy than the stack file's: {some(odd)}", next_)
+    if not by_policy:
         return skipped("no namespace of the plan is in the mesh")
-    return ok("; ".join(f"{rung}: {some(names)}" for rung, names in sorted(by_rung.items())))
+    return ok("; ".join(f"{each}: {some(names)}" for each, names in sorted(by_policy.items())))
 
 
 @POLICY.check("fits")
-def fits(facts: Facts) -> Result:
+def fits(facts: Facts) -> CheckResult:
     """The policies fit what runs: no port is closed that pods serve, no probe denied."""
     names = sorted(facts.config.policy.namespaces)
     if not names:

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from bot.mesh.trust.chain import anchor_of, names_of
 from bot.mesh.trust.leaves import after_identity, old_leaf, switched_at, unproven, until
-from bot.mesh.trust.model import PROPAGATION, IdentityPod, Pod, Seen, Stage, Verdict
+from bot.mesh.trust.model import PROPAGATION, IdentityPod, MeshedPod, Stage, StepVerdict, TrustState
 
 # A gauge is read some time after it was computed, and clocks differ.
 _TOLERANCE_SECONDS = 60.0
@@ -22,7 +22,7 @@ _WHY_MORE = (
 )
 
 
-def switch(seen: Seen, stage: Stage, generation: str) -> Verdict:
+def switch(seen: TrustState, stage: Stage, generation: str) -> StepVerdict:
     """Whether this cluster is ready for leaves below `generation`, here and from its peers.
 
     Each proxy, and each identity process, must hold the bundle with it before the first is signed.
@@ -38,22 +38,22 @@ def switch(seen: Seen, stage: Stage, generation: str) -> Verdict:
     reasons += _held_back(old, "holds an old bundle", "hold an old bundle")
     behind, notes = identity_faults(seen)
     restart = _with(old, stale_identities(seen))
-    return Verdict(
+    return StepVerdict(
         seen.stack, "switch", (generation,), (*reasons, *behind), tuple(notes), tuple(restart)
     )
 
 
-def between(seen: Seen, stage: Stage) -> Verdict:
+def between(seen: TrustState, stage: Stage) -> StepVerdict:
     """What is wrong with a cluster in which no step is due."""
     old = old_bundle(seen)
     behind, notes = identity_faults(seen)
     broken = [stage.why] if stage.name in ("unknown", "broken") else []
     notes = [*_held_back(old, "holds an old bundle", "hold an old bundle"), *notes]
     restart = _with(old, stale_identities(seen))
-    return Verdict(seen.stack, None, (), (*broken, *behind), tuple(notes), tuple(restart))
+    return StepVerdict(seen.stack, None, (), (*broken, *behind), tuple(notes), tuple(restart))
 
 
-def retire(seen: Seen, stage: Stage, remaining: Sequence[str]) -> Verdict:
+def retire(seen: TrustState, stage: Stage, remaining: Sequence[str]) -> StepVerdict:
     """Whether nothing in this cluster needs an anchor that is not among `remaining`.
 
     Until a leaf's lifetime after the switch, a proxy may present a leaf of the old issuer; one that
@@ -88,10 +88,10 @@ def retire(seen: Seen, stage: Stage, remaining: Sequence[str]) -> Verdict:
         if again := after_identity(seen, restart):
             notes.append(_WHY_MORE.format(len(again), _pods(again)))
             restart += again
-    return Verdict(seen.stack, "retire", leaving, tuple(reasons), tuple(notes), tuple(restart))
+    return StepVerdict(seen.stack, "retire", leaving, tuple(reasons), tuple(notes), tuple(restart))
 
 
-def old_bundle(seen: Seen) -> list[Pod]:
+def old_bundle(seen: TrustState) -> list[MeshedPod]:
     """The pods that hold another bundle than the ConfigMap's.
 
     Outside the control plane the injector's annotation says so; a meshed pod without one counts as
@@ -111,7 +111,7 @@ def old_bundle(seen: Seen) -> list[Pod]:
     ]
 
 
-def identity_faults(seen: Seen) -> tuple[list[str], list[str]]:
+def identity_faults(seen: TrustState) -> tuple[list[str], list[str]]:
     """Identity processes that sign with another issuer than the Secret's, and those unread.
 
     A process whose watch on the file has died goes on with the issuer it has, up to its end
@@ -130,13 +130,13 @@ def identity_faults(seen: Seen) -> tuple[list[str], list[str]]:
     return faults, notes
 
 
-def stale_identities(seen: Seen) -> list[Pod]:
+def stale_identities(seen: TrustState) -> list[MeshedPod]:
     """The identity pods that sign with another issuer than the Secret's."""
     names = {each.pod for each in _stale(seen)}
     return [pod for pod in seen.pods if str(pod) in names]
 
 
-def _stale(seen: Seen) -> list[IdentityPod]:
+def _stale(seen: TrustState) -> list[IdentityPod]:
     left = _issuer_left(seen)
     return [
         each
@@ -145,24 +145,24 @@ def _stale(seen: Seen) -> list[IdentityPod]:
     ]
 
 
-def _issuer_left(seen: Seen) -> float:
+def _issuer_left(seen: TrustState) -> float:
     if not seen.issuer:
         return 0.0
     return (seen.issuer[0].not_valid_after_utc - seen.now).total_seconds()
 
 
-def _with(pods: Sequence[Pod], more: Sequence[Pod]) -> list[Pod]:
+def _with(pods: Sequence[MeshedPod], more: Sequence[MeshedPod]) -> list[MeshedPod]:
     return [*pods, *(pod for pod in more if pod not in pods)]
 
 
-def _behind(seen: Seen, pod: str, ttl: float) -> str:
+def _behind(seen: TrustState, pod: str, ttl: float) -> str:
     fresh = seen.issuer_changed and seen.now < seen.issuer_changed + PROPAGATION
     advice = "wait two minutes, the Secret has just changed" if fresh else "restart it"
     has, wanted = (str(timedelta(seconds=round(each))) for each in (ttl, _issuer_left(seen)))
     return f"{pod} signs with another issuer ({has} left) than the Secret's ({wanted}): {advice}"
 
 
-def _held_back(pods: Iterable[Pod], one: str, many: str) -> list[str]:
+def _held_back(pods: Iterable[MeshedPod], one: str, many: str) -> list[str]:
     """A line for the control plane and one for the rest, in the order in which they restart."""
     found = list(pods)
     parts = {
@@ -178,5 +178,5 @@ def _held_back(pods: Iterable[Pod], one: str, many: str) -> list[str]:
     return lines
 
 
-def _pods(pods: Sequence[Pod]) -> str:
+def _pods(pods: Sequence[MeshedPod]) -> str:
     return "pod" if len(pods) == 1 else "pods"

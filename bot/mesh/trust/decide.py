@@ -6,15 +6,16 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from bot.exit_codes import BotError
+from bot.mesh.trust import carries
 from bot.mesh.trust import check as trust_check
 from bot.mesh.trust import stage as trust_stage
 from bot.mesh.trust.fleet import Gathered
-from bot.mesh.trust.model import Seen, Stage, Step, Verdict
+from bot.mesh.trust.model import Stage, Step, StepVerdict, TrustState
 from bot.mesh.trust.stage import derive
 from components.trust import TrustSection
 
 
-def decide(gathered: Gathered, stack: str, step: Step | None = None) -> list[Verdict]:
+def decide(gathered: Gathered, stack: str, step: Step | None = None) -> list[StepVerdict]:
     """A verdict per cluster of the fleet: a pod talks to pods of the other clusters too.
 
     step: the stack's next one by default. What could not be read speaks against any step. Raises
@@ -30,7 +31,7 @@ def decide(gathered: Gathered, stack: str, step: Step | None = None) -> list[Ver
         judge(seen, stages[name], first, trust, step) for name, seen in gathered.seen.items()
     ]
     common = (*gathered.mismatches, *(d.message for d in gathered.differences if d.unsafe))
-    unread = [Verdict(name, step, (), (why,)) for name, why in gathered.unread.items()]
+    unread = [StepVerdict(name, step, (), (why,)) for name, why in gathered.unread.items()]
     return [*(_and(each, common) for each in verdicts), *unread]
 
 
@@ -39,21 +40,25 @@ def stage_of(gathered: Gathered, stack: str) -> Stage:
     return stage(gathered.seen[stack], gathered.configs[stack].trust, gathered.kept_names)
 
 
-def stage(seen: Seen, trust: TrustSection, kept: Collection[str] = ()) -> Stage:
+def stage(seen: TrustState, trust: TrustSection, kept: Collection[str] = ()) -> Stage:
     """The stage of a cluster, in the order of its stack file."""
     trusted = [generation.name for generation in trust.trusted]
     return derive(seen, trusted, kept, [generation.name for generation in trust.generations])
 
 
 def judge(
-    seen: Seen, stage: Stage, first: Stage, trust: TrustSection, step: Step | None
-) -> Verdict:
+    seen: TrustState, stage: Stage, first: Stage, trust: TrustSection, step: Step | None
+) -> StepVerdict:
     """One cluster's verdict on the step that `first`, the stage of the cluster in question, takes.
 
     A cluster that has taken it already is judged alike: its pods count for the others.
     """
     if step == "switch":
-        verdict = trust_check.switch(seen, stage, trust_stage.switch_to(first, trust))
+        generation = trust_stage.switch_to(first, trust)
+        verdict = trust_check.switch(seen, stage, generation)
+        anchor = seen.anchors.get(generation)
+        if anchor and (unfit := carries.fault(anchor, trust.domain)):
+            verdict = _and(verdict, (f"anchor {generation} {unfit}",))
         trusted = [generation.name for generation in trust.trusted]
         return _and(verdict, tuple(_both(name) for name in stage.bundle if name not in trusted))
     if step == "retire":
@@ -68,5 +73,5 @@ def _both(name: str) -> str:
     )
 
 
-def _and(verdict: Verdict, reasons: tuple[str, ...]) -> Verdict:
+def _and(verdict: StepVerdict, reasons: tuple[str, ...]) -> StepVerdict:
     return replace(verdict, reasons=(*verdict.reasons, *reasons))

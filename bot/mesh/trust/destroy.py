@@ -13,7 +13,7 @@ from bot.exit_codes import BadInputError, BotError, RefusedError
 from bot.mesh.trust.chain import anchor_of, fingerprint, pem
 from bot.mesh.trust.fleet import Gathered, target_of
 from bot.mesh.trust.key_secrets import delete, still_brought
-from bot.mesh.trust.model import Kept, Seen
+from bot.mesh.trust.model import Kept, TrustState
 from components.names import anchor_key_path
 from components.trust import Generation
 from stack.config import StackConfig
@@ -80,7 +80,7 @@ def _in_files(name: str, configs: Mapping[str, StackConfig]) -> list[str]:
     return found
 
 
-def _in_cluster(name: str, seen: Seen, kept: Kept | None) -> list[str]:
+def _in_cluster(name: str, seen: TrustState, kept: Kept | None) -> list[str]:
     """What is seen counts for more than the file: it may not have been deployed yet."""
     anchor = seen.anchors.get(name)
     if anchor is None and kept is not None:

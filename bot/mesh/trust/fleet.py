@@ -16,7 +16,7 @@ from bot.exit_codes import BadInputError, BotError, RefusedError
 from bot.mesh.trust import reader as trust_reader
 from bot.mesh.trust import vault as trust_vault
 from bot.mesh.trust.chain import fingerprint
-from bot.mesh.trust.model import Kept, Seen
+from bot.mesh.trust.model import Kept, TrustState
 from stack import fleet, load
 from stack.config import StackConfig
 from stack.fleet import Fleet
@@ -34,7 +34,7 @@ class Gathered:
 
     configs: Mapping[str, StackConfig]
     owner: str
-    seen: Mapping[str, Seen] = field(default_factory=dict)
+    seen: Mapping[str, TrustState] = field(default_factory=dict)
     unread: Mapping[str, str] = field(default_factory=dict)
     kept: tuple[Kept, ...] = ()
     differences: tuple[Difference, ...] = ()
@@ -135,10 +135,10 @@ def gather(target: Target) -> Gathered:
         kept = trust_vault.read(targets[found.owner])
     except BotError as error:
         unread[VAULT] = str(error)
-    seen: dict[str, Seen] = {}
+    seen: dict[str, TrustState] = {}
     with ThreadPoolExecutor(max_workers=max(1, len(clusters))) as pool:
         for each, read in zip(clusters, pool.map(_read, clusters), strict=True):
-            if isinstance(read, Seen):
+            if isinstance(read, TrustState):
                 seen[each.stack] = read
             else:
                 unread[each.stack] = read
@@ -157,14 +157,14 @@ def gather(target: Target) -> Gathered:
     )
 
 
-def _read(target: Target) -> Seen | str:
+def _read(target: Target) -> TrustState | str:
     try:
         return trust_reader.read(target)
     except BotError as error:
         return str(error)
 
 
-def mismatches(seen: Sequence[Seen], kept: Sequence[Kept], owner: str) -> list[str]:
+def mismatches(seen: Sequence[TrustState], kept: Sequence[Kept], owner: str) -> list[str]:
     """Where one generation is two certificates, by fingerprint, with both places named.
 
     Every place is compared with the first that has the generation: the owner's Vault, else the

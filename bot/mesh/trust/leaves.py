@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 
 from bot.mesh.trust.chain import anchor_of, fingerprint
-from bot.mesh.trust.model import PROPAGATION, Pod, Seen
+from bot.mesh.trust.model import PROPAGATION, MeshedPod, TrustState
 
 
-def switched_at(seen: Seen) -> datetime | None:
+def switched_at(seen: TrustState) -> datetime | None:
     """Since when the present anchor signs the issuer, at the latest; None when nothing tells.
 
     The oldest request of the uninterrupted line up to now that leads to the same anchor.
@@ -28,7 +28,7 @@ def switched_at(seen: Seen) -> datetime | None:
     return since
 
 
-def settled(seen: Seen, switched: datetime) -> datetime:
+def settled(seen: TrustState, switched: datetime) -> datetime:
     """From when on every leaf is of the present issuer.
 
     That is when the Secret has reached the identity pods. One that started later may have replaced
@@ -38,7 +38,7 @@ def settled(seen: Seen, switched: datetime) -> datetime:
     return max([reached, *(pod.started for pod in seen.pods if pod.is_identity)])
 
 
-def unproven(seen: Seen, switched: datetime | None) -> list[Pod]:
+def unproven(seen: TrustState, switched: datetime | None) -> list[MeshedPod]:
     """The identity pods that may sign with the old issuer to this day.
 
     Those from before the switch of which `issuer_cert_ttl_seconds` cannot be read: a process whose
@@ -54,7 +54,7 @@ def unproven(seen: Seen, switched: datetime | None) -> list[Pod]:
     ]
 
 
-def old_leaf(seen: Seen, switched: datetime | None) -> list[Pod]:
+def old_leaf(seen: TrustState, switched: datetime | None) -> list[MeshedPod]:
     """The pods that may present a leaf of the issuer before the switch.
 
     A pod must have started since all of identity signs with the new issuer, or a leaf's lifetime
@@ -74,7 +74,7 @@ def old_leaf(seen: Seen, switched: datetime | None) -> list[Pod]:
     ]
 
 
-def after_identity(seen: Seen, restart: list[Pod]) -> list[Pod]:
+def after_identity(seen: TrustState, restart: list[MeshedPod]) -> list[MeshedPod]:
     """What must restart again once identity has, unless it does so in the same round.
 
     Nothing tells afterwards what an identity pod signed that is gone. So where one is to restart,
@@ -85,7 +85,7 @@ def after_identity(seen: Seen, restart: list[Pod]) -> list[Pod]:
     return [pod for pod in seen.pods if not pod.is_identity and pod not in restart]
 
 
-def until(seen: Seen, switched: datetime | None) -> str:
+def until(seen: TrustState, switched: datetime | None) -> str:
     """Until when a pod may hold such a leaf, for a sentence."""
     if switched is None:
         return "it restarts: when the issuer changed is not known"

@@ -23,7 +23,7 @@ INJECTOR = "linkerd-proxy-injector"
 
 
 @dataclass(frozen=True, order=True)
-class Workload:
+class PodOwner:
     """What owns a pod; a bare pod owns itself."""
 
     namespace: str
@@ -35,7 +35,7 @@ class Workload:
 
 
 @dataclass(frozen=True)
-class Pod:
+class MeshedPod:
     """A meshed pod that runs or is about to.
 
     started: since when it has had what it reads at its start, see `bot.mesh.trust.reader.started`.
@@ -44,7 +44,7 @@ class Pod:
 
     namespace: str
     name: str
-    owner: Workload
+    owner: PodOwner
     started: datetime
     bundle: str | None = None
     control_plane: bool = False
@@ -98,7 +98,7 @@ class IdentityPod:
 
 
 @dataclass(frozen=True)
-class Seen:
+class TrustState:
     """A cluster at one moment.
 
     anchors: the certificate of each generation, as it was brought from Vault. issuer: the chain
@@ -115,7 +115,7 @@ class Seen:
     issuer: tuple[x509.Certificate, ...] = ()
     issuer_changed: datetime | None = None
     requests: tuple[Issued, ...] = ()
-    pods: tuple[Pod, ...] = ()
+    pods: tuple[MeshedPod, ...] = ()
     identities: tuple[IdentityPod, ...] = ()
     served: Mapping[str, x509.Certificate] = field(default_factory=dict)
 
@@ -141,7 +141,7 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class StepVerdict:
     """Whether a step is safe now. reasons: why not; notes: what could not be known, or is to come.
 
     restart: pods that must restart first.
@@ -152,7 +152,7 @@ class Verdict:
     generations: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    restart: tuple[Pod, ...] = ()
+    restart: tuple[MeshedPod, ...] = ()
 
     @property
     def safe(self) -> bool:

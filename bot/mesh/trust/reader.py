@@ -1,10 +1,10 @@
-"""Reads a cluster for the trust commands: one moment of it, as `bot.mesh.trust.model.Seen`."""
+"""Reads a cluster for the trust commands: one moment of it, as a TrustState."""
 
 from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
@@ -23,7 +23,16 @@ from bot.clients.kubernetes import (
 )
 from bot.clients.target import Target
 from bot.mesh.trust.metrics import issuer_ttl
-from bot.mesh.trust.model import PROPAGATION, Bundle, IdentityPod, Issued, Pod, Seen, Workload
+from bot.mesh.trust.model import (
+    PROPAGATION,
+    Bundle,
+    IdentityPod,
+    Issued,
+    MeshedPod,
+    PodOwner,
+    TrustState,
+)
+from bot.mesh.trust.restart import KINDS, by_hand
 from components.names import (
     IDENTITY_ISSUER,
     LINKERD,
@@ -45,7 +54,7 @@ _KIND = re.compile(r"[A-Za-z][A-Za-z0-9]{0,250}")
 _OWNER = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:_-]{0,252}")
 
 
-def read(target: Target) -> Seen:
+def read(target: Target) -> TrustState:
     """The cluster of a stack as it is now; raises Unreadable when it does not tell.
 
     Only Secrets that the trust is made of are read, and of them only certificates are kept.
@@ -54,13 +63,13 @@ def read(target: Target) -> Seen:
         return observe(api, target)
 
 
-def observe(api: Client, target: Target) -> Seen:
+def observe(api: Client, target: Target) -> TrustState:
     """The same by a client; raises Unreadable."""
     issuer = target.config.trust.issuer
     secrets = f"/api/v1/namespaces/{LINKERD}/secrets/{IDENTITY_ISSUER}"
     secret = get_object(api, secrets)
     pods = _pods(api)
-    return Seen(
+    return TrustState(
         stack=target.stack,
         cluster=target.config.cluster.name if target.config.cluster else "",
         now=datetime.now(UTC),
@@ -74,6 +83,26 @@ def observe(api: Client, target: Target) -> Seen:
         identities=_identities(api, pods),
         served=_served(api, target.config),
     )
+
+
+def held(target: Target, pods: Sequence[MeshedPod]) -> dict[PodOwner, str]:
+    """The workloads of these pods that no restart on command replaces; raises Unreadable."""
+    owners_ = {pod.owner for pod in pods if pod.owner.kind in KINDS}
+    if not owners_:
+        return {}
+    with cluster(target) as api:
+        there = workloads(api, {each.kind for each in owners_})
+    reasons = {each: by_hand(each.kind, there.get(each)) for each in owners_}
+    return {each: why for each, why in reasons.items() if why}
+
+
+def workloads(api: Client, kinds: Collection[str] = KINDS) -> dict[PodOwner, Manifest]:
+    """Every workload of these kinds; raises Unreadable."""
+    return {
+        PodOwner(each["metadata"]["namespace"], kind, each["metadata"]["name"]): each
+        for kind in kinds
+        for each in list_objects(api, f"/apis/apps/v1/{kind.lower()}s")
+    }
 
 
 def _bundle(api: Client) -> Bundle | None:
@@ -125,7 +154,7 @@ def _served(api: Client, config: StackConfig) -> dict[str, x509.Certificate]:
     return {name: chain[0] for name, chain in found.items() if chain}
 
 
-def _pods(api: Client) -> tuple[Pod, ...]:
+def _pods(api: Client) -> tuple[MeshedPod, ...]:
     above = owners(api)
     return tuple(
         pod(each, above)
@@ -134,16 +163,16 @@ def _pods(api: Client) -> tuple[Pod, ...]:
     )
 
 
-def pod(manifest: Manifest, owners: Mapping[tuple[str, str, str], Manifest]) -> Pod:
+def pod(manifest: Manifest, owners: Mapping[tuple[str, str, str], Manifest]) -> MeshedPod:
     """A pod with the workload that restarts it: a ReplicaSet's Deployment, a Job's CronJob."""
     metadata = manifest["metadata"]
     namespace, owner = metadata["namespace"], _owner(metadata)
     above = owners.get((namespace, *owner)) if owner else None
     top = (_owner(above["metadata"]) if above else None) or owner or ("Pod", metadata["name"])
-    return Pod(
+    return MeshedPod(
         namespace=namespace,
         name=metadata["name"],
-        owner=Workload(namespace, *top),
+        owner=PodOwner(namespace, *top),
         started=started(manifest),
         bundle=metadata.get("annotations", {}).get(ANNOTATION),
         control_plane=namespace == LINKERD,
@@ -196,7 +225,7 @@ def written(manifest: Manifest) -> datetime:
     return max(times, default=moment(metadata["creationTimestamp"]))
 
 
-def _identities(api: Client, pods: Sequence[Pod]) -> tuple[IdentityPod, ...]:
+def _identities(api: Client, pods: Sequence[MeshedPod]) -> tuple[IdentityPod, ...]:
     """The figure of each identity pod, all at once: one that hangs must not hold up the rest."""
     found = [each for each in pods if each.is_identity]
     if not found:
@@ -205,7 +234,7 @@ def _identities(api: Client, pods: Sequence[Pod]) -> tuple[IdentityPod, ...]:
         return tuple(pool.map(lambda each: _identity(api, each), found))
 
 
-def _identity(api: Client, pod: Pod) -> IdentityPod:
+def _identity(api: Client, pod: MeshedPod) -> IdentityPod:
     path = f"/api/v1/namespaces/{pod.namespace}/pods/{pod.name}:{_ADMIN_PORT}/proxy/metrics"
     answer = api.request("GET", path, seconds=_NO_ANSWER_SECONDS)
     if not answer.ok or not isinstance(answer.body, str):

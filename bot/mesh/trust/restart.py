@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from bot.mesh.trust.model import IDENTITY, INJECTOR, Pod, Workload
+from bot.mesh.trust.model import IDENTITY, INJECTOR, MeshedPod, PodOwner
 from components.names import LINKERD
 
 # kubectl restarts these: https://kubernetes.io/docs/reference/kubectl/generated/kubectl_rollout/
@@ -16,20 +17,52 @@ _WAIT = "--timeout=15m"
 
 @dataclass(frozen=True)
 class Phase:
-    """One step of the plan: its commands one after the other; without any, it is for a human."""
+    """One step of the plan: its commands one after the other; without any, it is for a human.
+
+    goes_on: a command that fails does not end the plan; it is told at the end. hints: what a human
+    has to do for each of the workloads.
+    """
 
     title: str
     why: str
-    workloads: tuple[Workload, ...]
+    workloads: tuple[PodOwner, ...]
     commands: tuple[str, ...] = ()
+    goes_on: bool = False
+    hints: tuple[str, ...] = ()
+
+
+def by_hand(kind: str, manifest: Mapping[str, Any] | None) -> str:
+    """Why a restart on command does not replace the pods of a workload; empty where it does.
+
+    kubectl refuses a paused Deployment, and to wait for OnDelete; the others it lets pass though
+    pods stay. None: the workload is not there.
+    https://kubernetes.io/docs/concepts/workloads/controllers/statefulset/#update-strategies
+    """
+    if manifest is None:
+        return "is gone, its pods are not: delete them"
+    spec = manifest.get("spec") or {}
+    strategy = spec.get("updateStrategy") or {}
+    if "deletionTimestamp" in (manifest.get("metadata") or {}):
+        return "is being deleted: wait until its pods are gone"
+    if spec.get("paused"):
+        return "is paused: resume it first"
+    if kind != "DaemonSet" and spec.get("replicas") == 0:
+        return "has no replicas: its last pods end by themselves"
+    if strategy.get("type") == "OnDelete":
+        return "its update strategy is OnDelete: delete its pods one by one"
+    kept = (strategy.get("rollingUpdate") or {}).get("partition") or 0
+    if kind == "StatefulSet" and kept:
+        return f"partition {kept} keeps its first pods as they are: delete them one by one"
+    return ""
 
 
 def phases(
-    pods: Iterable[Pod],
+    pods: Iterable[MeshedPod],
     kubectl: Sequence[str] = ("kubectl",),
     *,
     fresh_bundle: bool = False,
     leaves: bool = False,
+    held: Mapping[PodOwner, str] | None = None,
 ) -> list[Phase]:
     """The phases that these pods ask for; none where nothing must restart.
 
@@ -37,14 +70,16 @@ def phases(
     change has to restart again. It restarts too where the bundle is so fresh that its mounted file
     may be the old one. leaves: it is about leaves, not about the bundle, so identity goes before
     the injector: else that one may have its new leaf from an identity process that is replaced
-    next. kubectl: the program with its global options.
+    next. kubectl: the program with its global options. held: the workloads that no restart on
+    command replaces, each with the reason; they are for a human, and hold up nothing else.
     """
     found = list(pods)
-    own = {pod.owner for pod in found if pod.control_plane}
-    rest = sorted({pod.owner for pod in found if not pod.control_plane})
+    aside = held or {}
+    own = {pod.owner for pod in found if pod.control_plane and pod.owner not in aside}
+    rest = sorted({p.owner for p in found if not p.control_plane and p.owner not in aside})
     injector = {each for each in own if each.name == INJECTOR}
     if fresh_bundle and rest:
-        injector |= {Workload(LINKERD, "Deployment", INJECTOR)}
+        injector |= {PodOwner(LINKERD, "Deployment", INJECTOR)}
     identity = {each for each in own if each.name == IDENTITY}
     planned = [
         _phase(
@@ -71,26 +106,53 @@ def phases(
         planned[0], planned[1] = planned[1], planned[0]
     for kind in KINDS:
         some = [each for each in rest if each.kind == kind]
-        planned.append(_phase(f"{kind}s", "meshed workloads", some, kubectl))
+        planned.append(_phase(f"{kind}s", "meshed workloads", some, kubectl, goes_on=True))
     jobs = {each for each in [*own, *rest] if each.kind in ("Job", "CronJob")}
     planned.append(Phase("Jobs", "let each finish, or delete it and run it again", _sorted(jobs)))
-    others = [each for each in [*own, *rest] if each.kind not in (*KINDS, "Job", "CronJob")]
+    others = {each for each in [*own, *rest] if each.kind not in (*KINDS, "Job", "CronJob")}
+    others |= {pod.owner for pod in found if pod.owner in aside}
+    hand = _sorted(others)
     planned.append(
         Phase(
             "by hand",
             "no rollout is known for these: delete and make a bare pod again, restart any other "
             "kind as its operator says",
-            _sorted(others),
+            hand,
+            hints=tuple(hint(each, found, aside.get(each, ""), kubectl) for each in hand),
         )
     )
     return [phase for phase in planned if phase.workloads]
 
 
-def _sorted(workloads: Iterable[Workload]) -> tuple[Workload, ...]:
+def hint(
+    owner: PodOwner, pods: Iterable[MeshedPod], why: str, kubectl: Sequence[str] = ("kubectl",)
+) -> str:
+    """What a human has to do for a workload, as a sentence and the command."""
+    words = [*kubectl, "-n", owner.namespace]
+    if "paused" in why:
+        return f"{why}: {shlex.join([*words, 'rollout', 'resume', f'deployment/{owner.name}'])}"
+    if owner.kind == "Pod":
+        command = shlex.join([*words, "delete", f"pod/{owner.name}"])
+        return f"nothing makes it again: {command}, then apply its own manifest"
+    if "by themselves" in why or "wait until" in why:
+        return why
+    names = sorted({pod.name for pod in pods if pod.owner == owner})
+    commands = [shlex.join([*words, "delete", f"pod/{name}"]) for name in names]
+    return f"{why or 'as its operator says, or'}: {'; '.join(commands)}"
+
+
+def _sorted(workloads: Iterable[PodOwner]) -> tuple[PodOwner, ...]:
     return tuple(sorted(workloads))
 
 
-def _phase(title: str, why: str, some: Iterable[Workload], kubectl: Sequence[str]) -> Phase:
+def _phase(
+    title: str,
+    why: str,
+    some: Iterable[PodOwner],
+    kubectl: Sequence[str],
+    *,
+    goes_on: bool = False,
+) -> Phase:
     workloads = _sorted(some)
     commands = []
     for action, *options in (("restart",), ("status", _WAIT)):
@@ -98,4 +160,4 @@ def _phase(title: str, why: str, some: Iterable[Workload], kubectl: Sequence[str
             target = f"{each.kind.lower()}/{each.name}"
             words = [*kubectl, "-n", each.namespace, "rollout", action, target, *options]
             commands.append(shlex.join(words))
-    return Phase(title, why, workloads, tuple(commands))
+    return Phase(title, why, workloads, tuple(commands), goes_on)

@@ -6,12 +6,12 @@ from collections.abc import Collection, Sequence
 
 from bot.exit_codes import BadInputError
 from bot.mesh.trust.chain import anchor_of, names_of
-from bot.mesh.trust.model import Seen, Stage, StageName, Step
+from bot.mesh.trust.model import Stage, StageName, Step, TrustState
 from components.trust import TrustSection
 
 
 def derive(
-    seen: Seen,
+    seen: TrustState,
     trusted: Sequence[str] = (),
     kept: Collection[str] = (),
     order: Sequence[str] = (),
@@ -51,7 +51,7 @@ def _name(
     return "retired" if any(name not in bundle for name in kept) else "steady"
 
 
-def _why_broken(seen: Seen) -> str:
+def _why_broken(seen: TrustState) -> str:
     issuer = seen.issuer[0]
     if seen.now >= issuer.not_valid_after_utc:
         return f"the identity issuer ended at {issuer.not_valid_after_utc:%Y-%m-%d %H:%M} UTC"

@@ -11,7 +11,7 @@ from bot.mesh.trust.chain import anchor_of, fingerprint, names_of
 from bot.mesh.trust.check import identity_faults, old_bundle
 from bot.mesh.trust.decide import stage_of
 from bot.mesh.trust.fleet import Gathered
-from bot.mesh.trust.model import Kept, Seen, Stage, Verdict
+from bot.mesh.trust.model import Kept, Stage, StepVerdict, TrustState
 from bot.mesh.trust.restart import Phase
 from bot.text.markdown import one_line
 
@@ -61,7 +61,7 @@ def _kept_document(kept: Kept, now: datetime) -> dict[str, Any]:
     }
 
 
-def _cluster_document(seen: Seen, stage: Stage) -> dict[str, Any]:
+def _cluster_document(seen: TrustState, stage: Stage) -> dict[str, Any]:
     faults, notes = identity_faults(seen)
     return {
         "stack": seen.stack,
@@ -129,7 +129,7 @@ def status_lines(gathered: Gathered) -> list[str]:
     return [*lines, *(["", *told] if told else [])]
 
 
-def _cluster_lines(seen: Seen, stage: Stage) -> list[str]:
+def _cluster_lines(seen: TrustState, stage: Stage) -> list[str]:
     by = f", signed by {stage.signer}" if stage.signer else f": {stage.why}"
     lines = [f"cluster {seen.cluster} (stack {seen.stack}): {stage.name}{by}"]
     lines += [f"{_row(name, each, seen.now)}  trusted" for name, each in _held(seen)]
@@ -151,7 +151,7 @@ def _cluster_lines(seen: Seen, stage: Stage) -> list[str]:
     return [*lines, *(f"  ERROR {text}" for text in faults), *(f"  note: {n}" for n in notes)]
 
 
-def _held(seen: Seen) -> list[tuple[str, x509.Certificate]]:
+def _held(seen: TrustState) -> list[tuple[str, x509.Certificate]]:
     """The anchors of the bundle with their generations, in the order of the generations."""
     held = seen.bundle.certificates if seen.bundle else []
     order = list(seen.anchors)
@@ -181,7 +181,7 @@ def _time(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M} UTC"
 
 
-def verdict_document(verdict: Verdict) -> dict[str, Any]:
+def verdict_document(verdict: StepVerdict) -> dict[str, Any]:
     """One cluster's verdict."""
     return {
         "stack": verdict.stack,
@@ -194,7 +194,7 @@ def verdict_document(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def verdict_lines(verdict: Verdict) -> list[str]:
+def verdict_lines(verdict: StepVerdict) -> list[str]:
     """One cluster's verdict for people."""
     what: str = verdict.step or "no step is due"
     if verdict.generations:
@@ -202,6 +202,10 @@ def verdict_lines(verdict: Verdict) -> list[str]:
     lines = [f"{verdict.stack}: {what}: {'safe' if verdict.safe else 'UNSAFE'}"]
     lines += [f"  {reason}" for reason in verdict.reasons]
     return [*lines, *(f"  note: {note}" for note in verdict.notes)]
+
+
+# A variable of the script: one workload that does not come up must not hide the others.
+_FAILED = "not_up"
 
 
 def plan_document(stack: str, planned: list[Phase]) -> dict[str, Any]:
@@ -214,6 +218,7 @@ def plan_document(stack: str, planned: list[Phase]) -> dict[str, Any]:
                 "why": each.why,
                 "workloads": [str(workload) for workload in each.workloads],
                 "commands": list(each.commands),
+                **({"hints": list(each.hints)} if each.hints else {}),
             }
             for each in planned
         ],
@@ -228,5 +233,12 @@ def plan_lines(planned: list[Phase]) -> list[str]:
     for number, phase in enumerate(planned, 1):
         lines.append(f"# {number}. {phase.title}: {phase.why}")
         # On one line, whatever a cluster says that it is called: this goes into a shell.
-        lines += phase.commands or [f"#    {one_line(str(each))}" for each in phase.workloads]
+        more = f" || {_FAILED}=1" if phase.goes_on else ""
+        lines += [f"{command}{more}" for command in phase.commands]
+        if not phase.commands:
+            hints = [f": {each}" for each in phase.hints] or [""] * len(phase.workloads)
+            told = [f"{each}{hint}" for each, hint in zip(phase.workloads, hints, strict=True)]
+            lines += [f"#    {one_line(each)}" for each in told]
+    if any(phase.goes_on for phase in planned):
+        lines += ["# fails where a workload did not come up", f'test -z "${{{_FAILED}:-}}"']
     return lines

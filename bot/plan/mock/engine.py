@@ -22,6 +22,7 @@ from pulumi.runtime import mocks, run_in_stack, settings
 from bot import stacks
 from bot.exit_codes import BadInputError
 from bot.plan.mock.monitor import RecordingMonitor, Resource, Transform, transformed
+from components.chart import ChartRef
 from schema.faults import PROJECT
 from schema.input_file import read_text
 from schema.values import shown
@@ -89,7 +90,7 @@ def evaluate(
         try:
             charts.link(ref)
         except ChartError:
-            if charts.source_of(ref).is_file():
+            if _is_there(charts, ref):
                 raise  # a damaged archive is no missing one
             warnings.append(
                 f"chart {ref.name} {ref.version}: no archive in the cache, so it is not rendered "
@@ -119,6 +120,14 @@ def evaluate(
         warnings=tuple(warnings),
         transforms=tuple(monitor.get_registered_transforms()),
     )
+
+
+def _is_there(charts: Charts, ref: ChartRef) -> bool:
+    """Whether the archive lies where it must; of the charts of an older revision as well."""
+    if hasattr(charts, "source_of"):
+        return charts.source_of(ref).is_file()
+    whole = ref.name if ref.name in charts.entries else ref.name.removesuffix("-crds")
+    return charts.source(whole).is_file()
 
 
 def in_order(recorded: Mapping[str, Resource]) -> tuple[Resource, ...]:

@@ -100,7 +100,7 @@ class Node:
 
 
 @dataclass(frozen=True)
-class Group:
+class MessageGroup:
     """A receiver of Alertmanager: all of ours that one route tells."""
 
     name: str
@@ -147,13 +147,15 @@ def _beat(heartbeat: HeartbeatArgs) -> Node:
     )
 
 
-def groups(args: RoutingArgs) -> list[Group]:
+def groups(args: RoutingArgs) -> list[MessageGroup]:
     """Every receiver that the routes name."""
     known = {receiver.name: receiver for receiver in args.receivers}
-    made = [Group(NOBODY)]
+    made = [MessageGroup(NOBODY)]
     if args.heartbeat:
-        made.append(Group(HEARTBEAT, heartbeat=True))
-    made += [Group(each.name, tuple(known[n] for n in each.receivers)) for each in args.routes]
+        made.append(MessageGroup(HEARTBEAT, heartbeat=True))
+    made += [
+        MessageGroup(each.name, tuple(known[n] for n in each.receivers)) for each in args.routes
+    ]
     if args.unmatched:
-        made.append(Group(UNMATCHED, tuple(known[name] for name in args.unmatched)))
+        made.append(MessageGroup(UNMATCHED, tuple(known[name] for name in args.unmatched)))
     return made

@@ -11,7 +11,13 @@ from typing import Any, Literal
 
 from components.alert_routing.routes import messages
 from components.alert_routing.routes.inhibition import Inhibition
-from components.alert_routing.routes.model import HEARTBEAT_KEY, Group, Matcher, Node, ReceiverArgs
+from components.alert_routing.routes.model import (
+    HEARTBEAT_KEY,
+    Matcher,
+    MessageGroup,
+    Node,
+    ReceiverArgs,
+)
 
 Plain = dict[str, Any]
 Matching = Callable[[Matcher], Any]
@@ -42,7 +48,7 @@ def inhibition(rule: Inhibition, matching: Matching) -> Plain:
     }
 
 
-def receiver(group: Group, credential: Credential) -> Plain:
+def receiver(group: MessageGroup, credential: Credential) -> Plain:
     """Everybody that one route tells."""
     made: Plain = {"name": group.name}
     if group.heartbeat:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping
 
-from components.alerts.groups.model import PREFIX, Alert, Group, Record, Setting
+from components.alerts.groups.model import PREFIX, Alert, Group, RecordingRule, Setting
 from components.names import LINKERD
 
 EXPIRY = f"{PREFIX}:trust_anchor:expiry_timestamp_seconds"
@@ -20,7 +20,7 @@ def ends(known: Mapping[str, str]) -> Group:
     return Group(
         "linkerd-platform-trust-anchor-ends",
         [
-            Record(EXPIRY, f"vector({seconds(end)})", {"generation": generation})
+            RecordingRule(EXPIRY, f"vector({seconds(end)})", {"generation": generation})
             for generation, end in known.items()
         ],
     )

@@ -18,7 +18,7 @@ PREFIX = "linkerd_platform"
 PART_OF = "linkerd-platform"
 
 
-class Workload(Args):
+class AlertWorkload(Args):
     """A workload by its kind and name, such as `Deployment` `legacy`."""
 
     kind: str
@@ -29,7 +29,7 @@ class Meshed(Args):
     """A namespace whose every pod is in the mesh, and its workloads that are not."""
 
     name: str
-    opt_out: tuple[Workload, ...] = ()
+    opt_out: tuple[AlertWorkload, ...] = ()
 
 
 class Thresholds(Args):
@@ -85,7 +85,8 @@ class Setting(Args):
     """All that the rules depend on.
 
     overview: whether to record what the dashboards read. heartbeat: whether one alert fires all the
-    time. operators: where cert-manager and External Secrets are.
+    time. absent: sources whose metrics are never there. operators: where cert-manager and External
+    Secrets are.
     """
 
     thresholds: Thresholds
@@ -93,6 +94,7 @@ class Setting(Args):
     meshed: tuple[Meshed, ...]
     overview: bool = False
     heartbeat: bool = False
+    absent: tuple[str, ...] = ()
     operators: Operators = Operators()
 
 
@@ -116,7 +118,7 @@ class Alert:
 
 
 @dataclass(frozen=True)
-class Record:
+class RecordingRule:
     """One recording rule."""
 
     name: str
@@ -129,7 +131,7 @@ class Group:
     """Rules that are evaluated one after another, every `interval` seconds."""
 
     name: str
-    rules: Sequence[Alert | Record]
+    rules: Sequence[Alert | RecordingRule]
     interval: int = 30
 
 
@@ -162,9 +164,9 @@ def grown(counter: str, window: int, scraped: str) -> str:
     )
 
 
-def rule(each: Alert | Record, base: Mapping[str, str], runbooks: str) -> dict[str, Any]:
+def rule(each: Alert | RecordingRule, base: Mapping[str, str], runbooks: str) -> dict[str, Any]:
     """The rule as Prometheus reads it; `base` are labels that every alert has."""
-    if isinstance(each, Record):
+    if isinstance(each, RecordingRule):
         made: dict[str, Any] = {"record": each.name, "expr": each.expr}
         return made | ({"labels": dict(each.labels)} if each.labels else {})
     own = {"namespace": each.namespace} if each.namespace else {}

@@ -9,7 +9,7 @@ linkerd/app/inbound/src/metrics/authz.rs, kube-state-metrics docs/metrics/worklo
 from __future__ import annotations
 
 from components.alerts.groups.control_plane import PROXY, RUNNING, with_proxy
-from components.alerts.groups.model import PREFIX, Group, Record
+from components.alerts.groups.model import PREFIX, Group, RecordingRule
 from components.alerts.groups.slo import INBOUND
 
 NAMESPACE_REQUESTS = f"{PREFIX}:namespace_requests:rate5m"
@@ -67,12 +67,12 @@ def overview() -> Group:
     )
 
 
-def _sum(name: str, expression: str) -> Record:
-    return Record(name, f"sum by ({LABELS[name]}) ({expression})")
+def _sum(name: str, expression: str) -> RecordingRule:
+    return RecordingRule(name, f"sum by ({LABELS[name]}) ({expression})")
 
 
-def _count(name: str, expression: str) -> Record:
-    return Record(name, f"count by ({LABELS[name]}) ({expression})")
+def _count(name: str, expression: str) -> RecordingRule:
+    return RecordingRule(name, f"count by ({LABELS[name]}) ({expression})")
 
 
 def _each(*counters: str) -> str:

@@ -13,7 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from components.alerts.groups.model import PREFIX, Alert, Group, Objective, Objectives, Record
+from components.alerts.groups.model import (
+    PREFIX,
+    Alert,
+    Group,
+    Objective,
+    Objectives,
+    RecordingRule,
+)
 
 # Upper bounds of `response_latency_ms_bucket`, in milliseconds.
 BUCKETS = tuple(n * 10**power for power in range(5) for n in (1, 2, 3, 4, 5))
@@ -60,23 +67,25 @@ def _per_workload(series: str) -> str:
     return f'sum by ({_BY}) (label_join({rate}, "workload", "", {names}))'
 
 
-def _base(latencies: Sequence[int]) -> list[Record | Alert]:
+def _base(latencies: Sequence[int]) -> list[RecordingRule | Alert]:
     total = _per_workload(f"response_total{{{INBOUND}}}")
     failed = _per_workload(f'response_total{{{INBOUND},classification="failure"}}')
     timed = _per_workload(f"response_latency_ms_count{{{INBOUND}}}")
-    made: list[Record | Alert] = [
-        Record(REQUESTS, total),
+    made: list[RecordingRule | Alert] = [
+        RecordingRule(REQUESTS, total),
         # A workload that never failed has no such series; a mean must count it as none.
-        Record(ERRORS, f"{failed} or {REQUESTS} * 0"),
-        Record(TIMED, timed),
+        RecordingRule(ERRORS, f"{failed} or {REQUESTS} * 0"),
+        RecordingRule(TIMED, timed),
     ]
     for latency in latencies:
         # Prometheus 3 writes whole numbers as 1000.0.
         le = f'le=~"{latency}([.]0)?"'
         fast = _per_workload(f"response_latency_ms_bucket{{{INBOUND},{le}}}")
-        made.append(Record(SLOW, f"clamp_min({TIMED} - ({fast}), 0)", {"latency_ms": str(latency)}))
+        made.append(
+            RecordingRule(SLOW, f"clamp_min({TIMED} - ({fast}), 0)", {"latency_ms": str(latency)})
+        )
     for name, part, whole in _ratios(latencies):
-        made.append(Record(*_ratio(name, "5m", part, whole)))
+        made.append(RecordingRule(*_ratio(name, "5m", part, whole)))
     return made
 
 
@@ -98,13 +107,13 @@ def _name(kind: str, window: str) -> str:
     return f"{PREFIX}:workload_{kind}_ratio:{window}"
 
 
-def _means(windows: Sequence[str], latencies: Sequence[int]) -> list[Record | Alert]:
-    made: list[Record | Alert] = []
+def _means(windows: Sequence[str], latencies: Sequence[int]) -> list[RecordingRule | Alert]:
+    made: list[RecordingRule | Alert] = []
     for window in windows:
-        made.append(Record(_volume(window), f"avg_over_time({REQUESTS}[{window}])"))
+        made.append(RecordingRule(_volume(window), f"avg_over_time({REQUESTS}[{window}])"))
         for name, part, whole in _ratios(latencies):
             mean, of = f"avg_over_time({part}[{window}])", f"avg_over_time({whole}[{window}])"
-            made.append(Record(*_ratio(name, window, mean, of)))
+            made.append(RecordingRule(*_ratio(name, window, mean, of)))
     return made
 
 
@@ -112,8 +121,8 @@ def _volume(window: str) -> str:
     return f"{PREFIX}:workload_requests:avg{window}"
 
 
-def _alerts(objectives: Objectives) -> list[Record | Alert]:
-    made: list[Record | Alert] = []
+def _alerts(objectives: Objectives) -> list[RecordingRule | Alert]:
+    made: list[RecordingRule | Alert] = []
     for objective in (objectives.default, *objectives.workloads):
         # The objective of all is not that of a workload with its own.
         others = objectives.workloads if objective is objectives.default else ()

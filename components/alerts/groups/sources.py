@@ -5,7 +5,10 @@ A silent Prometheus looks like a healthy cluster.
 
 from __future__ import annotations
 
-from components.alerts.groups.model import Alert, Group, Setting
+from collections.abc import Collection
+
+from components.alerts.groups.model import PREFIX, Alert, Group, RecordingRule, Setting
+from components.alerts.groups.selectors import metrics
 from components.names import CERT_MANAGER, EXTERNAL_SECRETS, LINKERD
 
 _PAGE = "sources"
@@ -19,6 +22,20 @@ SOURCES = {
     "external-secrets": ("externalsecret_sync_calls_total", EXTERNAL_SECRETS),
     "kube-state-metrics": ("kube_pod_info", LINKERD),
     "kube-apiserver": ("apiserver_admission_webhook_request_total", LINKERD),
+}
+# The metrics of each source, by how their names begin.
+_OF_SOURCE = {
+    "linkerd-identity": ("issuer_cert_",),
+    "linkerd-proxy": (
+        *("control_identity_cert_", "inbound_", "outbound_", "request_", "response_", "tcp_"),
+        *(f"{PREFIX}:workload_", f"{PREFIX}:namespace_", f"{PREFIX}:policy_"),
+    ),
+    "cert-manager": ("certmanager_",),
+    "external-secrets": (
+        *("externalsecret_", "pushsecret_", "secretstore_", "clustersecretstore_"),
+    ),
+    "kube-state-metrics": ("kube_", f"{PREFIX}:proxies:"),
+    "kube-apiserver": ("apiserver_",),
 }
 # Its jobs, as the usual installations of Prometheus call them.
 API_SERVER_JOBS = "apiserver|kube-apiserver|kubernetes-apiservers"
@@ -58,6 +75,16 @@ def sources(setting: Setting) -> Group:
             *([_WATCHDOG] if setting.heartbeat else []),
         ],
     )
+
+
+def needs(rule: Alert | RecordingRule, absent: Collection[str]) -> bool:
+    """Whether a rule reads metrics of a source that is never there."""
+    if not absent:
+        return False
+    if isinstance(rule, Alert) and rule.name == CLUSTER_DOWN:
+        return "kube-apiserver" in absent
+    starts = tuple(start for source in absent for start in _OF_SOURCE[source])
+    return any(name.startswith(starts) for name in metrics(rule.expr))
 
 
 _WATCHDOG = Alert(

@@ -21,7 +21,7 @@ NO_TRAFFIC = "No traffic"
 Kind = Literal["timeseries", "stat", "table", "bargauge"]
 
 
-class Wave(Args):
+class WaveView(Args):
     """A wave of the rollout: its name, its state, and the namespaces that it names."""
 
     name: str
@@ -38,7 +38,7 @@ class View(Args):
     """
 
     setting: Setting
-    waves: tuple[Wave, ...]
+    waves: tuple[WaveView, ...]
     runbooks: str
     cluster: str
     environment: str

@@ -160,7 +160,7 @@ def _audited(metrics: Metrics) -> list[Panel]:
     return [
         _graph(
             "By Server",
-            "Let through because the policy is `audit`; the rung `deny` would deny it.",
+            "Let through because the policy is `audit`; the default policy `deny` would deny it.",
             f"sum by ({_SERVER}) ({metrics(overview.ALLOWED, _NS, _AUDIT)})",
             "{{namespace}} {{srv_kind}} {{srv_name}}",
             page,

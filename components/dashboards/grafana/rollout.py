@@ -16,7 +16,7 @@ from components.dashboards.grafana.model import (
     Row,
     Steps,
     View,
-    Wave,
+    WaveView,
     at_least,
     at_most,
     stat,
@@ -100,7 +100,7 @@ def _missing(metrics: Metrics, where: str) -> str:
     return f"sum({pods}) - (sum({meshed}) or vector(0))"
 
 
-def _waves(waves: list[Wave], metrics: Metrics) -> Panel:
+def _waves(waves: list[WaveView], metrics: Metrics) -> Panel:
     """A bar for each wave, its state beside its name."""
     return Panel(
         "bargauge",
@@ -124,7 +124,7 @@ def _waves(waves: list[Wave], metrics: Metrics) -> Panel:
     )
 
 
-def _planned(waves: list[Wave], metrics: Metrics) -> str:
+def _planned(waves: list[WaveView], metrics: Metrics) -> str:
     """The pods of each namespace, with its wave as a label."""
     named = [
         f'label_replace({metrics(overview.PODS, _in(wave.namespaces))}, "wave", '
@@ -135,7 +135,7 @@ def _planned(waves: list[Wave], metrics: Metrics) -> str:
     return " or on (namespace) ".join([*named, metrics(overview.PODS)])
 
 
-def _namespaces(waves: list[Wave], metrics: Metrics) -> list[Panel]:
+def _namespaces(waves: list[WaveView], metrics: Metrics) -> list[Panel]:
     planned = _planned(waves, metrics)
     meshed = metrics(overview.MESHED_PODS)
     share = f"(({meshed}) or on (namespace) 0 * {metrics(overview.PODS)})"

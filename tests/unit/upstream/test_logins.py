@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from sandbox import logins, web
-from sandbox.hosts import Hosts, SourceError
+from sandbox.hosts import HostError, Hosts
 from tests.unit.upstream.conftest import Sandbox
 from tests.unit.upstream.server import Server, digest, program, tar
 
@@ -200,14 +200,14 @@ def test_a_redirect_to_a_dead_host_says_that_host(
 )
 def test_a_redirect_to_something_weaker_is_not_followed(url: str, target: str) -> None:
     """What came over TLS would come in clear, or from this machine's own files."""
-    with pytest.raises(SourceError, match=r"not followed$"):
+    with pytest.raises(HostError, match=r"not followed$"):
         web._redirected(url, target)
 
 
 def test_a_login_is_not_sent_in_clear_to_another_machine(machine: Path) -> None:
     """Whoever sits on the line would have it."""
     docker_auth(machine, "registry.example", PASSWORD)
-    with pytest.raises(SourceError, match="not sent over http"):
+    with pytest.raises(HostError, match="not sent over http"):
         web._login("http://registry.example/v2/a")
     assert web._login("https://registry.example/v2/a") == f"Basic {encoded()}"
 

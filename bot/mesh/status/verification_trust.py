@@ -1,4 +1,4 @@
-"""Proofs of the trust: anchors in the cluster, the chain of the identity issuer, its lifetimes."""
+"""Checks of the trust: anchors in the cluster, the chain of the identity issuer, its lifetimes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from bot.mesh.verification.data import Manifest, Proof, Seen, ready, secret_data
+from bot.clients.kubernetes import Manifest, condition, secret_data
+from bot.mesh.status.evidence import Evidence, Verification
 from components.names import IDENTITY_ISSUER, LINKERD, TRUST_ROOTS_CONFIG_MAP
 from schema.certificates import certificates_in
 from stack.config import StackConfig
@@ -26,8 +27,8 @@ BACKDATED = timedelta(seconds=30)
 _ISSUER = f"{LINKERD}/{IDENTITY_ISSUER}"
 
 
-def proofs(seen: Seen, config: StackConfig) -> list[Proof]:
-    """All proofs of the trust."""
+def verify(seen: Evidence, config: StackConfig) -> list[Verification]:
+    """Every check of the trust."""
     anchors = _anchors(seen)
     trusted = [generation.name for generation in config.trust.trusted]
     roots = [each for name in trusted for each in anchors.get(name, [])]
@@ -50,21 +51,23 @@ def proofs(seen: Seen, config: StackConfig) -> list[Proof]:
     ]
 
 
-def anchor_proofs(seen: Seen, config: StackConfig) -> list[Proof]:
-    """The proofs of an owner without a cluster: every generation is there, the signing one fits."""
+def verify_anchor(seen: Evidence, config: StackConfig) -> list[Verification]:
+    """The checks of an owner without a cluster: every generation is there, the signing one fits."""
     anchors = _anchors(seen)
     names = [generation.name for generation in config.trust.generations]
     there = [name for name in names if anchors.get(name)]
     root = next(iter(anchors.get(config.trust.signing, [])), None)
     return [
-        Proof("anchors in Vault", ", ".join(names), ", ".join(there) or "none", there == names),
+        Verification(
+            "anchors in Vault", ", ".join(names), ", ".join(there) or "none", there == names
+        ),
         _algorithm(root),
         _authority("trust anchor may sign one level", root, _limits(config)[0]),
         _lifetime("trust anchor's lifetime", root, _lifetime_of(config)),
     ]
 
 
-def _anchors(seen: Seen) -> dict[str, list[x509.Certificate]]:
+def _anchors(seen: Evidence) -> dict[str, list[x509.Certificate]]:
     return {name: certificates_in(pem.encode()) for name, pem in seen.anchors.items()}
 
 
@@ -79,12 +82,12 @@ def _lifetime_of(config: StackConfig) -> int:
     return next(g.lifetime.seconds for g in config.trust.generations if g.name == signing)
 
 
-def _bundle(seen: Seen, names: list[str], roots: list[x509.Certificate]) -> Proof:
+def _bundle(seen: Evidence, names: list[str], roots: list[x509.Certificate]) -> Verification:
     config_map = seen.config_maps.get(f"{LINKERD}/{TRUST_ROOTS_CONFIG_MAP}", {})
     text = config_map.get("data", {}).get(BUNDLE_KEY, "")
     held = certificates_in(text.encode())
     numbers = ", ".join(f"{each.serial_number:x}"[:8] for each in held) or "none"
-    return Proof(
+    return Verification(
         f"ConfigMap {TRUST_ROOTS_CONFIG_MAP}",
         f"exactly Vault's anchors: {', '.join(names)}",
         f"{len(held)} of {len(roots)}, serial {numbers}",
@@ -97,10 +100,10 @@ def _prints(certificates: list[x509.Certificate]) -> list[bytes]:
     return sorted(certificate.fingerprint(hashes.SHA256()) for certificate in certificates)
 
 
-def _ready(seen: Seen) -> Proof:
+def _ready(seen: Evidence) -> Verification:
     certificate = next((c for c in seen.certificates if _is_issuer(c)), None)
-    ok, message = ready(certificate) if certificate else (False, "no such Certificate")
-    return Proof(f"Certificate {IDENTITY_ISSUER}", "Ready", message, ok)
+    ok, message = condition(certificate) if certificate else (False, "no such Certificate")
+    return Verification(f"Certificate {IDENTITY_ISSUER}", "Ready", message, ok)
 
 
 def _is_issuer(certificate: Manifest) -> bool:
@@ -109,9 +112,11 @@ def _is_issuer(certificate: Manifest) -> bool:
     return place == (LINKERD, IDENTITY_ISSUER)
 
 
-def _chain(issuer: x509.Certificate | None, root: x509.Certificate | None, signing: str) -> Proof:
+def _chain(
+    issuer: x509.Certificate | None, root: x509.Certificate | None, signing: str
+) -> Verification:
     ok, seen = signed_by(issuer, root)
-    return Proof("chain issuer to anchor", f"signed by {signing}", seen, ok)
+    return Verification("chain issuer to anchor", f"signed by {signing}", seen, ok)
 
 
 def signed_by(
@@ -129,19 +134,19 @@ def signed_by(
     return True, f"signature verified, serial {certificate.serial_number:x}"[:44]
 
 
-def _key_pair(seen: Seen, issuer: x509.Certificate | None) -> Proof:
+def _key_pair(seen: Evidence, issuer: x509.Certificate | None) -> Verification:
     key = secret_data(seen.secrets.get(_ISSUER), "tls.key")
     ok = False
     if issuer is not None and key:
         form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         public = load_pem_private_key(key, None).public_key().public_bytes(*form)
         ok = public == issuer.public_key().public_bytes(*form)
-    return Proof("issuer's key in the cluster", "belongs to its certificate", _yes(ok), ok)
+    return Verification("issuer's key in the cluster", "belongs to its certificate", _yes(ok), ok)
 
 
-def _algorithm(*certificates: x509.Certificate | None) -> Proof:
+def _algorithm(*certificates: x509.Certificate | None) -> Verification:
     curves = [curve(each) for each in certificates]
-    return Proof(
+    return Verification(
         "key algorithm of anchor and issuer",
         "ECDSA P-256",
         ", ".join(curves),
@@ -159,45 +164,49 @@ def curve(certificate: x509.Certificate | None) -> str:
     return "ECDSA P-256" if isinstance(key.curve, ec.SECP256R1) else f"ECDSA {key.curve.name}"
 
 
-def _authority(what: str, certificate: x509.Certificate | None, length: int | None) -> Proof:
+def _authority(what: str, certificate: x509.Certificate | None, length: int | None) -> Verification:
     expected = "CA" if length is None else f"CA, path length {length}"
     try:
         if certificate is None:
-            return Proof(what, expected, "no certificate", False)
+            return Verification(what, expected, "no certificate", False)
         constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
         usage = certificate.extensions.get_extension_for_class(x509.KeyUsage).value
     except x509.ExtensionNotFound as error:
-        return Proof(what, expected, str(error), False)
+        return Verification(what, expected, str(error), False)
     seen = f"{'CA' if constraints.ca else 'no CA'}, path length {constraints.path_length}"
     fits = length is None or constraints.path_length == length
     ok = constraints.ca and fits and usage.key_cert_sign
-    return Proof(what, expected, seen if usage.key_cert_sign else f"{seen}, may not sign", ok)
+    return Verification(
+        what, expected, seen if usage.key_cert_sign else f"{seen}, may not sign", ok
+    )
 
 
-def _lifetime(what: str, certificate: x509.Certificate | None, seconds: int) -> Proof:
+def _lifetime(what: str, certificate: x509.Certificate | None, seconds: int) -> Verification:
     limit = timedelta(seconds=seconds)
     if certificate is None:
-        return Proof(what, f"at most {_span(limit)}", "no certificate", False)
+        return Verification(what, f"at most {_span(limit)}", "no certificate", False)
     span = certificate.not_valid_after_utc - certificate.not_valid_before_utc
     ok = timedelta() < span <= limit + BACKDATED
-    return Proof(what, f"at most {_span(limit)}", _span(span), ok)
+    return Verification(what, f"at most {_span(limit)}", _span(span), ok)
 
 
-def _within(issuer: x509.Certificate | None, root: x509.Certificate | None) -> Proof:
+def _within(issuer: x509.Certificate | None, root: x509.Certificate | None) -> Verification:
     what, expected = "issuer ends before its anchor", "inside"
     if issuer is None or root is None:
-        return Proof(what, expected, "no certificate", False)
+        return Verification(what, expected, "no certificate", False)
     ok = issuer.not_valid_after_utc <= root.not_valid_after_utc
     left = root.not_valid_after_utc - issuer.not_valid_after_utc
-    return Proof(what, expected, f"{_span(left)} before" if ok else f"{_span(-left)} after", ok)
+    return Verification(
+        what, expected, f"{_span(left)} before" if ok else f"{_span(-left)} after", ok
+    )
 
 
-def _renewal(seen: Seen, config: StackConfig) -> Proof:
+def _renewal(seen: Evidence, config: StackConfig) -> Verification:
     leaf = config.trust.issuer.leaf_lifetime.seconds
     certificate = next((c for c in seen.certificates if _is_issuer(c)), None)
     text = (certificate or {}).get("spec", {}).get("renewBefore", "")
     seconds = go_seconds(text)
-    return Proof(
+    return Verification(
         "issuer renewed while leaves live",
         f"renewBefore over {_span(timedelta(seconds=leaf))}",
         text or "no renewBefore",
@@ -213,7 +222,7 @@ def go_seconds(text: str) -> int:
     return sum(int(count) * sizes[unit] for count, unit in re.findall(r"(\d+)([hms])", text))
 
 
-def _one_owner(seen: Seen) -> Proof:
+def _one_owner(seen: Evidence) -> Verification:
     """Nobody but one Certificate writes the issuer's Secret: two writers would take turns."""
     claims = [f"Certificate {c['metadata']['name']}" for c in seen.certificates if _is_issuer(c)]
     claims += [
@@ -228,7 +237,7 @@ def _one_owner(seen: Seen) -> Proof:
         for entry in secret.get("metadata", {}).get("managedFields", [])
         if "f:data" in entry.get("fieldsV1", {})
     }
-    return Proof(
+    return Verification(
         f"writers of Secret {IDENTITY_ISSUER}",
         "one Certificate",
         f"{', '.join(claims) or 'none'}; written by {', '.join(sorted(writers)) or 'nobody'}",

@@ -1,26 +1,27 @@
-"""Proofs of custody: Vault keeps the root key to itself, and nothing else has a private key."""
+"""Checks of custody: Vault keeps the root key to itself, and nothing else has a private key."""
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Iterable, Mapping
 
-from bot.mesh.verification.data import Proof, Seen
+from bot.mesh.status.evidence import (
+    EXPORT_KEYS,
+    READ_KEY,
+    READ_KV,
+    SIGN_ELSEWHERE,
+    SIGN_HERE,
+    Evidence,
+    Verification,
+)
 from stack.config import StackConfig
-
-# What `reader.attempts` tries, by name.
-READ_KEY = "read the root key"
-EXPORT_KEYS = "export keys"
-SIGN_HERE = "signing policy signs with its generation"
-SIGN_ELSEWHERE = "signing policy signs with the default root"
-READ_KV = "signing policy reads KV"
 
 FORBIDDEN, BAD_REQUEST, NOT_FOUND, NOT_ALLOWED = 403, 400, 404, 405
 _MARK = b"PRIVATE KEY-----"
 
 
-def proofs(seen: Seen, config: StackConfig) -> list[Proof]:
-    """All proofs of custody, for the stack that makes the anchor: others may not even try.
+def verify(seen: Evidence, config: StackConfig) -> list[Verification]:
+    """Every check of custody, for the stack that makes the anchor: others may not even try.
 
     Where the cluster holds the key too, Vault cannot keep it.
     """
@@ -28,13 +29,13 @@ def proofs(seen: Seen, config: StackConfig) -> list[Proof]:
         return [_files(seen)]
     key, export = seen.attempts.get(READ_KEY), seen.attempts.get(EXPORT_KEYS)
     found = [
-        Proof(
+        Verification(
             "Vault keeps the root key",
             "no private key in its answer",
             ", ".join(sorted(key.data)) if key and key.data else "no answer",
             bool(key and key.status == 200 and key.data and not _has_key(key.data.items())),
         ),
-        Proof(
+        Verification(
             "Vault exports no key",
             "refused",
             f"status {export.status}" if export else "not tried",
@@ -50,10 +51,10 @@ def proofs(seen: Seen, config: StackConfig) -> list[Proof]:
     return [*found, _files(seen)]
 
 
-def _policy(seen: Seen, what: str, status: int, expected: str) -> Proof:
+def _policy(seen: Evidence, what: str, status: int, expected: str) -> Verification:
     attempt = seen.attempts.get(what)
     shown = f"status {attempt.status}" if attempt else "not tried: no token could be made"
-    return Proof(what, expected, shown, bool(attempt and attempt.status == status))
+    return Verification(what, expected, shown, bool(attempt and attempt.status == status))
 
 
 def _has_key(items: Iterable[tuple[str, object]]) -> bool:
@@ -61,9 +62,9 @@ def _has_key(items: Iterable[tuple[str, object]]) -> bool:
                "PRIVATE KEY" in str(value) for key, value in items)  # fmt: skip
 
 
-def _files(seen: Seen) -> Proof:
+def _files(seen: Evidence) -> Verification:
     guilty = leaks(seen.files, seen.tokens)
-    return Proof(
+    return Verification(
         "state files",
         "no private key, no token",
         ", ".join(guilty) if guilty else f"none in {len(seen.files)} files",

@@ -9,12 +9,12 @@ import yaml
 
 from bot.mesh.authorization import objections
 from bot.mesh.authorization.judge import judge
-from bot.mesh.authorization.model import Call, KubeService, Namespace, Workload
+from bot.mesh.authorization.model import Call, KubeService, RunningNamespace, ServingWorkload
 from bot.mesh.authorization.suggest import Suggestion, suggest, text
 from components.policy.section import GRPC_HEALTH
 from stack.config import StackConfig
 from stack.load import from_file
-from tests.unit.ladder_samples import FOO, SHOP, call, config, identity, service, stack
+from tests.unit.authorization_samples import FOO, SHOP, call, config, identity, service, stack
 from tests.unit.stack_files import write
 from tests.unit.whole_program import project
 
@@ -23,7 +23,7 @@ NODES = {"cidr": "10.1.0.0/16"}
 OWN, OTHER = identity("shop", "bar"), identity("web", "cart")
 
 
-def suggested(made: StackConfig, *calls: Call, running: Namespace = SHOP) -> Suggestion:
+def suggested(made: StackConfig, *calls: Call, running: RunningNamespace = SHOP) -> Suggestion:
     """What `deny` would need."""
     return suggest(made, running, judge(made, running, calls, "deny"))
 
@@ -32,7 +32,7 @@ def loaded(made: StackConfig, found: Suggestion) -> StackConfig:
     """The stack file with the printed section in the old one's place, at `deny`."""
     sections = stack()
     printed = yaml.safe_load(text(made, [found]))["linkerd-platform:policy"]
-    printed["namespaces"]["shop"]["rung"] = "deny"
+    printed["namespaces"]["shop"]["defaultInboundPolicy"] = "deny"
     sections["policy"] = printed
     return from_file(write(project(), sections))
 
@@ -80,7 +80,7 @@ def test_rules_that_are_there_stay_as_they_are() -> None:
         "protocol": "HTTP/1",
         "allow": [both, {"serviceAccounts": ["web/cart"]}],
     }
-    assert found.section["rung"] == "audit"
+    assert found.section["defaultInboundPolicy"] == "audit"
 
 
 def test_nothing_is_added_where_nothing_is_missing() -> None:
@@ -133,7 +133,7 @@ def test_a_port_without_http_is_opaque(protocol: str, written: str | None) -> No
 
 def test_without_a_service_the_workload_gives_name_and_labels() -> None:
     """Labels that a controller adds differ from release to release."""
-    alone = Namespace("shop", (FOO,), ())
+    alone = RunningNamespace("shop", (FOO,), ())
     found = suggested(config(rung="audit"), call(OWN), running=alone)
     (made,) = found.section["services"]
     assert (made["name"], made["selector"]) == ("foo", {"app": "foo"})
@@ -141,8 +141,10 @@ def test_without_a_service_the_workload_gives_name_and_labels() -> None:
 
 def test_two_workloads_behind_one_service_share_its_policy() -> None:
     """A canary is no service of its own."""
-    canary = Workload("Deployment", "foo-canary", {"app": "foo", "v": "2"}, ports={8080: "http"})
-    both = Namespace("shop", (FOO, canary), (KubeService("foo", {"app": "foo"}, ("8080",)),))
+    canary = ServingWorkload(
+        "Deployment", "foo-canary", {"app": "foo", "v": "2"}, ports={8080: "http"}
+    )
+    both = RunningNamespace("shop", (FOO, canary), (KubeService("foo", {"app": "foo"}, ("8080",)),))
     calls = [call(OWN), call(OTHER, workload=("deployment", "foo-canary"))]
     found = suggested(config(rung="audit"), *calls, running=both)
     (made,) = found.section["services"]

@@ -7,28 +7,28 @@ from typing import Any
 import pytest
 
 from bot.mesh.authorization.judge import account_of, judge
-from bot.mesh.authorization.model import Call, Namespace
+from bot.mesh.authorization.model import Call, RunningNamespace
 from stack.config import StackConfig
-from tests.unit.ladder_samples import FOO, SHOP, call, config, identity, service
+from tests.unit.authorization_samples import FOO, SHOP, call, config, identity, service
 
 BAR = {"serviceAccounts": ["bar"]}
 NODES = {"networks": [{"cidr": "10.0.0.0/8"}]}
 OWN, OTHER = identity("shop", "bar"), identity("web", "cart")
 
 
-def outcome(made: StackConfig, seen: Call, running: Namespace = SHOP, **more: Any) -> str:
+def outcome(made: StackConfig, seen: Call, running: RunningNamespace = SHOP, **more: Any) -> str:
     """The one verdict."""
     (verdict,) = judge(made, running, [seen], **more)
     return verdict.outcome
 
 
 def deny(*services: dict[str, Any], **namespace: Any) -> StackConfig:
-    """The shop at the last rung."""
-    return config(*services, rung="deny", **namespace)
+    """The shop at the strictest default policy."""
+    return config(*services, defaultInboundPolicy="deny", **namespace)
 
 
 @pytest.mark.parametrize(
-    ("rung", "meshed", "unmeshed"),
+    ("inbound", "meshed", "unmeshed"),
     [
         ("all-unauthenticated", "allowed", "allowed"),
         ("audit", "allowed", "allowed"),
@@ -37,9 +37,9 @@ def deny(*services: dict[str, Any], **namespace: Any) -> StackConfig:
         ("deny", "denied", "denied"),
     ],
 )
-def test_each_rung_lets_in_fewer(rung: str, meshed: str, unmeshed: str) -> None:
-    """A client that no rule names is what a rung is about."""
-    made = config(service(allow=[BAR]), rung=rung)
+def test_each_default_policy_lets_in_fewer(inbound: str, meshed: str, unmeshed: str) -> None:
+    """A client that no rule names is what a default policy is about."""
+    made = config(service(allow=[BAR]), defaultInboundPolicy=inbound)
     assert outcome(made, call(OTHER)) == meshed
     assert outcome(made, call("")) == unmeshed
 
@@ -117,7 +117,7 @@ def test_a_route_called_like_the_rest_is_not_the_rest() -> None:
     assert outcome(made, call(OWN, route="foo-8080-a-rest")) == "unknown"
 
 
-def test_without_a_policy_the_clusters_rung_closes_the_proxies_metrics() -> None:
+def test_without_a_policy_the_clusters_default_policy_closes_the_proxies_metrics() -> None:
     """The allowances come with the namespace's section; Linkerd's own are for probes alone."""
     made = deny(service(allow=[BAR]))
     linkerd = made.linkerd.model_copy(update={"default_inbound_policy": "deny"})
@@ -145,19 +145,19 @@ def test_prometheus_reads_metrics_and_another_reader_does_not() -> None:
 
 def test_a_workload_that_is_gone_is_unknown() -> None:
     """Its labels went with it, and so what would select it."""
-    gone = Namespace("shop", (), ())
+    gone = RunningNamespace("shop", (), ())
     assert outcome(deny(service(allow=[BAR])), call(OWN), gone) == "unknown"
 
 
-def test_a_rung_may_be_assumed_before_it_is_written() -> None:
-    """`--rung deny` asks what the stack file does not say yet."""
-    made = config(service(allow=[BAR]), rung="audit")
+def test_a_default_policy_may_be_assumed_before_it_is_written() -> None:
+    """`--default-inbound-policy deny` asks what the stack file does not say yet."""
+    made = config(service(allow=[BAR]), defaultInboundPolicy="audit")
     assert outcome(made, call(OTHER)) == "allowed"
     assert outcome(made, call(OTHER), assumed="deny") == "denied"
 
 
 def test_only_who_gets_in_today_breaks() -> None:
-    """A client that is turned away already must not hold up the ladder."""
+    """A client that is turned away already must not hold up the others."""
     made = deny(service(allow=[BAR]))
     today, already = judge(made, SHOP, [call(OTHER), call(OTHER, outcome="deny")])
     assert (today.breaks, already.breaks) == (True, False)

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from bot.clients.prometheus import Prometheus
+from bot.clients.prometheus import PrometheusApi
 from bot.exit_codes import BotError
 from bot.mesh.authorization.observed import COUNTERS, calls, expression
 from schema.values import Duration
+from tests.unit.authorization_samples import identity
 from tests.unit.fake_prometheus import fake_prometheus
-from tests.unit.ladder_samples import identity
 
 OWN = identity("shop", "bar")
 LABELS = {
@@ -38,7 +38,7 @@ def seen(answers: Mapping[str, list[tuple[dict[str, str], str]]]) -> list[Any]:
         return {"status": "success", "data": {"resultType": "vector", "result": result}}
 
     with fake_prometheus(answer) as url:
-        found = calls(Prometheus(url), "shop", WEEK)
+        found = calls(PrometheusApi(url), "shop", WEEK)
     assert len(asked) == len(COUNTERS)
     return found
 

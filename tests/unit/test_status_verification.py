@@ -10,21 +10,21 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from bot.mesh.verification import vault as vault_proofs
-from bot.mesh.verification.data import Attempt, Proof, Seen
-from bot.mesh.verification.judge import judge, table
-from bot.mesh.verification.trust import go_seconds
+from bot.mesh.status import evidence, verification_vault
+from bot.mesh.status.evidence import Attempt, Evidence, Verification
+from bot.mesh.status.verification import judge, table
+from bot.mesh.status.verification_trust import go_seconds
 from tests.certificates import Authority
 from tests.unit.made_mesh import anchor_of, config, good
 
 CONFIG = config()
 
 
-def _failed(seen: Seen) -> list[str]:
+def _failed(seen: Evidence) -> list[str]:
     return [proof.what for proof in judge(seen, CONFIG) if not proof.ok]
 
 
-def _with_secret(seen: Seen, name: str, **data: bytes) -> Seen:
+def _with_secret(seen: Evidence, name: str, **data: bytes) -> Evidence:
     secret = seen.secrets[name]
     encoded = {
         key.replace("_", "."): base64.b64encode(value).decode() for key, value in data.items()
@@ -57,7 +57,7 @@ def test_without_linkerd_its_objects_are_not_asked_for_and_the_rest_is_proven() 
 
 def test_nothing_seen_proves_nothing() -> None:
     """An empty answer must not pass for a good one: no proof may hold on no data."""
-    assert [proof for proof in judge(Seen(), CONFIG) if proof.ok] == []
+    assert [proof for proof in judge(Evidence(), CONFIG) if proof.ok] == []
 
 
 def test_issuer_signed_by_another_anchor_fails() -> None:
@@ -163,11 +163,11 @@ def test_second_writer_of_the_issuer_fails() -> None:
 @pytest.mark.parametrize(
     ("attempt", "answer"),
     [
-        (vault_proofs.READ_KEY, Attempt(200, {"key_id": "x", "private_key": "k"})),
-        (vault_proofs.EXPORT_KEYS, Attempt(200, {})),
-        (vault_proofs.SIGN_ELSEWHERE, Attempt(400, {})),
-        (vault_proofs.READ_KV, Attempt(200, {})),
-        (vault_proofs.SIGN_HERE, Attempt(403, {})),
+        (evidence.READ_KEY, Attempt(200, {"key_id": "x", "private_key": "k"})),
+        (evidence.EXPORT_KEYS, Attempt(200, {})),
+        (evidence.SIGN_ELSEWHERE, Attempt(400, {})),
+        (evidence.READ_KV, Attempt(200, {})),
+        (evidence.SIGN_HERE, Attempt(403, {})),
     ],
 )
 def test_vault_that_gives_more_or_less_than_it_should_fails(attempt: str, answer: Attempt) -> None:
@@ -181,9 +181,9 @@ def test_private_key_in_state_is_found_in_base64_too(shift: bytes) -> None:
     """A Secret's data is base64, at any of three positions: a search for the text misses it."""
     pem = Authority.root("x").key_pem.encode()
     for content in (pem, base64.b64encode(shift + pem)):
-        assert vault_proofs.leaks({"a.json": content}, []) == ["private key in a.json"]
-    assert vault_proofs.leaks({"a.json": b"-----BEGIN CERTIFICATE-----"}, ["t0ken"]) == []
-    assert vault_proofs.leaks({"a.json": b"x t0ken y"}, ["t0ken", ""]) == ["token in a.json"]
+        assert verification_vault.leaks({"a.json": content}, []) == ["private key in a.json"]
+    assert verification_vault.leaks({"a.json": b"-----BEGIN CERTIFICATE-----"}, ["t0ken"]) == []
+    assert verification_vault.leaks({"a.json": b"x t0ken y"}, ["t0ken", ""]) == ["token in a.json"]
 
 
 @pytest.mark.parametrize(
@@ -196,8 +196,8 @@ def test_durations_are_read_as_go_writes_them(text: str, seconds: int) -> None:
 
 def test_table_counts_and_marks_failures() -> None:
     """Twenty rows of `ok` hide one that is not, unless it is marked and counted."""
-    lines = table([Proof("a", "b", "c" * 99, True), Proof("d", "e", "f", False)])
+    lines = table([Verification("a", "b", "c" * 99, True), Verification("d", "e", "f", False)])
     assert lines[1].endswith("ok")
     assert lines[2].endswith("FAIL")
-    assert lines[-1] == "1 of 2 proofs hold"
+    assert lines[-1] == "1 of 2 checks passed"
     assert all(len(line) < 100 for line in lines)

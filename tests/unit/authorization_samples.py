@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from bot.mesh.authorization.model import Call, KubeService, Namespace, Workload
+from bot.mesh.authorization.model import Call, KubeService, RunningNamespace, ServingWorkload
 from stack.config import StackConfig
 from stack.load import from_file
 from tests.unit.stack_files import good, write
@@ -44,7 +44,7 @@ def config(*services: Sections, whole: Sections | None = None, **namespace: Any)
     return from_file(write(project(), stack(*services, whole=whole, **namespace)))
 
 
-FOO = Workload(
+FOO = ServingWorkload(
     kind="Deployment",
     name="foo",
     labels={"app": "foo", "pod-template-hash": "1"},
@@ -52,7 +52,7 @@ FOO = Workload(
     ports={8080: "http", 9990: "admin"},
     probes={8080: frozenset({"/healthz"})},
 )
-SHOP = Namespace("shop", (FOO,), (KubeService("foo", {"app": "foo"}, ("http",)),))
+SHOP = RunningNamespace("shop", (FOO,), (KubeService("foo", {"app": "foo"}, ("http",)),))
 
 
 def call(client: str = "", **changes: Any) -> Call:

@@ -10,16 +10,18 @@ import pytest
 
 from bot.clients.https import Answer, Client
 from bot.exit_codes import BotError
-from bot.mesh.authorization.model import KubeService, Namespace, Workload
+from bot.mesh.authorization.model import KubeService, RunningNamespace, ServingWorkload
 from bot.mesh.authorization.objections import find, shared_accounts
 from bot.mesh.authorization.reader import read
 from components.policy.section import GRPC_HEALTH
-from tests.unit.ladder_samples import FOO, SHOP, config, service
+from tests.unit.authorization_samples import FOO, SHOP, config, service
 
 BAR = {"serviceAccounts": ["bar"]}
 
 
-def faults(*services: dict[str, Any], running: Namespace = SHOP, rung: str = "deny") -> list[str]:
+def faults(
+    *services: dict[str, Any], running: RunningNamespace = SHOP, rung: str = "deny"
+) -> list[str]:
     """Key and message of each fault."""
     found = find(config(*services, rung=rung), running)
     return [f"{fault.key}: {fault.message}" for fault in found]
@@ -47,9 +49,9 @@ def test_a_port_that_no_service_has_is_named_with_those_that_are_there() -> None
 def test_a_port_that_a_service_has_need_not_be_declared_by_a_container() -> None:
     """Container ports are information alone: a process listens where it wants."""
     silent = dataclasses.replace(FOO, ports={})
-    running = Namespace("shop", (silent,), (KubeService("foo", {"app": "foo"}, ("8080",)),))
+    running = RunningNamespace("shop", (silent,), (KubeService("foo", {"app": "foo"}, ("8080",)),))
     assert faults(service(allow=[BAR]), running=running) == []
-    without = Namespace("shop", (dataclasses.replace(silent, probes={}),), ())
+    without = RunningNamespace("shop", (dataclasses.replace(silent, probes={}),), ())
     assert len(faults(service(allow=[BAR]), running=without)) == 1
 
 
@@ -90,10 +92,10 @@ def test_a_port_that_two_policies_have_by_number_and_by_name_is_named() -> None:
 def test_workloads_without_an_account_of_their_own_are_listed() -> None:
     """A rule for an account lets in every workload that runs as it."""
     works = [
-        Workload("Deployment", name, {}, account)
+        ServingWorkload("Deployment", name, {}, account)
         for name, account in (("a", "own"), ("b", "default"), ("c", "both"), ("d", "both"))
     ]
-    assert shared_accounts(Namespace("shop", tuple(works), ())) == [
+    assert shared_accounts(RunningNamespace("shop", tuple(works), ())) == [
         "shop: Deployment/b runs as the account default: give it one of its own",
         "shop: Deployment/c shares the account both with 1 more",
         "shop: Deployment/d shares the account both with 1 more",

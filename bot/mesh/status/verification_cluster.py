@@ -1,12 +1,14 @@
-"""Proofs of what runs: Deployments, their spread over nodes, the webhooks' certificates."""
+"""Checks of what runs: Deployments, their spread over nodes, the webhooks' certificates."""
 
 from __future__ import annotations
 
 import base64
 
+from bot.clients.kubernetes import Manifest, place, secret_data
+from bot.mesh.status.evidence import Evidence, Verification
+from bot.mesh.status.objects import available
+from bot.mesh.status.verification_trust import signed_by
 from bot.mesh.trust.chain import dns_names
-from bot.mesh.verification.data import Manifest, Proof, Seen, name_of, secret_data
-from bot.mesh.verification.trust import signed_by
 from components.names import LINKERD, LINKERD_VIZ
 from components.webhook_certificates import CONTROL_PLANE_WEBHOOKS, PKCS8_ONLY, VIZ_WEBHOOKS
 from schema.certificates import certificates_in
@@ -16,8 +18,8 @@ _PKCS8 = b"-----BEGIN PRIVATE KEY-----"
 _NAMED = 3
 
 
-def proofs(seen: Seen, config: StackConfig) -> list[Proof]:
-    """All proofs of what runs."""
+def verify(seen: Evidence, config: StackConfig) -> list[Verification]:
+    """Every check of what runs."""
     with_linkerd = config.sandbox.linkerd
     found = [_available(seen)]
     if with_linkerd:
@@ -33,11 +35,11 @@ def proofs(seen: Seen, config: StackConfig) -> list[Proof]:
     return found
 
 
-def _available(seen: Seen) -> Proof:
-    down = [name_of(each) for each in seen.deployments if not _is_available(each)]
+def _available(seen: Evidence) -> Verification:
+    down = [place(each) for each in seen.deployments if not _is_available(each)]
     count = len(seen.deployments)
     shown = ", ".join(down[:_NAMED]) + (" …" if len(down) > _NAMED else "")
-    return Proof(
+    return Verification(
         "Deployments",
         f"{count} of {count} available" if count else "some",
         f"{count - len(down)} of {count}{f', not {shown}' if down else ''}",
@@ -46,13 +48,11 @@ def _available(seen: Seen) -> Proof:
 
 
 def _is_available(deployment: Manifest) -> bool:
-    wanted = deployment["spec"].get("replicas", 1)
-    status = deployment.get("status", {})
-    current = status.get("observedGeneration") == deployment["metadata"].get("generation")
-    return bool(current and wanted <= status.get("availableReplicas", 0))
+    ready, wanted, current = available(deployment)
+    return current and wanted <= ready
 
 
-def _spread(seen: Seen, replicas: int) -> Proof:
+def _spread(seen: Evidence, replicas: int) -> Verification:
     """Each Deployment of the control plane has its replicas on as many nodes as there are."""
     nodes = min(replicas, len(seen.nodes))
     counts: dict[str, set[str]] = {
@@ -68,7 +68,7 @@ def _spread(seen: Seen, replicas: int) -> Proof:
         name = metadata["name"].rsplit("-", 2)[0]
         if name in counts:
             counts[name].add(pod["spec"].get("nodeName", ""))
-    return Proof(
+    return Verification(
         "control plane's replicas",
         f"each Deployment on {nodes} nodes",
         ", ".join(f"{name} {len(on)}" for name, on in sorted(counts.items())) or "none",
@@ -77,7 +77,9 @@ def _spread(seen: Seen, replicas: int) -> Proof:
     )
 
 
-def _serving(seen: Seen, namespace: str, secret: str, service: str, called: bool) -> Proof:
+def _serving(
+    seen: Evidence, namespace: str, secret: str, service: str, called: bool
+) -> Verification:
     """The API server trusts exactly who signed the certificate that the webhook serves.
 
     called: False where nothing calls it yet; then by the CA that lies beside the certificate.
@@ -89,20 +91,20 @@ def _serving(seen: Seen, namespace: str, secret: str, service: str, called: bool
     bundles = _bundles(seen, namespace, service) if called else [secret_data(pair, "ca.crt")]
     if not served or not bundles:
         missing = f"no certificate in Secret {secret}" if not served else "no webhook with caBundle"
-        return Proof(what, expected, missing, False)
+        return Verification(what, expected, missing, False)
     for bundle in bundles:
         authorities = certificates_in(bundle)
         verdicts = [signed_by(served[0], each) for each in authorities]
         if not any(ok for ok, _ in verdicts):
             seen_instead = verdicts[0][1] if verdicts else "caBundle has no certificate"
-            return Proof(what, expected, seen_instead, False)
+            return Verification(what, expected, seen_instead, False)
     host = f"{service}.{namespace}.svc"
     if host not in dns_names(served[0]):
-        return Proof(what, f"certificate for {host}", ", ".join(dns_names(served[0])), False)
-    return Proof(what, expected, f"verified, for {host}", True)
+        return Verification(what, f"certificate for {host}", ", ".join(dns_names(served[0])), False)
+    return Verification(what, expected, f"verified, for {host}", True)
 
 
-def _bundles(seen: Seen, namespace: str, service: str) -> list[bytes]:
+def _bundles(seen: Evidence, namespace: str, service: str) -> list[bytes]:
     """The caBundle of everything that calls a service."""
     configs = [
         hook["clientConfig"] for each in seen.webhooks for hook in each.get("webhooks", ())
@@ -115,8 +117,8 @@ def _bundles(seen: Seen, namespace: str, service: str) -> list[bytes]:
     ]
 
 
-def _pkcs8(seen: Seen, namespace: str, secret: str, service: str) -> Proof:
+def _pkcs8(seen: Evidence, namespace: str, secret: str, service: str) -> Verification:
     key = secret_data(seen.secrets.get(f"{namespace}/{secret}"), "tls.key")
     ok = key.startswith(_PKCS8)
     header = key.split(b"\n", 1)[0].decode(errors="replace").strip("- ") or "no key"
-    return Proof(f"key of {service}", "PKCS8", "PKCS8" if ok else header, ok)
+    return Verification(f"key of {service}", "PKCS8", "PKCS8" if ok else header, ok)

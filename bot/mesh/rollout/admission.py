@@ -1,0 +1,491 @@
+"""Whether the pods of a wave would be made at all: the API server is asked, and rules say the rest.
+
+A dry run goes through every admission controller and webhook, and stores nothing:
+https://kubernetes.io/docs/reference/using-api/api-concepts/#dry-run
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from bot.clients.https import Answer, Client, Unreadable
+from bot.clients.kubernetes import Manifest, dry_run, get_object, list_objects, place
+from bot.mesh.rollout import network_policies
+from bot.mesh.rollout.model import Refusal, RolloutState, Surroundings, Template
+from bot.mesh.rollout.reader import PROXY, proxy
+from components.linkerd import ha_values
+from components.namespaces import NO_WEBHOOKS
+from components.rollout.arguments import wishes
+from components.rollout.component import INJECT
+from stack.config import StackConfig
+
+LEVEL = "pod-security.kubernetes.io/enforce"
+_REFUSING = ("baseline", "restricted")
+_TEMPLATES = {
+    "deployment": "/apis/apps/v1/deployments",
+    "statefulset": "/apis/apps/v1/statefulsets",
+    "daemonset": "/apis/apps/v1/daemonsets",
+    "cronjob": "/apis/batch/v1/cronjobs",
+}
+# What a plugin reads beside NetworkPolicies, or in their place.
+_FOREIGN = {
+    "CiliumNetworkPolicy": "/apis/cilium.io/v2/ciliumnetworkpolicies",
+    "NetworkPolicy of Calico": "/apis/crd.projectcalico.org/v1/networkpolicies",
+}
+_PARALLEL = 8
+_OLDEST_SIDECAR = (1, 29)
+_ARCHITECTURES = ("amd64", "arm64")
+_CNI = "set cniPlugin.enabled: true (Linkerd's CNI plugin, which needs no init container)"
+_SUFFIX = {"m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "Ki": 2.0**10, "Mi": 2.0**20}
+_SUFFIX |= {"Gi": 2.0**30, "Ti": 2.0**40, "": 1.0}
+# Who says so in an answer of the API server, what it is called, and what to do.
+_ANSWERS = (
+    (
+        r'violates PodSecurity "(?P<name>[^"]+)"',
+        "pod security level {name}",
+        f"{_CNI}, or label the namespace {LEVEL}: privileged",
+    ),
+    (
+        r"(exceeded|failed) quota: (?P<name>[^:, ]+)",
+        "ResourceQuota {name}",
+        "raise the quota, or set workloads.namespaces.{namespace}.proxyResources",
+    ),
+    (
+        r"(?P<name>(maximum|minimum) \w+ usage per \w+|\w+ max limit to request ratio)",
+        "LimitRange ({name})",
+        "change it, or set workloads.namespaces.{namespace}.proxyResources to fit",
+    ),
+    (
+        r'failed calling webhook "(?P<name>[^"]+)"',
+        "webhook {name}, which does not answer",
+        "mend what serves it",
+    ),
+    (
+        r'admission webhook "(?P<name>[^"]+)" denied',
+        "webhook {name}",
+        f"let it allow NET_ADMIN and NET_RAW of linkerd-init, or {_CNI}",
+    ),
+    (
+        r"ValidatingAdmissionPolicy '(?P<name>[^']+)'",
+        "ValidatingAdmissionPolicy {name}",
+        f"let it allow the proxy's containers, or {_CNI}",
+    ),
+    (
+        r"(?P<name>security context constraint)",
+        "{name}s of OpenShift",
+        f"{_CNI}, or grant the service account an SCC with NET_ADMIN and NET_RAW",
+    ),
+    (
+        r"error looking up service account (?P<name>\S+?):",
+        "service account {name}, which is not there",
+        "make it",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Admission:
+    """What was found for some namespaces. notes: what could not be asked, and what to know."""
+
+    refusals: tuple[Refusal, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def look(
+    api: Client, config: StackConfig, seen: RolloutState, names: Collection[str], state: str = "on"
+) -> Admission:
+    """Ask for each workload of these namespaces, and judge by rules what no dry run tells."""
+    around = read(api, seen, names)
+    templates = [each for each in around.templates if enters(each, state)]
+    injector = bool(seen.version) and not config.sandbox.open_webhooks
+    with ThreadPoolExecutor(max_workers=_PARALLEL) as pool:
+        answers = list(pool.map(lambda each: _ask(api, config, each, injector=injector), templates))
+    told = [each for each in answers if isinstance(each, Refusal)]
+    notes = sorted({each for each in answers if isinstance(each, str) and each})
+    asked = {
+        str(t) for t, each in zip(templates, answers, strict=True) if not isinstance(each, str)
+    }
+    found = judge(config, seen, around, names, state, asked)
+    return Admission((*told, *found.refusals), (*notes, *found.notes))
+
+
+def read(api: Client, seen: RolloutState, names: Collection[str]) -> Surroundings:
+    """What is in these namespaces; a list that is not readable is told, and stops nothing."""
+    unread: list[str] = []
+
+    def listed(path: str, *, everywhere: bool = False) -> list[Manifest]:
+        try:
+            found = list_objects(api, path)
+        except Unreadable as error:
+            unread.append(f"not looked at: {error}")
+            return []
+        return [each for each in found if everywhere or each["metadata"]["namespace"] in names]
+
+    templates = [template(kind, each) for kind, path in _TEMPLATES.items() for each in listed(path)]
+    known = {str(each) for each in templates}
+    templates += _of_pods(api, seen, names, unread, known)
+    return Surroundings(
+        templates=tuple(templates),
+        policies=tuple(listed("/apis/networking.k8s.io/v1/networkpolicies")),
+        quotas=tuple(listed("/api/v1/resourcequotas")),
+        limits=tuple(listed("/api/v1/limitranges")),
+        nodes=tuple(listed("/api/v1/nodes", everywhere=True)),
+        foreign=tuple(
+            f"{place(each)} ({kind})" for kind, path in _FOREIGN.items() for each in listed(path)
+        ),
+        unread=tuple(dict.fromkeys(unread)),
+    )
+
+
+def _of_pods(
+    api: Client,
+    seen: RolloutState,
+    names: Collection[str],
+    unread: list[str],
+    known: Collection[str],
+) -> Iterator[Template]:
+    """Pods of other kinds, such as an operator's: one of each stands for the rest."""
+    done = set()
+    for each in seen.pods:
+        kind = each.owner.kind
+        if each.namespace not in names or each.proxy or each.owner in done:
+            continue
+        if f"{each.namespace}/{kind.lower()}/{each.owner.name}" in known or kind == "Job":
+            continue
+        done.add(each.owner)
+        try:
+            found = get_object(api, f"/api/v1/namespaces/{each.namespace}/pods/{each.name}")
+        except Unreadable as error:
+            unread.append(f"not looked at: {error}")
+            continue
+        if found:
+            metadata = found["metadata"]
+            yield Template(
+                each.namespace,
+                f"{kind.lower()}/{each.owner.name}",
+                _made_anew(found["spec"]),
+                metadata.get("labels") or {},
+                metadata.get("annotations") or {},
+            )
+
+
+def _made_anew(spec: Manifest) -> Manifest:
+    """A pod's spec without what admission and the scheduler have added."""
+    made = {key: value for key, value in spec.items() if key not in ("nodeName", "priority")}
+    token = "kube-api-access-"  # noqa: S105
+    made["volumes"] = [v for v in spec.get("volumes") or () if not v["name"].startswith(token)]
+    for key in ("containers", "initContainers"):
+        made[key] = [
+            {
+                **each,
+                "volumeMounts": [
+                    m for m in each.get("volumeMounts") or () if not m["name"].startswith(token)
+                ],
+            }
+            for each in spec.get(key) or ()
+        ]
+    return made
+
+
+def template(kind: str, manifest: Manifest) -> Template:
+    """The pod template of a workload."""
+    spec = manifest["spec"]
+    inner = (spec["jobTemplate"]["spec"] if kind == "cronjob" else spec)["template"]
+    metadata = inner.get("metadata") or {}
+    return Template(
+        manifest["metadata"]["namespace"],
+        f"{kind}/{manifest['metadata']['name']}",
+        inner.get("spec") or {},
+        metadata.get("labels") or {},
+        metadata.get("annotations") or {},
+    )
+
+
+def enters(each: Template, state: str) -> bool:
+    """Whether the injector would be meant to take the pods of a template."""
+    inject = each.annotations.get(INJECT, "enabled" if state == "on" else "")
+    return inject in ("enabled", "ingress") and not each.spec.get("hostNetwork")
+
+
+def _ask(
+    api: Client, config: StackConfig, each: Template, *, injector: bool
+) -> Refusal | str | None:
+    """A refusal; why it could not be asked; None where the pod would be made."""
+    answer = dry_run(api, "pods", each.namespace, pod(config, each, injector=injector))
+    if not answer.ok:
+        unasked, said = _unasked(answer), _message(answer)
+        if unasked:
+            return (
+                f"{each.namespace}: no dry run of its pods, rules alone were looked at: {unasked}"
+            )
+        plain = dry_run(api, "pods", each.namespace, pod(config, each, injector=None))
+        if "exceeded quota" in said and not plain.ok and "exceeded quota" in _message(plain):
+            return f"{each}: the quota is used up, with or without the mesh: {said}"
+        also = "" if plain.ok or _unasked(plain) else " (without the mesh, too)"
+        who, fix = _who(said, each.namespace)
+        return Refusal(each.namespace, each.workload, who, f"refuses its pods{also}: {said}", fix)
+    spec = answer.body.get("spec") if isinstance(answer.body, dict) else None
+    if not isinstance(spec, dict) or "containers" not in spec:
+        return f"{each.namespace}: no dry run of its pods: the API server answered something else"
+    if proxy(spec) is None:
+        return Refusal(
+            each.namespace,
+            each.workload,
+            "the injector",
+            "its pods would come up without a proxy",
+            f"take the label {next(iter(NO_WEBHOOKS))} off the namespace, a second mesh's sidecar "
+            "or automountServiceAccountToken: false off the pod, or name it in optOut",
+        )
+    return None
+
+
+def _unasked(answer: Answer) -> str:
+    """Why an answer says nothing of the pod; empty where it does."""
+    said = _message(answer)
+    if answer.status == 403 and "cannot create resource" in said:
+        return "this account needs the right to `create` pods"
+    if "does not support dry run" in said:
+        return said
+    known = any(re.search(pattern, said) for pattern, *_ in _ANSWERS)
+    return "" if known or answer.status in (400, 403, 409, 422) else f"{answer.why} {said}".strip()
+
+
+def _message(answer: Answer) -> str:
+    said = answer.body.get("message", "") if isinstance(answer.body, dict) else ""
+    return " ".join(str(said).split())
+
+
+def _who(said: str, namespace: str) -> tuple[str, str]:
+    for pattern, who, fix in _ANSWERS:
+        if found := re.search(pattern, said):
+            return who.format(name=found["name"]), fix.format(namespace=namespace)
+    return "the API server", "change what it names, or name the workload in optOut"
+
+
+def pod(config: StackConfig, each: Template, *, injector: bool | None) -> Manifest:
+    """A pod of a template as it would be made in the mesh; with None, outside of it.
+
+    Without an injector the two containers that it would add are put in here.
+    """
+    asked = "enabled" if injector else "disabled"
+    annotations = {**wishes(config, each.namespace), **each.annotations, INJECT: asked}
+    spec = dict(each.spec)
+    if injector is False:
+        spec = _with_proxy(config, each)
+    prefix = each.workload.rpartition("/")[2][:50]
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "generateName": f"{prefix}-",
+            "namespace": each.namespace,
+            "labels": dict(each.labels),
+            "annotations": annotations,
+        },
+        "spec": {**spec, "restartPolicy": spec.get("restartPolicy") or "Always"},
+    }
+
+
+def _with_proxy(config: StackConfig, each: Template) -> Manifest:
+    """Follows linkerd2 charts/partials/templates/_proxy-init.tpl and _proxy.tpl."""
+    rights: Manifest = {
+        "allowPrivilegeEscalation": False,
+        "capabilities": {"drop": ["ALL"]},
+        "runAsNonRoot": True,
+        "runAsUser": 65534,
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    resources = proxy_resources(config, each.namespace)
+    image = config.linkerd.image_registry
+    made = [
+        {
+            "name": PROXY,
+            "image": f"{image}/proxy",
+            "securityContext": rights,
+            "resources": resources,
+        }
+    ]
+    first = []
+    if not config.cni_plugin.enabled:
+        more = {"capabilities": {"add": ["NET_ADMIN", "NET_RAW"]}}
+        first.append(
+            {
+                "name": "linkerd-init",
+                "image": f"{image}/proxy",
+                "securityContext": {**rights, **more},
+                "resources": resources,
+            }
+        )
+    spec = each.spec
+    return {
+        **spec,
+        "initContainers": [*first, *(spec.get("initContainers") or ())],
+        "containers": [*(spec.get("containers") or ()), *made],
+    }
+
+
+def proxy_resources(config: StackConfig, namespace: str) -> dict[str, dict[str, str]]:
+    """Requests and limits of a proxy in a namespace, as the stack file has them."""
+    given: Mapping[str, Any] = ha_values()["proxy"]["resources"] if config.linkerd.ha else {}
+    own = config.workloads.namespaces.get(namespace)
+    made: dict[str, dict[str, str]] = {"requests": {}, "limits": {}}
+    for key, kind in (("requests", "request"), ("limits", "limit")):
+        for name in ("cpu", "memory"):
+            said = getattr(own.proxy_resources, f"{name}_{kind}") if own else None
+            if value := said or (given.get(name) or {}).get(kind):
+                made[key][name] = value
+    return made
+
+
+def judge(
+    config: StackConfig,
+    seen: RolloutState,
+    around: Surroundings,
+    names: Collection[str],
+    state: str = "on",
+    asked: Collection[str] = (),
+) -> Admission:
+    """The same by rules. asked: workloads of which the API server would make the pods, or not."""
+    inside = [each for each in around.templates if enters(each, state)]
+    found: list[Refusal] = []
+    for name in sorted(names):
+        here = [each for each in inside if each.namespace == name]
+        open_ = [each for each in here if str(each) not in asked]
+        if open_ or not here:
+            found += _pod_security(config, seen, name, open_)
+        if open_:
+            found += _limits(config, around, name, open_)
+        found += _quotas(config, seen, around, name)
+    found += [refusal for each in inside for refusal in _nodes(each)]
+    found += network_policies.find(config, seen, [dict(p) for p in around.policies], inside, names)
+    if (old := _old_nodes(config, around)) and inside:
+        each = inside[0]
+        found.append(
+            Refusal(
+                each.namespace,
+                each.workload,
+                f"the kubelet of {old}",
+                "knows no native sidecars, so its pods would never get past the proxy",
+                "upgrade the nodes to 1.29, or set linkerd.nativeSidecar: false",
+            )
+        )
+    notes = [*around.unread]
+    if around.foreign:
+        told = ", ".join(around.foreign)
+        notes.append(f"not judged, see that they allow TCP {network_policies.INBOUND}: {told}")
+    return Admission(tuple(found), tuple(notes))
+
+
+def _pod_security(
+    config: StackConfig, seen: RolloutState, name: str, templates: Iterable[Template]
+) -> Iterator[Refusal]:
+    """`linkerd-init` sets up iptables, which takes NET_ADMIN and NET_RAW."""
+    there = seen.namespaces.get(name)
+    level = there.labels.get(LEVEL, "") if there else ""
+    if config.cni_plugin.enabled or level not in _REFUSING:
+        return
+    for workload in [each.workload for each in templates] or ["every pod"]:
+        yield Refusal(
+            name,
+            workload,
+            f"pod security level {level}",
+            "refuses NET_ADMIN and NET_RAW of linkerd-init",
+            f"{_CNI}, or label the namespace {LEVEL}: privileged",
+        )
+
+
+def _limits(
+    config: StackConfig, around: Surroundings, name: str, templates: Iterable[Template]
+) -> Iterator[Refusal]:
+    resources = proxy_resources(config, name)
+    for each in around.limits:
+        if each["metadata"]["namespace"] != name:
+            continue
+        for item in each["spec"].get("limits") or ():
+            if item.get("type") != "Container":
+                continue
+            for kind, most in (item.get("max") or {}).items():
+                value = resources["limits"].get(kind)
+                if value and amount(value) > amount(most):
+                    for one in templates:
+                        yield Refusal(
+                            name,
+                            one.workload,
+                            f"LimitRange {place(dict(each))}",
+                            f"allows {kind} {most} per container, the proxy has {value}",
+                            f"raise it, or set workloads.namespaces.{name}.proxyResources",
+                        )
+
+
+def _quotas(
+    config: StackConfig, seen: RolloutState, around: Surroundings, name: str
+) -> Iterator[Refusal]:
+    """What the proxies of all pods take together, which the dry run of one pod does not tell."""
+    resources = proxy_resources(config, name)
+    count = sum(p.namespace == name and p.proxy is None and not p.host_network for p in seen.pods)
+    for each in around.quotas:
+        if each["metadata"]["namespace"] != name:
+            continue
+        hard, status = each["spec"].get("hard") or {}, each.get("status") or {}
+        for key, most in hard.items():
+            kind, _, what = key.rpartition(".")
+            more = resources.get(kind or "requests", {}).get(what)
+            if not more or not count:
+                continue
+            used = amount((status.get("used") or {}).get(key, "0"))
+            if used + count * amount(more) > amount(most):
+                yield Refusal(
+                    name,
+                    f"{count} pods",
+                    f"ResourceQuota {place(dict(each))}",
+                    f"{key} {most} is not enough for a proxy with {more} in each",
+                    f"raise it, or set workloads.namespaces.{name}.proxyResources",
+                )
+
+
+def amount(text: object) -> float:
+    """A Kubernetes quantity as a number; 0 where it is none."""
+    match = re.fullmatch(r"([0-9.]+(?:e[0-9]+)?)([a-zA-Z]*)", str(text))
+    return float(match[1]) * _SUFFIX.get(match[2], 0.0) if match else 0.0
+
+
+def _nodes(each: Template) -> Iterator[Refusal]:
+    """Nodes on which no proxy runs: those of another system or processor, and virtual ones."""
+    chosen = {key: {value} for key, value in (each.spec.get("nodeSelector") or {}).items()}
+    affinity = (each.spec.get("affinity") or {}).get("nodeAffinity") or {}
+    terms = affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or {}
+    for term in terms.get("nodeSelectorTerms") or ():
+        for row in term.get("matchExpressions") or ():
+            if row.get("operator") == "In":
+                chosen.setdefault(row["key"], set()).update(row.get("values") or ())
+    system = chosen.get("kubernetes.io/os", {"linux"})
+    processor = chosen.get("kubernetes.io/arch", {"amd64"})
+    named = (each.spec.get("os") or {}).get("name", "linux")
+    why = ""
+    if "linux" not in system or named != "linux":
+        why = "it runs on Windows nodes, where there is no proxy"
+    elif not processor & set(_ARCHITECTURES):
+        why = f"it runs on {', '.join(sorted(processor))} nodes, for which there is no proxy"
+    elif "virtual-kubelet" in chosen.get("type", ()) or "fargate" in chosen.get(
+        "eks.amazonaws.com/compute-type", ()
+    ):
+        why = "it runs on virtual nodes, which allow no NET_ADMIN"
+    if why:
+        fix = f"set {INJECT}: disabled on its pod template, and name it in optOut"
+        yield Refusal(each.namespace, each.workload, "its node selector", why, fix)
+
+
+def _old_nodes(config: StackConfig, around: Surroundings) -> str:
+    """The first node whose kubelet is too old for native sidecars; empty where there is none."""
+    if not config.linkerd.native_sidecar:
+        return ""
+    for each in around.nodes:
+        version = (each.get("status") or {}).get("nodeInfo", {}).get("kubeletVersion", "")
+        match = re.match(r"v(\d+)\.(\d+)", version)
+        if match and (int(match[1]), int(match[2])) < _OLDEST_SIDECAR:
+            return f"node {each['metadata']['name']} ({version})"
+    return ""
