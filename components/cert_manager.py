@@ -237,7 +237,7 @@ def check(config: HasCertManager) -> Iterator[Fault]:
       `cert-manager`. The replicas are for ours.
     """
     section = config.cert_manager
-    fields, key_of = type(section).model_fields, section.key
+    fields, key_of = type(section).model_fields, section.key_of
     for switch, keys in _OF_THEIRS.items():
         ours, looks_at = getattr(section, switch), (("certManager", key_of(switch)),)
         for key in keys:

@@ -28,7 +28,7 @@ from bot.engine import target as engine_target
 from bot.exit_codes import DONE, BadInputError, BotError, MissingToolError, RefusedError
 from bot.mesh import adoption
 from bot.mesh.adoption import Found, Object
-from bot.mesh.drift.discovery import Kind, kinds
+from bot.mesh.drift.discovery import ListedKind, kinds
 from components import linkerd, viz
 from components.names import LINKERD
 from schema.input_file import read_text
@@ -227,7 +227,7 @@ def _ours(change: Change) -> bool:
 
 
 def _path(
-    known: Mapping[tuple[str, str], Kind],
+    known: Mapping[tuple[str, str], ListedKind],
     api_version: str,
     kind: str,
     namespace: str | None,

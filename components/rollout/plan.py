@@ -108,8 +108,8 @@ def forbidden(config: HasPlan, namespace: str) -> str | None:
 def passed_by(config: HasPlan) -> tuple[str, ...]:
     """The namespaces that the injector's webhook is not to look at, beside the chart's own.
 
-    Empty unless the stack names one, in `rollout.never`, as that of Vault or of an operator; then all names of the
-    built-in list are among them. A selector has no patterns, so it has none of those.
+    Empty unless the stack names one, in `rollout.never`, as that of Vault or of an operator; then
+    all names of the built-in list are among them. A selector has no patterns: it has none of those.
     """
     vault = service_namespace(config.vault.address)
     asked = {*config.rollout.never, *([vault] if vault else [])}
