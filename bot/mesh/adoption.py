@@ -354,8 +354,8 @@ def told(found: Found) -> Iterator[str]:
         yield f"key of an anchor: Secret {place}"
     if not found.keys:
         yield "key of the anchor: in no Secret that the guides name; you need its file"
-    for name, each in sorted(found.operators.items()):
-        yield f"{name} {version_of(each)} in {each['metadata']['namespace']} stays, as it is"
+    for name, runs in sorted(found.operators.items()):
+        yield f"{name} {version_of(runs)} in {runs['metadata']['namespace']} stays, as it is"
     if found.gateway:
         stay = "stay" if supported(found.gateway) else "are replaced by ours: Linkerd reads newer"
         yield f"Gateway API CRDs {found.gateway} {stay}"
