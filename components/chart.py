@@ -23,6 +23,7 @@ from schema import logins
 
 # Helm keeps its record of a CRD release in the release's namespace. kube-system is there before
 # anything of ours and outlives a destroy, as the CRDs do, so the next `up` takes them over again.
+# A cluster that manages it for you refuses that: `cluster.helmNamespace` names another.
 CRD_RELEASE_NAMESPACE = "kube-system"
 WEBHOOK_KINDS = ("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration")
 WEBHOOK_CA_BUNDLE = "jsonpath={.webhooks[0].clientConfig.caBundle}"
@@ -46,12 +47,14 @@ class ChartRef(Args):
     path: an archive, relative to the project, that a stack of ours has linked (stack/charts/).
     overlay: values as JSON, laid over those that the component gives the chart.
     repository: a Helm repository (`https://`), a registry (`oci://`), or a folder of archives.
+    records: namespace of Helm's record, where the chart's CRDs are a release of their own.
     """
 
     name: str
     version: str
     path: str = ""
     repository: str = ""
+    records: str = CRD_RELEASE_NAMESPACE
     overlay: str = ""
 
     @model_validator(mode="after")
@@ -226,9 +229,10 @@ def crd_release(
 ) -> Release:
     """The CRDs of a chart, as a Helm release of their own: see docs/adr/0001."""
     # A CRD is served when its release is, so there is nothing to await.
-    return helm_release(
-        component, chart, CRD_RELEASE_NAMESPACE, values or {}, *after, skip_await=True
-    )
+    # Helm makes a namespace of its own for the records, and leaves it there when they go.
+    more = {} if chart.records == CRD_RELEASE_NAMESPACE else {"createNamespace": True}
+    more["skipAwait"] = True
+    return helm_release(component, chart, chart.records, values or {}, *after, **more)
 
 
 def helm_release(
@@ -237,7 +241,7 @@ def helm_release(
     namespace: str,
     values: Mapping[str, Any],
     *after: pulumi.Resource,
-    skip_await: bool = False,
+    **more: bool,
 ) -> Release:
     """A chart as Helm installs it, hooks and look-ups included; its diff shows the values alone."""
     props = {
@@ -246,6 +250,7 @@ def helm_release(
         "name": chart.name,
         "namespace": namespace,
         "values": laid_over(chart, values),
-        "skipAwait": skip_await,
+        "skipAwait": False,
+        **more,
     }
     return Release(f"{component.name}-{chart.name}", props, component.child(*after))

@@ -57,6 +57,17 @@ class ClusterSection(Section):
         description="Audience that the API server accepts (`--api-audiences`); service account "
         "tokens carry it so that Vault can have them reviewed.",
     )
+    helm_namespace: Name = Field(
+        "kube-system",
+        description="Namespace of Helm's records of the CRDs, made unless it is there, and kept: "
+        "another one where `kube-system` is managed for you (GKE Autopilot). A running stack keeps "
+        "what it has.",
+    )
+    adopted: bool = Field(
+        False,
+        description="The mesh was there before this stack: what exists is updated, not refused, "
+        "and Helm's CRDs change hands. `python -m bot adopt` writes it; take it out afterwards.",
+    )
     domain: Domain = Field("cluster.local", description="DNS domain of the cluster.")
     networks: tuple[str, ...] = Field(
         PRIVATE_NETWORKS,

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import pulumi
 
 from components.base import Args, Component, KubernetesObject, Manifest
+from components.cert_manager import HasCertManager
 from components.cluster import ClusterSection
 from components.external_secrets import secret_store_in
 from components.names import (
@@ -36,11 +37,12 @@ class ClusterGeneration(Args):
 
 
 class ClusterAnchorArgs(VaultStoreArgs):
-    """The roots to make, and the role that writes them to Vault."""
+    """The roots to make, and the role that writes them to Vault; their keys are in `namespace`."""
 
     role: str = ANCHOR_ROLE
     trust_domain: str = "cluster.local"
     generations: tuple[ClusterGeneration, ...]
+    namespace: str = CERT_MANAGER
 
 
 class ClusterAnchor(Component, area="trust"):
@@ -62,11 +64,11 @@ class ClusterAnchor(Component, area="trust"):
     ) -> None:
         super().__init__(name, opts)
         store = self.apply(secret_store(args), *vault_login, wait_for="condition=Ready")
-        issuer = self.apply(self_signed(), name="issuer", wait_for="condition=Ready")
+        issuer = self.apply(self_signed(args.namespace), name="issuer", wait_for="condition=Ready")
         self.pushed = []
         for generation in args.generations:
             root = self.apply(
-                root_certificate(generation, args.trust_domain),
+                root_certificate(generation, args.trust_domain, args.namespace),
                 issuer,
                 wait_for="condition=Ready",
             )
@@ -74,7 +76,7 @@ class ClusterAnchor(Component, area="trust"):
                 continue
             self.pushed.append(
                 self.apply(
-                    push_secret(generation.name),
+                    push_secret(generation.name, args.namespace),
                     root,
                     store,
                     name=f"{generation.name}-push",
@@ -90,21 +92,23 @@ def origin(generation: str) -> str:
 
 
 def secret_store(args: ClusterAnchorArgs) -> Manifest:
-    """The SecretStore through which roots are written; only `cert-manager` can use it."""
-    return secret_store_in(CERT_MANAGER, ANCHOR_STORE, args, args.role, ANCHOR_ACCOUNT)
+    """The SecretStore through which roots are written; only the roots' namespace can use it."""
+    return secret_store_in(args.namespace, ANCHOR_STORE, args, args.role, ANCHOR_ACCOUNT)
 
 
-def self_signed() -> Manifest:
+def self_signed(namespace: str = CERT_MANAGER) -> Manifest:
     """The issuer of the roots."""
     return {
         "apiVersion": "cert-manager.io/v1",
         "kind": "Issuer",
-        "metadata": {"name": ANCHOR_STORE, "namespace": CERT_MANAGER},
+        "metadata": {"name": ANCHOR_STORE, "namespace": namespace},
         "spec": {"selfSigned": {}},
     }
 
 
-def root_certificate(generation: ClusterGeneration, trust_domain: str) -> Manifest:
+def root_certificate(
+    generation: ClusterGeneration, trust_domain: str, namespace: str = CERT_MANAGER
+) -> Manifest:
     """The root, which is never renewed: another anchor is another generation.
 
     Four public installations renew theirs by an ordinary `renewBefore`, and stop the mesh with it.
@@ -113,7 +117,7 @@ def root_certificate(generation: ClusterGeneration, trust_domain: str) -> Manife
     return {
         "apiVersion": "cert-manager.io/v1",
         "kind": "Certificate",
-        "metadata": {"name": origin(generation.name), "namespace": CERT_MANAGER},
+        "metadata": {"name": origin(generation.name), "namespace": namespace},
         "spec": {
             "secretName": origin(generation.name),
             "commonName": f"root.linkerd.{trust_domain}",
@@ -127,7 +131,7 @@ def root_certificate(generation: ClusterGeneration, trust_domain: str) -> Manife
     }
 
 
-def push_secret(generation: str) -> Manifest:
+def push_secret(generation: str, namespace: str = CERT_MANAGER) -> Manifest:
     """Certificate and key to one entry of KV, the certificate alone to another.
 
     `IfNotExists` leaves alone what is there.
@@ -141,7 +145,7 @@ def push_secret(generation: str) -> Manifest:
     return {
         "apiVersion": "external-secrets.io/v1alpha1",
         "kind": "PushSecret",
-        "metadata": {"name": origin(generation), "namespace": CERT_MANAGER},
+        "metadata": {"name": origin(generation), "namespace": namespace},
         "spec": {
             "refreshInterval": "1h0m0s",
             "updatePolicy": "IfNotExists",
@@ -153,7 +157,7 @@ def push_secret(generation: str) -> Manifest:
     }
 
 
-class _Config(HasTrust, HasVault, Protocol):
+class _Config(HasTrust, HasVault, HasCertManager, Protocol):
     """The sections that the cluster's own roots are made from."""
 
 
@@ -172,5 +176,6 @@ def arguments(config: _Config, cluster: ClusterSection) -> ClusterAnchorArgs:
         role=config.vault.role(ANCHOR_ROLE, cluster),
         trust_domain=config.trust.domain,
         generations=own_roots(config),
+        namespace=config.cert_manager.issuer_secrets,
         **dict(store(config, cluster)),
     )

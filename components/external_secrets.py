@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Protocol
 
 import pulumi
 from pydantic import Field
 
 from components.base import Component, KubernetesObject, Manifest
+from components.cert_manager import HasCertManager
 from components.chart import Chart, ChartRef, Shape, crd_release, helm_chart
 from components.cluster import ClusterSection
 from components.names import (
@@ -18,14 +19,16 @@ from components.names import (
     SECRET_STORE,
     STORE_ACCOUNT,
     STORE_ROLE,
+    Operators,
 )
 from components.vault import HasVault, VaultStoreArgs, store
+from schema.faults import Fault
 from schema.section import Section
-from schema.values import Duration, Replicas
+from schema.values import Duration, Name, Replicas
 
 
 class ExternalSecretsSection(Section):
-    """External Secrets Operator and its store on Vault."""
+    """External Secrets Operator, ours or somebody else's, and its store on Vault."""
 
     shapes: ClassVar[dict[str, Shape]] = {
         "external-secrets": Shape(
@@ -45,6 +48,13 @@ class ExternalSecretsSection(Section):
         ),
     }
 
+    install: bool = Field(
+        True, description="False where somebody else owns the operator; see `namespace`."
+    )
+    namespace: Name = Field(
+        EXTERNAL_SECRETS,
+        description="Namespace of an existing operator; the account of our store goes there.",
+    )
     replicas: Replicas = Field(2, description="Replicas of the operator and of its webhook.")
     refresh_interval: Duration = Field(
         Duration(600), description="Interval at which the secrets are read from Vault again."
@@ -53,7 +63,7 @@ class ExternalSecretsSection(Section):
     @property
     def chart_names(self) -> tuple[str, ...]:
         """The charts that it is installed from."""
-        return ("external-secrets", "external-secrets-crds")
+        return ("external-secrets", "external-secrets-crds") if self.install else ()
 
 
 class HasExternalSecrets(Protocol):
@@ -66,20 +76,22 @@ class HasExternalSecrets(Protocol):
 class ExternalSecretsArgs(VaultStoreArgs):
     """The operator, and its store's role and users.
 
-    `namespaces` are the only ones whose ExternalSecrets may use the store.
+    Without charts the operator is somebody else's. `namespaces` are the only ones whose
+    ExternalSecrets may use the store; its account is in `namespace`.
     """
 
-    chart: ChartRef
-    crds: ChartRef
+    chart: ChartRef | None
+    crds: ChartRef | None
     replicas: int = 2
     role: str = STORE_ROLE
     namespaces: tuple[str, ...] = (CERT_MANAGER,)
+    namespace: str = EXTERNAL_SECRETS
 
 
 class ExternalSecrets(Component, area="secrets"):
     """The operator in `external-secrets` and the ClusterSecretStore `store`."""
 
-    chart: Chart
+    chart: Chart | None = None
     store: KubernetesObject
 
     def __init__(
@@ -90,12 +102,15 @@ class ExternalSecrets(Component, area="secrets"):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__(name, opts)
-        crds = crd_release(self, args.crds, values={"installCRDs": True})
-        self.chart = helm_chart(self, args.chart, EXTERNAL_SECRETS, values(args.replicas), crds)
+        operator: list[pulumi.Resource] = []
+        if args.chart and args.crds:
+            crds = crd_release(self, args.crds, values={"installCRDs": True})
+            self.chart = helm_chart(self, args.chart, args.namespace, values(args.replicas), crds)
+            operator.append(self.chart)
         self.store = self.apply(
-            secret_store(args), self.chart, *vault_login, wait_for="condition=Ready"
+            secret_store(args), *operator, *vault_login, wait_for="condition=Ready"
         )
-        self.done(store=SECRET_STORE, version=args.chart.version)
+        self.done(store=SECRET_STORE, version=args.chart.version if args.chart else "existing")
 
 
 def values(replicas: int) -> dict[str, Any]:
@@ -122,7 +137,7 @@ def secret_store(args: ExternalSecretsArgs) -> Manifest:
 
     Follows https://external-secrets.io/latest/provider/hashicorp-vault/
     """
-    account = {"name": STORE_ACCOUNT, "namespace": EXTERNAL_SECRETS}
+    account = {"name": STORE_ACCOUNT, "namespace": args.namespace}
     return {
         "apiVersion": "external-secrets.io/v1",
         "kind": "ClusterSecretStore",
@@ -215,7 +230,47 @@ def external_secret(
     }
 
 
-class _Config(HasExternalSecrets, HasVault, Protocol):
+class HasOperators(HasCertManager, HasExternalSecrets, Protocol):
+    """A config with the sections of all operators."""
+
+
+def operators(config: HasOperators) -> Operators:
+    """Where the operators are, as the stack file says."""
+    certificates, secrets = config.cert_manager, config.external_secrets
+    ours = {
+        CERT_MANAGER: certificates.install,
+        "trust-manager": certificates.install_trust_manager,
+        EXTERNAL_SECRETS: secrets.install,
+    }
+    return Operators(
+        cert_manager=certificates.namespace,
+        trust_manager=certificates.trust_manager_runs,
+        external_secrets=secrets.namespace,
+        account=certificates.service_account,
+        issuer_secrets=certificates.issuer_secrets,
+        trust=certificates.bundle_sources,
+        theirs=frozenset(name for name, installed in ours.items() if not installed),
+    )
+
+
+def check(config: HasExternalSecrets) -> Iterator[Fault]:
+    """All faults of `externalSecrets`.
+
+    - `namespace` is for `install: false`: ours is in `external-secrets`. `replicas` are for ours.
+    """
+    section, fields = config.external_secrets, ExternalSecretsSection.model_fields
+    key = "namespace" if section.install else "replicas"
+    if getattr(section, key) != fields[key].default:
+        message = (
+            "says where an existing one is: give install: false with it"
+            if section.install
+            else "is for ours, and install is false: leave it out"
+        )
+        looks_at = (("externalSecrets", "install"),)
+        yield Fault(("externalSecrets", key), message, looks_at=looks_at)
+
+
+class _Config(HasOperators, HasVault, Protocol):
     """The sections that the operator and its store are made from."""
 
 
@@ -227,10 +282,11 @@ def arguments(
 ) -> ExternalSecretsArgs:
     """Arguments of `ExternalSecrets`; `users` are namespaces that read from Vault."""
     return ExternalSecretsArgs(
-        chart=charts["external-secrets"],
-        crds=charts["external-secrets-crds"],
+        chart=charts.get("external-secrets"),
+        crds=charts.get("external-secrets-crds"),
         replicas=config.external_secrets.replicas,
         role=config.vault.role(STORE_ROLE, cluster),
-        namespaces=tuple(dict.fromkeys((CERT_MANAGER, *users))),
+        namespaces=tuple(dict.fromkeys((config.cert_manager.bundle_sources, *users))),
+        namespace=config.external_secrets.namespace,
         **dict(store(config, cluster)),
     )

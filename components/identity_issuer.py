@@ -10,21 +10,26 @@ import pulumi
 
 from components.base import Component, KubernetesObject, Manifest
 from components.cluster import ClusterSection
-from components.external_secrets import HasExternalSecrets, external_secret, secret_store_in
+from components.external_secrets import (
+    HasOperators,
+    external_secret,
+    operators,
+    secret_store_in,
+)
 from components.names import (
-    CERT_MANAGER,
     IDENTITY_ISSUER,
     ISSUER_ACCOUNT,
     ISSUER_ROLE,
     KEY_ACCOUNT,
     KEY_ROLE,
     LINKERD,
+    Operators,
     anchor_key_path,
 )
 from components.trust import HasTrust
 from components.vault import HasVault, VaultStoreArgs, store
 
-# The one store that may read a key; only `cert-manager`, where the key's Secret is, can use it.
+# The one store that may read a key; only the namespace of that key's Secret can use it.
 KEY_STORE = "linkerd-trust-anchor-key"
 
 
@@ -44,6 +49,7 @@ class IdentityIssuerArgs(VaultStoreArgs):
     duration: str = "48h0m0s"
     renew_before: str = "25h0m0s"
     refresh_interval: str = "10m0s"
+    operators: Operators = Operators()
 
 
 class IdentityIssuer(Component, area="trust"):
@@ -68,7 +74,8 @@ class IdentityIssuer(Component, area="trust"):
     ) -> None:
         super().__init__(name, opts)
         if args.custody == "vault":
-            needed = [self.apply(manifest, name=kind) for kind, manifest in token_grant().items()]
+            grant = token_grant(args.operators)
+            needed = [self.apply(manifest, name=kind) for kind, manifest in grant.items()]
         else:
             store = self.apply(key_store(args), *signer, wait_for="condition=Ready")
             needed = [self.apply(key_secret(args), store, *signer, wait_for="condition=Ready")]
@@ -91,9 +98,9 @@ def cluster_issuer_name(generation: str) -> str:
     return f"{IDENTITY_ISSUER}-{generation}"
 
 
-def token_grant() -> dict[str, Manifest]:
+def token_grant(operators: Operators) -> dict[str, Manifest]:
     """The right of cert-manager to ask for tokens of the account that logs in to Vault."""
-    metadata = {"name": ISSUER_ACCOUNT, "namespace": CERT_MANAGER}
+    metadata = {"name": ISSUER_ACCOUNT, "namespace": operators.issuer_secrets}
     group = "rbac.authorization.k8s.io"
     return {
         "token-role": {
@@ -115,7 +122,11 @@ def token_grant() -> dict[str, Manifest]:
             "metadata": metadata,
             "roleRef": {"apiGroup": group, "kind": "Role", "name": ISSUER_ACCOUNT},
             "subjects": [
-                {"kind": "ServiceAccount", "name": CERT_MANAGER, "namespace": CERT_MANAGER}
+                {
+                    "kind": "ServiceAccount",
+                    "name": operators.account,
+                    "namespace": operators.cert_manager,
+                }
             ],
         },
     }
@@ -128,14 +139,15 @@ def key_secret_name(generation: str) -> str:
 
 def key_store(args: IdentityIssuerArgs) -> Manifest:
     """The SecretStore that reads the key of the signer, and nothing else."""
-    return secret_store_in(CERT_MANAGER, KEY_STORE, args, args.role, KEY_ACCOUNT)
+    namespace = args.operators.issuer_secrets
+    return secret_store_in(namespace, KEY_STORE, args, args.role, KEY_ACCOUNT)
 
 
 def key_secret(args: IdentityIssuerArgs) -> Manifest:
     """The ExternalSecret that brings certificate and key of the signer from Vault."""
     return external_secret(
         key_secret_name(args.signing),
-        CERT_MANAGER,
+        args.operators.issuer_secrets,
         anchor_key_path(args.signing),
         {"tls.crt": "tls.crt", "tls.key": "tls.key"},
         args.refresh_interval,
@@ -152,7 +164,7 @@ def cluster_issuer(args: IdentityIssuerArgs) -> Manifest:
 
 
 def ca_issuer(generation: str, secret: str) -> Manifest:
-    """The ClusterIssuer that signs with the key in a Secret of `cert-manager`."""
+    """The ClusterIssuer that signs with a key in cert-manager's cluster resource namespace."""
     return _cluster_issuer(generation, {"ca": {"secretName": secret}})
 
 
@@ -225,7 +237,7 @@ def issuer_certificate(
     }
 
 
-class _Config(HasTrust, HasVault, HasExternalSecrets, Protocol):
+class _Config(HasTrust, HasVault, HasOperators, Protocol):
     """The sections that the issuer is made from."""
 
 
@@ -241,5 +253,6 @@ def arguments(config: _Config, cluster: ClusterSection) -> IdentityIssuerArgs:
         duration=trust.issuer.duration.go,
         renew_before=trust.issuer.renew_before.go,
         refresh_interval=config.external_secrets.refresh_interval.go,
+        operators=operators(config),
         **dict(store(config, cluster)),
     )

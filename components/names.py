@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Literal
 
 CERT_MANAGER = "cert-manager"
@@ -13,6 +14,50 @@ LINKERD_VIZ = "linkerd-viz"
 LINKERD_BUOYANT = "linkerd-buoyant"
 LINKERD_EGRESS = "linkerd-egress"
 LINKERD_TRACING = "linkerd-tracing"
+
+# The pods of the operators, ours and anybody's, by their label `app.kubernetes.io/name`.
+CERT_MANAGER_PODS = ("cert-manager", "cainjector", "webhook")
+TRUST_MANAGER_PODS = ("trust-manager",)
+EXTERNAL_SECRETS_PODS = (
+    *("external-secrets", "external-secrets-webhook"),
+    "external-secrets-cert-controller",
+)
+
+
+@dataclass(frozen=True)
+class Operators:
+    """Where the operators run, ours or somebody else's, and where they read.
+
+    cert_manager, trust_manager, external_secrets: their namespaces. account: cert-manager's service
+    account. issuer_secrets: where it reads the Secrets of a ClusterIssuer, and the account that one
+    logs in with. trust: where trust-manager reads the sources of a Bundle. theirs: those that are
+    somebody else's.
+    """
+
+    cert_manager: str = CERT_MANAGER
+    trust_manager: str = CERT_MANAGER
+    external_secrets: str = EXTERNAL_SECRETS
+    account: str = CERT_MANAGER
+    issuer_secrets: str = CERT_MANAGER
+    trust: str = CERT_MANAGER
+    theirs: frozenset[str] = frozenset()
+
+    @property
+    def namespaces(self) -> tuple[str, ...]:
+        """The namespaces that they run in and read from, each once."""
+        found = (self.cert_manager, self.external_secrets, self.trust_manager)
+        return tuple(dict.fromkeys((*found, self.issuer_secrets, self.trust)))
+
+    @property
+    def ours(self) -> tuple[str, ...]:
+        """The namespaces in which we have installed one, each once."""
+        runs = {
+            CERT_MANAGER: self.cert_manager,
+            EXTERNAL_SECRETS: self.external_secrets,
+            "trust-manager": self.trust_manager,
+        }
+        return tuple(dict.fromkeys(ns for name, ns in runs.items() if name not in self.theirs))
+
 
 # Linkerd reads these two by their names: https://linkerd.io/2/tasks/
 TRUST_ROOTS_CONFIG_MAP = "linkerd-identity-trust-roots"

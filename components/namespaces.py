@@ -30,13 +30,16 @@ MESHED = {"linkerd.io/inject": "enabled"}
 class NamespacesArgs(Args):
     """Which extensions have a namespace, and the Prometheus that viz reads instead of its own.
 
-    tracing: whether a collector of ours runs.
+    tracing: whether a collector of ours runs. cert_manager, external_secrets: whether they are
+    ours, and so are their namespaces.
     """
 
     viz: bool = True
     buoyant_cloud: bool = False
     prometheus_url: str | None = None
     tracing: bool = False
+    cert_manager: bool = True
+    external_secrets: bool = True
 
 
 class Namespaces(Component, area="cluster"):
@@ -61,11 +64,10 @@ def manifests(args: NamespacesArgs) -> list[Manifest]:
     linkerd2 charts/linkerd-control-plane/templates/namespace.yaml and viz/charts/linkerd-viz.
     The proxy's init container sets up iptables, hence `privileged` where proxies are.
     """
-    made = [
-        of_cert_manager(),
-        namespace(EXTERNAL_SECRETS, "restricted", NO_WEBHOOKS, NOT_MESHED),
-        of_linkerd(),
-    ]
+    made = [of_cert_manager()] if args.cert_manager else []
+    if args.external_secrets:
+        made.append(namespace(EXTERNAL_SECRETS, "restricted", NO_WEBHOOKS, NOT_MESHED))
+    made.append(of_linkerd())
     if args.viz:
         made.append(of_viz(args.prometheus_url))
     if args.buoyant_cloud:

@@ -8,7 +8,7 @@ from typing import Protocol
 import pulumi
 
 from components.base import Args, Component, KubernetesObject, Manifest
-from components.external_secrets import HasExternalSecrets, external_secret
+from components.external_secrets import HasOperators, external_secret
 from components.names import (
     CERT_MANAGER,
     CONTROL_PLANE_LABEL,
@@ -21,10 +21,14 @@ CERTIFICATE_KEY = "ca.crt"
 
 
 class TrustBundleArgs(Args):
-    """Names of the trusted generations, oldest first, and how often Vault is read."""
+    """Names of the trusted generations, oldest first, and how often Vault is read.
+
+    namespace: where trust-manager reads the sources of Bundles.
+    """
 
     generations: tuple[str, ...]
     refresh_interval: str = "10m0s"
+    namespace: str = CERT_MANAGER
 
 
 class TrustBundle(Component, area="trust"):
@@ -47,7 +51,7 @@ class TrustBundle(Component, area="trust"):
             self.apply(
                 external_secret(
                     anchor_secret(generation),
-                    CERT_MANAGER,
+                    args.namespace,
                     anchor_path(generation),
                     {CERTIFICATE_KEY: "certificate"},
                     args.refresh_interval,
@@ -92,7 +96,7 @@ def bundle_of(secrets: Sequence[str], key: str) -> Manifest:
     }
 
 
-class _Config(HasTrust, HasExternalSecrets, Protocol):
+class _Config(HasTrust, HasOperators, Protocol):
     """The sections that the bundle is made from."""
 
 
@@ -101,4 +105,5 @@ def arguments(config: _Config) -> TrustBundleArgs:
     return TrustBundleArgs(
         generations=tuple(g.name for g in config.trust.trusted),
         refresh_interval=config.external_secrets.refresh_interval.go,
+        namespace=config.cert_manager.bundle_sources,
     )

@@ -12,12 +12,11 @@ from pulumi_vault import kubernetes as vault_kubernetes
 from components.base import Args, Component, Manifest
 from components.cluster import ClusterSection
 from components.cluster_anchor import own_roots
+from components.external_secrets import HasOperators, operators
 from components.names import (
     ANCHOR_ACCOUNT,
     ANCHOR_ROLE,
-    CERT_MANAGER,
     DEFAULT_PKI_MOUNT,
-    EXTERNAL_SECRETS,
     ISSUER_ACCOUNT,
     ISSUER_ROLE,
     KEY_ACCOUNT,
@@ -25,6 +24,7 @@ from components.names import (
     READ_ANCHORS_POLICY,
     STORE_ACCOUNT,
     STORE_ROLE,
+    Operators,
     PolicyNames,
     anchor_key_path,
     login_role,
@@ -60,6 +60,7 @@ class VaultAuthArgs(Args):
     signing_key: str | None = None
     writes_anchors: bool = False
     readable: tuple[str, ...] = ()
+    operators: Operators = Operators()
 
 
 class VaultAuth(Component, area="trust"):
@@ -84,7 +85,7 @@ class VaultAuth(Component, area="trust"):
         self, name: str, args: VaultAuthArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__(name, opts)
-        self._args = args
+        self._args, places = args, args.operators
         self._mount = self._own_mount(args) if args.create_auth_mount else []
         self._roles: list[str] = []
 
@@ -96,20 +97,26 @@ class VaultAuth(Component, area="trust"):
             paths = [f"{args.kv_mount}/data/{path}" for path in args.readable]
             more, read = self._policy("read", read_policy(*paths))
             reads += more
-        self.store_login = self._login(STORE_ROLE, EXTERNAL_SECRETS, STORE_ACCOUNT, reads, *read)
+        self.store_login = self._login(
+            STORE_ROLE, places.external_secrets, STORE_ACCOUNT, reads, *read
+        )
         self.issuer_login = []
         if args.signing:
             signs = names(signing_policy(args.signing), args.pki_mount)
-            self.issuer_login = self._login(ISSUER_ROLE, CERT_MANAGER, ISSUER_ACCOUNT, signs)
+            self.issuer_login = self._login(
+                ISSUER_ROLE, places.issuer_secrets, ISSUER_ACCOUNT, signs
+            )
         if args.signing_key:
             path = f"{args.kv_mount}/data/{anchor_key_path(args.signing_key)}"
             keys, key = self._policy("anchor-key", read_policy(path))
-            self.issuer_login += self._login(KEY_ROLE, CERT_MANAGER, KEY_ACCOUNT, keys, *key)
+            self.issuer_login += self._login(
+                KEY_ROLE, places.issuer_secrets, KEY_ACCOUNT, keys, *key
+            )
         self.anchor_login = []
         if args.writes_anchors:
             writes, write = self._policy("write-anchors", write_policy(args.kv_mount))
             self.anchor_login = self._login(
-                ANCHOR_ROLE, CERT_MANAGER, ANCHOR_ACCOUNT, writes, *write
+                ANCHOR_ROLE, places.issuer_secrets, ANCHOR_ACCOUNT, writes, *write
             )
         self.done(mount=args.auth_mount, roles=self._roles)
 
@@ -194,7 +201,7 @@ def auth_delegator(account: str, namespace: str) -> Manifest:
     }
 
 
-class _Config(HasTrust, HasVault, Protocol):
+class _Config(HasTrust, HasVault, HasOperators, Protocol):
     """The sections that the login is made from."""
 
 
@@ -216,4 +223,5 @@ def arguments(config: _Config, cluster: ClusterSection, readable: Iterable[str])
         signing_key=signing_key,
         writes_anchors=bool(own_roots(config)),
         readable=tuple(dict.fromkeys(readable)),
+        operators=operators(config),
     )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import pulumi
 
 from components.base import Args, Component, KubernetesObject, Manifest
+from components.cert_manager import HasCertManager
 from components.names import CERT_MANAGER, LINKERD, LINKERD_VIZ
 from components.trust import HasTrust
 
@@ -23,13 +26,17 @@ PKCS8_ONLY = frozenset({"linkerd-policy-validator"})
 
 
 class WebhookCertificatesArgs(Args):
-    """Lifetimes as cert-manager reads them (`168h`), and whether viz has webhooks too."""
+    """Lifetimes as cert-manager reads them (`168h`), and whether viz has webhooks too.
+
+    namespace: where cert-manager reads the Secrets of ClusterIssuers, and the CA's lies.
+    """
 
     ca_duration: str = "8760h0m0s"
     ca_renew_before: str = "1440h0m0s"
     duration: str = "168h0m0s"
     renew_before: str = "72h0m0s"
     viz: bool = True
+    namespace: str = CERT_MANAGER
 
 
 class WebhookCertificates(Component, area="trust"):
@@ -78,7 +85,7 @@ def ca_certificate(args: WebhookCertificatesArgs) -> Manifest:
     return {
         "apiVersion": "cert-manager.io/v1",
         "kind": "Certificate",
-        "metadata": {"name": WEBHOOK_CA, "namespace": CERT_MANAGER},
+        "metadata": {"name": WEBHOOK_CA, "namespace": args.namespace},
         "spec": {
             "secretName": WEBHOOK_CA,
             "commonName": "webhook.linkerd.cluster.local",
@@ -150,7 +157,11 @@ def from_cert_manager(secret: str, namespace: str) -> dict[str, object]:
     return {"externalSecret": True, "injectCaFrom": f"{namespace}/{secret}"}
 
 
-def arguments(config: HasTrust, *, viz: bool) -> WebhookCertificatesArgs:
+class _Config(HasTrust, HasCertManager, Protocol):
+    """The sections that the certificates are made from."""
+
+
+def arguments(config: _Config, *, viz: bool) -> WebhookCertificatesArgs:
     """Arguments of `WebhookCertificates`; `viz`: whether that has webhooks too."""
     webhooks = config.trust.webhooks
     return WebhookCertificatesArgs(
@@ -159,4 +170,5 @@ def arguments(config: HasTrust, *, viz: bool) -> WebhookCertificatesArgs:
         duration=webhooks.duration.go,
         renew_before=webhooks.renew_before.go,
         viz=viz,
+        namespace=config.cert_manager.issuer_secrets,
     )

@@ -16,12 +16,13 @@ def chart_refs(config: StackConfig, charts: Charts) -> dict[str, ChartRef]:
 
     Each section says which it is installed from (`chart_names`).
     """
-    if config.cluster is None:
+    cluster = config.cluster
+    if cluster is None:
         return {}
     sections = [getattr(config, name) for name in StackConfig.model_fields]
     names = [name for each in sections for name in getattr(each, "chart_names", ())]
     return {
-        name: _ref(config, charts, name)
+        name: _ref(config, charts, name).model_copy(update={"records": cluster.helm_namespace})
         for name in names
         if config.sandbox.linkerd or not name.startswith("linkerd")
     }
@@ -53,6 +54,8 @@ def namespace_args(config: StackConfig) -> namespaces.NamespacesArgs:
         buoyant_cloud=config.buoyant_cloud.enabled,
         prometheus_url=config.viz.prometheus_url,
         tracing=config.observability.tracing.bundled,
+        cert_manager=config.cert_manager.install,
+        external_secrets=config.external_secrets.install,
     )
 
 

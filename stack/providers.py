@@ -15,6 +15,8 @@ from components.vault import VaultSection
 from schema.errors import InputError
 from schema.values import shown
 
+# What is there is updated, also where Helm has set another value: docs/adr/0014.
+_ADOPTS = {"upsertExistingObjects": "true", "enablePatchForce": "true"}
 VAULT_CA_FILE = "./.local/vault-ca.pem"
 
 
@@ -48,6 +50,7 @@ def kubernetes_provider(cluster: ClusterSection) -> KubernetesProvider:
             "enableSecretMutable": "true",
             # The charts' hooks are known, and replaced by objects of our own.
             "suppressHelmHookWarnings": "true",
+            **(_ADOPTS if cluster.adopted else {}),
         },
     )
 

@@ -38,6 +38,7 @@ COMMANDS = {
     "history": Command(
         "bot.deploy.history", "show which commits were applied to a stack, and by whom"
     ),
+    "adopt": Command("bot.deploy.adopt", "take over a Linkerd that is there already"),
     "destroy": Command("bot.deploy.destroy", "delete what a stack created"),
     "trust": Command(
         "bot.deploy.trust_command",

@@ -21,6 +21,7 @@ from bot.engine import report as engine_report
 from bot.engine import target as engine_target
 from bot.engine.progress import Progress, remember
 from bot.exit_codes import CHANGES_PENDING, DONE, FAILED, INTERRUPTED, BotError
+from bot.mesh import existing
 from bot.mesh.trust import fleet as trust_fleet
 from schema.errors import InputError
 from stack.charts import unchecked
@@ -100,6 +101,7 @@ def _previewed(arguments: argparse.Namespace) -> tuple[EngineResult, Snapshot | 
     search = engine.FoundMeanwhile()
     target = engine_target.of(arguments.stack)
     trust_fleet.guard(target)
+    existing.refuse(target)
 
     def engines() -> EngineResult:
         found = search.engine()
@@ -154,7 +156,7 @@ def judged(result: EngineResult) -> ChangeSet:
     That is: namespaces that are not there, audiences of tokens, and what others have in Vault.
     """
     # Imported here: what reads plans and policies takes longer to load than the parser may wait.
-    from bot.deploy import audience, others_in_vault
+    from bot.deploy import adopt, audience, others_in_vault
     from bot.engine.as_changes import changes_of
     from bot.mesh.rollout import absent
     from bot.plan import policy
@@ -163,7 +165,8 @@ def judged(result: EngineResult) -> ChangeSet:
     found = changes_of(result, target.config)
     found = policy.of_changes(found, target.config, target.project_dir)
     found = others_in_vault.judged(target, found, pending=result.pending)
-    return absent.judged(target, audience.judged(target, found))
+    found = absent.judged(target, audience.judged(target, found))
+    return adopt.judged(target, found)
 
 
 def snapshot_lines(changes: ChangeSet) -> list[str]:

@@ -16,6 +16,7 @@ from bot.cli import options, parsers
 from bot.cli.dispatch import Subparsers
 from bot.clients.target import Target
 from bot.deploy import (
+    adopt,
     approval,
     bytecode,
     check,
@@ -40,6 +41,7 @@ from bot.engine import report as engine_report
 from bot.engine import target as engine_target
 from bot.engine.progress import Progress, remember
 from bot.exit_codes import DONE, FAILED, BadInputError
+from bot.mesh import existing
 from bot.mesh.trust import fleet as trust_fleet
 
 # How long a backend that shows its locks only to who tries is left alone between two tries.
@@ -141,6 +143,7 @@ def run(arguments: argparse.Namespace) -> int:
         signing.refuse_unsigned(target, given)
     if wanted.verify:
         verify.refuse_unable(target)
+    existing.refuse(target)
     found = search.engine()
     if not skipped:
         gate.earlier_waves(found, target, rule, wanted.tree)
@@ -207,6 +210,7 @@ def deliver(
             if wanted.approval is not None:
                 bytecode.refuse_foreign(target.project_dir)
             started = time.monotonic()
+            adopt.hand_over_crds(target)
             with operation.marked(found, target, wanted) as mark:
                 result = up(
                     found,

@@ -15,6 +15,7 @@ from components.alerts.groups.model import (
 )
 from components.alerts.section import WorkloadObjective
 from components.cluster import ClusterSection, HasCluster
+from components.external_secrets import HasOperators, operators
 from components.linkerd import HasLinkerd
 from components.names import LINKERD_TRACING, LINKERD_VIZ
 from components.observability import HasObservability
@@ -24,7 +25,7 @@ from components.viz import HasViz
 from schema.values import Duration
 
 
-class HasAlerts(HasObservability, HasLinkerd, HasViz, HasRollout, Protocol):
+class HasAlerts(HasObservability, HasLinkerd, HasViz, HasRollout, HasOperators, Protocol):
     """A config with all that the alerts depend on."""
 
 
@@ -36,6 +37,7 @@ def setting(config: HasAlerts) -> Setting:
         meshed=_meshed(config),
         overview=config.observability.dashboards.enabled,
         heartbeat=config.observability.routing.has_heartbeat,
+        operators=operators(config),
         absent=config.observability.alerts.absent,
     )
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from components.external_secrets import HasOperators, operators
 from components.monitors.component import MonitorsArgs
 from components.observability import HasObservability
 from components.viz import HasViz
 
 
-class _Config(HasObservability, HasViz, Protocol):
+class _Config(HasObservability, HasViz, HasOperators, Protocol):
     """The sections that the monitors are made from."""
 
 
@@ -23,4 +24,5 @@ def arguments(config: _Config) -> MonitorsArgs | None:
         interval=section.interval.go,
         viz=config.viz.enabled,
         tracing=config.observability.tracing.bundled,
+        operators=operators(config),
     )

@@ -9,7 +9,17 @@ import pulumi
 from pydantic import Field
 
 from components.base import Args, Component, Manifest
-from components.names import CERT_MANAGER, EXTERNAL_SECRETS, LINKERD, LINKERD_TRACING, LINKERD_VIZ
+from components.names import (
+    CERT_MANAGER,
+    CERT_MANAGER_PODS,
+    EXTERNAL_SECRETS,
+    EXTERNAL_SECRETS_PODS,
+    LINKERD,
+    LINKERD_TRACING,
+    LINKERD_VIZ,
+    TRUST_MANAGER_PODS,
+    Operators,
+)
 
 Relabelings = list[dict[str, Any]]
 # Ports by the names that the charts give them; tests/charts finds each in the rendered pods.
@@ -33,6 +43,7 @@ class MonitorsArgs(Args):
     interval: str = "30s"
     viz: bool = True
     tracing: bool = False
+    operators: Operators = Operators()
 
 
 class Monitors(Component, area="observability"):
@@ -58,9 +69,7 @@ def manifests(args: MonitorsArgs) -> list[Manifest]:
         _controller(args),
         _multicluster(args),
         _proxies(args),
-        _operator(args, CERT_MANAGER, CERT_MANAGER, _named(*_CERT_MANAGER), CERT_MANAGER_PORT),
-        _operator(args, "trust-manager", CERT_MANAGER, _named("trust-manager"), TRUST_MANAGER_PORT),
-        _operator(args, EXTERNAL_SECRETS, EXTERNAL_SECRETS, _named(*_ESO), EXTERNAL_SECRETS_PORT),
+        *_operators(args),
     ]
     if args.tracing:
         names = _named("collector", "jaeger")
@@ -68,8 +77,21 @@ def manifests(args: MonitorsArgs) -> list[Manifest]:
     return made
 
 
-_CERT_MANAGER = ("cert-manager", "cainjector", "webhook")
-_ESO = ("external-secrets", "external-secrets-webhook", "external-secrets-cert-controller")
+def _operators(args: MonitorsArgs) -> list[Manifest]:
+    places = args.operators
+    return [
+        _operator(args, name, namespace, _named(*pods), port)
+        for name, namespace, pods, port in (
+            (CERT_MANAGER, places.cert_manager, CERT_MANAGER_PODS, CERT_MANAGER_PORT),
+            ("trust-manager", places.trust_manager, TRUST_MANAGER_PODS, TRUST_MANAGER_PORT),
+            (
+                EXTERNAL_SECRETS,
+                places.external_secrets,
+                EXTERNAL_SECRETS_PODS,
+                EXTERNAL_SECRETS_PORT,
+            ),
+        )
+    ]
 
 
 def _named(*names: str) -> dict[str, Any]:

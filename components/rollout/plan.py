@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from typing import Protocol
 from urllib.parse import urlsplit
 
+from components.external_secrets import HasOperators, operators
 from components.names import CERT_MANAGER, EXTERNAL_SECRETS
 from components.rollout.section import HasRollout, Wave, WaveNamespace
 from components.vault import HasVault
@@ -82,7 +83,7 @@ def unplanned(config: HasRollout, namespace: str) -> str | None:
     return "is an opt-out of rollout" if planned.opt_out else None
 
 
-class HasPlan(HasRollout, HasViz, HasVault, Protocol):
+class HasPlan(HasRollout, HasViz, HasVault, HasOperators, Protocol):
     """A config with the plan and what must stay outside it."""
 
 
@@ -91,6 +92,8 @@ def forbidden(config: HasPlan, namespace: str) -> str | None:
     for why, patterns in NEVER.items():
         if any(fnmatchcase(namespace, pattern) for pattern in patterns):
             return why
+    if namespace in operators(config).namespaces:
+        return "has an operator that the mesh needs"
     if namespace == "linkerd" or namespace.startswith("linkerd-"):
         return "is Linkerd's own, which decides about its proxies itself"
     if namespace == service_namespace(config.viz.prometheus_url):
@@ -105,11 +108,15 @@ def forbidden(config: HasPlan, namespace: str) -> str | None:
 def passed_by(config: HasPlan) -> tuple[str, ...]:
     """The namespaces that the injector's webhook is not to look at, beside the chart's own.
 
-    Empty unless the stack names one, in `rollout.never` or as that of Vault; then all names of the
-    built-in list are among them. A selector has no patterns, so it has none of those.
+    Empty unless the stack names one, in `rollout.never`, as that of Vault or of an operator; then
+    all names of the built-in list are among them. A selector has no patterns: it has none of those.
     """
     vault = service_namespace(config.vault.address)
     asked = {*config.rollout.never, *([vault] if vault else [])}
+    where = operators(config)
+    if where.theirs:
+        # Ours have a label that says it; namespaces of others are not ours to label.
+        asked |= {*where.namespaces}
     names = {each for patterns in NEVER.values() for each in patterns if "*" not in each}
     return tuple(sorted(asked | names)) if asked else ()
 

@@ -14,9 +14,20 @@ from tests.unit.samples import made
 
 # What each key of the section is set to, for test_config_effect.py.
 EFFECTS: dict[str, Any] = {
+    "certManager.install": False,
+    "certManager.installTrustManager": False,
     "certManager.replicas": 3,
     "certManager.trustManagerReplicas": 3,
 }
+# With `install: false` alone: test_public_reports_what_others_own_stays.
+ELSEWHERE = dict.fromkeys(
+    [
+        *("certManager.namespace", "certManager.clusterResourceNamespace"),
+        *("certManager.serviceAccount", "certManager.trustManagerNamespace"),
+        "certManager.trustNamespace",
+    ],
+    "test_owners.py",
+)
 
 
 def test_every_deployment_of_cert_manager_has_the_replicas_and_a_budget() -> None:

@@ -28,6 +28,8 @@ CHANGES: dict[str, Any] = {
     "cluster.caPem": certificate() + certificate(),
     "cluster.apiAudience": "other",
     "cluster.domain": "other.local",
+    "cluster.helmNamespace": "helm-records",
+    "cluster.adopted": True,
     "cluster.networks": ["10.0.0.0/8"],
     "vault.address": "https://other.example.com:8200",
     "vault.caPem": certificate(),

@@ -18,9 +18,11 @@ from tests.unit.stack_files import certificate
 
 # What each key of the section is set to, for test_config_effect.py.
 EFFECTS: dict[str, Any] = {
+    "externalSecrets.install": False,
     "externalSecrets.replicas": 3,
     "externalSecrets.refreshInterval": "5m",
 }
+ELSEWHERE = {"externalSecrets.namespace": "test_owners.py"}
 
 
 def args(**changes: object) -> ExternalSecretsArgs:

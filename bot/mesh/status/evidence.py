@@ -14,7 +14,7 @@ from bot.clients.https import Client, ReadError, Unreadable
 from bot.clients.kubernetes import Manifest, get_object, list_objects
 from bot.clients.target import Target
 from bot.mesh.status.cluster import CORE, LISTS, PLACE_LISTS
-from bot.mesh.status.facts import places
+from bot.mesh.status.facts import own_places
 from components.names import (
     IDENTITY_ISSUER,
     LINKERD,
@@ -112,7 +112,8 @@ def cluster_objects(api: Client, config: StackConfig) -> dict[str, Any]:
     Only our namespaces are looked at, and of Secrets only those that the trust is made of: others'
     workloads say nothing of ours, and others' Secrets are none of our business.
     """
-    own = [*places(config), *((LINKERD_TRACING,) if config.observability.tracing.bundled else ())]
+    tracing = (LINKERD_TRACING,) if config.observability.tracing.bundled else ()
+    own = [*own_places(config), *tracing]
     webhooks = [(LINKERD, name) for name in CONTROL_PLANE_WEBHOOKS]
     webhooks += [(LINKERD_VIZ, name) for name in (VIZ_WEBHOOKS if config.viz.enabled else ())]
 

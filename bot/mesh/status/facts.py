@@ -15,13 +15,8 @@ from bot.mesh.rollout.model import RolloutState as RolloutSeen
 from bot.mesh.status.linkerd_cli import CliReport
 from bot.mesh.trust.model import Kept
 from bot.mesh.trust.model import TrustState as TrustSeen
-from components.names import (
-    CERT_MANAGER,
-    EXTERNAL_SECRETS,
-    LINKERD,
-    LINKERD_BUOYANT,
-    LINKERD_VIZ,
-)
+from components.external_secrets import operators
+from components.names import LINKERD, LINKERD_BUOYANT, LINKERD_VIZ
 from stack.config import StackConfig
 
 if TYPE_CHECKING:
@@ -149,9 +144,17 @@ class Facts:
 
 
 def places(config: StackConfig) -> list[str]:
-    """The namespaces whose workloads are ours."""
+    """The namespaces whose workloads are ours, and those of operators that are somebody else's."""
     optional = [
         (LINKERD_VIZ, config.viz.enabled),
         (LINKERD_BUOYANT, config.buoyant_cloud.enabled),
     ]
-    return [CERT_MANAGER, EXTERNAL_SECRETS, LINKERD, *(name for name, on in optional if on)]
+    every = operators(config).namespaces
+    return [*every, LINKERD, *(name for name, on in optional if on)]
+
+
+def own_places(config: StackConfig) -> list[str]:
+    """The namespaces whose workloads are all ours: an existing operator's may hold anything."""
+    where = operators(config)
+    shared = {*where.namespaces} - {*where.ours} if where.theirs else set()
+    return [each for each in places(config) if each not in shared]

@@ -2,27 +2,69 @@
 
 from __future__ import annotations
 
-from bot.clients.kubernetes import condition, place
+from collections.abc import Collection, Iterable, Mapping
+
+from bot.clients.kubernetes import Manifest, condition, place
+from bot.mesh import existing
 from bot.mesh.status.facts import Facts
 from bot.mesh.status.model import CheckResult, Subject, fail, ok, warn
 from bot.mesh.status.objects import available, bot_up, labels, some
-from components.names import CERT_MANAGER, EXTERNAL_SECRETS, SECRET_STORE, TRUST_ROOTS_CONFIG_MAP
+from components.external_secrets import operators as operators_of
+from components.names import (
+    CERT_MANAGER,
+    CERT_MANAGER_PODS,
+    EXTERNAL_SECRETS,
+    EXTERNAL_SECRETS_PODS,
+    SECRET_STORE,
+    TRUST_MANAGER_PODS,
+    TRUST_ROOTS_CONFIG_MAP,
+)
 from policies.model import OWNER_LABEL
 
 SUBJECT = Subject("operators")
 RUNBOOK = "docs/runbooks/alerts/secrets.md"
+EXISTING = "docs/components/cert_manager.md#an-existing-one"
 
 
 @SUBJECT.check("cert-manager")
 def cert_manager(facts: Facts) -> CheckResult:
     """The Deployments of cert-manager and trust-manager are available."""
-    return deployments(facts, CERT_MANAGER, RUNBOOK)
+    places = operators_of(facts.config)
+    if {CERT_MANAGER, "trust-manager"}.isdisjoint(places.theirs):
+        return deployments(facts, CERT_MANAGER, RUNBOOK)
+    return _running(
+        facts,
+        {
+            CERT_MANAGER: (places.cert_manager, CERT_MANAGER_PODS),
+            "trust-manager": (places.trust_manager, TRUST_MANAGER_PODS),
+        },
+    )
 
 
 @SUBJECT.check("external-secrets")
 def external_secrets(facts: Facts) -> CheckResult:
     """The Deployments of External Secrets are available."""
-    return deployments(facts, EXTERNAL_SECRETS, RUNBOOK)
+    places = operators_of(facts.config)
+    if EXTERNAL_SECRETS not in places.theirs:
+        return deployments(facts, EXTERNAL_SECRETS, RUNBOOK)
+    return _running(facts, {EXTERNAL_SECRETS: (places.external_secrets, EXTERNAL_SECRETS_PODS)})
+
+
+@SUBJECT.check("existing")
+def existing_operators(facts: Facts) -> CheckResult:
+    """Operators that somebody else installed have what is needed of them."""
+    theirs = operators_of(facts.config).theirs
+    if not theirs:
+        return ok("there is none")
+    found = list(
+        existing.judge(
+            facts.config,
+            facts.objects("deployments"),
+            facts.source("served versions"),
+            facts.names("namespaces"),
+        )
+    )
+    return fail("; ".join(found), EXISTING) if found else ok(", ".join(sorted(theirs)))
 
 
 @SUBJECT.check("store")
@@ -77,14 +119,31 @@ def bundle(facts: Facts) -> CheckResult:
     return ok("the Bundle is synced") if synced else fail(said, RUNBOOK)
 
 
+def _running(facts: Facts, parts: Mapping[str, tuple[str, Collection[str]]]) -> CheckResult:
+    """The Deployments of operators whose namespaces may hold what is no concern of ours."""
+    found: list[Manifest] = []
+    for operator, (namespace, names) in parts.items():
+        every = [
+            each
+            for each in facts.objects("deployments", namespace)
+            if labels(each).get("app.kubernetes.io/name") in names
+        ]
+        if not every:
+            return fail(f"no Deployment of {operator} in {namespace}", EXISTING)
+        found += every
+    return _available(found, RUNBOOK)
+
+
 def deployments(facts: Facts, namespace: str, runbook: str) -> CheckResult:
     """The Deployments of a namespace; none of them may be without any replica."""
-    figures = {
-        each["metadata"]["name"]: available(each)
-        for each in facts.objects("deployments", namespace)
-    }
-    if not figures:
+    found = facts.objects("deployments", namespace)
+    if not found:
         return fail(f"no Deployment in {namespace}", bot_up(facts))
+    return _available(found, runbook)
+
+
+def _available(found: Iterable[Manifest], runbook: str) -> CheckResult:
+    figures = {each["metadata"]["name"]: available(each) for each in found}
     down = {name for name, (up, wanted, _) in figures.items() if not up or not wanted}
     short = {
         f"{name} {up} of {wanted}"

@@ -19,14 +19,9 @@ from bot.mesh.status.objects import (
     tag,
 )
 from bot.mesh.status.pinned import pinned
+from components.external_secrets import operators as operators_of
 from components.gateway_api import SUPPORTED
-from components.names import (
-    CERT_MANAGER,
-    EXTERNAL_SECRETS,
-    LINKERD,
-    LINKERD_BUOYANT,
-    LINKERD_VIZ,
-)
+from components.names import LINKERD, LINKERD_BUOYANT, LINKERD_VIZ
 
 SUBJECT = Subject("versions")
 # Deployments whose containers are of Linkerd's own version: linkerd2 charts/linkerd-control-plane.
@@ -112,15 +107,20 @@ def gateway_api(facts: Facts) -> CheckResult:
 
 @SUBJECT.check("operators")
 def operators(facts: Facts) -> CheckResult:
-    """cert-manager, trust-manager and External Secrets run what charts.yaml pins."""
+    """cert-manager, trust-manager and External Secrets run what charts.yaml pins, where ours."""
     known = pinned(facts.target.project_dir)
+    places = operators_of(facts.config)
     wanted = {
-        (CERT_MANAGER, "cert-manager"): known.cert_manager,
-        (CERT_MANAGER, "trust-manager"): known.trust_manager,
-        (EXTERNAL_SECRETS, "external-secrets"): known.external_secrets,
+        (places.cert_manager, "cert-manager"): known.cert_manager,
+        (places.trust_manager, "trust-manager"): known.trust_manager,
+        (places.external_secrets, "external-secrets"): known.external_secrets,
     }
     odd, seen = [], []
     for (namespace, name), version in wanted.items():
+        if name in places.theirs:
+            # `operators/existing` judges these, which others upgrade.
+            seen.append(f"{name} of another owner")
+            continue
         deployment = facts.named("deployments", name, namespace)
         if deployment is None:
             odd.append(f"{name} is not there")

@@ -13,11 +13,7 @@ from bot.clients.target import Target
 from bot.exit_codes import BotError
 from components.cluster_anchor import origin
 from components.identity_issuer import key_secret_name
-from components.names import CERT_MANAGER
 from components.trust import Generation
-
-_SECRETS = f"/api/v1/namespaces/{CERT_MANAGER}/secrets"
-_EXTERNAL = f"/apis/external-secrets.io/v1/namespaces/{CERT_MANAGER}/externalsecrets"
 
 
 def still_brought(target: Target, generation: str) -> list[str]:
@@ -25,10 +21,11 @@ def still_brought(target: Target, generation: str) -> list[str]:
 
     Raises Unreadable and BotError when the cluster does not tell.
     """
-    name = key_secret_name(generation)
-    place = f"{target.stack}: ExternalSecret {CERT_MANAGER}/{name}"
+    name, namespace = key_secret_name(generation), target.config.cert_manager.issuer_secrets
+    place = f"{target.stack}: ExternalSecret {namespace}/{name}"
+    path = f"/apis/external-secrets.io/v1/namespaces/{namespace}/externalsecrets/{name}"
     with cluster(target) as api:
-        answer = api.request("GET", f"{_EXTERNAL}/{name}")
+        answer = api.request("GET", path)
     if answer.status == vault_client.NOT_FOUND:
         return []
     if not answer.ok:
@@ -50,11 +47,13 @@ def delete(
     if made_here and generation.source == "generated":
         names.append(origin(generation.name))
     with cluster(target) as api:
-        return [line for name in names for line in _one(api, target.stack, name, anchor)]
+        return [line for name in names for line in _one(api, target, name, anchor)]
 
 
-def _one(api: Client, stack: str, name: str, anchor: x509.Certificate | None) -> list[str]:
-    path, place = f"{_SECRETS}/{name}", f"{stack}: Secret {CERT_MANAGER}/{name}"
+def _one(api: Client, target: Target, name: str, anchor: x509.Certificate | None) -> list[str]:
+    namespace = target.config.cert_manager.issuer_secrets
+    path = f"/api/v1/namespaces/{namespace}/secrets/{name}"
+    place = f"{target.stack}: Secret {namespace}/{name}"
     found = api.request("GET", path)
     if found.status == vault_client.NOT_FOUND:
         return []

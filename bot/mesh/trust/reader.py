@@ -34,7 +34,6 @@ from bot.mesh.trust.model import (
 )
 from bot.mesh.trust.restart import KINDS, by_hand
 from components.names import (
-    CERT_MANAGER,
     IDENTITY_ISSUER,
     LINKERD,
     LINKERD_VIZ,
@@ -43,6 +42,7 @@ from components.names import (
 from components.trust_bundle import CERTIFICATE_KEY, anchor_secret
 from components.webhook_certificates import CONTROL_PLANE_WEBHOOKS, VIZ_WEBHOOKS, WEBHOOK_CA
 from schema.certificates import certificates_in
+from stack.config import StackConfig
 
 BUNDLE_KEY = "ca-bundle.crt"
 ANNOTATION = "linkerd.io/trust-root-sha256"
@@ -81,7 +81,7 @@ def observe(api: Client, target: Target) -> TrustState:
         requests=_requests(api),
         pods=pods,
         identities=_identities(api, pods),
-        served=_served(api, target.config.viz.enabled),
+        served=_served(api, target.config),
     )
 
 
@@ -114,7 +114,7 @@ def _bundle(api: Client) -> Bundle | None:
 
 def _anchors(api: Client, target: Target) -> dict[str, x509.Certificate]:
     names = [generation.name for generation in target.config.trust.generations]
-    path = f"/api/v1/namespaces/{CERT_MANAGER}/secrets"
+    path = f"/api/v1/namespaces/{target.config.cert_manager.bundle_sources}/secrets"
     found = {
         name: _chain(get_object(api, f"{path}/{anchor_secret(name)}"), CERTIFICATE_KEY)
         for name in names
@@ -141,9 +141,10 @@ def _ready_at(request: Manifest) -> datetime:
     return moment(request["metadata"]["creationTimestamp"])
 
 
-def _served(api: Client, viz: bool) -> dict[str, x509.Certificate]:
-    places = [(CERT_MANAGER, WEBHOOK_CA), *((LINKERD, name) for name in CONTROL_PLANE_WEBHOOKS)]
-    places += [(LINKERD_VIZ, name) for name in (VIZ_WEBHOOKS if viz else ())]
+def _served(api: Client, config: StackConfig) -> dict[str, x509.Certificate]:
+    places = [(config.cert_manager.issuer_secrets, WEBHOOK_CA)]
+    places += [(LINKERD, name) for name in CONTROL_PLANE_WEBHOOKS]
+    places += [(LINKERD_VIZ, name) for name in (VIZ_WEBHOOKS if config.viz.enabled else ())]
     found = {
         f"{namespace}/{name}": _chain(
             get_object(api, f"/api/v1/namespaces/{namespace}/secrets/{name}")

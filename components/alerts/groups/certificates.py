@@ -7,7 +7,7 @@ pkg/identity/service.go, linkerd2-proxy linkerd/identity/src/metrics.rs.
 from __future__ import annotations
 
 from components.alerts.groups.model import Alert, Group, Setting, duration, either
-from components.names import CERT_MANAGER, IDENTITY_ISSUER, LINKERD, LINKERD_VIZ
+from components.names import IDENTITY_ISSUER, LINKERD, LINKERD_VIZ
 from components.webhook_certificates import WEBHOOK_CA
 
 _PAGE = "certificates"
@@ -24,13 +24,16 @@ _BY_NAME = "max by (namespace, name)"
 def certificates(setting: Setting) -> Group:
     """Issuer, leaves and webhooks."""
     limits = setting.thresholds
-    ours = either((LINKERD, LINKERD_VIZ, CERT_MANAGER))
+    # The CA of the webhooks, and the certificate of trust-manager's own, are there.
+    own = tuple(dict.fromkeys((setting.operators.issuer_secrets, setting.operators.trust_manager)))
+    ours = either((LINKERD, LINKERD_VIZ, *own))
     issuer = f'namespace="{LINKERD}",name="{IDENTITY_ISSUER}"'
     ready = f'certmanager_certificate_ready_status{{namespace=~"{ours}",condition="True"}}'
     renewal = f'certmanager_certificate_renewal_timestamp_seconds{{namespace=~"{ours}"}}'
     theirs = f'{_EXPIRY}{{namespace=~"{LINKERD}|{LINKERD_VIZ}",name!="{IDENTITY_ISSUER}"}}'
     # Their CA, and the certificate of the one operator's webhook that is made in the same way.
-    others = f'{_EXPIRY}{{namespace="{CERT_MANAGER}",name=~"{WEBHOOK_CA}|trust-manager"}}'
+    where = f'namespace{"=~" if len(own) > 1 else "="}"{either(own)}"'
+    others = f'{_EXPIRY}{{{where},name=~"{WEBHOOK_CA}|trust-manager"}}'
     return Group(
         "linkerd-platform-certificates",
         [

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from components.base import Args
+from components.names import Operators
 
 Severity = Literal["critical", "warning", "info"]
 PREFIX = "linkerd_platform"
@@ -84,7 +85,8 @@ class Setting(Args):
     """All that the rules depend on.
 
     overview: whether to record what the dashboards read. heartbeat: whether one alert fires all the
-    time. absent: sources whose metrics are never there.
+    time. absent: sources whose metrics are never there. operators: where cert-manager and External
+    Secrets are.
     """
 
     thresholds: Thresholds
@@ -93,6 +95,7 @@ class Setting(Args):
     overview: bool = False
     heartbeat: bool = False
     absent: tuple[str, ...] = ()
+    operators: Operators = Operators()
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ pkg/metrics/metrics.go, kube-state-metrics docs/metrics/workload/deployment-metr
 from __future__ import annotations
 
 from components.alerts.groups.model import Alert, Group, Setting, either
-from components.names import CERT_MANAGER, EXTERNAL_SECRETS
 
 _PAGE = "secrets"
 
@@ -20,7 +19,8 @@ def _condition(kind: str) -> str:
 def secrets(setting: Setting) -> Group:
     """External Secrets, its stores, cert-manager and its issuers."""
     limits = setting.thresholds
-    operators = either((CERT_MANAGER, EXTERNAL_SECRETS))
+    places = setting.operators
+    operators = either(tuple(dict.fromkeys((places.cert_manager, places.external_secrets))))
     available = f'kube_deployment_status_replicas_available{{namespace=~"{operators}"}}'
     wanted = f'kube_deployment_spec_replicas{{namespace=~"{operators}"}}'
     cluster_issuer = 'certmanager_clusterissuer_ready_status{name=~"linkerd-.+",condition="True"}'
@@ -74,7 +74,7 @@ def secrets(setting: Setting) -> Group:
                 "Vault is sealed or away, or refuses the login. No secret is read any more.",
                 _PAGE,
                 for_=limits.not_ready,
-                namespace=EXTERNAL_SECRETS,
+                namespace=places.external_secrets,
             ),
             Alert(
                 "CertificateIssuerNotReady",
@@ -84,7 +84,7 @@ def secrets(setting: Setting) -> Group:
                 "It signs nothing: the next renewal fails.",
                 _PAGE,
                 for_=limits.not_ready,
-                namespace=CERT_MANAGER,
+                namespace=places.cert_manager,
             ),
             Alert(
                 "SecretOperatorNotReady",
@@ -104,7 +104,7 @@ def secrets(setting: Setting) -> Group:
                 "cert-manager's controller {{ $labels.controller }} fails again and again",
                 "{{ $value | humanize }} errors in 15 minutes.",
                 _PAGE,
-                namespace=CERT_MANAGER,
+                namespace=places.cert_manager,
             ),
         ],
     )

@@ -43,7 +43,8 @@ API_SERVER_JOBS = "apiserver|kube-apiserver|kubernetes-apiservers"
 
 def sources(setting: Setting) -> Group:
     """One alert per source, one for the API server, and the heartbeat where it is sent."""
-    limits = setting.thresholds
+    limits, places = setting.thresholds, setting.operators
+    runs = {CERT_MANAGER: places.cert_manager, EXTERNAL_SECRETS: places.external_secrets}
     return Group(
         "linkerd-platform-sources",
         [
@@ -56,7 +57,7 @@ def sources(setting: Setting) -> Group:
                     f"No rule about it can fire: {metric} is not there.",
                     _PAGE,
                     for_=limits.metrics_missing,
-                    namespace=namespace,
+                    namespace=runs.get(source, namespace),
                     labels={"source": source},
                 )
                 for source, (metric, namespace) in SOURCES.items()

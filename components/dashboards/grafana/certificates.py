@@ -18,9 +18,8 @@ from components.dashboards.grafana.model import (
     at_most,
     stat,
 )
-from components.names import CERT_MANAGER, EXTERNAL_SECRETS, IDENTITY_ISSUER, LINKERD, LINKERD_VIZ
+from components.names import IDENTITY_ISSUER, LINKERD, LINKERD_VIZ
 
-_OURS = f'namespace=~"{either((LINKERD, LINKERD_VIZ, CERT_MANAGER))}"'
 _WEBHOOKS = (f'namespace=~"{LINKERD}|{LINKERD_VIZ}"', f'name!="{IDENTITY_ISSUER}"')
 _LEAF_END = "control_identity_cert_expiration_timestamp_seconds"
 _END = "certmanager_certificate_expiration_timestamp_seconds"
@@ -40,9 +39,16 @@ def certificates(view: View) -> Dashboard:
             Row("Time left", _left(view, metrics)),
             Row("Anchors and certificates", _listed(view, metrics)),
             Row("Proxies", _leaves(view, metrics)),
-            Row("cert-manager and External Secrets", _operators(metrics)),
+            Row("cert-manager and External Secrets", _operators(view, metrics)),
         ],
     )
+
+
+def _ours(view: View) -> str:
+    """Certificates of Linkerd, of viz, and of the CA of their webhooks."""
+    places = view.setting.operators
+    own = dict.fromkeys((places.issuer_secrets, places.trust_manager))
+    return f'namespace=~"{either((LINKERD, LINKERD_VIZ, *own))}"'
 
 
 def _left(view: View, metrics: Metrics) -> list[Panel]:
@@ -51,8 +57,8 @@ def _left(view: View, metrics: Metrics) -> list[Panel]:
     issuer = f"min({metrics('issuer_cert_ttl_seconds')})"
     webhooks = f"min({metrics(_END, *_WEBHOOKS)} > 0) - time()"
     leaves = f"min({metrics(_LEAF_END)} > 0) - time()"
-    late = metrics("certmanager_certificate_renewal_timestamp_seconds", _OURS)
-    not_ready = metrics("certmanager_certificate_ready_status", _OURS, _TRUE)
+    late = metrics("certmanager_certificate_renewal_timestamp_seconds", _ours(view))
+    not_ready = metrics("certmanager_certificate_ready_status", _ours(view), _TRUE)
     return [
         stat(
             "First anchor",
@@ -113,10 +119,10 @@ def _listed(view: View, metrics: Metrics) -> list[Panel]:
     limits = view.setting.thresholds
     by = "by (namespace, name)"
     end, renewal = (
-        metrics(_END, _OURS),
-        metrics("certmanager_certificate_renewal_timestamp_seconds", _OURS),
+        metrics(_END, _ours(view)),
+        metrics("certmanager_certificate_renewal_timestamp_seconds", _ours(view)),
     )
-    ready = metrics("certmanager_certificate_ready_status", _OURS, _TRUE)
+    ready = metrics("certmanager_certificate_ready_status", _ours(view), _TRUE)
     anchors = f"max by (generation) ({metrics(ANCHOR_END)})"
     cert_manager = metrics(_END, f'namespace="{LINKERD}"', f'name="{IDENTITY_ISSUER}"')
     identity = metrics("issuer_cert_ttl_seconds")
@@ -225,7 +231,7 @@ _CONDITIONS = {
 }
 
 
-def _operators(metrics: Metrics) -> list[Panel]:
+def _operators(view: View, metrics: Metrics) -> list[Panel]:
     conditions = " or ".join(
         f"label_replace(max by (namespace, name) ({metrics(f'{name}_status_condition', _READY)}), "
         f'"kind", "{kind}", "", "")'
@@ -235,7 +241,9 @@ def _operators(metrics: Metrics) -> list[Panel]:
         f"label_replace(max by (name) ({metrics('certmanager_clusterissuer_ready_status', _TRUE)})"
         ', "kind", "ClusterIssuer", "", "")'
     )
-    where = f'namespace=~"{either((CERT_MANAGER, EXTERNAL_SECRETS))}"'
+    places = view.setting.operators
+    names = tuple(dict.fromkeys((places.cert_manager, places.external_secrets)))
+    where = f'namespace=~"{either(names)}"'
     by = "max by (namespace, deployment)"
     rates = {
         "cert-manager {{controller}}": ("certmanager_controller_sync_error_count", "controller"),

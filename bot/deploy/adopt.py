@@ -1,0 +1,356 @@
+"""`python -m bot adopt`: a Linkerd that is there already becomes a stack's, without an outage.
+
+Looking at it changes nothing. What is taken over is changed by `up` alone, and by `--finish`, which
+has Helm let go of it: see docs/adr/0014.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from bot import stacks
+from bot.changes.model import Change, ChangeSet, Op, Violation
+from bot.cli import parsers
+from bot.cli.dispatch import Subparsers
+from bot.clients import kubeconfig
+from bot.clients.connect import cluster
+from bot.clients.https import Answer, Client, MissingError, ReadError, Unreadable
+from bot.clients.kubernetes import SECONDS, Manifest, get_object, list_objects
+from bot.clients.target import Target
+from bot.engine import target as engine_target
+from bot.exit_codes import DONE, BadInputError, BotError, MissingToolError, RefusedError
+from bot.mesh import adoption
+from bot.mesh.adoption import Found, Object
+from bot.mesh.drift.discovery import ListedKind, kinds
+from components import linkerd, viz
+from components.names import LINKERD
+from schema.input_file import read_text
+from schema.safe_yaml import load as load_yaml
+from stack import load
+from stack.transforms import OWNER_LABEL
+
+POLICY = "adopt-only-what-is-listed"
+_CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+_GATEWAY = ".gateway.networking.k8s.io"
+_LINKERD = (".linkerd.io",)
+_MERGE = "application/merge-patch+json"
+_MANAGER = "helm"
+
+
+def add(subparsers: Subparsers) -> None:
+    """Add the command to the parser."""
+    parser = parsers.command(
+        subparsers,
+        "adopt",
+        run,
+        "Look at a cluster with a Linkerd of Helm's or of `linkerd install`, say what is there, "
+        "and write the stack file that matches it with the list of objects that `up` takes over. "
+        "Changes nothing in the cluster without --finish. Needs read access to it.",
+        "adopt --stack staging --context staging --vault https://vault.example.com:8200",
+        "adopt --stack staging --finish",
+    )
+    parser.add_argument("--stack", required=True, metavar="NAME")
+    parser.add_argument("--context", metavar="NAME", help="context of the kubeconfig")
+    parser.add_argument("--kubeconfig", metavar="FILE", help="as `cluster.kubeconfig`")
+    parser.add_argument("--vault", metavar="URL", help="address of Vault; default VAULT_ADDR")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="the stack file; default Pulumi.NAME.yaml"
+    )
+    parser.add_argument(
+        "--finish",
+        action="store_true",
+        help="after `up`: have Helm let go of what was taken over, and delete its records",
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the command; raises BotError."""
+    stack = stacks.checked(arguments.stack)
+    lines = finish(engine_target.of(stack)) if arguments.finish else look(stack, arguments)
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+    return DONE
+
+
+def list_file(stack: str, project_dir: Path) -> Path:
+    """The file with the objects that a stack takes over."""
+    return project_dir / f"Pulumi.{stack}.adopt.yml"
+
+
+def look(stack: str, arguments: argparse.Namespace) -> list[str]:
+    """Write both files, and say what is there; raises BadInputError and Unreadable."""
+    folder = stacks.PROJECT_DIR
+    file = arguments.out or folder / f"Pulumi.{stack}.yaml"
+    if file.exists():
+        raise BadInputError(f"{file.name}: is there already: move it away, or give --out FILE")
+    address = arguments.vault or os.environ.get("VAULT_ADDR")
+    if not address:
+        raise BadInputError("bot adopt: needs --vault URL, or VAULT_ADDR: the anchor goes there")
+    try:
+        chosen = kubeconfig.find(arguments.kubeconfig, arguments.context, os.environ, folder)
+        authority = kubeconfig.authority_of(chosen)
+        with kubeconfig.client(chosen, os.environ) as api:
+            found = adoption.read(api)
+    except MissingError as error:
+        raise MissingToolError(str(error)) from None
+    except ReadError as error:
+        raise Unreadable(str(error)) from None
+    if found is None:
+        raise BadInputError(
+            f"context {chosen.context}: there is no Linkerd to adopt: no ConfigMap "
+            f"{LINKERD}/linkerd-config"
+        )
+    made = adoption.sections(found)
+    made["cluster"] |= {"name": stack, "apiServer": chosen.cluster["server"]}
+    if authority:
+        made["cluster"]["caPem"] = authority
+    for key in ("context", "kubeconfig"):
+        if value := getattr(arguments, key):
+            made["cluster"][key] = value
+    made["vault"] = {"address": address}
+    if authority_file := os.environ.get("VAULT_CACERT"):
+        made["vault"]["caPem"] = Path(authority_file).read_text(encoding="utf-8")
+    _write(file, stack, {"role": "standalone", **made})
+    listed = [each for release in found.releases for each in release.objects]
+    into = list_file(stack, folder)
+    into.write_text(_listed(listed, found), encoding="utf-8")
+    return [
+        *adoption.told(found),
+        *(f"not kept: {each}" for each in _unmapped(found, made)),
+        f"written: {file.name}, {into.name} ({len(listed)} objects)",
+        *_next(stack, found),
+    ]
+
+
+def _next(stack: str, found: Found) -> Iterator[str]:
+    for generation in adoption.sections(found)["trust"]["generations"]:
+        yield (
+            f"next: python -m bot trust import --stack {stack} --generation "
+            f"{generation['name']} --certificate FILE --key FILE"
+        )
+    yield f"then: python -m bot preview --stack {stack}; up; adopt --stack {stack} --finish"
+
+
+def _write(file: Path, stack: str, made: Mapping[str, Any]) -> None:
+    config = {f"linkerd-platform:{key}": value for key, value in made.items()}
+    text = yaml.safe_dump({"config": config}, sort_keys=False)
+    head = f"# Written by `python -m bot adopt --stack {stack}` for the Linkerd that runs there.\n"
+    file.write_text(head + text, encoding="utf-8")
+    load.from_file(file, project_dir=stacks.PROJECT_DIR)
+
+
+def _unmapped(found: Found, made: Mapping[str, Any]) -> Iterator[str]:
+    """Values that somebody gave and that no key of the stack file says."""
+    section = linkerd.LinkerdSection.model_validate(made["linkerd"])
+    args = linkerd.LinkerdArgs(
+        cluster="any",
+        trust_domain=made["trust"].get("domain", "cluster.local"),
+        cluster_domain=made["cluster"].get("domain", "cluster.local"),
+        **section.model_dump(),
+    )
+    ours = {"linkerd-control-plane": linkerd.values(args)}
+    if made["viz"]["enabled"]:
+        ours["linkerd-viz"] = viz.values(viz.VizArgs(ha=made["viz"]["ha"]))
+    for release in found.releases:
+        for line in adoption.unmapped(release.values, ours.get(release.chart, {})):
+            yield f"{release.chart} {line}"
+
+
+def _listed(objects: Iterable[Object], found: Found) -> str:
+    document = {
+        "objects": [
+            " ".join((version, kind, f"{ns}/{name}" if ns else name))
+            for version, kind, ns, name in objects
+        ],
+        "records": [f"{each.namespace}/{each.record}" for each in found.releases if each.record],
+    }
+    return f"# What `up` takes over, by `python -m bot adopt`.\n{yaml.safe_dump(document)}"
+
+
+def listed(target: Target) -> dict[str, list[str]]:
+    """The objects and Helm records of the list; raises BadInputError where there is none."""
+    file = list_file(target.stack, target.project_dir)
+    try:
+        found = load_yaml(read_text(file))
+    except OSError:
+        raise BadInputError(
+            f"{file.name}: is not there, and cluster.adopted is true: run `python -m bot adopt "
+            f"--stack {target.stack}`, or take the key out"
+        ) from None
+    return {key: [str(each) for each in found.get(key) or ()] for key in ("objects", "records")}
+
+
+def judged(target: Target, changes: ChangeSet) -> ChangeSet:
+    """The changes with a violation for each object that would be overwritten and is not listed.
+
+    While `cluster.adopted` is true, what is there is updated where it would else be refused.
+    """
+    config = target.config.cluster
+    made = [each for each in changes.changes if each.op is Op.CREATE and each.api_version]
+    if config is None or not config.adopted or not made:
+        return changes
+    ours = set(listed(target)["objects"])
+    with cluster(target) as api:
+        known = {(each.group, each.kind): each for each in kinds(api).found}
+        found = [
+            Violation(
+                policy=POLICY,
+                level="mandatory",
+                urn=each.urn,
+                message=f"{each.kind} {each.place} is there, and no object of the Linkerd that is "
+                "adopted: it would be overwritten; delete it, or add it to the list",
+            )
+            for each in made
+            if _key(each) not in ours
+            and not _ours(each)
+            and (
+                path := _path(known, each.api_version, each.kind, each.namespace, each.object_name)
+            )
+            and get_object(api, path) is not None
+        ]
+    return changes.model_copy(update={"violations": (*changes.violations, *found)})
+
+
+def _key(change: Change) -> str:
+    return f"{change.api_version} {change.kind} {change.place}"
+
+
+def _ours(change: Change) -> bool:
+    """The namespaces of Linkerd's: its charts do not make them."""
+    return change.kind == "Namespace" and change.object_name in (LINKERD, "linkerd-viz")
+
+
+def _path(
+    known: Mapping[tuple[str, str], ListedKind],
+    api_version: str,
+    kind: str,
+    namespace: str | None,
+    name: str,
+) -> str | None:
+    group = api_version.rpartition("/")[0]
+    found = known.get((group, kind))
+    return f"{found.path(namespace if found.namespaced else None)}/{name}" if found else None
+
+
+def hand_over_crds(target: Target) -> None:
+    """Before an update: the CRDs of the adopted Linkerd are those of our own Helm releases.
+
+    Helm takes a release's objects by these annotations alone, and deletes none when they change:
+    https://helm.sh/docs/faq/changes_since_helm_2/ and `helm install` on what it calls its own.
+    Raises Unreadable and BotError.
+    """
+    config = target.config
+    if config.cluster is None or not config.cluster.adopted:
+        return
+    releases = {_LINKERD[0]: "linkerd-crds"}
+    if config.gateway_api.install:
+        releases[_GATEWAY] = "gateway-api-crds"
+    with cluster(target) as api:
+        for each in list_objects(api, _CRDS, metadata=True):
+            name = each["metadata"]["name"]
+            release = next((r for end, r in releases.items() if name.endswith(end)), None)
+            if release is None:
+                continue
+            annotations = {
+                "meta.helm.sh/release-name": release,
+                "meta.helm.sh/release-namespace": config.cluster.helm_namespace,
+            }
+            if annotations.items() <= (each["metadata"].get("annotations") or {}).items():
+                continue
+            metadata = {
+                "annotations": annotations,
+                "labels": {"app.kubernetes.io/managed-by": "Helm"},
+            }
+            changed = {"metadata": metadata}
+            path = f"{_CRDS}/{name}"
+            _done(_patch(api, path, changed, _MERGE), f"CRD {name}")
+
+
+def _patch(api: Client, path: str, body: Manifest, content_type: str) -> Answer:
+    return api.request("PATCH", path, body, content_type=content_type, seconds=SECONDS)
+
+
+def _done(answer: Answer, what: str) -> None:
+    if not answer.ok:
+        said = answer.body.get("message", "") if isinstance(answer.body, dict) else answer.why
+        raise BotError(f"{what}: status {answer.status} {said}".rstrip())
+
+
+def finish(target: Target) -> list[str]:
+    """Have Helm let go of what this stack has now, and delete its records; say what was done.
+
+    Of each object the fields that only Helm has set go, as with any update; then Helm knows of no
+    release any more, so `helm uninstall` deletes nothing. Raises RefusedError where an object is
+    not this stack's yet.
+    """
+    wanted, file = listed(target), list_file(target.stack, target.project_dir)
+    done: list[str] = []
+    with cluster(target) as api:
+        known = {(each.group, each.kind): each for each in kinds(api).found}
+        left: list[str] = []
+        for line in wanted["objects"]:
+            api_version, kind, place = line.split(" ")
+            if kind == "CustomResourceDefinition":
+                continue
+            namespace, _, name = place.rpartition("/")
+            path = _path(known, api_version, kind, namespace, name)
+            found = get_object(api, path) if path else None
+            if path is None or found is None:
+                continue
+            labels = found["metadata"].get("labels") or {}
+            if labels.get(OWNER_LABEL) != target.stack:
+                left.append(line)
+            elif _let_go(api, path, found):
+                done.append(line)
+        missing = [each for each in left if each.split(" ")[1] in ("Deployment", "Service")]
+        if missing:
+            raise RefusedError(
+                f"stack {target.stack}: {len(missing)} objects are not of this stack, such as "
+                f"{missing[0]}: run `python -m bot up --stack {target.stack}` first"
+            )
+        records = []
+        for each in wanted["records"]:
+            namespace, _, name = each.partition("/")
+            path = f"/api/v1/namespaces/{namespace}/secrets/{name}"
+            if get_object(api, path) is not None:
+                _done(api.request("DELETE", path), f"Secret {each}")
+                records.append(each)
+    return [
+        f"Helm let go of {len(done)} objects",
+        *(f"not of this stack, left as it is: {each}" for each in left),
+        *(f"deleted: Helm's record {each}" for each in records),
+        f"next: take `adopted: true` out of the stack file, and delete {file.name}",
+    ]
+
+
+def _let_go(api: Client, path: str, found: Manifest) -> bool:
+    """Helm's fields become an applied set, which is then applied empty: nobody else's go.
+
+    https://kubernetes.io/docs/reference/using-api/server-side-apply/#transferring-ownership
+    """
+    managed = found["metadata"].get("managedFields") or []
+    if not any(each["manager"] == _MANAGER and not each.get("subresource") for each in managed):
+        return False
+    moved = [
+        {**each, "operation": "Apply"}
+        if each["manager"] == _MANAGER and not each.get("subresource")
+        else each
+        for each in managed
+    ]
+    version = found["metadata"]["resourceVersion"]
+    body = {"metadata": {"managedFields": moved, "resourceVersion": version}}
+    _done(_patch(api, path, body, _MERGE), path)
+    nothing = {
+        "apiVersion": found["apiVersion"],
+        "kind": found["kind"],
+        "metadata": {"name": found["metadata"]["name"]},
+    }
+    applied = f"{path}?fieldManager={_MANAGER}&force=true"
+    _done(_patch(api, applied, nothing, "application/apply-patch+yaml"), path)
+    return True

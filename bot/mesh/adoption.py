@@ -1,0 +1,362 @@
+"""A Linkerd that is there already: what it is, and the stack file that says the same.
+
+Reads alone. Of Helm's records (https://helm.sh/docs/topics/advanced/#storage-backends) come the
+values that somebody gave and the objects that were made; `linkerd install` leaves its values in
+Secret `linkerd-config-overrides`, and labels on its objects.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+from cryptography import x509
+
+from bot.clients.https import Client
+from bot.clients.kubernetes import Manifest, get_object, list_objects, secret_data
+from bot.mesh.existing import NEEDED, argument, version_of
+from bot.mesh.trust.chain import signed
+from components.gateway_api import SUPPORTED
+from components.names import (
+    CERT_MANAGER,
+    EXTERNAL_SECRETS,
+    IDENTITY_ISSUER,
+    LINKERD,
+    LINKERD_VIZ,
+    TRUST_ROOTS_CONFIG_MAP,
+)
+from schema.certificates import certificates_in
+from schema.safe_yaml import load as load_yaml
+
+CHARTS = ("linkerd-crds", "linkerd-control-plane", "linkerd-viz")
+_CORE, _APPS = "/api/v1", "/apis/apps/v1"
+_NAME = "app.kubernetes.io/name"
+_BUNDLE = "gateway.networking.k8s.io/bundle-version"
+_CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+_PROXY_LABEL = "linkerd.io/control-plane-ns"
+# Where the public guides put an anchor with its key.
+_ANCHOR_SECRETS = (
+    *((LINKERD, "linkerd-trust-anchor"), (CERT_MANAGER, "linkerd-trust-anchor")),
+    *((CERT_MANAGER, "linkerd-identity-trust-roots"), (LINKERD, TRUST_ROOTS_CONFIG_MAP)),
+)
+
+Object = tuple[str, str, str, str]  # API version, kind, namespace (or empty), name
+
+
+@dataclass(frozen=True)
+class Release:
+    """A Helm release of Linkerd's: the values that were given, and what it made."""
+
+    name: str
+    namespace: str
+    chart: str
+    version: str
+    values: Mapping[str, Any]
+    objects: tuple[Object, ...]
+    record: str
+
+
+@dataclass(frozen=True)
+class Found:
+    """What is in the cluster.
+
+    values: all of the control plane's. signs: the anchor that signed the issuer, by its place in
+    `anchors`. keys: Secrets that have the key of an anchor beside it. gateway: version of the
+    Gateway API CRDs. operators: the controller's Deployment of each one that runs.
+    """
+
+    releases: tuple[Release, ...]
+    values: Mapping[str, Any]
+    anchors: tuple[x509.Certificate, ...]
+    signs: int | None
+    keys: tuple[str, ...]
+    gateway: str | None
+    operators: Mapping[str, Manifest]
+    meshed: int
+
+    def release(self, chart: str) -> Release | None:
+        """The release of a chart."""
+        return next((each for each in self.releases if each.chart == chart), None)
+
+
+def read(api: Client) -> Found | None:
+    """What is there; None where there is no Linkerd. Raises Unreadable."""
+    config = get_object(api, f"{_CORE}/namespaces/{LINKERD}/configmaps/linkerd-config")
+    if config is None:
+        return None
+    values = load_yaml((config.get("data") or {}).get("values", "")) or {}
+    releases = tuple(_releases(api))
+    if not any(each.chart == CHARTS[1] for each in releases):
+        releases = (*releases, *_installed(api))
+    roots = get_object(api, f"{_CORE}/namespaces/{LINKERD}/configmaps/{TRUST_ROOTS_CONFIG_MAP}")
+    text = ((roots or {}).get("data") or {}).get("ca-bundle.crt", "")
+    anchors = tuple(certificates_in((text or values.get("identityTrustAnchorsPEM", "")).encode()))
+    issuer = get_object(api, f"{_CORE}/namespaces/{LINKERD}/secrets/{IDENTITY_ISSUER}")
+    chain = certificates_in(secret_data(issuer, "crt.pem") or secret_data(issuer, "tls.crt"))
+    signers = [at for at, each in enumerate(anchors) if chain and signed(chain[-1], each)]
+    bundles = {
+        (each["metadata"].get("annotations") or {}).get(_BUNDLE, "").removeprefix("v")
+        for each in list_objects(api, _CRDS, metadata=True)
+        if each["metadata"]["name"] == "httproutes.gateway.networking.k8s.io"
+    }
+    pods = list_objects(api, f"{_CORE}/pods", label=f"{_PROXY_LABEL}={LINKERD}", metadata=True)
+    return Found(
+        releases=releases,
+        values=values,
+        anchors=anchors,
+        signs=signers[0] if signers else None,
+        keys=tuple(_keys(api, anchors)),
+        gateway=next(iter(bundles), None),
+        operators=dict(_operators(api)),
+        meshed=sum(each["metadata"]["namespace"] not in (LINKERD, LINKERD_VIZ) for each in pods),
+    )
+
+
+def _releases(api: Client) -> Iterator[Release]:
+    for secret in list_objects(api, f"{_CORE}/secrets", label="owner=helm,status=deployed"):
+        packed = base64.b64decode(secret_data(secret, "release"))
+        record = json.loads(gzip.decompress(packed))
+        chart = record["chart"]["metadata"]
+        if chart["name"] in CHARTS:
+            yield Release(
+                record["name"],
+                record["namespace"],
+                chart["name"],
+                chart["version"],
+                record.get("config") or {},
+                tuple(objects(record.get("manifest", ""), record["namespace"])),
+                secret["metadata"]["name"],
+            )
+
+
+def objects(manifest: str, namespace: str) -> Iterator[Object]:
+    """The objects of a rendered chart, as Helm keeps it."""
+    for each in yaml.load_all(manifest, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+        if isinstance(each, dict) and "kind" in each:
+            metadata = each["metadata"]
+            cluster_wide = each["kind"] in _CLUSTER_WIDE
+            place = "" if cluster_wide else metadata.get("namespace") or namespace
+            yield each["apiVersion"], each["kind"], place, metadata["name"]
+
+
+_CLUSTER_WIDE = frozenset(
+    {
+        *("Namespace", "CustomResourceDefinition", "ClusterRole", "ClusterRoleBinding"),
+        *("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration", "APIService"),
+    }
+)
+# What `linkerd install` makes, by the label that it puts on everything.
+_INSTALLED = {
+    "/api/v1": ("ConfigMap", "Secret", "Service", "ServiceAccount"),
+    "/apis/apps/v1": ("Deployment",),
+    "/apis/batch/v1": ("CronJob",),
+    "/apis/policy/v1": ("PodDisruptionBudget",),
+    "/apis/rbac.authorization.k8s.io/v1": (
+        *("ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"),
+    ),
+    "/apis/admissionregistration.k8s.io/v1": (
+        *("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"),
+    ),
+}
+
+
+def _installed(api: Client) -> Iterator[Release]:
+    """What the CLI installed, as if it were releases: without a record."""
+    overrides = get_object(api, f"{_CORE}/namespaces/{LINKERD}/secrets/linkerd-config-overrides")
+    given = load_yaml(secret_data(overrides, "linkerd-config-overrides").decode()) or {}
+    for namespace, chart, label in (
+        (LINKERD, CHARTS[1], f"{_PROXY_LABEL}={LINKERD}"),
+        (LINKERD_VIZ, CHARTS[2], "linkerd.io/extension=viz"),
+    ):
+        made = [
+            (base.removeprefix("/apis/").removeprefix("/api/"), kind, where, name)
+            for base, names in _INSTALLED.items()
+            for kind in names
+            for each in list_objects(api, f"{base}/{_plural(kind)}", label=label, metadata=True)
+            for where, name in [(each["metadata"].get("namespace", ""), each["metadata"]["name"])]
+            if where in ("", namespace, "kube-system")
+        ]
+        if made:
+            values = given if chart == CHARTS[1] else {}
+            yield Release(chart, namespace, chart, "linkerd install", values, tuple(made), "")
+
+
+def _plural(kind: str) -> str:
+    return f"{kind.lower()}s"
+
+
+def _keys(api: Client, anchors: tuple[x509.Certificate, ...]) -> Iterator[str]:
+    for namespace, name in _ANCHOR_SECRETS:
+        found = get_object(api, f"{_CORE}/namespaces/{namespace}/secrets/{name}")
+        held = certificates_in(secret_data(found, "tls.crt"))
+        if held and held[0] in anchors and secret_data(found, "tls.key"):
+            yield f"{namespace}/{name}"
+
+
+def _operators(api: Client) -> Iterator[tuple[str, Manifest]]:
+    for each in list_objects(api, f"{_APPS}/deployments"):
+        name = (each["metadata"].get("labels") or {}).get(_NAME, "")
+        if name in NEEDED:
+            yield name, each
+
+
+def supported(version: str | None) -> bool:
+    """Whether these Gateway API CRDs may stay as they are."""
+    parts = (version or "").split(".")
+    if len(parts) != 3 or not all(part.isdigit() for part in parts):
+        return False
+    return SUPPORTED[0] <= tuple(map(int, parts)) <= SUPPORTED[1]
+
+
+# Values of linkerd-control-plane, and the key of the stack file that says the same.
+KEYS: Mapping[str, str] = {
+    "controllerReplicas": "linkerd.replicas",
+    "highAvailability": "linkerd.ha",
+    "controllerLogLevel": "linkerd.logLevel",
+    "webhookFailurePolicy": "linkerd.webhookFailurePolicy",
+    "proxy.await": "linkerd.proxyAwait",
+    "proxy.nativeSidecar": "linkerd.nativeSidecar",
+    "proxy.defaultInboundPolicy": "linkerd.defaultInboundPolicy",
+    "identityTrustDomain": "trust.domain",
+    "identity.issuer.issuanceLifetime": "trust.issuer.leafLifetime",
+    "identity.issuer.clockSkewAllowance": "trust.issuer.clockSkew",
+    "clusterDomain": "cluster.domain",
+    "cniEnabled": "cniPlugin.enabled",
+}
+# Who writes these is another: the anchors come from Vault, certificates from cert-manager.
+OWNED = (
+    *("identityTrustAnchorsPEM", "identity.issuer", "identity.externalCA"),
+    *("proxyInjector", "profileValidator", "policyValidator", "heartbeatSchedule"),
+    *("tap", "tapInjector", "installGatewayAPI", "linkerdVersion"),
+)
+
+
+def sections(found: Found) -> dict[str, Any]:
+    """The sections of the stack file that come from the cluster."""
+    values = found.values
+    made: dict[str, Any] = {
+        "linkerd": {},
+        "trust": {"generations": _generations(found), "signing": _name(found, found.signs or 0)},
+        "cluster": {"adopted": True},
+    }
+    for path, key in KEYS.items():
+        value = at(values, path)
+        if value is not None:
+            put(made, key, value)
+    # A chart without the key runs as if it were false.
+    made["linkerd"].setdefault("ha", False)
+    made["linkerd"]["heartbeat"] = not at(values, "disableHeartBeat")
+    if image := at(values, "controllerImage"):
+        made["linkerd"]["imageRegistry"] = str(image).rpartition("/")[0]
+    if networks := at(values, "clusterNetworks"):
+        made["cluster"]["networks"] = str(networks).split(",")
+    viz = found.release("linkerd-viz")
+    made["viz"] = {"enabled": viz is not None}
+    if viz:
+        made["viz"]["ha"] = bool(viz.values.get("enablePodAntiAffinity"))
+        if url := viz.values.get("prometheusUrl"):
+            made["viz"]["prometheusUrl"] = url
+    if supported(found.gateway):
+        made["gatewayApi"] = {"install": False, "version": found.gateway}
+    return made | _owners(found)
+
+
+def _owners(found: Found) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    if here := found.operators.get(CERT_MANAGER):
+        namespace, spec = here["metadata"]["namespace"], here["spec"]["template"]["spec"]
+        resources = argument(spec, "--cluster-resource-namespace", namespace)
+        section = {"install": False, "namespace": namespace}
+        if resources != namespace:
+            section["clusterResourceNamespace"] = resources
+        if (account := spec.get("serviceAccountName", CERT_MANAGER)) != CERT_MANAGER:
+            section["serviceAccount"] = account
+        made["certManager"] = section
+    if here := found.operators.get("trust-manager"):
+        namespace, spec = here["metadata"]["namespace"], here["spec"]["template"]["spec"]
+        made.setdefault("certManager", {})
+        made["certManager"] |= {
+            "installTrustManager": False,
+            "trustManagerNamespace": namespace,
+            "trustNamespace": argument(spec, "--trust-namespace", namespace, CERT_MANAGER),
+        }
+    if here := found.operators.get(EXTERNAL_SECRETS):
+        made["externalSecrets"] = {"install": False, "namespace": here["metadata"]["namespace"]}
+    return made
+
+
+def _name(found: Found, index: int) -> str:
+    return "running" if len(found.anchors) == 1 else f"running-{index + 1}"
+
+
+def _generations(found: Found) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": _name(found, index),
+            "source": "imported",
+            "lifetime": f"{(each.not_valid_after_utc - each.not_valid_before_utc).days}d",
+        }
+        for index, each in enumerate(found.anchors)
+    ]
+
+
+def unmapped(given: Mapping[str, Any], ours: Mapping[str, Any]) -> Iterator[str]:
+    """The values that somebody gave and that `up` would not keep, as `path: value`."""
+    for path, value in leaves(given):
+        if any(path == each or path.startswith(f"{each}.") for each in OWNED):
+            continue
+        if at(ours, path) != value:
+            yield f"{path}: {json.dumps(value)}"
+
+
+def leaves(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    """Each value with its path, such as `proxy.image.name`."""
+    for key, value in values.items():
+        if isinstance(value, Mapping) and value:
+            yield from leaves(value, f"{before}{key}.")
+        else:
+            yield f"{before}{key}", value
+
+
+def at(values: Mapping[str, Any], path: str) -> Any:
+    """The value at a path; None where there is none."""
+    place: Any = values
+    for part in path.split("."):
+        if not isinstance(place, Mapping) or part not in place:
+            return None
+        place = place[part]
+    return place
+
+
+def put(values: dict[str, Any], path: str, value: Any) -> None:
+    """Set the value at a path."""
+    *parts, last = path.split(".")
+    for part in parts:
+        values = values.setdefault(part, {})
+    values[last] = value
+
+
+def told(found: Found) -> Iterator[str]:
+    """What is there, in plain lines."""
+    for each in found.releases:
+        by = f"by Helm, release {each.namespace}/{each.name}" if each.record else "by the CLI"
+        yield f"{each.chart} {each.version} {by}: {len(each.objects)} objects"
+    for index, anchor in enumerate(found.anchors):
+        signs = ", signs the identity issuer" if index == found.signs else ""
+        ends = f"{anchor.not_valid_after_utc:%Y-%m-%d}"
+        yield f"anchor {anchor.subject.rfc4514_string()}, ends {ends}{signs}"
+    for place in found.keys:
+        yield f"key of an anchor: Secret {place}"
+    if not found.keys:
+        yield "key of the anchor: in no Secret that the guides name; you need its file"
+    for name, runs in sorted(found.operators.items()):
+        yield f"{name} {version_of(runs)} in {runs['metadata']['namespace']} stays, as it is"
+    if found.gateway:
+        stay = "stay" if supported(found.gateway) else "are replaced by ours: Linkerd reads newer"
+        yield f"Gateway API CRDs {found.gateway} {stay}"
+    yield f"{found.meshed} meshed pods of workloads"

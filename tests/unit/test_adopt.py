@@ -1,0 +1,424 @@
+"""A Linkerd that is there already: what is said of it, what is written, what is taken over."""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import copy
+import gzip
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from bot import stacks
+from bot.changes.model import Change, ChangeSet, Op
+from bot.clients import kubeconfig
+from bot.clients.https import Answer, Client
+from bot.clients.kubeconfig import Selected
+from bot.clients.target import Target
+from bot.deploy import adopt
+from bot.exit_codes import BadInputError, RefusedError
+from bot.mesh import adoption
+from stack import load as stack_load
+from stack.config import StackConfig
+from tests.certificates import Authority
+from tests.unit.bot_trust_samples import authority
+from tests.unit.stack_files import load, spoilt
+
+VALUES: dict[str, Any] = {
+    "controllerReplicas": 3,
+    "highAvailability": True,
+    "controllerLogLevel": "warn",
+    "controllerImage": "mirror.example.com/linkerd/controller",
+    "webhookFailurePolicy": "Fail",
+    "identityTrustDomain": "mesh.example.com",
+    "clusterDomain": "cluster.local",
+    "clusterNetworks": "10.0.0.0/8,fd00::/8",
+    "cniEnabled": False,
+    "disableHeartBeat": True,
+    "identity": {"issuer": {"issuanceLifetime": "12h0m0s", "clockSkewAllowance": "30s"}},
+    "proxy": {"await": True, "nativeSidecar": False, "defaultInboundPolicy": "deny"},
+}
+GIVEN = {
+    "controllerReplicas": 3,
+    "proxy": {"defaultInboundPolicy": "deny", "logLevel": "debug"},
+    "tolerations": [{"key": "mesh"}],
+    "identityTrustAnchorsPEM": "x",
+}
+MANIFEST = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: linkerd-identity, namespace: linkerd}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRole
+metadata: {name: linkerd-linkerd-identity}
+"""
+_DEPLOYMENT = "apps/v1 Deployment linkerd/linkerd-identity"
+_CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+
+
+def secret(name: str, **data: bytes) -> dict[str, Any]:
+    """A Secret with these values."""
+    encoded = {key: base64.b64encode(value).decode() for key, value in data.items()}
+    return {"metadata": {"name": name}, "data": encoded}
+
+
+def record(chart: str, namespace: str, **more: Any) -> dict[str, Any]:
+    """Helm's record of a release."""
+    made = {
+        "name": chart,
+        "namespace": namespace,
+        "chart": {"metadata": {"name": chart, "version": "2026.6.3"}},
+        **more,
+    }
+    packed = base64.b64encode(gzip.compress(json.dumps(made).encode()))
+    found = secret(f"sh.helm.release.v1.{chart}.v1", release=packed)
+    found["metadata"]["namespace"] = namespace
+    return found
+
+
+@dataclass(frozen=True)
+class Server(Client):
+    """An API server by path, which remembers what was changed."""
+
+    objects: dict[str, Any] = field(default_factory=dict)
+    changed: list[tuple[str, str, Any]] = field(default_factory=list)
+
+    def request(self, method: str, path: str, body: Any = None, **_: Any) -> Answer:
+        """What lies at a path; every change is answered with `done`."""
+        place = path.partition("?")[0]
+        if method != "GET":
+            self.changed.append((method, path, body))
+            return Answer(200, {})
+        if place in ("/api", "/apis"):
+            return Answer(200, {"kind": "APIGroupDiscoveryList", "items": _groups(place)})
+        if place not in self.objects and "limit=" not in path:
+            return Answer(404)
+        found = copy.deepcopy(self.objects.get(place, []))
+        if isinstance(found, dict):
+            return Answer(200, found)
+        kind = "PartialObjectMetadataList" if "Partial" in self.headers.get("Accept", "") else ""
+        return Answer(200, {"kind": kind, "items": found, "metadata": {}})
+
+
+def _groups(place: str) -> list[dict[str, Any]]:
+    kinds = (
+        [("", "v1", "secrets", "Secret", True), ("", "v1", "namespaces", "Namespace", False)]
+        if place == "/api"
+        else [("apps", "v1", "deployments", "Deployment", True)]
+    )
+    return [
+        {
+            "metadata": {"name": group},
+            "versions": [
+                {
+                    "version": version,
+                    "resources": [
+                        {
+                            "resource": plural,
+                            "responseKind": {"kind": kind},
+                            "scope": "Namespaced" if namespaced else "Cluster",
+                            "verbs": ["list"],
+                        }
+                    ],
+                }
+            ],
+        }
+        for group, version, plural, kind, namespaced in kinds
+    ]
+
+
+def server(anchor: Authority, **more: Any) -> Server:
+    """A cluster with a Linkerd of Helm's, and a cert-manager."""
+    pem = anchor.pem
+    config = {"data": {"values": yaml.safe_dump(VALUES)}}
+    labels = {"app.kubernetes.io/name": "cert-manager"}
+    spec = {"containers": [{"image": "q/cert-manager-controller:v1.18.2", "args": []}]}
+    spec["containers"][0]["args"] = ["--cluster-resource-namespace=$(POD_NAMESPACE)"]
+    return Server(
+        "https://api",
+        Path("ca.crt"),
+        objects={
+            "/api/v1/namespaces/linkerd/configmaps/linkerd-config": config,
+            "/api/v1/namespaces/linkerd/configmaps/linkerd-identity-trust-roots": {
+                "data": {"ca-bundle.crt": pem}
+            },
+            "/api/v1/secrets": [
+                record("linkerd-control-plane", "linkerd", config=GIVEN, manifest=MANIFEST),
+                record("another", "shop", config={}, manifest=""),
+            ],
+            "/apis/apps/v1/deployments": [
+                {
+                    "metadata": {"name": "cm", "namespace": "security", "labels": labels},
+                    "spec": {"template": {"spec": {"serviceAccountName": "cm", **spec}}},
+                }
+            ],
+            _CRDS: [
+                {
+                    "metadata": {
+                        "name": "httproutes.gateway.networking.k8s.io",
+                        "annotations": {"gateway.networking.k8s.io/bundle-version": "v1.3.0"},
+                    }
+                }
+            ],
+            "/api/v1/pods": [{"metadata": {"namespace": "shop", "name": "web"}}],
+            **more,
+        },
+    )
+
+
+def looked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, api: Server
+) -> tuple[list[str], StackConfig]:
+    """What `adopt` prints, and the stack file that it writes."""
+    chosen = Selected("kind", {"server": "https://10.0.0.1:6443"}, {}, tmp_path / "config")
+    ca = authority("root").pem
+
+    @contextmanager
+    def client(*_: object) -> Iterator[Client]:
+        yield api
+
+    monkeypatch.setattr(kubeconfig, "find", lambda *_: chosen)
+    monkeypatch.setattr(kubeconfig, "authority_of", lambda _: ca)
+    monkeypatch.setattr(kubeconfig, "client", client)
+    monkeypatch.setattr(stacks, "PROJECT_DIR", tmp_path)
+    monkeypatch.delenv("VAULT_CACERT", raising=False)
+    arguments = argparse.Namespace(
+        context="kind", kubeconfig=None, vault="https://vault.example.com:8200", out=None
+    )
+    lines = adopt.look("adopted", arguments)
+    return lines, stack_load.from_file(tmp_path / "Pulumi.adopted.yaml")
+
+
+def test_public_reports_a_linkerd_of_helms_becomes_a_stack_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """pulumi-kubernetes#2014: neither a Chart nor a Release can simply be imported (case 29)."""
+    api = server(authority("root"))
+    lines, config = looked(monkeypatch, tmp_path, api)
+    made = config.linkerd
+    assert (made.replicas, made.ha, made.log_level) == (3, True, "warn")
+    assert made.image_registry == "mirror.example.com/linkerd"
+    assert made.default_inbound_policy == "deny"
+    assert (made.native_sidecar, made.heartbeat) == (False, False)
+    assert config.trust.domain == "mesh.example.com"
+    assert str(config.trust.issuer.leaf_lifetime) == "12h"
+    (generation,) = config.trust.generations
+    assert (generation.name, generation.source) == ("running", "imported")
+    assert config.cluster
+    assert config.cluster.adopted
+    assert config.cluster.networks == ("10.0.0.0/8", "fd00::/8")
+    assert not config.viz.enabled
+    assert not config.gateway_api.install
+    assert config.gateway_api.version == "1.3.0"
+    assert not config.cert_manager.install
+    assert config.cert_manager.namespace == config.cert_manager.issuer_secrets == "security"
+    assert config.cert_manager.service_account == "cm"
+    assert config.external_secrets.install
+    text = "\n".join(lines)
+    assert "linkerd-control-plane 2026.6.3 by Helm, release linkerd/linkerd-control-plane" in text
+    assert "1 meshed pods of workloads" in text
+    assert api.changed == [], "looking changes nothing"
+
+
+def test_public_reports_what_no_key_says_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A toleration that is lost moves the control plane to other nodes, at the first `up`."""
+    lines, _ = looked(monkeypatch, tmp_path, server(authority("root")))
+    assert [each for each in lines if each.startswith("not kept")] == [
+        'not kept: linkerd-control-plane proxy.logLevel: "debug"',
+        'not kept: linkerd-control-plane tolerations: [{"key": "mesh"}]',
+    ]
+
+
+def test_public_reports_the_list_has_the_objects_of_linkerd_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Another chart's objects are not taken over, whatever they are called."""
+    looked(monkeypatch, tmp_path, server(authority("root")))
+    listed = yaml.safe_load((tmp_path / "Pulumi.adopted.adopt.yml").read_text())
+    assert listed == {
+        "objects": [
+            _DEPLOYMENT,
+            "rbac.authorization.k8s.io/v1 ClusterRole linkerd-linkerd-identity",
+        ],
+        "records": ["linkerd/sh.helm.release.v1.linkerd-control-plane.v1"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda _: None, "there is no Linkerd to adopt"),
+        (lambda folder: (folder / "Pulumi.adopted.yaml").touch(), "is there already"),
+    ],
+)
+def test_public_reports_adopt_refuses_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, spoil: Any, said: str
+) -> None:
+    """A stack file of somebody's is not written over."""
+    spoil(tmp_path)
+    empty = Server("https://api", Path("ca.crt"))
+    with pytest.raises(BadInputError, match=said) as refused:
+        looked(monkeypatch, tmp_path, empty)
+    assert "\n" not in str(refused.value)
+
+
+def target(tmp_path: Path, **cluster: Any) -> Target:
+    """A stack with a list of what it takes over."""
+    paths: dict[Any, Any] = {("cluster", key): value for key, value in cluster.items()}
+    config = load(tmp_path, spoilt(paths))
+    listed = {
+        "objects": [_DEPLOYMENT],
+        "records": ["linkerd/sh.helm.release.v1.linkerd-control-plane.v1"],
+    }
+    (tmp_path / "Pulumi.test.adopt.yml").write_text(yaml.safe_dump(listed))
+    return Target("test", tmp_path, config, None, {})
+
+
+def served(monkeypatch: pytest.MonkeyPatch, api: Server) -> None:
+    """Let the commands ask this server."""
+
+    @contextmanager
+    def client(_: Target) -> Iterator[Client]:
+        yield api
+
+    monkeypatch.setattr(adopt, "cluster", client)
+
+
+def created(kind: str, name: str, version: str = "apps/v1") -> Change:
+    """A change that makes an object in `linkerd`."""
+    metadata = {"name": name, "namespace": "linkerd"}
+    return Change(
+        urn=f"urn:{name}",
+        type=f"kubernetes:{version}:{kind}",
+        name=name,
+        component="linkerd",
+        op=Op.CREATE,
+        after={"apiVersion": version, "kind": kind, "metadata": metadata},
+    )
+
+
+def test_public_reports_nobody_elses_object_is_overwritten_while_adopting(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """With upsert a create is an update: the name of ours may be somebody else's object."""
+    there = {
+        f"/apis/apps/v1/namespaces/linkerd/deployments/{name}": {"metadata": {"name": name}}
+        for name in ("linkerd-identity", "gateway")
+    }
+    served(monkeypatch, Server("https://api", Path("ca.crt"), objects=there))
+    names = ("linkerd-identity", "gateway", "new")
+    changes = ChangeSet(
+        stack="test",
+        source="preview",
+        changes=tuple(created("Deployment", name) for name in names),
+    )
+    (found,) = adopt.judged(target(tmp_path, adopted=True), changes).violations
+    assert (found.urn, found.level) == ("urn:gateway", "mandatory")
+    assert "Deployment linkerd/gateway is there" in found.message
+    assert adopt.judged(target(tmp_path), changes) == changes, "without adoption nothing is asked"
+
+
+def test_public_reports_crds_change_hands_without_being_deleted(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Helm refuses a CRD of another release; with its deletion all its objects would go."""
+    names = ("servers.policy.linkerd.io", "httproutes.gateway.networking.k8s.io", "a.example.com")
+    theirs = {"meta.helm.sh/release-name": "linkerd-crds", "x": "y"}
+    crds = [{"metadata": {"name": name, "annotations": theirs}} for name in names]
+    api = Server("https://api", Path("ca.crt"), objects={_CRDS: crds})
+    served(monkeypatch, api)
+    adopt.hand_over_crds(target(tmp_path))
+    assert api.changed == []
+    adopt.hand_over_crds(target(tmp_path, adopted=True, helmNamespace="helm"))
+    assert {path: body["metadata"]["annotations"] for _, path, body in api.changed} == {
+        f"{_CRDS}/{name}": {
+            "meta.helm.sh/release-name": release,
+            "meta.helm.sh/release-namespace": "helm",
+        }
+        for name, release in zip(names, ("linkerd-crds", "gateway-api-crds"), strict=False)
+    }
+    assert {method for method, *_ in api.changed} == {"PATCH"}
+
+
+def _there(owner: str) -> dict[str, Any]:
+    managed = [
+        {"manager": "helm", "operation": "Update", "fieldsV1": {"f:spec": {}}},
+        {"manager": "pulumi-kubernetes-1", "operation": "Apply", "fieldsV1": {"f:spec": {}}},
+    ]
+    path = "/api/v1/namespaces/linkerd/secrets/sh.helm.release.v1.linkerd-control-plane.v1"
+    return {
+        path: {"metadata": {}},
+        "/apis/apps/v1/namespaces/linkerd/deployments/linkerd-identity": {
+            "apiVersion": "apps/v1",
+            "kind": "Deployment",
+            "metadata": {
+                "name": "linkerd-identity",
+                "labels": {"linkerd-platform.io/owner": owner},
+                "managedFields": managed,
+                "resourceVersion": "7",
+            },
+        },
+    }
+
+
+def test_public_reports_helm_lets_go_and_its_record_goes_last(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A record that is left lets `helm uninstall` delete what the stack has by now."""
+    api = Server("https://api", Path("ca.crt"), objects=_there("test"))
+    served(monkeypatch, api)
+    lines = adopt.finish(target(tmp_path, adopted=True))
+    assert [method for method, *_ in api.changed] == ["PATCH", "PATCH", "DELETE"]
+    moved, applied, deleted = api.changed
+    assert [(m["manager"], m["operation"]) for m in moved[2]["metadata"]["managedFields"]] == [
+        ("helm", "Apply"),
+        ("pulumi-kubernetes-1", "Apply"),
+    ]
+    assert "fieldManager=helm" in applied[1]
+    assert "spec" not in applied[2]
+    assert deleted[1].endswith("sh.helm.release.v1.linkerd-control-plane.v1")
+    assert lines[0] == "Helm let go of 1 objects"
+
+
+def test_public_reports_helm_keeps_what_the_stack_does_not_have_yet(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Fields that nobody has any more would go from a control plane that runs."""
+    api = Server("https://api", Path("ca.crt"), objects=_there("another"))
+    served(monkeypatch, api)
+    with pytest.raises(RefusedError, match="bot up --stack test"):
+        adopt.finish(target(tmp_path, adopted=True))
+    assert api.changed == []
+
+
+def test_public_reports_what_the_cli_installed_is_found_by_its_labels() -> None:
+    """`linkerd install` leaves no record, but its overrides and a label on each object."""
+    found = server(
+        authority("root"),
+        **{
+            "/api/v1/secrets": [],
+            "/apis/apps/v1/deployments": [
+                {"metadata": {"name": "linkerd-identity", "namespace": "linkerd"}}
+            ],
+            "/api/v1/namespaces/linkerd/secrets/linkerd-config-overrides": secret(
+                "x", **{"linkerd-config-overrides": yaml.safe_dump(GIVEN).encode()}
+            ),
+        },
+    )
+    seen = adoption.read(found)
+    assert seen
+    release = seen.release("linkerd-control-plane")
+    assert release
+    assert release.values == GIVEN
+    assert release.objects == (("apps/v1", "Deployment", "linkerd", "linkerd-identity"),)
+    assert release.record == ""
