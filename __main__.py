@@ -1,6 +1,5 @@
 """The Pulumi program: load the stack's config, build the platform, export its outputs."""
 
-import os
 import sys
 from pathlib import Path
 
@@ -29,9 +28,8 @@ async def program(config: StackConfig, charts: Charts) -> None:
 def main() -> None:
     """Evaluate the stack; exit code 2, and nothing registered, when its config is faulty."""
     try:
-        values = {**get_config_env(), **CONFIG.get()}
-        config = from_engine(values, stacks.deployable(pulumi.get_stack()), PROJECT_DIR)
-        refuse_namespace(config.vault, os.environ)
+        config = from_engine({**get_config_env(), **CONFIG.get()}, stacks.current(), PROJECT_DIR)
+        refuse_namespace(config.vault)
         charts = Charts(PROJECT_DIR)
         charts.link(*chart_refs(config, charts).values())
         pulumi.run(lambda: crash.program(program(config, charts)))

@@ -50,6 +50,13 @@ def deployable(stack: str) -> str:
     )
 
 
+def current() -> str:
+    """The stack that the engine runs the program for; raises BadInputError as above."""
+    import pulumi
+
+    return deployable(pulumi.get_stack())
+
+
 def chosen(text: str) -> str:
     """The stack of `staging`, `acme/staging` or `acme/linkerd-platform/staging`.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -55,7 +56,7 @@ def kubernetes_provider(cluster: ClusterSection) -> KubernetesProvider:
     )
 
 
-def refuse_namespace(config: VaultSection, environment: Mapping[str, str]) -> None:
+def refuse_namespace(config: VaultSection, environment: Mapping[str, str] = os.environ) -> None:
     """Raise InputError where `VAULT_NAMESPACE` names one and the stack file means the root.
 
     The provider would work there, and nothing else would: not the operators, nor the bot.

@@ -27,7 +27,7 @@ from bot.clients.target import Target
 from bot.engine import target as engine_target
 from bot.exit_codes import DONE, BadInputError, BotError, MissingToolError, RefusedError
 from bot.mesh import adoption
-from bot.mesh.adoption import Found, Object
+from bot.mesh.adoption import FoundMesh, Object
 from bot.mesh.drift.discovery import ListedKind, kinds
 from components import linkerd, viz
 from components.names import LINKERD
@@ -128,7 +128,7 @@ def look(stack: str, arguments: argparse.Namespace) -> list[str]:
     ]
 
 
-def _next(stack: str, found: Found) -> Iterator[str]:
+def _next(stack: str, found: FoundMesh) -> Iterator[str]:
     for generation in adoption.sections(found)["trust"]["generations"]:
         yield (
             f"next: python -m bot trust import --stack {stack} --generation "
@@ -145,7 +145,7 @@ def _write(file: Path, stack: str, made: Mapping[str, Any]) -> None:
     load.from_file(file, project_dir=stacks.PROJECT_DIR)
 
 
-def _unmapped(found: Found, made: Mapping[str, Any]) -> Iterator[str]:
+def _unmapped(found: FoundMesh, made: Mapping[str, Any]) -> Iterator[str]:
     """Values that somebody gave and that no key of the stack file says."""
     section = linkerd.LinkerdSection.model_validate(made["linkerd"])
     args = linkerd.LinkerdArgs(
@@ -162,7 +162,7 @@ def _unmapped(found: Found, made: Mapping[str, Any]) -> Iterator[str]:
             yield f"{release.chart} {line}"
 
 
-def _listed(objects: Iterable[Object], found: Found) -> str:
+def _listed(objects: Iterable[Object], found: FoundMesh) -> str:
     document = {
         "objects": [
             " ".join((version, kind, f"{ns}/{name}" if ns else name))

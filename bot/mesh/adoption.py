@@ -49,7 +49,7 @@ Object = tuple[str, str, str, str]  # API version, kind, namespace (or empty), n
 
 
 @dataclass(frozen=True)
-class Release:
+class HelmRecord:
     """A Helm release of Linkerd's: the values that were given, and what it made."""
 
     name: str
@@ -62,7 +62,7 @@ class Release:
 
 
 @dataclass(frozen=True)
-class Found:
+class FoundMesh:
     """What is in the cluster.
 
     values: all of the control plane's. signs: the anchor that signed the issuer, by its place in
@@ -70,7 +70,7 @@ class Found:
     Gateway API CRDs. operators: the controller's Deployment of each one that runs.
     """
 
-    releases: tuple[Release, ...]
+    releases: tuple[HelmRecord, ...]
     values: Mapping[str, Any]
     anchors: tuple[x509.Certificate, ...]
     signs: int | None
@@ -79,12 +79,12 @@ class Found:
     operators: Mapping[str, Manifest]
     meshed: int
 
-    def release(self, chart: str) -> Release | None:
+    def release(self, chart: str) -> HelmRecord | None:
         """The release of a chart."""
         return next((each for each in self.releases if each.chart == chart), None)
 
 
-def read(api: Client) -> Found | None:
+def read(api: Client) -> FoundMesh | None:
     """What is there; None where there is no Linkerd. Raises Unreadable."""
     config = get_object(api, f"{_CORE}/namespaces/{LINKERD}/configmaps/linkerd-config")
     if config is None:
@@ -105,7 +105,7 @@ def read(api: Client) -> Found | None:
         if each["metadata"]["name"] == "httproutes.gateway.networking.k8s.io"
     }
     pods = list_objects(api, f"{_CORE}/pods", label=f"{_PROXY_LABEL}={LINKERD}", metadata=True)
-    return Found(
+    return FoundMesh(
         releases=releases,
         values=values,
         anchors=anchors,
@@ -117,13 +117,13 @@ def read(api: Client) -> Found | None:
     )
 
 
-def _releases(api: Client) -> Iterator[Release]:
+def _releases(api: Client) -> Iterator[HelmRecord]:
     for secret in list_objects(api, f"{_CORE}/secrets", label="owner=helm,status=deployed"):
         packed = base64.b64decode(secret_data(secret, "release"))
         record = json.loads(gzip.decompress(packed))
         chart = record["chart"]["metadata"]
         if chart["name"] in CHARTS:
-            yield Release(
+            yield HelmRecord(
                 record["name"],
                 record["namespace"],
                 chart["name"],
@@ -165,7 +165,7 @@ _INSTALLED = {
 }
 
 
-def _installed(api: Client) -> Iterator[Release]:
+def _installed(api: Client) -> Iterator[HelmRecord]:
     """What the CLI installed, as if it were releases: without a record."""
     overrides = get_object(api, f"{_CORE}/namespaces/{LINKERD}/secrets/linkerd-config-overrides")
     given = load_yaml(secret_data(overrides, "linkerd-config-overrides").decode()) or {}
@@ -183,7 +183,7 @@ def _installed(api: Client) -> Iterator[Release]:
         ]
         if made:
             values = given if chart == CHARTS[1] else {}
-            yield Release(chart, namespace, chart, "linkerd install", values, tuple(made), "")
+            yield HelmRecord(chart, namespace, chart, "linkerd install", values, tuple(made), "")
 
 
 def _plural(kind: str) -> str:
@@ -236,7 +236,7 @@ OWNED = (
 )
 
 
-def sections(found: Found) -> dict[str, Any]:
+def sections(found: FoundMesh) -> dict[str, Any]:
     """The sections of the stack file that come from the cluster."""
     values = found.values
     made: dict[str, Any] = {
@@ -266,7 +266,7 @@ def sections(found: Found) -> dict[str, Any]:
     return made | _owners(found)
 
 
-def _owners(found: Found) -> dict[str, Any]:
+def _owners(found: FoundMesh) -> dict[str, Any]:
     made: dict[str, Any] = {}
     if here := found.operators.get(CERT_MANAGER):
         namespace, spec = here["metadata"]["namespace"], here["spec"]["template"]["spec"]
@@ -290,11 +290,11 @@ def _owners(found: Found) -> dict[str, Any]:
     return made
 
 
-def _name(found: Found, index: int) -> str:
+def _name(found: FoundMesh, index: int) -> str:
     return "running" if len(found.anchors) == 1 else f"running-{index + 1}"
 
 
-def _generations(found: Found) -> list[dict[str, Any]]:
+def _generations(found: FoundMesh) -> list[dict[str, Any]]:
     return [
         {
             "name": _name(found, index),
@@ -341,7 +341,7 @@ def put(values: dict[str, Any], path: str, value: Any) -> None:
     values[last] = value
 
 
-def told(found: Found) -> Iterator[str]:
+def told(found: FoundMesh) -> Iterator[str]:
     """What is there, in plain lines."""
     for each in found.releases:
         by = f"by Helm, release {each.namespace}/{each.name}" if each.record else "by the CLI"

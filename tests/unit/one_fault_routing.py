@@ -184,9 +184,9 @@ FAULTS: dict[str, tuple[dict[KeyPath, Any], str, str]] = {
         "no route takes critical in every environment, so it may reach nobody",
     ),
     "route-environment": (
-        routes(("critical", BOTH, ["Staging"]), ("critical", BOTH, [])),
+        routes(("critical", BOTH, ["-staging"]), ("critical", BOTH, [])),
         f"{ROUTES}[0].environments[0]",
-        "write 'staging'",
+        "begins and ends with a letter or digit",
     ),
     "route-unused": (
         routes(("critical", ["on-call"], [])),

@@ -36,6 +36,7 @@ KINDS: tuple[PolicyKind, ...] = ("NetworkPolicy", "CiliumNetworkPolicy")
 EFFECTS: dict[str, Any] = {
     "egress.networkPolicyKind": "CiliumNetworkPolicy",
     "egress.kubernetesApi.networks": ["203.0.113.9/32"],
+    "egress.kubernetesApi.ports": [8443],
 }
 TLS = EgressHost(host="api.stripe.com", port=443, protocol="tls")
 BELOW = EgressHost(host="*.example.com", port=443, protocol="tls")

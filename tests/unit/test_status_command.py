@@ -106,7 +106,7 @@ def test_options_say_what_is_asked(run: Run) -> None:
     [
         ([], "--stack"),
         (["--stack", "stagin"], "did you mean 'staging'?"),
-        (["--stack", "a/b"], "a stack's name has"),
+        (["--stack", "a/b/c/d"], "write STACK or ORGANIZATION/STACK"),
         (["--stack", "staging", "--prometheus", "prometheus:9090"], "--prometheus"),
         (["--stack", "staging", "--force"], "unknown argument '--force'"),
     ],

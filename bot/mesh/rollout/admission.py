@@ -15,7 +15,7 @@ from typing import Any
 
 from bot.clients.https import Answer, Client, Unreadable
 from bot.clients.kubernetes import Manifest, dry_run, get_object, list_objects, place
-from bot.mesh.rollout import network_policies, reader
+from bot.mesh.rollout import network_policies, nodes, reader
 from bot.mesh.rollout.model import Refusal, RolloutState, Surroundings, Template
 from components.linkerd import ha_values
 from components.namespaces import NO_WEBHOOKS
@@ -38,8 +38,6 @@ _FOREIGN = {
     "NetworkPolicy of Calico": "/apis/crd.projectcalico.org/v1/networkpolicies",
 }
 _PARALLEL = 8
-_OLDEST_SIDECAR = (1, 29)
-_ARCHITECTURES = ("amd64", "arm64")
 _CNI = "set cniPlugin.enabled: true (Linkerd's CNI plugin, which needs no init container)"
 _SUFFIX = {"m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "Ki": 2.0**10, "Mi": 2.0**20}
 _SUFFIX |= {"Gi": 2.0**30, "Ti": 2.0**40, "": 1.0}
@@ -379,9 +377,9 @@ def judge(
         if open_:
             found += _limits(config, around, name, open_)
         found += _quotas(config, seen, around, name)
-    found += [refusal for each in inside for refusal in _nodes(each)]
+    found += [refusal for each in inside for refusal in nodes.unfit(each)]
     found += network_policies.find(config, seen, [dict(p) for p in around.policies], inside, names)
-    if (old := _old_nodes(config, around)) and inside:
+    if (old := nodes.too_old(config, around)) and inside:
         each = inside[0]
         found.append(
             Refusal(
@@ -470,41 +468,3 @@ def amount(text: object) -> float:
     """A Kubernetes quantity as a number; 0 where it is none."""
     match = re.fullmatch(r"([0-9.]+(?:e[0-9]+)?)([a-zA-Z]*)", str(text))
     return float(match[1]) * _SUFFIX.get(match[2], 0.0) if match else 0.0
-
-
-def _nodes(each: Template) -> Iterator[Refusal]:
-    """Nodes on which no proxy runs: those of another system or processor, and virtual ones."""
-    chosen = {key: {value} for key, value in (each.spec.get("nodeSelector") or {}).items()}
-    affinity = (each.spec.get("affinity") or {}).get("nodeAffinity") or {}
-    terms = affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or {}
-    for term in terms.get("nodeSelectorTerms") or ():
-        for row in term.get("matchExpressions") or ():
-            if row.get("operator") == "In":
-                chosen.setdefault(row["key"], set()).update(row.get("values") or ())
-    system = chosen.get("kubernetes.io/os", {"linux"})
-    processor = chosen.get("kubernetes.io/arch", {"amd64"})
-    named = (each.spec.get("os") or {}).get("name", "linux")
-    why = ""
-    if "linux" not in system or named != "linux":
-        why = "it runs on Windows nodes, where there is no proxy"
-    elif not processor & set(_ARCHITECTURES):
-        why = f"it runs on {', '.join(sorted(processor))} nodes, for which there is no proxy"
-    elif "virtual-kubelet" in chosen.get("type", ()) or "fargate" in chosen.get(
-        "eks.amazonaws.com/compute-type", ()
-    ):
-        why = "it runs on virtual nodes, which allow no NET_ADMIN"
-    if why:
-        fix = f"set {INJECT}: disabled on its pod template, and name it in optOut"
-        yield Refusal(each.namespace, each.workload, "its node selector", why, fix)
-
-
-def _old_nodes(config: StackConfig, around: Surroundings) -> str:
-    """The first node whose kubelet is too old for native sidecars; empty where there is none."""
-    if not config.linkerd.native_sidecar:
-        return ""
-    for each in around.nodes:
-        version = (each.get("status") or {}).get("nodeInfo", {}).get("kubeletVersion", "")
-        match = re.match(r"v(\d+)\.(\d+)", version)
-        if match and (int(match[1]), int(match[2])) < _OLDEST_SIDECAR:
-            return f"node {each['metadata']['name']} ({version})"
-    return ""
