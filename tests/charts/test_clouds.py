@@ -42,6 +42,8 @@ def objects(cloud: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
     made = stack(cloud)
     for use in made.charts.values():
         if use.release.endswith("-crds"):
+            # CRDs are in no namespace, and Helm's record of them is where the release is.
+            yield use.namespace, {"kind": "Secret", "metadata": {"name": f"Helm, {use.release}"}}
             continue
         for each in helm.objects(helm.text_of(use, helm.archive(use))).values():
             yield each["metadata"].get("namespace") or use.namespace, each
