@@ -29,6 +29,7 @@ from bot.exit_codes import DONE, BadInputError, BotError, MissingToolError, Refu
 from bot.mesh import adoption
 from bot.mesh.adoption import FoundMesh, Object
 from bot.mesh.drift.discovery import ListedKind, kinds
+from bot.text import documents
 from components import linkerd, viz
 from components.names import LINKERD
 from schema.input_file import read_text
@@ -87,7 +88,7 @@ def look(stack: str, arguments: argparse.Namespace) -> list[str]:
     """Write both files, and say what is there; raises BadInputError and Unreadable."""
     folder = stacks.PROJECT_DIR
     file = arguments.out or folder / f"Pulumi.{stack}.yaml"
-    if file.exists():
+    if os.path.lexists(file):
         raise BadInputError(f"{file.name}: is there already: move it away, or give --out FILE")
     address = arguments.vault or os.environ.get("VAULT_ADDR")
     if not address:
@@ -119,7 +120,7 @@ def look(stack: str, arguments: argparse.Namespace) -> list[str]:
     _write(file, stack, {"role": "standalone", **made})
     listed = [each for release in found.releases for each in release.objects]
     into = list_file(stack, folder)
-    into.write_text(_listed(listed, found), encoding="utf-8")
+    documents.write(into, _listed(listed, found))
     return [
         *adoption.told(found),
         *(f"not kept: {each}" for each in _unmapped(found, made)),
@@ -141,7 +142,7 @@ def _write(file: Path, stack: str, made: Mapping[str, Any]) -> None:
     config = {f"linkerd-platform:{key}": value for key, value in made.items()}
     text = yaml.safe_dump({"config": config}, sort_keys=False)
     head = f"# Written by `python -m bot adopt --stack {stack}` for the Linkerd that runs there.\n"
-    file.write_text(head + text, encoding="utf-8")
+    documents.write(file, head + text)
     load.from_file(file, project_dir=stacks.PROJECT_DIR)
 
 

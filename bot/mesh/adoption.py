@@ -14,7 +14,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
 from cryptography import x509
 
 from bot.clients.https import Client
@@ -32,6 +31,7 @@ from components.names import (
 )
 from schema.certificates import certificates_in
 from schema.safe_yaml import load as load_yaml
+from schema.safe_yaml import load_all
 
 CHARTS = ("linkerd-crds", "linkerd-control-plane", "linkerd-viz")
 _CORE, _APPS = "/api/v1", "/apis/apps/v1"
@@ -136,7 +136,7 @@ def _releases(api: Client) -> Iterator[HelmRecord]:
 
 def objects(manifest: str, namespace: str) -> Iterator[Object]:
     """The objects of a rendered chart, as Helm keeps it."""
-    for each in yaml.load_all(manifest, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+    for each in load_all(manifest):
         if isinstance(each, dict) and "kind" in each:
             metadata = each["metadata"]
             cluster_wide = each["kind"] in _CLUSTER_WIDE

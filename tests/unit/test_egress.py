@@ -36,8 +36,8 @@ KINDS: tuple[PolicyKind, ...] = ("NetworkPolicy", "CiliumNetworkPolicy")
 EFFECTS: dict[str, Any] = {
     "egress.networkPolicyKind": "CiliumNetworkPolicy",
     "egress.kubernetesApi.networks": ["203.0.113.9/32"],
-    "egress.kubernetesApi.ports": [8443],
 }
+ELSEWHERE = {"egress.kubernetesApi.ports": "test_egress.py"}
 TLS = EgressHost(host="api.stripe.com", port=443, protocol="tls")
 BELOW = EgressHost(host="*.example.com", port=443, protocol="tls")
 HTTP = EgressHost(host="plain.example.org", port=80, protocol="http")

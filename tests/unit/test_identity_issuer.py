@@ -17,6 +17,7 @@ from components.identity_issuer import (
     key_store,
     token_grant,
 )
+from components.names import Operators
 from components.vault_auth import service_account
 from tests.recorder import record
 from tests.unit.crd_schemas import faults
@@ -61,7 +62,7 @@ def test_the_login_is_by_a_short_token_for_vault() -> None:
 
 def test_cert_manager_may_ask_for_that_token_alone() -> None:
     """Without the resource name it could become any account of its namespace."""
-    grant = token_grant()
+    grant = token_grant(Operators())
     (rule,) = grant["token-role"]["rules"]
     assert rule == {
         "apiGroups": [""],
@@ -98,7 +99,7 @@ def test_the_certificate_waits_for_the_issuer_and_that_for_its_grants() -> None:
     issuer = recording.named("x-linkerd-identity-issuer-anchor-2")
     final = recording.named("x-certificate")
     assert recording.comes_after(final, issuer)
-    for grant in token_grant():
+    for grant in token_grant(Operators()):
         assert recording.comes_after(issuer, recording.named(f"x-{grant}"))
     for resource in (issuer, final):
         waits = resource.inputs["metadata"]["annotations"]["pulumi.com/waitFor"]

@@ -53,13 +53,14 @@ def external_secrets(facts: Facts) -> CheckResult:
 @SUBJECT.check("existing")
 def existing_operators(facts: Facts) -> CheckResult:
     """Operators that somebody else installed have what is needed of them."""
+    deployed = facts.objects("deployments")
     theirs = operators_of(facts.config).theirs
     if not theirs:
         return ok("there is none")
     found = list(
         existing.judge(
             facts.config,
-            facts.objects("deployments"),
+            deployed,
             facts.source("served versions"),
             facts.names("namespaces"),
         )
