@@ -100,7 +100,7 @@ def test_a_context_gets_a_vault_that_its_nodes_reach_and_all_of_it_goes_again(
     try:
         done = copy.run("sandbox", "run", "--ephemeral", "--strict", *context)
         assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-        assert "26 of 26 proofs hold" in done.stdout
+        assert "26 of 26 checks passed" in done.stdout
         host = own_cluster.vault_host(kind=False)
         address = copy.settings.vault_addr
         assert address.startswith(f"https://{host}:")

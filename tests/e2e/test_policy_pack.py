@@ -194,8 +194,9 @@ def test_the_engine_runs_the_pack_and_fails_for_a_mandatory_policy(
 ) -> None:
     """The pack as it lies in the project, in the engine's own process for it."""
     assert python
-    if shutil.which("pulumi") is None:
-        pytest.skip("pulumi is not on PATH")
+    for name in ("pulumi", "pulumi-language-python"):
+        if shutil.which(name) is None:
+            pytest.skip(f"{name} is not on PATH")
     code, said = analyzed(tmp_path, pod("a:v1"))
     assert code == 0, said
     code, said = analyzed(tmp_path, pod("a:v1"), pod("a:latest", "q"))

@@ -188,11 +188,13 @@ def test_every_runbook_of_trust_is_run_here() -> None:
     test in test_delivery.py, test_rollback.py and test_drift.py; those of adoption are followed by
     test_rollout_runbook.py, test_policy.py and test_mesh_egress.py; that of alerts by
     test_alert_delivery.py and test_alert_credentials.py, that of the agent by
-    test_status_buoyant.py.
+    test_status_buoyant.py; that of a mesh which is there already by test_adopt.py, that of a newer
+    Linkerd by test_upgrade.py.
     """
     delivery = {"deploy.md", "drift.md", "fleet.md", "roll-back.md"}
     adoption = {"mesh-a-namespace.md", "deny.md", "open-an-egress-host.md"}
     observed = {"alert-routing.md", "buoyant-cloud.md"}
-    others = {"first-deployment.md", *observed, *delivery, *adoption}
+    taken_over = {"adopt.md", "upgrade.md"}
+    others = {"first-deployment.md", *taken_over, *observed, *delivery, *adoption}
     assert {page.name for page in FOLDER.glob("*.md")} - others == set(PAGES)
     assert runbook.KUBELET_SECONDS > 0
