@@ -19,7 +19,7 @@ _TIME = re.compile(r"([1-9][0-9]{0,9})(ms|s|m|h|d)")
 _LONGEST = 49 * _UNITS["d"]
 _PATH = re.compile(r"/(?:[-A-Za-z0-9/._~!$&'()*+,;=:@]|%[0-9A-Fa-f]{2})*")
 _TOKEN = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]{1,256}")
-_STATUS = re.compile(r"[1-5][0-9]{2}")
+_STATUS = re.compile(r"[45][0-9]{2}")
 GRPC_CONDITIONS = (
     "cancelled",
     "deadline-exceeded",
