@@ -31,8 +31,6 @@ from schema.values import Domain, Name
 Protocol_ = Literal["http", "h2c", "grpc"]
 Delivery = Literal["none", "argo", "flagger"]
 Port = Annotated[int, Field(ge=1, le=65535)]
-# Requests that change nothing, and have no body: they may be sent twice.
-READS: tuple[Method, ...] = ("GET", "HEAD", "OPTIONS")
 _INGRESS = "is done at an ingress alone, Linkerd drops the whole route for it: remove it here"
 
 

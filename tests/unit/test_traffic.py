@@ -13,8 +13,9 @@ from components.base import Manifest
 from components.traffic import rules
 from components.traffic.arguments import arguments
 from components.traffic.component import Traffic, TrafficArgs
-from components.traffic.objects import NAMES, RULES, routes, service_patch
+from components.traffic.objects import NAMES, routes, service_patch
 from components.traffic.section import ServiceTraffic, TrafficSection
+from components.traffic.values import RULES
 from stack.load import _tupled
 from tests.recorder import record
 from tests.unit import traffic_samples
