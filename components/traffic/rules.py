@@ -35,6 +35,7 @@ _SERVICES = ("traffic", "services")
 # in a rule of HTTP, which has 7 methods, and 8 in one of gRPC; 128 in all are never reached so.
 _MOST, _MOST_CALLS = 16, 8
 _LEAST_FAILURES = 3
+_FLAGGER_HANGS = (1, 42, 0)
 # What a route has of one protocol alone, by the names of its fields.
 _HTTP_ALONE = ("path", "path_type", "query", "query_patterns", "methods", "redirect")
 _GRPC_ALONE = ("grpc_service", "grpc_methods")
@@ -57,10 +58,12 @@ def check(config: _Config) -> Iterator[Fault]:
     - `traffic...retries`: conditions of the port's protocol; `times` x `timeout` ends before
       `timeouts.request`, as `timeouts.response` and `timeouts.idle` do; `grpc` has `bodies: true`.
     - `traffic...delivery`: `argo` needs a route with two backends; `flagger` makes the route
-      itself, so there are no routes, retries and time-outs here.
+      itself, so there are no routes, retries and time-outs here, and needs a `flaggerVersion`
+      below 1.42.0.
     """
     services = config.traffic.services
     yield from needs_a_cluster(config, {("traffic",): bool(services)})
+    yield from _flagger(config)
     led_to = _led_to(config)
     for key, service in services.items():
         path = (*_SERVICES, key)
@@ -77,6 +80,28 @@ def check(config: _Config) -> Iterator[Fault]:
                 yield Fault((*where, "port"), message)
             seen.add(port.port)
             yield from _port(config, where, namespace, name, port)
+
+
+def _flagger(config: HasTraffic) -> Iterator[Fault]:
+    """Versions that wait for the `observedGeneration` of a route, which Linkerd never writes."""
+    services = config.traffic.services.values()
+    if not any(port.delivery == "flagger" for service in services for port in service.ports):
+        return
+    version = config.traffic.flagger_version
+    if version is None:
+        yield Fault(
+            ("traffic", "flaggerVersion"),
+            "missing: 1.42.0 and later wait for Linkerd for ever, so write which version of "
+            "Flagger is in the cluster, such as 1.41.0",
+            looks_at=(_SERVICES,),
+        )
+    elif tuple(map(int, version.split("."))) >= _FLAGGER_HANGS:
+        yield Fault(
+            ("traffic", "flaggerVersion"),
+            f"{version} waits for ever for a status that Linkerd does not write (linkerd2#14964): "
+            "install 1.41.0, or write delivery: argo",
+            looks_at=(_SERVICES,),
+        )
 
 
 def _led_to(config: HasTraffic) -> dict[str, list[str]]:

@@ -15,6 +15,7 @@ from components.policy.section import Method
 from components.traffic.values import (
     Backend,
     Condition,
+    FlaggerVersion,
     GrpcName,
     HeaderName,
     HeaderValue,
@@ -283,6 +284,11 @@ class TrafficSection(Section):
 
     services: dict[ServiceKey, ServiceTraffic] = Field(
         {}, description="The services, by `<namespace>/<name>`; the Service must be there."
+    )
+    flagger_version: FlaggerVersion | None = Field(
+        None,
+        description="Version of Flagger in the cluster; needed with `delivery: flagger`, and below "
+        "1.42.0.",
     )
 
 

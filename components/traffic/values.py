@@ -192,10 +192,18 @@ def grpc_name(text: str) -> str:
     raise ValueError(f"{shown(text)} is no gRPC name: write it like shop.v1.Cart, without '/'")
 
 
+def flagger_version(text: str) -> str:
+    """A version of Flagger as its releases are called, without `v`; raises ValueError otherwise."""
+    if re.fullmatch(r"[0-9]{1,4}\.[0-9]{1,4}\.[0-9]{1,4}", text):
+        return text
+    raise ValueError(f"{shown(text)} is no version of Flagger: write it like 1.41.0")
+
+
 def _number_as_text(value: object) -> object:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
+FlaggerVersion = Annotated[str, AfterValidator(flagger_version), ValueKind("version", "1.41.0")]
 MeshTime = Annotated[str, AfterValidator(mesh_time), ValueKind("time in one unit", "1s")]
 ServiceKey = Annotated[str, AfterValidator(service_key), ValueKind("service", "shop/cart")]
 Backend = Annotated[str, AfterValidator(backend), ValueKind("backend")]

@@ -47,7 +47,7 @@ def test_an_example_is_a_stack_file_whose_objects_the_crds_allow(
     found = objects(file, tmp_path)
     kinds = {each["kind"] for each in found}
     assert {"Namespace", "Server", "AuthorizationPolicy", "EgressNetwork"} <= kinds
-    assert ("NetworkPolicy" in kinds) == file.name.startswith("2-")
+    assert ("NetworkPolicy" in kinds) == (not file.name.startswith("1-"))
     for each in found:
         assert not is_custom(each) or faults(each) == []
 
@@ -126,6 +126,28 @@ def test_denying_is_the_same_rules_on_a_higher_default_policy(name: str) -> None
     assert [each["defaultInboundPolicy"] for each in rules] == ["audit", "deny"]
 
 
+@pytest.mark.parametrize("name", ["emojivoto", "booksapp"])
+def test_traffic_comes_on_top_of_denying(name: str) -> None:
+    """Who may call whom stays: only the rate of a port and the routes are new."""
+    before, after = (sections(EXAMPLES / name / f"{step}.yaml") for step in ("2-deny", "3-traffic"))
+    assert after.pop("traffic")["services"]
+    for service in after["policy"]["namespaces"][name]["services"]:
+        for port in service["ports"]:
+            port.pop("rateLimit", None)
+    assert after == before
+
+
+def test_an_example_retries_no_request_that_changes_something(tmp_path: Path) -> None:
+    """A vote that is made twice counts twice, an author who is created twice is two."""
+    retried = set()
+    for name in ("emojivoto", "booksapp"):
+        (tmp_path / name).mkdir()
+        for each in objects(EXAMPLES / name / "3-traffic.yaml", tmp_path / name):
+            if any(key.startswith("retry.") for key in each["metadata"].get("annotations", {})):
+                retried.add(each["metadata"]["name"])
+    assert retried == {"authors.7001.reads", "emoji-svc.8080"}
+
+
 def test_the_plan_of_several_stacks_is_one_that_each_takes(tmp_path: Path) -> None:
     """Named as from the project, so that the section can be copied as it is."""
     section = sections(PLAN / "stack.yaml")
@@ -145,7 +167,7 @@ def test_the_page_names_each_example() -> None:
         *(
             f"{name}/{step}.yaml"
             for name in ("emojivoto", "booksapp")
-            for step in ("1-meshed", "2-deny")
+            for step in ("1-meshed", "2-deny", "3-traffic")
         ),
         "rollout/plan.yaml",
     ]

@@ -25,6 +25,7 @@ from tests.unit.stack_files import load, spoilt
 
 EFFECTS = traffic_samples.EFFECTS
 ELSEWHERE = {
+    "traffic.flaggerVersion": "one_fault_traffic.py",
     "traffic.services.<name>.protocol": "test_traffic.py",
     "traffic.services.<name>.otherPorts.protocol": "test_traffic.py",
     "traffic.services.<name>.breaker.mode": "test_traffic.py",
