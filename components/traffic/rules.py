@@ -57,7 +57,8 @@ def check(config: _Config) -> Iterator[Fault]:
       twice. `grpc` has no paths, parameters, HTTP methods or redirects.
     - `traffic...retries`: conditions of the port's protocol; `times` x `timeout` ends before
       `timeouts.request`, as `timeouts.response` and `timeouts.idle` do; `grpc` has `bodies: true`.
-    - `traffic...delivery`: `argo` needs a route with two backends; `flagger` makes the route
+    - `traffic...delivery`: `argo` needs a route with two backends, and no other to one of them;
+      `flagger` makes the route
       itself, so there are no routes, retries and time-outs here, and needs a `flaggerVersion`
       below 1.42.0.
     """
@@ -266,6 +267,15 @@ def _delivery(path: Path_, port: PortTraffic) -> Iterator[Fault]:
             "under `to`",
             looks_at=((*path, "routes"),),
         )
+    weighted = {name for route in port.routes if len(route.to) > 1 for name in route.to}
+    for index, route in enumerate(port.routes if port.delivery == "argo" else ()):
+        if len(route.to) == 1 and weighted & route.to.keys():
+            yield Fault(
+                (*path, "routes", index, "to"),
+                "Argo's plugin takes a rule of one of its two Services for its own, and removes it "
+                "with the rollout's end: write a step setHeaderRoute in the Rollout",
+                looks_at=(own,),
+            )
     if port.delivery != "flagger":
         return
     used = {"routes": port.routes, "retries": port.retries, "timeouts": port.timeouts.used}

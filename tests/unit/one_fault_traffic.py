@@ -385,6 +385,14 @@ FAULTS: dict[str, Case] = {
     "traffic-argo-without-weights": (
         cart(delivery="argo", routes=paths(1)), f"{CART}.delivery", "has no weights to move",
     ),
+    "traffic-argos-own-rule": (
+        cart(
+            delivery="argo",
+            routes=[{"name": "beta", "headers": {"x-beta": "1"}, "to": {"cart-canary": 1}}, CANARY],
+        ),
+        f"{ROUTE}.to",
+        "write a step setHeaderRoute in the Rollout",
+    ),
     "traffic-flaggers-routes": (
         cart(delivery="flagger", routes=[CANARY]), f"{CART}.routes", "Flagger makes the route",
     ),
