@@ -66,10 +66,12 @@ def check(config: _Config) -> Iterator[Fault]:
     yield from needs_a_cluster(config, {("traffic",): bool(services)})
     yield from _flagger(config)
     led_to = _led_to(config)
+    namespaces = {key.partition("/")[0] for key in services}
+    unplanned = {each: plan.unplanned(config, each) for each in namespaces}
     for key, service in services.items():
         path = (*_SERVICES, key)
         namespace, _, name = key.partition("/")
-        yield from _service(config, path, namespace, name)
+        yield from _service(config, path, (namespace, name), unplanned[namespace])
         if service.breaker is not None:
             yield from _breaker((*path, "breaker"), service.breaker)
             yield from _misplaced((*path, "breaker"), led_to.get(key, ()))
@@ -121,8 +123,12 @@ def _led_to(config: HasTraffic) -> dict[str, list[str]]:
     return found
 
 
-def _service(config: _Config, path: Path_, namespace: str, name: str) -> Iterator[Fault]:
-    if why := plan.unplanned(config, namespace):
+def _service(
+    config: _Config, path: Path_, key: tuple[str, str], why: str | None
+) -> Iterator[Fault]:
+    """Faults of where a service is. why: its namespace is in no wave."""
+    namespace, name = key
+    if why:
         yield Fault(
             path,
             f"{namespace!r} {why}, so nobody would plan for these routes: add it to a wave, or "
