@@ -57,8 +57,8 @@ def check(config: _Config) -> Iterator[Fault]:
       twice. `grpc` has no paths, parameters, HTTP methods or redirects.
     - `traffic...retries`: conditions of the port's protocol; `times` x `timeout` ends before
       `timeouts.request`, as `timeouts.response` and `timeouts.idle` do; `grpc` has `bodies: true`.
-    - `traffic...delivery`: `argo` needs a route with two backends, and no other to one of them;
-      `flagger` makes the route
+    - `traffic...delivery`: `argo` needs a route with two backends, no other to one of them, and
+      `bodies: true` with retries; `flagger` makes the route
       itself, so there are no routes, retries and time-outs here, and needs a `flaggerVersion`
       below 1.42.0.
     """
@@ -272,6 +272,13 @@ def _delivery(path: Path_, port: PortTraffic) -> Iterator[Fault]:
             "'argo' has no weights to move: write a route with the stable and the canary Service "
             "under `to`",
             looks_at=((*path, "routes"),),
+        )
+    if port.delivery == "argo" and port.retries is not None and not port.retries.bodies:
+        yield Fault(
+            (*path, "retries", "bodies"),
+            "reads would be a second route, without a rule for other requests while the first is "
+            "made anew: write true where 'argo' moves the weights, or remove retries",
+            looks_at=(own,),
         )
     weighted = {name for route in port.routes if len(route.to) > 1 for name in route.to}
     for index, route in enumerate(port.routes if port.delivery == "argo" else ()):

@@ -385,6 +385,11 @@ FAULTS: dict[str, Case] = {
     "traffic-argo-without-weights": (
         cart(delivery="argo", routes=paths(1)), f"{CART}.delivery", "has no weights to move",
     ),
+    "traffic-argo-with-reads-alone": (
+        cart(delivery="argo", routes=[CANARY], retries={"on": ["5xx"], "bodies": False}),
+        f"{CART}.retries.bodies",
+        "write true where 'argo' moves the weights, or remove retries",
+    ),
     "traffic-argos-own-rule": (
         cart(
             delivery="argo",
