@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from google.protobuf.json_format import MessageToDict
 
 from tests.e2e.mesh_objects import Manifest, planned
@@ -313,6 +315,34 @@ def test_a_mirror_costs_the_whole_route(linkerd: Controllers) -> None:
     )
     assert accepted(linkerd, inside, "httproutes", "mirror")
     assert "mirror" not in told(linkerd, where, lambda each: "cart.8080" in each)
+
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+
+
+@pytest.mark.parametrize("name", ["booksapp/3-traffic.yaml", "emojivoto/3-traffic.yaml"])
+def test_the_examples_are_accepted(linkerd: Controllers, name: str) -> None:
+    """By the webhook, and by the controller once their Services are there."""
+    held = yaml.safe_load((EXAMPLES / name).read_text(encoding="utf-8"))
+    sections = {key.partition(":")[2]: value for key, value in held.items()}
+    inside = name.partition("/")[0]
+    services = sections["traffic"]["services"]
+    linkerd.objects.apply(
+        namespace(inside),
+        *(kube_service(inside, key.partition("/")[2], e["port"]) for key, e in services.items()),
+    )
+    made = planned(sections)
+    linkerd.objects.apply(*made)
+    kinds = {"HTTPRoute": "httproutes", "GRPCRoute": "grpcroutes"}
+    routes = [
+        each
+        for each in made
+        if each["kind"] in kinds and each["spec"]["parentRefs"][0]["kind"] == "Service"
+    ]
+    assert len(routes) >= len(services) - 1
+    for each in routes:
+        where = kinds[each["kind"]], each["metadata"]["name"]
+        assert accepted(linkerd, inside, *where) == "Accepted", where
 
 
 def test_routes_come_and_go_without_a_moment_of_404(linkerd: Controllers) -> None:
