@@ -56,6 +56,9 @@ COMMANDS = {
         "authorization: suggest rules, check which callers may lose access",
     ),
     "status": Command("bot.mesh.status.command", "check the health of the mesh"),
+    "latency": Command(
+        "bot.mesh.latency.command", "measure what the proxies cost in latency and throughput"
+    ),
 }
 _ABOUT = """\
 Plan, preview, approve and apply stack files, and operate the mesh: health, drift, trust anchor,
