@@ -47,6 +47,18 @@ from components.policy.service_policy import (
 from components.rollout.component import MeshedNamespace, Rollout, RolloutArgs
 from components.tracing.component import Tracing, TracingArgs
 from components.tracing.section import Backend, BackendCredentials, Collector, Jaeger, Sampling
+from components.traffic.component import Traffic, TrafficArgs
+from components.traffic.section import (
+    Breaker,
+    HeaderChanges,
+    LoadBias,
+    PortTraffic,
+    Redirect,
+    Retries,
+    ServiceTraffic,
+    Timeouts,
+    TrafficRoute,
+)
 from components.trust_anchor import AnchorGeneration, TrustAnchor, TrustAnchorArgs
 from components.trust_bundle import TrustBundle, TrustBundleArgs
 from components.vault_auth import VaultAuth, VaultAuthArgs
@@ -68,6 +80,7 @@ __all__ = [
     "ApprovalSigningArgs",
     "Backend",
     "BackendCredentials",
+    "Breaker",
     "BuoyantCloud",
     "BuoyantCloudArgs",
     "CertManager",
@@ -90,6 +103,7 @@ __all__ = [
     "ExternalSecretsArgs",
     "GatewayApi",
     "GatewayApiArgs",
+    "HeaderChanges",
     "HeartbeatArgs",
     "IdentityIssuer",
     "IdentityIssuerArgs",
@@ -97,6 +111,7 @@ __all__ = [
     "KubernetesApiEgress",
     "Linkerd",
     "LinkerdArgs",
+    "LoadBias",
     "Meshed",
     "MeshedNamespace",
     "Monitors",
@@ -114,8 +129,11 @@ __all__ = [
     "PlacementSection",
     "PolicyPort",
     "PolicyRoute",
+    "PortTraffic",
     "ProxyTracing",
     "ReceiverArgs",
+    "Redirect",
+    "Retries",
     "Rollout",
     "RolloutArgs",
     "RouteArgs",
@@ -123,11 +141,16 @@ __all__ = [
     "Sampling",
     "ServicePolicy",
     "ServicePolicyArgs",
+    "ServiceTraffic",
     "Setting",
     "Thresholds",
+    "Timeouts",
     "Toleration",
     "Tracing",
     "TracingArgs",
+    "Traffic",
+    "TrafficArgs",
+    "TrafficRoute",
     "TrustAnchor",
     "TrustAnchorArgs",
     "TrustBundle",

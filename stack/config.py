@@ -24,6 +24,7 @@ from components.placement import ChartSection, ImagesSection, PlacementSection
 from components.policy.section import PolicySection
 from components.rollout.section import RolloutSection
 from components.rollout.workloads import WorkloadsSection
+from components.traffic.section import TrafficSection
 from components.trust import TrustSection
 from components.vault import VaultSection
 from components.viz import VizSection
@@ -107,6 +108,9 @@ class StackConfig(Section):
         WorkloadsSection(), description="What the proxies there are like."
     )
     policy: PolicySection = Field(PolicySection(), description="Who may call whom there.")
+    traffic: TrafficSection = Field(
+        TrafficSection(), description="How requests there are routed, retried and timed out."
+    )
     egress: EgressSection = Field(
         EgressSection(), description="What may be reached from there outside."
     )

@@ -48,6 +48,8 @@ from components.rollout.component import Rollout
 from components.rollout.plan import passed_by
 from components.tracing import arguments as tracing
 from components.tracing.component import Tracing
+from components.traffic import arguments as traffic
+from components.traffic.component import Traffic
 from schema.certificates import describe, describe_published
 from stack import transforms
 from stack.arguments import chart_refs, namespace_args, vault_entries
@@ -237,6 +239,7 @@ class Platform:
         if meshed.namespaces:
             self.outputs["rollout"] = {each.name: each.state for each in meshed.namespaces}
             Rollout("rollout", meshed, self._in_mesh, policies)
+        await self._traffic(self._in_mesh)
 
     def _observe(self, cluster: ClusterSection) -> None:
         """What watches all that, and the trust anchors, whose ends are in their certificates."""
@@ -274,3 +277,14 @@ class Platform:
         if inbound_policies:
             self.outputs["policy"] = inbound_policies
         return made
+
+    async def _traffic(self, opts: pulumi.ResourceOptions) -> None:
+        """How requests to each service are routed; nothing else waits for it."""
+        in_flight = InFlight()
+        made = []
+        for args in traffic.arguments(self.config):
+            name = f"{args.namespace}/{args.service}"
+            await in_flight.after(Traffic(f"traffic-{name}", args, opts).last)
+            made.append(name)
+        if made:
+            self.outputs["traffic"] = made

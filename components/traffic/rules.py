@@ -1,0 +1,419 @@
+"""Rules of the section `traffic`. Each gives every fault it finds.
+
+Nothing that Linkerd admits and then ignores is accepted: linkerd2
+policy-controller/k8s/index/src/outbound and policy-controller/runtime/src/admission.rs.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from components.cluster import HasCluster, needs_a_cluster
+from components.egress.section import HasEgress
+from components.policy import look_up
+from components.policy.look_up import HasPolicies
+from components.rollout import plan
+from components.rollout.workloads import OPAQUE_PORTS, HasWorkloads
+from components.traffic.matches import backends, catches_all, matches, with_rest
+from components.traffic.section import (
+    READS,
+    Breaker,
+    HasTraffic,
+    HeaderChanges,
+    PortTraffic,
+    Redirect,
+    Retries,
+    TrafficRoute,
+)
+from components.traffic.values import GRPC_CONDITIONS, milliseconds, path_fault, regex
+from schema.faults import Fault
+from schema.yaml_file import Path_
+
+_SERVICES = ("traffic", "services")
+# What the CRDs of the Gateway API take: rules, and backends of one; matches of all, and of one.
+_RULES, _MATCHES = 16, 128
+_MATCHES_OF_RULE = {"http": 64, "h2c": 64, "grpc": 8}
+_LEAST_FAILURES = 3
+# What a route has of one protocol alone, by the names of its fields.
+_HTTP_ALONE = ("path", "path_type", "query", "query_patterns", "methods", "redirect")
+_GRPC_ALONE = ("grpc_service", "grpc_methods")
+
+
+class _Config(HasTraffic, HasPolicies, HasWorkloads, HasEgress, HasCluster, Protocol):
+    """The sections that the rules compare."""
+
+
+def check(config: _Config) -> Iterator[Fault]:
+    """All faults of `traffic`.
+
+    - `traffic.services`: the namespace is in a wave of `rollout`, that of a backend is meshed; the
+      port is listed once and is none that Linkerd reads nothing at. A `breaker` is of the service
+      that clients call, not of one that its routes lead to; `successRate`, `window` and
+      `leastRequests` need `mode: unified`; 3 failures at least, `penalty` up to `maxPenalty`.
+    - `traffic...routes`: names and matches are unique, what takes every request comes last, of the
+      weights one is above 0; up to 16 routes with the rest, 128 matches, 16 backends each; no
+      header is changed twice. `grpc` has no paths, parameters, HTTP methods or redirects.
+    - `traffic...retries`: conditions of the port's protocol; `times` x `timeout` ends before
+      `timeouts.request`, as `timeouts.response` and `timeouts.idle` do; `grpc` has `bodies: true`.
+    - `traffic...delivery`: `argo` needs a route with two backends; `flagger` makes the route
+      itself, so there are no routes, retries and time-outs here.
+    """
+    services = config.traffic.services
+    yield from needs_a_cluster(config, {("traffic",): bool(services)})
+    led_to = _led_to(config)
+    for key, service in services.items():
+        path = (*_SERVICES, key)
+        namespace, _, name = key.partition("/")
+        yield from _service(config, path, namespace, name)
+        if service.breaker is not None:
+            yield from _breaker((*path, "breaker"), service.breaker)
+            yield from _misplaced((*path, "breaker"), led_to.get(key, ()))
+        seen: set[int] = set()
+        for at, port in enumerate(service.ports):
+            where = path if at == 0 else (*path, "otherPorts", at - 1)
+            if port.port in seen:
+                message = f"{port.port} is listed already: keep one of the two"
+                yield Fault((*where, "port"), message)
+            seen.add(port.port)
+            yield from _port(config, where, namespace, name, port)
+
+
+def _led_to(config: HasTraffic) -> dict[str, list[str]]:
+    """By which other services' routes each service gets requests."""
+    found: dict[str, list[str]] = {}
+    for key, service in config.traffic.services.items():
+        namespace, _, name = key.partition("/")
+        for port in service.ports:
+            for route in port.routes:
+                for where, other, _, _ in backends(route, namespace, name, port.port):
+                    if f"{where}/{other}" != key:
+                        found.setdefault(f"{where}/{other}", []).append(key)
+            if port.delivery == "flagger":
+                for kind in ("primary", "canary"):
+                    found.setdefault(f"{key}-{kind}", []).append(key)
+    return found
+
+
+def _service(config: _Config, path: Path_, namespace: str, name: str) -> Iterator[Fault]:
+    if why := plan.unplanned(config, namespace):
+        yield Fault(
+            path,
+            f"{namespace!r} {why}, so nobody would plan for these routes: add it to a wave, or "
+            "remove the service here",
+            looks_at=(("rollout",),),
+        )
+    if name == "egress" and namespace in config.egress.namespaces:
+        yield Fault(
+            path,
+            f"{name!r} is the name of the EgressNetwork of {namespace!r} too, and Linkerd mixes "
+            "the two up: give the Service another name",
+            looks_at=(("egress",),),
+        )
+
+
+def _misplaced(path: Path_, callers: Sequence[str]) -> Iterator[Fault]:
+    """A breaker on a service that gets its requests by another one's routes."""
+    if callers:
+        yield Fault(
+            path,
+            f"requests to {callers[0]!r} that its routes lead here do not know this breaker: write "
+            f"it at {callers[0]!r}, whose breaker holds for them",
+            looks_at=((*_SERVICES, callers[0]),),
+        )
+
+
+def _breaker(path: Path_, breaker: Breaker) -> Iterator[Fault]:
+    mode = (*path, "mode")
+    if breaker.mode == "consecutive":
+        for name in ("success_rate", "window", "least_requests"):
+            if getattr(breaker, name) is not None:
+                yield Fault(
+                    (*path, Breaker.key_of(name)),
+                    "Linkerd ignores it with mode 'consecutive': write mode: unified, or remove it",
+                    looks_at=(mode,),
+                )
+    if breaker.failures < _LEAST_FAILURES:
+        yield Fault(
+            (*path, "failures"),
+            f"{breaker.failures} in a row happen in any rollout, and with every pod out clients "
+            f"wait 3 s for a 504: write at least {_LEAST_FAILURES}",
+        )
+    if breaker.window is not None and milliseconds(breaker.window) < milliseconds("1s"):
+        yield Fault(
+            (*path, "window"),
+            f"{breaker.window} is too coarse in the proxy, which counts in tenths: write at "
+            "least '1s'",
+        )
+    if milliseconds(breaker.penalty) > milliseconds(breaker.max_penalty):
+        yield Fault(
+            (*path, "penalty"),
+            f"{breaker.penalty} is longer than maxPenalty {breaker.max_penalty}, and Linkerd drops "
+            "the whole breaker: write one that is not",
+            looks_at=((*path, "maxPenalty"),),
+        )
+
+
+def _port(
+    config: _Config, path: Path_, namespace: str, name: str, port: PortTraffic
+) -> Iterator[Fault]:
+    yield from _opaque(config, (*path, "port"), namespace, port.port)
+    yield from _timeouts((*path, "timeouts"), port)
+    if port.retries is not None:
+        yield from _retries((*path, "retries"), port, port.retries)
+    yield from _delivery(path, port)
+    yield from _routes((*path, "routes"), port)
+    for index, route in enumerate(port.routes):
+        where = (*path, "routes", index)
+        yield from _foreign(where, route, port.protocol)
+        yield from _route(where, route, port.protocol)
+        yield from _to(config, (*where, "to"), namespace, name, port, route)
+
+
+def _opaque(config: _Config, path: Path_, namespace: str, port: int) -> Iterator[Fault]:
+    defaults = config.workloads.namespaces.get(namespace)
+    listed = (*OPAQUE_PORTS, *(defaults.opaque_ports if defaults else ()))
+    for text in listed:
+        first, _, last = text.partition("-")
+        if int(first) <= port <= int(last or first):
+            own = text not in OPAQUE_PORTS
+            where = f"workloads.namespaces.{namespace}.opaquePorts" if own else "Linkerd's own list"
+            yield Fault(
+                path,
+                f"{port} is an opaque port by {where}, where Linkerd reads no requests: remove it "
+                f"{'there' if own else 'here'}",
+                looks_at=(("workloads", "namespaces", namespace, "opaquePorts"),),
+            )
+            return
+
+
+def _timeouts(path: Path_, port: PortTraffic) -> Iterator[Fault]:
+    whole = port.timeouts.request
+    for name in ("response", "idle"):
+        part = getattr(port.timeouts, name)
+        if whole and part and milliseconds(part) >= milliseconds(whole):
+            yield Fault(
+                (*path, name),
+                f"{part} never comes, for timeouts.request ends after {whole}: write less, or "
+                "remove it",
+                looks_at=((*path, "request"),),
+            )
+
+
+def _retries(path: Path_, port: PortTraffic, retries: Retries) -> Iterator[Fault]:
+    grpc = port.protocol == "grpc"
+    if not retries.on:
+        yield Fault((*path, "on"), "lists nothing to retry on: write gateway-error, for instance")
+    for index, each in enumerate(retries.on):
+        if (each in GRPC_CONDITIONS) != grpc:
+            instead = "unavailable" if grpc else "gateway-error"
+            yield Fault(
+                (*path, "on", index),
+                f"{each!r} is nothing that {port.protocol} answers with, and Linkerd would not "
+                f"read it: write {instead}, for instance",
+                looks_at=((*path[:-1], "protocol"),),
+            )
+    if grpc and not retries.bodies:
+        yield Fault(
+            (*path, "bodies"),
+            "every gRPC call is a POST with a body, so nothing would be retried: write true, or "
+            "remove retries",
+            looks_at=((*path[:-1], "protocol"),),
+        )
+    whole = port.timeouts.request
+    if retries.timeout and whole:
+        tries = retries.times * milliseconds(retries.timeout)
+        if tries >= milliseconds(whole):
+            yield Fault(
+                (*path, "timeout"),
+                f"{retries.times} x {retries.timeout} leave the last try no time before "
+                f"timeouts.request ends all after {whole}: write a shorter one",
+                looks_at=((*path, "times"), (*path[:-1], "timeouts")),
+            )
+
+
+def _delivery(path: Path_, port: PortTraffic) -> Iterator[Fault]:
+    own = (*path, "delivery")
+    if port.delivery == "argo" and not any(len(route.to) > 1 for route in port.routes):
+        yield Fault(
+            own,
+            "'argo' has no weights to move: write a route with the stable and the canary Service "
+            "under `to`",
+            looks_at=((*path, "routes"),),
+        )
+    if port.delivery != "flagger":
+        return
+    used = {"routes": port.routes, "retries": port.retries, "timeouts": port.timeouts.used}
+    for key in (key for key, value in used.items() if value):
+        yield Fault(
+            (*path, key),
+            "Flagger makes the route of this port, and would overwrite ours: write it in its "
+            "Canary, or delivery: none",
+            looks_at=(own,),
+        )
+
+
+def _routes(path: Path_, port: PortTraffic) -> Iterator[Fault]:
+    """Faults of the routes of a port side by side."""
+    names: set[str] = set()
+    seen: dict[str, str] = {}
+    rest: str | None = None
+    for index, route in enumerate(port.routes):
+        where = (*path, index)
+        if route.name in names:
+            message = f"{route.name!r} is the name of two routes of this port: take another"
+            yield Fault((*where, "name"), message)
+        names.add(route.name)
+        if rest is not None:
+            yield Fault(
+                where,
+                f"{rest!r} takes every request and comes before: move this one before it",
+                looks_at=(path,),
+            )
+            continue
+        own = [json.dumps(each, sort_keys=True) for each in matches(route, port.protocol)]
+        first = next((seen[each] for each in own if each in seen), None)
+        if first is not None:
+            yield Fault(
+                where,
+                f"matches the same requests as {first!r}, which holds: make one of the two",
+                looks_at=(path,),
+            )
+        seen |= {each: route.name for each in own if each not in seen}
+        if catches_all(route, port.protocol):
+            rest = route.name
+    yield from _limits(path, port)
+
+
+def _limits(path: Path_, port: PortTraffic) -> Iterator[Fault]:
+    routes = with_rest(port)
+    if len(routes) > _RULES:
+        yield Fault(
+            path,
+            f"{len(routes)} rules with that of all other requests, and a route has {_RULES} at "
+            "most: make fewer",
+        )
+    counts = [_count(route, port) for route in routes]
+    if sum(counts) > _MATCHES:
+        yield Fault(
+            path, f"{sum(counts)} matches, and a route has {_MATCHES} at most: make fewer methods"
+        )
+    most = _MATCHES_OF_RULE[port.protocol]
+    for index, route in enumerate(port.routes):
+        if counts[index] > most:
+            key = "grpcMethods" if port.protocol == "grpc" else "methods"
+            yield Fault(
+                (*path, index, key),
+                f"{counts[index]} matches, and a rule has {most} at most: leave the list out for "
+                "all, or make two routes",
+            )
+        if len(route.to) > _RULES:
+            yield Fault(
+                (*path, index, "to"), f"{len(route.to)} backends, and a rule has {_RULES} at most"
+            )
+
+
+def _count(route: TrafficRoute, port: PortTraffic) -> int:
+    """How many matches a route has where it has the most: that of reads has one per method."""
+    found = len(matches(route, port.protocol))
+    apart = port.retries is not None and not port.retries.bodies
+    return max(found, len(READS)) if apart and not route.methods else found
+
+
+def _foreign(path: Path_, route: TrafficRoute, protocol: str) -> Iterator[Fault]:
+    """What a route has that the protocol of its port does not know."""
+    names = _HTTP_ALONE if protocol == "grpc" else _GRPC_ALONE
+    for name in names:
+        if getattr(route, name) != type(route).model_fields[name].default:
+            hint = "grpcService or headers" if protocol == "grpc" else "path or headers"
+            yield Fault(
+                (*path, TrafficRoute.key_of(name)),
+                f"means nothing where protocol is {protocol!r}: write {hint}",
+                looks_at=((*path[:-2], "protocol"),),
+            )
+    if route.grpc_methods and route.grpc_service is None and protocol == "grpc":
+        yield Fault((*path, "grpcService"), "missing: the service that grpcMethods are of")
+
+
+def _route(path: Path_, route: TrafficRoute, protocol: str) -> Iterator[Fault]:
+    if route.path_type != "regex" and (why := path_fault(route.path)):
+        yield Fault((*path, "path"), f"{route.path!r} {why}", looks_at=((*path, "pathType"),))
+    if route.path_type == "regex" and (why := _regex_fault(route.path)):
+        yield Fault((*path, "path"), why, looks_at=((*path, "pathType"),))
+    for key, one, two in (
+        ("headerPatterns", route.headers, route.header_patterns),
+        ("queryPatterns", route.query, route.query_patterns),
+    ):
+        for name in sorted(one.keys() & two.keys()):
+            message = "is compared twice, and the Gateway API takes it once: keep one"
+            yield Fault((*path, key, name), message)
+        if len(one) + len(two) > _RULES:
+            yield Fault((*path, key), f"lists more than {_RULES} with the exact ones: make fewer")
+    yield from _changes((*path, "requestHeaders"), route.request_headers)
+    yield from _changes((*path, "responseHeaders"), route.response_headers)
+    if route.redirect is not None and protocol != "grpc":
+        yield from _redirect((*path, "redirect"), route, route.redirect)
+
+
+def _regex_fault(text: str) -> str | None:
+    try:
+        regex(text)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def _changes(path: Path_, changes: HeaderChanges) -> Iterator[Fault]:
+    places: dict[str, str] = {}
+    for key, names in (("set", changes.set_), ("add", changes.add), ("remove", changes.remove)):
+        for name in names:
+            if name in places:
+                message = f"{name!r} is in {places[name]} and {key}: keep one of the two"
+                yield Fault((*path, key), message)
+            places[name] = key
+        if len(names) > _RULES:
+            yield Fault((*path, key), f"lists more than {_RULES}: make fewer")
+
+
+def _redirect(path: Path_, route: TrafficRoute, redirect: Redirect) -> Iterator[Fault]:
+    if route.to:
+        yield Fault(
+            (*path[:-1], "to"),
+            "no request arrives there, for the redirect answers: keep one of the two",
+            looks_at=(path,),
+        )
+    if not (redirect.scheme or redirect.host or redirect.port or redirect.path or redirect.prefix):
+        yield Fault(path, "leads to where the client is: write host, path, scheme or port")
+    if redirect.path and redirect.prefix:
+        yield Fault((*path, "prefix"), "is for a part of the path, and path for all: keep one")
+    elif redirect.prefix and (route.path_type != "prefix" or len(route.methods) > 1):
+        yield Fault(
+            (*path, "prefix"),
+            "needs one match of pathType prefix: write path, or a route with at most one method",
+            looks_at=((*path[:-1], "pathType"), (*path[:-1], "methods")),
+        )
+    for key, text in (("path", redirect.path), ("prefix", redirect.prefix)):
+        if text and (why := path_fault(text)):
+            yield Fault((*path, key), f"{text!r} {why}")
+
+
+def _to(
+    config: _Config, path: Path_, namespace: str, name: str, port: PortTraffic, route: TrafficRoute
+) -> Iterator[Fault]:
+    if route.to and not any(route.to.values()):
+        yield Fault(path, "all weights are 0, so every request would fail: write one above 0")
+    places: dict[tuple[str, str, int], str] = {}
+    found = backends(route, namespace, name, port.port) if route.to else ()
+    for text, (where, other, at, _) in zip(route.to, found, strict=False):
+        if (where, other, at) in places:
+            first = places[where, other, at]
+            yield Fault((*path, text), f"is the same Service and port as {first!r}: keep one")
+        places.setdefault((where, other, at), text)
+        if where != namespace and (why := look_up.unmeshed(config, where)):
+            yield Fault(
+                (*path, text),
+                f"pods of {where!r} are not in the mesh ({why}): mesh the namespace first, or "
+                "remove the backend",
+                looks_at=(("rollout",),),
+            )
