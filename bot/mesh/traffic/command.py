@@ -5,17 +5,25 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 from bot import stacks
 from bot.cli.dispatch import Subparsers
 from bot.cli.parsers import Parser, command, group
-from bot.exit_codes import DONE
-from bot.mesh.traffic import shift
+from bot.clients.connect import cluster
+from bot.clients.prometheus import PrometheusApi
+from bot.exit_codes import DONE, REFUSED, BadInputError
+from bot.mesh.traffic import reader, shift, text
+from bot.mesh.traffic.judge import judge
+from bot.mesh.trust import fleet as trust_fleet
+from components.alerts.arguments import own_series
+from schema.values import Duration, http_url
 from stack import load
 
 # From here on the preview has a risk of its own for it.
 _JUMP = 50
+_WINDOW = Duration(3600)
 
 
 def add(subparsers: Subparsers) -> None:
@@ -25,8 +33,71 @@ def add(subparsers: Subparsers) -> None:
         "traffic",
         "Show how requests to the services of the stack file are treated, and change the weights "
         "of a route there. Neither changes anything in the cluster.",
-        (_shift,),
+        (_status, _shift),
     )
+
+
+def _status(commands: Subparsers) -> Parser:
+    parser = command(
+        commands,
+        "status",
+        run_status,
+        "Show whether the cluster treats requests as the stack file says: routes accepted or "
+        "refused and why, what makes Linkerd ignore them, who moves weights and how far; with a "
+        "Prometheus breakers, retries, time-outs and limits. Changes nothing. Needs read access to "
+        "the cluster. Exit code 4 when something does not hold.",
+        "status --stack staging",
+        "status --stack staging --window 1d --prometheus http://127.0.0.1:9090",
+    )
+    parser.add_argument("--stack", required=True, metavar="NAME")
+    parser.add_argument(
+        "--service", metavar="NAMESPACE/NAME", help="one service of `traffic` (default: all)"
+    )
+    parser.add_argument("--prometheus", metavar="URL", help="default: viz.prometheusUrl")
+    parser.add_argument("--window", default=str(_WINDOW), help="how far to look back (default 1h)")
+    parser.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    return parser
+
+
+def run_status(arguments: argparse.Namespace) -> int:
+    """Print the state of the services; REFUSED where one has a fault."""
+    target = trust_fleet.target_of(arguments.stack)
+    config = target.config
+    if config.cluster is None:
+        raise BadInputError(f"stack {arguments.stack} has no cluster, so nothing is called in it")
+    window, url = _window(arguments.window), _url(arguments.prometheus)
+    url = url or config.viz.prometheus_url
+    if arguments.service is not None:
+        shift.service_of(config, arguments.service)
+    with cluster(target) as api:
+        objects = reader.read(api)
+    figures, unread = None, "no Prometheus is named (viz.prometheusUrl, or --prometheus)"
+    if url:
+        figures = reader.figures(PrometheusApi(url, cluster=own_series(config)), window)
+        unread = ""
+    state = judge(config, objects, figures, unread)
+    if arguments.service is not None:
+        chosen = [each for each in state.services if each.key == arguments.service]
+        state = replace(state, services=chosen, silent=())
+    if arguments.json:
+        print(json.dumps(text.document(state), indent=2))
+    else:
+        print("\n".join(text.lines(state)))
+    return REFUSED if state.faults else DONE
+
+
+def _window(words: str) -> Duration:
+    try:
+        return Duration.parse(words)
+    except ValueError as error:
+        raise BadInputError(f"--window {error}") from None
+
+
+def _url(words: str | None) -> str | None:
+    try:
+        return words and http_url(words)
+    except ValueError as error:
+        raise BadInputError(f"--prometheus {error}") from None
 
 
 def _shift(commands: Subparsers) -> Parser:

@@ -67,7 +67,7 @@ def planned(
     config: StackConfig, key: str, number: int | None, route: str | None, to: dict[str, int]
 ) -> Shift:
     """The shift; raises BadInputError for what there is not, RefusedError for others' weights."""
-    service = _service(config, key)
+    service = service_of(config, key)
     other, port = _port(key, service, number)
     if port.delivery in _OWNERS:
         raise RefusedError(
@@ -87,7 +87,8 @@ def planned(
     return Shift(key, port, other, index, title, before, after)
 
 
-def _service(config: StackConfig, key: str) -> ServiceTraffic:
+def service_of(config: StackConfig, key: str) -> ServiceTraffic:
+    """A service of the stack file; raises BadInputError with those that there are."""
     services = config.traffic.services
     if key not in services:
         near = difflib.get_close_matches(key, services, n=1, cutoff=0.5)
