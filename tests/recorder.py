@@ -6,7 +6,7 @@ import asyncio
 import contextvars
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pulumi
@@ -27,10 +27,12 @@ class Recorder(RecordingMonitor):
         super().__init__(preview)
         self.outputs: dict[str, Any] = {}
         self.clear: dict[str, Any] = {}
+        self.left: dict[str, tuple[list[str], list[str]]] = {}
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802
         answer = super().RegisterResource(request)
         self.clear[answer.urn] = _revealed(MessageToDict(request.object))
+        self.left[answer.urn] = (list(request.ignoreChanges), list(request.replaceOnChanges))
         return answer
 
     def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802
@@ -57,11 +59,13 @@ class Recording:
     """What a program registered, in order, and by URN the outputs of its components.
 
     `clear` are the inputs by URN with secrets in clear, to search them for what must not be there.
+    `left` are the paths whose changes are ignored, and those whose changes replace, by URN.
     """
 
     resources: Sequence[Resource]
     outputs: Mapping[str, Any]
     clear: Mapping[str, Any]
+    left: Mapping[str, tuple[list[str], list[str]]] = field(default_factory=dict, kw_only=True)
 
     def named(self, name: str) -> Resource:
         """The one resource of this name."""
@@ -118,4 +122,5 @@ def record(
 
     # The SDK keeps its settings in context variables: none of them outlives this call.
     contextvars.copy_context().run(isolated)
-    return Recording(tuple(monitor.recorded.values()), monitor.outputs, monitor.clear)
+    made = tuple(monitor.recorded.values())
+    return Recording(made, monitor.outputs, monitor.clear, left=monitor.left)

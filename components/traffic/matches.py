@@ -9,6 +9,8 @@ from components.traffic.section import PortTraffic, TrafficRoute
 from components.traffic.values import backend_parts
 
 Match = dict[str, Any]
+# What the rule is called that takes what no route does.
+REST = "rest"
 _PATH_TYPES = {"prefix": "PathPrefix", "exact": "Exact", "regex": "RegularExpression"}
 
 
@@ -53,7 +55,7 @@ def catches_all(route: TrafficRoute, protocol: str) -> bool:
     """True for a route that takes every request."""
     if protocol == "grpc":
         return not matches(route, protocol)
-    return matches(route, protocol) == matches(TrafficRoute(name="rest"), protocol)
+    return matches(route, protocol) == matches(TrafficRoute(name=REST), protocol)
 
 
 def with_rest(port: PortTraffic) -> tuple[TrafficRoute, ...]:
@@ -63,7 +65,7 @@ def with_rest(port: PortTraffic) -> tuple[TrafficRoute, ...]:
     """
     if port.routes and catches_all(port.routes[-1], port.protocol):
         return port.routes
-    return (*port.routes, TrafficRoute(name="rest"))
+    return (*port.routes, TrafficRoute(name=REST))
 
 
 def has_route(port: PortTraffic) -> bool:

@@ -33,6 +33,8 @@ _ACCRUAL = "balancer.linkerd.io/failure-accrual"
 _ALPHA = "balancer.alpha.linkerd.io"
 # A digest of the rules that others move the weights of: one that differs makes the route anew.
 RULES = "linkerd-platform.io/rules"
+# The names of a route's rules in their order: rules have none in every channel of the Gateway API.
+NAMES = "linkerd-platform.io/routes"
 
 
 def route_name(service: str, port: int) -> str:
@@ -80,13 +82,15 @@ def _route(
 ) -> Manifest:
     grpc = port.protocol == "grpc"
     made = [_rule(namespace, service, port, each) for each in parts]
-    annotations = {**_timeouts(port.timeouts), **(_retries(retries, grpc=grpc) if retries else {})}
+    annotations = {
+        NAMES: ",".join(each.name for each in parts),
+        **_timeouts(port.timeouts),
+        **(_retries(retries, grpc=grpc) if retries else {}),
+    }
     if port.delivery == "argo":
         digest = hashlib.sha256(json.dumps(made, sort_keys=True).encode()).hexdigest()
         annotations[RULES] = digest[:16]
-    metadata: dict[str, Any] = {"name": name, "namespace": namespace}
-    if annotations:
-        metadata["annotations"] = annotations
+    metadata = {"name": name, "namespace": namespace, "annotations": annotations}
     parent = {"group": "", "kind": "Service", "namespace": namespace, "name": service}
     return {
         "apiVersion": f"{GATEWAY}/v1",

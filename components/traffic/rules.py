@@ -16,9 +16,8 @@ from components.policy import look_up
 from components.policy.look_up import HasPolicies
 from components.rollout import plan
 from components.rollout.workloads import OPAQUE_PORTS, HasWorkloads
-from components.traffic.matches import backends, catches_all, matches, with_rest
+from components.traffic.matches import REST, Match, backends, catches_all, matches, with_rest
 from components.traffic.section import (
-    READS,
     Breaker,
     HasTraffic,
     HeaderChanges,
@@ -32,9 +31,9 @@ from schema.faults import Fault
 from schema.yaml_file import Path_
 
 _SERVICES = ("traffic", "services")
-# What the CRDs of the Gateway API take: rules, and backends of one; matches of all, and of one.
-_RULES, _MATCHES = 16, 128
-_MATCHES_OF_RULE = {"http": 64, "h2c": 64, "grpc": 8}
+# What the CRDs of the Gateway API take of rules, and in each of backends and headers. Of matches 64
+# in a rule of HTTP, which has 7 methods, and 8 in one of gRPC; 128 in all are never reached so.
+_MOST, _MOST_CALLS = 16, 8
 _LEAST_FAILURES = 3
 # What a route has of one protocol alone, by the names of its fields.
 _HTTP_ALONE = ("path", "path_type", "query", "query_patterns", "methods", "redirect")
@@ -53,8 +52,8 @@ def check(config: _Config) -> Iterator[Fault]:
       that clients call, not of one that its routes lead to; `successRate`, `window` and
       `leastRequests` need `mode: unified`; 3 failures at least, `penalty` up to `maxPenalty`.
     - `traffic...routes`: names and matches are unique, what takes every request comes last, of the
-      weights one is above 0; up to 16 routes with the rest, 128 matches, 16 backends each; no
-      header is changed twice. `grpc` has no paths, parameters, HTTP methods or redirects.
+      weights one is above 0; up to 16 routes with the rest, 16 backends each; no header is changed
+      twice. `grpc` has no paths, parameters, HTTP methods or redirects.
     - `traffic...retries`: conditions of the port's protocol; `times` x `timeout` ends before
       `timeouts.request`, as `timeouts.response` and `timeouts.idle` do; `grpc` has `bodies: true`.
     - `traffic...delivery`: `argo` needs a route with two backends; `flagger` makes the route
@@ -261,8 +260,9 @@ def _routes(path: Path_, port: PortTraffic) -> Iterator[Fault]:
     rest: str | None = None
     for index, route in enumerate(port.routes):
         where = (*path, index)
-        if route.name in names:
-            message = f"{route.name!r} is the name of two routes of this port: take another"
+        everything = catches_all(route, port.protocol)
+        if route.name in names or (route.name == REST and not everything):
+            message = f"{route.name!r} is taken at this port: take another"
             yield Fault((*where, "name"), message)
         names.add(route.name)
         if rest is not None:
@@ -272,7 +272,10 @@ def _routes(path: Path_, port: PortTraffic) -> Iterator[Fault]:
                 looks_at=(path,),
             )
             continue
-        own = [json.dumps(each, sort_keys=True) for each in matches(route, port.protocol)]
+        own = [_compared(each) for each in matches(route, port.protocol)]
+        if len(set(own)) < len(own):
+            key = "grpcMethods" if port.protocol == "grpc" else "methods"
+            yield Fault((*where, key), "lists one twice: keep it once")
         first = next((seen[each] for each in own if each in seen), None)
         if first is not None:
             yield Fault(
@@ -281,44 +284,38 @@ def _routes(path: Path_, port: PortTraffic) -> Iterator[Fault]:
                 looks_at=(path,),
             )
         seen |= {each: route.name for each in own if each not in seen}
-        if catches_all(route, port.protocol):
+        if everything:
             rest = route.name
     yield from _limits(path, port)
 
 
+def _compared(match: Match) -> str:
+    """A match as a text that is the same for what takes the same requests."""
+    path = match.get("path", {})
+    if path.get("type") == "PathPrefix":
+        path = {**path, "value": path["value"].rstrip("/")}
+    return json.dumps({**match, "path": path}, sort_keys=True)
+
+
 def _limits(path: Path_, port: PortTraffic) -> Iterator[Fault]:
     routes = with_rest(port)
-    if len(routes) > _RULES:
+    if len(routes) > _MOST:
         yield Fault(
             path,
-            f"{len(routes)} rules with that of all other requests, and a route has {_RULES} at "
+            f"{len(routes)} rules with that of all other requests, and a route has {_MOST} at "
             "most: make fewer",
         )
-    counts = [_count(route, port) for route in routes]
-    if sum(counts) > _MATCHES:
-        yield Fault(
-            path, f"{sum(counts)} matches, and a route has {_MATCHES} at most: make fewer methods"
-        )
-    most = _MATCHES_OF_RULE[port.protocol]
     for index, route in enumerate(port.routes):
-        if counts[index] > most:
-            key = "grpcMethods" if port.protocol == "grpc" else "methods"
+        if len(route.grpc_methods) > _MOST_CALLS:
             yield Fault(
-                (*path, index, key),
-                f"{counts[index]} matches, and a rule has {most} at most: leave the list out for "
-                "all, or make two routes",
+                (*path, index, "grpcMethods"),
+                f"{len(route.grpc_methods)} matches, and a rule has {_MOST_CALLS} at most: leave "
+                "the list out for all, or make two routes",
             )
-        if len(route.to) > _RULES:
+        if len(route.to) > _MOST:
             yield Fault(
-                (*path, index, "to"), f"{len(route.to)} backends, and a rule has {_RULES} at most"
+                (*path, index, "to"), f"{len(route.to)} backends, and a rule has {_MOST} at most"
             )
-
-
-def _count(route: TrafficRoute, port: PortTraffic) -> int:
-    """How many matches a route has where it has the most: that of reads has one per method."""
-    found = len(matches(route, port.protocol))
-    apart = port.retries is not None and not port.retries.bodies
-    return max(found, len(READS)) if apart and not route.methods else found
 
 
 def _foreign(path: Path_, route: TrafficRoute, protocol: str) -> Iterator[Fault]:
@@ -341,15 +338,15 @@ def _route(path: Path_, route: TrafficRoute, protocol: str) -> Iterator[Fault]:
         yield Fault((*path, "path"), f"{route.path!r} {why}", looks_at=((*path, "pathType"),))
     if route.path_type == "regex" and (why := _regex_fault(route.path)):
         yield Fault((*path, "path"), why, looks_at=((*path, "pathType"),))
-    for key, one, two in (
-        ("headerPatterns", route.headers, route.header_patterns),
-        ("queryPatterns", route.query, route.query_patterns),
-    ):
+    for exact, patterns in (("headers", "header_patterns"), ("query", "query_patterns")):
+        one, two = getattr(route, exact), getattr(route, patterns)
+        key = TrafficRoute.key_of(patterns)
         for name in sorted(one.keys() & two.keys()):
-            message = "is compared twice, and the Gateway API takes it once: keep one"
+            message = f"is compared twice, here and in {exact}: keep one of the two"
             yield Fault((*path, key, name), message)
-        if len(one) + len(two) > _RULES:
-            yield Fault((*path, key), f"lists more than {_RULES} with the exact ones: make fewer")
+        if len(one) + len(two) > _MOST:
+            message = f"more than {_MOST} with those of {key}: make fewer"
+            yield Fault((*path, exact if one else key), message)
     yield from _changes((*path, "requestHeaders"), route.request_headers)
     yield from _changes((*path, "responseHeaders"), route.response_headers)
     if route.redirect is not None and protocol != "grpc":
@@ -372,8 +369,8 @@ def _changes(path: Path_, changes: HeaderChanges) -> Iterator[Fault]:
                 message = f"{name!r} is in {places[name]} and {key}: keep one of the two"
                 yield Fault((*path, key), message)
             places[name] = key
-        if len(names) > _RULES:
-            yield Fault((*path, key), f"lists more than {_RULES}: make fewer")
+        if len(names) > _MOST:
+            yield Fault((*path, key), f"lists more than {_MOST}: make fewer")
 
 
 def _redirect(path: Path_, route: TrafficRoute, redirect: Redirect) -> Iterator[Fault]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from tests.unit import observability_effect, policy_effect
+from tests.unit import observability_effect, policy_effect, traffic_samples
 from tests.unit.custody import sections
 from tests.unit.stack_files import write
 from tests.unit.whole_program import Evaluated, evaluated_file, project
@@ -24,6 +24,7 @@ PLANS: dict[str, Any] = {
     "workloads": {"namespaces": {"shop": {"accessLog": "json"}}},
     "observability": observability_effect.PLAN,
     "policy": policy_effect.PLAN,
+    "traffic": traffic_samples.PLAN,
     "egress": {
         "default": "deny",
         "hosts": [{"host": "a.example.com"}],
@@ -35,6 +36,7 @@ NEEDS = {
     "workloads": ("rollout", "workloads"),
     "rollout": ("rollout",),
     "egress": ("rollout", "egress"),
+    "traffic": ("rollout", "traffic"),
     "observability": ("rollout", "observability"),
     "policy": ("rollout", "policy"),
 }

@@ -12,6 +12,7 @@ from tests.unit import (
     one_fault_rollout,
     one_fault_routing,
     one_fault_tracing,
+    one_fault_traffic,
 )
 from tests.unit.stack_files import REMOVE, KeyPath, certificate
 
@@ -275,3 +276,4 @@ ONE_FAULT |= one_fault_observability.FAULTS
 ONE_FAULT |= one_fault_policy.FAULTS
 ONE_FAULT |= one_fault_tracing.FAULTS
 ONE_FAULT |= one_fault_routing.FAULTS
+ONE_FAULT |= one_fault_traffic.FAULTS
