@@ -1,7 +1,7 @@
-"""A stack of 500 namespaces and 2,000 services with policies: time and memory of the program.
+"""A stack of 500 namespaces and 2,000 services: time and memory of the program.
 
-Each service has a client, probes and metrics, each namespace a wave, a default policy, defaults
-and egress.
+With policies each service has a client, probes and metrics, each namespace a wave, a default
+policy, defaults and egress. With traffic each has time-outs, retries of reads, a breaker, weights.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 import statistics
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ SERVICES = 4
 LIMIT_MILLISECONDS, LIMIT_MEBIBYTES = 3.0, 500
 _STACK = "staging"
 _PREFIX = "linkerd-platform"
+Sections = Callable[[list[str]], dict[str, Any]]
 # The floor of each run is taken off: what counts is what a namespace adds.
 _PROGRAM = """
 import json, resource, sys, time
@@ -40,8 +42,13 @@ print(json.dumps({
 
 
 def measure(folder: Path, rounds: int) -> None:
-    """Measure and print the table; the sizes take turns. folder: an empty one, for stack files."""
-    files = {size: _stack_file(folder, size) for size in SIZES}
+    """Measure and print the tables; the sizes take turns. folder: an empty one, for stack files."""
+    for what, sections in {"policies": _policies, "traffic": _traffic}.items():
+        _measure(folder / what, rounds, what, sections)
+
+
+def _measure(folder: Path, rounds: int, what: str, sections: Sections) -> None:
+    files = {size: _stack_file(folder, size, sections) for size in SIZES}
     runs: dict[int, list[dict[str, float]]] = {size: [] for size in SIZES}
     for _ in range(rounds):
         for size, file in files.items():
@@ -52,7 +59,8 @@ def measure(folder: Path, rounds: int) -> None:
     }
     floor = median[0]["seconds"]
     print(
-        f"\nmany namespaces with {SERVICES} services each, median of {rounds}; CPU time: "
+        f"\nmany namespaces with {SERVICES} services each and their {what}, median of {rounds}; "
+        "CPU time: "
         f"at most {LIMIT_MILLISECONDS:g} ms per resource and {LIMIT_MEBIBYTES} MB in all"
     )
     resources = median[0]["resources"]
@@ -88,12 +96,12 @@ def _evaluate(file: Path) -> dict[str, float]:
     return found
 
 
-def _stack_file(folder: Path, namespaces: int) -> Path:
+def _stack_file(folder: Path, namespaces: int, sections: Sections) -> Path:
     """The staging stack with so many namespaces on top."""
     stack = yaml.safe_load((PROJECT / f"Pulumi.{_STACK}.yaml").read_text(encoding="utf-8"))
     names = [f"team-{at:03}" for at in range(namespaces)]
     if names:
-        stack["config"] |= {f"{_PREFIX}:{key}": value for key, value in _sections(names).items()}
+        stack["config"] |= {f"{_PREFIX}:{key}": value for key, value in sections(names).items()}
     file = folder / f"namespaces-{namespaces}" / f"Pulumi.{_STACK}.yaml"
     file.parent.mkdir(parents=True)
     # JSON is YAML without aliases, which a stack file must not have.
@@ -101,7 +109,7 @@ def _stack_file(folder: Path, namespaces: int) -> Path:
     return file
 
 
-def _sections(names: list[str]) -> dict[str, Any]:
+def _policies(names: list[str]) -> dict[str, Any]:
     waves = [{"name": "all", "state": "on", "namespaces": names}]
     services = [_service(f"service-{at}") for at in range(SERVICES)]
     host = {"host": "api.example.com"}
@@ -115,6 +123,26 @@ def _sections(names: list[str]) -> dict[str, Any]:
         },
         "egress": {"namespaces": {name: {"mode": "deny", "hosts": [host]} for name in names}},
         "workloads": {"namespaces": {name: {"accessLog": "json"} for name in names}},
+    }
+
+
+def _traffic(names: list[str]) -> dict[str, Any]:
+    waves = [{"name": "all", "state": "on", "namespaces": names}]
+    services = {
+        f"{name}/service-{at}": _requests(f"service-{at}")
+        for name in names
+        for at in range(SERVICES)
+    }
+    return {"rollout": {"waves": waves}, "traffic": {"services": services}}
+
+
+def _requests(name: str) -> dict[str, Any]:
+    return {
+        "port": 8080,
+        "timeouts": {"request": "5s"},
+        "retries": {"on": ["gateway-error"], "timeout": "1s", "bodies": False},
+        "breaker": {},
+        "routes": [{"name": "all", "to": {name: 95, "canary": 5}}],
     }
 
 

@@ -37,7 +37,7 @@ from components.namespaces import Namespaces, NamespacesArgs
 from components.own_anchor import OwnAnchor, OwnAnchorArgs
 from components.placement import PlacementSection, Toleration
 from components.policy.namespace_policy import NamespacePolicy, NamespacePolicyArgs
-from components.policy.objects import ClientsArgs, NetworkArgs
+from components.policy.objects import ClientsArgs, NetworkArgs, RateLimitArgs
 from components.policy.service_policy import (
     PolicyPort,
     PolicyRoute,
@@ -131,6 +131,7 @@ __all__ = [
     "PolicyRoute",
     "PortTraffic",
     "ProxyTracing",
+    "RateLimitArgs",
     "ReceiverArgs",
     "Redirect",
     "Retries",

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
+from bot.changes.conditions_traffic import of_service
 from bot.changes.label_changes import PATCH
 from bot.changes.model import Change, Op
 from bot.changes.objects import (
@@ -236,10 +237,10 @@ def _leads_out(change: Change) -> bool:
 
 
 def route_changes(change: Change) -> Answer:
-    """Requests are authorized, or sent on, by other rules: probes and metrics have routes too."""
+    """Requests are authorized by other rules: probes and metrics have routes too."""
     if change.op is not Op.UPDATE or change.kind not in _ROUTES or _leads_out(change):
         return False
-    return change.touches("spec")
+    return not of_service(change) and change.touches("spec")
 
 
 def egress_goes(change: Change) -> Answer:
@@ -253,13 +254,6 @@ def guard_denies(change: Change) -> Answer:
         return False
     before, after = (items(side) for side in both(change, "spec", "validationActions"))
     return "Deny" in after and (change.op is Op.CREATE or "Deny" not in before)
-
-
-def rate_limits(change: Change) -> Answer:
-    """Callers above a rate are turned away."""
-    if change.op not in (Op.CREATE, Op.UPDATE) or change.kind != "HTTPLocalRateLimitPolicy":
-        return False
-    return change.op is Op.CREATE or change.touches("spec")
 
 
 def network_policy(change: Change) -> Answer:

@@ -16,6 +16,8 @@ _TELLING_PREFIXES = (
 _READ = ("linkerd.io/", "cert-manager.io/", "external-secrets.io/", "pod-security.kubernetes.io/")
 # A namespace of somebody else's, with a few keys of ours.
 PATCH = "NamespacePatch"
+# What a patch is on, which stays when it goes.
+PATCHED = {PATCH: "namespace", "ServicePatch": "Service"}
 # Of these a proxy costs more or less, or says more or less: no caller notices.
 _MILD = (
     *("config.linkerd.io/proxy-cpu-", "config.linkerd.io/proxy-memory-"),
@@ -45,8 +47,8 @@ def _read(change: Change) -> list[str]:
 
 
 def patch_removed(change: Change) -> bool:
-    """A patch of ours goes, and the namespace that it is on stays."""
-    return change.op is Op.DELETE and change.kind == PATCH
+    """A patch of ours goes, and the namespace or Service that it is on stays."""
+    return change.op is Op.DELETE and change.kind in PATCHED
 
 
 def labels_removed(change: Change) -> Answer:
@@ -64,11 +66,11 @@ def of_namespace(change: Change) -> list[str]:
     return changed_keys(change)
 
 
-def traffic_labels(change: Change) -> Answer:
+def traffic_keys(change: Change) -> list[str]:
     """Annotations by which the mesh or an operator treats an object in another way."""
     if change.op is not Op.UPDATE or change.kind in (PATCH, "Namespace"):
-        return False
-    return ", ".join(key for key in changed_keys(change) if any(word in key for word in _READ))
+        return []
+    return [key for key in changed_keys(change) if any(word in key for word in _READ)]
 
 
 def only_labels(change: Change) -> bool:

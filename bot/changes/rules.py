@@ -13,6 +13,7 @@ from enum import StrEnum
 from bot.changes import conditions_alerts as alerts
 from bot.changes import conditions_mesh as mesh
 from bot.changes import conditions_policy as policy
+from bot.changes import conditions_traffic as traffic
 from bot.changes import conditions_trust as trust
 from bot.changes import label_changes
 from bot.changes.conditions_dashboards import dashboard_changes, dashboard_goes
@@ -177,6 +178,28 @@ RULES: tuple[Rule, ...] = (
          "callers that no policy matches are let in at once"),
     Rule(HIGH, "route-changes", policy.route_changes,
          "requests, including probes, match other routes, and other authorizations or backends"),
+    Rule(HIGH, "traffic-starts", traffic.route_starts,
+         "requests to this Service go by routes: one that none matches gets 404"),
+    Rule(HIGH, "traffic-rest-ends", traffic.rest_ends,
+         "requests that no other route matches get 404"),
+    Rule(HIGH, "traffic-ends", traffic.route_ends,
+         "requests go to the Service itself, without its retries and time-outs"),
+    Rule(HIGH, "traffic-changes", traffic.routes_change,
+         "requests to this Service match other routes, or are changed or redirected differently"),
+    Rule(HIGH, "weight-jump", traffic.weight_jump,
+         "a backend is new, or gets over 50 points more of the requests: see that its pods are "
+         "ready"),
+    Rule(HIGH, "delivery-weights", traffic.delivery_weights,
+         "the route is made anew with the weights of the stack file, whatever Argo Rollouts has "
+         "moved them to"),
+    Rule(HIGH, "retries-on-writes", traffic.retries_on_writes,
+         "requests that change something are retried, and may be done twice"),
+    Rule(HIGH, "retries-rise", traffic.retries_rise,
+         "pods that fail get up to so many more requests each time"),
+    Rule(HIGH, "rate-limit-ends", traffic.limit_ends,
+         "a rate no longer holds: pods take the requests that it kept from them"),
+    Rule(HIGH, "timeout-shortens", traffic.timeout_shortens,
+         "requests that take longer are ended with 504"),
     Rule(HIGH, "egress-changes", policy.egress_changes,
          "the range of denied outside traffic changes"),
     Rule(HIGH, "egress-route-goes", policy.egress_route_goes,
@@ -223,8 +246,16 @@ RULES: tuple[Rule, ...] = (
          "more callers are let in"),
     Rule(MEDIUM, "routing-changes", alerts.routing_changes,
          "alerts are grouped or routed in another way: open incidents get no recovery"),
-    Rule(MEDIUM, "rate-limit", policy.rate_limits,
-         "callers above the rate are turned away"),
+    Rule(MEDIUM, "rate-limit", traffic.limit_lowers,
+         "requests above the rate get 429"),
+    Rule(MEDIUM, "weights-move", traffic.weights_move,
+         "a backend gets more of the requests"),
+    Rule(MEDIUM, "breaker-starts", traffic.breaker_starts,
+         "pods that fail get fewer requests or none, and if all fail, requests get 504"),
+    Rule(MEDIUM, "breaker-tightens", traffic.breaker_tightens,
+         "pods that fail get no requests sooner, or for longer"),
+    Rule(MEDIUM, "breaker-ends", traffic.breaker_ends,
+         "pods that fail get their share of the requests again (the Service stays)"),
     Rule(MEDIUM, "more-rights", policy.more_rights,
          "permissions are added"),
     Rule(MEDIUM, "fewer-rights", policy.fewer_rights,
@@ -239,7 +270,7 @@ RULES: tuple[Rule, ...] = (
          "other settings of the control plane change"),
     Rule(MEDIUM, "release-changes", mesh.release_changes,
          "a Helm release is upgraded, and which objects change is not shown"),
-    Rule(MEDIUM, "traffic-marks", label_changes.traffic_labels,
+    Rule(MEDIUM, "traffic-marks", traffic.other_marks,
          "labels or annotations that the mesh or an operator reads change"),
 )
 
@@ -251,7 +282,8 @@ AT_CREATION = tuple(
     in {
         *("default-policy-denies", "default-policy-tightens", "egress-denied", "server-selects"),
         *("network-policy", "guard-denies", "namespace-marks", "proxy-marks", "strong-rights"),
-        *("cluster-admin", "rate-limit"),
+        *("cluster-admin", "rate-limit", "traffic-starts", "retries-on-writes", "retries-rise"),
+        *("timeout-shortens", "breaker-starts"),
     }
 )
 # What is said of a change where no rule above says as much; the first that applies.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from bot.changes.label_changes import patch_removed
+from bot.changes.label_changes import PATCHED, patch_removed
 from bot.changes.masking import masked_field
 from bot.changes.model import Change, ChangeSet, Op
 from bot.changes.rules import Level, RiskFinding
@@ -148,8 +148,10 @@ def _block(change: Change, findings: Sequence[RiskFinding], amount: Amount) -> B
 
 
 def _verb(change: Change) -> str:
-    """A patch of ours comes and goes without the namespace."""
-    return "labels removed (the namespace stays):" if patch_removed(change) else change.op.value
+    """A patch of ours comes and goes without the namespace or Service."""
+    if patch_removed(change):
+        return f"labels removed (the {PATCHED[change.kind]} stays):"
+    return change.op.value
 
 
 def _lines(change: Change, amount: Amount) -> tuple[list[str], str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from bot.changes import verdict
 from bot.changes.causes import report
-from bot.changes.label_changes import patch_removed
+from bot.changes.label_changes import PATCHED, patch_removed
 from bot.changes.model import Absent, Change, ChangeSet, Op
 from bot.changes.risk import assess
 from bot.changes.risk import verdict as worst
@@ -123,7 +123,8 @@ def _change(change: Change) -> Iterator[str]:
     mark = " *" if change.protected else ""
     subject = f"{change.kind} {change.place}"
     if patch_removed(change):
-        subject = f"labels of namespace {change.place} (the namespace stays)"
+        what = PATCHED[change.kind]
+        subject = f"labels of {what} {change.place} (the {what} stays)"
     yield f"{_SIGNS[change.op]} {change.component}  {subject}{mark}"
     fields = [
         f"    {field.path}: {_value(field.before)} -> {_value(field.after)}"

@@ -8,8 +8,8 @@ from typing import Any
 from components.policy import look_up
 from components.policy.look_up import HasPolicies
 from components.policy.namespace_policy import NamespacePolicyArgs, default_policy
-from components.policy.objects import ClientsArgs, NetworkArgs
-from components.policy.section import Clients, Network, ServicePort
+from components.policy.objects import ClientsArgs, NetworkArgs, RateLimitArgs
+from components.policy.section import Clients, Network, RateLimit, ServicePort
 from components.policy.service_policy import PolicyPort, PolicyRoute, ServicePolicyArgs
 
 
@@ -76,7 +76,19 @@ def _port(namespace: str, port: ServicePort) -> PolicyPort:
         ),
         probes=port.probes or (),
         metrics=port.metrics,
+        rate_limit=_rate_limit(namespace, port.rate_limit) if port.rate_limit else None,
         api_server=port.api_server,
+    )
+
+
+def _rate_limit(namespace: str, limit: RateLimit) -> RateLimitArgs:
+    return RateLimitArgs(
+        total=limit.total,
+        per_client=limit.per_client,
+        overrides=tuple(
+            (each.rate, tuple(look_up.account(e, namespace) for e in each.service_accounts))
+            for each in limit.overrides
+        ),
     )
 
 

@@ -72,6 +72,17 @@ class ClientsArgs(Args):
         return f"{text[:_LONGEST_SLUG].strip('-')}-{digest.hexdigest()[:6]}"
 
 
+class RateLimitArgs(Args):
+    """Requests a second and pod: of all clients, of each identity, and of these accounts together.
+
+    overrides: a rate, and (namespace, name) of the service accounts that share it.
+    """
+
+    total: int | None = None
+    per_client: int | None = None
+    overrides: tuple[tuple[int, tuple[tuple[str, str], ...]], ...] = ()
+
+
 def _exceptions(clients: ClientsArgs) -> list[str]:
     return sorted(f"{n.cidr} but {each}" for n in clients.networks for each in n.exceptions)
 
@@ -136,6 +147,27 @@ def network_authentication(namespace: str, name: str, networks: Sequence[Network
     return _object(
         f"{POLICY}/v1alpha1", "NetworkAuthentication", namespace, name, {"networks": made}
     )
+
+
+def rate_limit(namespace: str, server_name: str, limit: RateLimitArgs) -> Manifest:
+    """An HTTPLocalRateLimitPolicy of a Server, which has its name.
+
+    https://linkerd.io/2/reference/rate-limiting/
+    """
+    spec: dict[str, Any] = {"targetRef": ref("Server", server_name)}
+    for key, rate in (("total", limit.total), ("identity", limit.per_client)):
+        if rate is not None:
+            spec[key] = {"requestsPerSecond": rate}
+    if limit.overrides:
+        spec["overrides"] = [
+            {
+                "requestsPerSecond": rate,
+                "clientRefs": [{"group": "", **account_ref(*account)} for account in accounts],
+            }
+            for rate, accounts in limit.overrides
+        ]
+    kind = "HTTPLocalRateLimitPolicy"
+    return _object(f"{POLICY}/v1alpha1", kind, namespace, server_name, spec)
 
 
 def http_route(

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 from components.cluster import HasCluster, needs_a_cluster
-from components.policy import look_up
+from components.policy import look_up, rate_limits
 from components.policy.look_up import HasPolicies
 from components.policy.section import (
     AUTHENTICATED,
@@ -39,6 +39,8 @@ def check(config: _Config) -> Iterator[Fault]:
       `allowFrom` where that is used; `allowFrom` needs `audit` or `deny`. With `routes` or
       `metrics` a port lists its `probes`. `strictMtls` refuses weaker default policies, webhooks,
       and rules for networks alone.
+    - `policy...rateLimit`: the port speaks HTTP (`HTTP/2` is right for gRPC too); no rate is above
+      `total`; a service account is meshed, in `allowFrom` where that is used, and listed once.
     """
     yield from needs_a_cluster(config, {("policy",): bool(config.policy.namespaces)})
     yield from _whole(config)
@@ -225,6 +227,7 @@ def _port(
     policy = config.policy.namespaces[namespace]
     inbound = look_up.inbound_policy(config, namespace, service)
     yield from _probes(path, port)
+    yield from rate_limits.check(config, path, namespace, port)
     served = (port.allow, port.routes, port.metrics, port.api_server, policy.allow_from)
     if inbound == "deny" and not any(served):
         yield Fault(

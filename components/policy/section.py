@@ -81,6 +81,7 @@ ContainerPort = Annotated[
     str, BeforeValidator(_number_as_text), AfterValidator(container_port), ValueKind("port", "1")
 ]
 Account = Annotated[str, AfterValidator(service_account), ValueKind("service account")]
+Rate = Annotated[int, Field(ge=1, le=4_294_967_295)]
 UrlPath = Annotated[str, AfterValidator(url_path), ValueKind("path", "/")]
 Identity = Annotated[str, AfterValidator(identity), ValueKind("mesh identity")]
 
@@ -121,6 +122,32 @@ class RouteSection(Section):
     allow: tuple[Clients, ...] = Field((), description="Who may call here.")
 
 
+class RateOverride(Section):
+    """Clients with a rate of their own, which those of one entry share."""
+
+    service_accounts: tuple[Account, ...] = Field(
+        description="Service accounts: a name of the same namespace, or `<namespace>/<name>`."
+    )
+    rate: Rate = Field(description="Requests a second and pod; `perClient` does not hold for them.")
+
+
+class RateLimit(Section):
+    """Requests a second, counted by each pod's proxy on its own; those above get 429.
+
+    A second's worth may come at once. Every request that is allowed counts, probes and metrics too.
+    """
+
+    total: Rate | None = Field(None, description="Requests a second and pod of all clients.")
+    per_client: Rate | None = Field(
+        None,
+        description="Requests a second and pod of each service account. All clients that are not "
+        "in the mesh count as one, the kubelet among them.",
+    )
+    overrides: tuple[RateOverride, ...] = Field(
+        (), description="Service accounts that have a rate of their own."
+    )
+
+
 class ServicePort(Section):
     """A port of the pods behind a service, and who may call it."""
 
@@ -139,6 +166,7 @@ class ServicePort(Section):
         "`routes` or `metrics` are used: then all must be listed, `[]` where there are none. "
         f"A gRPC probe is `{GRPC_HEALTH}`.",
     )
+    rate_limit: RateLimit | None = Field(None, description="How many requests it takes.")
     api_server: bool = Field(
         False, description="A webhook: the API server may call, which is not in the mesh."
     )

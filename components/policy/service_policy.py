@@ -14,11 +14,13 @@ from components.policy.objects import (
     AccessPolicy,
     ClientsArgs,
     NetworkArgs,
+    RateLimitArgs,
     allow,
     authorization_policy,
     http_route,
     path_match,
     probe_match,
+    rate_limit,
     ref,
     server,
 )
@@ -49,6 +51,7 @@ class PolicyPort(Args):
     routes: tuple[PolicyRoute, ...] = ()
     probes: tuple[str, ...] = ()
     metrics: str | None = None
+    rate_limit: RateLimitArgs | None = None
     api_server: bool = False
 
     @property
@@ -89,7 +92,9 @@ class ServicePolicy(Component, area="policy"):
         super().__init__(name, opts)
         servers = []
         for port in args.ports:
-            allowed = [self.apply(manifest) for manifest in rules(args, port)]
+            allowed = [
+                self.apply(manifest) for manifest in (*rules(args, port), *limits(args, port))
+            ]
             # Last: a Server denies from its first second on whatever is not allowed by then.
             servers.append(self.apply(port_server(args, port), *allowed))
         self.servers = tuple(servers)
@@ -130,6 +135,12 @@ def rules(args: ServicePolicyArgs, port: PolicyPort) -> list[Manifest]:
         *_routes(args, port, name),
         *_allowances(args, port, name),
     ]
+
+
+def limits(args: ServicePolicyArgs, port: PolicyPort) -> Iterator[Manifest]:
+    """How many requests a port takes, where that is limited."""
+    if port.rate_limit is not None:
+        yield rate_limit(args.namespace, server_name(args, port), port.rate_limit)
 
 
 def _open(

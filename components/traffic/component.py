@@ -6,8 +6,9 @@ import pulumi
 
 from components.base import Args, Component
 from components.traffic.matches import has_route
-from components.traffic.objects import RULES, routes, service_patch
+from components.traffic.objects import routes, service_patch
 from components.traffic.section import ServiceTraffic
+from components.traffic.values import RULES
 
 _SHARED = f'metadata.annotations["{RULES}"]'
 

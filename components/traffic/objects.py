@@ -17,7 +17,6 @@ from components.policy.objects import GATEWAY
 from components.rollout.component import FIELD_MANAGER
 from components.traffic.matches import backends, matches, with_rest
 from components.traffic.section import (
-    READS,
     Breaker,
     HeaderChanges,
     LoadBias,
@@ -28,11 +27,10 @@ from components.traffic.section import (
     Timeouts,
     TrafficRoute,
 )
+from components.traffic.values import READS, RULES
 
 _ACCRUAL = "balancer.linkerd.io/failure-accrual"
 _ALPHA = "balancer.alpha.linkerd.io"
-# A digest of the rules that others move the weights of: one that differs makes the route anew.
-RULES = "linkerd-platform.io/rules"
 # The names of a route's rules in their order: rules have none in every channel of the Gateway API.
 NAMES = "linkerd-platform.io/routes"
 

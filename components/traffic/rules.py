@@ -35,6 +35,7 @@ _SERVICES = ("traffic", "services")
 # in a rule of HTTP, which has 7 methods, and 8 in one of gRPC; 128 in all are never reached so.
 _MOST, _MOST_CALLS = 16, 8
 _LEAST_FAILURES = 3
+_FLAGGER_HANGS = (1, 42, 0)
 # What a route has of one protocol alone, by the names of its fields.
 _HTTP_ALONE = ("path", "path_type", "query", "query_patterns", "methods", "redirect")
 _GRPC_ALONE = ("grpc_service", "grpc_methods")
@@ -56,16 +57,21 @@ def check(config: _Config) -> Iterator[Fault]:
       twice. `grpc` has no paths, parameters, HTTP methods or redirects.
     - `traffic...retries`: conditions of the port's protocol; `times` x `timeout` ends before
       `timeouts.request`, as `timeouts.response` and `timeouts.idle` do; `grpc` has `bodies: true`.
-    - `traffic...delivery`: `argo` needs a route with two backends; `flagger` makes the route
-      itself, so there are no routes, retries and time-outs here.
+    - `traffic...delivery`: `argo` needs a route with two backends, no other to one of them, and
+      `bodies: true` with retries; `flagger` makes the route
+      itself, so there are no routes, retries and time-outs here, and needs a `flaggerVersion`
+      below 1.42.0.
     """
     services = config.traffic.services
     yield from needs_a_cluster(config, {("traffic",): bool(services)})
+    yield from _flagger(config)
     led_to = _led_to(config)
+    namespaces = {key.partition("/")[0] for key in services}
+    unplanned = {each: plan.unplanned(config, each) for each in namespaces}
     for key, service in services.items():
         path = (*_SERVICES, key)
         namespace, _, name = key.partition("/")
-        yield from _service(config, path, namespace, name)
+        yield from _service(config, path, (namespace, name), unplanned[namespace])
         if service.breaker is not None:
             yield from _breaker((*path, "breaker"), service.breaker)
             yield from _misplaced((*path, "breaker"), led_to.get(key, ()))
@@ -77,6 +83,28 @@ def check(config: _Config) -> Iterator[Fault]:
                 yield Fault((*where, "port"), message)
             seen.add(port.port)
             yield from _port(config, where, namespace, name, port)
+
+
+def _flagger(config: HasTraffic) -> Iterator[Fault]:
+    """Versions that wait for the `observedGeneration` of a route, which Linkerd never writes."""
+    services = config.traffic.services.values()
+    if not any(port.delivery == "flagger" for service in services for port in service.ports):
+        return
+    version = config.traffic.flagger_version
+    if version is None:
+        yield Fault(
+            ("traffic", "flaggerVersion"),
+            "missing: 1.42.0 and later wait for Linkerd for ever, so write which version of "
+            "Flagger is in the cluster, such as 1.41.0",
+            looks_at=(_SERVICES,),
+        )
+    elif tuple(map(int, version.split("."))) >= _FLAGGER_HANGS:
+        yield Fault(
+            ("traffic", "flaggerVersion"),
+            f"{version} waits for ever for a status that Linkerd does not write (linkerd2#14964): "
+            "install 1.41.0, or write delivery: argo",
+            looks_at=(_SERVICES,),
+        )
 
 
 def _led_to(config: HasTraffic) -> dict[str, list[str]]:
@@ -95,8 +123,12 @@ def _led_to(config: HasTraffic) -> dict[str, list[str]]:
     return found
 
 
-def _service(config: _Config, path: Path_, namespace: str, name: str) -> Iterator[Fault]:
-    if why := plan.unplanned(config, namespace):
+def _service(
+    config: _Config, path: Path_, key: tuple[str, str], why: str | None
+) -> Iterator[Fault]:
+    """Faults of where a service is. why: its namespace is in no wave."""
+    namespace, name = key
+    if why:
         yield Fault(
             path,
             f"{namespace!r} {why}, so nobody would plan for these routes: add it to a wave, or "
@@ -241,6 +273,22 @@ def _delivery(path: Path_, port: PortTraffic) -> Iterator[Fault]:
             "under `to`",
             looks_at=((*path, "routes"),),
         )
+    if port.delivery == "argo" and port.retries is not None and not port.retries.bodies:
+        yield Fault(
+            (*path, "retries", "bodies"),
+            "reads would be a second route, without a rule for other requests while the first is "
+            "made anew: write true where 'argo' moves the weights, or remove retries",
+            looks_at=(own,),
+        )
+    weighted = {name for route in port.routes if len(route.to) > 1 for name in route.to}
+    for index, route in enumerate(port.routes if port.delivery == "argo" else ()):
+        if len(route.to) == 1 and weighted & route.to.keys():
+            yield Fault(
+                (*path, "routes", index, "to"),
+                "Argo's plugin takes a rule of one of its two Services for its own, and removes it "
+                "with the rollout's end: write a step setHeaderRoute in the Rollout",
+                looks_at=(own,),
+            )
     if port.delivery != "flagger":
         return
     used = {"routes": port.routes, "retries": port.retries, "timeouts": port.timeouts.used}

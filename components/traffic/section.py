@@ -15,6 +15,7 @@ from components.policy.section import Method
 from components.traffic.values import (
     Backend,
     Condition,
+    FlaggerVersion,
     GrpcName,
     HeaderName,
     HeaderValue,
@@ -31,8 +32,6 @@ from schema.values import Domain, Name
 Protocol_ = Literal["http", "h2c", "grpc"]
 Delivery = Literal["none", "argo", "flagger"]
 Port = Annotated[int, Field(ge=1, le=65535)]
-# Requests that change nothing, and have no body: they may be sent twice.
-READS: tuple[Method, ...] = ("GET", "HEAD", "OPTIONS")
 _INGRESS = "is done at an ingress alone, Linkerd drops the whole route for it: remove it here"
 
 
@@ -285,6 +284,11 @@ class TrafficSection(Section):
 
     services: dict[ServiceKey, ServiceTraffic] = Field(
         {}, description="The services, by `<namespace>/<name>`; the Service must be there."
+    )
+    flagger_version: FlaggerVersion | None = Field(
+        None,
+        description="Version of Flagger in the cluster; needed with `delivery: flagger`, and below "
+        "1.42.0.",
     )
 
 

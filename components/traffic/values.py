@@ -7,12 +7,16 @@ weight or limit of 0. The forms are those of linkerd2 policy-controller/k8s/inde
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from schema.values import ValueKind, kubernetes_name, shown
 
+# A digest of the rules that others move the weights of: one that differs makes the route anew.
+RULES = "linkerd-platform.io/rules"
+# Requests that change nothing, and have no body: they may be sent twice.
+READS: tuple[Literal["GET", "HEAD", "OPTIONS"], ...] = ("GET", "HEAD", "OPTIONS")
 _UNITS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 _TIME = re.compile(r"([1-9][0-9]{0,9})(ms|s|m|h|d)")
 # The proxy counts milliseconds in 32 bits, linkerd2 `load-biaser-penalty`; no request lasts longer.
@@ -188,10 +192,18 @@ def grpc_name(text: str) -> str:
     raise ValueError(f"{shown(text)} is no gRPC name: write it like shop.v1.Cart, without '/'")
 
 
+def flagger_version(text: str) -> str:
+    """A version of Flagger as its releases are called, without `v`; raises ValueError otherwise."""
+    if re.fullmatch(r"[0-9]{1,4}\.[0-9]{1,4}\.[0-9]{1,4}", text):
+        return text
+    raise ValueError(f"{shown(text)} is no version of Flagger: write it like 1.41.0")
+
+
 def _number_as_text(value: object) -> object:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
+FlaggerVersion = Annotated[str, AfterValidator(flagger_version), ValueKind("version", "1.41.0")]
 MeshTime = Annotated[str, AfterValidator(mesh_time), ValueKind("time in one unit", "1s")]
 ServiceKey = Annotated[str, AfterValidator(service_key), ValueKind("service", "shop/cart")]
 Backend = Annotated[str, AfterValidator(backend), ValueKind("backend")]

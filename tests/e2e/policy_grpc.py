@@ -41,7 +41,8 @@ class Allowed:
 class Inbound:
     """What a proxy is told of one of its ports.
 
-    routes: authorizations per route, by `<kind> <name>`; paths: what each route matches.
+    routes: authorizations per route, by `<kind> <name>`; paths: what each route matches. limits:
+    requests a second by `total`, `identity`, or the identity that has a rate of its own.
     """
 
     protocol: str
@@ -49,6 +50,7 @@ class Inbound:
     allowed: frozenset[Allowed]
     routes: dict[str, frozenset[Allowed]]
     paths: dict[str, frozenset[str]]
+    limits: dict[str, int]
 
     @property
     def clients(self) -> frozenset[str]:
@@ -122,13 +124,19 @@ class PolicyClient:
 
         Raises NoPolicyError where there is none.
         """
+        return _outbound(self.message(namespace, pod, address, port))
+
+    def message(
+        self, namespace: str, pod: str, address: str, port: int, form: str = "OutboundPolicy"
+    ) -> Any:
+        """The same answer as it is, in one of the described forms."""
         ip = MESSAGES["Address"](ipv4=int(ipaddress.IPv4Address(address)))
         asked = MESSAGES["TrafficSpec"](
             source_workload=f"{namespace}:{pod}", addr=MESSAGES["TcpAddress"](ip=ip, port=port)
         )
-        call = self._call(_OUTBOUND, "Get", "OutboundPolicy", request="TrafficSpec")
+        call = self._call(_OUTBOUND, "Get", form, request="TrafficSpec")
         try:
-            return _outbound(call(asked, timeout=_SECONDS))
+            return call(asked, timeout=_SECONDS)
         except grpc.RpcError as error:
             if error.code() is not grpc.StatusCode.NOT_FOUND:  # type: ignore[attr-defined]
                 raise
@@ -163,7 +171,15 @@ def _inbound(answer: Any) -> Inbound:
         _allowed(answer.authorizations),
         {_named(each.metadata): _allowed(each.authorizations) for each in routes},
         {_named(each.metadata): _paths(each) for each in routes},
+        _limits(held.limit) if hasattr(held, "limit") else {},
     )
+
+
+def _limits(limits: Any) -> dict[str, int]:
+    found = {key: getattr(limits, key).rate for key in ("total", "identity")}
+    for each in limits.overrides:
+        found |= {client.name: each.limit.rate for client in each.clients.identities}
+    return {key: rate for key, rate in found.items() if rate}
 
 
 def _paths(route: Any) -> frozenset[str]:

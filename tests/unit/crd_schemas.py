@@ -26,6 +26,8 @@ Schema = dict[str, Any]
 # Groups whose CRDs a machine may lack while it has others, and who publishes them.
 SEPARATE = {
     "monitoring.coreos.com": "prometheus-operator",
+    "argoproj.io": "Argo Rollouts",
+    "flagger.app": "Flagger",
     "policy.linkerd.io": "the chart linkerd-crds",
     "linkerd.io": "the chart linkerd-crds",
 }

@@ -190,6 +190,52 @@ FAULTS: dict[str, tuple[dict[KeyPath, Any], str, str]] = {
         "'rest' is taken",
     ),
     "policy-query": (one({"probes": ["/a?b=1"]}), f"{PORT}.probes[0]", "without a query"),
+    # rate limits
+    "policy-limits-nothing": (one({"rateLimit": {}}), f"{PORT}.rateLimit", "limits nothing: write"),
+    "policy-limit-of-zero": (
+        one({"rateLimit": {"total": 0}}), f"{PORT}.rateLimit.total", "but it is 0",
+    ),
+    "policy-limit-of-grpc": (
+        one({"protocol": "gRPC", "rateLimit": {"total": 9}}),
+        f"{PORT}.rateLimit",
+        "limits no port of protocol 'gRPC': write HTTP/2",
+    ),
+    "policy-limit-of-opaque": (
+        one({"protocol": "opaque", "rateLimit": {"total": 9}}), f"{PORT}.rateLimit", "remove it",
+    ),
+    "policy-limit-above-total": (
+        one({"rateLimit": {"total": 9, "perClient": 10}}),
+        f"{PORT}.rateLimit.perClient",
+        "10 is more than total 9, and Linkerd refuses it",
+    ),
+    "policy-override-above-total": (
+        one({"rateLimit": {"total": 9, "overrides": [{"serviceAccounts": ["bar"], "rate": 10}]}}),
+        f"{PORT}.rateLimit.overrides[0].rate",
+        "write at most that",
+    ),
+    "policy-override-of-nobody": (
+        one({"rateLimit": {"overrides": [{"serviceAccounts": [], "rate": 10}]}}),
+        f"{PORT}.rateLimit.overrides[0].serviceAccounts",
+        "names no client",
+    ),
+    "policy-override-twice": (
+        one({"rateLimit": {"overrides": [{"serviceAccounts": ["bar", "shop/bar"], "rate": 10}]}}),
+        f"{PORT}.rateLimit.overrides[0].serviceAccounts[1]",
+        "'shop/bar' has a rate already",
+    ),
+    "policy-override-unmeshed": (
+        one({"rateLimit": {"overrides": [{"serviceAccounts": ["off/cart"], "rate": 10}]}}),
+        f"{PORT}.rateLimit.overrides[0].serviceAccounts[0]",
+        "have no mesh identity (its wave 'later' is off), so this rate would be nobody's",
+    ),
+    "policy-override-not-allowed": (
+        one(
+            {"rateLimit": {"overrides": [{"serviceAccounts": ["web/a"], "rate": 10}]}},
+            allowFrom=["linkerd-viz"],
+        ),
+        f"{PORT}.rateLimit.overrides[0].serviceAccounts[0]",
+        "'web' is not in allowFrom of 'shop', so this rate would be nobody's",
+    ),
     # the section
     "policy-cluster-denies-metrics": (
         {**whole(), ("linkerd", "defaultInboundPolicy"): "deny"},

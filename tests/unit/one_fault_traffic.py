@@ -21,7 +21,7 @@ def cart(more: dict[KeyPath, Any] | None = None, **keys: Any) -> dict[KeyPath, A
     made = copy.deepcopy({"port": 8080, **keys})
     return {
         ("rollout", "waves"): WAVES,
-        ("traffic",): {"services": {"shop/cart": made}},
+        ("traffic",): {"services": {"shop/cart": made}, "flaggerVersion": "1.41.0"},
         **(more or {}),
     }
 
@@ -385,6 +385,19 @@ FAULTS: dict[str, Case] = {
     "traffic-argo-without-weights": (
         cart(delivery="argo", routes=paths(1)), f"{CART}.delivery", "has no weights to move",
     ),
+    "traffic-argo-with-reads-alone": (
+        cart(delivery="argo", routes=[CANARY], retries={"on": ["5xx"], "bodies": False}),
+        f"{CART}.retries.bodies",
+        "write true where 'argo' moves the weights, or remove retries",
+    ),
+    "traffic-argos-own-rule": (
+        cart(
+            delivery="argo",
+            routes=[{"name": "beta", "headers": {"x-beta": "1"}, "to": {"cart-canary": 1}}, CANARY],
+        ),
+        f"{ROUTE}.to",
+        "write a step setHeaderRoute in the Rollout",
+    ),
     "traffic-flaggers-routes": (
         cart(delivery="flagger", routes=[CANARY]), f"{CART}.routes", "Flagger makes the route",
     ),
@@ -397,6 +410,21 @@ FAULTS: dict[str, Case] = {
         cart(delivery="flagger", timeouts={"request": "5s"}),
         f"{CART}.timeouts",
         "Flagger makes the route",
+    ),
+    "traffic-flaggers-version-unsaid": (
+        cart({("traffic",): {"services": {"shop/a": {"port": 80, "delivery": "flagger"}}}}),
+        "traffic.flaggerVersion",
+        "missing: 1.42.0 and later wait for Linkerd for ever",
+    ),
+    "traffic-flaggers-version": (
+        cart({("traffic", "flaggerVersion"): "1.44.0"}, delivery="flagger"),
+        "traffic.flaggerVersion",
+        "install 1.41.0, or write delivery: argo",
+    ),
+    "traffic-flaggers-version-as-a-tag": (
+        cart({("traffic", "flaggerVersion"): "v1.41.0"}, delivery="flagger"),
+        "traffic.flaggerVersion",
+        "write it like 1.41.0",
     ),
     "traffic-delivery": (
         cart(delivery="argo-rollouts"), f"{CART}.delivery", "'none', 'argo' or 'flagger'",

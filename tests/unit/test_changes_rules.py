@@ -9,7 +9,7 @@ import pytest
 from bot.changes import risk
 from bot.changes.model import Change, FieldChange, Op
 from bot.changes.rules import AT_CREATION, DEFAULTS, RULES
-from tests.unit import changes_alert_cases
+from tests.unit import changes_alert_cases, changes_traffic_cases
 from tests.unit.changes_samples import dashboard, resource, settings, thing, workload
 
 _ROOT = "vault:pkiSecret/secretBackendRootCert:SecretBackendRootCert"
@@ -341,9 +341,6 @@ CASES: dict[str, tuple[Change, Change]] = {
     "authorization-widens": (
         thing("MeshTLSAuthentication", "web/a", _identities("a"), _identities("a", "b")),
         thing("MeshTLSAuthentication", "web/a", _identities("a"), _identities("b"))),
-    "rate-limit": (
-        thing("HTTPLocalRateLimitPolicy", "web/l", None, {"spec": {}}),
-        thing("HTTPLocalRateLimitPolicy", "web/l", {"spec": {}}, None)),
     "more-rights": (
         thing("Role", "a/r", _rules("pods", "get"), _rules("pods", "get", "list")),
         thing("Role", "a/r", _rules("*", "get"), _rules("pods", "get"))),
@@ -365,9 +362,6 @@ CASES: dict[str, tuple[Change, Change]] = {
     "release-changes": (
         resource("kubernetes:helm.sh/v3:Release", "x", {"values": 1}, {"values": 2}),
         resource("kubernetes:helm.sh/v3:Release", "x", None, {"values": 2})),
-    "traffic-marks": (
-        thing("Service", "web/s", {}, _mark("balancer.linkerd.io/failure-accrual", "consecutive")),
-        thing("Service", "web/s", {}, _mark("linkerd.io/created-by", "helm"))),
     "deletion": (_account({}, None), _account(None, {})),
     "replacement": (_account({}, {"x": 1}, Op.REPLACE), _account({}, {"x": 1})),
     "labels-alone": (_account({}, {"metadata": {"labels": {"a": "b"}}}), _account({}, {"x": 1})),
@@ -378,7 +372,7 @@ CASES: dict[str, tuple[Change, Change]] = {
     "unknown-operation": (_account({}, {}, Op.UNKNOWN), _account({}, {"x": 1}, Op.REPLACE)),
 }
 # fmt: on
-CASES |= changes_alert_cases.CASES
+CASES |= changes_alert_cases.CASES | changes_traffic_cases.CASES
 _ROWS = {rule.name: rule for rule in (*RULES, *DEFAULTS)}
 
 
@@ -392,6 +386,14 @@ def test_row_is_for_what_it_says(name: str) -> None:
     firing, other = CASES[name]
     assert name in _said(firing)
     assert name not in _said(other)
+
+
+@pytest.mark.parametrize("name", changes_traffic_cases.SAID)
+def test_each_cause_of_traffic_is_one_line(name: str) -> None:
+    """With what moves from where to where, and nothing said twice."""
+    change, wanted = changes_traffic_cases.SAID[name]
+    found = {finding.rule: finding.detail for finding in risk.findings(change)}
+    assert found == wanted
 
 
 @pytest.mark.parametrize("name", [name for name, rule in _ROWS.items() if rule in RULES])

@@ -8,14 +8,17 @@ from typing import Any
 import pytest
 
 from bot.changes.model import Change, Op
-from bot.mesh.drift.fields import ROWS, added, excluded_by_the_cloud, leaves
+from bot.mesh.drift.fields import ROWS, added, excluded_by_the_cloud, leaves, left_to_a_rollout
 from bot.mesh.drift.inventory import Item, Managed
+from components.traffic.values import RULES
 from tests.unit.drift_samples import CREATED, declared, inventory, item
 
 WEB = ("Deployment.apps", "linkerd/web")
 HOOK = ("MutatingWebhookConfiguration.admissionregistration.k8s.io", "linkerd-hook")
 ROLE = ("ClusterRole.rbac.authorization.k8s.io", "linkerd-view")
 NAMESPACE = ("Namespace", "linkerd")
+ROUTE = ("HTTPRoute.gateway.networking.k8s.io", "shop/cart.8080")
+LEFT = {RULES: "0123456789abcdef"}
 OURS = Managed("pulumi-kubernetes", CREATED, "", {"f:spec": {"f:replicas": {}}})
 
 
@@ -27,7 +30,7 @@ def touched(
 
 
 def found(*items: Item) -> list[tuple[str, tuple[str, ...]]]:
-    state = declared(WEB, HOOK, ROLE, NAMESPACE, ACCOUNT)
+    state = declared(WEB, HOOK, ROLE, NAMESPACE, ACCOUNT, ROUTE)
     return [(each.manager, each.paths) for each in added(state, inventory(*items))]
 
 
@@ -146,6 +149,11 @@ CASES: list[tuple[str, Item, Item]] = [
             "f:pod-security.kubernetes.io/enforce": {},
         }}}),
     ),
+    (
+        "Argo Rollouts moves the weights",
+        replace(touched(ROUTE, "gatewayAPI", {"f:spec": {"f:rules": {}}}), annotations=LEFT),
+        replace(touched(ROUTE, "gatewayAPI", {"f:spec": {"f:parentRefs": {}}}), annotations=LEFT),
+    ),
 ]  # fmt: skip
 
 
@@ -232,3 +240,35 @@ def test_public_reports_a_cloud_takes_its_own_namespaces_out_of_a_webhook(
 def test_public_reports_the_enforcer_of_aks_is_no_drift() -> None:
     """aws-observability helm-charts#350: it owns `namespaceSelector` of every webhook."""
     assert found(touched(HOOK, "admissionsenforcer", SELECTOR)) == []
+
+
+def route(weight: int, parent: str = "cart", **annotations: str) -> dict[str, Any]:
+    """A route with one weight."""
+    rules = [{"backendRefs": [{"name": "cart-canary", "weight": weight}]}]
+    spec = {"parentRefs": [{"name": parent}], "rules": rules}
+    return {"kind": "HTTPRoute", "metadata": {"annotations": annotations}, "spec": spec}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "passes"),
+    [
+        (route(0, **LEFT), route(20, **LEFT), True),
+        (route(0), route(20), False),
+        (route(0, **LEFT), route(20, "other", **LEFT), False),
+        (route(0, **LEFT), None, False),
+    ],
+)
+def test_weights_that_a_rollout_moves_are_no_drift(
+    before: dict[str, Any], after: dict[str, Any] | None, passes: bool
+) -> None:
+    """A canary would be drift at each of its steps; a route that goes, or leads elsewhere, is."""
+    change = Change(
+        urn="u",
+        type="kubernetes:gateway.networking.k8s.io/v1:HTTPRoute",
+        name="cart.8080",
+        component="",
+        op=Op.UPDATE if after else Op.DELETE,
+        before=before,
+        after=after,
+    )
+    assert left_to_a_rollout(change) is passes

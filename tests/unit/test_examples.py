@@ -18,7 +18,9 @@ EXAMPLES = REPO / "examples"
 PLAN = EXAMPLES / "rollout"
 # A program of its own: tests/unit/test_standalone.py.
 PROGRAM = EXAMPLES / "standalone"
-FILES = sorted(file for file in EXAMPLES.glob("*/*.yaml") if file.parent not in (PLAN, PROGRAM))
+DELIVERY = EXAMPLES / "delivery"
+OTHERS = (PLAN, PROGRAM, DELIVERY)
+FILES = sorted(file for file in EXAMPLES.glob("*/*.yaml") if file.parent not in OTHERS)
 NAMES = [str(file.relative_to(EXAMPLES)) for file in FILES]
 PREFIX = "linkerd-platform:"
 
@@ -47,7 +49,7 @@ def test_an_example_is_a_stack_file_whose_objects_the_crds_allow(
     found = objects(file, tmp_path)
     kinds = {each["kind"] for each in found}
     assert {"Namespace", "Server", "AuthorizationPolicy", "EgressNetwork"} <= kinds
-    assert ("NetworkPolicy" in kinds) == file.name.startswith("2-")
+    assert ("NetworkPolicy" in kinds) == (not file.name.startswith("1-"))
     for each in found:
         assert not is_custom(each) or faults(each) == []
 
@@ -126,6 +128,28 @@ def test_denying_is_the_same_rules_on_a_higher_default_policy(name: str) -> None
     assert [each["defaultInboundPolicy"] for each in rules] == ["audit", "deny"]
 
 
+@pytest.mark.parametrize("name", ["emojivoto", "booksapp"])
+def test_traffic_comes_on_top_of_denying(name: str) -> None:
+    """Who may call whom stays: only the rate of a port and the routes are new."""
+    before, after = (sections(EXAMPLES / name / f"{step}.yaml") for step in ("2-deny", "3-traffic"))
+    assert after.pop("traffic")["services"]
+    for service in after["policy"]["namespaces"][name]["services"]:
+        for port in service["ports"]:
+            port.pop("rateLimit", None)
+    assert after == before
+
+
+def test_an_example_retries_no_request_that_changes_something(tmp_path: Path) -> None:
+    """A vote that is made twice counts twice, an author who is created twice is two."""
+    retried = set()
+    for name in ("emojivoto", "booksapp"):
+        (tmp_path / name).mkdir()
+        for each in objects(EXAMPLES / name / "3-traffic.yaml", tmp_path / name):
+            if any(key.startswith("retry.") for key in each["metadata"].get("annotations", {})):
+                retried.add(each["metadata"]["name"])
+    assert retried == {"authors.7001.reads", "emoji-svc.8080"}
+
+
 def test_the_plan_of_several_stacks_is_one_that_each_takes(tmp_path: Path) -> None:
     """Named as from the project, so that the section can be copied as it is."""
     section = sections(PLAN / "stack.yaml")
@@ -139,15 +163,56 @@ def test_the_plan_of_several_stacks_is_one_that_each_takes(tmp_path: Path) -> No
         assert made.exports["rollout"] == {"emojivoto": "on", "booksapp": "opt-in"}
 
 
+def delivered(name: str) -> dict[tuple[str, str], dict[str, Any]]:
+    """The objects that an application's team owns, by kind and name."""
+    text = (DELIVERY / name).read_text(encoding="utf-8")
+    return {(each["kind"], each["metadata"]["name"]): each for each in yaml.safe_load_all(text)}
+
+
+@pytest.mark.parametrize("name", ["argo.yaml", "flagger.yaml"])
+def test_progressive_delivery_has_objects_that_its_own_crds_allow(name: str) -> None:
+    """Of a group whose CRDs this machine lacks, nothing can be said."""
+    custom = [each for each in delivered(name).values() if is_custom(each)]
+    assert custom
+    for each in custom:
+        assert faults(each) == []
+
+
+def test_argo_moves_the_weights_of_the_route_that_is_made(tmp_path: Path) -> None:
+    """It refuses a route that is not there, or that does not have both of its Services."""
+    made = evaluate(write(tmp_path, {**good(), **sections(DELIVERY / "stack.yaml")}), REPO)
+    routes = [each.inputs for each in made.resources if each.inputs.get("kind") == "HTTPRoute"]
+    own = delivered("argo.yaml")
+    canary = own["Rollout", "cart"]["spec"]["strategy"]["canary"]
+    plugin = canary["trafficRouting"]["plugins"]["argoproj-labs/gatewayAPI"]
+    (route,) = (each for each in routes if each["metadata"]["name"] == plugin["httpRoute"])
+    assert route["metadata"]["namespace"] == plugin["namespace"]
+    refs = {ref["name"] for rule in route["spec"]["rules"] for ref in rule["backendRefs"]}
+    assert refs == {canary["stableService"], canary["canaryService"]}
+    parents = {ref["name"] for ref in route["spec"]["parentRefs"]}
+    assert {("Service", name) for name in refs | parents} <= own.keys()
+    # Flagger's are its own: none of ours is called like one that it makes.
+    assert "web" not in {each["metadata"]["name"].partition(".")[0] for each in routes}
+
+
+def test_flagger_makes_its_route_for_the_service_of_the_stack_file() -> None:
+    """With the version that the stack file names, it sees that Linkerd has accepted the route."""
+    services = sections(DELIVERY / "stack.yaml")["traffic"]["services"]
+    canary = delivered("flagger.yaml")["Canary", "web"]
+    (ref,) = canary["spec"]["service"]["gatewayRefs"]
+    assert services[f"{ref['namespace']}/{ref['name']}"]["port"] == ref["port"]
+
+
 def test_the_page_names_each_example() -> None:
     page = (EXAMPLES / "README.md").read_text(encoding="utf-8")
     assert re.findall(r"\| \[[^]]+\]\(([^)]+)\)", page) == [
         *(
             f"{name}/{step}.yaml"
             for name in ("emojivoto", "booksapp")
-            for step in ("1-meshed", "2-deny")
+            for step in ("1-meshed", "2-deny", "3-traffic")
         ),
         "rollout/plan.yaml",
+        "delivery/stack.yaml",
     ]
     there = {str(file.relative_to(EXAMPLES)) for file in EXAMPLES.glob("*/*.yaml")}
     assert there == set(re.findall(r"\(([^)]+\.yaml)\)", page))

@@ -6,15 +6,17 @@ from typing import Any
 
 import pytest
 
-from components.policy.objects import GRPC_HEALTH, ClientsArgs, NetworkArgs
+from components.policy.objects import GRPC_HEALTH, ClientsArgs, NetworkArgs, RateLimitArgs
 from components.policy.service_policy import (
     PolicyPort,
     PolicyRoute,
     ServicePolicy,
     ServicePolicyArgs,
+    limits,
     port_server,
     rules,
 )
+from tests.recorder import record
 from tests.unit.crd_schemas import faults
 from tests.unit.samples import arguments, made
 
@@ -168,3 +170,35 @@ def test_its_server_comes_after_everything_that_it_lets_in() -> None:
         assert others
         for each in others:
             assert recording.comes_after(server, each), each.name
+
+
+def test_a_rate_limit_is_of_the_server_and_comes_before_it() -> None:
+    """From its first second on the port takes no more than what was said."""
+    limit = RateLimitArgs(
+        total=100, per_client=10, overrides=((50, (("shop", "bar"), ("web", "baz"))),)
+    )
+    port = PolicyPort(port="8080", protocol="HTTP/1", clients=(BAR,), rate_limit=limit)
+    (made,) = limits(ARGS, port)
+    assert faults(made) == []
+    assert made["metadata"] == {"name": "foo-8080", "namespace": "shop"}
+    account = {"group": "", "kind": "ServiceAccount"}
+    assert made["spec"] == {
+        "targetRef": {"group": "policy.linkerd.io", "kind": "Server", "name": "foo-8080"},
+        "total": {"requestsPerSecond": 100},
+        "identity": {"requestsPerSecond": 10},
+        "overrides": [
+            {
+                "requestsPerSecond": 50,
+                "clientRefs": [
+                    {**account, "namespace": "shop", "name": "bar"},
+                    {**account, "namespace": "web", "name": "baz"},
+                ],
+            }
+        ],
+    }
+    assert list(limits(ARGS, PolicyPort(port="8080"))) == []
+    args = ARGS.model_copy(update={"ports": (port,)})
+    recording = record(lambda: ServicePolicy("x", args))
+    (policy,) = (r for r in recording.resources if r.type.endswith("HTTPLocalRateLimitPolicy"))
+    (server,) = (r for r in recording.resources if r.type.endswith("Server"))
+    assert recording.comes_after(server, policy)

@@ -9,21 +9,25 @@ from typing import Any
 
 import pytest
 
+from bot.plan.mock.monitor import Resource
 from components.base import Manifest
 from components.traffic import rules
 from components.traffic.arguments import arguments
 from components.traffic.component import Traffic, TrafficArgs
-from components.traffic.objects import NAMES, RULES, routes, service_patch
+from components.traffic.objects import NAMES, routes, service_patch
 from components.traffic.section import ServiceTraffic, TrafficSection
+from components.traffic.values import RULES
 from stack.load import _tupled
 from tests.recorder import record
 from tests.unit import traffic_samples
 from tests.unit.crd_schemas import faults
 from tests.unit.samples import made
-from tests.unit.stack_files import load, spoilt
+from tests.unit.stack_files import load, spoilt, write
+from tests.unit.whole_program import evaluated_file
 
 EFFECTS = traffic_samples.EFFECTS
 ELSEWHERE = {
+    "traffic.flaggerVersion": "one_fault_traffic.py",
     "traffic.services.<name>.protocol": "test_traffic.py",
     "traffic.services.<name>.otherPorts.protocol": "test_traffic.py",
     "traffic.services.<name>.breaker.mode": "test_traffic.py",
@@ -268,6 +272,61 @@ def test_no_request_is_refused_while_routes_come_and_go() -> None:
     assert recording.outputs[recording.named("x").urn] == {
         "routes": ["HTTPRoute cart.8080", "HTTPRoute cart.8080.reads", "GRPCRoute cart.9090"]
     }
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"timeouts": {"request": "5s"}},
+        {"retries": {"on": ["5xx"], "bodies": False}},
+        {
+            "retries": {"on": ["5xx"], "bodies": False},
+            "routes": [
+                {"name": "r", "methods": ["GET"], "to": {"b": 1}},
+                {"name": "w", "methods": ["POST"], "to": {"b": 1}},
+                {"name": "all", "to": {"c": 1}},
+            ],
+        },
+        {"routes": [{"name": "m", "path": "/old", "redirect": {"path": "/new"}}]},
+        {**traffic_samples.http(8080), "otherPorts": [traffic_samples.grpc(8082)]},
+        {"delivery": "argo", "routes": [{"name": "all", "to": {"cart": 100, "cart-canary": 0}}]},
+    ],
+)
+def test_a_route_without_a_rule_for_every_request_comes_after_one_that_has_it(
+    keys: dict[str, Any],
+) -> None:
+    """Else a deployment or a destroy that stops between the two leaves requests with 404."""
+    recording = record(lambda: Traffic("x", SAMPLE.model_copy(update={"traffic": service(**keys)})))
+    routes_ = [each for each in recording.resources if each.type.endswith("Route")]
+
+    def whole(each: Resource) -> bool:
+        matches = [m for rule in each.inputs["spec"]["rules"] for m in rule.get("matches", [{}])]
+        return any(m in ({}, {"path": {"type": "PathPrefix", "value": "/"}}) for m in matches)
+
+    def port(each: Resource) -> int:
+        (parent,) = each.inputs["spec"]["parentRefs"]
+        return int(parent["port"])
+
+    assert routes_
+    for each in routes_:
+        before = [o for o in routes_ if whole(o) and port(o) == port(each)]
+        assert whole(each) or any(recording.comes_after(each, other) for other in before)
+
+
+def test_routes_come_after_linkerd_whose_webhook_checks_them(tmp_path: Path) -> None:
+    """And go before it: without its controller nobody would tell the proxies."""
+    sections = spoilt({("rollout", "waves"): WAVES, ("traffic",): traffic_samples.PLAN})
+    made_ = evaluated_file(write(tmp_path, sections), preview=False)
+    control_plane = made_.named("linkerd-linkerd-control-plane")
+    children = [
+        each
+        for each in made_.resources
+        if each.type.endswith(("HTTPRoute", "GRPCRoute", ":ServicePatch"))
+    ]
+    # cart with its three ports, calls, web with its two, and the patch of cart.
+    assert len(children) == 7
+    for each in children:
+        assert made_.comes_after(each, control_plane), each.name
 
 
 CANARY = [{"name": "all", "to": {"cart": 100, "cart-canary": 0}}]

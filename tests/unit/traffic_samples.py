@@ -53,6 +53,11 @@ def grpc(port: int) -> Sections:
     }
 
 
+def _weighted(port: int) -> Sections:
+    """A port whose weights somebody else may move."""
+    return {"port": port, "routes": [{"name": "all", "to": {"web-stable": 100, "web-canary": 0}}]}
+
+
 BREAKER = {
     "mode": "unified",
     "failures": 5,
@@ -73,6 +78,7 @@ PLAN: Sections = {
             "otherPorts": [http(8081), grpc(8082)],
         },
         "shop/calls": grpc(9090),
+        "shop/web": {**_weighted(8080), "otherPorts": [_weighted(8081)]},
     }
 }
 
@@ -95,7 +101,6 @@ _ROUTE = {
 _HTTP = {
     "port": 8090,
     "protocol": "h2c",
-    "delivery": "argo",
     "timeouts.request": "21s",
     "timeouts.response": "11s",
     "timeouts.idle": "6s",
@@ -114,6 +119,7 @@ _HTTP = {
 _GRPC = {"routes.0.grpcService": "shop.v2.Cart", "routes.0.grpcMethods": ["Get", "Put"]}
 _CART, _CALLS = "traffic.services.shop/cart", "traffic.services.shop/calls"
 EFFECTS: Sections = {
+    **{f"traffic.services.shop/web.{key}": "argo" for key in ("delivery", "otherPorts.0.delivery")},
     **{f"{_CART}.{key}": value for key, value in _HTTP.items()},
     **{f"{_CART}.otherPorts.0.{key}": value for key, value in _HTTP.items()},
     **{f"{_CALLS}.{key}": value for key, value in _GRPC.items()},

@@ -15,6 +15,7 @@ from bot.changes.model import Change
 from bot.mesh.drift.declared import Declared
 from bot.mesh.drift.inventory import Inventory, Item, Managed
 from components.chart import WEBHOOK_KINDS
+from components.traffic.values import RULES
 
 Path = tuple[str, ...]
 
@@ -88,6 +89,14 @@ ROWS: tuple[FieldOwner, ...] = (
             and path[-1].startswith(_POD_SECURITY_WARNS)
         ),
     ),
+    FieldOwner(
+        "Argo Rollouts moves the weights of a route that the stack file leaves to it",
+        lambda item, entry, path: (
+            RULES in item.annotations
+            and path[:2] == ("f:spec", "f:rules")
+            and not entry.manager.startswith("kubectl")
+        ),
+    ),
 )
 
 
@@ -107,6 +116,18 @@ def excluded_by_the_cloud(change: Change) -> bool:
         return False
     pairs = [*zip(declared, there, strict=True)]
     return before != after and all(_same_but_for_the_cloud(*each) for each in pairs)
+
+
+def left_to_a_rollout(change: Change) -> bool:
+    """Whether all that differs is the rules of a route whose weights the stack file leaves to Argo.
+
+    They are one atomic list: with the first weight that it moves, all of them are its own.
+    """
+    before, after = change.before, change.after
+    if before is None or after is None or RULES not in (change.metadata.get("annotations") or {}):
+        return False
+    sides = [{**side, "spec": {**(side.get("spec") or {}), "rules": 0}} for side in (before, after)]
+    return sides[0] == sides[1]
 
 
 def _same_but_for_the_cloud(declared: Mapping[str, Any], there: Mapping[str, Any]) -> bool:
