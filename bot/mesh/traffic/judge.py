@@ -55,6 +55,8 @@ def _service(
     states: list[str] = []
     for port in wanted.ports:
         more, state = _delivery(key, port, objects)
+        if port.delivery == "flagger" and service is not None:
+            more += _owned(wanted, service)
         faults += more
         states += [state] if state else []
     unbounded = tuple(
@@ -261,7 +263,18 @@ def _flagger(canary: Manifest, image: str | None) -> Iterator[str]:
         shown = ".".join(map(str, version)) if version else "of a version that could not be read"
         yield (
             f"Flagger {shown} waits for ever with `group: core` in gatewayRefs of Canary "
-            f"{canary['metadata']['name']} (1.42 and newer): docs/progressive-delivery.md"
+            f"{canary['metadata']['name']} (1.42 and newer): docs/traffic.md"
+        )
+
+
+def _owned(wanted: ServiceTraffic, service: Manifest) -> Iterator[str]:
+    """Flagger sets the annotations of a Service back that it has made (kubernetes_default.go)."""
+    owners = service["metadata"].get("ownerReferences") or ()
+    canary = next((each["name"] for each in owners if each.get("kind") == "Canary"), None)
+    if canary is not None and (wanted.breaker is not None or wanted.load_bias is not None):
+        yield (
+            f"is made by Canary {canary}, which takes the annotations of its breaker off again: "
+            "remove its ownerReferences, and keep the Service with the application"
         )
 
 
