@@ -43,7 +43,7 @@ def stack_file(folder: Path, service: str) -> Path:
         config.pop(f"linkerd-platform:{key}", None)
     head = yaml.safe_dump({"config": config}, sort_keys=False)
     body = (
-        "  linkerd-platform:traffic:  # ours\n    services:\n      shop/cart:  # \u2615\n" + service
+        "  linkerd-platform:traffic:  # ours\n    flaggerVersion: 1.41.0\n    services:\n      shop/cart:  # \u2615\n" + service
     )
     for name in ("Pulumi.yaml", "fleet.yaml"):
         (folder / name).write_text((REPO / name).read_text(encoding="utf-8"), encoding="utf-8")
@@ -160,7 +160,7 @@ def test_the_weights_change_and_no_other_line(
             "cart, cart-next of route 'all' of shop/cart would share the other 80",
         ),
         (
-            f"        delivery: argo\n{FLOW}",
+            "        delivery: argo\n" + FLOW.replace(f"          {BETA}  # dark launch\n", ""),
             ("--to", "cart-canary=20"),
             REFUSED,
             "delivery argo: Argo Rollouts moves its weights",

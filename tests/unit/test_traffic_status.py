@@ -196,7 +196,7 @@ def test_what_linkerd_ignores_is_a_fault(traffic: Object, changes: Any, told: st
             "port 80 has no budget: retries without timeouts.request",
         ),
         (PORT, {"profiles": [profile({})]}, None),
-        (FLAGGER, {"canaries": [canary()], "services": [FLAGGERS]}, None),
+        (FLAGGER, {"canaries": [canary()], "services": [FLAGGERS]}, "Canary cart: no phase yet"),
         (
             ARGO,
             {"rollouts": [rollout(phase="Paused", message="CanaryPauseStep")]},
