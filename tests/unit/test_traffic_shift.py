@@ -43,7 +43,8 @@ def stack_file(folder: Path, service: str) -> Path:
         config.pop(f"linkerd-platform:{key}", None)
     head = yaml.safe_dump({"config": config}, sort_keys=False)
     body = (
-        "  linkerd-platform:traffic:  # ours\n    flaggerVersion: 1.41.0\n    services:\n      shop/cart:  # \u2615\n" + service
+        "  linkerd-platform:traffic:  # ours\n    flaggerVersion: 1.41.0\n"
+        "    services:\n      shop/cart:  # \u2615\n" + service
     )
     for name in ("Pulumi.yaml", "fleet.yaml"):
         (folder / name).write_text((REPO / name).read_text(encoding="utf-8"), encoding="utf-8")

@@ -18,7 +18,8 @@ def _either(window: int, *counters: str) -> str:
     """Growth of several counters together, of which each alone may be there."""
     return " or ".join(
         # Without a label of their own, `or` would drop the second of a server.
-        f'label_replace(sum by ({_SERVER}) ({grown_in_proxies(counter, window)}), "counter", "{i}", "", "")'
+        f'label_replace(sum by ({_SERVER}) ({grown_in_proxies(counter, window)}), "counter", '
+        f'"{i}", "", "")'
         for i, counter in enumerate(counters)
     )
 
@@ -58,7 +59,8 @@ def policy(setting: Setting) -> Group:
             Alert(
                 "LinkerdRateLimited",
                 f"sum by ({_SERVER}, ratelimit_name) "
-                f"({grown_in_proxies('inbound_http_local_ratelimit_total', 300)}) > {limits.rate_limited}",
+                f"({grown_in_proxies('inbound_http_local_ratelimit_total', 300)}) "
+                f"> {limits.rate_limited}",
                 "warning",
                 _WHERE + "{{ $labels.namespace }} refused {{ $value | humanize }} requests",
                 "In 5 minutes, by the rate limit {{ $labels.ratelimit_name }}.",
