@@ -56,6 +56,13 @@ COMMANDS = {
         "authorization: suggest rules, check which callers may lose access",
     ),
     "status": Command("bot.mesh.status.command", "check the health of the mesh"),
+    "traffic": Command(
+        "bot.mesh.traffic.command",
+        "requests between services: status, other weights of a route",
+    ),
+    "latency": Command(
+        "bot.mesh.latency.command", "measure what the proxies cost in latency and throughput"
+    ),
 }
 _ABOUT = """\
 Plan, preview, approve and apply stack files, and operate the mesh: health, drift, trust anchor,

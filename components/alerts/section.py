@@ -131,6 +131,14 @@ class ThresholdsSection(Section):
     rate_limited: Events = Field(
         100, description="Requests over a rate limit at one port of a Server in 5 minutes."
     )
+    timed_out: Events = Field(
+        100, description="Requests to one service that clients' proxies timed out in 5 minutes."
+    )
+    retries_failed: Events = Field(
+        100,
+        description="Requests to one service in 5 minutes that still failed after their last "
+        "retry, or were not sent again because no pod was ready.",
+    )
     no_ready_endpoint: Duration = Field(
         _minutes(5), description="Time that a backend may have no ready endpoint."
     )

@@ -28,6 +28,13 @@ AUDITED = f'inbound_http_authz_allow_total{{{SERVER},authz_name="audit",authz_ki
 LIMITED = f'inbound_http_local_ratelimit_total{{{SERVER},ratelimit_name="web",client_id="x"}}'
 PROXY_THERE = 'control_identity_cert_expiration_timestamp_seconds{namespace="shop",pod="a"}'
 PROXY_BEGUN = 'process_start_time_seconds{namespace="shop",pod="a"}'
+ROUTE = 'namespace="front",pod="a",parent_namespace="shop",parent_name="web"'
+FRONT_THERE = 'control_identity_cert_expiration_timestamp_seconds{namespace="front",pod="a"}'
+TIMED_OUT = f'outbound_http_route_request_statuses_total{{{ROUTE},error="REQUEST_TIMEOUT"}}'
+ANSWERED_504 = f'outbound_http_route_request_statuses_total{{{ROUTE},http_status="504"}}'
+EXHAUSTED = f"outbound_http_route_retry_limit_exceeded_total{{{ROUTE}}}"
+OVERFLOWED = f"outbound_grpc_route_retry_overflow_total{{{ROUTE}}}"
+SERVICE_LABELS = {"namespace": "front", "parent_namespace": "shop", "parent_name": "web"}
 ALIVE = 'gateway_alive{target_cluster_name="east"}'
 ENABLED = 'gateway_enabled{target_cluster_name="east"}'
 BACKEND = 'backend_namespace="shop",backend_name="web",backend_port="80"'
@@ -252,6 +259,37 @@ SCENARIOS = [
             {_endpoints("a", "pending"): "0x20"},
             {_endpoints("a", "ready"): "0x4 3x20"},
         ],
+    ),
+    Scenario(
+        "LinkerdRequestsTimedOut",
+        "10m",
+        {TIMED_OUT: "0+30x20", ANSWERED_504: "0+30x20"},
+        SERVICE_LABELS,
+        "150 requests of front to web.shop timed out",
+        # Fewer; a 504 that the service itself answered with is its own.
+        [{TIMED_OUT: "0+10x20"}, {TIMED_OUT: "_"}],
+        severity="warning",
+    ),
+    Scenario(
+        "LinkerdRequestsTimedOut",
+        "10m",
+        # A counter of errors appears with its first count.
+        {FRONT_THERE: "90000x20", TIMED_OUT: "_x8 120x12"},
+        SERVICE_LABELS,
+        "120 requests of front to web.shop timed out",
+        [{FRONT_THERE: "_x8 90000x12"}, {TIMED_OUT: "_x2 120x18"}],
+        severity="warning",
+        name="first-count",
+    ),
+    Scenario(
+        "LinkerdRetriesFailing",
+        "10m",
+        {EXHAUSTED: "0+15x20", OVERFLOWED: "0+15x20"},
+        SERVICE_LABELS,
+        "150 requests of front to web.shop failed in spite of retries",
+        # One of the two is not enough here.
+        [{EXHAUSTED: "_"}, {OVERFLOWED: "0x20"}],
+        severity="warning",
     ),
     Scenario(
         "LinkerdGatewayDown",

@@ -14,7 +14,8 @@ _TIMES = (
     "anchorWarning anchorCritical issuerLeft renewalOverdue issuerReload webhookLeft leafLeft "
     "leafOverdue settle notReady unmeshed oldProxies noReadyEndpoint gatewayDown metricsMissing"
 )
-_COUNTS = "secretErrors syncErrors quorum injectorRejections denials auditHits rateLimited"
+_COUNTS = "secretErrors syncErrors quorum injectorRejections denials auditHits rateLimited "
+_COUNTS += "timedOut retriesFailed"
 
 CHANGES: dict[str, Any] = {
     f"{ALERTS}.form": "file",

@@ -139,6 +139,21 @@ def service(namespace: str, name: str) -> Object:
     return {**each, "spec": {"clusterIP": "10.96.0.7", "selector": {"app": name}, "ports": ports}}
 
 
+def route(namespace: str, service: str, at: int) -> Object:
+    """The route of a Service's port, which Linkerd has accepted."""
+    parent = {"group": "", "kind": "Service", "namespace": namespace, "name": service, "port": at}
+    status = {
+        "controllerName": "linkerd.io/policy-controller",
+        "parentRef": parent,
+        "conditions": [
+            {"type": "Accepted", "status": "True", "reason": "Accepted"},
+            {"type": "ResolvedRefs", "status": "True", "reason": "ResolvedRefs"},
+        ],
+    }
+    each = named(f"{service}.{at}", namespace)
+    return {**each, "spec": {"parentRefs": [parent]}, "status": {"parents": [status]}}
+
+
 def slice_(namespace: str, name: str, target: str) -> Object:
     """The endpoints of a Service: one pod."""
     each = named(f"{name}-x", namespace)

@@ -41,6 +41,15 @@ SECTIONS: dict[KeyPath, Any] = {
     ("buoyantCloud",): {"enabled": True},
     ("rollout",): {"waves": [{"name": "w0", "state": "on", "namespaces": ["shop"]}]},
     ("policy",): {"namespaces": {"shop": {"rung": "audit"}}},
+    ("traffic",): {
+        "services": {
+            "shop/cart": {
+                "port": 80,
+                "timeouts": {"request": "5s"},
+                "retries": {"on": ["gateway-error"], "bodies": True},
+            }
+        }
+    },
     ("observability",): {"alerts": {"form": "file", "runbooks": "https://runbooks.example.com"}},
 }
 
@@ -189,6 +198,7 @@ def _cluster() -> dict[str, Any]:
         "/api/v1/namespaces": made.namespaces(),
         "/api/v1/pods": made.pods(VERSION),
         "/api/v1/services": [made.service("shop", "cart"), made.service("linkerd", "linkerd-dst")],
+        "/apis/gateway.networking.k8s.io/v1/httproutes": [made.route("shop", "cart", 80)],
         "/api/v1/events": [],
         "/apis/discovery.k8s.io/v1/endpointslices": [made.slice_("shop", "cart", "cart-5d4f-a")],
         "/apis/apps/v1/replicasets": [made.named("linkerd-identity-5d4f", "linkerd")],

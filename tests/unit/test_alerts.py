@@ -58,7 +58,10 @@ def test_a_disabled_alert_is_left_out_and_nothing_else() -> None:
 
 def test_a_group_without_a_rule_is_left_out() -> None:
     """prometheus-operator's webhook takes it, and it says nothing."""
-    traffic = ("LinkerdNoReadyEndpoint", "LinkerdGatewayDown")
+    traffic = (
+        *("LinkerdNoReadyEndpoint", "LinkerdRequestsTimedOut", "LinkerdRetriesFailing"),
+        "LinkerdGatewayDown",
+    )
     groups = {group["name"] for group in content(disabled=traffic)["groups"]}
     assert "linkerd-platform-traffic" not in groups
     assert "linkerd-platform-policy" in groups

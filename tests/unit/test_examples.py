@@ -198,9 +198,13 @@ def test_argo_moves_the_weights_of_the_route_that_is_made(tmp_path: Path) -> Non
 def test_flagger_makes_its_route_for_the_service_of_the_stack_file() -> None:
     """With the version that the stack file names, it sees that Linkerd has accepted the route."""
     services = sections(DELIVERY / "stack.yaml")["traffic"]["services"]
-    canary = delivered("flagger.yaml")["Canary", "web"]
+    own = delivered("flagger.yaml")
+    canary = own["Canary", "web"]
     (ref,) = canary["spec"]["service"]["gatewayRefs"]
     assert services[f"{ref['namespace']}/{ref['name']}"]["port"] == ref["port"]
+    # Of a Service that Flagger has made, it sets the annotations back: there would be no breaker.
+    assert services["shop/web"]["breaker"] is not None
+    assert own["Service", ref["name"]]["metadata"].keys() == {"name", "namespace"}
 
 
 def test_the_page_names_each_example() -> None:

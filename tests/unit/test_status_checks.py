@@ -207,6 +207,12 @@ FAULTS: list[tuple[str, Spoil, str, str]] = [
      "fail", "shop (to be audit)"),
     ("policy/fits", f.file("policy", value={"namespaces": {"shop": _SHOP}}),
      "fail", "no workload has these labels"),
+    ("traffic/routes", f.drop(f.ROUTES, "cart.80"), "fail", "shop/cart (HTTPRoute cart.80)"),
+    ("traffic/routes", f.set_(f.ROUTES, "cart.80", "status", value={}), "fail", "shop/cart"),
+    ("traffic/services", f.set_(f.SERVICES, "cart", "spec", "clusterIP", value="None"),
+     "fail", "ignored in part or whole: shop/cart"),
+    ("traffic/budgets", f.file("traffic", "services", "shop/cart", value={
+        "port": 80, "retries": {"on": ["5xx"], "bodies": True}}), "warn", "shop/cart:80"),
     ("buoyant-cloud/namespace", f.drop(f.NAMESPACES, "linkerd-buoyant"), "fail", "no namespace"),
     ("buoyant-cloud/synced", f.set_(_AGENT_SECRETS, "buoyant-cloud-org-credentials", "status",
                                     value=f.not_true()), "fail", "because"),

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
 from bot.clients.https import Answer, Client, Unreadable
 from bot.clients.kubernetes import NOT_FOUND, Manifest, get_object, groups, list_objects
 from bot.mesh.status.facts import Secret, places
+from bot.mesh.traffic import reader as traffic_reader
 from components.buoyant_cloud import CREDENTIALS_SECRET
 from components.names import (
     IDENTITY_ISSUER,
@@ -67,6 +68,7 @@ PLACE_LISTS = {
     "external secrets": "/apis/external-secrets.io/v1/namespaces/{}/externalsecrets",
 }
 DISCOVERY = "served versions"
+FLAGGER = "image of flagger"
 Read = Callable[[Client], Any]
 
 
@@ -115,6 +117,10 @@ def reads(config: StackConfig) -> Iterator[tuple[str, Read]]:
     """Every source by name, with how it is read."""
     for name, path in LISTS.items():
         yield name, partial(list_objects, path=path)
+    for name, path in traffic_reader.LISTS.items() if config.traffic.services else ():
+        yield name, partial(list_objects, path=path)
+    if config.traffic.services:
+        yield FLAGGER, traffic_reader.flagger
     for name, path in METADATA_LISTS.items():
         yield name, partial(_metadata, path=path)
     for name, form in PLACE_LISTS.items():

@@ -18,6 +18,7 @@ from bot.mesh.status import (
     networks,
     operators,
     served,
+    traffic,
     versions,
     workloads,
 )
@@ -34,6 +35,7 @@ SUBJECTS: tuple[Subject, ...] = (
     data_plane.SUBJECT,
     workloads.ROLLOUT,
     workloads.POLICY,
+    traffic.SUBJECT,
     buoyant_cloud.SUBJECT,
     alerts.SUBJECT,
     linkerd_check.SUBJECT,

@@ -16,7 +16,7 @@ ANNOTATION = "config.linkerd.io/opaque-ports"
 
 def faults(service: Manifest, pod: Manifest) -> Iterator[str]:
     """What does not fit, one sentence each."""
-    outside, inside = _opaque(service), _opaque(pod)
+    outside, inside = opaque_ports(service), opaque_ports(pod)
     if outside is None or inside is None:
         odd = service if outside is None else pod
         yield f"{ANNOTATION} of {place(odd)} names what is no port"
@@ -31,7 +31,7 @@ def faults(service: Manifest, pod: Manifest) -> Iterator[str]:
             yield f"port {number} of {place(service)} is not opaque, {target} of its pods is"
 
 
-def _opaque(manifest: Manifest) -> set[int] | None:
+def opaque_ports(manifest: Manifest) -> set[int] | None:
     """The ports of the annotation, none without it; None where it cannot be read."""
     found: set[int] = set()
     for part in annotations_of(manifest).get(ANNOTATION, "").split(","):

@@ -54,6 +54,8 @@ class Thresholds(Args):
     denials: int
     audit_hits: int
     rate_limited: int
+    timed_out: int
+    retries_failed: int
     no_ready_endpoint: int
     gateway_down: int
     metrics_missing: int
@@ -162,6 +164,13 @@ def grown(counter: str, window: int, scraped: str) -> str:
         f"(increase({counter}[{span}]) > 0 or ({counter} unless {counter} offset {span} "
         f"and {scraped}))"
     )
+
+
+def grown_in_proxies(counter: str, window: int) -> str:
+    """The same for a counter of proxies: those that were there before, or began meanwhile."""
+    before = f"control_identity_cert_expiration_timestamp_seconds offset {duration(window)}"
+    begun = f"process_start_time_seconds > time() - {window}"
+    return grown(counter, window, f"on (namespace, pod) ({before} or {begun})")
 
 
 def rule(each: Alert | RecordingRule, base: Mapping[str, str], runbooks: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ own has the kind `default`; its name is the namespace's default policy.
 
 from __future__ import annotations
 
-from components.alerts.groups.model import Alert, Group, Setting, duration, grown
+from components.alerts.groups.model import Alert, Group, Setting, grown_in_proxies
 
 _PAGE = "policy"
 _SERVER = "namespace, srv_kind, srv_name, srv_port"
@@ -14,18 +14,12 @@ _WHERE = "{{ $labels.srv_kind }} {{ $labels.srv_name }}:{{ $labels.srv_port }} i
 _AUDIT = '{authz_name="audit"}'
 
 
-def _grown(counter: str, window: int) -> str:
-    """By how much a counter of proxies grew that were there before, or began meanwhile."""
-    before = f"control_identity_cert_expiration_timestamp_seconds offset {duration(window)}"
-    begun = f"process_start_time_seconds > time() - {window}"
-    return grown(counter, window, f"on (namespace, pod) ({before} or {begun})")
-
-
 def _either(window: int, *counters: str) -> str:
     """Growth of several counters together, of which each alone may be there."""
     return " or ".join(
         # Without a label of their own, `or` would drop the second of a server.
-        f'label_replace(sum by ({_SERVER}) ({_grown(counter, window)}), "counter", "{i}", "", "")'
+        f'label_replace(sum by ({_SERVER}) ({grown_in_proxies(counter, window)}), "counter", '
+        f'"{i}", "", "")'
         for i, counter in enumerate(counters)
     )
 
@@ -65,7 +59,8 @@ def policy(setting: Setting) -> Group:
             Alert(
                 "LinkerdRateLimited",
                 f"sum by ({_SERVER}, ratelimit_name) "
-                f"({_grown('inbound_http_local_ratelimit_total', 300)}) > {limits.rate_limited}",
+                f"({grown_in_proxies('inbound_http_local_ratelimit_total', 300)}) "
+                f"> {limits.rate_limited}",
                 "warning",
                 _WHERE + "{{ $labels.namespace }} refused {{ $value | humanize }} requests",
                 "In 5 minutes, by the rate limit {{ $labels.ratelimit_name }}.",

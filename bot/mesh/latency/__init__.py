@@ -1,0 +1,1 @@
+"""What the mesh costs in latency and throughput, as pairs of one run."""

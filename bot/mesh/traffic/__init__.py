@@ -1,0 +1,1 @@
+"""Requests between services: how they are treated now, and the next step of a canary."""
