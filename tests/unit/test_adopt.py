@@ -70,8 +70,10 @@ def secret(name: str, **data: bytes) -> dict[str, Any]:
     return {"metadata": {"name": name}, "data": encoded}
 
 
-def record(chart: str, namespace: str, **more: Any) -> dict[str, Any]:
-    """Helm's record of a release."""
+def record(
+    chart: str, namespace: str, *, revision: int = 1, status: str = "deployed", **more: Any
+) -> dict[str, Any]:
+    """Helm's record of a revision of a release."""
     made = {
         "name": chart,
         "namespace": namespace,
@@ -79,9 +81,22 @@ def record(chart: str, namespace: str, **more: Any) -> dict[str, Any]:
         **more,
     }
     packed = base64.b64encode(gzip.compress(json.dumps(made).encode()))
-    found = secret(f"sh.helm.release.v1.{chart}.v1", release=packed)
-    found["metadata"]["namespace"] = namespace
+    found = secret(f"sh.helm.release.v1.{chart}.v{revision}", release=packed)
+    found["metadata"] |= {"namespace": namespace, "labels": {"owner": "helm", "status": status}}
     return found
+
+
+def _objects(listed: dict[str, Any]) -> dict[str, Any]:
+    """What is in these lists, and each of it by its own path too."""
+    single = {
+        f"{path.rpartition('/')[0]}/namespaces/{each['metadata']['namespace']}"
+        f"/{path.rpartition('/')[2]}/{each['metadata']['name']}": each
+        for path, found in listed.items()
+        if isinstance(found, list)
+        for each in found
+        if "namespace" in each["metadata"] and "name" in each["metadata"]
+    }
+    return single | listed
 
 
 @dataclass(frozen=True)
@@ -138,39 +153,42 @@ def _groups(place: str) -> list[dict[str, Any]]:
 def server(anchor: Authority, **more: Any) -> Server:
     """A cluster with a Linkerd of Helm's, and a cert-manager."""
     pem = anchor.pem
-    config = {"data": {"values": yaml.safe_dump(VALUES)}}
+    config = {"metadata": {}, "data": {"values": yaml.safe_dump(VALUES)}}
     labels = {"app.kubernetes.io/name": "cert-manager"}
     spec = {"containers": [{"image": "q/cert-manager-controller:v1.18.2", "args": []}]}
     spec["containers"][0]["args"] = ["--cluster-resource-namespace=$(POD_NAMESPACE)"]
     return Server(
         "https://api",
         Path("ca.crt"),
-        objects={
-            "/api/v1/namespaces/linkerd/configmaps/linkerd-config": config,
-            "/api/v1/namespaces/linkerd/configmaps/linkerd-identity-trust-roots": {
-                "data": {"ca-bundle.crt": pem}
-            },
-            "/api/v1/secrets": [
-                record("linkerd-control-plane", "linkerd", config=GIVEN, manifest=MANIFEST),
-                record("another", "shop", config={}, manifest=""),
-            ],
-            "/apis/apps/v1/deployments": [
-                {
-                    "metadata": {"name": "cm", "namespace": "security", "labels": labels},
-                    "spec": {"template": {"spec": {"serviceAccountName": "cm", **spec}}},
-                }
-            ],
-            _CRDS: [
-                {
-                    "metadata": {
-                        "name": "httproutes.gateway.networking.k8s.io",
-                        "annotations": {"gateway.networking.k8s.io/bundle-version": "v1.3.0"},
+        objects=_objects(
+            {
+                "/api/v1/namespaces/linkerd/configmaps/linkerd-config": config,
+                "/api/v1/namespaces/linkerd/configmaps/linkerd-identity-trust-roots": {
+                    "data": {"ca-bundle.crt": pem}
+                },
+                "/api/v1/secrets": [
+                    record("linkerd-control-plane", "linkerd", config=GIVEN, manifest=MANIFEST),
+                    record("another", "shop", config={}, manifest=""),
+                ],
+                "/apis/apps/v1/deployments": [
+                    {
+                        "metadata": {"name": "cm", "namespace": "security", "labels": labels},
+                        "spec": {"template": {"spec": {"serviceAccountName": "cm", **spec}}},
                     }
-                }
-            ],
-            "/api/v1/pods": [{"metadata": {"namespace": "shop", "name": "web"}}],
-            **more,
-        },
+                ],
+                _CRDS: [
+                    {
+                        "metadata": {
+                            "name": "httproutes.gateway.networking.k8s.io",
+                            "annotations": {"gateway.networking.k8s.io/bundle-version": "v1.3.0"},
+                        }
+                    }
+                ],
+                "/api/v1/configmaps": [],
+                "/api/v1/pods": [{"metadata": {"namespace": "shop", "name": "web"}}],
+                **more,
+            }
+        ),
     )
 
 
@@ -250,7 +268,8 @@ def test_public_reports_the_list_has_the_objects_of_linkerd_alone(
             _DEPLOYMENT,
             "rbac.authorization.k8s.io/v1 ClusterRole linkerd-linkerd-identity",
         ],
-        "records": ["linkerd/sh.helm.release.v1.linkerd-control-plane.v1"],
+        "records": ["secrets linkerd/sh.helm.release.v1.linkerd-control-plane.v1"],
+        "managers": ["helm"],
     }
 
 
@@ -278,7 +297,8 @@ def target(tmp_path: Path, **cluster: Any) -> Target:
     config = load(tmp_path, spoilt(paths))
     listed = {
         "objects": [_DEPLOYMENT],
-        "records": ["linkerd/sh.helm.release.v1.linkerd-control-plane.v1"],
+        "records": ["secrets linkerd/sh.helm.release.v1.linkerd-control-plane.v1"],
+        "managers": ["helm"],
     }
     (tmp_path / "Pulumi.test.adopt.yml").write_text(yaml.safe_dump(listed))
     return Target("test", tmp_path, config, None, {})
@@ -387,7 +407,7 @@ def test_public_reports_helm_lets_go_and_its_record_goes_last(
     assert "fieldManager=helm" in applied[1]
     assert "spec" not in applied[2]
     assert deleted[1].endswith("sh.helm.release.v1.linkerd-control-plane.v1")
-    assert lines[0] == "Helm let go of 1 objects"
+    assert lines[0] == "helm let go of 1 objects"
 
 
 def test_public_reports_helm_keeps_what_the_stack_does_not_have_yet(
@@ -421,4 +441,4 @@ def test_public_reports_what_the_cli_installed_is_found_by_its_labels() -> None:
     assert release
     assert release.values == GIVEN
     assert release.objects == (("apps/v1", "Deployment", "linkerd", "linkerd-identity"),)
-    assert release.record == ""
+    assert release.records == ()
