@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ from tests.certificates import Authority, authority
 from tests.charts.helm import helm
 from tests.e2e import project, runbook
 from tests.e2e.checker import Checker
-from tests.e2e.mesh_objects import Objects
+from tests.e2e.mesh_objects import Objects, meshed_workload
 from tests.e2e.project import PROJECT
 from tests.e2e.runbook import Runbook, without_kubelet
 from tests.e2e.trust_mesh import LEAF_SECONDS, SKEW_SECONDS, TrustMesh, generation
@@ -30,8 +31,8 @@ from tests.programs import ran
 pytestmark = pytest.mark.e2e
 STACK, CONTEXT = "mesh", "linkerd-platform-sandbox"
 _HOOKS = "/apis/admissionregistration.k8s.io/v1"
-# What comes and goes by itself.
-_PASSING = ("Event", "Event.events.k8s.io", "Lease.coordination.k8s.io")
+# What comes and goes by itself, or is none that is kept.
+_PASSING = ("ComponentStatus", "Event", "Event.events.k8s.io", "Lease.coordination.k8s.io")
 _RUNS = ("Deployment.apps", "StatefulSet.apps", "DaemonSet.apps")
 _OWN = re.compile(rf"\S+ ({LINKERD}|{LINKERD_VIZ})/")
 _OWN_PODS = re.compile(
@@ -111,8 +112,7 @@ class Adopted(TrustMesh):
         for kind in kinds(api).found:
             answer = api.request("GET", kind.path(), seconds=60)
             if answer.ok and kind.title not in _PASSING:
-                for each in answer.body["items"]:
-                    at = each["metadata"]
+                for at in (each["metadata"] for each in answer.body["items"]):
                     found[f"{kind.title} {at.get('namespace', '')}/{at['name']}"] = at
         return found
 
@@ -128,27 +128,6 @@ def _changed(before: Found, after: Found) -> set[str]:
         each
         for each, at in before.items()
         if each.split()[0] in _RUNS and after[each]["generation"] != at["generation"]
-    }
-
-
-def _workload(kind: str, name: str, replicas: int) -> dict[str, Any]:
-    """Meshed pods, with what the injector writes: none runs in a cluster of simulated pods."""
-    labels = {"app": name, "linkerd.io/control-plane-ns": LINKERD}
-    proxy = {"name": "linkerd-proxy", "image": "example.invalid/proxy:1", "restartPolicy": "Always"}
-    spec = {
-        "initContainers": [proxy],
-        "containers": [{"name": "app", "image": "example.invalid/app:1"}],
-    }
-    return {
-        "apiVersion": "apps/v1",
-        "kind": kind,
-        "metadata": {"name": name, "namespace": "shop"},
-        "spec": {
-            "selector": {"matchLabels": {"app": name}},
-            "template": {"metadata": {"labels": labels}, "spec": spec},
-            **({"replicas": replicas} if replicas else {}),
-            **({"serviceName": name} if kind == "StatefulSet" else {}),
-        },
     }
 
 
@@ -191,6 +170,8 @@ def _unanswered(mesh: Adopted, name: str) -> None:
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[tuple[Adopted, Authority]]:
     """Servers, the Gateway API, meshed pods, and the files of an anchor; no Linkerd yet."""
+    if not os.environ.get("E2E_SLOW"):
+        pytest.skip("an adoption with its rotation takes minutes: set E2E_SLOW=1")
     if reason := project.missing_engine():
         pytest.skip(reason)
     if shutil.which("kubectl") is None:
@@ -213,7 +194,7 @@ def cluster(tmp_path: Path) -> Iterator[tuple[Adopted, Authority]]:
 def _meshed(mesh: Adopted) -> None:
     objects = Objects(mesh.copy.api)
     objects.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}})
-    objects.apply(*(_workload(*each) for each in _WORKLOADS))
+    objects.apply(*(meshed_workload(*each) for each in _WORKLOADS))
     pods = "/api/v1/namespaces/shop/pods"
 
     def all_run() -> bool:
