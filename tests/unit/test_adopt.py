@@ -410,6 +410,140 @@ def test_public_reports_helm_lets_go_and_its_record_goes_last(
     assert lines[0] == "helm let go of 1 objects"
 
 
+@pytest.mark.parametrize(
+    ("manager", "lets_go"),
+    [
+        ("terraform-provider-helm_v2.17.0_x5", True),
+        ("helm-controller", True),
+        ("argocd-controller", True),
+        ("kubectl-client-side-apply", True),
+        ("kube-controller-manager", False),
+    ],
+)
+def test_public_reports_who_installed_lets_go_whatever_its_name(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, manager: str, lets_go: bool
+) -> None:
+    """Helm calls itself by its program's name; fields that stay its own stay for ever."""
+    entry = {"operation": "Update", "fieldsV1": {"f:data": {"f:values": {}}}}
+    api = server(authority("root"))
+    config = api.objects["/api/v1/namespaces/linkerd/configmaps/linkerd-config"]
+    config["metadata"]["managedFields"] = [
+        {"manager": manager, **entry} if lets_go else {"manager": "helm", **entry},
+        {"manager": "labeller", "operation": "Update", "fieldsV1": {"f:metadata": {}}},
+    ]
+    looked(monkeypatch, tmp_path, api)
+    written = (tmp_path / "Pulumi.adopted.adopt.yml").read_text()
+    there = _there("test")
+    deployment = there["/apis/apps/v1/namespaces/linkerd/deployments/linkerd-identity"]
+    deployment["metadata"]["managedFields"][0]["manager"] = manager
+    api = Server("https://api", Path("ca.crt"), objects=there)
+    served(monkeypatch, api)
+    here = target(tmp_path, adopted=True)
+    (tmp_path / "Pulumi.test.adopt.yml").write_text(written)
+    adopt.finish(here)
+    patched = [path for method, path, _ in api.changed if method == "PATCH"]
+    assert len(patched) == (2 if lets_go else 0)
+    assert all(f"fieldManager={manager}&" in path for path in patched[1:])
+
+
+def test_public_reports_helm_lets_go_of_what_the_operators_write(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Else the key of the old issuer stays beside the new one, in the same Secret."""
+    there = _there("test")
+    path = "/apis/apps/v1/namespaces/linkerd/deployments/linkerd-identity"
+    there[path]["metadata"] |= {
+        "labels": {},
+        "annotations": {"cert-manager.io/certificate-name": "linkerd-identity-issuer"},
+    }
+    api = Server("https://api", Path("ca.crt"), objects=there)
+    served(monkeypatch, api)
+    assert adopt.finish(target(tmp_path, adopted=True))[0] == "helm let go of 1 objects"
+
+
+@pytest.mark.parametrize("kind", ["secrets", "configmaps"])
+def test_public_reports_every_revision_of_helms_goes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str
+) -> None:
+    """`helm uninstall` takes the last record, and a superseded one lists the objects too."""
+    found = [
+        record("linkerd-control-plane", "linkerd", revision=2, status="superseded"),
+        record("linkerd-control-plane", "linkerd", revision=10, manifest=MANIFEST, config=GIVEN),
+        record("linkerd-control-plane", "linkerd", revision=11, status="failed"),
+    ]
+    if kind == "configmaps":
+        for each in found:
+            each["data"]["release"] = base64.b64decode(each["data"]["release"]).decode()
+    none = {f"/api/v1/{each}": [] for each in ("secrets", "configmaps")}
+    looked(monkeypatch, tmp_path, server(authority("root"), **(none | {f"/api/v1/{kind}": found})))
+    listed = yaml.safe_load((tmp_path / "Pulumi.adopted.adopt.yml").read_text())
+    assert listed["records"] == [
+        f"{kind} linkerd/sh.helm.release.v1.linkerd-control-plane.v{n}" for n in (2, 10, 11)
+    ]
+    assert listed["objects"][0] == _DEPLOYMENT
+
+
+_ISSUER = "linkerd-identity-issuer"
+_CERTIFICATES = "/apis/cert-manager.io/v1/certificates"
+
+
+def _writer(name: str, secret: str) -> dict[str, Any]:
+    metadata = {"name": name, "namespace": "linkerd"}
+    return {"metadata": metadata, "spec": {"secretName": secret}}
+
+
+def test_public_reports_certificates_of_the_guides_are_taken_over_or_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """By the guides' names: with two Certificates for one Secret cert-manager issues neither."""
+    hook = "linkerd-proxy-injector"
+    found = [_writer(_ISSUER, _ISSUER), _writer(hook, f"{hook}-k8s-tls"), _writer("web", "web")]
+    more = {
+        _CERTIFICATES: found,
+        "/apis/trust.cert-manager.io/v1alpha1/bundles/linkerd-identity-trust-roots": {},
+    }
+    api = server(authority("root"), **more)
+    lines, _ = looked(monkeypatch, tmp_path, api)
+    listed = yaml.safe_load((tmp_path / "Pulumi.adopted.adopt.yml").read_text())["objects"]
+    assert listed[-2:] == [
+        f"cert-manager.io/v1 Certificate linkerd/{_ISSUER}",
+        "trust.cert-manager.io/v1alpha1 Bundle linkerd-identity-trust-roots",
+    ]
+    said = (
+        f"Certificate linkerd/{hook} writes Secret {hook}-k8s-tls, as ours will: "
+        f"kubectl -n linkerd delete certificate {hook} --cascade=orphan"
+    )
+    assert [each for each in lines if "writes Secret" in each] == [f"delete before `up`: {said}"]
+    served(monkeypatch, api)
+    changes = ChangeSet(
+        stack="test",
+        source="preview",
+        changes=(created("Certificate", f"{hook}-k8s-tls", "cert-manager.io/v1"),),
+    )
+    (broken,) = adopt.judged(target(tmp_path, adopted=True), changes).violations
+    assert broken.message == f"{said}; the Secret stays"
+
+
+@pytest.mark.parametrize(
+    ("marks", "said"),
+    [
+        (
+            {"annotations": {"argocd.argoproj.io/tracking-id": "mesh:/ConfigMap:linkerd/x"}},
+            "Argo CD application mesh",
+        ),
+        ({"labels": {"helm.toolkit.fluxcd.io/name": "linkerd"}}, "Flux HelmRelease linkerd"),
+    ],
+)
+def test_public_reports_who_deploys_it_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, marks: dict[str, Any], said: str
+) -> None:
+    """Argo CD and Flux put their own version back a minute after `up`."""
+    api = server(authority("root"))
+    api.objects["/api/v1/namespaces/linkerd/configmaps/linkerd-config"]["metadata"] |= marks
+    lines, _ = looked(monkeypatch, tmp_path, api)
+    assert f"deployed by {said}, which undoes changes: take Linkerd out of it first" in lines
+
+
 def test_public_reports_helm_keeps_what_the_stack_does_not_have_yet(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
