@@ -17,7 +17,7 @@ from urllib.parse import urlencode
 import yaml
 
 from bot import stacks
-from bot.changes.model import Change, ChangeSet, Op, Violation
+from bot.changes.model import Change, ChangeSet, ChartMove, Op, Violation
 from bot.cli import parsers
 from bot.cli.dispatch import Subparsers
 from bot.clients import kubeconfig
@@ -173,12 +173,13 @@ def _listed(objects: Iterable[Object], found: FoundMesh) -> str:
         ],
         "records": [each for release in found.releases for each in release.records],
         "managers": list(found.managers),
+        "charts": {each.chart: each.version for each in found.releases},
     }
     return f"# What `up` takes over, by `python -m bot adopt`.\n{yaml.safe_dump(document)}"
 
 
-def listed(target: Target) -> dict[str, list[str]]:
-    """The objects and Helm records of the list; raises BadInputError where there is none."""
+def listed(target: Target) -> dict[str, Any]:
+    """The objects, Helm records and so on of the list; raises BadInputError where there is none."""
     file = list_file(target.stack, target.project_dir)
     try:
         found = load_yaml(read_text(file))
@@ -188,19 +189,22 @@ def listed(target: Target) -> dict[str, list[str]]:
             f"--stack {target.stack}`, or take the key out"
         ) from None
     keys = ("objects", "records", "managers")
-    return {key: [str(each) for each in found.get(key) or ()] for key in keys}
+    lists = {key: [str(each) for each in found.get(key) or ()] for key in keys}
+    return {**lists, "charts": found.get("charts") or {}}
 
 
 def judged(target: Target, changes: ChangeSet) -> ChangeSet:
     """The changes with a violation for each object that would be overwritten and is not listed.
 
-    While `cluster.adopted` is true, what is there is updated where it would else be refused.
+    While `cluster.adopted` is true, what is there is updated where it would else be refused. To the
+    engine it is created: which version was there, and that it runs, the list alone tells.
     """
     config = target.config.cluster
     made = [each for each in changes.changes if each.op is Op.CREATE and each.api_version]
     if config is None or not config.adopted or not made:
         return changes
-    ours = set(listed(target)["objects"])
+    wanted = listed(target)
+    ours = set(wanted["objects"])
     with cluster(target) as api:
         known = {(each.group, each.kind): each for each in kinds(api).found}
         found = [
@@ -232,7 +236,22 @@ def judged(target: Target, changes: ChangeSet) -> ChangeSet:
             for it, secret in theirs
             if (it[2], secret) == (each.namespace, each.object_name)
         ]
-    return changes.model_copy(update={"violations": (*changes.violations, *found, *twice)})
+    return changes.model_copy(
+        update={
+            "violations": (*changes.violations, *found, *twice),
+            "moves": _moves(wanted["charts"], changes.moves),
+            "adopted": sum(_key(each) in ours for each in made),
+        }
+    )
+
+
+def _moves(there: Mapping[str, str], moves: Iterable[ChartMove]) -> tuple[ChartMove, ...]:
+    """A chart that is there is not installed: it goes from that version to ours, if another."""
+    found = (
+        each if each.before else each.model_copy(update={"before": there.get(each.chart)})
+        for each in moves
+    )
+    return tuple(each for each in found if each.before != each.after)
 
 
 def _key(change: Change) -> str:

@@ -99,7 +99,7 @@ def read(api: Client) -> FoundMesh | None:
     values = load_yaml((config.get("data") or {}).get("values", "")) or {}
     releases = tuple(_releases(api))
     if not any(each.chart == CHARTS[1] for each in releases):
-        releases = (*releases, *_installed(api))
+        releases = (*releases, *_installed(api, _chart_version(values)))
     roots = get_object(api, f"{_CORE}/namespaces/{LINKERD}/configmaps/{TRUST_ROOTS_CONFIG_MAP}")
     text = ((roots or {}).get("data") or {}).get("ca-bundle.crt", "")
     anchors = tuple(certificates_in((text or values.get("identityTrustAnchorsPEM", "")).encode()))
@@ -254,7 +254,13 @@ _INSTALLED = {
 }
 
 
-def _installed(api: Client) -> Iterator[HelmRecord]:
+def _chart_version(values: Mapping[str, Any]) -> str:
+    """The version of the charts: edge-26.6.3 is 2026.6.3, another one says what it is."""
+    name, _, number = str(values.get("linkerdVersion", "")).partition("-")
+    return {"edge": f"20{number}", "stable": number}.get(name, f"{name}-{number}")
+
+
+def _installed(api: Client, version: str) -> Iterator[HelmRecord]:
     """What the CLI installed, as if it were releases: without a record."""
     overrides = get_object(api, f"{_CORE}/namespaces/{LINKERD}/secrets/linkerd-config-overrides")
     given = load_yaml(secret_data(overrides, "linkerd-config-overrides").decode()) or {}
@@ -272,7 +278,7 @@ def _installed(api: Client) -> Iterator[HelmRecord]:
         ]
         if made:
             values = given if chart == CHARTS[1] else {}
-            yield HelmRecord(chart, namespace, chart, "linkerd install", values, tuple(made), ())
+            yield HelmRecord(chart, namespace, chart, version, values, tuple(made), ())
 
 
 def _plural(kind: str) -> str:

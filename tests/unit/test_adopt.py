@@ -17,7 +17,9 @@ import pytest
 import yaml
 
 from bot import stacks
-from bot.changes.model import Change, ChangeSet, Op
+from bot.changes import risk
+from bot.changes.model import Change, ChangeSet, ChartMove, Op
+from bot.changes.rules import Level
 from bot.clients import kubeconfig
 from bot.clients.https import Answer, Client
 from bot.clients.kubeconfig import Selected
@@ -32,6 +34,7 @@ from tests.unit.bot_trust_samples import authority
 from tests.unit.stack_files import load, spoilt
 
 VALUES: dict[str, Any] = {
+    "linkerdVersion": "edge-25.4.4",
     "controllerReplicas": 3,
     "highAvailability": True,
     "controllerLogLevel": "warn",
@@ -270,6 +273,7 @@ def test_public_reports_the_list_has_the_objects_of_linkerd_alone(
         ],
         "records": ["secrets linkerd/sh.helm.release.v1.linkerd-control-plane.v1"],
         "managers": ["helm"],
+        "charts": {"linkerd-control-plane": "2026.6.3"},
     }
 
 
@@ -346,6 +350,38 @@ def test_public_reports_nobody_elses_object_is_overwritten_while_adopting(
     assert (found.urn, found.level) == ("urn:gateway", "mandatory")
     assert "Deployment linkerd/gateway is there" in found.message
     assert adopt.judged(target(tmp_path), changes) == changes, "without adoption nothing is asked"
+
+
+@pytest.mark.parametrize(
+    ("there", "rule"),
+    [
+        ("2026.6.3", None),
+        ("2026.6.2", "chart-major"),
+        ("2025.4.4", "chart-skips"),
+        ("1.16.11", "chart-skips"),
+        ("2026.9.1", "chart-goes-back"),
+        ("enterprise-2.18.1", "chart-goes-back"),
+    ],
+)
+def test_public_reports_the_distance_of_an_adoption_is_judged(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, there: str, rule: str | None
+) -> None:
+    """To the engine all is created, and that is low: what runs would go over four releases."""
+    served(monkeypatch, Server("https://api", Path("ca.crt")))
+    here = target(tmp_path, adopted=True)
+    file = tmp_path / "Pulumi.test.adopt.yml"
+    written = yaml.safe_load(file.read_text()) | {"charts": {"linkerd-control-plane": there}}
+    file.write_text(yaml.safe_dump(written))
+    move = ChartMove(chart="linkerd-control-plane", before=None, after="2026.6.3")
+    changes = ChangeSet(
+        stack="test",
+        source="preview",
+        changes=(created("Deployment", "linkerd-identity"),),
+        moves=(move,),
+    )
+    found = {each.rule: each.level for each in risk.assess(adopt.judged(here, changes))}
+    assert found["adopts"] is Level.MEDIUM
+    assert {each for each in found if each.startswith("chart-")} == ({rule} if rule else set())
 
 
 def test_public_reports_crds_change_hands_without_being_deleted(
@@ -576,3 +612,4 @@ def test_public_reports_what_the_cli_installed_is_found_by_its_labels() -> None:
     assert release.values == GIVEN
     assert release.objects == (("apps/v1", "Deployment", "linkerd", "linkerd-identity"),)
     assert release.records == ()
+    assert release.version == "2025.4.4"
