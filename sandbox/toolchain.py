@@ -160,8 +160,8 @@ def _on_path(tool: Tool) -> Path | None:
     if tool.on_path is None:
         return None
     folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
-    own = str(_path_folder())
-    path = shutil.which(tool.name, path=os.pathsep.join(each for each in folders if each != own))
+    others = (each for each in folders if Path(each).parent != _path_folder())
+    path = shutil.which(tool.name, path=os.pathsep.join(others))
     path = path or _plugin(tool)
     if path is None:
         return None
@@ -203,18 +203,16 @@ def path_folder(names: Iterable[str] = ENGINE_TOOLS) -> Path:
     What is on PATH is left out, and so are providers that the engine has installed for itself: it
     prefers PATH whatever version lies there.
     """
-    folder = _path_folder()
-    with _cache_writable(), locked(folder / ".lock"):
-        for name in names:
-            link, tool = folder / name, TOOLS[name]
-            found = None if _on_path(tool) else _in_cache(tool)
-            if found is None:
-                link.unlink(missing_ok=True)
-            elif not link.is_symlink() or link.readlink() != found:
-                new = folder / f".{name}"
-                new.unlink(missing_ok=True)
-                new.symlink_to(found)
-                new.replace(link)
+    wanted = {name: None if _on_path(TOOLS[name]) else _in_cache(TOOLS[name]) for name in names}
+    links = {name: path for name, path in sorted(wanted.items()) if path is not None}
+    # A folder per set: with another PATH, or of another checkout, another set is wanted meanwhile.
+    key = hashlib.sha256(repr(links).encode()).hexdigest()[:12]
+    folder = _path_folder() / key
+    with _cache_writable(), locked(_path_folder() / ".lock"):
+        folder.mkdir(exist_ok=True)
+        for name, path in links.items():
+            with suppress(FileExistsError):
+                (folder / name).symlink_to(path)
     return folder
 
 

@@ -2,7 +2,8 @@
 
 External Secrets imports a registry of forty providers, each with the SDK of its cloud: the released
 module is copied beside ours, and the two registry files are replaced by those in `_patch`.
-Pulumi's Kubernetes provider embeds its schema, which its module has beside its command only.
+Pulumi's Kubernetes provider embeds its schema, which its module has beside its command only; it is
+built from a copy with the edits of `edits.json`, which later releases have.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 EXTERNAL_SECRETS = "github.com/external-secrets/external-secrets"
@@ -41,7 +43,8 @@ def prepared(module: Path, scratch: Path, version: str) -> Path:
 def prepare_kubernetes_provider(module: Path, scratch: Path, version: str) -> Path:
     """Return a copy of our module with the provider's schema and mapping in it, to be embedded.
 
-    Raises UpstreamChangedError when the release differs from the one that go.sum pins.
+    It builds an edited copy of the release. Raises UpstreamChangedError when the release differs
+    from the one that go.sum pins.
     """
     pin, checksum = pinned(module, KUBERNETES_PROVIDER)
     release = download(f"{KUBERNETES_PROVIDER}@{pin}", scratch, checksum)
@@ -59,7 +62,27 @@ def prepare_kubernetes_provider(module: Path, scratch: Path, version: str) -> Pa
             # Its own build writes it in; the engine compares it with the program's.
             content["version"] = version
         (work / name).write_text(json.dumps(content, separators=(",", ":")), encoding="utf-8")
+    copy = work / "upstream"
+    copy_release(release, copy, ("go.mod", "go.sum", "pkg"))
+    edit(copy, module / "edits.json")
+    with (work / "go.mod").open("a", encoding="utf-8") as file:
+        file.write(f"\nreplace {KUBERNETES_PROVIDER} => ./upstream\n")
     return work
+
+
+def edit(copy: Path, edits: Path) -> None:
+    """Replace texts in a copy of a release: by file, what is there and what is to be there.
+
+    Raises UpstreamChangedError where a text is not there exactly once.
+    """
+    for name, pairs in json.loads(edits.read_text(encoding="utf-8")).items():
+        path = copy / name
+        text = path.read_text(encoding="utf-8")
+        for old, new in pairs.items():
+            if text.count(old) != 1:
+                raise UpstreamChangedError(f"{edits}: {name} does not have {old!r} once")
+            text = text.replace(old, new)
+        path.write_text(text, encoding="utf-8")
 
 
 def pinned(module: Path, wanted: str) -> tuple[str, str]:
@@ -81,10 +104,20 @@ def prepare_external_secrets(module: Path, scratch: Path) -> Path:
     release = download(name, scratch, EXTERNAL_SECRETS_SUM)
     work = scratch / "module"
     copy = work / "upstream"
-    copy.mkdir(parents=True)
+    work.mkdir()
     for name in ("go.mod", "go.sum", "main.go"):
         shutil.copyfile(module / name, work / name)
-    for name in _COPIED:
+    copy_release(release, copy, _COPIED)
+    patch = module / "_patch"
+    for path in patch.rglob("*.go"):
+        shutil.copyfile(path, copy / path.relative_to(patch))
+    return work
+
+
+def copy_release(release: Path, copy: Path, names: Iterable[str]) -> None:
+    """Copy files and folders of a module out of the module cache, to be written to."""
+    copy.mkdir()
+    for name in names:
         source, target = release / name, copy / name
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.is_dir():
@@ -94,10 +127,6 @@ def prepare_external_secrets(module: Path, scratch: Path) -> Path:
             shutil.copyfile(source, target)
     for folder in [copy, *(path for path in copy.rglob("*") if path.is_dir())]:
         folder.chmod(0o755)
-    patch = module / "_patch"
-    for path in patch.rglob("*.go"):
-        shutil.copyfile(path, copy / path.relative_to(patch))
-    return work
 
 
 def download(module: str, scratch: Path, checksum: str) -> Path:

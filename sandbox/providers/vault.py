@@ -22,9 +22,12 @@ from sandbox.providers.vault_kinds import FUNCTIONS, KINDS
 _CONFIG = frozenset(
     {
         *("address", "caCertFile", "maxLeaseTtlSeconds", "maxRetries", "namespace"),
-        *("skipChildToken", "skipTlsVerify", "token", "version"),
+        *("setNamespaceFromToken", "skipChildToken", "skipTlsVerify", "token", "version"),
     }
 )
+# What the plugin would do where one of them is true, and the stand-in does not.
+_NEVER = ("setNamespaceFromToken", "skipTlsVerify")
+_UNSET = ("", "false")
 _GONE = ("No secret engine mount at", "No auth engine at")
 # A new KV mount says so for a moment; a server that starts or hands over says 5xx.
 _SOON = "Upgrading from non-versioned to versioned"
@@ -42,9 +45,10 @@ class Vault(StandIn):
     async def configure(self, request: sdk.ConfigureRequest) -> sdk.ConfigureResponse:
         """Take address, authority and namespace of the provider, the token of the environment."""
         config = {name: value for name, value in plain(request.args).items() if value is not None}
-        unknown = sorted(name for name in config if name not in _CONFIG and name[:2] != "__")
-        if unknown or str(config.get("skipTlsVerify", "false")) not in ("false", "False"):
-            what = ", ".join(unknown) or "skipTlsVerify"
+        unknown = [name for name in config if name not in _CONFIG and name[:2] != "__"]
+        unknown += [name for name in _NEVER if str(config.get(name, "")).lower() not in _UNSET]
+        if unknown:
+            what = ", ".join(sorted(unknown))
             raise Refused(f"the sandbox's stand-in for pulumi-resource-vault does not take: {what}")
         token = config.get("token") or os.environ.get("VAULT_TOKEN")
         if not token:

@@ -30,6 +30,7 @@ from tests.unit.stack_files import REPO, STACKS
 from tests.unit.whole_program import evaluated
 
 KINDS = {**vault_kinds.KINDS, **random_kinds.KINDS}
+_VAULT = "pulumi:providers:vault"
 _MOUNT = "vault:index/mount:Mount"
 _POLICY = "vault:index/policy:Policy"
 _ROLE = "vault:kubernetes/authBackendRole:AuthBackendRole"
@@ -52,6 +53,23 @@ def test_every_type_and_property_of_the_program_is_in_the_table(stack: str) -> N
     assert sorted({each.type for each in found} - set(KINDS)) == []
     for each in found:
         assert KINDS[each.type].checked(each.inputs)[1] == {}, each.urn
+
+
+def test_the_configuration_of_the_program_is_taken(tmp_path: Path) -> None:
+    """A new setting of the provider would fail for who has no plugin, and for nobody else."""
+    authority = tmp_path / "ca.pem"
+    authority.touch()
+    for stack in STACKS:
+        found = [each for each in evaluated(stack, preview=False).resources if each.type == _VAULT]
+        assert len(found) == 1, stack
+        config = {**found[0].inputs, "caCertFile": str(authority), "token": "t"}
+        args = properties({name: _as_text(config[name]) for name in config}, {})
+        asyncio.run(Vault().configure(sdk.ConfigureRequest({}, args, True, True)))
+
+
+def _as_text(value: Any) -> str:
+    """A setting as the engine hands it to a provider."""
+    return value if isinstance(value, str) else str(value).lower()
 
 
 def test_the_sandbox_uses_every_type_of_the_table() -> None:
@@ -366,6 +384,7 @@ def test_plugins_that_a_stack_brings_along_are_on_path(tmp_path: Path) -> None:
     ("config", "reason"),
     [
         ({"skipTlsVerify": True}, "does not take: skipTlsVerify"),
+        ({"setNamespaceFromToken": "true"}, "does not take: setNamespaceFromToken"),
         ({"authLogin": "x"}, "does not take: authLogin"),
         ({"caCertFile": "/nowhere/ca.pem"}, "no CA certificate for Vault at /nowhere/ca.pem"),
         ({"token": ""}, "no token for Vault: set VAULT_TOKEN"),

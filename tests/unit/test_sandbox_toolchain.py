@@ -239,6 +239,12 @@ def test_the_provider_is_built_with_its_schema_from_the_pinned_module(empty_mach
     command.mkdir(parents=True)
     (command / "schema.json").write_text('{"name": "kubernetes"}')
     (command / "terraform-mapping.json").write_text("{ }")
+    release = tmp_path / "release"
+    for name in ("go.mod", "go.sum"):
+        (release / name).touch()
+    edited = release / "pkg" / "provider" / "yaml" / "v2" / "yaml.go"
+    edited.parent.mkdir(parents=True)
+    edited.write_text("kind(objs...)\n\t\tif err != nil {\n")
     _version, checksum = upstream.pinned(MODULES / command.name, upstream.KUBERNETES_PROVIDER)
     answer = json.dumps({"Sum": checksum, "Dir": str(tmp_path / "release")})
     install(empty_machine, "go", answer)
@@ -250,7 +256,16 @@ def test_the_provider_is_built_with_its_schema_from_the_pinned_module(empty_mach
     }
     assert json.loads((made / "terraform-mapping.json").read_text()) == {}
     ours = {path.name for path in (MODULES / command.name).iterdir()}
-    assert ours == {"go.mod", "go.sum", "main.go"}
+    assert ours == {"go.mod", "go.sum", "main.go", "edits.json"}
+    assert (
+        "IsNoNamespaceInfoErr(err) {"
+        in (made / "upstream" / edited.relative_to(release)).read_text()
+    )
+    assert (made / "go.mod").read_text().endswith(f"{upstream.KUBERNETES_PROVIDER} => ./upstream\n")
+    edited.write_text("kind(objs...)\n\t\tif unknown(err) {\n")
+    (tmp_path / "changed").mkdir()
+    with pytest.raises(upstream.UpstreamChangedError, match=r"yaml\.go does not have"):
+        upstream.prepared(MODULES / command.name, tmp_path / "changed", "4.25.0")
     (command / "terraform-mapping.json").unlink()
     (tmp_path / "again").mkdir()
     with pytest.raises(upstream.UpstreamChangedError, match=r"terraform-mapping\.json"):

@@ -252,16 +252,17 @@ def test_what_is_downloaded_is_put_on_path_under_its_plain_name(
     folder = toolchain.path_folder(["vault", "kwok"])
     assert {path.name: path.resolve() for path in folder.glob("[a-z]*")} == {"vault": vault}
     assert (folder / "vault").read_bytes() == VAULT
+    assert toolchain.path_folder(["kwok", "vault"]) == folder
     monkeypatch.setattr(toolchain, "_on_path", lambda _tool: Path("/usr/bin/vault"))
-    toolchain.path_folder(["vault"])
-    assert list(folder.glob("[a-z]*")) == []
+    assert list(toolchain.path_folder(["vault"]).iterdir()) == []
+    assert (folder / "vault").exists(), "who runs with another PATH still has what it found"
 
 
 def test_a_program_on_path_because_of_us_does_not_count_as_the_users(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """The second look would take the link away, and the engine with it."""
-    own, users = toolchain._path_folder(), tmp_path / "users"
+    own, users = toolchain._path_folder() / "0123", tmp_path / "users"
     tool = Tool("pulumi-resource-x", "", "1", on_path=("", ""))
     for folder in (own, users):
         folder.mkdir(parents=True)
