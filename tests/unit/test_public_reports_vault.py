@@ -340,8 +340,8 @@ def said(
             },
             change(MOUNT, path="linkerd/kv", type="kv"),
             (
-                "linkerd is mounted, and Vault mounts nothing above or below it, so not linkerd/kv: "
-                "set vault.kvMount to a path beside it"
+                "linkerd is mounted, and Vault mounts nothing above or below it, so not "
+                "linkerd/kv: set vault.kvMount to a path beside it"
             ),
         ),
         (
