@@ -187,6 +187,7 @@ class ChangeSet(_Model):
     snapshot: what a preview was made of; without one nothing can be approved.
     pins: what moves in the files that pin versions, which no plan can show.
     dirty: not `commit` alone was looked at, but a working tree with changes on top of it.
+    adopted: how many of the created objects are there already, and are taken over.
     """
 
     format: Literal[2] = 2
@@ -205,6 +206,7 @@ class ChangeSet(_Model):
     base: str | None = None
     snapshot: Snapshot | None = None
     dirty: bool = False
+    adopted: NonNegativeInt = 0
 
     @property
     def complete(self) -> bool:

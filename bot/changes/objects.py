@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any
@@ -25,6 +26,8 @@ WEBHOOKS = frozenset({"MutatingWebhookConfiguration", "ValidatingWebhookConfigur
 CHART_OBJECT = "kubernetes:helm.sh/v4:Chart$"
 RELEASE = "kubernetes:helm.sh/v3:Release"
 PROVIDER = "pulumi:providers:"
+# The types of a URN, from the first component on; the project before them has the same name.
+_COMPONENT = re.compile(r"::linkerd-platform:[a-z]")
 
 
 def goes(change: Change) -> bool:
@@ -61,8 +64,8 @@ def of_chart(change: Change) -> bool:
 
 
 def is_platform(change: Change) -> bool:
-    """True in a namespace of the platform."""
-    return change.namespace in PLATFORM
+    """True in a namespace of the platform, or of a component of ours beside others' operators."""
+    return change.namespace in PLATFORM or bool(_COMPONENT.search(change.urn))
 
 
 def is_crd_release(change: Change) -> bool:

@@ -38,6 +38,11 @@ def _errors(changes: ChangeSet) -> Found:
         yield WHOLE_SET, f"{first[:200]}{more}"
 
 
+def _adopts(changes: ChangeSet) -> Found:
+    if changes.adopted:
+        yield WHOLE_SET, f"{changes.adopted} objects"
+
+
 def _half_goes(changes: ChangeSet) -> Found:
     going = sum(change.op in (Op.DELETE, Op.REPLACE) for change in changes.changes)
     there = changes.unchanged + sum(change.op is not Op.CREATE for change in changes.changes)
@@ -211,6 +216,13 @@ WHOLE: tuple[SetRule, ...] = (
         "chart-removed",
         _moves(lambda move: move.before is not None and move.after is None),
         "all objects of the chart are deleted",
+    ),
+    SetRule(
+        Level.MEDIUM,
+        "adopts",
+        _adopts,
+        "objects of a mesh that runs are taken over: its control plane restarts, its issuer is "
+        "signed anew",
     ),
     SetRule(
         Level.MEDIUM,

@@ -1,7 +1,7 @@
 """`python -m bot adopt`: a Linkerd that is there already becomes a stack's, without an outage.
 
 Looking at it changes nothing. What is taken over is changed by `up` alone, and by `--finish`, which
-has Helm let go of it: see docs/adr/0014.
+has Helm let go of it: see docs/adr/0011.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import yaml
 
 from bot import stacks
-from bot.changes.model import Change, ChangeSet, Op, Violation
+from bot.changes.model import Change, ChangeSet, ChartMove, Op, Violation
 from bot.cli import parsers
 from bot.cli.dispatch import Subparsers
 from bot.clients import kubeconfig
@@ -42,7 +43,8 @@ _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _GATEWAY = ".gateway.networking.k8s.io"
 _LINKERD = (".linkerd.io",)
 _MERGE = "application/merge-patch+json"
-_MANAGER = "helm"
+# By these cert-manager and trust-manager know what they write.
+_WRITTEN = ("cert-manager.io/certificate-name", "trust.cert-manager.io/bundle")
 
 
 def add(subparsers: Subparsers) -> None:
@@ -118,7 +120,7 @@ def look(stack: str, arguments: argparse.Namespace) -> list[str]:
     if authority_file := os.environ.get("VAULT_CACERT"):
         made["vault"]["caPem"] = Path(authority_file).read_text(encoding="utf-8")
     _write(file, stack, {"role": "standalone", **made})
-    listed = [each for release in found.releases for each in release.objects]
+    listed = [*(each for release in found.releases for each in release.objects), *found.same]
     into = list_file(stack, folder)
     documents.write(into, _listed(listed, found))
     return [
@@ -169,13 +171,15 @@ def _listed(objects: Iterable[Object], found: FoundMesh) -> str:
             " ".join((version, kind, f"{ns}/{name}" if ns else name))
             for version, kind, ns, name in objects
         ],
-        "records": [f"{each.namespace}/{each.record}" for each in found.releases if each.record],
+        "records": [each for release in found.releases for each in release.records],
+        "managers": list(found.managers),
+        "charts": {each.chart: each.version for each in found.releases},
     }
     return f"# What `up` takes over, by `python -m bot adopt`.\n{yaml.safe_dump(document)}"
 
 
-def listed(target: Target) -> dict[str, list[str]]:
-    """The objects and Helm records of the list; raises BadInputError where there is none."""
+def listed(target: Target) -> dict[str, Any]:
+    """The objects, Helm records and so on of the list; raises BadInputError where there is none."""
     file = list_file(target.stack, target.project_dir)
     try:
         found = load_yaml(read_text(file))
@@ -184,19 +188,23 @@ def listed(target: Target) -> dict[str, list[str]]:
             f"{file.name}: is not there, and cluster.adopted is true: run `python -m bot adopt "
             f"--stack {target.stack}`, or take the key out"
         ) from None
-    return {key: [str(each) for each in found.get(key) or ()] for key in ("objects", "records")}
+    keys = ("objects", "records", "managers")
+    lists = {key: [str(each) for each in found.get(key) or ()] for key in keys}
+    return {**lists, "charts": found.get("charts") or {}}
 
 
 def judged(target: Target, changes: ChangeSet) -> ChangeSet:
     """The changes with a violation for each object that would be overwritten and is not listed.
 
-    While `cluster.adopted` is true, what is there is updated where it would else be refused.
+    While `cluster.adopted` is true, what is there is updated where it would else be refused. To the
+    engine it is created: which version was there, and that it runs, the list alone tells.
     """
     config = target.config.cluster
     made = [each for each in changes.changes if each.op is Op.CREATE and each.api_version]
     if config is None or not config.adopted or not made:
         return changes
-    ours = set(listed(target)["objects"])
+    wanted = listed(target)
+    ours = set(wanted["objects"])
     with cluster(target) as api:
         known = {(each.group, each.kind): each for each in kinds(api).found}
         found = [
@@ -215,7 +223,35 @@ def judged(target: Target, changes: ChangeSet) -> ChangeSet:
             )
             and get_object(api, path) is not None
         ]
-    return changes.model_copy(update={"violations": (*changes.violations, *found)})
+        theirs = adoption.writers(api)[1]
+        twice = [
+            Violation(
+                policy=POLICY,
+                level="mandatory",
+                urn=each.urn,
+                message=f"{adoption.duplicate(it, secret)}; the Secret stays",
+            )
+            for each in made
+            if each.kind == "Certificate"
+            for it, secret in theirs
+            if (it[2], secret) == (each.namespace, each.object_name)
+        ]
+    return changes.model_copy(
+        update={
+            "violations": (*changes.violations, *found, *twice),
+            "moves": _moves(wanted["charts"], changes.moves),
+            "adopted": sum(_key(each) in ours for each in made),
+        }
+    )
+
+
+def _moves(there: Mapping[str, str], moves: Iterable[ChartMove]) -> tuple[ChartMove, ...]:
+    """A chart that is there is not installed: it goes from that version to ours, if another."""
+    found = (
+        each if each.before else each.model_copy(update={"before": there.get(each.chart)})
+        for each in moves
+    )
+    return tuple(each for each in found if each.before != each.after)
 
 
 def _key(change: Change) -> str:
@@ -291,10 +327,10 @@ def finish(target: Target) -> list[str]:
     not this stack's yet.
     """
     wanted, file = listed(target), list_file(target.stack, target.project_dir)
-    done: list[str] = []
     with cluster(target) as api:
         known = {(each.group, each.kind): each for each in kinds(api).found}
         left: list[str] = []
+        held: list[tuple[str, str, Manifest, set[str]]] = []
         for line in wanted["objects"]:
             api_version, kind, place = line.split(" ")
             if kind == "CustomResourceDefinition":
@@ -305,44 +341,51 @@ def finish(target: Target) -> list[str]:
             if path is None or found is None:
                 continue
             labels = found["metadata"].get("labels") or {}
-            if labels.get(OWNER_LABEL) != target.stack:
+            marks = labels.keys() | (found["metadata"].get("annotations") or {}).keys()
+            if labels.get(OWNER_LABEL) != target.stack and marks.isdisjoint(_WRITTEN):
                 left.append(line)
-            elif _let_go(api, path, found):
-                done.append(line)
+            elif managers := _held(found, wanted["managers"]):
+                held.append((line, path, found, managers))
         missing = [each for each in left if each.split(" ")[1] in ("Deployment", "Service")]
         if missing:
             raise RefusedError(
                 f"stack {target.stack}: {len(missing)} objects are not of this stack, such as "
                 f"{missing[0]}: run `python -m bot up --stack {target.stack}` first"
             )
+        for _, path, found, managers in held:
+            _let_go(api, path, found, managers)
         records = []
         for each in wanted["records"]:
-            namespace, _, name = each.partition("/")
-            path = f"/api/v1/namespaces/{namespace}/secrets/{name}"
+            kind, _, place = each.partition(" ")
+            namespace, _, name = place.partition("/")
+            path = f"/api/v1/namespaces/{namespace}/{kind}/{name}"
             if get_object(api, path) is not None:
-                _done(api.request("DELETE", path), f"Secret {each}")
-                records.append(each)
+                _done(api.request("DELETE", path), each)
+                records.append(place)
     return [
-        f"Helm let go of {len(done)} objects",
+        f"{' and '.join(wanted['managers'])} let go of {len(held)} objects",
         *(f"not of this stack, left as it is: {each}" for each in left),
         *(f"deleted: Helm's record {each}" for each in records),
         f"next: take `adopted: true` out of the stack file, and delete {file.name}",
     ]
 
 
-def _let_go(api: Client, path: str, found: Manifest) -> bool:
-    """Helm's fields become an applied set, which is then applied empty: nobody else's go.
+def _held(found: Manifest, managers: Iterable[str]) -> set[str]:
+    """Those of the managers who have fields of this object."""
+    there = found["metadata"].get("managedFields") or []
+    return {each["manager"] for each in there if not each.get("subresource")} & set(managers)
+
+
+def _let_go(api: Client, path: str, found: Manifest, managers: set[str]) -> None:
+    """Their fields become an applied set, which is then applied empty: nobody else's go.
 
     https://kubernetes.io/docs/reference/using-api/server-side-apply/#transferring-ownership
     """
-    managed = found["metadata"].get("managedFields") or []
-    if not any(each["manager"] == _MANAGER and not each.get("subresource") for each in managed):
-        return False
     moved = [
         {**each, "operation": "Apply"}
-        if each["manager"] == _MANAGER and not each.get("subresource")
+        if each["manager"] in managers and not each.get("subresource")
         else each
-        for each in managed
+        for each in found["metadata"]["managedFields"]
     ]
     version = found["metadata"]["resourceVersion"]
     body = {"metadata": {"managedFields": moved, "resourceVersion": version}}
@@ -352,6 +395,6 @@ def _let_go(api: Client, path: str, found: Manifest) -> bool:
         "kind": found["kind"],
         "metadata": {"name": found["metadata"]["name"]},
     }
-    applied = f"{path}?fieldManager={_MANAGER}&force=true"
-    _done(_patch(api, applied, nothing, "application/apply-patch+yaml"), path)
-    return True
+    for manager in sorted(managers):
+        applied = f"{path}?{urlencode({'fieldManager': manager, 'force': 'true'})}"
+        _done(_patch(api, applied, nothing, "application/apply-patch+yaml"), path)

@@ -34,12 +34,14 @@ class _Look:
 
     login: it is in the namespace in which clusters log in, not in that of the engines. shared: the
     same content is no harm; of the others that is true where a run was killed while it made them.
+    mounts: the list of those beside it, for a mount.
     """
 
     path: str
     wrong: Callable[[Data, Data], str]
     login: bool = False
     shared: bool = False
+    mounts: str = ""
 
     def at(self, inputs: Data | None) -> str:
         """The path of a resource; empty where it has not said where it is."""
@@ -92,10 +94,25 @@ def _before_making(client: Client, look: _Look, change: Change) -> str:
     path = look.at(change.after)
     if change.op not in _NEW or change.after is None or path in ("", look.at(change.before)):
         return ""
+    if look.mounts and (other := _in_the_way(client, look.mounts, str(change.after["path"]))):
+        return _beside(change.after, other)
     there = _read(client, path)
     if there is None or isinstance(there, str):
         return there or ""
     return look.wrong(change.after, there)
+
+
+def _in_the_way(client: Client, mounts: str, path: str) -> str:
+    """A mount above or below this path, without `auth/`; empty where the token may not list them.
+
+    Vault takes no such mount, and answers for one path with the mount above it.
+    """
+    listed = _read(client, mounts)
+    ours = f"{path.strip('/')}/"
+    names = sorted(listed) if isinstance(listed, dict) else []
+    return next(
+        (n for n in names if n != ours and (n.startswith(ours) or ours.startswith(n))), ""
+    ).rstrip("/")
 
 
 def _before_deleting(client: Client, look: _Look, change: Change) -> str:
@@ -158,7 +175,9 @@ def _engine(client: Client, mount: str, type_: str, key: str) -> str:
     there = _read(client, f"sys/mounts/{mount}")
     if isinstance(there, str):
         return ""  # It is read alone: what is wrong with it shows.
-    if there is None or there.get("type") != type_:
+    if other := _in_the_way(client, "sys/mounts", mount):
+        what = f"there is no engine at {mount}, and {other} is mounted"
+    elif there is None or there.get("type") != type_:
         what = f"there is no engine {type_} at {mount}"
     elif type_ == "kv" and str((there.get("options") or {}).get("version", "1")) != "2":
         what = f"{mount} is KV version 1, and version 2 is needed"
@@ -234,6 +253,17 @@ def _set(value: Any) -> set[str]:
     return {str(each).lower() for each in several}
 
 
+def _beside(inputs: Data, other: str) -> str:
+    what = str(inputs.get("type"))
+    auth = what not in _MOUNT_KEYS
+    key = "authMount" if auth else _MOUNT_KEYS[what]
+    path, at = str(inputs["path"]), "auth/" if auth else ""
+    return (
+        f"{at}{other} is mounted, and Vault mounts nothing above or below it, so not {at}{path}: "
+        f"set vault.{key} to a path beside it, such as {path.replace('/', '-')}"
+    )
+
+
 def _mount(inputs: Data, there: Data) -> str:
     keys = {"kv": "createKvMount", "transit": "createTransitMount"}
     key = keys.get(str(inputs.get("type")), "")
@@ -279,13 +309,16 @@ def _entry(inputs: Data, there: Data) -> str:
 
 _POLICY_TYPE = "vault:index/policy:Policy"
 _ROLE_TYPE = "vault:kubernetes/authBackendRole:AuthBackendRole"
+_MOUNT_KEYS = {"kv": "kvMount", "pki": "pkiMount", "transit": "transitMount"}
 _ENTRY_TYPE = "vault:kv/secretV2:SecretV2"
 _KEY_TYPE = "vault:transit/secretBackendKey:SecretBackendKey"
 _LOOKS: Mapping[str, _Look] = {
     _POLICY_TYPE: _Look("sys/policies/acl/{name}", _policy, login=True, shared=True),
     _ROLE_TYPE: _Look("auth/{backend}/role/{roleName}", _role, login=True, shared=True),
-    "vault:index/authBackend:AuthBackend": _Look("sys/auth/{path}", _auth, login=True),
-    "vault:index/mount:Mount": _Look("sys/mounts/{path}", _mount),
+    "vault:index/authBackend:AuthBackend": _Look(
+        "sys/auth/{path}", _auth, login=True, mounts="sys/auth"
+    ),
+    "vault:index/mount:Mount": _Look("sys/mounts/{path}", _mount, mounts="sys/mounts"),
     "vault:pkiSecret/secretBackendRootCert:SecretBackendRootCert": _Look(
         "{backend}/issuer/{issuerName}/json", _root
     ),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +29,7 @@ from components.names import (
     LINKERD_VIZ,
     TRUST_ROOTS_CONFIG_MAP,
 )
+from components.webhook_certificates import CONTROL_PLANE_WEBHOOKS, VIZ_WEBHOOKS
 from schema.certificates import certificates_in
 from schema.safe_yaml import load as load_yaml
 from schema.safe_yaml import load_all
@@ -58,7 +59,7 @@ class HelmRecord:
     version: str
     values: Mapping[str, Any]
     objects: tuple[Object, ...]
-    record: str
+    records: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,9 @@ class FoundMesh:
 
     values: all of the control plane's. signs: the anchor that signed the issuer, by its place in
     `anchors`. keys: Secrets that have the key of an anchor beside it. gateway: version of the
-    Gateway API CRDs. operators: the controller's Deployment of each one that runs.
+    Gateway API CRDs. operators: the controller's Deployment of each one that runs. managers: the
+    field managers of who installed it. deployer: what of Argo CD or Flux deploys it. same, others:
+    what writes a Secret or ConfigMap that ours will, under the name of ours or under another one.
     """
 
     releases: tuple[HelmRecord, ...]
@@ -78,6 +81,10 @@ class FoundMesh:
     gateway: str | None
     operators: Mapping[str, Manifest]
     meshed: int
+    managers: tuple[str, ...] = ("helm",)
+    deployer: str = ""
+    same: tuple[Object, ...] = ()
+    others: tuple[tuple[Object, str], ...] = ()
 
     def release(self, chart: str) -> HelmRecord | None:
         """The release of a chart."""
@@ -92,7 +99,7 @@ def read(api: Client) -> FoundMesh | None:
     values = load_yaml((config.get("data") or {}).get("values", "")) or {}
     releases = tuple(_releases(api))
     if not any(each.chart == CHARTS[1] for each in releases):
-        releases = (*releases, *_installed(api))
+        releases = (*releases, *_installed(api, _chart_version(values)))
     roots = get_object(api, f"{_CORE}/namespaces/{LINKERD}/configmaps/{TRUST_ROOTS_CONFIG_MAP}")
     text = ((roots or {}).get("data") or {}).get("ca-bundle.crt", "")
     anchors = tuple(certificates_in((text or values.get("identityTrustAnchorsPEM", "")).encode()))
@@ -105,6 +112,7 @@ def read(api: Client) -> FoundMesh | None:
         if each["metadata"]["name"] == "httproutes.gateway.networking.k8s.io"
     }
     pods = list_objects(api, f"{_CORE}/pods", label=f"{_PROXY_LABEL}={LINKERD}", metadata=True)
+    same, others = writers(api)
     return FoundMesh(
         releases=releases,
         values=values,
@@ -114,13 +122,94 @@ def read(api: Client) -> FoundMesh | None:
         gateway=next(iter(bundles), None),
         operators=dict(_operators(api)),
         meshed=sum(each["metadata"]["namespace"] not in (LINKERD, LINKERD_VIZ) for each in pods),
+        managers=_managers(config) or ("helm",),
+        deployer=_deployer(config),
+        same=same,
+        others=others,
     )
 
 
+def _managers(made: Manifest) -> tuple[str, ...]:
+    """Who wrote an object's data: `helm`, but also the name of a program that has Helm in it."""
+    return tuple(
+        dict.fromkeys(
+            each["manager"]
+            for each in made["metadata"].get("managedFields") or ()
+            if "f:data" in (each.get("fieldsV1") or {})
+        )
+    )
+
+
+# What marks an object, and who puts the mark there.
+_DEPLOYERS = {
+    "argocd.argoproj.io/tracking-id": "Argo CD application",
+    "argocd.argoproj.io/instance": "Argo CD application",
+    "helm.toolkit.fluxcd.io/name": "Flux HelmRelease",
+    "kustomize.toolkit.fluxcd.io/name": "Flux Kustomization",
+}
+
+
+def _deployer(made: Manifest) -> str:
+    """Who would put back what we change."""
+    marks = {**(made["metadata"].get("labels") or {})}
+    marks |= made["metadata"].get("annotations") or {}
+    found = (
+        f"{who} {marks[key].partition(':')[0]}" for key, who in _DEPLOYERS.items() if key in marks
+    )
+    return next(found, "")
+
+
+# What writes a Secret, and the name of that.
+WRITERS: Mapping[tuple[str, str], Callable[[Manifest], str]] = {
+    ("cert-manager.io/v1", "Certificate"): lambda it: it["spec"]["secretName"],
+    ("external-secrets.io/v1", "ExternalSecret"): lambda it: (
+        it["spec"].get("target", {}).get("name") or it["metadata"]["name"]
+    ),
+}
+# The Secrets that our Certificates write, each from a Certificate of that name.
+OUR_SECRETS = (
+    (LINKERD, IDENTITY_ISSUER),
+    *((LINKERD, name) for name in CONTROL_PLANE_WEBHOOKS),
+    *((LINKERD_VIZ, name) for name in VIZ_WEBHOOKS),
+)
+
+
+def writers(api: Client) -> tuple[tuple[Object, ...], tuple[tuple[Object, str], ...]]:
+    """What writes Linkerd's Secrets by the public guides: two for one Secret undo each other."""
+    same: list[Object] = []
+    others: list[tuple[Object, str]] = []
+    for (version, kind), target in WRITERS.items():
+        for each in list_objects(api, f"/apis/{version}/{_plural(kind)}"):
+            place = each["metadata"]["namespace"], target(each)
+            it = (version, kind, each["metadata"]["namespace"], each["metadata"]["name"])
+            if place in OUR_SECRETS:
+                if kind == "Certificate" and it[2:] == place:
+                    same.append(it)
+                else:
+                    others.append((it, place[1]))
+    bundle = ("trust.cert-manager.io/v1alpha1", "Bundle", "", TRUST_ROOTS_CONFIG_MAP)
+    if get_object(api, f"/apis/{bundle[0]}/bundles/{bundle[3]}") is not None:
+        same.append(bundle)
+    return tuple(same), tuple(others)
+
+
 def _releases(api: Client) -> Iterator[HelmRecord]:
-    for secret in list_objects(api, f"{_CORE}/secrets", label="owner=helm,status=deployed"):
-        packed = base64.b64decode(secret_data(secret, "release"))
-        record = json.loads(gzip.decompress(packed))
+    """Each release of Linkerd's as it was last deployed, with the records of all its revisions."""
+    revisions: dict[tuple[str, str, str], list[Manifest]] = {}
+    for kind in ("secrets", "configmaps"):
+        for each in list_objects(api, f"{_CORE}/{kind}", label="owner=helm", metadata=True):
+            it = each["metadata"]
+            release = it["name"].removeprefix("sh.helm.release.v1.").rpartition(".v")[0]
+            revisions.setdefault((kind, it["namespace"], release), []).append(it)
+    for (kind, namespace, _), found in revisions.items():
+        found.sort(key=lambda it: int(it["name"].rpartition(".v")[2]))
+        deployed = [it for it in found if (it.get("labels") or {}).get("status") == "deployed"]
+        name = (deployed or found)[-1]["name"]
+        held = get_object(api, f"{_CORE}/namespaces/{namespace}/{kind}/{name}")
+        if held is None:
+            continue
+        text = secret_data(held, "release") if kind == "secrets" else held["data"]["release"]
+        record = json.loads(gzip.decompress(base64.b64decode(text)))
         chart = record["chart"]["metadata"]
         if chart["name"] in CHARTS:
             yield HelmRecord(
@@ -130,7 +219,7 @@ def _releases(api: Client) -> Iterator[HelmRecord]:
                 chart["version"],
                 record.get("config") or {},
                 tuple(objects(record.get("manifest", ""), record["namespace"])),
-                secret["metadata"]["name"],
+                tuple(f"{kind} {namespace}/{it['name']}" for it in found),
             )
 
 
@@ -165,7 +254,13 @@ _INSTALLED = {
 }
 
 
-def _installed(api: Client) -> Iterator[HelmRecord]:
+def _chart_version(values: Mapping[str, Any]) -> str:
+    """The version of the charts: edge-26.6.3 is 2026.6.3, another one says what it is."""
+    name, _, number = str(values.get("linkerdVersion", "")).partition("-")
+    return {"edge": f"20{number}", "stable": number}.get(name, f"{name}-{number}")
+
+
+def _installed(api: Client, version: str) -> Iterator[HelmRecord]:
     """What the CLI installed, as if it were releases: without a record."""
     overrides = get_object(api, f"{_CORE}/namespaces/{LINKERD}/secrets/linkerd-config-overrides")
     given = load_yaml(secret_data(overrides, "linkerd-config-overrides").decode()) or {}
@@ -183,7 +278,7 @@ def _installed(api: Client) -> Iterator[HelmRecord]:
         ]
         if made:
             values = given if chart == CHARTS[1] else {}
-            yield HelmRecord(chart, namespace, chart, "linkerd install", values, tuple(made), "")
+            yield HelmRecord(chart, namespace, chart, version, values, tuple(made), ())
 
 
 def _plural(kind: str) -> str:
@@ -344,7 +439,7 @@ def put(values: dict[str, Any], path: str, value: Any) -> None:
 def told(found: FoundMesh) -> Iterator[str]:
     """What is there, in plain lines."""
     for each in found.releases:
-        by = f"by Helm, release {each.namespace}/{each.name}" if each.record else "by the CLI"
+        by = f"by Helm, release {each.namespace}/{each.name}" if each.records else "by the CLI"
         yield f"{each.chart} {each.version} {by}: {len(each.objects)} objects"
     for index, anchor in enumerate(found.anchors):
         signs = ", signs the identity issuer" if index == found.signs else ""
@@ -360,3 +455,16 @@ def told(found: FoundMesh) -> Iterator[str]:
         stay = "stay" if supported(found.gateway) else "are replaced by ours: Linkerd reads newer"
         yield f"Gateway API CRDs {found.gateway} {stay}"
     yield f"{found.meshed} meshed pods of workloads"
+    if found.deployer:
+        yield f"deployed by {found.deployer}, which undoes changes: take Linkerd out of it first"
+    for it, secret in found.others:
+        yield f"delete before `up`: {duplicate(it, secret)}"
+
+
+def duplicate(it: Object, secret: str) -> str:
+    """A writer of a Secret that has another one from us, and the command that ends it."""
+    _, kind, namespace, name = it
+    return (
+        f"{kind} {namespace}/{name} writes Secret {secret}, as ours will: "
+        f"kubectl -n {namespace} delete {kind.lower()} {name} --cascade=orphan"
+    )

@@ -166,14 +166,43 @@ REAL: dict[str, Any] = {
                 },
                 "proxy": {
                     "logFormat": "json",
-                    "logLevel": "warn,linkerd=warn",
+                    "logLevel": "warn,linkerd=warn,linkerd2_proxy=warn",
                     "resources": {"memory": {"request": "10Mi", "limit": "200Mi"}},
                 },
                 "podLabels": {"panfactum.com/workload": "linkerd"},
                 "prometheusUrl": "http://thanos-query-frontend.monitoring:9090",
-                "podMonitor": {"enabled": True, "scrapeInterval": "60s"},
+                "proxyInit": {"logFormat": "json", "logLevel": "warn"},
+                "podMonitor": {
+                    "enabled": True,
+                    "scrapeInterval": "60s",
+                    "proxy": {"enabled": True},
+                    "controller": {"enabled": True},
+                },
             }
         }
+    },
+}
+# What the same file says and what the program gives, or a key: no overlay is needed.
+GIVEN: dict[str, Any] = {
+    "controllerImage": "ghcr.io/linkerd/controller",
+    "controllerReplicas": 3,
+    "controllerLogLevel": "warn",
+    "cniEnabled": False,
+    "identity.externalCA": True,
+    "identity.issuer.scheme": "kubernetes.io/tls",
+    "proxy.image.name": "ghcr.io/linkerd/proxy",
+    "proxy.nativeSidecar": True,
+    "debugContainer.image.name": "ghcr.io/linkerd/debug",
+    "priorityClassName": "system-cluster-critical",
+    "tolerations": [TAINT],
+    **{
+        f"{each}.{key}": value
+        for each, secret in (
+            ("policyValidator", "linkerd-policy-validator-k8s-tls"),
+            ("profileValidator", "linkerd-sp-validator-k8s-tls"),
+            ("proxyInjector", "linkerd-proxy-injector-k8s-tls"),
+        )
+        for key, value in (("externalSecret", True), ("injectCaFrom", f"linkerd/{secret}"))
     },
 }
 
@@ -188,10 +217,10 @@ def test_public_reports_30_a_real_installation_can_be_said_whole() -> None:
     overlaid = REAL["charts"]["linkerd-control-plane"]["values"]
     for path, value in _leaves(overlaid):
         assert _at(made.values, path) == value, path
-    assert made.values["proxy"]["image"]["name"] == "ghcr.io/linkerd/proxy"
     # What the program gives stays where the overlay says nothing.
-    assert made.values["proxyInjector"]["externalSecret"] is True
-    assert made.values["proxy"]["nativeSidecar"] is True
+    whole = dict(_leaves(helm.default_values(helm.archive(made)))) | dict(_leaves(made.values))
+    for key, value in GIVEN.items():
+        assert whole[tuple(key.split("."))] == value, key
     assert list(unknown(helm.archive(made).read_bytes(), overlaid)) == []
     objects = helm.objects(helm.text_of(made, helm.archive(made)))
     destination = objects["Deployment", "linkerd", "linkerd-destination"]

@@ -27,7 +27,7 @@ from schema.certificates import certificates_in
 from tests.e2e import identity_process
 from tests.e2e.identity import Bundle, Identity
 from tests.e2e.identity_process import IdentityProcess
-from tests.e2e.leaves import Issuer, Leaf, now, request
+from tests.e2e.leaves import Issuer, Leaf, issuer_files, now, request
 
 _EVERY_SECONDS = 0.2
 # A kubelet brings a new Secret to each replica at another moment.
@@ -158,7 +158,7 @@ class Checker:
 
     def _look(self) -> None:
         answer = self._api.request("GET", _SECRET, seconds=5)
-        data = answer.body.get("data", {}) if answer.ok else {}
+        data = issuer_files(answer.body.get("data", {}) if answer.ok else {})
         if not (data.get("tls.crt") and data.get("tls.key")):
             # No answer, or the Secret is between two states: identity has the file it had.
             self.unanswered += 1

@@ -73,6 +73,15 @@ class Issuer:
         return sign(request("probe"), self, life, timedelta(), 1.0, probe=True)
 
 
+def issuer_files(data: Mapping[str, str]) -> dict[str, str]:
+    """The issuer's certificate and key; a chart that makes the Secret itself calls them otherwise.
+
+    https://github.com/linkerd/linkerd2/blob/main/charts/linkerd-control-plane/templates/identity.yaml
+    """
+    theirs = {"tls.crt": "crt.pem", "tls.key": "key.pem"}
+    return {name: data.get(name) or data.get(other, "") for name, other in theirs.items()}
+
+
 def identity_of(workload: str) -> str:
     """The name of a workload in the mesh: that of its service account."""
     return _IDENTITY.format(workload)

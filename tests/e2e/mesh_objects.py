@@ -158,3 +158,25 @@ class Objects:
 def _order(manifest: Manifest) -> int:
     kind = manifest["kind"]
     return _FIRST.index(kind) if kind in _FIRST else len(_FIRST)
+
+
+def meshed_workload(kind: str, name: str, replicas: int, version: str = "1") -> Manifest:
+    """Meshed pods, with what the injector writes: none runs in a cluster of simulated pods."""
+    labels = {"app": name, "linkerd.io/control-plane-ns": LINKERD}
+    image = f"example.invalid/proxy:{version}"
+    proxy = {"name": "linkerd-proxy", "image": image, "restartPolicy": "Always"}
+    spec = {
+        "initContainers": [proxy],
+        "containers": [{"name": "app", "image": "example.invalid/app:1"}],
+    }
+    return {
+        "apiVersion": "apps/v1",
+        "kind": kind,
+        "metadata": {"name": name, "namespace": "shop"},
+        "spec": {
+            "selector": {"matchLabels": {"app": name}},
+            "template": {"metadata": {"labels": labels}, "spec": spec},
+            **({"replicas": replicas} if replicas else {}),
+            **({"serviceName": name} if kind == "StatefulSet" else {}),
+        },
+    }

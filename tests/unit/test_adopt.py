@@ -17,7 +17,9 @@ import pytest
 import yaml
 
 from bot import stacks
-from bot.changes.model import Change, ChangeSet, Op
+from bot.changes import risk
+from bot.changes.model import Change, ChangeSet, ChartMove, Op
+from bot.changes.rules import Level
 from bot.clients import kubeconfig
 from bot.clients.https import Answer, Client
 from bot.clients.kubeconfig import Selected
@@ -32,6 +34,7 @@ from tests.unit.bot_trust_samples import authority
 from tests.unit.stack_files import load, spoilt
 
 VALUES: dict[str, Any] = {
+    "linkerdVersion": "edge-25.4.4",
     "controllerReplicas": 3,
     "highAvailability": True,
     "controllerLogLevel": "warn",
@@ -70,8 +73,10 @@ def secret(name: str, **data: bytes) -> dict[str, Any]:
     return {"metadata": {"name": name}, "data": encoded}
 
 
-def record(chart: str, namespace: str, **more: Any) -> dict[str, Any]:
-    """Helm's record of a release."""
+def record(
+    chart: str, namespace: str, *, revision: int = 1, status: str = "deployed", **more: Any
+) -> dict[str, Any]:
+    """Helm's record of a revision of a release."""
     made = {
         "name": chart,
         "namespace": namespace,
@@ -79,9 +84,22 @@ def record(chart: str, namespace: str, **more: Any) -> dict[str, Any]:
         **more,
     }
     packed = base64.b64encode(gzip.compress(json.dumps(made).encode()))
-    found = secret(f"sh.helm.release.v1.{chart}.v1", release=packed)
-    found["metadata"]["namespace"] = namespace
+    found = secret(f"sh.helm.release.v1.{chart}.v{revision}", release=packed)
+    found["metadata"] |= {"namespace": namespace, "labels": {"owner": "helm", "status": status}}
     return found
+
+
+def _objects(listed: dict[str, Any]) -> dict[str, Any]:
+    """What is in these lists, and each of it by its own path too."""
+    single = {
+        f"{path.rpartition('/')[0]}/namespaces/{each['metadata']['namespace']}"
+        f"/{path.rpartition('/')[2]}/{each['metadata']['name']}": each
+        for path, found in listed.items()
+        if isinstance(found, list)
+        for each in found
+        if "namespace" in each["metadata"] and "name" in each["metadata"]
+    }
+    return single | listed
 
 
 @dataclass(frozen=True)
@@ -138,39 +156,42 @@ def _groups(place: str) -> list[dict[str, Any]]:
 def server(anchor: Authority, **more: Any) -> Server:
     """A cluster with a Linkerd of Helm's, and a cert-manager."""
     pem = anchor.pem
-    config = {"data": {"values": yaml.safe_dump(VALUES)}}
+    config = {"metadata": {}, "data": {"values": yaml.safe_dump(VALUES)}}
     labels = {"app.kubernetes.io/name": "cert-manager"}
     spec = {"containers": [{"image": "q/cert-manager-controller:v1.18.2", "args": []}]}
     spec["containers"][0]["args"] = ["--cluster-resource-namespace=$(POD_NAMESPACE)"]
     return Server(
         "https://api",
         Path("ca.crt"),
-        objects={
-            "/api/v1/namespaces/linkerd/configmaps/linkerd-config": config,
-            "/api/v1/namespaces/linkerd/configmaps/linkerd-identity-trust-roots": {
-                "data": {"ca-bundle.crt": pem}
-            },
-            "/api/v1/secrets": [
-                record("linkerd-control-plane", "linkerd", config=GIVEN, manifest=MANIFEST),
-                record("another", "shop", config={}, manifest=""),
-            ],
-            "/apis/apps/v1/deployments": [
-                {
-                    "metadata": {"name": "cm", "namespace": "security", "labels": labels},
-                    "spec": {"template": {"spec": {"serviceAccountName": "cm", **spec}}},
-                }
-            ],
-            _CRDS: [
-                {
-                    "metadata": {
-                        "name": "httproutes.gateway.networking.k8s.io",
-                        "annotations": {"gateway.networking.k8s.io/bundle-version": "v1.3.0"},
+        objects=_objects(
+            {
+                "/api/v1/namespaces/linkerd/configmaps/linkerd-config": config,
+                "/api/v1/namespaces/linkerd/configmaps/linkerd-identity-trust-roots": {
+                    "data": {"ca-bundle.crt": pem}
+                },
+                "/api/v1/secrets": [
+                    record("linkerd-control-plane", "linkerd", config=GIVEN, manifest=MANIFEST),
+                    record("another", "shop", config={}, manifest=""),
+                ],
+                "/apis/apps/v1/deployments": [
+                    {
+                        "metadata": {"name": "cm", "namespace": "security", "labels": labels},
+                        "spec": {"template": {"spec": {"serviceAccountName": "cm", **spec}}},
                     }
-                }
-            ],
-            "/api/v1/pods": [{"metadata": {"namespace": "shop", "name": "web"}}],
-            **more,
-        },
+                ],
+                _CRDS: [
+                    {
+                        "metadata": {
+                            "name": "httproutes.gateway.networking.k8s.io",
+                            "annotations": {"gateway.networking.k8s.io/bundle-version": "v1.3.0"},
+                        }
+                    }
+                ],
+                "/api/v1/configmaps": [],
+                "/api/v1/pods": [{"metadata": {"namespace": "shop", "name": "web"}}],
+                **more,
+            }
+        ),
     )
 
 
@@ -250,7 +271,9 @@ def test_public_reports_the_list_has_the_objects_of_linkerd_alone(
             _DEPLOYMENT,
             "rbac.authorization.k8s.io/v1 ClusterRole linkerd-linkerd-identity",
         ],
-        "records": ["linkerd/sh.helm.release.v1.linkerd-control-plane.v1"],
+        "records": ["secrets linkerd/sh.helm.release.v1.linkerd-control-plane.v1"],
+        "managers": ["helm"],
+        "charts": {"linkerd-control-plane": "2026.6.3"},
     }
 
 
@@ -278,7 +301,8 @@ def target(tmp_path: Path, **cluster: Any) -> Target:
     config = load(tmp_path, spoilt(paths))
     listed = {
         "objects": [_DEPLOYMENT],
-        "records": ["linkerd/sh.helm.release.v1.linkerd-control-plane.v1"],
+        "records": ["secrets linkerd/sh.helm.release.v1.linkerd-control-plane.v1"],
+        "managers": ["helm"],
     }
     (tmp_path / "Pulumi.test.adopt.yml").write_text(yaml.safe_dump(listed))
     return Target("test", tmp_path, config, None, {})
@@ -326,6 +350,38 @@ def test_public_reports_nobody_elses_object_is_overwritten_while_adopting(
     assert (found.urn, found.level) == ("urn:gateway", "mandatory")
     assert "Deployment linkerd/gateway is there" in found.message
     assert adopt.judged(target(tmp_path), changes) == changes, "without adoption nothing is asked"
+
+
+@pytest.mark.parametrize(
+    ("there", "rule"),
+    [
+        ("2026.6.3", None),
+        ("2026.6.2", "chart-major"),
+        ("2025.4.4", "chart-skips"),
+        ("1.16.11", "chart-skips"),
+        ("2026.9.1", "chart-goes-back"),
+        ("enterprise-2.18.1", "chart-goes-back"),
+    ],
+)
+def test_public_reports_the_distance_of_an_adoption_is_judged(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, there: str, rule: str | None
+) -> None:
+    """To the engine all is created, and that is low: what runs would go over four releases."""
+    served(monkeypatch, Server("https://api", Path("ca.crt")))
+    here = target(tmp_path, adopted=True)
+    file = tmp_path / "Pulumi.test.adopt.yml"
+    written = yaml.safe_load(file.read_text()) | {"charts": {"linkerd-control-plane": there}}
+    file.write_text(yaml.safe_dump(written))
+    move = ChartMove(chart="linkerd-control-plane", before=None, after="2026.6.3")
+    changes = ChangeSet(
+        stack="test",
+        source="preview",
+        changes=(created("Deployment", "linkerd-identity"),),
+        moves=(move,),
+    )
+    found = {each.rule: each.level for each in risk.assess(adopt.judged(here, changes))}
+    assert found["adopts"] is Level.MEDIUM
+    assert {each for each in found if each.startswith("chart-")} == ({rule} if rule else set())
 
 
 def test_public_reports_crds_change_hands_without_being_deleted(
@@ -387,7 +443,141 @@ def test_public_reports_helm_lets_go_and_its_record_goes_last(
     assert "fieldManager=helm" in applied[1]
     assert "spec" not in applied[2]
     assert deleted[1].endswith("sh.helm.release.v1.linkerd-control-plane.v1")
-    assert lines[0] == "Helm let go of 1 objects"
+    assert lines[0] == "helm let go of 1 objects"
+
+
+@pytest.mark.parametrize(
+    ("manager", "lets_go"),
+    [
+        ("terraform-provider-helm_v2.17.0_x5", True),
+        ("helm-controller", True),
+        ("argocd-controller", True),
+        ("kubectl-client-side-apply", True),
+        ("kube-controller-manager", False),
+    ],
+)
+def test_public_reports_who_installed_lets_go_whatever_its_name(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, manager: str, lets_go: bool
+) -> None:
+    """Helm calls itself by its program's name; fields that stay its own stay for ever."""
+    entry = {"operation": "Update", "fieldsV1": {"f:data": {"f:values": {}}}}
+    api = server(authority("root"))
+    config = api.objects["/api/v1/namespaces/linkerd/configmaps/linkerd-config"]
+    config["metadata"]["managedFields"] = [
+        {"manager": manager, **entry} if lets_go else {"manager": "helm", **entry},
+        {"manager": "labeller", "operation": "Update", "fieldsV1": {"f:metadata": {}}},
+    ]
+    looked(monkeypatch, tmp_path, api)
+    written = (tmp_path / "Pulumi.adopted.adopt.yml").read_text()
+    there = _there("test")
+    deployment = there["/apis/apps/v1/namespaces/linkerd/deployments/linkerd-identity"]
+    deployment["metadata"]["managedFields"][0]["manager"] = manager
+    api = Server("https://api", Path("ca.crt"), objects=there)
+    served(monkeypatch, api)
+    here = target(tmp_path, adopted=True)
+    (tmp_path / "Pulumi.test.adopt.yml").write_text(written)
+    adopt.finish(here)
+    patched = [path for method, path, _ in api.changed if method == "PATCH"]
+    assert len(patched) == (2 if lets_go else 0)
+    assert all(f"fieldManager={manager}&" in path for path in patched[1:])
+
+
+def test_public_reports_helm_lets_go_of_what_the_operators_write(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Else the key of the old issuer stays beside the new one, in the same Secret."""
+    there = _there("test")
+    path = "/apis/apps/v1/namespaces/linkerd/deployments/linkerd-identity"
+    there[path]["metadata"] |= {
+        "labels": {},
+        "annotations": {"cert-manager.io/certificate-name": "linkerd-identity-issuer"},
+    }
+    api = Server("https://api", Path("ca.crt"), objects=there)
+    served(monkeypatch, api)
+    assert adopt.finish(target(tmp_path, adopted=True))[0] == "helm let go of 1 objects"
+
+
+@pytest.mark.parametrize("kind", ["secrets", "configmaps"])
+def test_public_reports_every_revision_of_helms_goes(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kind: str
+) -> None:
+    """`helm uninstall` takes the last record, and a superseded one lists the objects too."""
+    found = [
+        record("linkerd-control-plane", "linkerd", revision=2, status="superseded"),
+        record("linkerd-control-plane", "linkerd", revision=10, manifest=MANIFEST, config=GIVEN),
+        record("linkerd-control-plane", "linkerd", revision=11, status="failed"),
+    ]
+    if kind == "configmaps":
+        for each in found:
+            each["data"]["release"] = base64.b64decode(each["data"]["release"]).decode()
+    none = {f"/api/v1/{each}": [] for each in ("secrets", "configmaps")}
+    looked(monkeypatch, tmp_path, server(authority("root"), **(none | {f"/api/v1/{kind}": found})))
+    listed = yaml.safe_load((tmp_path / "Pulumi.adopted.adopt.yml").read_text())
+    assert listed["records"] == [
+        f"{kind} linkerd/sh.helm.release.v1.linkerd-control-plane.v{n}" for n in (2, 10, 11)
+    ]
+    assert listed["objects"][0] == _DEPLOYMENT
+
+
+_ISSUER = "linkerd-identity-issuer"
+_CERTIFICATES = "/apis/cert-manager.io/v1/certificates"
+
+
+def _writer(name: str, secret: str) -> dict[str, Any]:
+    metadata = {"name": name, "namespace": "linkerd"}
+    return {"metadata": metadata, "spec": {"secretName": secret}}
+
+
+def test_public_reports_certificates_of_the_guides_are_taken_over_or_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """By the guides' names: with two Certificates for one Secret cert-manager issues neither."""
+    hook = "linkerd-proxy-injector"
+    found = [_writer(_ISSUER, _ISSUER), _writer(hook, f"{hook}-k8s-tls"), _writer("web", "web")]
+    more = {
+        _CERTIFICATES: found,
+        "/apis/trust.cert-manager.io/v1alpha1/bundles/linkerd-identity-trust-roots": {},
+    }
+    api = server(authority("root"), **more)
+    lines, _ = looked(monkeypatch, tmp_path, api)
+    listed = yaml.safe_load((tmp_path / "Pulumi.adopted.adopt.yml").read_text())["objects"]
+    assert listed[-2:] == [
+        f"cert-manager.io/v1 Certificate linkerd/{_ISSUER}",
+        "trust.cert-manager.io/v1alpha1 Bundle linkerd-identity-trust-roots",
+    ]
+    said = (
+        f"Certificate linkerd/{hook} writes Secret {hook}-k8s-tls, as ours will: "
+        f"kubectl -n linkerd delete certificate {hook} --cascade=orphan"
+    )
+    assert [each for each in lines if "writes Secret" in each] == [f"delete before `up`: {said}"]
+    served(monkeypatch, api)
+    changes = ChangeSet(
+        stack="test",
+        source="preview",
+        changes=(created("Certificate", f"{hook}-k8s-tls", "cert-manager.io/v1"),),
+    )
+    (broken,) = adopt.judged(target(tmp_path, adopted=True), changes).violations
+    assert broken.message == f"{said}; the Secret stays"
+
+
+@pytest.mark.parametrize(
+    ("marks", "said"),
+    [
+        (
+            {"annotations": {"argocd.argoproj.io/tracking-id": "mesh:/ConfigMap:linkerd/x"}},
+            "Argo CD application mesh",
+        ),
+        ({"labels": {"helm.toolkit.fluxcd.io/name": "linkerd"}}, "Flux HelmRelease linkerd"),
+    ],
+)
+def test_public_reports_who_deploys_it_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, marks: dict[str, Any], said: str
+) -> None:
+    """Argo CD and Flux put their own version back a minute after `up`."""
+    api = server(authority("root"))
+    api.objects["/api/v1/namespaces/linkerd/configmaps/linkerd-config"]["metadata"] |= marks
+    lines, _ = looked(monkeypatch, tmp_path, api)
+    assert f"deployed by {said}, which undoes changes: take Linkerd out of it first" in lines
 
 
 def test_public_reports_helm_keeps_what_the_stack_does_not_have_yet(
@@ -421,4 +611,5 @@ def test_public_reports_what_the_cli_installed_is_found_by_its_labels() -> None:
     assert release
     assert release.values == GIVEN
     assert release.objects == (("apps/v1", "Deployment", "linkerd", "linkerd-identity"),)
-    assert release.record == ""
+    assert release.records == ()
+    assert release.version == "2025.4.4"

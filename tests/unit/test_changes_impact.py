@@ -41,6 +41,17 @@ def test_restarts_name_workloads_and_replicas() -> None:
     )
 
 
+def test_a_component_of_ours_is_the_platform_in_whose_namespace_it_ever_is() -> None:
+    """Our trust-manager runs beside a cert-manager that was there, in the namespace of that."""
+    at = ("Deployment", "security/trust-manager")
+    sides = ({"spec": _template(2, "a")}, {"spec": _template(2, "b")})
+    chart = "kubernetes:helm.sh/v4:Chart$"
+    ours = thing(*at, *sides, chain=f"linkerd-platform:certificates:CertManager${chart}")
+    theirs = thing(*at, *sides, chain=chart)
+    assert impact(whole(ours)).restarts == ("security/trust-manager (2 replicas)",)
+    assert impact(whole(theirs)).restarts == ()
+
+
 def test_certificates_are_issued_anew_when_what_they_say_changes() -> None:
     """cert-manager leaves a certificate alone when only its renewal moves."""
     found = impact(

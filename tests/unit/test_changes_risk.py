@@ -89,6 +89,7 @@ CASES: dict[str, tuple[ChangeSet, ChangeSet]] = {
     "pin-content": (_pin("a", "sha256:1", "sha256:2", "content"), _pin("a", "1.0.0", "1.0.1")),
     "pin-source": (_pin("a", "one", "two", "source"), _pin("a", "1.0.0", "1.0.1")),
     "pin-unchecked": (_pin("a", "1.0.0", "any", "unchecked"), _pin("a", "any", "1.0.0")),
+    "adopts": (whole(_NEW, adopted=1), whole(_NEW)),
     "chart-newer": (
         _move("linkerd-viz", "2026.6.3", "2026.10.1"),
         _move("linkerd-viz", None, "2026.10.1"),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from bot.mesh.drift import owned
 from bot.mesh.drift.inventory import Item
 from bot.mesh.drift.owned import missing, undeclared, wanted
+from components.names import Operators
 from tests.unit.drift_samples import declared, inventory, item, kind_of
 
 WEB = ("Deployment.apps", "linkerd/web")
@@ -72,6 +75,34 @@ def test_workload_namespaces_are_not_ours() -> None:
     stray = item("Secret", "shop/stray", labels={"owner": "us"})
     assert found(stray, item("Secret", "shop/theirs")) == []
     assert found(stray, item("Secret", "shop/theirs"), label="owner=us") == ["shop/stray"]
+
+
+@pytest.mark.parametrize(
+    ("title", "name", "operator"),
+    [
+        ("Namespace", "cert-manager", "cert-manager"),
+        (
+            "ValidatingWebhookConfiguration.admissionregistration.k8s.io",
+            "cert-manager-webhook",
+            "cert-manager",
+        ),
+        ("ClusterRole.rbac.authorization.k8s.io", "trust-manager", "trust-manager"),
+        (
+            "ClusterRole.rbac.authorization.k8s.io",
+            "external-secrets-controller",
+            "external-secrets",
+        ),
+    ],
+)
+def test_what_an_operator_of_somebody_else_has_is_theirs(
+    title: str, name: str, operator: str
+) -> None:
+    """Each night a critical line for the webhook of a cert-manager that was there before us."""
+    state, one = declared(WEB), item(title, name)
+    assert [each.item for each in undeclared(state, inventory(one))] == [one]
+    for theirs in ({operator}, {"cert-manager", "trust-manager", "external-secrets"}):
+        kept = replace(state, operators=Operators(theirs=frozenset(theirs)))
+        assert undeclared(kept, inventory(one)) == ()
 
 
 @pytest.mark.parametrize(

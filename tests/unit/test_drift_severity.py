@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from bot.changes.rules import Level
 from bot.mesh.drift.fields import AddedFields
 from bot.mesh.drift.severity import ROWS, makers, of_fields, severity
+from components.names import Operators
 from tests.unit.drift_samples import CREATED, declared, item
 
 STATE = declared(certificates={("linkerd", "linkerd-identity-issuer"): "issuer"})
@@ -45,6 +48,29 @@ def test_an_object_is_as_bad_as_what_it_can_do(
     """Who is on call decides by the first word of the line whether to get up."""
     assert severity(item(title, place), STATE)[0] is level
     assert why in severity(item(title, place), STATE)[1]
+
+
+@pytest.mark.parametrize(
+    ("namespace", "level"),
+    [
+        ("security", Level.CRITICAL),
+        ("issuers", Level.CRITICAL),
+        ("anchors", Level.CRITICAL),
+        ("cert-manager", Level.HIGH),
+        ("vault-sync", Level.HIGH),
+    ],
+)
+def test_a_certificate_is_as_bad_as_what_reads_it_there(namespace: str, level: Level) -> None:
+    """An operator that stays is in a namespace of its owner's, and so is what it reads."""
+    where = Operators(
+        cert_manager="security",
+        trust_manager="trust-system",
+        external_secrets="vault-sync",
+        issuer_secrets="issuers",
+        trust="anchors",
+    )
+    state = replace(STATE, operators=where)
+    assert severity(item("Certificate.cert-manager.io", f"{namespace}/x"), state)[0] is level
 
 
 def test_every_object_has_a_level() -> None:

@@ -325,6 +325,31 @@ def said(
             "two clusters cannot share it",
         ),
         (
+            {"sys/auth": there(**{"token/": {}, "kubernetes/": {"type": "kubernetes"}})},
+            change(AUTH, path="kubernetes/a", type="kubernetes"),
+            (
+                "auth/kubernetes is mounted, and Vault mounts nothing above or below it, so not "
+                "auth/kubernetes/a: set vault.authMount to a path beside it, such as kubernetes-a"
+            ),
+        ),
+        (
+            # Asked for the path below it, Vault answers with the mount.
+            {
+                "sys/mounts": there(**{"linkerd/": {"type": "kv"}}),
+                "sys/mounts/linkerd/kv": there(type="kv"),
+            },
+            change(MOUNT, path="linkerd/kv", type="kv"),
+            (
+                "linkerd is mounted, and Vault mounts nothing above or below it, so not "
+                "linkerd/kv: set vault.kvMount to a path beside it"
+            ),
+        ),
+        (
+            {"sys/mounts": there(**{"linkerd/pki/eu/": {"type": "pki"}})},
+            change(MOUNT, path="linkerd/pki", type="pki"),
+            "set vault.pkiMount",
+        ),
+        (
             {"linkerd/transit/keys/approvals": there(type="ecdsa-p256")},
             change(KEY, backend="linkerd/transit", name="approvals"),
             "whoever may use it could sign approvals",
@@ -366,6 +391,11 @@ def test_public_reports_what_others_have_is_refused_by_its_content(
         ({AT_POLICY: there(policy="path a")}, change(POLICY, Op.DELETE, **RIGHTS)),
         ({"linkerd/kv/data/anchors/a": there(data=None)}, change(ENTRY, mount="k", name="a")),
         ({}, change(ROOT, issuerName="a")),
+        # Beside it, not above: `linkerd/pk` is no folder of `linkerd/pki`.
+        (
+            {"sys/mounts": there(**{"linkerd/pk/": {}, "linkerd/pki2/": {}, "secret/": {}})},
+            change(MOUNT, path="linkerd/pki", type="pki"),
+        ),
     ],
 )
 def test_public_reports_what_is_ours_or_new_is_made(
@@ -415,6 +445,18 @@ def test_public_reports_a_cluster_is_not_before_its_owner(tmp_path: Path, contex
     assert "deploy the owner stack first" in told
     own = change(POLICY, name="linkerd-read-anchors.blue.kv", policy="p")
     assert said(context, tmp_path, {}, role, own) == []
+
+
+def test_public_reports_an_engine_is_not_the_mount_above_it(
+    tmp_path: Path, context: Context
+) -> None:
+    """Vault answers for `linkerd/kv` with `linkerd`, whose paths are others."""
+    above = {"type": "kv", "options": {"version": "2"}}
+    has = {"sys/mounts": there(**{"linkerd/": above}), "sys/mounts/linkerd/kv": there(**above)}
+    keys: dict[stack_files.KeyPath, Any] = {("vault", "createKvMount"): False}
+    entry = change(ENTRY, mount="linkerd/kv", name="anchors/a")
+    (told,) = said(context, tmp_path, has, entry, keys=keys)
+    assert "there is no engine at linkerd/kv, and linkerd is mounted" in told
 
 
 def test_public_reports_policies_are_renamed_in_steps(tmp_path: Path, context: Context) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bot import engine
@@ -16,6 +16,8 @@ from bot.engine import Engine
 from bot.engine.errors import NO_STACK, explain
 from bot.exit_codes import BotError
 from bot.mesh.drift.inventory import Key
+from components.external_secrets import operators
+from components.names import Operators
 
 _RELEASE = ("helm.sh", "Release")
 _NAMESPACE = ("", "Namespace")
@@ -31,7 +33,8 @@ class Declared:
     which kinds are in a namespace: where that is open both places are here.
     certificates: the Secret that a Certificate writes, and the Certificate. releases: namespace
     and name, each with its URN. version: changes with every write of the state. pending:
-    operations begun and not ended. resources: how many there are, those in Vault too.
+    operations begun and not ended. resources: how many there are, those in Vault too. operators:
+    where they run, and which are somebody else's.
     """
 
     objects: Mapping[Key, str] = field(default_factory=dict)
@@ -41,6 +44,7 @@ class Declared:
     version: str = ""
     pending: int = 0
     resources: int = 0
+    operators: Operators = field(default_factory=Operators)
 
     def __contains__(self, key: Key) -> bool:
         return key in self.objects or key in self.inside
@@ -77,7 +81,7 @@ def read(found: Engine, target: Target) -> Declared:
         what, next_step = explain([str(error)], target.stack)
         raise BotError(f"{what}: {next_step}" if what else str(error)) from None
     try:
-        return of(export)
+        return replace(of(export), operators=operators(target.config))
     except (ValueError, KeyError, TypeError, AttributeError):
         raise BotError(f"stack {target.stack}: the engine's export has another form") from None
 

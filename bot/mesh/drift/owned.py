@@ -9,9 +9,10 @@ from bot.mesh.drift.declared import Declared
 from bot.mesh.drift.discovery import ListedKind
 from bot.mesh.drift.inventory import Inventory, Item, Key
 from bot.mesh.drift.known import RECORDS, Scene, accounts_for
+from components.names import CERT_MANAGER, EXTERNAL_SECRETS, LINKERD
 
 # Without a namespace only what bears a name or label of ours is ours: a cluster has other tenants.
-_NAMES = ("linkerd", "cert-manager", "external-secrets", "trust-manager")
+_OPERATORS = (CERT_MANAGER, EXTERNAL_SECRETS, "trust-manager")
 _LABELS = (
     "linkerd.io/control-plane-ns",
     "linkerd.io/control-plane-component",
@@ -111,7 +112,9 @@ def is_ours(item: Item, declared: Declared, label: str | None = None) -> bool:
         return item.name.partition(".")[2] in declared.crd_groups
     if item.kind.title == _API_SERVICE:
         return item.name.partition(".")[2] in declared.crd_groups | {"tap.linkerd.io"}
-    named = any(item.name == name or item.name.startswith(f"{name}-") for name in _NAMES)
+    # An operator of somebody else's has names that ours would have.
+    names = (LINKERD, *(each for each in _OPERATORS if each not in declared.operators.theirs))
+    named = any(item.name == name or item.name.startswith(f"{name}-") for name in names)
     return named or any(label in item.labels for label in _LABELS)
 
 

@@ -10,7 +10,7 @@ from bot.mesh.drift.declared import Declared
 from bot.mesh.drift.fields import AddedFields
 from bot.mesh.drift.inventory import Item
 from bot.mesh.drift.known import data_managers
-from components.names import CERT_MANAGER, LINKERD
+from components.names import LINKERD
 
 _POLICY_GROUP = "policy.linkerd.io"
 _RBAC_GROUP = "rbac.authorization.k8s.io"
@@ -44,10 +44,10 @@ ROWS: tuple[SeverityRule, ...] = (
     SeverityRule(
         Level.CRITICAL,
         "makes certificates beside ours: it can issue identities, or be a second owner of a Secret",
-        lambda item, _declared: (
+        lambda item, declared: (
             item.kind.kind in _CERTIFICATES
             and item.kind.group.endswith("cert-manager.io")
-            and item.namespace in (LINKERD, CERT_MANAGER, None)
+            and item.namespace in (None, LINKERD, *_issued_from(declared))
         ),
     ),
     SeverityRule(
@@ -101,6 +101,12 @@ ROWS: tuple[SeverityRule, ...] = (
         lambda _item, _declared: True,
     ),
 )
+
+
+def _issued_from(declared: Declared) -> tuple[str, ...]:
+    """Where the operators read what certificates and anchors are made from."""
+    where = declared.operators
+    return where.cert_manager, where.issuer_secrets, where.trust
 
 
 def severity(item: Item, declared: Declared) -> tuple[Level, str]:

@@ -2,6 +2,9 @@
 # Paths are those of the defaults vault.pkiMount (linkerd/pki), vault.kvMount (linkerd/kv) and
 # vault.transitMount (linkerd/transit). At other mounts the policies below are called after them:
 # linkerd-read-anchors.blue.kv and linkerd-sign-GENERATION.blue.pki for blue/kv and blue/pki.
+path "sys/mounts" {
+  capabilities = ["read"]
+}
 path "sys/mounts/linkerd/*" {
   capabilities = ["create", "read", "update", "delete"]
 }
