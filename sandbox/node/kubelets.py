@@ -24,6 +24,7 @@ from sandbox.settings import Settings
 
 KWOK = "kwok"
 _SECONDS = 30.0
+_LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
 
 
 def stages(text: str, namespaces: Sequence[str]) -> str:
@@ -64,6 +65,10 @@ def restart(settings: Settings, file: Path = cluster.STAGES) -> None:
     """Start kwok again, with the stages of a file."""
     supervisor = Supervisor(settings.run_dir, settings.log_dir)
     supervisor.stop(KWOK, 2)
+    api = cluster.client(settings)
+    for zone in cluster.ZONES:
+        # Until it ends, 40 s later, nobody but the one that was stopped would manage the node.
+        api.request("DELETE", f"{_LEASES}/{zone}")
     cluster.start_kwok(supervisor, settings, toolchain.ensure([KWOK], lambda _text: None), file)
 
 

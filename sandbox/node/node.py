@@ -41,8 +41,8 @@ SYSTEM = {
     "setpriv": "util-linux",
 }
 API_ADDRESS, DNS_ADDRESS = "10.96.0.1", "10.96.0.10"
-# kwok counts up from 10.244.0.1; pods of a node come from the other half.
-GATEWAY, _POD_NET, _FIRST = "10.244.255.254", "10.244", 128
+# Outside of kwok's range: it gives out again what any deleted pod had of it.
+GATEWAY, _POD_NET = "10.245.255.254", "10.245"
 _BRIDGE = "pods"
 _TICK_SECONDS = 0.2
 _WAIT_SECONDS = 120.0
@@ -265,6 +265,8 @@ class Node:
                 data, client = names.recvfrom(4096)
             except OSError:
                 return
+            if not client:
+                return  # It was shut down.
             asking = next((p for p in list(self.pods.values()) if p.address == client[0]), None)
             translated = asking is None or spec.injected(asking.pod)
             with contextlib.suppress(ValueError, OSError):
@@ -329,7 +331,7 @@ class Node:
             forget(self.api, each)
         elif each.get("status", {}).get("phase", "Pending") == "Pending":
             number = next(self._addresses)
-            address = f"{_POD_NET}.{_FIRST + number // 250}.{1 + number % 250}"
+            address = f"{_POD_NET}.{number // 250}.{1 + number % 250}"
             pod = ProcessPod(self, each, Place(address, API_ADDRESS))
             self.pods[uid] = pod
             pod.start()
