@@ -11,7 +11,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -86,6 +86,8 @@ class Node:
     images: Mapping[str, Sequence[str]] = field(default_factory=dict)
     drain_seconds: float = 1.5
     pods: dict[str, ProcessPod] = field(default_factory=dict)
+    # How many pods `restart` has replaced.
+    restarts: int = 0
     dns_address: str = DNS_ADDRESS
     node_address: str = NODE_ADDRESS
 
@@ -111,6 +113,11 @@ class Node:
             if not answer.ok:
                 raise NodeError(f"{each['kind']} {each['metadata']['name']}: {answer.body}")
 
+    def delete(self, *manifests: Manifest) -> None:
+        """Delete objects, those that are there."""
+        for each in manifests:
+            self.objects.delete(each)
+
     def wait(self, namespace: str, *names: str, seconds: float = _WAIT_SECONDS) -> None:
         """Return when Deployments are rolled out and ready: these, or all of the namespace."""
         deadline = time.monotonic() + seconds
@@ -128,12 +135,18 @@ class Node:
 
     def pods_of(self, namespace: str, app: str = "") -> list[ProcessPod]:
         """The ready pods, by the label `app` (or Linkerd's own for a component)."""
+        # Of now: of a deletion the node itself hears a moment later.
+        found = self._list(f"/api/v1/namespaces/{namespace}/pods")
+        staying = {
+            each["metadata"]["uid"]
+            for each in found
+            if "deletionTimestamp" not in each["metadata"]
+        }
         return [
             each
-            for each in list(self.pods.values())
-            if each.namespace == namespace
+            for uid, each in list(self.pods.items())
+            if uid in staying
             and each.ready
-            and "deletionTimestamp" not in each.pod["metadata"]
             and (
                 not app
                 or app
@@ -167,6 +180,7 @@ class Node:
             )
             if not answer.ok:
                 raise NodeError(f"restart of {name}: {answer.body}")
+            self.restarts += each["spec"].get("replicas", 1)
         self.wait(namespace, *names, seconds=seconds)
 
     # Its life.
@@ -353,6 +367,14 @@ class Node:
             if each.namespace == namespace and not each.ready
         ]
         return "".join(lines[:5])
+
+
+def until(condition: Callable[[], bool], seconds: float) -> bool:
+    """Return when a condition holds, or after so many seconds; whether it does."""
+    deadline = time.monotonic() + seconds
+    while not (held := condition()) and time.monotonic() < deadline:
+        time.sleep(_TICK_SECONDS)
+    return held
 
 
 def rolled_out(deployment: Manifest) -> bool:

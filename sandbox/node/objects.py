@@ -88,3 +88,28 @@ def server(
             "spec": {"selector": {"service": service}, "ports": [port]},
         },
     ]
+
+
+def meshed_only(namespace: str, name: str) -> list[Manifest]:
+    """The policy that lets any client with an identity of the mesh call a server, and no other."""
+    group, anyone = "policy.linkerd.io", f"{name}-meshed"
+    port = {"podSelector": {"matchLabels": {"app": name}}, "port": PORT, "proxyProtocol": "HTTP/1"}
+    objects = {
+        ("v1beta3", "Server", name): port,
+        ("v1alpha1", "MeshTLSAuthentication", anyone): {"identities": ["*"]},
+        ("v1alpha1", "AuthorizationPolicy", anyone): {
+            "targetRef": {"group": group, "kind": "Server", "name": name},
+            "requiredAuthenticationRefs": [
+                {"group": group, "kind": "MeshTLSAuthentication", "name": anyone}
+            ],
+        },
+    }
+    return [
+        {
+            "apiVersion": f"{group}/{version}",
+            "kind": kind,
+            "metadata": {"namespace": namespace, "name": called, "labels": dict(ANSWERED)},
+            "spec": spec,
+        }
+        for (version, kind, called), spec in objects.items()
+    ]
