@@ -138,9 +138,7 @@ class Node:
         # Of now: of a deletion the node itself hears a moment later.
         found = self._list(f"/api/v1/namespaces/{namespace}/pods")
         staying = {
-            each["metadata"]["uid"]
-            for each in found
-            if "deletionTimestamp" not in each["metadata"]
+            each["metadata"]["uid"] for each in found if "deletionTimestamp" not in each["metadata"]
         }
         return [
             each
