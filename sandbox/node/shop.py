@@ -8,8 +8,9 @@ of NEXT where there is one. A NEXT that fails is a 502. The header `x-served-by`
 
 Knobs are set by `POST /knobs` with a JSON object, which also sets the counts to nothing:
 `fail_every` (each nth request; 1 for all), `fail_status` (503), `slow` (seconds), `size` (of the
-answer, in bytes). `GET /counts` has `total`, `failed`, `statuses`, and `ids`: how often each value
-of the header `x-request-key` came. Knobs and counts are asked for from within the pod alone.
+answer, in bytes), `unready` (its probe fails). `GET /counts` has `total`, `failed`, `statuses`, and
+`ids`: how often each value of the header `x-request-key` came. Knobs and counts are asked for from
+within the pod alone.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 _SECONDS = 10.0
-_KNOBS = {"fail_every": 0, "fail_status": 503, "slow": 0.0, "size": 0}
+_KNOBS = {"fail_every": 0, "fail_status": 503, "slow": 0.0, "size": 0, "unready": False}
 _OWN = ("127.0.0.1", "::1")
 
 
@@ -108,7 +109,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _own(self, body: bytes) -> None:
         if self.path == "/ready":
-            self._send(200, {})
+            self._send(503 if self.state.knobs["unready"] else 200, {})
         elif self.client_address[0] not in _OWN or "l5d-client-id" in self.headers:
             self._send(403, {"error": "only from within the pod"})
         elif self.path == "/counts":
