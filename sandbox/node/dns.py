@@ -1,14 +1,26 @@
-"""The cluster's DNS for process pods: A and SRV records of Services, nothing else (RFC 1035)."""
+"""The cluster's DNS for process pods: A and SRV records of Services, nothing else (RFC 1035).
+
+    python dns.py <address> <file>
+
+A process of its own in the node's network: in the node's, which asks every pod's probes, an answer
+would come late on a busy machine, and a resolver waits five seconds before it asks again. What it
+answers is in the file, which the node writes anew at each change; see `document`.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import json
 import socket
 import struct
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 DOMAIN = "svc.cluster.local"
 A, SRV = 1, 33
+PORT = 53
 _NXDOMAIN, _TTL = 3, 2
 
 
@@ -104,3 +116,40 @@ def _records(
 def _name(text: str) -> bytes:
     parts = (each.encode("ascii") for each in text.split("."))
     return b"".join(bytes([len(each)]) + each for each in parts) + b"\0"
+
+
+def document(services: Mapping[tuple[str, str], Service], plain: Collection[str]) -> str:
+    """What the process answers, as JSON. plain: addresses of the pods that have no proxy."""
+    found = {f"{namespace}/{name}": vars(each) for (namespace, name), each in services.items()}
+    return json.dumps({"services": found, "plain": sorted(plain)}, sort_keys=True)
+
+
+def read(text: str) -> tuple[dict[tuple[str, str], Service], frozenset[str]]:
+    """The services and the addresses of a document."""
+    found = json.loads(text)
+    services = {}
+    for key, each in found["services"].items():
+        namespace, _, name = key.partition("/")
+        services[namespace, name] = Service(each["address"], tuple(each["pods"]), each["ports"])
+    return services, frozenset(found["plain"])
+
+
+def main(address: str, file: Path) -> None:
+    """Answer until stopped."""
+    names = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    names.bind((address, PORT))
+    seen = -1
+    services: dict[tuple[str, str], Service] = {}
+    plain: frozenset[str] = frozenset()
+    while True:
+        data, client = names.recvfrom(4096)
+        # Another file each time, put in place at once.
+        if (now := file.stat().st_ino) != seen:
+            services, plain = read(file.read_text())
+            seen = now
+        with contextlib.suppress(ValueError, OSError):
+            names.sendto(answer(data, services, translated=client[0] not in plain), client)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]))

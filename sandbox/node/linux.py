@@ -81,16 +81,6 @@ class Network:
 
         return self.inside(make)
 
-    def datagrams(self, host: str, port: int) -> socket.socket:
-        """A bound UDP socket in it."""
-
-        def make() -> socket.socket:
-            made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            made.bind((host, port))
-            return made
-
-        return self.inside(make)
-
     def connect(self, host: str, port: int, seconds: float) -> socket.socket:
         """A TCP connection that is made in it; raises OSError."""
         made = self.inside(socket.socket)

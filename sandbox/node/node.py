@@ -84,7 +84,7 @@ class Node:
     settings: Settings
     namespaces: tuple[str, ...]
     images: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    drain_seconds: float = 1.5
+    drain_seconds: float = 3.0
     pods: dict[str, ProcessPod] = field(default_factory=dict)
     # How many pods `restart` has replaced.
     restarts: int = 0
@@ -102,7 +102,7 @@ class Node:
         self._addresses = itertools.count(1)
         self._sockets: list[socket.socket] = []
         self._stopping = threading.Event()
-        self._routes = ""
+        self._written: dict[Path, str] = {}
 
     # For tests.
 
@@ -254,8 +254,10 @@ class Node:
         api = self.network.listen(API_ADDRESS, 443)
         port = self.settings.ports.kube
         forward.serve(api, lambda _client: socket.create_connection((HOST, port), 5))
-        names = self.network.datagrams(DNS_ADDRESS, 53)
-        threading.Thread(target=self._answer, args=(names,), daemon=True).start()
+        self._write_names()
+        command = [sys.executable, dns.__file__, DNS_ADDRESS, str(self.folder / "names.json")]
+        with (self.folder / "dns.log").open("wb") as log:
+            self._dns = self.processes.start(self.network, command, os.environ, log)
         inward = socket.socket(socket.AF_UNIX)
         self._inward = self.settings.pod_network_socket.with_suffix(".node")
         self._inward.unlink(missing_ok=True)
@@ -263,26 +265,13 @@ class Node:
         self._inward.chmod(0o600)
         inward.listen(64)
         forward.serve(inward, self._dial)
-        self._sockets = [api, names, inward]
+        self._sockets = [api, inward]
 
     def _dial(self, client: socket.socket) -> socket.socket:
         """What the API server calls: the address is the first line."""
         host, _, port = forward.line(client).rpartition(":")
         address, number = self._targets.get(f"{host}:{port}", (host, int(port or 0)))
         return self.network.connect(address, number, 5)
-
-    def _answer(self, names: socket.socket) -> None:
-        while True:
-            try:
-                data, client = names.recvfrom(4096)
-            except OSError:
-                return
-            if not client:
-                return  # It was shut down.
-            asking = next((p for p in list(self.pods.values()) if p.address == client[0]), None)
-            translated = asking is None or spec.injected(asking.pod)
-            with contextlib.suppress(ValueError, OSError):
-                names.sendto(dns.answer(data, self._services, translated=translated), client)
 
     def _run(self) -> None:
         while not self._stopping.wait(_TICK_SECONDS):
@@ -308,17 +297,26 @@ class Node:
                 if found.address and found.pods and inside:
                     targets[f"{found.address}:{port['port']}"] = (found.pods[0], inside)
         self._services = services
+        self._write_names()
         ours = {f"{each.address}" for each in self.pods.values() if each.network}
         self._targets = {a: t for a, t in targets.items() if t[0] in ours}
         self._write_routes([*self._targets, *sorted(ours)])
 
+    def _write_names(self) -> None:
+        plain = [each.address for each in self.pods.values() if not spec.injected(each.pod)]
+        self._write(self.folder / "names.json", dns.document(self._services, plain))
+
     def _write_routes(self, addresses: Sequence[str]) -> None:
-        text = json.dumps(dict.fromkeys(addresses, str(self._inward)))
-        if text != self._routes:
-            partial = self.settings.pod_routes.with_suffix(".partial")
+        routes = json.dumps(dict.fromkeys(addresses, str(self._inward)))
+        self._write(self.settings.pod_routes, routes)
+
+    def _write(self, file: Path, text: str) -> None:
+        """Put a file in place at once, if its text is another than before."""
+        if text != self._written.get(file):
+            partial = file.with_suffix(".partial")
             partial.write_text(text)
-            partial.replace(self.settings.pod_routes)
-            self._routes = text
+            partial.replace(file)
+            self._written[file] = text
 
     def _tick(self) -> None:
         """Begin pods that are new, end those that are deleted."""
@@ -472,7 +470,7 @@ def running(
     namespaces: Sequence[str] = ("linkerd", "shop"),
     *,
     images: Mapping[str, Sequence[str]] | None = None,
-    drain_seconds: float = 1.5,
+    drain_seconds: float = 3.0,
 ) -> Iterator[Node]:
     """A node of a running sandbox, for as long as the block runs; Linkerd is ready in it.
 

@@ -24,7 +24,7 @@ from sandbox.node.spec import Manifest, Place, UnsupportedError
 from sandbox.node.volumes import Cluster, NotThereError, Volumes
 
 ADMIN_PORT = 4191
-_SOON, _LATER, _FAILURES = 0.1, 1.0, 3
+_SOON, _LATER, _FAILURES = 0.25, 1.0, 3
 _GRACE_SECONDS, _RESTART_SECONDS, _PROBE_SECONDS = 10.0, 1.0, 2.0
 _LOAD_PROGRAM = Path(__file__).with_name("load.py")
 
@@ -219,7 +219,9 @@ class ProcessPod:
         self.network = Network()
         self.host.attach(self.network, self.address)
         search = f"{self.namespace}.{dns.DOMAIN} {dns.DOMAIN} {dns.DOMAIN.partition('.')[2]}"
-        resolv = f"nameserver {self.host.dns_address}\nsearch {search}\noptions ndots:5\n"
+        # Of two questions at once from one socket conntrack may drop one; an answer is soon there.
+        options = "ndots:5 timeout:1 attempts:5 single-request-reopen"
+        resolv = f"nameserver {self.host.dns_address}\nsearch {search}\noptions {options}\n"
         (self.folder / "resolv.conf").write_text(resolv)
         (self.folder / "resolv.conf").chmod(0o644)
         self._volumes = Volumes(self.pod, self.place, self.host.cluster, self.folder / "volumes")

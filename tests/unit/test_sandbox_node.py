@@ -227,6 +227,14 @@ def test_what_is_no_query_has_no_answer(data: bytes) -> None:
         dns.answer(data, {}, translated=True)
 
 
+def test_the_process_that_answers_reads_what_the_node_wrote() -> None:
+    """It is another process, so that a busy node delays no answer."""
+    assert dns.read(dns.document(_SERVICES, ["10.245.0.9"])) == (
+        _SERVICES,
+        frozenset(["10.245.0.9"]),
+    )
+
+
 # Volumes.
 
 
