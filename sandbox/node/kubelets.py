@@ -1,10 +1,10 @@
 """Which namespaces kwok leaves to a node, and that it takes them back.
 
-    python -m sandbox.node.kubelets <state dir>
+    python -m sandbox.node.kubelets <state dir> <namespace>...
 
 kwok is started again with stages that leave out the pods of some namespaces. The guard, which is
 the command above, reads the end of a pipe when the process with the node has ended, however it
-did, and starts kwok as it was: without it such pods could be neither ready nor deleted any more.
+did, starts kwok as it was, and deletes the pods that ran there: kwok would make none of them ready.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import Any
 import yaml
 
 from sandbox import cluster, lifecycle, toolchain
+from sandbox.node.pod import forget
 from sandbox.processes import Supervisor, python_path
 from sandbox.settings import Settings
 
@@ -44,7 +45,7 @@ class Guard:
         self._settings = settings
         # First the guard: there is no moment at which nobody would give them back.
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "sandbox.node.kubelets", str(settings.state_dir)],
+            [sys.executable, "-m", "sandbox.node.kubelets", str(settings.state_dir), *namespaces],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             start_new_session=True,
@@ -55,7 +56,7 @@ class Guard:
         restart(settings, file)
 
     def end(self) -> None:
-        """Give the namespaces back; returns when kwok runs again."""
+        """Give the namespaces back; returns when kwok runs again and their pods are deleted."""
         if self._process.stdin:
             self._process.stdin.close()
         self._process.wait(_SECONDS)
@@ -72,14 +73,19 @@ def restart(settings: Settings, file: Path = cluster.STAGES) -> None:
     cluster.start_kwok(supervisor, settings, toolchain.ensure([KWOK], lambda _text: None), file)
 
 
-def main(state_dir: Path) -> None:
-    """Wait for the end of standard input, then start kwok as it was."""
+def main(state_dir: Path, namespaces: Sequence[str]) -> None:
+    """Wait for the end of standard input, then start kwok as it was, with pods of its own."""
     sys.stdin.read()
     settings = lifecycle.adopted(Settings(state_dir))
     # A sandbox that was stopped meanwhile stays stopped.
     if Supervisor(settings.run_dir, settings.log_dir).record(KWOK):
         restart(settings)
+        api = cluster.client(settings)
+        for namespace in namespaces:
+            found = api.request("GET", f"/api/v1/namespaces/{namespace}/pods")
+            for each in found.body["items"] if found.ok else ():
+                forget(api, each)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2:])

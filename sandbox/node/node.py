@@ -208,9 +208,6 @@ class Node:
         self._stopping.set()
         with contextlib.suppress(AttributeError, RuntimeError):
             self._thread.join()
-        left: list[Manifest] = []
-        for namespace in self.namespaces:
-            left += self._list(f"/api/v1/namespaces/{namespace}/pods")
         for each in self.pods.values():
             each.kill()
         for each in self.pods.values():
@@ -226,9 +223,6 @@ class Node:
             self.network.close()
         if hasattr(self, "_guard"):
             self._guard.end()
-            # Those that follow are simulated, and have addresses of kwok's.
-            for manifest in left:
-                forget(self.api, manifest)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def attach(self, network: Network, address: str) -> None:
