@@ -116,8 +116,9 @@ kube-state-metrics: venv ## Build it, which tells the alerts' test-e2e of Deploy
 prometheus-operator: venv ## Build it and its webhook, which test-e2e has read our objects: needs Go
 	@$(PY) -m sandbox toolchain prometheus-operator prometheus-operator-admission-webhook
 
-sandbox: venv ## Deploy to a local cluster made for it (CONTEXT=name or KIND=1 for another, STRICT=1)
-	@$(PY) -m sandbox run $(if $(CONTEXT),--context $(CONTEXT)) $(if $(KIND),--kind) $(if $(STRICT),--strict)
+sandbox: venv ## Deploy to a local cluster made for it (CONTEXT=name or KIND=1 for another, STRICT=1, TRAFFIC=1)
+	@$(PY) -m sandbox run $(if $(CONTEXT),--context $(CONTEXT)) $(if $(KIND),--kind) $(if $(STRICT),--strict) \
+		$(if $(TRAFFIC),--traffic)
 
 sandbox-down: venv ## Destroy what the sandbox made, and stop its servers
 	@$(PY) -m sandbox down

@@ -46,6 +46,7 @@ def parser_for(asked: str) -> argparse.ArgumentParser:
 def main(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code; an expected failure is one line, no traceback."""
     from bot.exit_codes import BAD_INPUT, BotError
+    from sandbox.node.linux import NodeError
     from sandbox.processes import StartError
     from sandbox.settings import PortTakenError
     from sandbox.toolchain import ToolMissing
@@ -59,7 +60,7 @@ def main(arguments: Sequence[str]) -> int:
     except ToolMissing as error:
         sys.stderr.write(f"sandbox: {error}\n")
         return TOOL_MISSING
-    except (StartError, PortTakenError, VaultError, ValueError) as error:
+    except (NodeError, StartError, PortTakenError, VaultError, ValueError) as error:
         sys.stderr.write(f"sandbox: {error}\n")
         return FAILED
     except BotError as error:

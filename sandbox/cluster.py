@@ -179,18 +179,25 @@ def start_controllers(
         **_kubeconfigs(settings, "scheduler"),
         "secure-port": ports.scheduler,
     }
-    kwok = {
-        "config": STAGES,
+    name = "kube-controller-manager"
+    supervisor.start(name, [str(tools[name]), *_flags(manager)])
+    supervisor.start("kube-scheduler", [str(tools["kube-scheduler"]), *_flags(scheduler)])
+    start_kwok(supervisor, settings, tools)
+
+
+def start_kwok(
+    supervisor: Supervisor, settings: Settings, tools: Mapping[str, Path], stages: Path = STAGES
+) -> None:
+    """Start kwok, which stands in for kubelets as `stages` say."""
+    flags = {
+        "config": stages,
         "kubeconfig": settings.kubeconfig,
         "manage-all-nodes": "true",
         "cidr": POD_RANGE,
         "node-ip": NODE_ADDRESS,
         "node-lease-duration-seconds": 40,
     }
-    name = "kube-controller-manager"
-    supervisor.start(name, [str(tools[name]), *_flags(manager)])
-    supervisor.start("kube-scheduler", [str(tools["kube-scheduler"]), *_flags(scheduler)])
-    supervisor.start("kwok", [str(tools["kwok"]), *_flags(kwok)])
+    supervisor.start("kwok", [str(tools["kwok"]), *_flags(flags)])
 
 
 def create_nodes(settings: Settings) -> None:

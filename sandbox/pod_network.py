@@ -10,7 +10,9 @@ that service in a Secret, so a request through the API server fails unless the c
 
 A pod that is simulated, but whose program runs on this machine all the same, has a line in the file
 `routes`: a JSON object from `<pod's address>:<port>` to a port of 127.0.0.1. A call to it, as by
-`pods/<name>/proxy`, goes there. No other address can be named.
+`pods/<name>/proxy`, goes there. No other address can be named. A node (`sandbox.node`) that runs
+pods in networks of their own gives the path of its socket instead, for all ports where none is
+named; it is told the address in a line.
 """
 
 from __future__ import annotations
@@ -86,10 +88,11 @@ class Tunnel(socketserver.StreamRequestHandler):
             pass
         self.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
         assert isinstance(self.server, Server)  # noqa: S101
-        port = self.server.route_of(head[1].decode(errors="replace"))
-        if port is not None:
-            with contextlib.suppress(OSError):
-                _pass_on(self.connection, port)
+        address = head[1].decode(errors="replace")
+        route = self.server.route_of(address)
+        if route is not None:
+            with contextlib.suppress(OSError), _program(route, address) as program:
+                _pass_on(self.connection, program)
             return
         # The API server's own check for availability gives no name and accepts any certificate.
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -115,16 +118,30 @@ class Tunnel(socketserver.StreamRequestHandler):
         return None
 
 
-def _pass_on(client: socket.socket, port: int) -> None:
-    """Carry bytes both ways between a client and a port of this machine, until one side ends."""
-    with socket.create_connection((HOST, port), timeout=SECONDS) as program:
-        other = {client: program, program: client}
-        while ready := select.select(list(other), [], [], SECONDS)[0]:
-            for source in ready:
-                data = source.recv(65536)
-                if not data:
-                    return
-                other[source].sendall(data)
+def _program(route: int | str, address: str) -> socket.socket:
+    """A connection to the program of a pod; raises OSError."""
+    if isinstance(route, int):
+        return socket.create_connection((HOST, route), timeout=SECONDS)
+    node = socket.socket(socket.AF_UNIX)
+    try:
+        node.settimeout(SECONDS)
+        node.connect(route)
+        node.sendall(f"{address}\n".encode())
+    except OSError:
+        node.close()
+        raise
+    return node
+
+
+def _pass_on(client: socket.socket, program: socket.socket) -> None:
+    """Carry bytes both ways between a client and a pod's program, until one side ends."""
+    other = {client: program, program: client}
+    while ready := select.select(list(other), [], [], SECONDS)[0]:
+        for source in ready:
+            data = source.recv(65536)
+            if not data:
+                return
+            other[source].sendall(data)
 
 
 class Server(socketserver.ThreadingUnixStreamServer):
@@ -151,13 +168,14 @@ class Server(socketserver.ThreadingUnixStreamServer):
         super().__init__(str(path), Tunnel)
         path.chmod(0o600)
 
-    def route_of(self, address: str) -> int | None:
-        """The port of this machine that stands for a pod's address; None for every other."""
+    def route_of(self, address: str) -> int | str | None:
+        """What stands for a pod's address: a port of this machine, or a node's socket."""
         try:
-            found = json.loads(self.routes.read_text()).get(address) if self.routes else None
+            known = json.loads(self.routes.read_text()) if self.routes else {}
         except (OSError, ValueError):
             return None
-        return found if isinstance(found, int) else None
+        found = known.get(address, known.get(address.rpartition(":")[0]))
+        return found if isinstance(found, (int, str)) else None
 
 
 def context_from_cluster(api: Client, name: str) -> ssl.SSLContext | None:

@@ -17,15 +17,18 @@ from bot.deploy import preview as bot_preview
 from bot.deploy import up as bot_up
 from bot.engine import Engine, EngineMissing, EngineResult, sandbox_stack
 from bot.engine import target as engine_target
+from bot.mesh.status.evidence import Verification
 from bot.mesh.status.verification import table
 from bot.text.durations import duration
-from sandbox import lifecycle, own_cluster, prepare, toolchain, verify
+from sandbox import lifecycle, own_cluster, prepare, toolchain, traffic, verify
 from sandbox.cli import FAILED, PROJECT, TOOL_MISSING, Subparsers, say
+from sandbox.node.node import until
 from sandbox.processes import Supervisor
 from sandbox.settings import Settings
 from stack.charts import ChartError
 
 DONE, BAD_ARGUMENTS = 0, 2
+_TRAVEL_SECONDS = 120.0
 
 
 class RunFailed(Exception):  # noqa: N818  (it ends the run, it is no error of ours)
@@ -56,6 +59,12 @@ def add_command(subparsers: Subparsers) -> None:
     parser.add_argument(
         "--strict", action="store_true", help="exit code 3 where anything is missing"
     )
+    parser.add_argument(
+        "--traffic",
+        action="store_true",
+        help="run the mesh and a shop for real, send requests, and rotate the anchor under load "
+        "(Linux, as root); exit code 3 where that cannot be",
+    )
     parser.add_argument("--ephemeral", action="store_true", help="take free ports")
 
 
@@ -66,7 +75,12 @@ def run(parsed: argparse.Namespace) -> int:
     settings = Settings.ephemeral(default.state_dir) if parsed.ephemeral else default
     known = sandbox_stack.chosen(PROJECT)
     context = parsed.context or (known.context if known else "")
-    if parsed.kind or (not context and not parsed.ephemeral and own_cluster.by_itself()):
+    if parsed.traffic:
+        if parsed.kind or context:
+            sys.stderr.write("sandbox: TRAFFIC=1 runs on the embedded cluster: leave CONTEXT out\n")
+            return BAD_ARGUMENTS
+        traffic.require(say)
+    elif parsed.kind or (not context and not parsed.ephemeral and own_cluster.by_itself()):
         context = own_cluster.CONTEXT
     try:
         if context:
@@ -80,13 +94,15 @@ def run(parsed: argparse.Namespace) -> int:
         sys.stderr.write(f"sandbox: {error}\n")
         return BAD_ARGUMENTS
     except (EngineMissing, toolchain.ToolMissing, ChartError) as error:
-        return plan_instead(str(error), parsed.strict)
+        return plan_instead(str(error), parsed.strict or parsed.traffic)
     say_notes(found)
+    if parsed.traffic and not found.whole:
+        return TOOL_MISSING
     if own:
         say(f"cluster: context {own.context} at {own.api_server}, Vault at {own.vault_addr}")
         code = _deploy(program, started, again=True)
     else:
-        code = _on_embedded(program, settings, started)
+        code = _on_embedded(program, settings, started, with_traffic=parsed.traffic)
     say_notes(found)
     return TOOL_MISSING if code == DONE and parsed.strict and not found.whole else code
 
@@ -97,14 +113,15 @@ def say_notes(found: prepare.Found) -> None:
         say(note)
 
 
-def _on_embedded(found: Engine, settings: Settings, started: float) -> int:
+def _on_embedded(found: Engine, settings: Settings, started: float, *, with_traffic: bool) -> int:
     """Deploy to the embedded cluster; an interrupt takes along what this run has started."""
     mark = settings.state_dir / "settings.json"
     known, before = mark.exists(), lifecycle.adopted(settings)
     ran = known and lifecycle.running(before)
     try:
         sandbox.cluster_up(settings, say)
-        return _deploy(found, started, again=ran)
+        node = lifecycle.adopted(settings) if with_traffic else None
+        return _deploy(found, started, again=ran, node=node)
     except KeyboardInterrupt:
         if not ran:
             settings = lifecycle.adopted(settings)
@@ -117,8 +134,11 @@ def _on_embedded(found: Engine, settings: Settings, started: float) -> int:
         raise
 
 
-def _deploy(found: Engine, started: float, *, again: bool) -> int:
-    """Deploy, prove, sum up. again: something may be there, and not be as we left it."""
+def _deploy(found: Engine, started: float, *, again: bool, node: Settings | None = None) -> int:
+    """Deploy, prove, sum up. again: something may be there, and not be as we left it.
+
+    node: the embedded cluster, when requests are to be sent in it.
+    """
     target = engine_target.of(engine_target.SANDBOX, PROJECT)
     try:
         updated = deploy(found, target, refresh=again)
@@ -128,14 +148,34 @@ def _deploy(found: Engine, started: float, *, again: bool) -> int:
             _must_be_empty(bot_preview.preview(found, target))
             say("refresh and preview: what the servers say must be what the program wants")
             _must_be_empty(bot_preview.preview(found, target, refresh=True))
+        sent = send(found, node) if node else []
     except RunFailed:
         say("the servers go on running: look around, then `make sandbox` or `make sandbox-down`")
         return FAILED
     say("")
-    verified = verify.prove(target, PROJECT)
+    target = engine_target.of(engine_target.SANDBOX, PROJECT)
+    verified = [*verify.prove(target, PROJECT), *sent]
     say("\n".join(table(verified)))
     say("\n".join(_summary(target, updated, time.monotonic() - started)))
     return DONE if all(each.ok for each in verified) else FAILED
+
+
+def send(found: Engine, settings: Settings) -> list[Verification]:
+    """Send requests through a mesh that runs, also while the stack rotates its anchor."""
+    rotation = sandbox_stack.rotate_anchor(PROJECT)
+
+    def change() -> None:
+        next(rotation)
+        target = engine_target.of(engine_target.SANDBOX, PROJECT)
+        deploy(found, target, refresh=False)
+        # Certificates travel from Vault through three operators to where proxies find them.
+        until(lambda: all(each.ok for each in verify.prove(target, PROJECT)), _TRAVEL_SECONDS)
+
+    names = ("a second anchor is trusted", "it signs", "the first is retired")
+    with traffic.running_shop(settings, say) as node:
+        rows = traffic.rows(node)
+        rows.append(traffic.rotated(node, [(name, change) for name in names], say))
+    return rows
 
 
 def deploy(found: Engine, target: Target, *, refresh: bool) -> EngineResult:

@@ -213,7 +213,7 @@ TOOLS: dict[str, Tool] = {
         # The mesh itself, as production runs it: of the release that charts.yaml names.
         *(
             # renovate: datasource=github-releases depName=linkerd/linkerd2
-            Tool(name, "", "edge-26.6.3")
+            Tool(name, "", "edge-26.6.3", on_path=("", ""))
             for name in (
                 *("linkerd", "linkerd-controller", "linkerd-policy-controller"),
                 *("linkerd2-proxy", "linkerd2-proxy-identity", "linkerd2-proxy-init"),

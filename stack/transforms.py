@@ -21,8 +21,9 @@ _CERTIFICATE = "kubernetes:cert-manager.io/v1:Certificate"
 # Whose an object is, for policies, for drift and for whoever looks at it. Helm's own label on the
 # objects of a rendered chart (`app.kubernetes.io/managed-by: Helm`) names no owner.
 OWNER_LABEL = "linkerd-platform.io/owner"
-# No object has this label, so no request is sent.
-_NOBODY = {"matchLabels": {"linkerd-platform.io/webhook-answers": "true"}}
+# The label of objects that an opened webhook still looks at: those of a node that runs its pods
+# (`sandbox.node`). No other has it, so no request is sent.
+ANSWERED = {"linkerd-platform.io/webhook-answers": "true"}
 
 
 def is_kept(type_: str, name: str) -> bool:
@@ -75,5 +76,8 @@ def labelled(type_: str, props: Any, owner: str) -> Any:
 
 def opened(props: Any) -> dict[str, Any]:
     """A webhook configuration that looks at no object; its certificates stay as they are."""
-    webhooks = [{**hook, "objectSelector": _NOBODY} for hook in props.get("webhooks") or []]
+    webhooks = [
+        {**hook, "objectSelector": {"matchLabels": ANSWERED}}
+        for hook in props.get("webhooks") or []
+    ]
     return {**props, "webhooks": webhooks}

@@ -1,13 +1,14 @@
 """The stack file of the sandbox as it is used: the tracked one with this machine's addresses.
 
-`Pulumi.sandbox.yaml` names the fixed ports. On other ports, on a context of the user's own, or with
-other charts, the same file with that said in it is used, and the tracked one is not touched.
+`Pulumi.sandbox.yaml` names the fixed ports. On other ports, on a context of the user's own, with
+other charts or other anchors, the same file with that said in it is used, and the tracked one is
+not touched.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ TRACKED = "Pulumi.sandbox.yaml"
 _CLUSTER = "linkerd-platform:cluster"
 _VAULT = "linkerd-platform:vault"
 _SANDBOX = "linkerd-platform:sandbox"
+_TRUST = "linkerd-platform:trust"
 
 
 class ContextError(ValueError):
@@ -76,8 +78,10 @@ def content(project_dir: Path) -> str:
         if server in ports
     }
     right = all(config[section].get(key) == value for section, (key, value) in addresses.items())
-    if right and not charts:
+    trust = _said(_anchors(project_dir))
+    if right and not charts and not trust:
         return text
+    config[_TRUST] = {**config[_TRUST], **trust}
     config[_SANDBOX] = {**config.get(_SANDBOX, {}), **charts}
     for section, (key, value) in addresses.items():
         config[section][key] = value
@@ -86,10 +90,29 @@ def content(project_dir: Path) -> str:
 
 def charts_in_use(project_dir: Path) -> Mapping[str, Any]:
     """What `use_charts` was called with last; empty where those of charts.yaml are used."""
-    try:
-        return dict(json.loads(_charts(project_dir).read_text()))
-    except FileNotFoundError:
-        return {}
+    return _said(_charts(project_dir))
+
+
+def rotate_anchor(project_dir: Path) -> Iterator[None]:
+    """Change the anchor of the embedded cluster from now on, in steps: added, switched, retired.
+
+    Each step is made by asking for the next element; the caller deploys it. A rotation that was
+    left at some step is not continued: the next one begins with a generation of its own.
+    """
+    trust = safe_yaml.load(content(project_dir))["config"][_TRUST]
+    generations = trust["generations"]
+    name = f"sandbox-{len(generations) + 1}"
+    added = [*generations, {**generations[0], "name": name, "retired": False}]
+    retired = [{**each, "retired": each["name"] != name} for each in added]
+    for said in (
+        {"generations": added},
+        {"generations": added, "signing": name},
+        {"generations": retired, "signing": name},
+    ):
+        file = _anchors(project_dir)
+        file.parent.mkdir(exist_ok=True, mode=0o700)
+        file.write_text(json.dumps({"signing": trust["signing"], **said}))
+        yield
 
 
 def use_charts(project_dir: Path, versions: Mapping[str, str], *, linkerd: bool) -> None:
@@ -159,6 +182,17 @@ def _ports(project_dir: Path) -> Mapping[str, int]:
         return dict(json.loads((project_dir / ".sandbox" / "settings.json").read_text())["ports"])
     except FileNotFoundError:
         return {}
+
+
+def _said(file: Path) -> Mapping[str, Any]:
+    try:
+        return dict(json.loads(file.read_text()))
+    except FileNotFoundError:
+        return {}
+
+
+def _anchors(project_dir: Path) -> Path:
+    return project_dir / ".sandbox" / "trust.json"
 
 
 def _charts(project_dir: Path) -> Path:

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from bot.mesh.status.verification_vault import leaks
+from sandbox.node import node, objects
+from sandbox.node.node import Node
 from tests.e2e import mesh_processes, project, written
 from tests.e2e.delivery import Pipeline
 from tests.e2e.mesh_processes import Controllers
@@ -58,6 +60,21 @@ def mesh(shared_mesh: Shared) -> Iterator[tuple[Copy, str]]:
     """
     yield shared_mesh.copy, shared_mesh.said
     shared_mesh.assert_as_found()
+
+
+@pytest.fixture(scope="module")
+def traffic(shared_mesh: Shared, request: pytest.FixtureRequest) -> Iterator[Node]:
+    """A node on that sandbox, with real proxies and a shop of the module's own."""
+    if reason := node.missing():
+        pytest.skip(reason)
+    request.getfixturevalue("mesh")  # Which checks that nothing is left of it.
+    with node.running(shared_mesh.copy.settings) as made:
+        try:
+            made.apply(*objects.shop("shop"))
+            made.wait("shop")
+            yield made
+        finally:
+            made.delete(objects.namespace_of("shop"))
 
 
 @pytest.fixture(scope="module")

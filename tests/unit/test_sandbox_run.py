@@ -17,7 +17,9 @@ from tests.unit.context import Context
 
 
 def _options(*, context: str | None = None, strict: bool = False) -> argparse.Namespace:
-    return argparse.Namespace(context=context, strict=strict, ephemeral=False, kind=False)
+    return argparse.Namespace(
+        context=context, strict=strict, ephemeral=False, kind=False, traffic=False
+    )
 
 
 def _prepared(monkeypatch: pytest.MonkeyPatch, found: Found | Exception) -> None:
@@ -96,7 +98,7 @@ def test_what_is_missing_is_said_at_both_ends_and_told_by_the_exit_code_where_it
     notes: Sequence[str] = () if whole else ("STAND-INS for a plugin", "WITHOUT LINKERD: ...")
     _prepared(monkeypatch, Found(tuple(notes), whole))
 
-    def deploys(*_: object) -> int:
+    def deploys(*_: object, **__: object) -> int:
         print("deployed and proven")
         return deployed
 

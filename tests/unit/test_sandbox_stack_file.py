@@ -121,3 +121,21 @@ def test_own_context_with_a_vault_of_the_sandbox_has_its_address_and_authority(
     config = yaml.safe_load(sandbox_stack.content(project))["config"]
     assert config["linkerd-platform:vault"]["address"] == "https://192.0.2.7:18200"
     assert config["linkerd-platform:vault"]["caPem"] == "its authority"
+
+
+def test_a_rotation_is_three_stack_files_and_the_last_one_stays(project: Path) -> None:
+    """Add, switch, retire; the next `make sandbox` goes on from the last."""
+    seen = []
+    for _ in sandbox_stack.rotate_anchor(project):
+        trust = yaml.safe_load(sandbox_stack.content(project))["config"]["linkerd-platform:trust"]
+        trusted = [each["name"] for each in trust["generations"] if not each.get("retired")]
+        seen.append((trusted, trust["signing"]))
+    both = ["sandbox-1", "sandbox-2"]
+    assert seen == [(both, "sandbox-1"), (both, "sandbox-2"), (["sandbox-2"], "sandbox-2")]
+    next(sandbox_stack.rotate_anchor(project))
+    again = yaml.safe_load(sandbox_stack.content(project))["config"]["linkerd-platform:trust"]
+    assert [(each["name"], bool(each.get("retired"))) for each in again["generations"]] == [
+        ("sandbox-1", True),
+        ("sandbox-2", False),
+        ("sandbox-3", False),
+    ]

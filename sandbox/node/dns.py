@@ -1,0 +1,155 @@
+"""The cluster's DNS for process pods: A and SRV records of Services, nothing else (RFC 1035).
+
+    python dns.py <address> <file>
+
+A process of its own in the node's network: in the node's, which asks every pod's probes, an answer
+would come late on a busy machine, and a resolver waits five seconds before it asks again. What it
+answers is in the file, which the node writes anew at each change; see `document`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import struct
+import sys
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+DOMAIN = "svc.cluster.local"
+A, SRV = 1, 33
+PORT = 53
+_NXDOMAIN, _TTL = 3, 2
+
+
+@dataclass(frozen=True)
+class Service:
+    """What DNS knows of a Service. address: its ClusterIP, empty for a headless one.
+
+    pods: addresses of its ready pods; ports: by name, and each pod's own.
+    """
+
+    address: str
+    pods: tuple[str, ...] = ()
+    ports: Mapping[str, int] | None = None
+
+
+@dataclass(frozen=True)
+class Question:
+    """One question: the name in small letters without its last dot, the type, and its bytes."""
+
+    id: int
+    flags: int
+    name: str
+    kind: int
+    raw: bytes
+
+
+def question(data: bytes) -> Question:
+    """Read a query; raises ValueError for what is none."""
+    try:
+        number, flags, count = struct.unpack_from("!HHH", data)
+        labels, at = [], 12
+        while length := data[at]:
+            labels.append(data[at + 1 : at + 1 + length].decode("ascii").lower())
+            at += 1 + length
+        (kind,) = struct.unpack_from("!H", data, at + 1)
+    except (struct.error, IndexError, UnicodeDecodeError) as error:
+        raise ValueError(f"no query: {error}") from None
+    if count != 1:
+        raise ValueError(f"{count} questions")
+    return Question(number, flags, ".".join(labels), kind, data[12 : at + 5])
+
+
+def answer(data: bytes, services: Mapping[tuple[str, str], Service], *, translated: bool) -> bytes:
+    """The response to a query.
+
+    services: by namespace and name. translated: whether something on the way turns a ClusterIP into
+    a pod's address, as a proxy does; who has no proxy is given the addresses of pods.
+    """
+    asked = question(data)
+    found = _records(asked, services, translated)
+    code = _NXDOMAIN if found is None else 0
+    records = found or ()
+    # A response with authority; recursion as it was asked for.
+    flags = 0x8480 | (asked.flags & 0x0100) | code
+    head = struct.pack("!HHHHHH", asked.id, flags, 1, len(records), 0, 0)
+    body = b"".join(
+        # The name is that of the question, at byte 12.
+        struct.pack("!HHHIH", 0xC00C, asked.kind, 1, _TTL, len(record)) + record
+        for record in records
+    )
+    return head + asked.raw + body
+
+
+def _records(
+    asked: Question, services: Mapping[tuple[str, str], Service], translated: bool
+) -> Sequence[bytes] | None:
+    """The data of the records; None where there is no such name."""
+    if asked.name == "localhost":
+        return [socket.inet_aton("127.0.0.1")] if asked.kind == A else []
+    labels = asked.name.removesuffix(f".{DOMAIN}").split(".")
+    if not asked.name.endswith(f".{DOMAIN}") or len(labels) not in (2, 3):
+        return None
+    service = services.get((labels[-1], labels[-2]))
+    if service is None:
+        return None
+    if len(labels) == 3:  # One pod of a headless Service, as the SRV records name it.
+        address = labels[0].replace("-", ".")
+        if address not in service.pods:
+            return None
+        return [socket.inet_aton(address)] if asked.kind == A else []
+    if asked.kind == A:
+        own = [service.address] if service.address and translated else service.pods
+        return [socket.inet_aton(each) for each in own]
+    if asked.kind == SRV and not service.address:
+        return [
+            struct.pack("!HHH", 0, 10, port) + _name(f"{pod.replace('.', '-')}.{asked.name}")
+            for port in (service.ports or {}).values()
+            for pod in service.pods
+        ]
+    return []
+
+
+def _name(text: str) -> bytes:
+    parts = (each.encode("ascii") for each in text.split("."))
+    return b"".join(bytes([len(each)]) + each for each in parts) + b"\0"
+
+
+def document(services: Mapping[tuple[str, str], Service], plain: Collection[str]) -> str:
+    """What the process answers, as JSON. plain: addresses of the pods that have no proxy."""
+    found = {f"{namespace}/{name}": vars(each) for (namespace, name), each in services.items()}
+    return json.dumps({"services": found, "plain": sorted(plain)}, sort_keys=True)
+
+
+def read(text: str) -> tuple[dict[tuple[str, str], Service], frozenset[str]]:
+    """The services and the addresses of a document."""
+    found = json.loads(text)
+    services = {}
+    for key, each in found["services"].items():
+        namespace, _, name = key.partition("/")
+        services[namespace, name] = Service(each["address"], tuple(each["pods"]), each["ports"])
+    return services, frozenset(found["plain"])
+
+
+def main(address: str, file: Path) -> None:
+    """Answer until stopped."""
+    names = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    names.bind((address, PORT))
+    seen = -1
+    services: dict[tuple[str, str], Service] = {}
+    plain: frozenset[str] = frozenset()
+    while True:
+        data, client = names.recvfrom(4096)
+        # Another file each time, put in place at once.
+        if (now := file.stat().st_ino) != seen:
+            services, plain = read(file.read_text())
+            seen = now
+        with contextlib.suppress(ValueError, OSError):
+            names.sendto(answer(data, services, translated=client[0] not in plain), client)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]))
