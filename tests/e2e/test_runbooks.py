@@ -154,7 +154,7 @@ def test_public_reports_cluster_was_off(trust_mesh: TrustMesh) -> None:
     with mesh.issuers_capped(_SHORT_SECONDS):
         mesh.renewed()
         controllers.stop(settings, "cert-manager")
-        vault.seal(settings)
+    vault.seal(settings)
     mesh.wait("end of the issuer", lambda: mesh.left(mesh.issuer()) < 0)
     controllers.start(settings, "cert-manager")
     book.run("The cluster was off", "A namespace that waits for the injector")

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from bot.engine import sandbox_stack
 from components.names import LINKERD
 from stack.charts import cache_dir
 from tests.e2e import project
@@ -23,6 +24,18 @@ _LIST = yaml.safe_load((PROJECT / "charts.yaml").read_text(encoding="utf-8"))
 _RELEASES = list(_LIST["releases"].values())[-3:]
 _CHARTS = [name for name in _LIST["charts"] if re.match(r"linkerd(2-cni|-(?!buoyant))", name)]
 _DEPLOYMENTS = "/apis/apps/v1/deployments"
+
+
+class _Mesh(TrustMesh):
+    """A mesh with the lifetimes of a stack file: with those of a rotation `status` warns."""
+
+    def write(self) -> None:
+        """Write the stack file."""
+        super().write()
+        file = self.copy.folder / sandbox_stack.TRACKED
+        document = yaml.safe_load(file.read_text(encoding="utf-8"))
+        del document["config"]["linkerd-platform:trust"]["issuer"]
+        file.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
 
 
 @pytest.fixture
@@ -39,7 +52,7 @@ def mesh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TrustMesh]
         for file in folder.iterdir():
             (cache / file.name).symlink_to(file.resolve())
     monkeypatch.setenv("CHARTS_DIR", str(cache))
-    made = TrustMesh(project.copy_to(tmp_path / "project"))
+    made = _Mesh(project.copy_to(tmp_path / "project"))
     try:
         _pin(made, _RELEASES[0])
         made.begin()
