@@ -139,6 +139,8 @@ def rotated(node: Node, steps: Sequence[Step], say: Callable[[str], None]) -> Ve
             reports.append(sending.finish())
             sending = following
         reports.append(sending.finish())
+    for number in range(len(steps) + 1):
+        node.delete(*objects.server(SHOP, f"{objects.CLIENT}-{number}"))
     good, sent = sum(each.good for each in reports), sum(each.sent for each in reports)
     first = next((each.failures[0] for each in reports if each.failures), "")
     return Verification(
