@@ -203,7 +203,7 @@ def _number_as_text(value: object) -> object:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-FlaggerVersion = Annotated[str, AfterValidator(flagger_version), ValueKind("version", "1.41.0")]
+FlaggerVersion = Annotated[str, AfterValidator(flagger_version), ValueKind("version")]
 MeshTime = Annotated[str, AfterValidator(mesh_time), ValueKind("time in one unit", "1s")]
 ServiceKey = Annotated[str, AfterValidator(service_key), ValueKind("service", "shop/cart")]
 Backend = Annotated[str, AfterValidator(backend), ValueKind("backend")]

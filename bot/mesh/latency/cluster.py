@@ -35,7 +35,7 @@ _MEMORY = re.compile(_SAMPLE.format("process_resident_memory_bytes"), re.MULTILI
 
 
 @dataclass(frozen=True)
-class Placed:
+class BenchSetting:
     """What is to be run where. start: seconds that a pod may take until it runs."""
 
     stack: str
@@ -53,7 +53,7 @@ class ClusterBench:
     """A namespace with two servers; `close` deletes it."""
 
     api: Client
-    placed: Placed
+    setting: BenchSetting
     load: Load
     run: str = field(default_factory=lambda: secrets.token_hex(4))
 
@@ -62,7 +62,7 @@ class ClusterBench:
 
         Raises RefusedError where the namespace is there already, and BotError.
         """
-        manifest = objects.namespace(self.placed.stack, self.run, cni=self.placed.cni)
+        manifest = objects.namespace(self.setting.stack, self.run, cni=self.setting.cni)
         answer = self.api.request("POST", _NAMESPACES, manifest, seconds=30)
         if answer.status == _CONFLICT:
             raise RefusedError(_taken(self.api))
@@ -71,8 +71,10 @@ class ClusterBench:
         self._account()
         for name in (objects.server_of("none"), objects.server_of("both")):
             self._make(_SERVICES, objects.service(name))
-            placed = self.placed
-            self._make(_PODS, objects.server(name, placed.image, placed.server, placed.tolerations))
+            setting = self.setting
+            self._make(
+                _PODS, objects.server(name, setting.image, setting.server, setting.tolerations)
+            )
         for name in (objects.server_of("none"), objects.server_of("both")):
             pod = self._wait(lambda name=name: self._pod(name), _is_ready, f"pod {name}")  # type: ignore[misc]
             _check_proxy(pod, meshed=name == objects.server_of("both"))
@@ -80,10 +82,12 @@ class ClusterBench:
     def measure(self, variant: Variant, number: int) -> Measured:
         """One run; raises BotError."""
         name = f"load-{variant}-{number}"
-        placed = self.placed
+        setting = self.setting
         self._make(
             _JOBS,
-            objects.job(name, variant, placed.image, placed.client, self.load, placed.tolerations),
+            objects.job(
+                name, variant, setting.image, setting.client, self.load, setting.tolerations
+            ),
         )
         pod = self._wait(lambda: self._pod_of(name), _load_runs, f"the pod of Job {name}")
         _check_proxy(pod, meshed=variant == "both")
@@ -115,8 +119,8 @@ class ClusterBench:
         if found.ok and (metadata.get("labels") or {}).get(RUN_LABEL) != self.run:
             return ""
         if not found.ok:
-            return "" if found.status == _NOT_FOUND else _kept(self.placed.stack, found.why)
-        return remove(self.api, self.placed.stack, metadata["uid"], seconds, self.placed.pause)
+            return "" if found.status == _NOT_FOUND else _kept(self.setting.stack, found.why)
+        return remove(self.api, self.setting.stack, metadata["uid"], seconds, self.setting.pause)
 
     def _account(self) -> None:
         """A pod is refused before its namespace has the account `default`."""
@@ -136,7 +140,7 @@ class ClusterBench:
         return found[0] if found else None
 
     def _wait(self, ask: Callable[[], Any], holds: Callable[[Any], bool], what: str) -> Any:
-        deadline = time.monotonic() + self.placed.start
+        deadline = time.monotonic() + self.setting.start
         while True:
             found = ask()
             if found and isinstance(found, dict):
@@ -145,9 +149,9 @@ class ClusterBench:
                 return found
             if time.monotonic() > deadline:
                 raise BotError(
-                    f"{what}: not there after {self.placed.start:.0f} s{self._why(found)}"
+                    f"{what}: not there after {self.setting.start:.0f} s{self._why(found)}"
                 )
-            time.sleep(self.placed.pause)
+            time.sleep(self.setting.pause)
 
     def _why(self, pod: Manifest | None) -> str:
         """What the cluster says about a pod that does not start."""
@@ -160,7 +164,7 @@ class ClusterBench:
 
     def _ended(self, pod: str, meters: dict[str, Meter]) -> Manifest:
         """How the load ended, with the meters read as long as it ran."""
-        deadline = time.monotonic() + self.load.seconds + self.placed.start
+        deadline = time.monotonic() + self.load.seconds + self.setting.start
         while True:
             found = self._pod(pod)
             if found is None:
@@ -171,7 +175,7 @@ class ClusterBench:
                 each.read()
             if time.monotonic() > deadline:
                 raise BotError(f"pod {pod}: its run did not end in time")
-            time.sleep(self.placed.pause)
+            time.sleep(self.setting.pause)
 
     def _log(self, pod: str) -> str:
         path = f"{_PODS}/{pod}/log?container={LOAD}"

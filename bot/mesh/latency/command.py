@@ -16,7 +16,7 @@ from bot.clients.https import Client
 from bot.clients.target import Target
 from bot.exit_codes import DONE, FAILED, BadInputError, RefusedError
 from bot.mesh.latency import cluster, fortio, text
-from bot.mesh.latency.cluster import ClusterBench, Placed
+from bot.mesh.latency.cluster import BenchSetting, ClusterBench
 from bot.mesh.latency.model import LatencyReport, Load, Run
 from bot.mesh.latency.objects import NAMESPACE
 from bot.mesh.latency.rounds import rounds
@@ -153,7 +153,7 @@ def _measure(api: Client, target: Target, arguments: argparse.Namespace) -> int:
     )
     image = arguments.image or f"{config.images.of(fortio.IMAGE)}:{fortio.VERSION}"
     client, server = cluster.nodes(api, arguments.client_node, arguments.server_node)
-    placed = Placed(
+    setting = BenchSetting(
         target.stack,
         image,
         client,
@@ -167,7 +167,7 @@ def _measure(api: Client, target: Target, arguments: argparse.Namespace) -> int:
         "server on": server,
         "image": f"{image} (pinned by {pinned})",
     }
-    bench = ClusterBench(api, placed, load)
+    bench = ClusterBench(api, setting, load)
     _say(
         f"{load}: about {_minutes(load)} min; Ctrl-C ends it and deletes the namespace {NAMESPACE}"
     )
@@ -198,7 +198,7 @@ def _closed(bench: ClusterBench) -> str:
     except KeyboardInterrupt:
         return (
             f"namespace {NAMESPACE}, of which the deletion was not awaited: look with "
-            f"`python -m bot latency --stack {bench.placed.stack} --clean`"
+            f"`python -m bot latency --stack {bench.setting.stack} --clean`"
         )
 
 
