@@ -15,7 +15,7 @@ from sandbox import toolchain
 from sandbox.node import node as nodes
 from sandbox.node import objects
 from sandbox.node.load import Report
-from sandbox.node.node import Node
+from sandbox.node.node import ProcessNode
 from sandbox.node.pod import Loading
 from sandbox.settings import Settings
 
@@ -40,7 +40,7 @@ def require(say: Callable[[str], None]) -> None:
 
 
 @contextmanager
-def running_shop(settings: Settings, say: Callable[[str], None]) -> Iterator[Node]:
+def running_shop(settings: Settings, say: Callable[[str], None]) -> Iterator[ProcessNode]:
     """A node with the control plane and the shop, for as long as the block runs."""
     say("traffic: the control plane's pods begin as processes")
     with nodes.running(settings, (LINKERD, SHOP)) as node:
@@ -50,7 +50,7 @@ def running_shop(settings: Settings, say: Callable[[str], None]) -> Iterator[Nod
         yield node
 
 
-def rows(node: Node) -> list[Verification]:
+def rows(node: ProcessNode) -> list[Verification]:
     """What requests show of a mesh whose anchor stays as it is."""
     found = [answered(_load(node)), *mutual_tls(node)]
     open_to_all = node.pod(SHOP, objects.PLAIN).request(_STOCK).status
@@ -73,7 +73,7 @@ def answered(report: Report) -> Verification:
     )
 
 
-def mutual_tls(node: Node) -> list[Verification]:
+def mutual_tls(node: ProcessNode) -> list[Verification]:
     """What the last server knows of its client, and what its proxy counted."""
     reply = node.pod(SHOP, objects.CLIENT).request(_FRONT)
     at = reply.json() if reply.status == 200 else {}
@@ -108,7 +108,7 @@ def tls_of(metrics: str, client: str) -> list[str]:
     return sorted(found)
 
 
-def denied(node: Node, before: int) -> Verification:
+def denied(node: ProcessNode, before: int) -> Verification:
     """A pod without a proxy is let in before there is a policy, and refused with it."""
     plain, client = node.pod(SHOP, objects.PLAIN), node.pod(SHOP, objects.CLIENT)
     nodes.until(lambda: plain.request(_STOCK).status == 403, 10)
@@ -121,7 +121,7 @@ def denied(node: Node, before: int) -> Verification:
     )
 
 
-def rotated(node: Node, steps: Sequence[Step], say: Callable[[str], None]) -> Verification:
+def rotated(node: ProcessNode, steps: Sequence[Step], say: Callable[[str], None]) -> Verification:
     """Change the anchor under load, restarting everything after each change.
 
     A proxy takes the anchors up when it starts, and so does the one of the client that sends the
@@ -151,11 +151,11 @@ def rotated(node: Node, steps: Sequence[Step], say: Callable[[str], None]) -> Ve
     )
 
 
-def _load(node: Node) -> Report:
+def _load(node: ProcessNode) -> Report:
     return node.pod(SHOP, objects.CLIENT).load(_FRONT, rps=_RPS, seconds=_SECONDS)
 
 
-def _sending(node: Node, number: int, stack: ExitStack) -> Loading:
+def _sending(node: ProcessNode, number: int, stack: ExitStack) -> Loading:
     name = f"{objects.CLIENT}-{number}"
     node.apply(*objects.server(SHOP, name))
     node.wait(SHOP, name)

@@ -25,7 +25,7 @@ _NXDOMAIN, _TTL = 3, 2
 
 
 @dataclass(frozen=True)
-class Service:
+class DnsService:
     """What DNS knows of a Service. address: its ClusterIP, empty for a headless one.
 
     pods: addresses of its ready pods; ports: by name, and each pod's own.
@@ -63,7 +63,9 @@ def question(data: bytes) -> Question:
     return Question(number, flags, ".".join(labels), kind, data[12 : at + 5])
 
 
-def answer(data: bytes, services: Mapping[tuple[str, str], Service], *, translated: bool) -> bytes:
+def answer(
+    data: bytes, services: Mapping[tuple[str, str], DnsService], *, translated: bool
+) -> bytes:
     """The response to a query.
 
     services: by namespace and name. translated: whether something on the way turns a ClusterIP into
@@ -85,7 +87,7 @@ def answer(data: bytes, services: Mapping[tuple[str, str], Service], *, translat
 
 
 def _records(
-    asked: Question, services: Mapping[tuple[str, str], Service], translated: bool
+    asked: Question, services: Mapping[tuple[str, str], DnsService], translated: bool
 ) -> Sequence[bytes] | None:
     """The data of the records; None where there is no such name."""
     if asked.name == "localhost":
@@ -118,19 +120,19 @@ def _name(text: str) -> bytes:
     return b"".join(bytes([len(each)]) + each for each in parts) + b"\0"
 
 
-def document(services: Mapping[tuple[str, str], Service], plain: Collection[str]) -> str:
+def document(services: Mapping[tuple[str, str], DnsService], plain: Collection[str]) -> str:
     """What the process answers, as JSON. plain: addresses of the pods that have no proxy."""
     found = {f"{namespace}/{name}": vars(each) for (namespace, name), each in services.items()}
     return json.dumps({"services": found, "plain": sorted(plain)}, sort_keys=True)
 
 
-def read(text: str) -> tuple[dict[tuple[str, str], Service], frozenset[str]]:
+def read(text: str) -> tuple[dict[tuple[str, str], DnsService], frozenset[str]]:
     """The services and the addresses of a document."""
     found = json.loads(text)
     services = {}
     for key, each in found["services"].items():
         namespace, _, name = key.partition("/")
-        services[namespace, name] = Service(each["address"], tuple(each["pods"]), each["ports"])
+        services[namespace, name] = DnsService(each["address"], tuple(each["pods"]), each["ports"])
     return services, frozenset(found["plain"])
 
 
@@ -139,7 +141,7 @@ def main(address: str, file: Path) -> None:
     names = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     names.bind((address, PORT))
     seen = -1
-    services: dict[tuple[str, str], Service] = {}
+    services: dict[tuple[str, str], DnsService] = {}
     plain: frozenset[str] = frozenset()
     while True:
         data, client = names.recvfrom(4096)

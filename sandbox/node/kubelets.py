@@ -22,6 +22,7 @@ from sandbox import cluster, lifecycle, toolchain
 from sandbox.node.pod import forget
 from sandbox.processes import Supervisor, python_path
 from sandbox.settings import Settings
+from schema import safe_yaml
 
 KWOK = "kwok"
 _SECONDS = 30.0
@@ -30,7 +31,7 @@ _LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
 
 def stages(text: str, namespaces: Sequence[str]) -> str:
     """The stages of kwok without those namespaces' pods."""
-    documents: list[Any] = list(yaml.safe_load_all(text))
+    documents: list[Any] = list(safe_yaml.load_all(text))
     rule = {"key": ".metadata.namespace", "operator": "NotIn", "values": list(namespaces)}
     for each in documents:
         if each["spec"]["resourceRef"]["kind"] == "Pod":

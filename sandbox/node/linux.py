@@ -26,7 +26,7 @@ class NodeError(Exception):
     """A namespace, a device or a process could not be made; the text has what the system said."""
 
 
-class Network:
+class NodeNetwork:
     """A network namespace; it ends with `close` and the last process in it."""
 
     def __init__(self) -> None:
@@ -61,7 +61,9 @@ class Network:
         if done.returncode:
             raise NodeError(f"ip {' '.join(arguments)}: {done.stderr.strip()}")
 
-    def attach(self, other: Network, device: str, bridge: str, address: str, gateway: str) -> None:
+    def attach(
+        self, other: NodeNetwork, device: str, bridge: str, address: str, gateway: str
+    ) -> None:
         """Connect another namespace to a bridge of this one; there the device is called eth0."""
         self.ip(*f"link add {device} type veth peer name eth0 netns {other.path}".split())
         self.ip(*f"link set {device} master {bridge} up".split())
@@ -120,7 +122,7 @@ class Processes:
 
     def start(
         self,
-        network: Network,
+        network: NodeNetwork,
         command: Sequence[str],
         environment: Mapping[str, str],
         output: IO[bytes] | int,

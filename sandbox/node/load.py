@@ -24,7 +24,7 @@ _KEPT = 200
 
 
 @dataclass(frozen=True)
-class Reply:
+class HttpReply:
     """One answer; status 0, and the reason in `body`, where there was none in time."""
 
     status: int
@@ -37,7 +37,7 @@ class Reply:
 
 
 @dataclass(frozen=True)
-class Load:
+class LoadPlan:
     """What is to be sent. seconds: how long requests begin, 0 for one request alone.
 
     timeout: of one request, in seconds. connections: how many requests may be under way; one that
@@ -71,7 +71,7 @@ class Report:
     statuses: Mapping[int, int]
     latencies: tuple[float, ...]
     late: int
-    replies: tuple[Reply, ...]
+    replies: tuple[HttpReply, ...]
     by: Mapping[str, int]
     failures: tuple[str, ...]
 
@@ -112,7 +112,7 @@ class Report:
             {int(status): count for status, count in document["statuses"].items()},
             tuple(document["latencies"]),
             document["late"],
-            tuple(Reply(*each) for each in document["replies"]),
+            tuple(HttpReply(*each) for each in document["replies"]),
             dict(document["by"]),
             tuple(document["failures"]),
         )
@@ -121,7 +121,7 @@ class Report:
 class Sender:
     """The requests of one load, from several threads."""
 
-    def __init__(self, load: Load) -> None:
+    def __init__(self, load: LoadPlan) -> None:
         self.load = load
         self.parts = urlsplit(load.url)
         self.stop = threading.Event()
@@ -132,7 +132,7 @@ class Sender:
         self.statuses: Counter[int] = Counter()
         self.by: Counter[str] = Counter()
         self.latencies: list[float] = []
-        self.replies: list[Reply] = []
+        self.replies: list[HttpReply] = []
         self.failures: list[str] = []
 
     def run(self) -> dict[str, Any]:
@@ -173,7 +173,7 @@ class Sender:
 
     def _send(
         self, connection: http.client.HTTPConnection | None
-    ) -> tuple[http.client.HTTPConnection | None, Reply]:
+    ) -> tuple[http.client.HTTPConnection | None, HttpReply]:
         load = self.load
         path = (self.parts.path or "/") + (f"?{self.parts.query}" if self.parts.query else "")
         fresh = connection is None
@@ -194,14 +194,14 @@ class Sender:
             closed = isinstance(error, (http.client.RemoteDisconnected, BrokenPipeError))
             if closed and not fresh and load.method in ("GET", "HEAD"):
                 return self._send(None)
-            return None, Reply(0, {}, f"{type(error).__name__}: {error}")
+            return None, HttpReply(0, {}, f"{type(error).__name__}: {error}")
         headers = {key.lower(): value for key, value in answer.getheaders()}
         if answer.will_close:
             connection.close()
-            return None, Reply(answer.status, headers, body)
-        return connection, Reply(answer.status, headers, body)
+            return None, HttpReply(answer.status, headers, body)
+        return connection, HttpReply(answer.status, headers, body)
 
-    def _note(self, reply: Reply, begun: float, behind: float) -> None:
+    def _note(self, reply: HttpReply, begun: float, behind: float) -> None:
         spent = time.monotonic() - begun
         with self._lock:
             self.statuses[reply.status] += 1
@@ -219,7 +219,7 @@ class Sender:
 
 def main(argument: str) -> None:
     """Send what the argument says, and print the report."""
-    sender = Sender(Load(**json.loads(argument)))
+    sender = Sender(LoadPlan(**json.loads(argument)))
 
     def watch() -> None:
         sys.stdin.read()

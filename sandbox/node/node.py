@@ -22,10 +22,10 @@ from sandbox import cluster, toolchain
 from sandbox.cluster import NODE_ADDRESS
 from sandbox.node import dns, forward, spec
 from sandbox.node.kubelets import Guard
-from sandbox.node.linux import Network, NodeError, Processes
+from sandbox.node.linux import NodeError, NodeNetwork, Processes
 from sandbox.node.pod import ProcessPod, forget
-from sandbox.node.spec import Manifest, Place
-from sandbox.node.volumes import Cluster
+from sandbox.node.spec import HostPlace, Manifest
+from sandbox.node.volumes import ClusterReader
 from sandbox.settings import HOST, Settings
 
 PROGRAMS = (
@@ -66,7 +66,7 @@ def missing(programs: Sequence[str] = PROGRAMS) -> str | None:
             f"(python -m sandbox toolchain {' '.join(lost)}; SANDBOX_MIRROR=url in front)"
         )
     try:
-        Network().close()
+        NodeNetwork().close()
         Processes().close()
     except NodeError as error:
         return f"this machine gives no namespaces: {error}"
@@ -74,7 +74,7 @@ def missing(programs: Sequence[str] = PROGRAMS) -> str | None:
 
 
 @dataclass
-class Node:
+class ProcessNode:
     """Runs every pod of its namespaces; see the package's docstring.
 
     images: the command of an image that has none of its own, by the last part of its name; beside
@@ -95,9 +95,9 @@ class Node:
         self.images = {**spec.IMAGES, **self.images}
         self.api: Client = cluster.client(self.settings)
         self.objects = Objects(self.api)
-        self.cluster: Cluster = self.objects
+        self.cluster: ClusterReader = self.objects
         self.folder: Path = self.settings.state_dir / "node"
-        self._services: dict[tuple[str, str], dns.Service] = {}
+        self._services: dict[tuple[str, str], dns.DnsService] = {}
         self._targets: dict[str, tuple[str, int]] = {}
         self._addresses = itertools.count(1)
         self._sockets: list[socket.socket] = []
@@ -189,7 +189,7 @@ class Node:
         self.folder.mkdir(parents=True, mode=0o700)
         self._place_programs()
         self.processes = Processes()
-        self.network = Network()
+        self.network = NodeNetwork()
         self.network.ip("link", "add", _BRIDGE, "type", "bridge")
         for address in (f"{GATEWAY}/16", f"{API_ADDRESS}/32", f"{DNS_ADDRESS}/32"):
             self.network.ip("addr", "add", address, "dev", _BRIDGE)
@@ -225,7 +225,7 @@ class Node:
             self._guard.end()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def attach(self, network: Network, address: str) -> None:
+    def attach(self, network: NodeNetwork, address: str) -> None:
         """Connect a pod's network to the bridge."""
         third, fourth = address.split(".")[2:]
         self.network.attach(network, f"v{third}-{fourth}", _BRIDGE, f"{address}/16", GATEWAY)
@@ -336,7 +336,7 @@ class Node:
         elif each.get("status", {}).get("phase", "Pending") == "Pending":
             number = next(self._addresses)
             address = f"{_POD_NET}.{number // 250}.{1 + number % 250}"
-            pod = ProcessPod(self, each, Place(address, API_ADDRESS))
+            pod = ProcessPod(self, each, HostPlace(address, API_ADDRESS))
             self.pods[uid] = pod
             pod.start()
 
@@ -378,7 +378,7 @@ def rolled_out(deployment: Manifest) -> bool:
     )
 
 
-def service_of(service: Manifest, slices: Sequence[Manifest]) -> dns.Service:
+def service_of(service: Manifest, slices: Sequence[Manifest]) -> dns.DnsService:
     """A Service as DNS has it, with its EndpointSlices."""
     address = service["spec"].get("clusterIP", "")
     pods = [
@@ -393,7 +393,7 @@ def service_of(service: Manifest, slices: Sequence[Manifest]) -> dns.Service:
         for port in each.get("ports") or ()
         if port.get("port")
     }
-    return dns.Service("" if address == "None" else address, tuple(pods), ports)
+    return dns.DnsService("" if address == "None" else address, tuple(pods), ports)
 
 
 class Objects:
@@ -465,12 +465,12 @@ def running(
     *,
     images: Mapping[str, Sequence[str]] | None = None,
     drain_seconds: float = 3.0,
-) -> Iterator[Node]:
+) -> Iterator[ProcessNode]:
     """A node of a running sandbox, for as long as the block runs; Linkerd is ready in it.
 
     Raises NodeError.
     """
-    node = Node(settings, tuple(namespaces), images or {}, drain_seconds)
+    node = ProcessNode(settings, tuple(namespaces), images or {}, drain_seconds)
     try:
         node.start()
         node.wait("linkerd")

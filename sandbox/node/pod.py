@@ -18,10 +18,10 @@ from typing import Any, Protocol
 
 from bot.clients.https import Client
 from sandbox.node import dns, spec
-from sandbox.node.linux import Network, NodeError, Processes, signal_group
-from sandbox.node.load import Load, Reply, Report
-from sandbox.node.spec import Manifest, Place, UnsupportedError
-from sandbox.node.volumes import Cluster, NotThereError, Volumes
+from sandbox.node.linux import NodeError, NodeNetwork, Processes, signal_group
+from sandbox.node.load import HttpReply, LoadPlan, Report
+from sandbox.node.spec import HostPlace, Manifest, UnsupportedError
+from sandbox.node.volumes import ClusterReader, NotThereError, Volumes
 
 ADMIN_PORT = 4191
 _SOON, _LATER, _FAILURES = 0.25, 1.0, 3
@@ -33,8 +33,8 @@ class Host(Protocol):
     """What a pod needs of its node."""
 
     api: Client
-    cluster: Cluster
-    network: Network
+    cluster: ClusterReader
+    network: NodeNetwork
     processes: Processes
     images: Mapping[str, Sequence[str]]
     folder: Path
@@ -42,7 +42,7 @@ class Host(Protocol):
     node_address: str
     drain_seconds: float
 
-    def attach(self, network: Network, address: str) -> None:
+    def attach(self, network: NodeNetwork, address: str) -> None:
         """Connect a pod's network to the node's."""
 
 
@@ -62,10 +62,10 @@ class ProcessPod:
 
     host: Host
     pod: Manifest
-    place: Place
+    place: HostPlace
     failed: str = ""
     ready: bool = False
-    network: Network | None = None
+    network: NodeNetwork | None = None
     _running: dict[str, _Running] = field(default_factory=dict)
     _states: dict[str, dict[str, Any]] = field(default_factory=dict)
     _restarts: dict[str, int] = field(default_factory=dict)
@@ -132,7 +132,7 @@ class ProcessPod:
         headers: Mapping[str, str] | None = None,
         body: str = "",
         seconds: float = 5.0,
-    ) -> Reply:
+    ) -> HttpReply:
         """One request from the pod; status 0 where there was no answer in time."""
         report = self.load(
             url, rps=1, seconds=0, method=method, headers=headers, body=body, timeout=seconds
@@ -145,7 +145,7 @@ class ProcessPod:
 
     def loading(self, url: str, rps: float, seconds: float = 600.0, **more: Any) -> Loading:
         """Begin to send requests; as a context it ends with the block, and `report` is there."""
-        wanted = Load(url=url, rps=rps, seconds=seconds, **more)
+        wanted = LoadPlan(url=url, rps=rps, seconds=seconds, **more)
         command = [sys.executable, str(_LOAD_PROGRAM), json.dumps(wanted.document())]
         return Loading(self._execute(command, stdin=subprocess.PIPE), wanted)
 
@@ -160,7 +160,7 @@ class ProcessPod:
         found: dict[str, Any] = json.loads(self.local("GET", "/counts").body)
         return found
 
-    def local(self, method: str, path: str, body: str = "", port: int = 8080) -> Reply:
+    def local(self, method: str, path: str, body: str = "", port: int = 8080) -> HttpReply:
         """A request within the pod, past its proxy."""
         assert self.network  # noqa: S101
         client = http.client.HTTPConnection("127.0.0.1", port, timeout=_PROBE_SECONDS)
@@ -169,7 +169,7 @@ class ProcessPod:
             client.request(method, path, body.encode())
             answer = client.getresponse()
             headers = {key.lower(): value for key, value in answer.getheaders()}
-            return Reply(answer.status, headers, answer.read().decode())
+            return HttpReply(answer.status, headers, answer.read().decode())
 
     def metrics(self) -> str:
         """The metrics of its proxy."""
@@ -216,7 +216,7 @@ class ProcessPod:
         """Network, files; False when it is to end first."""
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True, mode=0o700)
-        self.network = Network()
+        self.network = NodeNetwork()
         self.host.attach(self.network, self.address)
         search = f"{self.namespace}.{dns.DOMAIN} {dns.DOMAIN} {dns.DOMAIN.partition('.')[2]}"
         # Of two questions at once from one socket conntrack may drop one; an answer is soon there.
@@ -341,7 +341,7 @@ class ProcessPod:
         self._states[container["name"]] = {"running": {"startedAt": _now()}}
         return running
 
-    def _network(self) -> Network:
+    def _network(self) -> NodeNetwork:
         if self.network is None:
             raise NodeError(f"{self.name} has not started")
         return self.network
@@ -440,7 +440,7 @@ class Loading:
     """Requests that are being sent; see `ProcessPod.loading`."""
 
     process: subprocess.Popen[bytes]
-    wanted: Load
+    wanted: LoadPlan
     _report: Report | None = None
 
     @property

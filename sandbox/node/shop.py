@@ -32,7 +32,7 @@ _KNOBS = {"fail_every": 0, "fail_status": 503, "slow": 0.0, "size": 0, "unready"
 _OWN = ("127.0.0.1", "::1")
 
 
-class State:
+class ShopState:
     """Knobs and counts of one server."""
 
     def __init__(self) -> None:
@@ -79,7 +79,7 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     # Headers and body are two packets: without this the second waits 40 ms for an answer.
     disable_nagle_algorithm = True
-    state: State
+    state: ShopState
     pod, service, next = "", "", ""
 
     def do_GET(self) -> None:
@@ -158,7 +158,7 @@ class Handler(BaseHTTPRequestHandler):
         """Say nothing: the proxy has an access log."""
 
 
-class Server(ThreadingHTTPServer):
+class ShopServer(ThreadingHTTPServer):
     """A server with room for a burst of connections."""
 
     daemon_threads = True
@@ -168,12 +168,16 @@ class Server(ThreadingHTTPServer):
         """Say nothing: a client that did not wait for its answer is what tests are about."""
 
 
-def server(host: str, port: int, pod: str = "", service: str = "", following: str = "") -> Server:
+def server(
+    host: str, port: int, pod: str = "", service: str = "", following: str = ""
+) -> ShopServer:
     """A server that listens; `serve_forever` begins it."""
     handler = type(
-        "Shop", (Handler,), {"state": State(), "pod": pod, "service": service, "next": following}
+        "Shop",
+        (Handler,),
+        {"state": ShopState(), "pod": pod, "service": service, "next": following},
     )
-    return Server((host, port), handler)
+    return ShopServer((host, port), handler)
 
 
 def main() -> None:

@@ -27,7 +27,7 @@ class UnsupportedError(ValueError):
 
 
 @dataclass(frozen=True)
-class Place:
+class HostPlace:
     """Where a pod runs: its address, and the API server's as pods know it."""
 
     address: str
@@ -73,7 +73,7 @@ def sidecar(container: Manifest) -> bool:
     return container.get("restartPolicy") == "Always"
 
 
-def field(pod: Manifest, path: str, place: Place) -> str:
+def field(pod: Manifest, path: str, place: HostPlace) -> str:
     """What a fieldRef names; raises UnsupportedError."""
     metadata, spec = pod["metadata"], pod["spec"]
     known = {
@@ -99,7 +99,7 @@ def field(pod: Manifest, path: str, place: Place) -> str:
 def environment(
     pod: Manifest,
     container: Manifest,
-    place: Place,
+    place: HostPlace,
     config_map: Callable[[str], Mapping[str, str]],
 ) -> dict[str, str]:
     """The variables of a container, `$(NAME)` filled in; raises UnsupportedError.
@@ -240,7 +240,7 @@ def drain(pod: Manifest, default: float) -> float:
 
 def status(
     pod: Manifest,
-    place: Place,
+    place: HostPlace,
     node_address: str,
     now: str,
     *,

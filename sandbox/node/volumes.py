@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from sandbox.node import spec
-from sandbox.node.spec import Manifest, Place, UnsupportedError
+from sandbox.node.spec import HostPlace, Manifest, UnsupportedError
 
 Files = dict[str, bytes]
 _TOKEN_SECONDS = 3600
@@ -19,7 +19,7 @@ _TOKEN_SECONDS = 3600
 _TOKEN_USED = 0.8
 
 
-class Cluster(Protocol):
+class ClusterReader(Protocol):
     """What volumes are made of: objects of the pod's namespace, and tokens."""
 
     def data(self, kind: str, namespace: str, name: str) -> Mapping[str, str] | None:
@@ -38,8 +38,8 @@ class Volumes:
     """The volumes of one pod, below a folder. clock: seconds that only go up."""
 
     pod: Manifest
-    place: Place
-    cluster: Cluster
+    place: HostPlace
+    cluster: ClusterReader
     folder: Path
     clock: Callable[[], float] = time.monotonic
     _written: dict[str, Files] = field(default_factory=dict)

@@ -11,7 +11,7 @@ import pytest
 
 from bot.mesh.status.verification_vault import leaks
 from sandbox.node import node, objects
-from sandbox.node.node import Node
+from sandbox.node.node import ProcessNode
 from tests.e2e import mesh_processes, project, written
 from tests.e2e.delivery import Pipeline
 from tests.e2e.mesh_processes import Controllers
@@ -41,7 +41,7 @@ def _standins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def shared_mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
     """The one sandbox of a run that is as `make sandbox` leaves it: a minute to make."""
-    _skip_without_engine()
+    _skip_without_engine(standins=True)
     folder = tmp_path_factory.mktemp("mesh") / "project"
     copy = project.copy_to(folder, project.SHARED_TTL_SECONDS)
     try:
@@ -63,7 +63,7 @@ def mesh(shared_mesh: Shared) -> Iterator[tuple[Copy, str]]:
 
 
 @pytest.fixture(scope="module")
-def traffic(shared_mesh: Shared, request: pytest.FixtureRequest) -> Iterator[Node]:
+def traffic(shared_mesh: Shared, request: pytest.FixtureRequest) -> Iterator[ProcessNode]:
     """A node on that sandbox, with real proxies and a shop of the module's own."""
     if reason := node.missing():
         pytest.skip(reason)
@@ -135,7 +135,7 @@ def linkerd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Controllers]:
         yield made
 
 
-def _skip_without_engine() -> None:
-    reason = project.missing_engine()
+def _skip_without_engine(*, standins: bool = False) -> None:
+    reason = project.missing_engine(standins=standins)
     if reason:
         pytest.skip(reason)

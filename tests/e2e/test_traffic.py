@@ -11,26 +11,26 @@ import pytest
 from sandbox import traffic as proofs
 from sandbox.node import node as nodes
 from sandbox.node import objects
-from sandbox.node.node import Node
+from sandbox.node.node import ProcessNode
 from tests.e2e import project
 
 CART = "http://cart.shop:8080/"
 
 
-def test_requests_are_answered_encrypted_and_denied_as_the_table_says(traffic: Node) -> None:
+def test_requests_are_answered_encrypted_and_denied_as_the_table_says(traffic: ProcessNode) -> None:
     """What `make sandbox TRAFFIC=1` claims of a mesh whose anchor stays."""
     rows = proofs.rows(traffic)
     assert [(each.what, each.seen) for each in rows if not each.ok] == []
     assert len(rows) == 4
 
 
-def test_a_policy_that_is_gone_denies_nobody(traffic: Node) -> None:
+def test_a_policy_that_is_gone_denies_nobody(traffic: ProcessNode) -> None:
     """The rows before have left nothing: the next test's requests come through."""
     plain = traffic.pod("shop", objects.PLAIN)
     assert nodes.until(lambda: plain.request("http://stock.shop:8080/").status == 200, 20)
 
 
-def test_knobs_and_counts_are_those_of_one_pod(traffic: Node) -> None:
+def test_knobs_and_counts_are_those_of_one_pod(traffic: ProcessNode) -> None:
     """Tests of retries and breakers break one server, and ask it how often it was asked."""
     cart, client = traffic.pod("shop", "cart"), traffic.pod("shop", objects.CLIENT)
     cart.knobs(fail_every=2, fail_status=500)
@@ -43,7 +43,7 @@ def test_knobs_and_counts_are_those_of_one_pod(traffic: Node) -> None:
     cart.knobs()
 
 
-def test_a_server_sees_headers_and_the_method_as_they_were_sent(traffic: Node) -> None:
+def test_a_server_sees_headers_and_the_method_as_they_were_sent(traffic: ProcessNode) -> None:
     """Routes match by them, and filters change them: the server has to show what came."""
     client = traffic.pod("shop", objects.CLIENT)
     reply = client.request(CART, "POST", headers={"x-colour": "blue"}, body="four")
@@ -52,7 +52,7 @@ def test_a_server_sees_headers_and_the_method_as_they_were_sent(traffic: Node) -
     assert seen["client"].startswith("client.shop.serviceaccount.identity.linkerd.")
 
 
-def test_a_rollout_under_load_loses_nothing_and_reaches_new_pods(traffic: Node) -> None:
+def test_a_rollout_under_load_loses_nothing_and_reaches_new_pods(traffic: ProcessNode) -> None:
     """Deployments, EndpointSlices and the proxies' discovery work together as in a cluster."""
     traffic.apply(*objects.server("shop", "many", replicas=2))
     traffic.wait("shop", "many")
@@ -67,7 +67,7 @@ def test_a_rollout_under_load_loses_nothing_and_reaches_new_pods(traffic: Node) 
     assert not before & after
 
 
-def test_a_pod_that_is_not_ready_is_asked_nothing(traffic: Node) -> None:
+def test_a_pod_that_is_not_ready_is_asked_nothing(traffic: ProcessNode) -> None:
     """Readiness comes from the pod's own probe, not from a stand-in that calls everything ready."""
     traffic.apply(*objects.server("shop", "pair", replicas=2))
     traffic.wait("shop", "pair")

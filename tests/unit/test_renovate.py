@@ -258,7 +258,7 @@ def test_no_folder_is_left_out() -> None:
     """config:recommended would leave out tests/ and examples/."""
     assert CONFIG["ignorePaths"] == []
     without = {key: value for key, value in CONFIG.items() if key != "ignorePaths"}
-    assert all(each.startswith("tests/") for each in unread(PROJECT, without))
+    assert all(each.startswith(("tests/", "examples/")) for each in unread(PROJECT, without))
     assert unread(PROJECT, without)
 
 

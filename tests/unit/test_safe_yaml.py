@@ -102,6 +102,8 @@ def test_no_other_reader_of_yaml_is_left() -> None:
         and file.name not in ("safe_yaml.py", "yaml_file.py")
         # The list of charts that lies beside it in the distribution, which has no other reader.
         and file != REPO / "components" / "chart.py"
+        # It asks where values end, of a text that the other has read without a fault.
+        and file != REPO / "bot" / "mesh" / "traffic" / "shift.py"
         if other.search(file.read_text(encoding="utf-8"))
     ]
     assert not found

@@ -85,6 +85,8 @@ def test_locking_without_a_download_fails_and_says_what_to_run(monkeypatch, caps
 def test_a_mirror_that_is_no_address_is_one_line(monkeypatch, capsys, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("SANDBOX_MIRROR", "mirror.example")
+    monkeypatch.setenv("PATH", "/nowhere")
+    toolchain._on_path.cache_clear()
     assert cli.main(["toolchain", "linkerd-controller"]) == 2
     said = capsys.readouterr().err
     assert said.startswith("sandbox: SANDBOX_MIRROR is 'mirror.example': write https://")

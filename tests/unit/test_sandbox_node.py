@@ -16,11 +16,11 @@ import yaml
 from sandbox import cluster
 from sandbox.node import dns, kubelets, load, node, objects, shop, spec
 from sandbox.node.linux import NodeError
-from sandbox.node.spec import Mount, Place, Probe, UnsupportedError
+from sandbox.node.spec import HostPlace, Mount, Probe, UnsupportedError
 from sandbox.node.volumes import NotThereError, Volumes, deliver
 from stack.transforms import ANSWERED
 
-PLACE = Place("10.245.0.1", "10.96.0.1")
+PLACE = HostPlace("10.245.0.1", "10.96.0.1")
 POD: dict[str, Any] = {
     "metadata": {
         "name": "cart-1",
@@ -183,8 +183,8 @@ def test_a_status_is_one_that_controllers_can_read() -> None:
 # DNS.
 
 _SERVICES = {
-    ("shop", "cart"): dns.Service("10.96.1.1", ("10.245.0.1", "10.245.0.2"), {"http": 8080}),
-    ("linkerd", "dst"): dns.Service("", ("10.245.0.3",), {"grpc": 8086}),
+    ("shop", "cart"): dns.DnsService("10.96.1.1", ("10.245.0.1", "10.245.0.2"), {"http": 8080}),
+    ("linkerd", "dst"): dns.DnsService("", ("10.245.0.3",), {"grpc": 8086}),
 }
 
 
@@ -352,8 +352,8 @@ def test_a_service_has_its_ready_pods_and_their_ports() -> None:
         {"endpoints": None, "ports": None},
     ]
     made = node.service_of({"spec": {"clusterIP": "10.96.0.9"}}, slices)
-    assert made == dns.Service("10.96.0.9", ("10.245.0.1",), {"https": 8443})
-    assert node.service_of({"spec": {"clusterIP": "None"}}, []) == dns.Service("", (), {})
+    assert made == dns.DnsService("10.96.0.9", ("10.245.0.1",), {"https": 8443})
+    assert node.service_of({"spec": {"clusterIP": "None"}}, []) == dns.DnsService("", (), {})
 
 
 @pytest.mark.parametrize(
@@ -410,10 +410,10 @@ def server() -> Iterator[str]:
         made.server_close()
 
 
-def _ask(server: str, path: str, **settings: object) -> load.Reply:
+def _ask(server: str, path: str, **settings: object) -> load.HttpReply:
     sent = json.dumps(settings) if settings else ""
     method = "POST" if settings else "GET"
-    wanted = load.Load(f"{server}{path}", rps=1, seconds=0, method=method, body=sent)
+    wanted = load.LoadPlan(f"{server}{path}", rps=1, seconds=0, method=method, body=sent)
     return load.Report.read(json.loads(json.dumps(load.Sender(wanted).run()))).replies[0]
 
 
@@ -425,7 +425,7 @@ def test_knobs_decide_what_a_server_answers_and_counts_tell_what_it_saw(server: 
     """Retries and breakers are proven by what reached the server, not by what the client saw."""
     assert _knobs(server, unknown=1) == 400
     assert _knobs(server, fail_every=2, fail_status=500, size=5) == 200
-    wanted = load.Load(f"{server}/", rps=1000, seconds=0.004, headers={"x-request-key": "k"})
+    wanted = load.LoadPlan(f"{server}/", rps=1000, seconds=0.004, headers={"x-request-key": "k"})
     report = load.Report.read(json.loads(json.dumps(load.Sender(wanted).run())))
     assert report.statuses == {200: 2, 500: 2}
     assert (report.sent, report.good, report.failed) == (4, 2, 2)
@@ -444,7 +444,7 @@ def test_knobs_decide_what_a_server_answers_and_counts_tell_what_it_saw(server: 
 def test_a_request_without_an_answer_in_time_is_a_failure_of_status_0(server: str) -> None:
     """A proxy whose control plane is away makes requests hang: they must not wait for ever."""
     assert _knobs(server, slow=2.0) == 200
-    sender = load.Sender(load.Load(f"{server}/", rps=1, seconds=0, timeout=0.1))
+    sender = load.Sender(load.LoadPlan(f"{server}/", rps=1, seconds=0, timeout=0.1))
     report = load.Report.read(json.loads(json.dumps(sender.run())))
     assert report.statuses == {0: 1}
     assert report.failed == 1
@@ -452,7 +452,7 @@ def test_a_request_without_an_answer_in_time_is_a_failure_of_status_0(server: st
 
 def test_an_ended_load_sends_no_more(server: str) -> None:
     """A load in a context ends with it, whatever time it was given."""
-    sender = load.Sender(load.Load(f"{server}/", rps=50, seconds=600))
+    sender = load.Sender(load.LoadPlan(f"{server}/", rps=50, seconds=600))
     threading.Timer(0.3, sender.stop.set).start()
     report = load.Report.read(json.loads(json.dumps(sender.run())))
     assert 1 < report.sent < 100

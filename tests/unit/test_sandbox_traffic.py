@@ -10,7 +10,7 @@ import pytest
 
 from sandbox import cli, prepare, run, traffic
 from sandbox.node import node as nodes
-from sandbox.node.load import Reply, Report
+from sandbox.node.load import HttpReply, Report
 from sandbox.prepare import Found
 from sandbox.toolchain import ToolMissing
 from tests.unit.context import Context
@@ -21,11 +21,11 @@ _DOMAIN = "shop.serviceaccount.identity.linkerd.cluster.local"
 class _Pod:
     """A pod of a node: it answers what it was told to, the last again and again."""
 
-    def __init__(self, *replies: Reply, metrics: str = "") -> None:
+    def __init__(self, *replies: HttpReply, metrics: str = "") -> None:
         self._replies = list(replies)
         self._metrics = metrics
 
-    def request(self, _url: str) -> Reply:
+    def request(self, _url: str) -> HttpReply:
         return self._replies.pop(0) if len(self._replies) > 1 else self._replies[0]
 
     def metrics(self) -> str:
@@ -40,11 +40,11 @@ class _Node:
         return self._pods[app]
 
 
-def _chain(*clients: str) -> Reply:
+def _chain(*clients: str) -> HttpReply:
     text = "null"
     for each in reversed(clients):
         text = f'{{"client": "{each}", "next": {text}}}'
-    return Reply(200, {}, text)
+    return HttpReply(200, {}, text)
 
 
 def _identities(*names: str) -> list[str]:
@@ -63,7 +63,7 @@ def _metrics(*values: str) -> str:
     [
         (_chain(*_identities("client", "front", "cart")), _metrics("true", "true"), [True, True]),
         (_chain("", *_identities("front", "cart")), _metrics("true"), [False, True]),
-        (Reply(502, {}, "bad"), "", [False, False]),
+        (HttpReply(502, {}, "bad"), "", [False, False]),
         (
             _chain(*_identities("client", "front", "cart")),
             _metrics("true", "loopback"),
@@ -73,7 +73,7 @@ def _metrics(*values: str) -> str:
     ids=["meshed", "client outside", "no answer", "also without TLS"],
 )
 def test_mtls_is_what_server_and_proxy_have_seen(
-    reply: Reply, metrics: str, ok: list[bool]
+    reply: HttpReply, metrics: str, ok: list[bool]
 ) -> None:
     """A client can claim what it likes: only the other side's word is a proof."""
     node: Any = _Node(client=_Pod(reply), stock=_Pod(metrics=metrics))
@@ -90,7 +90,7 @@ def test_a_denial_proves_something_beside_what_was_let_in(
 ) -> None:
     """A server that refuses everyone, or refused before, shows nothing of the policy."""
     monkeypatch.setattr(nodes, "until", lambda *_: True)
-    node: Any = _Node(plain=_Pod(Reply(plain)), client=_Pod(Reply(client)))
+    node: Any = _Node(plain=_Pod(HttpReply(plain)), client=_Pod(HttpReply(client)))
     assert traffic.denied(node, before).ok is ok
 
 

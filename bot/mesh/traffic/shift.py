@@ -13,7 +13,6 @@ from bot.exit_codes import BadInputError, RefusedError
 from components.traffic.matches import catches_all
 from components.traffic.section import PortTraffic, ServiceTraffic
 from components.traffic.values import backend
-from schema import safe_yaml
 from schema.faults import PROJECT
 from stack.config import StackConfig
 
@@ -146,7 +145,7 @@ def _after(key: str, title: str, before: Mapping[str, int], to: dict[str, int]) 
 
 def edited(text: str, shift: Shift) -> str:
     """The text with the new weights, which has been read without a fault before."""
-    root = safe_yaml.compose(text)
+    root = yaml.compose(text, Loader=yaml.SafeLoader)
     service = _at(_at(_at(_at(root, "config"), _SECTION), "services"), shift.key)
     port = service if shift.other is None else _at(service, "otherPorts").value[shift.other]
     weights_ = ", ".join(f"{name}: {weight}" for name, weight in shift.after.items())
