@@ -31,7 +31,7 @@ def pytest_runtest_setup() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _standins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Plugins that are not published as Go modules keep no test from running."""
+    """Plugins that are not published as Go modules do not keep `make sandbox` from running."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PATH", os.environ.get("PATH", os.defpath))
         project.place_standins(tmp_path_factory.mktemp("standins"))
@@ -41,7 +41,7 @@ def _standins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def shared_mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
     """The one sandbox of a run that is as `make sandbox` leaves it: a minute to make."""
-    _skip_without_engine(standins=True)
+    _skip_without_engine()
     folder = tmp_path_factory.mktemp("mesh") / "project"
     copy = project.copy_to(folder, project.SHARED_TTL_SECONDS)
     try:
@@ -135,7 +135,7 @@ def linkerd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Controllers]:
         yield made
 
 
-def _skip_without_engine(*, standins: bool = False) -> None:
-    reason = project.missing_engine(standins=standins)
+def _skip_without_engine() -> None:
+    reason = project.missing_engine()
     if reason:
         pytest.skip(reason)

@@ -38,7 +38,8 @@ _STOOD_IN: list[str] = []
 def missing_engine(*, standins: bool = False) -> str | None:
     """Why a test with the engine cannot run here; None when it can.
 
-    standins: it runs with stand-ins for plugins too. Those are for `make sandbox`, whose tests do.
+    standins: it runs with stand-ins for plugins too. Those are for `make sandbox`, and so is the
+    Kubernetes provider that Go builds: it is older, and repairs of fields that others own differ.
     """
     if _STOOD_IN and not standins:
         return f"pulumi-resource-{_STOOD_IN[0]} is not on PATH, and stand-ins are for make sandbox"
@@ -52,8 +53,8 @@ def missing_engine(*, standins: bool = False) -> str | None:
 def place_standins(folder: Path) -> None:
     """Put stand-ins for the plugins that this machine lacks on PATH, behind everything else.
 
-    With the engine and the Kubernetes provider alone a test then runs as with all of them; what
-    compares the stand-ins with the plugins looks for those where they were before.
+    With the engine and the Kubernetes provider alone `make sandbox` then runs as with all of them;
+    what compares the stand-ins with the plugins looks for those where they were before.
     """
     names = [n for n in providers.NAMES if shutil.which(f"pulumi-resource-{n}") is None]
     if names:
