@@ -38,6 +38,8 @@ def _classes() -> dict[str, list[str]]:
     found = defaultdict(list)
     for folder in sorted({layer.partition("/")[0] for layer in LAYERS}):
         for file in sorted((ROOT / folder).rglob("*.py")):
+            if ".venv" in file.parts:
+                continue
             place = str(file.relative_to(ROOT))
             for node in ast.walk(ast.parse(file.read_text("utf-8"))):
                 if isinstance(node, ast.ClassDef):
