@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from typing import TypeVar
 
+from bot.exit_codes import BadInputError
+
+T = TypeVar("T")
 _MOST_SECONDS = 7 * 86_400.0
 TIMEOUT_SECONDS = 1800.0
 
@@ -17,6 +22,26 @@ def add_timeout(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="interrupt the engine after this long (default 1800)",
     )
+
+
+def typed(read: Callable[[str], T]) -> Callable[[str], T]:
+    """`read` for argparse, which shows the words of an ArgumentTypeError alone."""
+
+    def checked(words: str) -> T:
+        try:
+            return read(words)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return checked
+
+
+def given(option: str, read: Callable[[str], T], words: str) -> T:
+    """What an option says that is read behind the others; raises BadInputError with its name."""
+    try:
+        return read(words)
+    except ValueError as error:
+        raise BadInputError(f"{option} {error}") from None
 
 
 def seconds(text: str) -> float:

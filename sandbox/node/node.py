@@ -397,7 +397,7 @@ def service_of(service: Manifest, slices: Sequence[Manifest]) -> dns.DnsService:
 
 
 class Objects:
-    """Objects of a cluster as pods and tests need them; see `volumes.Cluster`."""
+    """Objects of a cluster as pods and tests need them; see `volumes.ClusterReader`."""
 
     def __init__(self, api: Client) -> None:
         self.api = api

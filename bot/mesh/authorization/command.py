@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bot.cli import options
 from bot.cli.dispatch import Subparsers
 from bot.cli.parsers import Parser, command, group
 from bot.clients.connect import cluster
@@ -194,10 +195,7 @@ def look(target: Target, arguments: argparse.Namespace) -> list[ObservedCalls]:
     names = namespaces(target, arguments.namespace)
     url = address(target, arguments.prometheus)
     prometheus = PrometheusApi(url, cluster=own_series(target.config))
-    try:
-        window = Duration.parse(arguments.window)
-    except ValueError as error:
-        raise BadInputError(f"--window {error}") from None
+    window = options.given("--window", Duration.parse, arguments.window)
     with cluster(target) as api:
         running = [reader.read(api, name) for name in names]
     return [ObservedCalls(each, observed.calls(prometheus, each.name, window)) for each in running]
@@ -230,10 +228,7 @@ def namespaces(target: Target, chosen: Sequence[str] | None) -> list[str]:
 def address(target: Target, given: str | None) -> str:
     """The address of Prometheus; raises BadInputError and MissingToolError."""
     if given is not None:
-        try:
-            return http_url(given)
-        except ValueError as error:
-            raise BadInputError(f"--prometheus {error}") from None
+        return options.given("--prometheus", http_url, given)
     if target.config.viz.prometheus_url is None:
         raise MissingToolError(
             f"stack {target.stack} names no Prometheus (viz.prometheusUrl): that of viz is reached "

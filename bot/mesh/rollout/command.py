@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+from bot.cli import options
 from bot.cli.dispatch import Subparsers
 from bot.cli.parsers import Parser, command, group
 from bot.clients.connect import cluster
@@ -86,7 +87,12 @@ def _check(commands: Subparsers) -> Parser:
         "check --stack staging --wave one --prometheus http://127.0.0.1:9090",
     )
     _step(parser)
-    parser.add_argument("--prometheus", type=_url, metavar="URL", help="default: viz.prometheusUrl")
+    parser.add_argument(
+        "--prometheus",
+        type=options.typed(http_url),
+        metavar="URL",
+        help="default: viz.prometheusUrl",
+    )
     return parser
 
 
@@ -134,13 +140,6 @@ def _seconds(words: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{words!r} is no whole number above 0")
     return number
-
-
-def _url(words: str) -> str:
-    try:
-        return http_url(words)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def status(arguments: argparse.Namespace) -> int:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from bot.cli import parallel, parsers
+from bot.cli import options, parallel, parsers
 from bot.cli.dispatch import Subparsers
 from bot.mesh.trust import fleet as trust_fleet
 from schema.values import http_url
@@ -42,7 +42,12 @@ def add(subparsers: Subparsers) -> None:
         help="also show checks that passed or were skipped; with --all the report of each stack",
     )
     parallel.add(parser)
-    parser.add_argument("--prometheus", type=_url, metavar="URL", help="default: viz.prometheusUrl")
+    parser.add_argument(
+        "--prometheus",
+        type=options.typed(http_url),
+        metavar="URL",
+        help="default: viz.prometheusUrl",
+    )
     parser.add_argument(
         "--drift",
         action=argparse.BooleanOptionalAction,
@@ -84,10 +89,3 @@ def _print(document: Any, lines: Sequence[str]) -> None:
         sys.stdout.write(f"{json.dumps(document, indent=2)}\n")
     else:
         sys.stdout.write("".join(f"{line}\n" for line in lines))
-
-
-def _url(words: str) -> str:
-    try:
-        return http_url(words)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from bot import stacks
+from bot.cli import options
 from bot.cli.dispatch import Subparsers
 from bot.cli.parsers import Parser, command, group
 from bot.clients.connect import cluster
@@ -65,7 +66,8 @@ def run_status(arguments: argparse.Namespace) -> int:
     config = target.config
     if config.cluster is None:
         raise BadInputError(f"stack {arguments.stack} has no cluster, so nothing is called in it")
-    window, url = _window(arguments.window), _url(arguments.prometheus)
+    window = options.given("--window", Duration.parse, arguments.window)
+    url = arguments.prometheus and options.given("--prometheus", http_url, arguments.prometheus)
     url = url or config.viz.prometheus_url
     if arguments.service is not None:
         shift.service_of(config, arguments.service)
@@ -84,20 +86,6 @@ def run_status(arguments: argparse.Namespace) -> int:
     else:
         print("\n".join(text.lines(state)))
     return REFUSED if state.faults else DONE
-
-
-def _window(words: str) -> Duration:
-    try:
-        return Duration.parse(words)
-    except ValueError as error:
-        raise BadInputError(f"--window {error}") from None
-
-
-def _url(words: str | None) -> str | None:
-    try:
-        return words and http_url(words)
-    except ValueError as error:
-        raise BadInputError(f"--prometheus {error}") from None
 
 
 def _shift(commands: Subparsers) -> Parser:
