@@ -136,21 +136,35 @@ def read(text: str) -> tuple[dict[tuple[str, str], DnsService], frozenset[str]]:
     return services, frozenset(found["plain"])
 
 
+class NamesFile:
+    """A document that is put in place anew at each change, read when it is another."""
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._read = (-1, -1)
+        self.services: dict[tuple[str, str], DnsService] = {}
+        self.plain: frozenset[str] = frozenset()
+
+    def refresh(self) -> None:
+        """Read it, if it has changed."""
+        found = self._file.stat()
+        # The inode of a file that is gone is given out again: only with its time it says which.
+        if (now := (found.st_ino, found.st_mtime_ns)) != self._read:
+            self.services, self.plain = read(self._file.read_text())
+            self._read = now
+
+
 def main(address: str, file: Path) -> None:
     """Answer until stopped."""
-    names = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    names.bind((address, PORT))
-    seen = -1
-    services: dict[tuple[str, str], DnsService] = {}
-    plain: frozenset[str] = frozenset()
+    listening = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    listening.bind((address, PORT))
+    names = NamesFile(file)
     while True:
-        data, client = names.recvfrom(4096)
-        # Another file each time, put in place at once.
-        if (now := file.stat().st_ino) != seen:
-            services, plain = read(file.read_text())
-            seen = now
+        data, (host, port) = listening.recvfrom(4096)
+        names.refresh()
         with contextlib.suppress(ValueError, OSError):
-            names.sendto(answer(data, services, translated=client[0] not in plain), client)
+            reply = answer(data, names.services, translated=host not in names.plain)
+            listening.sendto(reply, (host, port))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
 import sys
 import threading
@@ -227,12 +228,18 @@ def test_what_is_no_query_has_no_answer(data: bytes) -> None:
         dns.answer(data, {}, translated=True)
 
 
-def test_the_process_that_answers_reads_what_the_node_wrote() -> None:
+def test_the_process_that_answers_reads_what_the_node_wrote(tmp_path: Path) -> None:
     """It is another process, so that a busy node delays no answer."""
-    assert dns.read(dns.document(_SERVICES, ["10.245.0.9"])) == (
-        _SERVICES,
-        frozenset(["10.245.0.9"]),
-    )
+    file = tmp_path / "names.json"
+    names = dns.NamesFile(file)
+    file.write_text(dns.document(_SERVICES, ["10.245.0.9"]))
+    names.refresh()
+    assert (names.services, names.plain) == (_SERVICES, frozenset(["10.245.0.9"]))
+    # Two changes between two queries: the second file may have the inode of the first.
+    file.write_text(dns.document({}, []))
+    os.utime(file, ns=(0, 1))
+    names.refresh()
+    assert (names.services, names.plain) == ({}, frozenset())
 
 
 # Volumes.
