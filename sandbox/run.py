@@ -63,7 +63,7 @@ def add_command(subparsers: Subparsers) -> None:
         "--traffic",
         action="store_true",
         help="run the mesh and a shop for real, send requests, and rotate the anchor under load "
-        "(Linux, as root); exit code 3 where that cannot be",
+        "(Linux); exit code 3 where that cannot be",
     )
     parser.add_argument("--ephemeral", action="store_true", help="take free ports")
 

@@ -6,6 +6,8 @@ the sandbox; cert-manager, trust-manager and Vault do their part as ever.
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
@@ -14,6 +16,7 @@ from components.names import LINKERD
 from sandbox import toolchain
 from sandbox.node import node as nodes
 from sandbox.node import objects
+from sandbox.node.linux import as_root
 from sandbox.node.load import Report
 from sandbox.node.node import ProcessNode
 from sandbox.node.pod import Loading
@@ -30,7 +33,14 @@ Step = tuple[str, Callable[[], None]]
 
 
 def require(say: Callable[[str], None]) -> None:
-    """Have the programs in place; raises ToolMissing with what is not there, and what to do."""
+    """Have the programs in place; raises ToolMissing with what is not there, and what to do.
+
+    A user who is not root has this command begin again, as root of a user namespace.
+    """
+    if os.geteuid() != 0 and (front := as_root()):
+        say("traffic: root of a user namespace, for the pods' networks and mounts")
+        sys.stdout.flush()
+        os.execvp(front[0], [*front, sys.executable, "-m", "sandbox", *sys.argv[1:]])  # noqa: S606
     reason = nodes.missing(())
     if reason is None:
         toolchain.download(nodes.PROGRAMS, say)

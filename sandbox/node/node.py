@@ -54,8 +54,13 @@ def missing(programs: Sequence[str] = PROGRAMS) -> str | None:
     if not sys.platform.startswith("linux"):
         return "pods as processes need Linux"
     if os.geteuid() != 0:
-        return "pods as processes need root: run it with sudo -E"
-    absent = [name for name in SYSTEM if shutil.which(name) is None]
+        return (
+            "pods as processes need root, or a user namespace with ids of its own: run it with "
+            "sudo -E, or install uidmap and have a range in /etc/subuid and /etc/subgid"
+        )
+    # Of a user who is not root the PATH may lack what pods have on theirs.
+    places = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
+    absent = [name for name in SYSTEM if shutil.which(name, path=places) is None]
     if absent:
         packages = " ".join(dict.fromkeys(SYSTEM[name] for name in absent))
         return f"{', '.join(absent)}: not on PATH (apt-get install {packages})"

@@ -60,7 +60,13 @@ def test_a_rollout_under_load_loses_nothing_and_reaches_new_pods(traffic: Proces
     client = traffic.pod("shop", objects.CLIENT)
     with client.loading("http://many.shop:8080/", rps=40) as load:
         traffic.restart("shop", "many")
-    after = {each.name for each in traffic.pods_of("shop", "many")}
+        after = {each.name for each in traffic.pods_of("shop", "many")}
+
+        def asked() -> set[str]:
+            return set(client.load("http://many.shop:8080/", rps=50, seconds=0.4).by)
+
+        # Of the last one proxies may hear after the rollout is done.
+        assert nodes.until(lambda: asked() == after, 20)
     assert load.report.failed == 0, load.report.text()
     assert set(load.report.by) == before | after
     assert len(before) == len(after) == 2

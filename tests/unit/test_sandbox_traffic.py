@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -143,10 +145,29 @@ def test_where_no_node_can_be_had_it_says_so_in_one_line_and_begins_nothing(
         return "pods as processes need root: run it with sudo -E"
 
     monkeypatch.setattr(nodes, "missing", missing)
+    monkeypatch.setattr(traffic, "as_root", lambda: None)
     assert cli.main(["run", "--traffic"]) == 3
     assert capsys.readouterr().err == (
         "sandbox: TRAFFIC=1: pods as processes need root: run it with sudo -E\n"
     )
+
+
+@pytest.mark.parametrize(("uid", "begun"), [(1000, True), (0, False)])
+def test_a_user_who_is_not_root_becomes_it_in_a_namespace(
+    uid: int, begun: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody has to give the command rights over the machine."""
+    front = ("unshare", "--user", "--")
+    monkeypatch.setattr(os, "geteuid", lambda: uid)
+    monkeypatch.setattr(sys, "argv", ["sandbox", "run", "--traffic"])
+    monkeypatch.setattr(traffic, "as_root", lambda: front)
+    monkeypatch.setattr(nodes, "missing", lambda _programs=(): None)
+    monkeypatch.setattr(traffic.toolchain, "download", lambda *_: None)
+    commands = []
+    monkeypatch.setattr(os, "execvp", lambda _program, command: commands.append(command))
+    traffic.require(lambda _text: None)
+    again = [*front, sys.executable, "-m", "sandbox", "run", "--traffic"]
+    assert commands == ([again] if begun else [])
 
 
 @pytest.mark.parametrize(

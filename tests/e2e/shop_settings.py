@@ -1,0 +1,80 @@
+"""Settings of a stack file in force in the shop of process pods, for as long as a block runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sandbox.node import node as nodes
+from sandbox.node.node import ProcessNode
+from sandbox.node.pod import ProcessPod
+from tests.e2e.mesh_objects import Manifest, Objects, planned
+
+SHOP = "shop"
+_PATCH = "pulumi.com/patchFieldManager"
+SETTLE_SECONDS = 30.0
+Sections = dict[str, Any]
+
+
+def traffic_of(**services: Sections) -> Sections:
+    """A section `traffic` for services of the shop, each at port 8080."""
+    named = {
+        f"{SHOP}/{name.replace('_', '-')}": {"port": 8080, **keys}
+        for name, keys in services.items()
+    }
+    return {"traffic": {"services": named}}
+
+
+def policy_of(*services: Sections, **policy: Any) -> Sections:
+    """A section `policy` for the shop."""
+    return {"policy": {"namespaces": {SHOP: {**policy, "services": list(services)}}}}
+
+
+def guarded(name: str, *clients: str, **port: Any) -> Sections:
+    """A service of `policy_of` that lets accounts of the shop in."""
+    allow = [{"serviceAccounts": [f"{SHOP}/{each}" for each in clients]}]
+    ports = [{"port": 8080, "protocol": "HTTP/1", "allow": allow, **port}]
+    return {"name": name, "selector": {"app": name}, "ports": ports}
+
+
+def rolled_out(*sections: Sections) -> Sections:
+    """Sections of a stack file in which the shop is in the mesh."""
+    waves = [{"name": "w", "state": "on", "namespaces": [SHOP]}]
+    made: Sections = {"rollout": {"waves": waves}}
+    for each in sections:
+        made |= each
+    return made
+
+
+@contextmanager
+def in_force(node: ProcessNode, *sections: Sections) -> Iterator[list[Manifest]]:
+    """What the program makes of sections of a stack file is in the cluster; gone afterwards."""
+    made = [each for each in planned(rolled_out(*sections)) if each["kind"] != "Namespace"]
+    objects = Objects(node.api)
+    objects.apply(*made)
+    try:
+        yield made
+    finally:
+        take_back(objects, made)
+
+
+def take_back(objects: Objects, made: list[Manifest]) -> None:
+    """Delete objects of ours; a patch of another's object gives its fields up."""
+    for each in reversed(made):
+        manager = each["metadata"].get("annotations", {}).get(_PATCH)
+        if manager is None:
+            objects.delete(each)
+            continue
+        kept = {key: each["metadata"][key] for key in ("name", "namespace")}
+        metadata = {**kept, "annotations": {_PATCH: manager}}
+        objects.apply({key: each[key] for key in ("apiVersion", "kind")} | {"metadata": metadata})
+
+
+def settled(client: ProcessPod, url: str, failed: int = 0, **more: Any) -> bool:
+    """Whether a short load comes to have at most so many failures, as proxies take settings up."""
+
+    def good() -> bool:
+        return client.load(url, rps=50, seconds=0.6, **more).failed <= failed
+
+    return nodes.until(good, SETTLE_SECONDS)
