@@ -131,7 +131,9 @@ def denied(node: ProcessNode, before: int) -> Verification:
     )
 
 
-def rotated(node: ProcessNode, steps: Sequence[Step], say: Callable[[str], None]) -> Verification:
+def rotated(
+    node: ProcessNode, steps: Sequence[Step], say: Callable[[str], None], rps: float = _RPS
+) -> Verification:
     """Change the anchor under load, restarting everything after each change.
 
     A proxy takes the anchors up when it starts, and so does the one of the client that sends the
@@ -139,13 +141,13 @@ def rotated(node: ProcessNode, steps: Sequence[Step], say: Callable[[str], None]
     """
     reports: list[Report] = []
     with ExitStack() as stack:
-        sending = _sending(node, 0, stack)
+        sending = _sending(node, 0, rps, stack)
         for number, (what, change) in enumerate(steps, 1):
             say(f"traffic: {what}, under load")
             change()
             node.restart(LINKERD)
             node.restart(SHOP, *objects.CHAIN)
-            following = _sending(node, number, stack)
+            following = _sending(node, number, rps, stack)
             reports.append(sending.finish())
             sending = following
         reports.append(sending.finish())
@@ -165,9 +167,9 @@ def _load(node: ProcessNode) -> Report:
     return node.pod(SHOP, objects.CLIENT).load(_FRONT, rps=_RPS, seconds=_SECONDS)
 
 
-def _sending(node: ProcessNode, number: int, stack: ExitStack) -> Loading:
+def _sending(node: ProcessNode, number: int, rps: float, stack: ExitStack) -> Loading:
     name = f"{objects.CLIENT}-{number}"
     node.apply(*objects.server(SHOP, name))
     node.wait(SHOP, name)
-    load = node.pod(SHOP, name).loading(_FRONT, rps=_RPS, seconds=_LONGEST)
+    load = node.pod(SHOP, name).loading(_FRONT, rps=rps, seconds=_LONGEST, connections=32)
     return stack.enter_context(load)

@@ -135,3 +135,18 @@ def test_up_repairs_a_sandbox_that_lost_a_server(running):
     supervisor.stop("kube-scheduler")
     sandbox.cluster_up(running.settings)
     assert lifecycle.running(running.settings)
+
+
+def test_pods_of_a_sandbox_that_was_away_are_ready_again(running):
+    """A laptop sleeps for an hour: the cluster has given the nodes up, and their pods with them."""
+    deployment = "/apis/apps/v1/namespaces/default/deployments/web"
+
+    def available(number):
+        return lambda found: found["status"].get("availableReplicas", 0) == number
+
+    assert running.wait(deployment, available(3))
+    supervisor = lifecycle.Supervisor(running.settings.run_dir, running.settings.log_dir)
+    supervisor.stop("kwok")
+    assert running.wait(deployment, available(0), seconds=150)
+    sandbox.cluster_up(running.settings)
+    assert running.wait(deployment, available(3), seconds=60)

@@ -49,6 +49,7 @@ class TrustMesh:
     copy: Copy
     generations: list[Generation] = field(default_factory=lambda: [generation(FIRST)])
     signing: str = FIRST
+    leaf_seconds: int = LEAF_SECONDS
     said: dict[str, bytes] = field(default_factory=dict)
 
     @property
@@ -84,7 +85,7 @@ class TrustMesh:
             "issuer": {
                 "duration": "1h",
                 "renewBefore": "5m",
-                "leafLifetime": f"{LEAF_SECONDS}s",
+                "leafLifetime": f"{self.leaf_seconds}s",
                 "clockSkew": f"{SKEW_SECONDS}s",
             },
         }

@@ -70,6 +70,18 @@ def test_check_refuses_where_somebody_would_be_denied(run: Any) -> None:
     assert out.endswith("clients at ports: 1 allowed, 0 unknown, 1 denied\n")
 
 
+def test_a_client_is_named_once_whatever_let_it_in_until_now(run: Any) -> None:
+    """Rules and routes have changed within the days looked at; proxies count under each apart."""
+    made = config(service(allow=[BAR]), defaultInboundPolicy="deny")
+    before = [call(OTHER), call(OTHER, authorization="default/all"), call(OTHER, route="r")]
+    code, out, _ = run(made, before, "check", *PROMETHEUS)
+    assert code == REFUSED
+    assert out == (
+        f"denied: {OTHER} -> shop deployment/foo:8080, 9 requests: no rule names it\n"
+        "clients at ports: 0 allowed, 0 unknown, 1 denied\n"
+    )
+
+
 def test_check_is_done_where_nobody_would(run: Any) -> None:
     """Who is denied already is told, and holds up nothing."""
     made = config(service(allow=[BAR]), defaultInboundPolicy="deny")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import struct
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
+from bot.clients.https import Answer
 from sandbox import cluster
 from sandbox.node import dns, kubelets, load, node, objects, shop, spec
 from sandbox.node.linux import NodeError
@@ -318,6 +320,29 @@ def test_kwok_leaves_a_nodes_pods_alone_and_no_others() -> None:
     assert changed
 
 
+@pytest.mark.parametrize("runs", [True, False], ids=["goes on", "was stopped meanwhile"])
+def test_kwok_takes_the_namespaces_back_when_the_node_is_gone(
+    runs: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The guard reads the end of a pipe, whoever killed the node: its pods are simulated again."""
+    said: list[tuple[str, str]] = []
+
+    class Api:
+        def request(self, method: str, path: str, _body: object = None) -> Answer:
+            said.append((method, path))
+            return Answer(200, {"items": [POD]})
+
+    monkeypatch.setattr(kubelets.sys, "stdin", io.StringIO())
+    monkeypatch.setattr(kubelets.lifecycle, "adopted", lambda settings: settings)
+    monkeypatch.setattr(kubelets.Supervisor, "record", lambda *_: runs or None)
+    monkeypatch.setattr(kubelets.cluster, "client", lambda _settings: Api())
+    monkeypatch.setattr(kubelets, "restart", lambda _settings: said.append(("restart", "kwok")))
+    kubelets.main(tmp_path, ["shop"])
+    pods = "/api/v1/namespaces/shop/pods"
+    again = [("restart", "kwok"), ("GET", pods), ("DELETE", f"{pods}/cart-1")]
+    assert said == (again if runs else [])
+
+
 @pytest.mark.parametrize(
     ("status", "done"),
     [
@@ -379,7 +404,9 @@ def test_why_there_can_be_no_node_is_one_line(
     monkeypatch.setattr(node.sys, "platform", platform)
     monkeypatch.setattr(node.os, "geteuid", lambda: uid)
     here = Path(sys.executable)
-    monkeypatch.setattr(node.shutil, "which", lambda name: None if name in lost else str(here))
+    monkeypatch.setattr(
+        node.shutil, "which", lambda name, path: None if name in lost else f"{path}{here}"
+    )
     monkeypatch.setattr(node.toolchain, "find", lambda name: None if name in lost else here)
     reason = node.missing()
     assert reason

@@ -19,7 +19,7 @@ from bot.clients.target import Target
 from bot.engine import target as engine_target
 from bot.exit_codes import DONE, REFUSED, BadInputError, MissingToolError
 from bot.mesh.authorization import objections, observed, reader
-from bot.mesh.authorization.judge import PolicyVerdict, judge
+from bot.mesh.authorization.judge import PolicyVerdict, by_client, judge
 from bot.mesh.authorization.model import Call, RunningNamespace
 from bot.mesh.authorization.suggest import document as suggested
 from bot.mesh.authorization.suggest import suggest, text
@@ -170,7 +170,7 @@ def run_check(arguments: argparse.Namespace) -> int:
     if faults:
         file = target.config_file or target.project_dir / f"Pulumi.{target.stack}.yaml"
         raise ConfigError(file, faults)
-    verdicts = [v for seen in found for v in judge(config, seen.running, seen.calls)]
+    verdicts = by_client(v for seen in found for v in judge(config, seen.running, seen.calls))
     silent = [seen.running.name for seen in found if not seen.calls and seen.running.serves]
     shared = [line for seen in found for line in objections.shared_accounts(seen.running)]
     if arguments.json:

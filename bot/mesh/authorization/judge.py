@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from bot.mesh.authorization.model import ADMIN_PORT, Call, RunningNamespace, ServingWorkload
@@ -30,6 +30,18 @@ class PolicyVerdict:
     def breaks(self) -> bool:
         """True for a client that gets in today, and would not."""
         return self.outcome == "denied" and self.call.outcome == "allow"
+
+
+def by_client(verdicts: Iterable[PolicyVerdict]) -> list[PolicyVerdict]:
+    """One verdict per client, port and reason, whatever let its calls in and by which route."""
+    counts: dict[PolicyVerdict, float] = {}
+    for each in verdicts:
+        same = PolicyVerdict(replace(each.call, authorization="", route=""), each.outcome, each.why)
+        counts[same] = counts.get(same, 0) + each.call.count
+    return [
+        PolicyVerdict(replace(each.call, count=count), each.outcome, each.why)
+        for each, count in counts.items()
+    ]
 
 
 def account_of(config: StackConfig, identity: str) -> tuple[str, str] | None:
