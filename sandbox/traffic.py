@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 from bot.mesh.status.evidence import Verification
 from components.names import LINKERD
@@ -40,6 +41,8 @@ def require(say: Callable[[str], None]) -> None:
     if os.geteuid() != 0 and (front := as_root()):
         say("traffic: root of a user namespace, for the pods' networks and mounts")
         sys.stdout.flush()
+        # The engine asks the list of users for its home: that of root is not this user's.
+        os.environ.setdefault("PULUMI_HOME", str(Path.home() / ".pulumi"))
         os.execvp(front[0], [*front, sys.executable, "-m", "sandbox", *sys.argv[1:]])  # noqa: S606
     reason = nodes.missing(())
     if reason is None:

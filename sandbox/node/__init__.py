@@ -2,7 +2,8 @@
 
 A node takes namespaces of a running sandbox from kwok and runs their pods: each in a network
 namespace of its own, set up by the real proxy-init, with the environment, arguments, volumes,
-tokens and probes that its Pod object has after Linkerd's own injector has seen it. Linux, as root.
+tokens and probes that its Pod object has after Linkerd's own injector has seen it. Linux, as
+root, also of a user namespace.
 
     from sandbox.node import objects, shop
     from sandbox.node.node import missing, running

@@ -20,7 +20,7 @@ from typing import Any
 from bot.clients.https import Answer, Client
 from sandbox import cluster, toolchain
 from sandbox.cluster import NODE_ADDRESS
-from sandbox.node import dns, forward, spec
+from sandbox.node import dns, forward, logs, spec
 from sandbox.node.kubelets import Guard
 from sandbox.node.linux import NodeError, NodeNetwork, Processes
 from sandbox.node.pod import ProcessPod, forget
@@ -222,6 +222,9 @@ class ProcessNode:
             with contextlib.suppress(OSError):
                 opened.shutdown(socket.SHUT_RDWR)
             opened.close()
+        if hasattr(self, "_logs"):
+            self._logs.shutdown()
+            self._logs.server_close()
         if hasattr(self, "processes"):
             self.processes.close()
         if hasattr(self, "network"):
@@ -265,12 +268,22 @@ class ProcessNode:
         inward.listen(64)
         forward.serve(inward, self._dial)
         self._sockets = [api, inward]
+        pki = self.settings.pki_dir
+        certificate = (pki / "components.crt", pki / "components.key")
+        self._logs = logs.serve(self.network, certificate, self._log)
 
     def _dial(self, client: socket.socket) -> socket.socket:
         """What the API server calls: the address is the first line."""
         host, _, port = forward.line(client).rpartition(":")
+        if host == self.node_address:
+            return self.network.connect(logs.HOST, logs.PORT, 5)
         address, number = self._targets.get(f"{host}:{port}", (host, int(port or 0)))
         return self.network.connect(address, number, 5)
+
+    def _log(self, namespace: str, name: str, container: str) -> str | None:
+        found = (namespace, name)
+        pods = [each for each in list(self.pods.values()) if (each.namespace, each.name) == found]
+        return pods[-1].log(container) if pods else None
 
     def _run(self) -> None:
         while not self._stopping.wait(_TICK_SECONDS):
@@ -299,7 +312,7 @@ class ProcessNode:
         self._write_names()
         ours = {f"{each.address}" for each in self.pods.values() if each.network}
         self._targets = {a: t for a, t in targets.items() if t[0] in ours}
-        self._write_routes([*self._targets, *sorted(ours)])
+        self._write_routes([self.node_address, *self._targets, *sorted(ours)])
 
     def _write_names(self) -> None:
         plain = [each.address for each in self.pods.values() if not spec.injected(each.pod)]

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from bot.mesh.latency import objects as latency
 from bot.mesh.status.verification_vault import leaks
+from components.names import LINKERD
 from sandbox.node import node, objects
 from sandbox.node.node import ProcessNode
-from tests.e2e import mesh_processes, project, written
+from tests.e2e import mesh_processes, project, shop_settings, written
 from tests.e2e.delivery import Pipeline
 from tests.e2e.mesh_processes import Controllers
 from tests.e2e.project import Copy
@@ -68,7 +70,9 @@ def traffic(shared_mesh: Shared, request: pytest.FixtureRequest) -> Iterator[Pro
     if reason := node.missing():
         pytest.skip(reason)
     request.getfixturevalue("mesh")  # Which checks that nothing is left of it.
-    with node.running(shared_mesh.copy.settings) as made:
+    images = {"fortio": (shop_settings.FORTIO,)} if shop_settings.FORTIO else {}
+    namespaces = (LINKERD, shop_settings.SHOP, latency.NAMESPACE)
+    with node.running(shared_mesh.copy.settings, namespaces, images=images) as made:
         try:
             made.apply(*objects.shop("shop"))
             made.wait("shop")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -12,6 +13,8 @@ from sandbox.node.pod import ProcessPod
 from tests.e2e.mesh_objects import Manifest, Objects, planned
 
 SHOP = "shop"
+# The load generator of `bot latency`.
+FORTIO = shutil.which("fortio")
 _PATCH = "pulumi.com/patchFieldManager"
 SETTLE_SECONDS = 30.0
 Sections = dict[str, Any]

@@ -89,16 +89,19 @@ def test_a_breaker_takes_a_failing_pod_out_and_back_in(
 def test_every_second_request_fails_and_no_client_sees_it(
     servers: ProcessNode, client: ProcessPod, single: ProcessPod
 ) -> None:
-    """Retries, of requests with a body too, as long as it is below 64 KiB."""
-    at = url("single")
+    """Retries, of requests with a body too, as long as it is below 64 KiB.
+
+    One request at a time: of several, the second try of one may be the one that fails again.
+    """
+    at, one = url("single"), {"connections": 1}
     single.knobs(fail_every=2)
     assert client.load(at, rps=50, seconds=1).statuses == {200: 25, 503: 25}
     retries = {"on": ["5xx"], "times": 3, "bodies": True}
     with in_force(servers, traffic_of(single={"retries": retries})):
-        assert settled(client, at)
-        small = client.load(at, rps=50, seconds=2, method="POST", body="x" * (60 * _KIB))
+        assert settled(client, at, **one)
+        small = client.load(at, rps=50, seconds=2, method="POST", body="x" * (60 * _KIB), **one)
         assert (small.sent, small.failed) == (100, 0), small.text()
-        large = client.load(at, rps=50, seconds=1, method="POST", body="x" * (70 * _KIB))
+        large = client.load(at, rps=50, seconds=1, method="POST", body="x" * (70 * _KIB), **one)
         assert large.failed > 15, large.text()
 
 
@@ -115,17 +118,17 @@ def test_no_request_with_a_body_is_sent_twice_where_that_is_said(
 
     with in_force(servers, traffic_of(single={"retries": {"on": ["5xx"], "bodies": True}})):
         single.knobs(fail_every=2)
-        assert settled(client, at, method="POST", body="four")
+        assert settled(client, at, method="POST", body="four", connections=1)
         statuses, times = placed()
         assert statuses == [200] * 8
         assert times[2] > 0
     with in_force(servers, traffic_of(single={"retries": {"on": ["5xx"], "bodies": False}})):
-        assert settled(client, at)
+        assert settled(client, at, connections=1)
         assert nodes.until(lambda: placed()[1] == {1: 8}, SETTLE_SECONDS)
         statuses, times = placed()
         assert (Counter(statuses), times) == ({200: 4, 503: 4}, {1: 8})
         single.knobs(fail_every=2)
-        assert client.load(at, rps=50, seconds=2).failed == 0
+        assert client.load(at, rps=50, seconds=2, connections=1).failed == 0
 
 
 def _post(client: ProcessPod, at: str, key: str) -> HttpReply:

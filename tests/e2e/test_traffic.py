@@ -52,6 +52,17 @@ def test_a_server_sees_headers_and_the_method_as_they_were_sent(traffic: Process
     assert seen["client"].startswith("client.shop.serviceaccount.identity.linkerd.")
 
 
+def test_logs_come_through_the_api_server(traffic: ProcessNode) -> None:
+    """`kubectl logs` works on process pods as it does in a cluster."""
+    cart = traffic.pod("shop", "cart")
+    path = f"/api/v1/namespaces/shop/pods/{cart.name}/log?container=linkerd-proxy"
+    answer = traffic.api.request("GET", path)
+    assert answer.ok, answer
+    assert "Certified identity" in answer.body
+    last = traffic.api.request("GET", f"{path}&tailLines=1").body
+    assert answer.body.endswith(last) or last in cart.log("linkerd-proxy")
+
+
 def test_a_rollout_under_load_loses_nothing_and_reaches_new_pods(traffic: ProcessNode) -> None:
     """Deployments, EndpointSlices and the proxies' discovery work together as in a cluster."""
     traffic.apply(*objects.server("shop", "many", replicas=2))

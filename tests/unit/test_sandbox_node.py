@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import http.client
 import io
 import json
 import os
+import socket
+import ssl
 import struct
 import sys
 import threading
@@ -16,8 +19,8 @@ import pytest
 import yaml
 
 from bot.clients.https import Answer
-from sandbox import cluster
-from sandbox.node import dns, kubelets, load, node, objects, shop, spec
+from sandbox import cluster, pki
+from sandbox.node import dns, kubelets, load, logs, node, objects, shop, spec
 from sandbox.node.linux import NodeError
 from sandbox.node.spec import HostPlace, Mount, Probe, UnsupportedError
 from sandbox.node.volumes import NotThereError, Volumes, deliver
@@ -242,6 +245,52 @@ def test_the_process_that_answers_reads_what_the_node_wrote(tmp_path: Path) -> N
     os.utime(file, ns=(0, 1))
     names.refresh()
     assert (names.services, names.plain) == ({}, frozenset())
+
+
+# Logs.
+
+
+class _Loopback:
+    """A network that is this machine's."""
+
+    def listen(self, host: str, _port: int) -> socket.socket:
+        made = socket.socket()
+        made.bind((host, 0))
+        made.listen(8)
+        return made
+
+
+def test_logs_of_a_pod_are_what_kubectl_asks_a_kubelet_for(tmp_path: Path) -> None:
+    """`kubectl logs` and `bot latency` read them through the API server, as in a cluster."""
+    pki.create(tmp_path / "pki")
+    pair = (tmp_path / "pki/components.crt", tmp_path / "pki/components.key")
+
+    def read(namespace: str, pod: str, container: str) -> str | None:
+        return "one\ntwo\nthree\n" if (namespace, pod, container) == ("a", "b", "c") else None
+
+    server = logs.serve(_Loopback(), pair, read)  # type: ignore[arg-type]
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        found = {}
+        for path in ("a/b/c", "a/b/c?tailLines=2", "a/b/c?tailLines=9", "a/b/d", ""):
+            client = http.client.HTTPSConnection(
+                *server.socket.getsockname(), timeout=5, context=context
+            )
+            client.request("GET", f"/containerLogs/{path}")
+            answer = client.getresponse()
+            found[path] = (answer.status, answer.read().decode())
+            client.close()
+    finally:
+        server.shutdown()
+        server.server_close()
+    assert found == {
+        "a/b/c": (200, "one\ntwo\nthree\n"),
+        "a/b/c?tailLines=2": (200, "two\nthree\n"),
+        "a/b/c?tailLines=9": (200, "one\ntwo\nthree\n"),
+        "a/b/d": (404, ""),
+        "": (404, ""),
+    }
 
 
 # Volumes.

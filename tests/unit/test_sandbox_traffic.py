@@ -163,11 +163,16 @@ def test_a_user_who_is_not_root_becomes_it_in_a_namespace(
     monkeypatch.setattr(traffic, "as_root", lambda: front)
     monkeypatch.setattr(nodes, "missing", lambda _programs=(): None)
     monkeypatch.setattr(traffic.toolchain, "download", lambda *_: None)
+    monkeypatch.setenv("HOME", "/home/someone")
+    monkeypatch.delenv("PULUMI_HOME", raising=False)
+    # Given back what `require` sets, too.
+    monkeypatch.setattr(os, "environ", dict(os.environ))
     commands = []
     monkeypatch.setattr(os, "execvp", lambda _program, command: commands.append(command))
     traffic.require(lambda _text: None)
     again = [*front, sys.executable, "-m", "sandbox", "run", "--traffic"]
     assert commands == ([again] if begun else [])
+    assert os.environ.get("PULUMI_HOME") == ("/home/someone/.pulumi" if begun else None)
 
 
 @pytest.mark.parametrize(
