@@ -20,7 +20,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
-import select
 import signal
 import socket
 import socketserver
@@ -35,6 +34,7 @@ from typing import Any
 from cryptography import x509
 
 from bot.clients.https import Client
+from sandbox.node import forward
 from sandbox.settings import HOST
 
 NAME = "pod-network"
@@ -92,7 +92,7 @@ class Tunnel(socketserver.StreamRequestHandler):
         route = self.server.route_of(address)
         if route is not None:
             with contextlib.suppress(OSError), _program(route, address) as program:
-                _pass_on(self.connection, program)
+                forward.carry(self.connection, program)
             return
         # The API server's own check for availability gives no name and accepts any certificate.
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -131,17 +131,6 @@ def _program(route: int | str, address: str) -> socket.socket:
         node.close()
         raise
     return node
-
-
-def _pass_on(client: socket.socket, program: socket.socket) -> None:
-    """Carry bytes both ways between a client and a pod's program, until one side ends."""
-    other = {client: program, program: client}
-    while ready := select.select(list(other), [], [], SECONDS)[0]:
-        for source in ready:
-            data = source.recv(65536)
-            if not data:
-                return
-            other[source].sendall(data)
 
 
 class Server(socketserver.ThreadingUnixStreamServer):

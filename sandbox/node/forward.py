@@ -34,11 +34,17 @@ def _pass_on(client: socket.socket, dial: Dial) -> None:
         except OSError:
             return
         with server:
-            server.settimeout(None)
-            back = threading.Thread(target=_pump, args=(server, client), daemon=True)
-            back.start()
-            _pump(client, server)
-            back.join()
+            carry(client, server)
+
+
+def carry(client: socket.socket, server: socket.socket) -> None:
+    """Carry bytes both ways until both sides have ended, however long they say nothing."""
+    client.settimeout(None)
+    server.settimeout(None)
+    back = threading.Thread(target=_pump, args=(server, client), daemon=True)
+    back.start()
+    _pump(client, server)
+    back.join()
 
 
 def _pump(source: socket.socket, target: socket.socket) -> None:
