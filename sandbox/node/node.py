@@ -102,6 +102,8 @@ class ProcessNode:
         self.objects = Objects(self.api)
         self.cluster: ClusterReader = self.objects
         self.folder: Path = self.settings.state_dir / "node"
+        # As the API server calls a kubelet: by the name of its node, or by its address.
+        self._names = (*cluster.ZONES, self.node_address)
         self._services: dict[tuple[str, str], dns.DnsService] = {}
         self._targets: dict[str, tuple[str, int]] = {}
         self._addresses = itertools.count(1)
@@ -275,7 +277,7 @@ class ProcessNode:
     def _dial(self, client: socket.socket) -> socket.socket:
         """What the API server calls: the address is the first line."""
         host, _, port = forward.line(client).rpartition(":")
-        if host == self.node_address:
+        if host in self._names:
             return self.network.connect(logs.HOST, logs.PORT, 5)
         address, number = self._targets.get(f"{host}:{port}", (host, int(port or 0)))
         return self.network.connect(address, number, 5)
@@ -312,7 +314,7 @@ class ProcessNode:
         self._write_names()
         ours = {f"{each.address}" for each in self.pods.values() if each.network}
         self._targets = {a: t for a, t in targets.items() if t[0] in ours}
-        self._write_routes([self.node_address, *self._targets, *sorted(ours)])
+        self._write_routes([*self._names, *self._targets, *sorted(ours)])
 
     def _write_names(self) -> None:
         plain = [each.address for each in self.pods.values() if not spec.injected(each.pod)]

@@ -7,10 +7,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import yaml
+
+from bot.engine import sandbox_stack
 from sandbox.node import node as nodes
 from sandbox.node.node import ProcessNode
 from sandbox.node.pod import ProcessPod
 from tests.e2e.mesh_objects import Manifest, Objects, planned
+from tests.e2e.project import Copy
 
 SHOP = "shop"
 # The load generator of `bot latency`.
@@ -81,3 +85,18 @@ def settled(client: ProcessPod, url: str, failed: int = 0, **more: Any) -> bool:
         return client.load(url, rps=50, seconds=0.6, **more).failed <= failed
 
     return nodes.until(good, SETTLE_SECONDS)
+
+
+@contextmanager
+def written(copy: Copy, *sections: Sections) -> Iterator[None]:
+    """Sections in the stack file of the sandbox, for a command that reads it."""
+    file = copy.folder / sandbox_stack.TRACKED
+    before = file.read_text(encoding="utf-8")
+    document = yaml.safe_load(before)
+    for name, section in rolled_out(*sections).items():
+        document["config"][f"linkerd-platform:{name}"] = section
+    file.write_text(yaml.safe_dump(document), encoding="utf-8")
+    try:
+        yield
+    finally:
+        file.write_text(before, encoding="utf-8")
