@@ -24,6 +24,10 @@ def test_three_nodes_in_three_zones_are_ready(running):
     nodes = running.get("/api/v1/nodes")["items"]
     zones = {each["metadata"]["labels"]["topology.kubernetes.io/zone"] for each in nodes}
     assert zones == {"sandbox-a", "sandbox-b", "sandbox-c"}
+    # By the host name the API server calls a kubelet, for logs.
+    for each in nodes:
+        hosts = {a["address"] for a in each["status"]["addresses"] if a["type"] == "Hostname"}
+        assert hosts == {each["metadata"]["name"]}
     assert cluster.nodes_ready(running.settings)
 
 
