@@ -15,7 +15,7 @@ from tests.e2e.checker import serials
 from tests.e2e.trust_mesh import TrustMesh
 
 pytestmark = pytest.mark.e2e
-_RPS, _LEAF_SECONDS, _TRAVEL_SECONDS = 100, 300, 120
+_RPS, _LEAF_SECONDS, _TRAVEL_SECONDS = 100, 240, 120
 
 
 @pytest.fixture
