@@ -22,7 +22,7 @@ from tests.certificates import Authority, authority
 from tests.charts.helm import helm
 from tests.e2e import project, runbook
 from tests.e2e.checker import Checker
-from tests.e2e.mesh_objects import Objects, meshed_workload
+from tests.e2e.mesh_objects import Objects, annotated, meshed_workload
 from tests.e2e.project import PROJECT
 from tests.e2e.runbook import Runbook, without_kubelet
 from tests.e2e.trust_mesh import LEAF_SECONDS, SKEW_SECONDS, TrustMesh, generation
@@ -244,7 +244,8 @@ def test_a_linkerd_of_helm_is_adopted_and_its_anchor_moves_into_vault(
     mesh, anchor = cluster
     _mesh_of_helm(mesh, anchor)
     _meshed(mesh)
-    with Checker(mesh.copy.api, LEAF_SECONDS, SKEW_SECONDS) as checker:
+    checks = Checker(mesh.copy.api, LEAF_SECONDS, SKEW_SECONDS)
+    with annotated(mesh.copy.api, "shop"), checks as checker:
         told = _adopt(mesh)
         assert "cert-manager v" in told
         assert "not kept" not in told
