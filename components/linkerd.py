@@ -80,6 +80,11 @@ class LinkerdSection(Section):
                 "cniEnabled": "cniPlugin.enabled",
                 "linkerdVersion": "charts.yaml, the version of the chart",
                 "proxyInjector.namespaceSelector": "rollout.never",
+                # Values of older charts: since edge-26 one image is all three, and the init
+                # container takes the proxy's resources (templates/_proxy-init.tpl).
+                "proxyInit.image": "images.registries",
+                "policyController.image": "images.registries",
+                "proxyInit.resources": "charts.linkerd-control-plane.values.proxy.resources",
                 **{
                     f"{webhook}.{key}": "trust.webhooks"
                     for webhook in ("proxyInjector", "profileValidator", "policyValidator")

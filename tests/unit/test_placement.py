@@ -134,14 +134,34 @@ def chart(values: str, template: str) -> bytes:
         ({"tolerations": [{"key": "a"}]}, []),
         ({"heartbeatResources": {"memory": {"limit": "1Gi"}}}, []),
         ({"nothing": {"below": 1}}, [(("nothing",), "")]),
+        # Maps that are read piece by piece, however a template writes that.
+        ({"init": {"logLevl": "x", "ports": "1"}}, [(("init", "logLevl"), "logLevel")]),
+        ({"probe": {"timeout": 1, "period": 1, "initial": 1}}, [(("probe", "initial"), "")]),
+        ({"resources": {"memory": {"limt": 1}}}, [(("resources", "memory", "limt"), "limit")]),
+        # Maps that get into an object as they stand.
+        ({"security": {"anything": 1}, "strategy": {"type": "x"}, "labels": {"a": "b"}}, []),
+        ({"sub": {"tolerations": []}}, []),
     ],
 )
 def test_public_reports_30_a_value_that_the_chart_does_not_have_is_found(
     values: dict[str, Any], expected: list[Any]
 ) -> None:
     """Helm takes any key without a word, and the limit that was raised in the night was not."""
-    listed = "replicas: 1\nproxy:\n  image:\n    name: x\npodLabels: {}\n"
-    template = "{{ toYaml .Values.tolerations }} {{ .Values.heartbeatResources.memory }}"
+    listed = (
+        "replicas: 1\nproxy: {image: {name: x}}\npodLabels: {}\ninit: {logLevel: x}\n"
+        "probe: {period: 1}\nresources: {memory: {limit: x}}\nsecurity: {run: 1}\n"
+        "strategy: {a: 1}\nlabels: {a: 1}\nsub: {a: 1}\n"
+    )
+    template = (
+        "{{ toYaml .Values.tolerations }} {{ .Values.heartbeatResources.memory }}\n"
+        '{{- $_ := set $tree.Values.init "ports" .Values.init.logLevel }}\n'
+        "{{- with (.Values.probe).timeout }}{{ . }}{{ end }}\n"
+        '{{- include "partials.resources" .Values.resources }}\n'
+        '{{- if .Values.security }}{{ toYaml (omit .Values.security "run") }}{{ end }}\n'
+        "{{ .Values.strategy | toYaml | nindent 4 }}\n"
+        "{{ range $k, $v := .Values.labels }}{{ end }}\n"
+        '{{ include "linkerd.tolerations" (dict "Values" .Values.sub) }}\n'
+    )
     assert list(unknown(chart(listed, template), values)) == expected
 
 
