@@ -23,6 +23,13 @@ _NAMED = re.compile(r"(\.Values[\w.]+) \"(\w+)\"")
 Path = tuple[str, ...]
 
 
+def defaults(content: bytes) -> dict[str, Any]:
+    """The values.yaml of an archive; raises ArchiveError for bytes that are no archive."""
+    files = archive.files(content, re.compile(r"[^/]+/values\.yaml").fullmatch)
+    found = [safe_yaml.load(text) for text in files.values()]
+    return found[0] if found and isinstance(found[0], dict) else {}
+
+
 def unknown(content: bytes, values: Mapping[str, Any]) -> Iterator[tuple[Path, str]]:
     """Each value that no template of the archive could read, with the nearest that it has.
 

@@ -25,6 +25,7 @@ from stack import load as stack_load
 from stack.config import StackConfig
 from tests.certificates import Authority
 from tests.unit.bot_trust_samples import authority
+from tests.unit.whole_program import project
 
 VALUES: dict[str, Any] = {
     "linkerdVersion": "edge-25.4.4",
@@ -203,6 +204,7 @@ def looked(
     monkeypatch.setattr(kubeconfig, "authority_of", lambda _: ca)
     monkeypatch.setattr(kubeconfig, "client", client)
     monkeypatch.setattr(stacks, "PROJECT_DIR", tmp_path)
+    (tmp_path / "charts.yaml").write_text((project() / "charts.yaml").read_text("utf-8"))
     monkeypatch.delenv("VAULT_CACERT", raising=False)
     arguments = argparse.Namespace(
         context="kind", kubeconfig=None, vault="https://vault.example.com:8200", out=None

@@ -18,7 +18,7 @@ from bot.clients.https import Client
 from bot.clients.target import Target
 from bot.deploy import adopt
 from bot.exit_codes import BadInputError, RefusedError
-from bot.mesh import adoption
+from bot.mesh import adopted_file, adoption
 from tests.unit.adopt_samples import (
     CRDS,
     DEPLOYMENT,
@@ -63,17 +63,6 @@ def test_public_reports_a_linkerd_of_helms_becomes_a_stack_file(
     assert "linkerd-control-plane 2026.6.3 by Helm, release linkerd/linkerd-control-plane" in text
     assert "1 meshed pods of workloads" in text
     assert api.changed == [], "looking changes nothing"
-
-
-def test_public_reports_what_no_key_says_is_named(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """A toleration that is lost moves the control plane to other nodes, at the first `up`."""
-    lines, _ = looked(monkeypatch, tmp_path, server(authority("root")))
-    assert [each for each in lines if each.startswith("not kept")] == [
-        'not kept: linkerd-control-plane proxy.logLevel: "debug"',
-        'not kept: linkerd-control-plane tolerations: [{"key": "mesh"}]',
-    ]
 
 
 def test_public_reports_the_list_has_the_objects_of_linkerd_alone(
@@ -407,25 +396,101 @@ def test_public_reports_helm_keeps_what_the_stack_does_not_have_yet(
     assert api.changed == []
 
 
+_OVERRIDES = "linkerd-config-overrides"
+
+
 def test_public_reports_what_the_cli_installed_is_found_by_its_labels() -> None:
     """`linkerd install` leaves no record, but its overrides and a label on each object."""
+    given = {**GIVEN, "identity": {"issuer": {"tls": {"keyPEM": "x"}}}}
+    kept = secret(_OVERRIDES, **{_OVERRIDES: yaml.safe_dump(given).encode()})
+    kept["metadata"]["namespace"] = "linkerd"
     found = server(
         authority("root"),
         **{
-            "/api/v1/secrets": [],
+            "/api/v1/secrets": [kept],
             "/apis/apps/v1/deployments": [
                 {"metadata": {"name": "linkerd-identity", "namespace": "linkerd"}}
             ],
-            "/api/v1/namespaces/linkerd/secrets/linkerd-config-overrides": secret(
-                "x", **{"linkerd-config-overrides": yaml.safe_dump(GIVEN).encode()}
-            ),
         },
     )
     seen = adoption.read(found)
     assert seen
     release = seen.release("linkerd-control-plane")
     assert release
-    assert release.values == GIVEN
+    assert release.values == given
     assert release.objects == (("apps/v1", "Deployment", "linkerd", "linkerd-identity"),)
-    assert release.records == ()
+    # It holds the key of the old issuer: it goes as Helm's records do.
+    assert release.records == (f"secrets linkerd/{_OVERRIDES}",)
     assert release.version == "2025.4.4"
+    assert "linkerd-control-plane 2025.4.4 by the CLI: 1 objects" in list(adoption.told(seen))
+
+
+@pytest.mark.parametrize(
+    ("place", "certificate", "key"),
+    [
+        ("linkerd/linkerd-identity-issuer", "crt.pem", "key.pem"),
+        ("cert-manager/linkerd-trust-anchor", "tls.crt", "tls.key"),
+    ],
+)
+def test_public_reports_the_key_of_an_anchor_is_found_with_the_commands_that_write_its_files(
+    place: str, certificate: str, key: str
+) -> None:
+    """`linkerd install` alone makes one pair that is anchor and issuer: nobody has its files."""
+    anchor = authority("root")
+    namespace, name = place.split("/")
+    pair = {certificate: anchor.pem.encode(), key: anchor.key_pem.encode()}
+    path = f"/api/v1/namespaces/{namespace}/secrets/{name}"
+    seen = adoption.read(server(anchor, **{path: secret(name, **pair)}))
+    assert seen
+    (line,) = [each for each in adoption.told(seen) if each.startswith("key of")]
+    get = f"kubectl -n {namespace} get secret {name} -o jsonpath='{{.data."
+    first, second = (each.replace(".", "\\.") for each in (certificate, key))
+    assert line == (
+        f"key of an anchor: Secret {place}: umask 077; {get}{first}}}' | base64 -d > ca.crt; "
+        f"{get}{second}}}' | base64 -d > ca.key"
+    )
+
+
+def test_public_reports_a_viz_of_the_clis_is_taken_over_whole_beside_a_linkerd_of_helms() -> None:
+    """`linkerd viz install`: an object that is not on the list ends the preview, one at a time."""
+    at = {"namespace": "linkerd-viz"}
+    policy = "/apis/policy.linkerd.io"
+    more = {
+        "/apis/apiregistration.k8s.io/v1/apiservices": [
+            {"metadata": {"name": "v1alpha1.tap.linkerd.io"}}
+        ],
+        f"{policy}/v1beta3/servers": [{"metadata": {"name": "admin", **at}}],
+        f"{policy}/v1alpha1/authorizationpolicies": [{"metadata": {"name": "admin", **at}}],
+        f"{policy}/v1alpha1/meshtlsauthentications": [{"metadata": {"name": "web", **at}}],
+        f"{policy}/v1alpha1/networkauthentications": [{"metadata": {"name": "kubelet", **at}}],
+        "/apis/linkerd.io/v1alpha2/serviceprofiles": [{"metadata": {"name": "a.b", **at}}],
+    }
+    seen = adoption.read(server(authority("root"), **more))
+    assert seen
+    assert [(each.chart, each.by) for each in seen.releases] == [
+        ("linkerd-control-plane", "Helm"),
+        ("linkerd-viz", "CLI"),
+    ]
+    viz = seen.release("linkerd-viz")
+    assert viz
+    assert {kind for _, kind, *_ in viz.objects} == {
+        *("APIService", "Server", "AuthorizationPolicy", "MeshTLSAuthentication"),
+        *("NetworkAuthentication", "ServiceProfile"),
+    }
+    assert adopted_file.sections(seen)["viz"]["enabled"]
+
+
+def test_public_reports_an_object_of_an_older_version_of_its_kind_is_on_the_list(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """2.14 made Servers by v1beta1: to us it is created by v1beta3, and it is the same object."""
+    path = "/apis/apps/v1/namespaces/linkerd/deployments/linkerd-identity"
+    served(monkeypatch, Server("https://api", Path("ca.crt"), objects={path: {}}))
+    here = target(tmp_path, adopted=True)
+    listed = tmp_path / "Pulumi.test.adopt.yml"
+    listed.write_text(listed.read_text().replace("apps/v1 ", "apps/v1beta2 "))
+    changes = ChangeSet(
+        stack="test", source="preview", changes=(created("Deployment", "linkerd-identity"),)
+    )
+    judged = adopt.judged(here, changes)
+    assert (judged.violations, judged.adopted) == ((), 1)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import json
-import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +10,7 @@ import pytest
 
 from components.placement import ImagesSection
 from stack.charts.values import unknown
+from tests.unit.samples import packed_chart
 from tests.unit.stack_files import lines_of_file, load, spoilt, write
 from tests.unit.whole_program import evaluated_file, project
 
@@ -112,17 +111,6 @@ def test_public_reports_30_what_cannot_be_told_is_refused_with_what_to_write(
     assert part in line
 
 
-def chart(values: str, template: str) -> bytes:
-    """A chart's archive."""
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
-        for name, text in (("a/values.yaml", values), ("a/templates/x.yaml", template)):
-            info = tarfile.TarInfo(name)
-            info.size = len(text)
-            tar.addfile(info, io.BytesIO(text.encode()))
-    return packed.getvalue()
-
-
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
@@ -162,7 +150,7 @@ def test_public_reports_30_a_value_that_the_chart_does_not_have_is_found(
         "{{ range $k, $v := .Values.labels }}{{ end }}\n"
         '{{ include "linkerd.tolerations" (dict "Values" .Values.sub) }}\n'
     )
-    assert list(unknown(chart(listed, template), values)) == expected
+    assert list(unknown(packed_chart(listed, template), values)) == expected
 
 
 def test_a_misspelt_value_of_a_chart_in_the_cache_is_a_fault_of_the_stack_file(
@@ -172,7 +160,7 @@ def test_a_misspelt_value_of_a_chart_in_the_cache_is_a_fault_of_the_stack_file(
     monkeypatch.setenv("CHARTS_DIR", str(tmp_path))
     (tmp_path / "charts.yaml").write_text((project() / "charts.yaml").read_text("utf-8"))
     archive = tmp_path / "trust-manager-v0.24.0.tgz"
-    archive.write_bytes(chart("resources: {}\nlogLevel: 1\n", ""))
+    archive.write_bytes(packed_chart("resources: {}\nlogLevel: 1\n", ""))
     made = spoilt({("charts", "trust-manager", "values"): {"logLevle": 2}})
     (line,) = lines_of_file(write(tmp_path, made))
     assert "charts.trust-manager.values.logLevle: trust-manager v0.24.0 has no such value" in line
