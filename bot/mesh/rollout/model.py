@@ -29,7 +29,7 @@ class Pod:
 
     inject: its own annotation `linkerd.io/inject`, `""` where it has none. host_network: the
     injector passes such a pod by. restarts: of its containers, since it is there; recent: when one
-    of them last ended, None where none has. account: its service account.
+    of them last ended, None where none has. account: its service account. node: where it runs.
     """
 
     namespace: str
@@ -42,6 +42,7 @@ class Pod:
     recent: datetime | None = None
     account: str = "default"
     annotations: Mapping[str, str] = field(default_factory=dict)
+    node: str = ""
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"

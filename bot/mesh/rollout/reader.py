@@ -78,6 +78,7 @@ def pod(manifest: Manifest, owners: Mapping[tuple[str, str, str], Manifest]) -> 
         recent=max((moment(each) for each in ended if each), default=None),
         account=spec.get("serviceAccountName") or "default",
         annotations=annotations,
+        node=spec.get("nodeName") or "",
     )
 
 
