@@ -218,6 +218,13 @@ FAULTS: list[tuple[str, Spoil, str, str]] = [
             **m.objects[f.PODS][0]["metadata"], "name": "c", "namespace": "calico-system",
             "ownerReferences": []}})),
      "warn", "while no injector runs: calico-system"),
+    ("rollout/cold-start", lambda m: (
+        m.objects["/api/v1/namespaces"].append({"metadata": {"name": "guard"}}),
+        m.objects[f.PODS].append({**m.objects[f.PODS][0],
+            "spec": {**m.objects[f.PODS][0]["spec"], "priorityClassName": "system-node-critical"},
+            "metadata": {**m.objects[f.PODS][0]["metadata"], "name": "c", "namespace": "guard",
+                         "ownerReferences": []}})),
+     "warn", "while no injector runs: guard"),
     ("policy/default", f.config(proxy={"defaultInboundPolicy": "deny"}), "fail", "deny, the stack"),
     ("policy/default-inbound-policy",
      f.set_(f.NAMESPACES, "shop", "metadata", "annotations", value={}),
