@@ -297,7 +297,8 @@ def _installed(api: Client, version: str, missing: Collection[str]) -> Iterator[
             for kind in names
             for each in list_objects(api, f"{base}/{_plural(kind)}", label=label, metadata=True)
             for where, name in [(each["metadata"].get("namespace", ""), each["metadata"]["name"])]
-            if where in ("", namespace, "kube-system") and name != _OVERRIDES
+            # An extension has a Role in Linkerd's namespace, too.
+            if where in ("", LINKERD, namespace, "kube-system") and name != _OVERRIDES
         ]
         if made:
             told = (given, (record,) if overrides else ()) if chart == CHARTS[1] else ({}, ())

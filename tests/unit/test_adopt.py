@@ -464,6 +464,9 @@ def test_public_reports_a_viz_of_the_clis_is_taken_over_whole_beside_a_linkerd_o
         f"{policy}/v1alpha1/meshtlsauthentications": [{"metadata": {"name": "web", **at}}],
         f"{policy}/v1alpha1/networkauthentications": [{"metadata": {"name": "kubelet", **at}}],
         "/apis/linkerd.io/v1alpha2/serviceprofiles": [{"metadata": {"name": "a.b", **at}}],
+        "/apis/rbac.authorization.k8s.io/v1/roles": [
+            {"metadata": {"name": "web", "namespace": "linkerd"}}
+        ],
     }
     seen = adoption.read(server(authority("root"), **more))
     assert seen
@@ -475,7 +478,7 @@ def test_public_reports_a_viz_of_the_clis_is_taken_over_whole_beside_a_linkerd_o
     assert viz
     assert {kind for _, kind, *_ in viz.objects} == {
         *("APIService", "Server", "AuthorizationPolicy", "MeshTLSAuthentication"),
-        *("NetworkAuthentication", "ServiceProfile"),
+        *("NetworkAuthentication", "ServiceProfile", "Role"),
     }
     assert adopted_file.sections(seen)["viz"]["enabled"]
 
