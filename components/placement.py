@@ -6,6 +6,7 @@ that its component gives it. The objects of ours, collector and Jaeger, take the
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, Protocol
 
@@ -23,16 +24,23 @@ Effect = Literal["NoSchedule", "PreferNoSchedule", "NoExecute"]
 Seconds = Annotated[int, Field(ge=0, le=86400)]
 
 
+_NAME = "[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
+# https://pkg.go.dev/github.com/distribution/reference; a first part without a dot or a port would
+# be a folder of docker.io.
+_REGISTRY = re.compile(
+    rf"(?P<host>(?:{_NAME}\.)+{_NAME}|localhost|{_NAME}(?=:)|\[[0-9a-f:]+\])(?::(?P<port>\d+))?"
+    r"(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*"
+)
+
+
 def registry(text: str) -> str:
     """A registry, with a path or not, without an image; raises ValueError otherwise."""
-    host, _, path = text.partition("/")
-    good = text.isascii() and text == text.lower() and not text.endswith("/")
-    plain = good and host and all(part for part in path.split("/") if path)
-    if plain and not any(each in text for each in (" ", "@", "//", "?", "#")):
+    found = _REGISTRY.fullmatch(text)
+    if found and 0 < int(found["port"] or 1) < 1 << 16:
         return text
     raise ValueError(
-        f"{shown(text)} is not a registry: write it like registry.example.com/mirror, in lower "
-        "case, without scheme, login or a slash at its end"
+        f"{shown(text)} is not a registry: write it like registry.example.com/mirror or "
+        "registry:5000/mirror, in lower case, without scheme, login, tag or a slash at its end"
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from components.placement import ImagesSection
+from components.placement import ImagesSection, registry
 from stack.charts.values import unknown
 from tests.unit.samples import packed_chart
 from tests.unit.stack_files import lines_of_file, load, spoilt, write
@@ -151,6 +151,45 @@ def test_public_reports_30_a_value_that_the_chart_does_not_have_is_found(
         '{{ include "linkerd.tolerations" (dict "Values" .Values.sub) }}\n'
     )
     assert list(unknown(packed_chart(listed, template), values)) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "taken"),
+    [
+        ("123456789012.dkr.ecr.eu-west-1.amazonaws.com/quay", True),
+        ("europe-docker.pkg.dev/my-project/mirror_1", True),
+        ("localhost:5000/a/b", True),
+        ("localhost/a", True),
+        ("registry:5000", True),
+        ("[fd00::1]:5000/x", True),
+        ("10.0.0.1:5000", True),
+        ("registry.corp/a.b/c__d--e", True),
+        ("registry.corp:443", True),
+        ("registry", False),
+        ("registry.corp/x:tag", False),
+        ("registry.corp/x@sha256:abc", False),
+        ("registry.corp:99999/x", False),
+        ("registry.corp:0", False),
+        ("registry.corp:/x", False),
+        (":5000/x", False),
+        ("registry..corp/x", False),
+        ("-registry.corp/x", False),
+        ("registry.corp/-x", False),
+        ("registry.corp/x/", False),
+        ("registry.corp//x", False),
+        ("Registry.corp/x", False),
+        ("oci://registry.corp/x", False),
+        ("registry.corp/x\n", False),
+    ],
+)
+def test_public_reports_26_a_registry_is_what_the_kubelet_takes(text: str, taken: bool) -> None:
+    """A name that no image can have is found by the first pod that does not start."""
+    lines = []
+    try:
+        registry(text)
+    except ValueError as error:
+        lines = str(error).splitlines()
+    assert len(lines) == (0 if taken else 1)
 
 
 def test_a_misspelt_value_of_a_chart_in_the_cache_is_a_fault_of_the_stack_file(
