@@ -62,6 +62,7 @@ class LinkerdSection(Section):
             owned={
                 "clusterDomain": "cluster.domain",
                 "clusterNetworks": "cluster.networks",
+                "disableIPv6": "cluster.ipv6",
                 "identityTrustDomain": "trust.domain",
                 "identityTrustAnchorsPEM": "trust.generations",
                 "identity.externalCA": "trust.generations",
@@ -160,6 +161,7 @@ class LinkerdArgs(LinkerdSection, ChartsArgs):
     cluster: str
     cluster_domain: str = "cluster.local"
     cluster_networks: tuple[str, ...] = PRIVATE_NETWORKS
+    ipv6: bool = False
     trust_domain: str = "cluster.local"
     leaf_lifetime: str = "24h0m0s"
     clock_skew: str = "20s"
@@ -250,6 +252,8 @@ def values(args: LinkerdArgs) -> dict[str, Any]:
         made["proxyInjector"] |= {"namespaceSelector": namespace_selector(args.never)}
     if args.cni:
         made["cniEnabled"] = True
+    if args.ipv6:
+        made["disableIPv6"] = False
     if args.heartbeat:
         # The chart would take the time of the rendering, and never render the same twice.
         made["heartbeatSchedule"] = heartbeat_schedule(args.cluster)
@@ -356,6 +360,7 @@ def arguments(
         cluster=cluster.name,
         cluster_domain=cluster.domain,
         cluster_networks=cluster.networks,
+        ipv6=cluster.ipv6,
         trust_domain=config.trust.domain,
         leaf_lifetime=config.trust.issuer.leaf_lifetime.go,
         clock_skew=config.trust.issuer.clock_skew.go,

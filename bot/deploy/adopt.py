@@ -173,7 +173,8 @@ def _laid_over(
         "cluster_domain": made["cluster"].get("domain", "cluster.local"),
         "trust_domain": made["trust"].get("domain", "cluster.local"),
     }
-    args = linkerd.LinkerdArgs(cluster="any", **domains, **control_plane.model_dump())
+    ipv6 = made["cluster"].get("ipv6", False)
+    args = linkerd.LinkerdArgs(cluster="any", ipv6=ipv6, **domains, **control_plane.model_dump())
     extension = viz.VizSection.model_validate(made["viz"])
     viz_args = viz.VizArgs(
         ha=extension.ha,

@@ -28,7 +28,7 @@ _PEM = ("keyPEM", "crtPEM")
 # Who writes these is another: the anchors come from Vault, certificates from cert-manager.
 OWNED = (
     *("identityTrustAnchorsPEM", "identity.issuer", "identity.externalCA"),
-    *("heartbeatSchedule", "installGatewayAPI", "linkerdVersion", "cliVersion"),
+    *("heartbeatSchedule", "installGatewayAPI", "linkerdVersion", "cliVersion", "disableIPv6"),
     *(
         f"{webhook}.{key}"
         for webhook in (
@@ -57,6 +57,8 @@ def sections(found: FoundMesh) -> dict[str, Any]:
             put(made, key, value)
     made["linkerd"].setdefault("ha", False)
     made["linkerd"]["heartbeat"] = not at(values, "disableHeartBeat")
+    if at(values, "disableIPv6") is False:
+        made["cluster"]["ipv6"] = True
     if image := at(values, "controllerImage"):
         made["linkerd"]["imageRegistry"] = str(image).rpartition("/")[0]
     if networks := at(values, "clusterNetworks"):

@@ -38,6 +38,7 @@ def test_public_reports_what_no_key_says_is_laid_over_the_chart(
             {"nodeSelector": {"example.com/pool": "x"}},
             "",
         ),
+        ({"disableIPv6": True}, None, ""),
         ({"proxyInjector": {"timeoutSeconds": 5}}, {"proxyInjector": {"timeoutSeconds": 5}}, ""),
         ({"proxyInjector": {"externalSecret": True, "caBundle": "x"}}, None, ""),
         (

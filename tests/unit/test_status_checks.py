@@ -113,6 +113,8 @@ FAULTS: list[tuple[str, Spoil, str, str]] = [
      "fail", "b (10.244.1.0/24)"),
     ("control-plane/networks-pods", f.set_(f.PODS, f.CART_POD, "status", "podIP", value="9.9.9.9"),
      "fail", "shop/cart-5d4f-a (9.9.9.9)"),
+    ("control-plane/address-family", f.set_(f.PODS, f.CART_POD, "status", "podIPs",
+        value=[{"ip": "10.244.1.7"}, {"ip": "fd00::7"}]), "warn", "shop/cart-5d4f-a"),
     ("control-plane/networks-services",
      f.set_(f.SERVICES, "cart", "spec", "clusterIP", value="9.9.9.9"),
      "fail", "shop/cart (9.9.9.9)"),
