@@ -32,7 +32,7 @@ from bot.mesh import adopted_file, adoption
 from bot.mesh.adoption import FoundMesh, Object
 from bot.mesh.drift.discovery import ListedKind, kinds
 from bot.text import documents
-from components import linkerd, viz
+from components import cni_plugin, linkerd, viz
 from components.names import LINKERD
 from components.placement import faults_of_values
 from schema.archive import ArchiveError
@@ -48,6 +48,8 @@ POLICY = "adopt-only-what-is-listed"
 _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _GATEWAY = ".gateway.networking.k8s.io"
 _LINKERD = (".linkerd.io",)
+_NAMESPACES = (LINKERD, "linkerd-viz", cni_plugin.LINKERD_CNI)
+_RUNS = ("Deployment", "DaemonSet", "Service")
 _MERGE = "application/merge-patch+json"
 # By these cert-manager and trust-manager know what they write.
 _WRITTEN = ("cert-manager.io/certificate-name", "trust.cert-manager.io/bundle")
@@ -184,7 +186,18 @@ def _laid_over(
         image_registry=control_plane.image_registry,
         **domains,
     )
-    ours = {"linkerd-control-plane": linkerd.values(args), "linkerd-viz": viz.values(viz_args)}
+    plugin = cni_plugin.CniPluginSection.model_validate(made.get("cniPlugin", {}))
+    cni_args = cni_plugin.CniPluginArgs(
+        log_level=control_plane.log_level,
+        image_registry=control_plane.image_registry,
+        ipv6=ipv6,
+        **plugin.model_dump(exclude={"enabled"}),
+    )
+    ours = {
+        "linkerd-control-plane": linkerd.values(args),
+        "linkerd-viz": viz.values(viz_args),
+        "linkerd2-cni": cni_plugin.values(cni_args),
+    }
     charts: dict[str, dict[str, Any]] = {}
     lost = []
     for release in found.releases:
@@ -330,7 +343,7 @@ def _group(line: str) -> str:
 
 def _ours(change: Change) -> bool:
     """The namespaces of Linkerd's: its charts do not make them."""
-    return change.kind == "Namespace" and change.object_name in (LINKERD, "linkerd-viz")
+    return change.kind == "Namespace" and change.object_name in _NAMESPACES
 
 
 def _path(
@@ -416,7 +429,7 @@ def finish(target: Target) -> list[str]:
                 left.append(line)
             elif theirs := _held(found, wanted["managers"]):
                 held.append((path, found, theirs))
-        missing = [each for each in left if each.split(" ")[1] in ("Deployment", "Service")]
+        missing = [each for each in left if each.split(" ")[1] in _RUNS]
         if missing:
             raise RefusedError(
                 f"stack {target.stack}: {len(missing)} objects are not of this stack, such as "

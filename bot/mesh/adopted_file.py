@@ -24,6 +24,13 @@ KEYS: Mapping[str, str] = {
     "clusterDomain": "cluster.domain",
     "cniEnabled": "cniPlugin.enabled",
 }
+# The same of linkerd2-cni, whose chart repairs nothing unless it is told to.
+CNI_KEYS = {
+    "destCNINetDir": "netFolder",
+    "destCNIBinDir": "binFolder",
+    "priorityClassName": "priorityClass",
+}
+_REPAIR = "repairController.enabled"
 _PEM = ("keyPEM", "crtPEM")
 # Who writes these is another: the anchors come from Vault, certificates from cert-manager.
 OWNED = (
@@ -69,6 +76,11 @@ def sections(found: FoundMesh) -> dict[str, Any]:
         made["viz"]["ha"] = bool(viz.values.get("enablePodAntiAffinity"))
         if url := viz.values.get("prometheusUrl"):
             made["viz"]["prometheusUrl"] = url
+    if cni := found.release("linkerd2-cni"):
+        made["cniPlugin"] = {"enabled": True, "repair": bool(at(cni.values, _REPAIR))}
+        for path, key in CNI_KEYS.items():
+            if value := at(cni.values, path):
+                made["cniPlugin"][key] = value
     if supported(found.gateway):
         made["gatewayApi"] = {"install": False, "version": found.gateway}
     return made | _owners(found)

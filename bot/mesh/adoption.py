@@ -21,6 +21,7 @@ from bot.clients.https import Client
 from bot.clients.kubernetes import Manifest, get_object, list_objects, secret_data
 from bot.mesh.existing import NEEDED, version_of
 from bot.mesh.trust.chain import signed
+from components.cni_plugin import LINKERD_CNI
 from components.gateway_api import SUPPORTED
 from components.names import (
     CERT_MANAGER,
@@ -34,7 +35,7 @@ from schema.certificates import certificates_in
 from schema.safe_yaml import load as load_yaml
 from schema.safe_yaml import load_all
 
-CHARTS = ("linkerd-crds", "linkerd-control-plane", "linkerd-viz")
+CHARTS = ("linkerd-crds", "linkerd-control-plane", "linkerd-viz", "linkerd2-cni")
 _CORE, _APPS = "/api/v1", "/apis/apps/v1"
 _NAME = "app.kubernetes.io/name"
 _BUNDLE = "gateway.networking.k8s.io/bundle-version"
@@ -81,6 +82,7 @@ class FoundMesh:
     Gateway API CRDs. operators: the controller's Deployment of each one that runs. managers: the
     field managers of who installed it. deployer: what of Argo CD or Flux deploys it. same, others:
     what writes a Secret or ConfigMap that ours will, under the name of ours or under another one.
+    staying: releases of Linkerd's extensions that no stack has.
     """
 
     releases: tuple[HelmRecord, ...]
@@ -95,6 +97,7 @@ class FoundMesh:
     deployer: str = ""
     same: tuple[Object, ...] = ()
     others: tuple[tuple[Object, str], ...] = ()
+    staying: tuple[HelmRecord, ...] = ()
 
     def release(self, chart: str) -> HelmRecord | None:
         """The release of a chart."""
@@ -107,7 +110,8 @@ def read(api: Client) -> FoundMesh | None:
     if config is None:
         return None
     values = load_yaml((config.get("data") or {}).get("values", "")) or {}
-    releases = tuple(_releases(api))
+    helms = tuple(_releases(api))
+    releases = tuple(each for each in helms if each.chart in CHARTS)
     missing = set(CHARTS) - {each.chart for each in releases}
     releases = (*releases, *_installed(api, _chart_version(values), missing))
     roots = get_object(api, f"{_CORE}/namespaces/{LINKERD}/configmaps/{TRUST_ROOTS_CONFIG_MAP}")
@@ -136,6 +140,7 @@ def read(api: Client) -> FoundMesh | None:
         deployer=_deployer(config),
         same=same,
         others=others,
+        staying=tuple(each for each in helms if each not in releases),
     )
 
 
@@ -222,7 +227,7 @@ def _releases(api: Client) -> Iterator[HelmRecord]:
         text = secret_data(held, "release") if kind == "secrets" else held["data"]["release"]
         record = json.loads(gzip.decompress(base64.b64decode(text)))
         chart = record["chart"]["metadata"]
-        if chart["name"] in CHARTS:
+        if chart["name"].startswith("linkerd"):
             yield HelmRecord(
                 record["name"],
                 record["namespace"],
@@ -253,7 +258,7 @@ _CLUSTER_WIDE = frozenset(
 # What `linkerd install` makes, by the label that it puts on everything.
 _INSTALLED = {
     "/api/v1": ("ConfigMap", "Secret", "Service", "ServiceAccount"),
-    "/apis/apps/v1": ("Deployment",),
+    "/apis/apps/v1": ("Deployment", "DaemonSet"),
     "/apis/batch/v1": ("CronJob",),
     "/apis/policy/v1": ("PodDisruptionBudget",),
     "/apis/rbac.authorization.k8s.io/v1": (
@@ -288,6 +293,7 @@ def _installed(api: Client, version: str, missing: Collection[str]) -> Iterator[
     for namespace, chart, label in (
         (LINKERD, CHARTS[1], f"{_PROXY_LABEL}={LINKERD}"),
         (LINKERD_VIZ, CHARTS[2], "linkerd.io/extension=viz"),
+        (LINKERD_CNI, CHARTS[3], "linkerd.io/cni-resource=true"),
     ):
         if chart not in missing:
             continue
@@ -349,6 +355,8 @@ def told(found: FoundMesh) -> Iterator[str]:
         release = f"Helm, release {each.namespace}/{each.name}"
         by = f"by {release if each.by == 'Helm' else 'the CLI'}"
         yield f"{each.chart} {each.version} {by}: {len(each.objects)} objects"
+    for each in found.staying:
+        yield f"{each.chart} {each.version} stays Helm's, release {each.namespace}/{each.name}"
     for index, anchor in enumerate(found.anchors):
         signs = ", signs the identity issuer" if index == found.signs else ""
         ends = f"{anchor.not_valid_after_utc:%Y-%m-%d}"

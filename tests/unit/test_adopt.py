@@ -18,7 +18,6 @@ from bot.clients.https import Client
 from bot.clients.target import Target
 from bot.deploy import adopt
 from bot.exit_codes import BadInputError, RefusedError
-from bot.mesh import adopted_file, adoption
 from tests.unit.adopt_samples import (
     CRDS,
     DEPLOYMENT,
@@ -27,7 +26,6 @@ from tests.unit.adopt_samples import (
     Server,
     looked,
     record,
-    secret,
     server,
 )
 from tests.unit.bot_trust_samples import authority
@@ -394,94 +392,6 @@ def test_public_reports_helm_keeps_what_the_stack_does_not_have_yet(
     with pytest.raises(RefusedError, match="bot up --stack test"):
         adopt.finish(target(tmp_path, adopted=True))
     assert api.changed == []
-
-
-_OVERRIDES = "linkerd-config-overrides"
-
-
-def test_public_reports_what_the_cli_installed_is_found_by_its_labels() -> None:
-    """`linkerd install` leaves no record, but its overrides and a label on each object."""
-    given = {**GIVEN, "identity": {"issuer": {"tls": {"keyPEM": "x"}}}}
-    kept = secret(_OVERRIDES, **{_OVERRIDES: yaml.safe_dump(given).encode()})
-    kept["metadata"]["namespace"] = "linkerd"
-    found = server(
-        authority("root"),
-        **{
-            "/api/v1/secrets": [kept],
-            "/apis/apps/v1/deployments": [
-                {"metadata": {"name": "linkerd-identity", "namespace": "linkerd"}}
-            ],
-        },
-    )
-    seen = adoption.read(found)
-    assert seen
-    release = seen.release("linkerd-control-plane")
-    assert release
-    assert release.values == given
-    assert release.objects == (("apps/v1", "Deployment", "linkerd", "linkerd-identity"),)
-    # It holds the key of the old issuer: it goes as Helm's records do.
-    assert release.records == (f"secrets linkerd/{_OVERRIDES}",)
-    assert release.version == "2025.4.4"
-    assert "linkerd-control-plane 2025.4.4 by the CLI: 1 objects" in list(adoption.told(seen))
-
-
-@pytest.mark.parametrize(
-    ("place", "certificate", "key"),
-    [
-        ("linkerd/linkerd-identity-issuer", "crt.pem", "key.pem"),
-        ("cert-manager/linkerd-trust-anchor", "tls.crt", "tls.key"),
-    ],
-)
-def test_public_reports_the_key_of_an_anchor_is_found_with_the_commands_that_write_its_files(
-    place: str, certificate: str, key: str
-) -> None:
-    """`linkerd install` alone makes one pair that is anchor and issuer: nobody has its files."""
-    anchor = authority("root")
-    namespace, name = place.split("/")
-    pair = {certificate: anchor.pem.encode(), key: anchor.key_pem.encode()}
-    path = f"/api/v1/namespaces/{namespace}/secrets/{name}"
-    seen = adoption.read(server(anchor, **{path: secret(name, **pair)}))
-    assert seen
-    (line,) = [each for each in adoption.told(seen) if each.startswith("key of")]
-    get = f"kubectl -n {namespace} get secret {name} -o jsonpath='{{.data."
-    first, second = (each.replace(".", "\\.") for each in (certificate, key))
-    assert line == (
-        f"key of an anchor: Secret {place}: umask 077; {get}{first}}}' | base64 -d > ca.crt; "
-        f"{get}{second}}}' | base64 -d > ca.key"
-    )
-
-
-def test_public_reports_a_viz_of_the_clis_is_taken_over_whole_beside_a_linkerd_of_helms() -> None:
-    """`linkerd viz install`: an object that is not on the list ends the preview, one at a time."""
-    at = {"namespace": "linkerd-viz"}
-    policy = "/apis/policy.linkerd.io"
-    more = {
-        "/apis/apiregistration.k8s.io/v1/apiservices": [
-            {"metadata": {"name": "v1alpha1.tap.linkerd.io"}}
-        ],
-        f"{policy}/v1beta3/servers": [{"metadata": {"name": "admin", **at}}],
-        f"{policy}/v1alpha1/authorizationpolicies": [{"metadata": {"name": "admin", **at}}],
-        f"{policy}/v1alpha1/meshtlsauthentications": [{"metadata": {"name": "web", **at}}],
-        f"{policy}/v1alpha1/networkauthentications": [{"metadata": {"name": "kubelet", **at}}],
-        "/apis/linkerd.io/v1alpha2/serviceprofiles": [{"metadata": {"name": "a.b", **at}}],
-        "/apis/rbac.authorization.k8s.io/v1/roles": [
-            {"metadata": {"name": "web", "namespace": "linkerd"}}
-        ],
-    }
-    seen = adoption.read(server(authority("root"), **more))
-    assert seen
-    assert [(each.chart, each.by) for each in seen.releases] == [
-        ("linkerd-control-plane", "Helm"),
-        ("linkerd-viz", "CLI"),
-    ]
-    viz = seen.release("linkerd-viz")
-    assert viz
-    # The list of Secrets, with Helm's record, is given whatever label is asked for.
-    assert {kind for _, kind, *_ in viz.objects} - {"Secret"} == {
-        *("APIService", "Server", "AuthorizationPolicy", "MeshTLSAuthentication"),
-        *("NetworkAuthentication", "ServiceProfile", "Role"),
-    }
-    assert adopted_file.sections(seen)["viz"]["enabled"]
 
 
 def test_public_reports_an_object_of_an_older_version_of_its_kind_is_on_the_list(
