@@ -195,12 +195,23 @@ def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, tuple | list) else value
 
 
+_RUNS_ON = {"kubernetes.io/os": ("linux",), "kubernetes.io/arch": ("amd64", "arm64")}
+
+
 def check(config: HasPlacement) -> Iterator[Fault]:
     """All faults of `placement` and `images`.
 
+    - `placement.nodeSelector` chooses Linux, and a processor that Linkerd has images for.
     - `placement.tolerations`: `value` goes with `Equal`, a toleration without a key is `Exists`,
       and `tolerationSeconds` goes with effect `NoExecute`.
     """
+    for label, known in _RUNS_ON.items():
+        value = config.placement.node_selector.get(label)
+        if value is not None and value not in known:
+            message = (
+                f"{shown(value)}: nothing of the platform runs there: write {' or '.join(known)}"
+            )
+            yield Fault(("placement", "nodeSelector", label), message)
     for index, each in enumerate(config.placement.tolerations):
         path = ("placement", "tolerations", index)
         operator = ((*path, "operator"),)

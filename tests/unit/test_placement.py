@@ -83,6 +83,16 @@ CONTROL_PLANE = ("charts", "linkerd-control-plane", "values")
             "goes with effect NoExecute",
         ),
         (
+            {("placement", "nodeSelector"): {"kubernetes.io/os": "windows"}},
+            "placement.nodeSelector.kubernetes.io/os",
+            "write linux",
+        ),
+        (
+            {("placement", "nodeSelector"): {"kubernetes.io/arch": "s390x"}},
+            "placement.nodeSelector.kubernetes.io/arch",
+            "write amd64 or arm64",
+        ),
+        (
             {("images", "registry"): "https://mirror.example.com"},
             "images.registry",
             "write it like registry.example.com/mirror",
