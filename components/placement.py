@@ -167,7 +167,8 @@ def scheduled(placement: PlacementSection) -> dict[str, Any]:
     """What a pod of ours is told of where it runs."""
     told: dict[str, Any] = {}
     if placement.node_selector:
-        told["nodeSelector"] = dict(placement.node_selector)
+        # Not every chart keeps its pods off Windows nodes itself.
+        told["nodeSelector"] = {"kubernetes.io/os": "linux", **placement.node_selector}
     if placement.tolerations:
         told["tolerations"] = tolerations(placement)
     if placement.priority_class:

@@ -88,8 +88,7 @@ def test_public_reports_30_every_pod_runs_where_the_stack_says(chart: str) -> No
         if chart != ON_EVERY_NODE:
             assert POOL.items() <= pod["nodeSelector"].items(), name
             # External Secrets' chart selects no system itself.
-            system = pod["nodeSelector"].get("kubernetes.io/os", "none")
-            assert system == ("none" if chart == "external-secrets" else "linux"), name
+            assert pod["nodeSelector"]["kubernetes.io/os"] == "linux", name
             assert TAINT in pod["tolerations"], name
         if chart not in WITHOUT_PRIORITY:
             assert pod["priorityClassName"] == "system-cluster-critical", name
