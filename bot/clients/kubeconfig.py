@@ -33,6 +33,8 @@ _DEFAULT = "~/.kube/config"
 _FILES = ("certificate-authority", "client-certificate", "client-key", "tokenFile")
 _EXEC_CONFIG = "client.authentication.k8s.io/exec"
 # https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/
+# The name of the context in a pod that has no kubeconfig.
+POD = "in-cluster"
 IN_CLUSTER = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 # With one of these a user's program is not run.
 _STATIC = (
@@ -121,7 +123,7 @@ def find(
         return select(paths, context)
     server = f"https://{f'[{host}]' if ':' in host else host}:{port}"
     authority = {"certificate-authority": str(IN_CLUSTER / "ca.crt")}
-    return Selected("in-cluster", {"server": server, **authority}, {"tokenFile": str(token)}, token)
+    return Selected(POD, {"server": server, **authority}, {"tokenFile": str(token)}, token)
 
 
 def authority_of(chosen: Selected) -> str | None:

@@ -86,7 +86,15 @@ def run(arguments: argparse.Namespace) -> int:
     stack = stacks.checked(arguments.stack)
     lines = finish(engine_target.of(stack)) if arguments.finish else look(stack, arguments)
     sys.stdout.write("".join(f"{line}\n" for line in lines))
+    if not arguments.finish:
+        # What is to be corrected by hand comes after what was found, which is written by now.
+        load.from_file(_stack_file(stack, arguments), project_dir=stacks.PROJECT_DIR)
     return DONE
+
+
+def _stack_file(stack: str, arguments: argparse.Namespace) -> Path:
+    out: Path | None = arguments.out
+    return out or stacks.PROJECT_DIR / f"Pulumi.{stack}.yaml"
 
 
 def list_file(stack: str, project_dir: Path) -> Path:
@@ -96,8 +104,7 @@ def list_file(stack: str, project_dir: Path) -> Path:
 
 def look(stack: str, arguments: argparse.Namespace) -> list[str]:
     """Write both files, and say what is there; raises BadInputError and Unreadable."""
-    folder = stacks.PROJECT_DIR
-    file = arguments.out or folder / f"Pulumi.{stack}.yaml"
+    folder, file = stacks.PROJECT_DIR, _stack_file(stack, arguments)
     if os.path.lexists(file):
         raise BadInputError(f"{file.name}: is there already: move it away, or give --out FILE")
     address = arguments.vault or os.environ.get("VAULT_ADDR")
@@ -121,12 +128,17 @@ def look(stack: str, arguments: argparse.Namespace) -> list[str]:
     made["cluster"] |= {"name": stack, "apiServer": chosen.cluster["server"]}
     if authority:
         made["cluster"]["caPem"] = authority
-    for key in ("context", "kubeconfig"):
-        if value := getattr(arguments, key):
-            made["cluster"][key] = value
+    if chosen.context != kubeconfig.POD:
+        # By name: the current context may be another one when `up` comes.
+        made["cluster"]["context"] = chosen.context
+    if arguments.kubeconfig:
+        made["cluster"]["kubeconfig"] = arguments.kubeconfig
     made["vault"] = {"address": address}
     if authority_file := os.environ.get("VAULT_CACERT"):
-        made["vault"]["caPem"] = Path(authority_file).read_text(encoding="utf-8")
+        try:
+            made["vault"]["caPem"] = read_text(Path(authority_file))
+        except OSError as error:
+            raise BadInputError(f"VAULT_CACERT: {authority_file}: {error.strerror}") from None
     charts, lost = _laid_over(found, made, Charts(folder))
     if charts:
         made["charts"] = {name: {"values": values} for name, values in charts.items()}
@@ -142,17 +154,19 @@ def look(stack: str, arguments: argparse.Namespace) -> list[str]:
         ),
         *(f"not kept: {each}" for each in lost),
         f"written: {file.name}, {into.name} ({len(listed)} objects)",
-        *_next(stack, found),
+        *_next(stack, file, found),
     ]
 
 
-def _next(stack: str, found: FoundMesh) -> Iterator[str]:
+def _next(stack: str, file: Path, found: FoundMesh) -> Iterator[str]:
+    yield f"next: read {file.name}, and run pulumi stack init {stack}"
     for generation in adopted_file.sections(found)["trust"]["generations"]:
         yield (
-            f"next: python -m bot trust import --stack {stack} --generation "
+            f"then: python -m bot trust import --stack {stack} --generation "
             f"{generation['name']} --certificate FILE --key FILE"
         )
-    yield f"then: python -m bot preview --stack {stack}; up; adopt --stack {stack} --finish"
+    commands = (f"python -m bot {each} --stack {stack}" for each in ("preview", "up", "adopt"))
+    yield f"then: {', '.join(commands)} --finish: docs/runbooks/adopt.md"
 
 
 def _write(file: Path, stack: str, made: Mapping[str, Any]) -> None:
@@ -160,7 +174,6 @@ def _write(file: Path, stack: str, made: Mapping[str, Any]) -> None:
     text = yaml.safe_dump({"config": config}, sort_keys=False)
     head = f"# Written by `python -m bot adopt --stack {stack}` for the Linkerd that runs there.\n"
     documents.write(file, head + text)
-    load.from_file(file, project_dir=stacks.PROJECT_DIR)
 
 
 def _laid_over(

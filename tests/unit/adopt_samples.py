@@ -202,7 +202,18 @@ def looked(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, api: Server
 ) -> tuple[list[str], StackConfig]:
     """What `adopt` prints, and the stack file that it writes."""
-    chosen = Selected("kind", {"server": "https://10.0.0.1:6443"}, {}, tmp_path / "config")
+    lines = adopt.look("adopted", asked(monkeypatch, tmp_path, api))
+    return lines, stack_load.from_file(tmp_path / "Pulumi.adopted.yaml")
+
+
+def asked(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    api: Server,
+    address: str = "https://10.0.0.1:6443",
+) -> argparse.Namespace:
+    """The arguments of `adopt` for this cluster, at this address in the current context."""
+    chosen = Selected("kind", {"server": address}, {}, tmp_path / "config")
     ca = authority("root").pem
 
     @contextmanager
@@ -215,8 +226,11 @@ def looked(
     monkeypatch.setattr(stacks, "PROJECT_DIR", tmp_path)
     (tmp_path / "charts.yaml").write_text((project() / "charts.yaml").read_text("utf-8"))
     monkeypatch.delenv("VAULT_CACERT", raising=False)
-    arguments = argparse.Namespace(
-        context="kind", kubeconfig=None, vault="https://vault.example.com:8200", out=None
+    return argparse.Namespace(
+        stack="adopted",
+        finish=False,
+        context=None,
+        kubeconfig=None,
+        vault="https://vault.example.com:8200",
+        out=None,
     )
-    lines = adopt.look("adopted", arguments)
-    return lines, stack_load.from_file(tmp_path / "Pulumi.adopted.yaml")

@@ -18,12 +18,14 @@ from bot.clients.https import Client
 from bot.clients.target import Target
 from bot.deploy import adopt
 from bot.exit_codes import BadInputError, RefusedError
+from schema.faults import ConfigError
 from tests.unit.adopt_samples import (
     CRDS,
     DEPLOYMENT,
     GIVEN,
     MANIFEST,
     Server,
+    asked,
     looked,
     record,
     server,
@@ -96,6 +98,39 @@ def test_public_reports_adopt_refuses_in_one_line(
     with pytest.raises(BadInputError, match=said) as refused:
         looked(monkeypatch, tmp_path, empty)
     assert "\n" not in str(refused.value)
+
+
+def test_public_reports_what_is_to_be_corrected_comes_after_what_was_found(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Rancher's address in the kubeconfig is none for Vault: the rest of the file is right."""
+    address = "https://rancher.example.com/k8s/clusters/c-m-x"
+    arguments = asked(monkeypatch, tmp_path, server(authority("root")), address)
+    with pytest.raises(ConfigError, match=r"Pulumi.adopted.yaml:\d+: .*cluster.apiServer: "):
+        adopt.run(arguments)
+    told = capsys.readouterr().out
+    assert "linkerd-control-plane 2026.6.3 by Helm" in told
+    assert "next: read Pulumi.adopted.yaml, and run pulumi stack init adopted" in told
+    assert (tmp_path / "Pulumi.adopted.adopt.yml").is_file()
+
+
+def test_public_reports_the_context_that_was_looked_at_is_in_the_stack_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Without --context it is the current one, which is another when `up` comes."""
+    _, config = looked(monkeypatch, tmp_path, server(authority("root")))
+    assert config.cluster
+    assert config.cluster.context == "kind"
+
+
+def test_public_reports_a_file_of_vaults_authority_that_is_not_there_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A variable of another machine's shell was a traceback."""
+    arguments = asked(monkeypatch, tmp_path, server(authority("root")))
+    monkeypatch.setenv("VAULT_CACERT", "/nowhere/ca.pem")
+    with pytest.raises(BadInputError, match="VAULT_CACERT: /nowhere/ca"):
+        adopt.look("adopted", arguments)
 
 
 def target(tmp_path: Path, **cluster: Any) -> Target:
