@@ -74,6 +74,11 @@ class ClusterSection(Section):
         examples=[("10.0.0.0/8",)],
         description="CIDRs of all pods and services; what lies outside is egress.",
     )
+    ipv6: bool = Field(
+        False,
+        description="Proxies take and send IPv6 too: for clusters whose pods have such addresses, "
+        "alone or beside IPv4.",
+    )
 
 
 class HasCluster(Protocol):

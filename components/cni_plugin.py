@@ -32,6 +32,7 @@ class CniPluginSection(Section):
             owned={
                 "destCNINetDir": "cniPlugin.netFolder",
                 "destCNIBinDir": "cniPlugin.binFolder",
+                "disableIPv6": "cluster.ipv6",
                 "priorityClassName": "cniPlugin.priorityClass",
                 "repairController.enabled": "cniPlugin.repair",
                 "logLevel": "linkerd.logLevel",
@@ -84,6 +85,7 @@ class CniPluginArgs(ChartsArgs):
     priority_class: str | None = None
     log_level: LogLevel = "info"
     image_registry: str = "cr.l5d.io/linkerd"
+    ipv6: bool = False
 
 
 class CniPlugin(Component, area="mesh"):
@@ -121,6 +123,8 @@ def values(args: CniPluginArgs) -> dict[str, Any]:
         "image": {"name": f"{args.image_registry}/cni-plugin"},
         "repairController": {"enabled": args.repair},
     }
+    if args.ipv6:
+        made["disableIPv6"] = False
     if args.priority_class:
         made["priorityClassName"] = args.priority_class
     return made
@@ -136,6 +140,7 @@ def arguments(config: _Config, charts: Mapping[str, ChartRef]) -> CniPluginArgs:
         chart=charts["linkerd2-cni"],
         log_level=config.linkerd.log_level,
         image_registry=config.linkerd.image_registry,
+        ipv6=bool(config.cluster and config.cluster.ipv6),
         **config.cni_plugin.model_dump(exclude={"enabled"}),
     )
 

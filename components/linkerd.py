@@ -62,6 +62,7 @@ class LinkerdSection(Section):
             owned={
                 "clusterDomain": "cluster.domain",
                 "clusterNetworks": "cluster.networks",
+                "disableIPv6": "cluster.ipv6",
                 "identityTrustDomain": "trust.domain",
                 "identityTrustAnchorsPEM": "trust.generations",
                 "identity.externalCA": "trust.generations",
@@ -80,6 +81,11 @@ class LinkerdSection(Section):
                 "cniEnabled": "cniPlugin.enabled",
                 "linkerdVersion": "charts.yaml, the version of the chart",
                 "proxyInjector.namespaceSelector": "rollout.never",
+                # Values of older charts: since edge-26 one image is all three, and the init
+                # container takes the proxy's resources (templates/_proxy-init.tpl).
+                "proxyInit.image": "images.registries",
+                "policyController.image": "images.registries",
+                "proxyInit.resources": "charts.linkerd-control-plane.values.proxy.resources",
                 **{
                     f"{webhook}.{key}": "trust.webhooks"
                     for webhook in ("proxyInjector", "profileValidator", "policyValidator")
@@ -155,6 +161,7 @@ class LinkerdArgs(LinkerdSection, ChartsArgs):
     cluster: str
     cluster_domain: str = "cluster.local"
     cluster_networks: tuple[str, ...] = PRIVATE_NETWORKS
+    ipv6: bool = False
     trust_domain: str = "cluster.local"
     leaf_lifetime: str = "24h0m0s"
     clock_skew: str = "20s"
@@ -245,6 +252,8 @@ def values(args: LinkerdArgs) -> dict[str, Any]:
         made["proxyInjector"] |= {"namespaceSelector": namespace_selector(args.never)}
     if args.cni:
         made["cniEnabled"] = True
+    if args.ipv6:
+        made["disableIPv6"] = False
     if args.heartbeat:
         # The chart would take the time of the rendering, and never render the same twice.
         made["heartbeatSchedule"] = heartbeat_schedule(args.cluster)
@@ -351,6 +360,7 @@ def arguments(
         cluster=cluster.name,
         cluster_domain=cluster.domain,
         cluster_networks=cluster.networks,
+        ipv6=cluster.ipv6,
         trust_domain=config.trust.domain,
         leaf_lifetime=config.trust.issuer.leaf_lifetime.go,
         clock_skew=config.trust.issuer.clock_skew.go,

@@ -6,6 +6,7 @@ that its component gives it. The objects of ours, collector and Jaeger, take the
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, Protocol
 
@@ -23,16 +24,23 @@ Effect = Literal["NoSchedule", "PreferNoSchedule", "NoExecute"]
 Seconds = Annotated[int, Field(ge=0, le=86400)]
 
 
+_NAME = "[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
+# https://pkg.go.dev/github.com/distribution/reference; a first part without a dot or a port would
+# be a folder of docker.io.
+_REGISTRY = re.compile(
+    rf"(?P<host>(?:{_NAME}\.)+{_NAME}|localhost|{_NAME}(?=:)|\[[0-9a-f:]+\])(?::(?P<port>\d+))?"
+    r"(?:/[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*)*"
+)
+
+
 def registry(text: str) -> str:
     """A registry, with a path or not, without an image; raises ValueError otherwise."""
-    host, _, path = text.partition("/")
-    good = text.isascii() and text == text.lower() and not text.endswith("/")
-    plain = good and host and all(part for part in path.split("/") if path)
-    if plain and not any(each in text for each in (" ", "@", "//", "?", "#")):
+    found = _REGISTRY.fullmatch(text)
+    if found and 0 < int(found["port"] or 1) < 1 << 16:
         return text
     raise ValueError(
-        f"{shown(text)} is not a registry: write it like registry.example.com/mirror, in lower "
-        "case, without scheme, login or a slash at its end"
+        f"{shown(text)} is not a registry: write it like registry.example.com/mirror or "
+        "registry:5000/mirror, in lower case, without scheme, login, tag or a slash at its end"
     )
 
 
@@ -159,7 +167,8 @@ def scheduled(placement: PlacementSection) -> dict[str, Any]:
     """What a pod of ours is told of where it runs."""
     told: dict[str, Any] = {}
     if placement.node_selector:
-        told["nodeSelector"] = dict(placement.node_selector)
+        # Not every chart keeps its pods off Windows nodes itself.
+        told["nodeSelector"] = {"kubernetes.io/os": "linux", **placement.node_selector}
     if placement.tolerations:
         told["tolerations"] = tolerations(placement)
     if placement.priority_class:
@@ -187,12 +196,23 @@ def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, tuple | list) else value
 
 
+_RUNS_ON = {"kubernetes.io/os": ("linux",), "kubernetes.io/arch": ("amd64", "arm64")}
+
+
 def check(config: HasPlacement) -> Iterator[Fault]:
     """All faults of `placement` and `images`.
 
+    - `placement.nodeSelector` chooses Linux, and a processor that Linkerd has images for.
     - `placement.tolerations`: `value` goes with `Equal`, a toleration without a key is `Exists`,
       and `tolerationSeconds` goes with effect `NoExecute`.
     """
+    for label, known in _RUNS_ON.items():
+        value = config.placement.node_selector.get(label)
+        if value is not None and value not in known:
+            message = (
+                f"{shown(value)}: nothing of the platform runs there: write {' or '.join(known)}"
+            )
+            yield Fault(("placement", "nodeSelector", label), message)
     for index, each in enumerate(config.placement.tolerations):
         path = ("placement", "tolerations", index)
         operator = ((*path, "operator"),)

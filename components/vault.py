@@ -16,7 +16,7 @@ from components.cluster import ClusterSection, authority
 from components.names import DEFAULT_KV_MOUNT, DEFAULT_PKI_MOUNT, PolicyNames, login_role
 from schema.faults import Fault
 from schema.section import Section
-from schema.values import Duration, HttpsUrl, Text, VaultPath
+from schema.values import AuthMount, Duration, HttpsUrl, Text, VaultNamespace, VaultPath
 from schema.yaml_file import Path_
 
 # Vault cuts the tokens of an auth mount to this, without an error, unless the mount says more.
@@ -37,12 +37,12 @@ class VaultSection(Section):
     ca_file: Text | None = Field(
         None, description="File with that CA certificate, relative to the project."
     )
-    namespace: Text | None = Field(
+    namespace: VaultNamespace | None = Field(
         None,
         description="Vault Enterprise namespace. `VAULT_NAMESPACE` never decides: where it is set, "
         "this must be, too.",
     )
-    auth_namespace: Text | None = Field(
+    auth_namespace: VaultNamespace | None = Field(
         None,
         description="Vault Enterprise namespace in which clusters log in, where that is above "
         "`namespace`: auth mounts, roles and policies are there. `root` is the one above all.",
@@ -59,7 +59,7 @@ class VaultSection(Section):
         True,
         description="The owner stack makes the transit mount; false where it is there already.",
     )
-    auth_mount: VaultPath | None = Field(
+    auth_mount: AuthMount | None = Field(
         None, description="Mount of the cluster's kubernetes auth; default `kubernetes/<cluster>`."
     )
     create_auth_mount: bool = Field(

@@ -248,6 +248,25 @@ def mount_path(text: str) -> str:
     )
 
 
+def auth_mount(text: str) -> str:
+    """The path of an auth mount; raises ValueError for one as a request has it, below `auth/`."""
+    path = mount_path(text)
+    if path.startswith("auth/"):
+        rest = path.removeprefix("auth/")
+        raise ValueError(f"{shown(text)} begins with auth/, which Vault adds itself: write {rest}")
+    return path
+
+
+def vault_namespace(text: str) -> str:
+    """A namespace of Vault Enterprise with those above it; raises ValueError otherwise.
+
+    https://developer.hashicorp.com/vault/docs/enterprise/namespaces#namespace-naming-restrictions
+    """
+    if re.fullmatch(r"/?[^\s/]+(?:/[^\s/]+)*/?", text) and text.isprintable():
+        return text
+    raise ValueError(f"{shown(text)} is not a namespace of Vault: write it like admin/team")
+
+
 @dataclass(frozen=True)
 class ValueKind:
     """Part of an annotation: what docs/config.md calls such a value, and one that is valid."""
@@ -279,4 +298,6 @@ Text = Annotated[str, AfterValidator(plain_text), ValueKind("text")]
 # What a stack is for; rules of the policy pack and of deployments go by it.
 Environment = Literal["development", "staging", "production"]
 VaultPath = Annotated[str, AfterValidator(mount_path), ValueKind("Vault path")]
+VaultNamespace = Annotated[str, AfterValidator(vault_namespace), ValueKind("Vault namespace")]
+AuthMount = Annotated[str, AfterValidator(auth_mount), ValueKind("Vault path")]
 Replicas = Annotated[int, Field(ge=1, le=50)]

@@ -139,7 +139,9 @@ def _load(
     if config is not None:
         more = rules.check(config)
         config, unread = _with_authorities(config, folder, read)
-        more += _values_of_charts(config, folder)
+        # What a key decides is told with that key alone.
+        told = {fault.path[:end] for fault in more for end in range(len(fault.path) + 1)}
+        more += [each for each in _values_of_charts(config, folder) if each.path not in told]
         faults += [fault for fault in (*more, *unread) if not _follows(fault, faults)]
     if faults or config is None:
         raise ConfigError(file, [plan.placed(fault) for fault in faults] if plan else faults)

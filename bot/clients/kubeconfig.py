@@ -33,6 +33,8 @@ _DEFAULT = "~/.kube/config"
 _FILES = ("certificate-authority", "client-certificate", "client-key", "tokenFile")
 _EXEC_CONFIG = "client.authentication.k8s.io/exec"
 # https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/
+# The name of the context in a pod that has no kubeconfig.
+POD = "in-cluster"
 IN_CLUSTER = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 # With one of these a user's program is not run.
 _STATIC = (
@@ -61,9 +63,10 @@ def files(named: str | None, environment: Mapping[str, str], folder: Path) -> li
     """
     listed = [named] if named else environment.get("KUBECONFIG", "").split(os.pathsep)
     paths = [each for each in listed if each] or [_DEFAULT]
-    # Of `os`, which has a path for a link to itself and for a user who is not there.
+    # Of `os`, which has a path for a user who is not there. A link stays one: paths in a file are
+    # relative to where it was found.
     expanded = (os.path.expanduser(each) for each in paths)  # noqa: PTH111
-    return [Path(os.path.realpath(folder / each)) for each in expanded]
+    return [Path(os.path.normpath(folder / each)) for each in expanded]
 
 
 def select(paths: Sequence[Path], context: str | None) -> Selected:
@@ -120,7 +123,7 @@ def find(
         return select(paths, context)
     server = f"https://{f'[{host}]' if ':' in host else host}:{port}"
     authority = {"certificate-authority": str(IN_CLUSTER / "ca.crt")}
-    return Selected("in-cluster", {"server": server, **authority}, {"tokenFile": str(token)}, token)
+    return Selected(POD, {"server": server, **authority}, {"tokenFile": str(token)}, token)
 
 
 def authority_of(chosen: Selected) -> str | None:
@@ -192,6 +195,9 @@ def _document(path: Path) -> dict[str, Any]:
         raise ReadError(f"{path}: is no YAML: {error}") from None
     if not isinstance(document, dict):
         raise ReadError(f"{path}: is no kubeconfig")
+    for key, known in (("kind", "Config"), ("apiVersion", "v1")):
+        if (found := document.get(key)) not in (None, "", known):
+            raise ReadError(f"{path}: is no kubeconfig: {key} is {shown(found)}, not {known}")
     return document
 
 
@@ -199,21 +205,28 @@ def _named(
     path: Path, document: Mapping[str, Any], kind: str
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     try:
-        for each in document.get(f"{kind}s") or ():
-            entry = dict(each[kind] or {})
+        listed = [(each["name"], dict(each[kind] or {})) for each in document.get(f"{kind}s") or ()]
+        for _, entry in listed:
             for key in _FILES:
                 if entry.get(key):
                     entry[key] = str(path.parent / entry[key])
-            yield str(each["name"]), entry
     except (KeyError, TypeError, ValueError):
         raise ReadError(f"{path}: {kind}s: each needs a name and a {kind}") from None
+    names = [name for name, _ in listed]
+    for name in names:
+        if not isinstance(name, str):
+            raise ReadError(f"{path}: {kind}s: name {shown(name)} is no text: put it in quotes")
+        if names.count(name) > 1:
+            raise ReadError(f"{path}: {kind}s: {shown(name)} is there twice: remove one of them")
+    yield from listed
 
 
 def _content(part: Mapping[str, Any], key: str, chosen: Selected) -> bytes | None:
     """What stands in the file itself holds, as for kubectl."""
     try:
         if part.get(f"{key}-data"):
-            return base64.b64decode(part[f"{key}-data"], validate=True)
+            # Of lines, as `base64` writes them.
+            return base64.b64decode(re.sub(r"[\r\n]", "", part[f"{key}-data"]), validate=True)
         return read_bytes(Path(part[key]), MOST_TEXT) if part.get(key) else None
     except OSError as error:
         raise ReadError(

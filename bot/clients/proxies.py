@@ -19,6 +19,8 @@ _PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 _LONGEST_HEAD = 64 << 10
 # RFC 1928 and RFC 1929.
 _SOCKS, _NO_LOGIN, _LOGIN = 5, 0, 2
+# ::ffff:0:0/96, in which IPv6 has the addresses of IPv4.
+_MAPPED = 96
 _NAME, _ADDRESSES = 3, {4: 1, 6: 4}
 _ADDRESS_BYTES = {1: 4, 4: 16}
 
@@ -78,6 +80,8 @@ def _exempt(host: str, port: int, listed: str) -> bool:
                 return True
             continue
         name, named_port = _split(each)
+        if each.startswith("[") and not named_port:
+            continue  # Go takes an address in brackets for a name where no port follows.
         if not name or (named_port and named_port != str(port)):
             continue
         if (known := _address(name)) or address:
@@ -106,15 +110,23 @@ def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         found = ipaddress.ip_address(text)
     except ValueError:
         return None
-    mapped = found.ipv4_mapped if isinstance(found, ipaddress.IPv6Address) else None
-    return mapped or found
+    if isinstance(found, ipaddress.IPv6Address):
+        return found.ipv4_mapped or ipaddress.IPv6Address(int(found))  # without its zone
+    return found
 
 
 def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+    """A network by the length of its prefix, as Go reads it: a mask in dots is none."""
     try:
-        return ipaddress.ip_network(text, strict=False)
+        found = ipaddress.ip_network(text, strict=False)
     except ValueError:
         return None
+    if not text.rpartition("/")[2].isdecimal():
+        return None
+    mapped = None if found.version == 4 else found.network_address.ipv4_mapped
+    if mapped and found.prefixlen >= _MAPPED:
+        return ipaddress.ip_network((mapped, found.prefixlen - _MAPPED))
+    return found
 
 
 def _ascii(name: str) -> str:

@@ -5,7 +5,7 @@ https://developer.hashicorp.com/vault/api-docs
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +17,7 @@ from cryptography import x509
 from bot.clients.https import Answer, Client, Unreadable, trusts_anybody
 from bot.clients.proxies import proxy_for
 from bot.clients.target import Target
-from bot.exit_codes import BotError, MissingToolError
+from bot.exit_codes import BadInputError, BotError, MissingToolError
 from components.names import anchor_path
 from components.vault import VaultSection
 from schema.certificates import certificates_in
@@ -72,18 +72,37 @@ def unauthenticated(target: Target) -> Iterator[Client]:
 @contextmanager
 def _vault(target: Target, headers: dict[str, str]) -> Iterator[Client]:
     config = target.config.vault
+    environment = target.full_environment()
     with TemporaryDirectory(prefix="linkerd-platform-") as scratch:
-        authority = target.project_dir / config.ca_file if config.ca_file else None
-        if config.ca_pem:
+        # What the stack file does not say, the variables do, as for the engine's provider.
+        named = config.ca_file or environment.get("VAULT_CACERT")
+        authority = target.project_dir / named if named else None
+        if pem := config.ca_pem or (not named and environment.get("VAULT_CACERT_BYTES")):
             authority = Path(scratch) / "ca.pem"
-            authority.write_text(config.ca_pem, encoding="utf-8")
+            authority.write_text(pem, encoding="utf-8")
         if authority is None and not trusts_anybody():
             raise MissingToolError(
                 f"stack {target.stack}: no CA certificates on this machine: set vault.caFile"
             )
-        proxy = proxy_for(config.address, target.full_environment())
-        # A standby that does not forward says who is active.
-        yield Client(config.address, authority, headers=headers, proxy=proxy, follows=True)
+        yield Client(
+            config.address,
+            authority,
+            _client_pair(target.project_dir, environment),
+            headers=headers,
+            proxy=proxy_for(config.address, environment),
+            # A standby that does not forward says who is active.
+            follows=True,
+        )
+
+
+def _client_pair(folder: Path, environment: Mapping[str, str]) -> tuple[Path, Path] | None:
+    """Certificate and key for a Vault, or what is before it, that wants them of who calls."""
+    certificate, key = (environment.get(f"VAULT_CLIENT_{each}") for each in ("CERT", "KEY"))
+    if certificate and key:
+        return folder / certificate, folder / key
+    if certificate or key:
+        raise BadInputError("VAULT_CLIENT_CERT and VAULT_CLIENT_KEY: set both, or none")
+    return None
 
 
 def data(client: Client, path: str) -> dict[str, Any]:

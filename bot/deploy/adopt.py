@@ -7,6 +7,7 @@ has Helm let go of it: see docs/adr/0011.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
@@ -27,21 +28,28 @@ from bot.clients.kubernetes import SECONDS, Manifest, get_object, list_objects
 from bot.clients.target import Target
 from bot.engine import target as engine_target
 from bot.exit_codes import DONE, BadInputError, BotError, MissingToolError, RefusedError
-from bot.mesh import adoption
+from bot.mesh import adopted_file, adoption
 from bot.mesh.adoption import FoundMesh, Object
 from bot.mesh.drift.discovery import ListedKind, kinds
 from bot.text import documents
-from components import linkerd, viz
+from components import cni_plugin, linkerd, viz
 from components.names import LINKERD
+from components.placement import faults_of_values
+from schema.archive import ArchiveError
 from schema.input_file import read_text
 from schema.safe_yaml import load as load_yaml
 from stack import load
+from stack.arguments import shapes
+from stack.charts import Charts
+from stack.charts import values as archive_values
 from stack.transforms import OWNER_LABEL
 
 POLICY = "adopt-only-what-is-listed"
 _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _GATEWAY = ".gateway.networking.k8s.io"
 _LINKERD = (".linkerd.io",)
+_NAMESPACES = (LINKERD, "linkerd-viz", cni_plugin.LINKERD_CNI)
+_RUNS = ("Deployment", "DaemonSet", "Service")
 _MERGE = "application/merge-patch+json"
 # By these cert-manager and trust-manager know what they write.
 _WRITTEN = ("cert-manager.io/certificate-name", "trust.cert-manager.io/bundle")
@@ -78,7 +86,15 @@ def run(arguments: argparse.Namespace) -> int:
     stack = stacks.checked(arguments.stack)
     lines = finish(engine_target.of(stack)) if arguments.finish else look(stack, arguments)
     sys.stdout.write("".join(f"{line}\n" for line in lines))
+    if not arguments.finish:
+        # What is to be corrected by hand comes after what was found, which is written by now.
+        load.from_file(_stack_file(stack, arguments), project_dir=stacks.PROJECT_DIR)
     return DONE
+
+
+def _stack_file(stack: str, arguments: argparse.Namespace) -> Path:
+    out: Path | None = arguments.out
+    return out or stacks.PROJECT_DIR / f"Pulumi.{stack}.yaml"
 
 
 def list_file(stack: str, project_dir: Path) -> Path:
@@ -88,8 +104,7 @@ def list_file(stack: str, project_dir: Path) -> Path:
 
 def look(stack: str, arguments: argparse.Namespace) -> list[str]:
     """Write both files, and say what is there; raises BadInputError and Unreadable."""
-    folder = stacks.PROJECT_DIR
-    file = arguments.out or folder / f"Pulumi.{stack}.yaml"
+    folder, file = stacks.PROJECT_DIR, _stack_file(stack, arguments)
     if os.path.lexists(file):
         raise BadInputError(f"{file.name}: is there already: move it away, or give --out FILE")
     address = arguments.vault or os.environ.get("VAULT_ADDR")
@@ -109,35 +124,49 @@ def look(stack: str, arguments: argparse.Namespace) -> list[str]:
             f"context {chosen.context}: there is no Linkerd to adopt: no ConfigMap "
             f"{LINKERD}/linkerd-config"
         )
-    made = adoption.sections(found)
+    made = adopted_file.sections(found)
     made["cluster"] |= {"name": stack, "apiServer": chosen.cluster["server"]}
     if authority:
         made["cluster"]["caPem"] = authority
-    for key in ("context", "kubeconfig"):
-        if value := getattr(arguments, key):
-            made["cluster"][key] = value
+    if chosen.context != kubeconfig.POD:
+        # By name: the current context may be another one when `up` comes.
+        made["cluster"]["context"] = chosen.context
+    if arguments.kubeconfig:
+        made["cluster"]["kubeconfig"] = arguments.kubeconfig
     made["vault"] = {"address": address}
     if authority_file := os.environ.get("VAULT_CACERT"):
-        made["vault"]["caPem"] = Path(authority_file).read_text(encoding="utf-8")
+        try:
+            made["vault"]["caPem"] = read_text(Path(authority_file))
+        except OSError as error:
+            raise BadInputError(f"VAULT_CACERT: {authority_file}: {error.strerror}") from None
+    charts, lost = _laid_over(found, made, Charts(folder))
+    if charts:
+        made["charts"] = {name: {"values": values} for name, values in charts.items()}
     _write(file, stack, {"role": "standalone", **made})
     listed = [*(each for release in found.releases for each in release.objects), *found.same]
     into = list_file(stack, folder)
     documents.write(into, _listed(listed, found))
     return [
         *adoption.told(found),
-        *(f"not kept: {each}" for each in _unmapped(found, made)),
+        *(
+            f"kept by `charts` of the stack file: {name} {', '.join(_dotted(values))}"
+            for name, values in charts.items()
+        ),
+        *(f"not kept: {each}" for each in lost),
         f"written: {file.name}, {into.name} ({len(listed)} objects)",
-        *_next(stack, found),
+        *_next(stack, file, found),
     ]
 
 
-def _next(stack: str, found: FoundMesh) -> Iterator[str]:
-    for generation in adoption.sections(found)["trust"]["generations"]:
+def _next(stack: str, file: Path, found: FoundMesh) -> Iterator[str]:
+    yield f"next: read {file.name}, and run pulumi stack init {stack}"
+    for generation in adopted_file.sections(found)["trust"]["generations"]:
         yield (
-            f"next: python -m bot trust import --stack {stack} --generation "
+            f"then: python -m bot trust import --stack {stack} --generation "
             f"{generation['name']} --certificate FILE --key FILE"
         )
-    yield f"then: python -m bot preview --stack {stack}; up; adopt --stack {stack} --finish"
+    commands = (f"python -m bot {each} --stack {stack}" for each in ("preview", "up", "adopt"))
+    yield f"then: {', '.join(commands)} --finish: docs/runbooks/adopt.md"
 
 
 def _write(file: Path, stack: str, made: Mapping[str, Any]) -> None:
@@ -145,24 +174,85 @@ def _write(file: Path, stack: str, made: Mapping[str, Any]) -> None:
     text = yaml.safe_dump({"config": config}, sort_keys=False)
     head = f"# Written by `python -m bot adopt --stack {stack}` for the Linkerd that runs there.\n"
     documents.write(file, head + text)
-    load.from_file(file, project_dir=stacks.PROJECT_DIR)
 
 
-def _unmapped(found: FoundMesh, made: Mapping[str, Any]) -> Iterator[str]:
-    """Values that somebody gave and that no key of the stack file says."""
-    section = linkerd.LinkerdSection.model_validate(made["linkerd"])
-    args = linkerd.LinkerdArgs(
-        cluster="any",
-        trust_domain=made["trust"].get("domain", "cluster.local"),
-        cluster_domain=made["cluster"].get("domain", "cluster.local"),
-        **section.model_dump(),
+def _laid_over(
+    found: FoundMesh, made: Mapping[str, Any], archives: Charts
+) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """Values that somebody gave and that no key of the stack file says, by chart.
+
+    They are laid over ours; those that cannot be are lines that say why.
+    """
+    control_plane = linkerd.LinkerdSection.model_validate(made["linkerd"])
+    domains = {
+        "cluster_domain": made["cluster"].get("domain", "cluster.local"),
+        "trust_domain": made["trust"].get("domain", "cluster.local"),
+    }
+    ipv6 = made["cluster"].get("ipv6", False)
+    args = linkerd.LinkerdArgs(cluster="any", ipv6=ipv6, **domains, **control_plane.model_dump())
+    extension = viz.VizSection.model_validate(made["viz"])
+    viz_args = viz.VizArgs(
+        ha=extension.ha,
+        replicas=control_plane.replicas,
+        prometheus_url=extension.prometheus_url,
+        log_level=control_plane.log_level,
+        image_registry=control_plane.image_registry,
+        **domains,
     )
-    ours = {"linkerd-control-plane": linkerd.values(args)}
-    if made["viz"]["enabled"]:
-        ours["linkerd-viz"] = viz.values(viz.VizArgs(ha=made["viz"]["ha"]))
+    plugin = cni_plugin.CniPluginSection.model_validate(made.get("cniPlugin", {}))
+    cni_args = cni_plugin.CniPluginArgs(
+        log_level=control_plane.log_level,
+        image_registry=control_plane.image_registry,
+        ipv6=ipv6,
+        **plugin.model_dump(exclude={"enabled"}),
+    )
+    ours = {
+        "linkerd-control-plane": linkerd.values(args),
+        "linkerd-viz": viz.values(viz_args),
+        "linkerd2-cni": cni_plugin.values(cni_args),
+    }
+    charts: dict[str, dict[str, Any]] = {}
+    lost = []
     for release in found.releases:
-        for line in adoption.unmapped(release.values, ours.get(release.chart, {})):
-            yield f"{release.chart} {line}"
+        name = release.chart
+        values, packed, standard = ours.get(name, {}), *_packed(archives, name)
+        for path, value in adopted_file.unmapped(release.values, values):
+            if adopted_file.at(standard, path) == value and adopted_file.at(values, path) is None:
+                continue
+            if why := _no_overlay(name, path, value, packed):
+                lost.append(f"{name} {'.'.join(path)}: {why}")
+            else:
+                adopted_file.put(charts.setdefault(name, {}), path, value)
+    return charts, lost
+
+
+def _packed(archives: Charts, name: str) -> tuple[bytes | None, dict[str, Any]]:
+    """The archive of a chart that is pinned, where it is there, and its own values."""
+    source = archives.source(name) if name in archives.entries else None
+    if source is None or not source.is_file():
+        return None, {}
+    try:
+        packed = source.read_bytes()
+        return packed, archive_values.defaults(packed)
+    except ArchiveError:
+        return None, {}  # `preview` tells of it
+
+
+def _no_overlay(chart: str, path: tuple[str, ...], value: Any, packed: bytes | None) -> str:
+    """Why a value of a chart cannot be laid over ours; empty where it can."""
+    shape, alone = shapes().get(chart), dict[str, Any]()
+    adopted_file.put(alone, path, value)
+    if path[-2:] in (("image", "version"), ("image", "tag")):
+        return f"{json.dumps(value)}: the version of charts.yaml runs"
+    for fault in faults_of_values((), alone, shape.owned if shape else {}):
+        return fault.message
+    if shape is None or (packed and list(archive_values.unknown(packed, alone))):
+        return f"{json.dumps(value)}: the chart that is pinned has no such value"
+    return ""
+
+
+def _dotted(values: Mapping[str, Any]) -> Iterator[str]:
+    return (".".join(path) for path, _ in adopted_file.leaves(values))
 
 
 def _listed(objects: Iterable[Object], found: FoundMesh) -> str:
@@ -204,7 +294,7 @@ def judged(target: Target, changes: ChangeSet) -> ChangeSet:
     if config is None or not config.adopted or not made:
         return changes
     wanted = listed(target)
-    ours = set(wanted["objects"])
+    ours = {_group(each) for each in wanted["objects"]}
     with cluster(target) as api:
         known = {(each.group, each.kind): each for each in kinds(api).found}
         found = [
@@ -255,12 +345,18 @@ def _moves(there: Mapping[str, str], moves: Iterable[ChartMove]) -> tuple[ChartM
 
 
 def _key(change: Change) -> str:
-    return f"{change.api_version} {change.kind} {change.place}"
+    return _group(f"{change.api_version} {change.kind} {change.place}")
+
+
+def _group(line: str) -> str:
+    """The object without the version: an older chart made the same one by an older version."""
+    api_version, _, rest = line.partition(" ")
+    return f"{api_version.rpartition('/')[0]} {rest}"
 
 
 def _ours(change: Change) -> bool:
     """The namespaces of Linkerd's: its charts do not make them."""
-    return change.kind == "Namespace" and change.object_name in (LINKERD, "linkerd-viz")
+    return change.kind == "Namespace" and change.object_name in _NAMESPACES
 
 
 def _path(
@@ -330,7 +426,7 @@ def finish(target: Target) -> list[str]:
     with cluster(target) as api:
         known = {(each.group, each.kind): each for each in kinds(api).found}
         left: list[str] = []
-        held: list[tuple[str, str, Manifest, set[str]]] = []
+        held: list[tuple[str, Manifest, list[Manifest]]] = []
         for line in wanted["objects"]:
             api_version, kind, place = line.split(" ")
             if kind == "CustomResourceDefinition":
@@ -344,57 +440,52 @@ def finish(target: Target) -> list[str]:
             marks = labels.keys() | (found["metadata"].get("annotations") or {}).keys()
             if labels.get(OWNER_LABEL) != target.stack and marks.isdisjoint(_WRITTEN):
                 left.append(line)
-            elif managers := _held(found, wanted["managers"]):
-                held.append((line, path, found, managers))
-        missing = [each for each in left if each.split(" ")[1] in ("Deployment", "Service")]
+            elif theirs := _held(found, wanted["managers"]):
+                held.append((path, found, theirs))
+        missing = [each for each in left if each.split(" ")[1] in _RUNS]
         if missing:
             raise RefusedError(
                 f"stack {target.stack}: {len(missing)} objects are not of this stack, such as "
                 f"{missing[0]}: run `python -m bot up --stack {target.stack}` first"
             )
-        for _, path, found, managers in held:
-            _let_go(api, path, found, managers)
+        for each in held:
+            _let_go(api, *each)
         records = []
-        for each in wanted["records"]:
-            kind, _, place = each.partition(" ")
+        for record in wanted["records"]:
+            kind, _, place = record.partition(" ")
             namespace, _, name = place.partition("/")
             path = f"/api/v1/namespaces/{namespace}/{kind}/{name}"
             if get_object(api, path) is not None:
-                _done(api.request("DELETE", path), each)
+                _done(api.request("DELETE", path), record)
                 records.append(place)
     return [
         f"{' and '.join(wanted['managers'])} let go of {len(held)} objects",
         *(f"not of this stack, left as it is: {each}" for each in left),
-        *(f"deleted: Helm's record {each}" for each in records),
+        *(f"deleted: record {each}" for each in records),
         f"next: take `adopted: true` out of the stack file, and delete {file.name}",
     ]
 
 
-def _held(found: Manifest, managers: Iterable[str]) -> set[str]:
-    """Those of the managers who have fields of this object."""
+def _held(found: Manifest, managers: Iterable[str]) -> list[Manifest]:
+    """The entries of those managers among who has fields of this object."""
     there = found["metadata"].get("managedFields") or []
-    return {each["manager"] for each in there if not each.get("subresource")} & set(managers)
+    return [each for each in there if each["manager"] in managers and not each.get("subresource")]
 
 
-def _let_go(api: Client, path: str, found: Manifest, managers: set[str]) -> None:
+def _let_go(api: Client, path: str, found: Manifest, held: list[Manifest]) -> None:
     """Their fields become an applied set, which is then applied empty: nobody else's go.
 
     https://kubernetes.io/docs/reference/using-api/server-side-apply/#transferring-ownership
     """
+    metadata = found["metadata"]
     moved = [
-        {**each, "operation": "Apply"}
-        if each["manager"] in managers and not each.get("subresource")
-        else each
-        for each in found["metadata"]["managedFields"]
+        {**each, "operation": "Apply"} if each in held else each
+        for each in metadata["managedFields"]
     ]
-    version = found["metadata"]["resourceVersion"]
-    body = {"metadata": {"managedFields": moved, "resourceVersion": version}}
+    body = {"metadata": {"managedFields": moved, "resourceVersion": metadata["resourceVersion"]}}
     _done(_patch(api, path, body, _MERGE), path)
-    nothing = {
-        "apiVersion": found["apiVersion"],
-        "kind": found["kind"],
-        "metadata": {"name": found["metadata"]["name"]},
-    }
-    for manager in sorted(managers):
+    nothing = {key: found[key] for key in ("apiVersion", "kind")}
+    nothing["metadata"] = {"name": metadata["name"]}
+    for manager in sorted({each["manager"] for each in held}):
         applied = f"{path}?{urlencode({'fieldManager': manager, 'force': 'true'})}"
         _done(_patch(api, applied, nothing, "application/apply-patch+yaml"), path)

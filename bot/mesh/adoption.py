@@ -1,4 +1,4 @@
-"""A Linkerd that is there already: what it is, and the stack file that says the same.
+"""A Linkerd that is there already: what it is.
 
 Reads alone. Of Helm's records (https://helm.sh/docs/topics/advanced/#storage-backends) come the
 values that somebody gave and the objects that were made; `linkerd install` leaves its values in
@@ -10,7 +10,8 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,12 +19,12 @@ from cryptography import x509
 
 from bot.clients.https import Client
 from bot.clients.kubernetes import Manifest, get_object, list_objects, secret_data
-from bot.mesh.existing import NEEDED, argument, version_of
+from bot.mesh.existing import NEEDED, version_of
 from bot.mesh.trust.chain import signed
+from components.cni_plugin import LINKERD_CNI
 from components.gateway_api import SUPPORTED
 from components.names import (
     CERT_MANAGER,
-    EXTERNAL_SECRETS,
     IDENTITY_ISSUER,
     LINKERD,
     LINKERD_VIZ,
@@ -34,24 +35,32 @@ from schema.certificates import certificates_in
 from schema.safe_yaml import load as load_yaml
 from schema.safe_yaml import load_all
 
-CHARTS = ("linkerd-crds", "linkerd-control-plane", "linkerd-viz")
+CHARTS = ("linkerd-crds", "linkerd-control-plane", "linkerd-viz", "linkerd2-cni")
 _CORE, _APPS = "/api/v1", "/apis/apps/v1"
 _NAME = "app.kubernetes.io/name"
 _BUNDLE = "gateway.networking.k8s.io/bundle-version"
 _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _PROXY_LABEL = "linkerd.io/control-plane-ns"
-# Where the public guides put an anchor with its key.
+# Where the public guides put an anchor with its key. `linkerd install` alone makes no issuer below
+# an anchor: the anchor itself signs (linkerd2 cli/cmd/options.go), and its key is the issuer's.
 _ANCHOR_SECRETS = (
     *((LINKERD, "linkerd-trust-anchor"), (CERT_MANAGER, "linkerd-trust-anchor")),
     *((CERT_MANAGER, "linkerd-identity-trust-roots"), (LINKERD, TRUST_ROOTS_CONFIG_MAP)),
+    (LINKERD, IDENTITY_ISSUER),
 )
+_PAIRS = (("tls.crt", "tls.key"), ("crt.pem", "key.pem"))
+
+_RECORD = re.compile(r"sh\.helm\.release\.v1\.(.+)\.v\d+")
 
 Object = tuple[str, str, str, str]  # API version, kind, namespace (or empty), name
 
 
 @dataclass(frozen=True)
 class HelmRecord:
-    """A Helm release of Linkerd's: the values that were given, and what it made."""
+    """A Helm release of Linkerd's: the values that were given, and what it made.
+
+    records: what knows of it besides, and goes when it is adopted. by: who installed it.
+    """
 
     name: str
     namespace: str
@@ -60,6 +69,7 @@ class HelmRecord:
     values: Mapping[str, Any]
     objects: tuple[Object, ...]
     records: tuple[str, ...]
+    by: str = "Helm"
 
 
 @dataclass(frozen=True)
@@ -67,10 +77,12 @@ class FoundMesh:
     """What is in the cluster.
 
     values: all of the control plane's. signs: the anchor that signed the issuer, by its place in
-    `anchors`. keys: Secrets that have the key of an anchor beside it. gateway: version of the
+    `anchors`. keys: Secrets that have the key of an
+    anchor beside it. gateway: version of the
     Gateway API CRDs. operators: the controller's Deployment of each one that runs. managers: the
     field managers of who installed it. deployer: what of Argo CD or Flux deploys it. same, others:
     what writes a Secret or ConfigMap that ours will, under the name of ours or under another one.
+    staying: releases of Linkerd's extensions that no stack has.
     """
 
     releases: tuple[HelmRecord, ...]
@@ -85,6 +97,7 @@ class FoundMesh:
     deployer: str = ""
     same: tuple[Object, ...] = ()
     others: tuple[tuple[Object, str], ...] = ()
+    staying: tuple[HelmRecord, ...] = ()
 
     def release(self, chart: str) -> HelmRecord | None:
         """The release of a chart."""
@@ -97,9 +110,10 @@ def read(api: Client) -> FoundMesh | None:
     if config is None:
         return None
     values = load_yaml((config.get("data") or {}).get("values", "")) or {}
-    releases = tuple(_releases(api))
-    if not any(each.chart == CHARTS[1] for each in releases):
-        releases = (*releases, *_installed(api, _chart_version(values)))
+    helms = tuple(_releases(api))
+    releases = tuple(each for each in helms if each.chart in CHARTS)
+    missing = set(CHARTS) - {each.chart for each in releases}
+    releases = (*releases, *_installed(api, _chart_version(values), missing))
     roots = get_object(api, f"{_CORE}/namespaces/{LINKERD}/configmaps/{TRUST_ROOTS_CONFIG_MAP}")
     text = ((roots or {}).get("data") or {}).get("ca-bundle.crt", "")
     anchors = tuple(certificates_in((text or values.get("identityTrustAnchorsPEM", "")).encode()))
@@ -126,6 +140,7 @@ def read(api: Client) -> FoundMesh | None:
         deployer=_deployer(config),
         same=same,
         others=others,
+        staying=tuple(each for each in helms if each not in releases),
     )
 
 
@@ -199,8 +214,9 @@ def _releases(api: Client) -> Iterator[HelmRecord]:
     for kind in ("secrets", "configmaps"):
         for each in list_objects(api, f"{_CORE}/{kind}", label="owner=helm", metadata=True):
             it = each["metadata"]
-            release = it["name"].removeprefix("sh.helm.release.v1.").rpartition(".v")[0]
-            revisions.setdefault((kind, it["namespace"], release), []).append(it)
+            # Whatever else somebody has given this label is no record.
+            if record := _RECORD.fullmatch(it["name"]):
+                revisions.setdefault((kind, it["namespace"], record[1]), []).append(it)
     for (kind, namespace, _), found in revisions.items():
         found.sort(key=lambda it: int(it["name"].rpartition(".v")[2]))
         deployed = [it for it in found if (it.get("labels") or {}).get("status") == "deployed"]
@@ -211,7 +227,7 @@ def _releases(api: Client) -> Iterator[HelmRecord]:
         text = secret_data(held, "release") if kind == "secrets" else held["data"]["release"]
         record = json.loads(gzip.decompress(base64.b64decode(text)))
         chart = record["chart"]["metadata"]
-        if chart["name"] in CHARTS:
+        if chart["name"].startswith("linkerd"):
             yield HelmRecord(
                 record["name"],
                 record["namespace"],
@@ -242,7 +258,7 @@ _CLUSTER_WIDE = frozenset(
 # What `linkerd install` makes, by the label that it puts on everything.
 _INSTALLED = {
     "/api/v1": ("ConfigMap", "Secret", "Service", "ServiceAccount"),
-    "/apis/apps/v1": ("Deployment",),
+    "/apis/apps/v1": ("Deployment", "DaemonSet"),
     "/apis/batch/v1": ("CronJob",),
     "/apis/policy/v1": ("PodDisruptionBudget",),
     "/apis/rbac.authorization.k8s.io/v1": (
@@ -251,7 +267,16 @@ _INSTALLED = {
     "/apis/admissionregistration.k8s.io/v1": (
         *("MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"),
     ),
+    "/apis/apiregistration.k8s.io/v1": ("APIService",),
+    "/apis/policy.linkerd.io/v1beta3": ("Server",),
+    "/apis/policy.linkerd.io/v1alpha1": (
+        *("AuthorizationPolicy", "MeshTLSAuthentication", "NetworkAuthentication"),
+    ),
+    "/apis/linkerd.io/v1alpha2": ("ServiceProfile",),
+    "/apis/monitoring.coreos.com/v1": ("PodMonitor",),
 }
+# What was given to `linkerd install`, the key of the issuer among it.
+_OVERRIDES = "linkerd-config-overrides"
 
 
 def _chart_version(values: Mapping[str, Any]) -> str:
@@ -260,37 +285,53 @@ def _chart_version(values: Mapping[str, Any]) -> str:
     return {"edge": f"20{number}", "stable": number}.get(name, f"{name}-{number}")
 
 
-def _installed(api: Client, version: str) -> Iterator[HelmRecord]:
-    """What the CLI installed, as if it were releases: without a record."""
-    overrides = get_object(api, f"{_CORE}/namespaces/{LINKERD}/secrets/linkerd-config-overrides")
-    given = load_yaml(secret_data(overrides, "linkerd-config-overrides").decode()) or {}
+def _installed(api: Client, version: str, missing: Collection[str]) -> Iterator[HelmRecord]:
+    """What the CLI installed, as if it were releases, for the charts that are none of Helm's."""
+    overrides = get_object(api, f"{_CORE}/namespaces/{LINKERD}/secrets/{_OVERRIDES}")
+    given = load_yaml(secret_data(overrides, _OVERRIDES).decode()) or {}
+    record = f"secrets {LINKERD}/{_OVERRIDES}"
     for namespace, chart, label in (
         (LINKERD, CHARTS[1], f"{_PROXY_LABEL}={LINKERD}"),
         (LINKERD_VIZ, CHARTS[2], "linkerd.io/extension=viz"),
+        (LINKERD_CNI, CHARTS[3], "linkerd.io/cni-resource=true"),
     ):
+        if chart not in missing:
+            continue
         made = [
             (base.removeprefix("/apis/").removeprefix("/api/"), kind, where, name)
             for base, names in _INSTALLED.items()
             for kind in names
             for each in list_objects(api, f"{base}/{_plural(kind)}", label=label, metadata=True)
             for where, name in [(each["metadata"].get("namespace", ""), each["metadata"]["name"])]
-            if where in ("", namespace, "kube-system")
+            # An extension has a Role in Linkerd's namespace, too.
+            if where in ("", LINKERD, namespace, "kube-system") and name != _OVERRIDES
         ]
         if made:
-            values = given if chart == CHARTS[1] else {}
-            yield HelmRecord(chart, namespace, chart, version, values, tuple(made), ())
+            told = (given, (record,) if overrides else ()) if chart == CHARTS[1] else ({}, ())
+            yield HelmRecord(chart, namespace, chart, version, told[0], tuple(made), told[1], "CLI")
 
 
 def _plural(kind: str) -> str:
-    return f"{kind.lower()}s"
+    lower = kind.lower()
+    return f"{lower[:-1]}ies" if lower.endswith("y") else f"{lower}s"
 
 
 def _keys(api: Client, anchors: tuple[x509.Certificate, ...]) -> Iterator[str]:
+    """The Secrets with the key of an anchor beside it, and the commands that write its files."""
     for namespace, name in _ANCHOR_SECRETS:
         found = get_object(api, f"{_CORE}/namespaces/{namespace}/secrets/{name}")
-        held = certificates_in(secret_data(found, "tls.crt"))
-        if held and held[0] in anchors and secret_data(found, "tls.key"):
-            yield f"{namespace}/{name}"
+        for pair in _PAIRS:
+            held = certificates_in(secret_data(found, pair[0]))
+            if held and held[0] in anchors and secret_data(found, pair[1]):
+                files = zip(pair, ("ca.crt", "ca.key"), strict=True)
+                commands = (_into_file(namespace, name, key, file) for key, file in files)
+                yield f"Secret {namespace}/{name}: umask 077; {'; '.join(commands)}"
+
+
+def _into_file(namespace: str, name: str, key: str, file: str) -> str:
+    path = key.replace(".", "\\.")
+    get = f"kubectl -n {namespace} get secret {name} -o jsonpath='{{.data.{path}}}'"
+    return f"{get} | base64 -d > {file}"
 
 
 def _operators(api: Client) -> Iterator[tuple[str, Manifest]]:
@@ -308,145 +349,20 @@ def supported(version: str | None) -> bool:
     return SUPPORTED[0] <= tuple(map(int, parts)) <= SUPPORTED[1]
 
 
-# Values of linkerd-control-plane, and the key of the stack file that says the same.
-KEYS: Mapping[str, str] = {
-    "controllerReplicas": "linkerd.replicas",
-    "highAvailability": "linkerd.ha",
-    "controllerLogLevel": "linkerd.logLevel",
-    "webhookFailurePolicy": "linkerd.webhookFailurePolicy",
-    "proxy.await": "linkerd.proxyAwait",
-    "proxy.nativeSidecar": "linkerd.nativeSidecar",
-    "proxy.defaultInboundPolicy": "linkerd.defaultInboundPolicy",
-    "identityTrustDomain": "trust.domain",
-    "identity.issuer.issuanceLifetime": "trust.issuer.leafLifetime",
-    "identity.issuer.clockSkewAllowance": "trust.issuer.clockSkew",
-    "clusterDomain": "cluster.domain",
-    "cniEnabled": "cniPlugin.enabled",
-}
-# Who writes these is another: the anchors come from Vault, certificates from cert-manager.
-OWNED = (
-    *("identityTrustAnchorsPEM", "identity.issuer", "identity.externalCA"),
-    *("proxyInjector", "profileValidator", "policyValidator", "heartbeatSchedule"),
-    *("tap", "tapInjector", "installGatewayAPI", "linkerdVersion"),
-)
-
-
-def sections(found: FoundMesh) -> dict[str, Any]:
-    """The sections of the stack file that come from the cluster."""
-    values = found.values
-    made: dict[str, Any] = {
-        "linkerd": {},
-        "trust": {"generations": _generations(found), "signing": _name(found, found.signs or 0)},
-        "cluster": {"adopted": True},
-    }
-    for path, key in KEYS.items():
-        value = at(values, path)
-        if value is not None:
-            put(made, key, value)
-    # A chart without the key runs as if it were false.
-    made["linkerd"].setdefault("ha", False)
-    made["linkerd"]["heartbeat"] = not at(values, "disableHeartBeat")
-    if image := at(values, "controllerImage"):
-        made["linkerd"]["imageRegistry"] = str(image).rpartition("/")[0]
-    if networks := at(values, "clusterNetworks"):
-        made["cluster"]["networks"] = str(networks).split(",")
-    viz = found.release("linkerd-viz")
-    made["viz"] = {"enabled": viz is not None}
-    if viz:
-        made["viz"]["ha"] = bool(viz.values.get("enablePodAntiAffinity"))
-        if url := viz.values.get("prometheusUrl"):
-            made["viz"]["prometheusUrl"] = url
-    if supported(found.gateway):
-        made["gatewayApi"] = {"install": False, "version": found.gateway}
-    return made | _owners(found)
-
-
-def _owners(found: FoundMesh) -> dict[str, Any]:
-    made: dict[str, Any] = {}
-    if here := found.operators.get(CERT_MANAGER):
-        namespace, spec = here["metadata"]["namespace"], here["spec"]["template"]["spec"]
-        resources = argument(spec, "--cluster-resource-namespace", namespace)
-        section = {"install": False, "namespace": namespace}
-        if resources != namespace:
-            section["clusterResourceNamespace"] = resources
-        if (account := spec.get("serviceAccountName", CERT_MANAGER)) != CERT_MANAGER:
-            section["serviceAccount"] = account
-        made["certManager"] = section
-    if here := found.operators.get("trust-manager"):
-        namespace, spec = here["metadata"]["namespace"], here["spec"]["template"]["spec"]
-        made.setdefault("certManager", {})
-        made["certManager"] |= {
-            "installTrustManager": False,
-            "trustManagerNamespace": namespace,
-            "trustNamespace": argument(spec, "--trust-namespace", namespace, CERT_MANAGER),
-        }
-    if here := found.operators.get(EXTERNAL_SECRETS):
-        made["externalSecrets"] = {"install": False, "namespace": here["metadata"]["namespace"]}
-    return made
-
-
-def _name(found: FoundMesh, index: int) -> str:
-    return "running" if len(found.anchors) == 1 else f"running-{index + 1}"
-
-
-def _generations(found: FoundMesh) -> list[dict[str, Any]]:
-    return [
-        {
-            "name": _name(found, index),
-            "source": "imported",
-            "lifetime": f"{(each.not_valid_after_utc - each.not_valid_before_utc).days}d",
-        }
-        for index, each in enumerate(found.anchors)
-    ]
-
-
-def unmapped(given: Mapping[str, Any], ours: Mapping[str, Any]) -> Iterator[str]:
-    """The values that somebody gave and that `up` would not keep, as `path: value`."""
-    for path, value in leaves(given):
-        if any(path == each or path.startswith(f"{each}.") for each in OWNED):
-            continue
-        if at(ours, path) != value:
-            yield f"{path}: {json.dumps(value)}"
-
-
-def leaves(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
-    """Each value with its path, such as `proxy.image.name`."""
-    for key, value in values.items():
-        if isinstance(value, Mapping) and value:
-            yield from leaves(value, f"{before}{key}.")
-        else:
-            yield f"{before}{key}", value
-
-
-def at(values: Mapping[str, Any], path: str) -> Any:
-    """The value at a path; None where there is none."""
-    place: Any = values
-    for part in path.split("."):
-        if not isinstance(place, Mapping) or part not in place:
-            return None
-        place = place[part]
-    return place
-
-
-def put(values: dict[str, Any], path: str, value: Any) -> None:
-    """Set the value at a path."""
-    *parts, last = path.split(".")
-    for part in parts:
-        values = values.setdefault(part, {})
-    values[last] = value
-
-
 def told(found: FoundMesh) -> Iterator[str]:
     """What is there, in plain lines."""
     for each in found.releases:
-        by = f"by Helm, release {each.namespace}/{each.name}" if each.records else "by the CLI"
+        release = f"Helm, release {each.namespace}/{each.name}"
+        by = f"by {release if each.by == 'Helm' else 'the CLI'}"
         yield f"{each.chart} {each.version} {by}: {len(each.objects)} objects"
+    for each in found.staying:
+        yield f"{each.chart} {each.version} stays Helm's, release {each.namespace}/{each.name}"
     for index, anchor in enumerate(found.anchors):
         signs = ", signs the identity issuer" if index == found.signs else ""
         ends = f"{anchor.not_valid_after_utc:%Y-%m-%d}"
         yield f"anchor {anchor.subject.rfc4514_string()}, ends {ends}{signs}"
     for place in found.keys:
-        yield f"key of an anchor: Secret {place}"
+        yield f"key of an anchor: {place}"
     if not found.keys:
         yield "key of the anchor: in no Secret that the guides name; you need its file"
     for name, runs in sorted(found.operators.items()):
@@ -464,7 +380,5 @@ def told(found: FoundMesh) -> Iterator[str]:
 def duplicate(it: Object, secret: str) -> str:
     """A writer of a Secret that has another one from us, and the command that ends it."""
     _, kind, namespace, name = it
-    return (
-        f"{kind} {namespace}/{name} writes Secret {secret}, as ours will: "
-        f"kubectl -n {namespace} delete {kind.lower()} {name} --cascade=orphan"
-    )
+    command = f"kubectl -n {namespace} delete {kind.lower()} {name} --cascade=orphan"
+    return f"{kind} {namespace}/{name} writes Secret {secret}, as ours will: {command}"

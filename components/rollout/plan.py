@@ -30,6 +30,7 @@ NEVER: dict[str, tuple[str, ...]] = {
         *("antrea-system", "calico-*", "calico-apiserver", "calico-system", "cilium", "cilium-*"),
         *("cilium-secrets", "kube-flannel", "kube-ovn"),
         *("kube-router", "kube-vip", "metallb-system", "multus", "multus-*", "ovn-*"),
+        *("egressgateway", "network-operator", "spiderpool", "whereabouts"),
         *(
             "sriov-network-operator",
             "submariner-*",
@@ -42,19 +43,26 @@ NEVER: dict[str, tuple[str, ...]] = {
     "runs the storage of the nodes": (
         *("ceph-csi-*", "csi-*", "linstor-*", "local-path-storage", "longhorn-system", "mayastor"),
         *("openebs", "piraeus-*", "portworx", "rook-*", "rook-ceph", "topolvm-system", "trident"),
+        *("democratic-csi", "harvester-system", "linstor", "longhorn", "openebs-*"),
+        "snapshot-controller",
     ),
     "runs what the nodes need": (
         *("gpu-operator", "karpenter", "kubevirt", "node-feature-discovery", "nvidia-*"),
         *("cluster-autoscaler", "capa-system", "capg-system", "capi-*", "capz-system"),
+        *("baremetal-operator-system", "cdi", "kured", "metal3"),
     ),
     "is the cloud's or the distribution's own": (
         *("aks-*", "amazon-*", "anthos-*", "aws-*", "azure-*", "cattle-*", "cattle-system"),
         *("cnrm-system", "config-management-*", "eks-*", "gke-*", "gke-managed-system"),
         *("gmp-*", "gmp-public", "gmp-system", "openshift"),
         *("openshift-*", "pinniped-*", "tanzu-*", "tkg-*", "vmware-system-*"),
+        *("d8-*", "fleet-default", "fleet-local", "hypershift", "k0s-*", "multicluster-engine"),
+        *("oci-native-ingress-controller-system", "pks-system"),
+        *("open-cluster-management", "open-cluster-management-*", "svc-tkg-*", "tkr-*"),
     ),
     "decides which objects may be made": (
         *("cosign-system", "gatekeeper-system", "kubewarden", "kyverno", "kyverno-*", "opa-*"),
+        *("connaisseur", "neuvector", "opa", "ratify-*", "stackrox"),
     ),
     "deploys the cluster": (
         *("argo-cd", "argocd", "flux-system", "fleet-system", "pulumi-kubernetes-operator"),

@@ -115,4 +115,4 @@ def test_public_reports_30_the_platform_runs_where_the_cloud_lets_it(cloud: str)
     for namespace, name, pod, _ in containers(cloud):
         if namespace != "linkerd-cni":
             assert pod.get("tolerations"), name
-            assert len(pod["nodeSelector"]) > 1 or namespace == "external-secrets", name
+            assert len(pod["nodeSelector"]) > 1, name

@@ -5,14 +5,17 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from components.chart import merged
 from stack.charts.values import unknown
 from tests.charts import helm
 from tests.charts.program import Evaluation, evaluate, evaluate_file
+from tests.unit.stack_files import lines_of_file
 from tests.unit.whole_program import project
 
 POOL = {"pool": "mesh"}
@@ -85,8 +88,7 @@ def test_public_reports_30_every_pod_runs_where_the_stack_says(chart: str) -> No
         if chart != ON_EVERY_NODE:
             assert POOL.items() <= pod["nodeSelector"].items(), name
             # External Secrets' chart selects no system itself.
-            system = pod["nodeSelector"].get("kubernetes.io/os", "none")
-            assert system == ("none" if chart == "external-secrets" else "linux"), name
+            assert pod["nodeSelector"]["kubernetes.io/os"] == "linux", name
             assert TAINT in pod["tolerations"], name
         if chart not in WITHOUT_PRIORITY:
             assert pod["priorityClassName"] == "system-cluster-critical", name
@@ -144,100 +146,148 @@ def test_without_a_setting_the_values_are_those_of_before() -> None:
     assert "nodeSelector" not in evaluate("staging").charts["linkerd-control-plane"].values
 
 
-# What Panfactum/stack packages/infrastructure/kube_linkerd/main.tf sets: each by a key, or by the
-# overlay. Its own values, but for the injector's selector, which `rollout.never` decides.
-REAL: dict[str, Any] = {
+# What Panfactum/stack packages/infrastructure/kube_linkerd/main.tf sets, with its own values where
+# they are not made of variables, and how each is said: by a key, laid over by `charts`, not at all
+# because the program gives it, or refused with what to set instead.
+_VALIDATORS = {
+    "policyValidator": "linkerd-policy-validator-k8s-tls",
+    "profileValidator": "linkerd-sp-validator-k8s-tls",
+    "proxyInjector": "linkerd-proxy-injector-k8s-tls",
+}
+_ROOMY = {"memory.request": "200Mi", "memory.limit": "400Mi"}
+_KEYS: dict[str, Any] = {
     "placement": {"priorityClass": "system-cluster-critical", "tolerations": [TAINT]},
     "images": {"registries": {"cr.l5d.io": "ghcr.io"}},
-    "linkerd": {"replicas": 3, "logLevel": "warn"},
-    "charts": {
-        "linkerd-control-plane": {
-            "values": {
-                "controllerLogFormat": "json",
-                "enablePodAntiAffinity": True,
-                "enablePodDisruptionBudget": False,
-                "identityResources": {"memory": {"limit": "500Mi"}},
-                "destinationResources": {"memory": {"request": "200Mi", "limit": "400Mi"}},
-                "spValidatorResources": {"memory": {"request": "200Mi", "limit": "400Mi"}},
-                "proxyInjectorResources": {"memory": {"request": "200Mi", "limit": "400Mi"}},
-                "policyController": {
-                    "logLevel": "warn",
-                    "resources": {"memory": {"request": "200Mi", "limit": "500Mi"}},
-                },
-                "proxy": {
-                    "logFormat": "json",
-                    "logLevel": "warn,linkerd=warn,linkerd2_proxy=warn",
-                    "resources": {"memory": {"request": "10Mi", "limit": "200Mi"}},
-                },
-                "podLabels": {"panfactum.com/workload": "linkerd"},
-                "prometheusUrl": "http://thanos-query-frontend.monitoring:9090",
-                "proxyInit": {"logFormat": "json", "logLevel": "warn"},
-                "podMonitor": {
-                    "enabled": True,
-                    "scrapeInterval": "60s",
-                    "proxy": {"enabled": True},
-                    "controller": {"enabled": True},
-                },
-            }
-        }
-    },
+    "linkerd": {"ha": False, "replicas": 2, "logLevel": "warn"},
 }
-# What the same file says and what the program gives, or a key: no overlay is needed.
-GIVEN: dict[str, Any] = {
-    "controllerImage": "ghcr.io/linkerd/controller",
-    "controllerReplicas": 3,
-    "controllerLogLevel": "warn",
-    "cniEnabled": False,
-    "identity.externalCA": True,
-    "identity.issuer.scheme": "kubernetes.io/tls",
-    "proxy.image.name": "ghcr.io/linkerd/proxy",
-    "proxy.nativeSidecar": True,
-    "debugContainer.image.name": "ghcr.io/linkerd/debug",
-    "priorityClassName": "system-cluster-critical",
-    "tolerations": [TAINT],
-    **{
-        f"{each}.{key}": value
-        for each, secret in (
-            ("policyValidator", "linkerd-policy-validator-k8s-tls"),
-            ("profileValidator", "linkerd-sp-validator-k8s-tls"),
-            ("proxyInjector", "linkerd-proxy-injector-k8s-tls"),
-        )
-        for key, value in (("externalSecret", True), ("injectCaFrom", f"linkerd/{secret}"))
-    },
-}
+SETTINGS: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("linkerd.logLevel", {"controllerLogLevel": "warn"}),
+    ("charts", {"controllerLogFormat": "json"}),
+    ("images.registries", {"controllerImage": "ghcr.io/linkerd/controller"}),
+    ("linkerd.replicas", {"controllerReplicas": 2}),
+    ("charts", {"enablePodAntiAffinity": True}),
+    ("charts", {"enablePodDisruptionBudget": False}),
+    ("cniPlugin.enabled", {"cniEnabled": False}),
+    ("program", {"identity.externalCA": True, "identity.issuer.scheme": "kubernetes.io/tls"}),
+    ("charts", {"identityResources.memory.limit": "500Mi"}),
+    ("images.registries", {"proxy.image.name": "ghcr.io/linkerd/proxy"}),
+    ("linkerd.nativeSidecar", {"proxy.nativeSidecar": True}),
+    ("charts", {"proxy.logFormat": "json"}),
+    ("charts", {"proxy.logLevel": "warn,linkerd=warn,linkerd2_proxy=warn"}),
+    (
+        "charts",
+        {"proxy.resources.memory.request": "10Mi", "proxy.resources.memory.limit": "200Mi"},
+    ),
+    (
+        "refused: images.registries",
+        {"policyController.image.name": "ghcr.io/linkerd/policy-controller"},
+    ),
+    ("charts", {"policyController.logLevel": "warn"}),
+    (
+        "charts",
+        {
+            "policyController.resources.memory.request": "200Mi",
+            "policyController.resources.memory.limit": "500Mi",
+        },
+    ),
+    ("charts", {"podLabels": {"panfactum.com/workload": "linkerd"}}),
+    ("placement.priorityClass", {"priorityClassName": "system-cluster-critical"}),
+    ("placement.tolerations", {"tolerations": [TAINT]}),
+    (
+        "program",
+        {
+            **{f"{each}.externalSecret": True for each in _VALIDATORS},
+            **{f"{each}.injectCaFrom": f"linkerd/{name}" for each, name in _VALIDATORS.items()},
+        },
+    ),
+    ("charts", {f"spValidatorResources.{key}": value for key, value in _ROOMY.items()}),
+    ("charts", {f"destinationResources.{key}": value for key, value in _ROOMY.items()}),
+    ("charts", {f"proxyInjectorResources.{key}": value for key, value in _ROOMY.items()}),
+    ("refused: rollout.never", {"proxyInjector.namespaceSelector": {"matchExpressions": []}}),
+    ("images.registries", {"debugContainer.image.name": "ghcr.io/linkerd/debug"}),
+    ("refused: images.registries", {"proxyInit.image.name": "ghcr.io/linkerd/proxy-init"}),
+    ("charts", {"proxyInit.logFormat": "json"}),
+    ("charts", {"proxyInit.logLevel": "warn"}),
+    (
+        "refused: charts.linkerd-control-plane.values.proxy.resources",
+        {
+            "proxyInit.resources.cpu.request": "10m",
+            "proxyInit.resources.memory.request": "10Mi",
+            "proxyInit.resources.memory.limit": "10Mi",
+        },
+    ),
+    ("charts", {"prometheusUrl": "http://thanos-query-frontend.monitoring:9090"}),
+    (
+        "charts",
+        {
+            "podMonitor.enabled": True,
+            "podMonitor.scrapeInterval": "60s",
+            "podMonitor.proxy.enabled": True,
+            "podMonitor.controller.enabled": True,
+        },
+    ),
+)
+
+
+def real_file(overlaid: Mapping[str, Any]) -> Path:
+    """The stack file of that installation, with these values laid over the chart's."""
+    document = yaml.safe_load((project() / "Pulumi.staging.yaml").read_text(encoding="utf-8"))
+    sections = {**_KEYS, "charts": {"linkerd-control-plane": {"values": overlaid}}}
+    document["config"] |= {f"linkerd-platform:{key}": value for key, value in sections.items()}
+    # What the warning of a small cluster is about is their decision.
+    document["config"]["linkerd-platform:environment"] = "development"
+    file = project() / "Pulumi.real.yaml"
+    file.write_text(yaml.safe_dump(document), encoding="utf-8")
+    return file
+
+
+def nested(dotted: Mapping[str, Any]) -> dict[str, Any]:
+    """Values as a chart has them."""
+    made: dict[str, Any] = {}
+    for path, value in dotted.items():
+        *above, last = path.split(".")
+        place = made
+        for key in above:
+            place = place.setdefault(key, {})
+        place[last] = value
+    return made
 
 
 def test_public_reports_30_a_real_installation_can_be_said_whole() -> None:
     """18 of its 32 settings had no key; a wrong one is told before anything is registered."""
-    document = yaml.safe_load((project() / "Pulumi.staging.yaml").read_text(encoding="utf-8"))
-    document["config"] |= {f"linkerd-platform:{key}": value for key, value in REAL.items()}
-    file = project() / "Pulumi.real.yaml"
-    file.write_text(yaml.safe_dump(document), encoding="utf-8")
-    made = evaluate_file(file).charts["linkerd-control-plane"]
-    overlaid = REAL["charts"]["linkerd-control-plane"]["values"]
-    for path, value in _leaves(overlaid):
-        assert _at(made.values, path) == value, path
-    # What the program gives stays where the overlay says nothing.
-    whole = dict(_leaves(helm.default_values(helm.archive(made)))) | dict(_leaves(made.values))
-    for key, value in GIVEN.items():
-        assert whole[tuple(key.split("."))] == value, key
-    assert list(unknown(helm.archive(made).read_bytes(), overlaid)) == []
+    assert len(SETTINGS) == 32
+    dotted = {key: each for how, said in SETTINGS if how == "charts" for key, each in said.items()}
+    made = evaluate_file(real_file(nested(dotted))).charts["linkerd-control-plane"]
+    whole = merged(helm.default_values(helm.archive(made)), made.values)
+    for how, said in SETTINGS:
+        for path, value in said.items() if not how.startswith("refused") else ():
+            assert _at(whole, path) == value, path
+    assert list(unknown(helm.archive(made).read_bytes(), nested(dotted))) == []
     objects = helm.objects(helm.text_of(made, helm.archive(made)))
     destination = objects["Deployment", "linkerd", "linkerd-destination"]
-    container = destination["spec"]["template"]["spec"]["containers"][0]
+    spec = destination["spec"]["template"]["spec"]
+    container = next(each for each in spec["containers"] if each["name"] == "destination")
     assert container["resources"]["limits"]["memory"] == "400Mi"
+    # What takes the place of `proxyInit.resources`: the init container has the proxy's.
+    init = next(each for each in spec["initContainers"] if each["name"] == "linkerd-init")
+    assert init["resources"]["limits"]["memory"] == "200Mi"
     assert not [kind for kind, *_ in objects if kind == "PodDisruptionBudget"]
 
 
-def _leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    if isinstance(value, dict):
-        for key, item in value.items():
-            yield from _leaves(item, (*path, key))
-    else:
-        yield path, value
+@pytest.mark.parametrize(
+    ("how", "said"), [each for each in SETTINGS if each[0].startswith("refused: ")]
+)
+def test_public_reports_30_a_value_that_something_else_decides_is_refused(
+    how: str, said: dict[str, Any]
+) -> None:
+    """The chart has no such value any more, or a key decides it: nobody would see it ignored."""
+    found = lines_of_file(real_file(nested(said)))
+    assert len(found) == len(said)
+    for line in found:
+        assert f"is decided by {how.removeprefix('refused: ')}: set it there" in line
 
 
-def _at(value: Any, path: tuple[str, ...]) -> Any:
-    for key in path:
+def _at(value: Any, path: str) -> Any:
+    for key in path.split("."):
         value = value[key]
     return value

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,13 +14,16 @@ from typing import Any
 import yaml
 
 from bot.clients.https import Answer, Client
-from components.names import LINKERD
+from bot.mesh.trust.reader import ANNOTATION, BUNDLE_KEY
+from components.names import LINKERD, TRUST_ROOTS_CONFIG_MAP
 from tests.charts import helm
 from tests.charts.program import PROJECT, evaluate, evaluate_file
 
 Manifest = dict[str, Any]
 _STACK = "sandbox"
 _APPLY = "application/apply-patch+yaml"
+_MERGE = "application/merge-patch+json"
+_ROOTS = f"/api/v1/namespaces/{LINKERD}/configmaps/{TRUST_ROOTS_CONFIG_MAP}"
 _DIRECTIVES = {"pulumi.com/patchFieldManager", "pulumi.com/patchForce", "pulumi.com/waitFor"}
 # Whatever else needs something of these comes after them.
 _FIRST = ("CustomResourceDefinition", "Namespace", "ServiceAccount")
@@ -180,3 +187,35 @@ def meshed_workload(kind: str, name: str, replicas: int, version: str = "1") -> 
             **({"serviceName": name} if kind == "StatefulSet" else {}),
         },
     }
+
+
+@contextmanager
+def annotated(api: Client, namespace: str) -> Iterator[None]:
+    """Each new pod of a namespace gets the injector's hash of the bundle that is published then.
+
+    As `injectObjectMeta` of linkerd2 does at admission: no injector runs here.
+    """
+    done = threading.Event()
+
+    def write() -> None:
+        while not done.wait(0.2):
+            bundle = api.request("GET", _ROOTS)
+            pods = api.request("GET", f"/api/v1/namespaces/{namespace}/pods")
+            if not (bundle.ok and pods.ok):
+                continue
+            sha = hashlib.sha256(bundle.body["data"][BUNDLE_KEY].encode()).hexdigest()
+            change = {"metadata": {"annotations": {ANNOTATION: sha}}}
+            for each in pods.body["items"]:
+                at = each["metadata"]
+                if ANNOTATION not in at.get("annotations", {}):
+                    path = f"/api/v1/namespaces/{namespace}/pods/{at['name']}"
+                    # One that has gone by now needs none.
+                    api.request("PATCH", path, change, content_type=_MERGE)
+
+    thread = threading.Thread(target=write, name="injector", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join(30)

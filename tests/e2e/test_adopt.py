@@ -22,7 +22,7 @@ from tests.certificates import Authority, authority
 from tests.charts.helm import helm
 from tests.e2e import project, runbook
 from tests.e2e.checker import Checker
-from tests.e2e.mesh_objects import Objects, meshed_workload
+from tests.e2e.mesh_objects import Objects, annotated, meshed_workload
 from tests.e2e.project import PROJECT
 from tests.e2e.runbook import Runbook, without_kubelet
 from tests.e2e.trust_mesh import LEAF_SECONDS, SKEW_SECONDS, TrustMesh, generation
@@ -39,7 +39,7 @@ _OWN_PODS = re.compile(
     rf"(Pod|ReplicaSet.apps|EndpointSlice.discovery.k8s.io|PodMetrics.metrics.k8s.io) "
     rf"({LINKERD}|{LINKERD_VIZ})/"
 )
-_HELM = "/sh.helm.release.v1."
+_RECORD = re.compile(rf"^Secret {LINKERD}\S*/(sh\.helm\.release\.v1\.|linkerd-config-overrides$)")
 _WORKLOADS = (("Deployment", "web", 6), ("StatefulSet", "db", 2), ("DaemonSet", "agent", 0))
 # Leaves that end while the test runs: the rotation is over when those of the old issuer have.
 _IDENTITY = (
@@ -155,6 +155,17 @@ def _mesh_of_helm(mesh: Adopted, anchor: Authority) -> None:
     mesh.install("linkerd-viz", LINKERD_VIZ)
 
 
+def _mesh_of_cli(mesh: Adopted) -> None:
+    """https://linkerd.io/2/getting-started/, which makes an anchor of its own."""
+    for words in (
+        ("install", "--crds"),
+        ("install", "--set=proxy.logLevel=debug"),
+        ("viz", "install"),
+    ):
+        made = mesh.shell("linkerd", *words, "--ignore-cluster")
+        mesh.shell("kubectl", "apply", "-f", "-", text=made)
+
+
 def _unanswered(mesh: Adopted, name: str) -> None:
     """Have a webhook passed by: no pod of this cluster really runs."""
     patch = [{"op": "replace", "path": "/webhooks/0/failurePolicy", "value": "Ignore"}]
@@ -225,6 +236,8 @@ def _adopt(mesh: Adopted) -> str:
     book, before = mesh.book("adopt.md"), mesh.objects()
     told = book.run("Look")
     assert mesh.objects().keys() == before.keys()
+    for command in re.findall(r"^key of an anchor: .*?: (umask .*)$", told, re.MULTILINE):
+        mesh.shell("sh", "-euc", command)
     _read_the_stack_file(mesh)
     book.run("Take it over")
     after = mesh.objects()
@@ -232,7 +245,7 @@ def _adopt(mesh: Adopted) -> str:
     assert {each for each in _changed(before, after) if not _OWN.match(each)} == set()
     book.run("Let Helm go")
     last = mesh.objects()
-    assert _gone(after, last) == {each for each in after if f" {LINKERD}" in each and _HELM in each}
+    assert _gone(after, last) == {each for each in after if _RECORD.search(each)}
     assert _changed(after, last) == set()
     return told
 
@@ -244,7 +257,8 @@ def test_a_linkerd_of_helm_is_adopted_and_its_anchor_moves_into_vault(
     mesh, anchor = cluster
     _mesh_of_helm(mesh, anchor)
     _meshed(mesh)
-    with Checker(mesh.copy.api, LEAF_SECONDS, SKEW_SECONDS) as checker:
+    checks = Checker(mesh.copy.api, LEAF_SECONDS, SKEW_SECONDS)
+    with annotated(mesh.copy.api, "shop"), checks as checker:
         told = _adopt(mesh)
         assert "cert-manager v" in told
         assert "not kept" not in told
@@ -271,3 +285,25 @@ def _rotate(mesh: Adopted, checker: Checker) -> None:
     checker.restart()
     assert mesh.roots() == [mesh.anchors()["anchor-2030"]]
     book.run("Destroy the old key")
+
+
+def test_public_reports_29_a_linkerd_of_the_cli_is_adopted(
+    cluster: tuple[Adopted, Authority],
+) -> None:
+    """Its anchor is the issuer, whose key is in a Secret alone, and nothing has a record."""
+    mesh, _ = cluster
+    if shutil.which("linkerd") is None:
+        pytest.skip("linkerd is not on PATH")
+    for file in ("ca.crt", "ca.key"):
+        (mesh.copy.folder / file).unlink()
+    _mesh_of_cli(mesh)
+    _meshed(mesh)
+    (running,) = mesh.roots()
+    told = _adopt(mesh)
+    print(told)
+    assert "linkerd-control-plane 2026.6.3 by the CLI" in told
+    assert "linkerd-viz 2026.6.3 by the CLI" in told
+    assert "linkerd-control-plane proxy.logLevel" in told
+    assert "not kept" not in told
+    assert mesh.roots() == [running]
+    assert mesh.signer() == "running"

@@ -12,6 +12,7 @@ import pytest
 from tests.programs import ran
 from tests.unit.kubeconfig_cases import CASES, Case
 from tests.unit.kubeconfig_servers import World, world
+from tests.unit.kubeconfig_written import WRITTEN
 
 pytestmark = [
     pytest.mark.e2e,
@@ -25,7 +26,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield made
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", [*CASES, *WRITTEN], ids=lambda case: case.name)
 def test_kubectl_does_as_the_table_says(case: Case, servers: World) -> None:
     """The bot is held to the table; the table has to be true, of this kubectl too."""
     paths = case.written(servers.folder, servers.names)

@@ -7,6 +7,7 @@ import contextlib
 import ipaddress
 import socket
 import ssl
+import textwrap
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -61,6 +62,8 @@ class World:
             "PORT": str(self.port),
             "DIR": str(folder),
             "CA_DATA": data((folder / "ca.pem").read_bytes()),
+            "CA_LINES": "\\n".join(textwrap.wrap(data((folder / "ca.pem").read_bytes()), 64)),
+            "CA_TEXT": data(b"subject=x\n" + (folder / "ca.pem").read_bytes() + b"as it is\n"),
             "OTHER_DATA": data(other.pem.encode()),
             "CERT_DATA": data((folder / "cert.pem").read_bytes()),
             "KEY_DATA": data((folder / "key.pem").read_bytes()),

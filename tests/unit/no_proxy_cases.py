@@ -49,4 +49,9 @@ NO_PROXY = (
     ("", "https://[::1]:6443", False),
     ("", "https://LOCALHOST:6443", True),
     ("", "https://a.localhost:6443", True),
+    ("10.0.0.0/255.0.0.0", "https://10.20.0.5:6443", True),
+    ("::ffff:10.0.0.0/104", "https://10.20.0.5:6443", False),
+    ("[fd00::5]", "https://[fd00::5]:6443", True),
+    ("[fd00::5]:6443", "https://[fd00::5]:6443", False),
+    ("fe80::1", "https://[fe80::1%25eth0]:6443", False),
 )

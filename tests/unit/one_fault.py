@@ -179,6 +179,21 @@ ONE_FAULT: dict[str, tuple[dict[KeyPath, Any], str, str]] = {
     "blank-context": ({("cluster", "context"): " "}, "cluster.context", "not a plain text"),
     "empty-audience": ({("vault", "audience"): ""}, "vault.audience", "not a plain text"),
     "nul-in-path": ({("vault", "caFile"): "a\0b"}, "vault.caFile", "not a plain text"),
+    "auth-mount-of-a-request": (
+        {("vault", "authMount"): "auth/kubernetes"},
+        "vault.authMount",
+        "which Vault adds itself: write kubernetes",
+    ),
+    "vault-namespace-with-a-blank": (
+        {("vault", "namespace"): "admin/team a"},
+        "vault.namespace",
+        "is not a namespace of Vault: write it like admin/team",
+    ),
+    "vault-namespace-with-a-gap": (
+        {("vault", "namespace"): "admin//team"},
+        "vault.namespace",
+        "is not a namespace of Vault",
+    ),
     "network": ({NETWORKS: ["10.0.0.0/8", "ten"]}, "cluster.networks[1]", "like 10.0.0.0/8"),
     "network-host-bits": ({NETWORKS: ["10.1.0.0/8"]}, "cluster.networks[0]", "is no network"),
     "network-no-slash": ({NETWORKS: ["10.0.0.0"]}, "cluster.networks[0]", "write '10.0.0.0/32'"),

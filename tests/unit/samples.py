@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import importlib
+import io
+import tarfile
 from typing import Any, cast
 
 from components import (
@@ -195,3 +197,14 @@ def make(
 def made(component: type[Component], preview: bool = False, **changes: Any) -> Recording:
     """What the component called `x` registers, with some arguments changed."""
     return record(lambda: make(component, **changes), preview)
+
+
+def packed_chart(values: str, template: str) -> bytes:
+    """A chart's archive, with its values.yaml and one template."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+        for name, text in (("a/values.yaml", values), ("a/templates/x.yaml", template)):
+            info = tarfile.TarInfo(name)
+            info.size = len(text)
+            tar.addfile(info, io.BytesIO(text.encode()))
+    return packed.getvalue()

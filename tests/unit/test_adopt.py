@@ -18,16 +18,16 @@ from bot.clients.https import Client
 from bot.clients.target import Target
 from bot.deploy import adopt
 from bot.exit_codes import BadInputError, RefusedError
-from bot.mesh import adoption
+from schema.faults import ConfigError
 from tests.unit.adopt_samples import (
     CRDS,
     DEPLOYMENT,
     GIVEN,
     MANIFEST,
     Server,
+    asked,
     looked,
     record,
-    secret,
     server,
 )
 from tests.unit.bot_trust_samples import authority
@@ -65,17 +65,6 @@ def test_public_reports_a_linkerd_of_helms_becomes_a_stack_file(
     assert api.changed == [], "looking changes nothing"
 
 
-def test_public_reports_what_no_key_says_is_named(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """A toleration that is lost moves the control plane to other nodes, at the first `up`."""
-    lines, _ = looked(monkeypatch, tmp_path, server(authority("root")))
-    assert [each for each in lines if each.startswith("not kept")] == [
-        'not kept: linkerd-control-plane proxy.logLevel: "debug"',
-        'not kept: linkerd-control-plane tolerations: [{"key": "mesh"}]',
-    ]
-
-
 def test_public_reports_the_list_has_the_objects_of_linkerd_alone(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -109,6 +98,39 @@ def test_public_reports_adopt_refuses_in_one_line(
     with pytest.raises(BadInputError, match=said) as refused:
         looked(monkeypatch, tmp_path, empty)
     assert "\n" not in str(refused.value)
+
+
+def test_public_reports_what_is_to_be_corrected_comes_after_what_was_found(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Rancher's address in the kubeconfig is none for Vault: the rest of the file is right."""
+    address = "https://rancher.example.com/k8s/clusters/c-m-x"
+    arguments = asked(monkeypatch, tmp_path, server(authority("root")), address)
+    with pytest.raises(ConfigError, match=r"Pulumi.adopted.yaml:\d+: .*cluster.apiServer: "):
+        adopt.run(arguments)
+    told = capsys.readouterr().out
+    assert "linkerd-control-plane 2026.6.3 by Helm" in told
+    assert "next: read Pulumi.adopted.yaml, and run pulumi stack init adopted" in told
+    assert (tmp_path / "Pulumi.adopted.adopt.yml").is_file()
+
+
+def test_public_reports_the_context_that_was_looked_at_is_in_the_stack_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Without --context it is the current one, which is another when `up` comes."""
+    _, config = looked(monkeypatch, tmp_path, server(authority("root")))
+    assert config.cluster
+    assert config.cluster.context == "kind"
+
+
+def test_public_reports_a_file_of_vaults_authority_that_is_not_there_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A variable of another machine's shell was a traceback."""
+    arguments = asked(monkeypatch, tmp_path, server(authority("root")))
+    monkeypatch.setenv("VAULT_CACERT", "/nowhere/ca.pem")
+    with pytest.raises(BadInputError, match="VAULT_CACERT: /nowhere/ca"):
+        adopt.look("adopted", arguments)
 
 
 def target(tmp_path: Path, **cluster: Any) -> Target:
@@ -407,25 +429,17 @@ def test_public_reports_helm_keeps_what_the_stack_does_not_have_yet(
     assert api.changed == []
 
 
-def test_public_reports_what_the_cli_installed_is_found_by_its_labels() -> None:
-    """`linkerd install` leaves no record, but its overrides and a label on each object."""
-    found = server(
-        authority("root"),
-        **{
-            "/api/v1/secrets": [],
-            "/apis/apps/v1/deployments": [
-                {"metadata": {"name": "linkerd-identity", "namespace": "linkerd"}}
-            ],
-            "/api/v1/namespaces/linkerd/secrets/linkerd-config-overrides": secret(
-                "x", **{"linkerd-config-overrides": yaml.safe_dump(GIVEN).encode()}
-            ),
-        },
+def test_public_reports_an_object_of_an_older_version_of_its_kind_is_on_the_list(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """2.14 made Servers by v1beta1: to us it is created by v1beta3, and it is the same object."""
+    path = "/apis/apps/v1/namespaces/linkerd/deployments/linkerd-identity"
+    served(monkeypatch, Server("https://api", Path("ca.crt"), objects={path: {}}))
+    here = target(tmp_path, adopted=True)
+    listed = tmp_path / "Pulumi.test.adopt.yml"
+    listed.write_text(listed.read_text().replace("apps/v1 ", "apps/v1beta2 "))
+    changes = ChangeSet(
+        stack="test", source="preview", changes=(created("Deployment", "linkerd-identity"),)
     )
-    seen = adoption.read(found)
-    assert seen
-    release = seen.release("linkerd-control-plane")
-    assert release
-    assert release.values == GIVEN
-    assert release.objects == (("apps/v1", "Deployment", "linkerd", "linkerd-identity"),)
-    assert release.records == ()
-    assert release.version == "2025.4.4"
+    judged = adopt.judged(here, changes)
+    assert (judged.violations, judged.adopted) == ((), 1)

@@ -178,6 +178,33 @@ def test_public_reports_a_bare_pod_has_its_command_too() -> None:
     assert [hint.startswith(told) for hint in phase.hints] == [True]
 
 
+@pytest.mark.parametrize(
+    ("kind", "command"),
+    [
+        ("Rollout", "kubectl argo rollouts restart w -n shop --context c"),
+        ("DeploymentConfig", "oc rollout latest dc/w -n shop --context c"),
+        (
+            "StrimziPodSet",
+            (
+                "kubectl --context c -n shop annotate strimzipodset w "
+                "strimzi.io/manual-rolling-update=true"
+            ),
+        ),
+        ("ReplicaSet", "kubectl --context c -n shop delete pod/w"),
+        ("ReplicationController", "kubectl --context c -n shop delete pod/w"),
+        ("CassandraDatacenter", "kubectl --context c -n shop delete pod/w"),
+    ],
+)
+def test_public_reports_a_kind_of_its_own_is_restarted_in_its_own_way(
+    kind: str, command: str
+) -> None:
+    """`kubectl rollout restart` has none for them, and pods deleted by hand are a canary undone."""
+    (phase,) = phases([pod("w", kind)], ["kubectl", "--context", "c"])
+    assert phase.title == "by hand"
+    (hint,) = phase.hints
+    assert hint.endswith(command)
+
+
 def test_public_reports_a_workload_that_does_not_come_up_hides_no_other() -> None:
     """The script goes on, and fails at its end."""
     lines = plan_lines(phases([pod("bad"), pod("good"), pod("agent", "DaemonSet")]))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from components.cni_plugin import CniPluginArgs, values
 from tests.unit.stack_files import spoilt, write
 from tests.unit.whole_program import Evaluated, evaluated_file, project
@@ -35,6 +37,16 @@ def test_pods_get_no_init_container_and_the_plugin_comes_first() -> None:
     namespace = made.object("Namespace", "linkerd-cni").inputs["metadata"]
     assert namespace["labels"]["pod-security.kubernetes.io/enforce"] == "privileged"
     assert namespace["labels"]["linkerd.io/cni-resource"] == "true"
+
+
+@pytest.mark.parametrize("ipv6", [True, False])
+def test_public_reports_30_proxies_and_plugin_take_ipv6_where_pods_have_it(ipv6: bool) -> None:
+    """On dual-stack what comes by IPv6 passed the mesh by; on IPv6 alone no pod came up."""
+    made = spoilt({("cniPlugin",): {"enabled": True}, ("cluster", "ipv6"): ipv6})
+    found = evaluated_file(write(project(), made), True)
+    for name in ("linkerd-linkerd-control-plane", "cni-plugin-linkerd2-cni"):
+        values = found.named(name).inputs["values"]
+        assert values.get("disableIPv6", True) is not ipv6
 
 
 def test_a_stack_without_it_has_init_containers(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ CHANGES: dict[str, Any] = {
     "cluster.helmNamespace": "helm-records",
     "cluster.adopted": True,
     "cluster.networks": ["10.0.0.0/8"],
+    "cluster.ipv6": True,
     "vault.address": "https://other.example.com:8200",
     "vault.caPem": certificate(),
     "vault.namespace": "other",

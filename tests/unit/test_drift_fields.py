@@ -8,7 +8,14 @@ from typing import Any
 import pytest
 
 from bot.changes.model import Change, Op
-from bot.mesh.drift.fields import ROWS, added, excluded_by_the_cloud, leaves, left_to_a_rollout
+from bot.mesh.drift.fields import (
+    ROWS,
+    added,
+    adjusted_by_autopilot,
+    excluded_by_the_cloud,
+    leaves,
+    left_to_a_rollout,
+)
 from bot.mesh.drift.inventory import Item, Managed
 from components.traffic.values import RULES
 from tests.unit.drift_samples import CREATED, declared, inventory, item
@@ -18,6 +25,7 @@ HOOK = ("MutatingWebhookConfiguration.admissionregistration.k8s.io", "linkerd-ho
 ROLE = ("ClusterRole.rbac.authorization.k8s.io", "linkerd-view")
 NAMESPACE = ("Namespace", "linkerd")
 ROUTE = ("HTTPRoute.gateway.networking.k8s.io", "shop/cart.8080")
+AUTOPILOT = {"autopilot.gke.io/resource-adjustment": "{}"}
 LEFT = {RULES: "0123456789abcdef"}
 OURS = Managed("pulumi-kubernetes", CREATED, "", {"f:spec": {"f:replicas": {}}})
 
@@ -235,6 +243,53 @@ def test_public_reports_a_cloud_takes_its_own_namespaces_out_of_a_webhook(
         after=after,
     )
     assert excluded_by_the_cloud(change) is passes
+
+
+def workload(memory: str, image: str = "a:1", **more: str) -> dict[str, Any]:
+    """A Deployment with one container of so much memory."""
+    made = {"name": "a", "image": image, "resources": {"limits": {"memory": memory}}}
+    spec = {"replicas": 3, "template": {"spec": {"containers": [made]}}}
+    return {"kind": "Deployment", "metadata": {"annotations": more}, "spec": spec}
+
+
+@pytest.mark.parametrize(
+    ("after", "passes"),
+    [
+        (workload("52Mi", **AUTOPILOT), True),
+        (workload("52Mi"), False),
+        (workload("52Mi", "a:2", **AUTOPILOT), False),
+        ({**workload("52Mi", **AUTOPILOT), "spec": {"replicas": 1}}, False),
+        (None, False),
+    ],
+)
+def test_public_reports_autopilot_gives_containers_what_it_bills(
+    after: dict[str, Any] | None, passes: bool
+) -> None:
+    """Requests and limits are raised at admission, with a note of it: drift each night."""
+    change = Change(
+        urn="u",
+        type="kubernetes:apps/v1:Deployment",
+        name="web",
+        component="",
+        op=Op.UPDATE,
+        before=workload("50Mi"),
+        after=after,
+    )
+    assert adjusted_by_autopilot(change) is passes
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "kubectl.kubernetes.io/restartedAt",
+        "openshift.openshift.io/restartedAt",
+        "cattle.io/timestamp",
+    ],
+)
+def test_public_reports_a_restart_by_a_console_is_no_drift(key: str) -> None:
+    """Rancher's "Redeploy" and OpenShift's "Restart rollout" write a key of their own."""
+    written = {"f:template": {"f:metadata": {"f:annotations": {f"f:{key}": {}}}}}
+    assert found(touched(WEB, "rancher", {"f:spec": written})) == []
 
 
 def test_public_reports_the_enforcer_of_aks_is_no_drift() -> None:

@@ -14,6 +14,7 @@ from bot.clients.https import ReadError
 from bot.clients.proxies import proxy_for, shown
 from tests.unit.kubeconfig_cases import CASES, REFUSED, TOKEN, Case
 from tests.unit.kubeconfig_servers import World, world
+from tests.unit.kubeconfig_written import WRITTEN
 from tests.unit.no_proxy_cases import NO_PROXY
 
 _SECONDS = 5.0
@@ -41,7 +42,7 @@ def asked(case: Case, servers: World, monkeypatch: pytest.MonkeyPatch) -> str:
         return str(error)
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", [*CASES, *WRITTEN], ids=lambda case: case.name)
 def test_the_api_server_sees_whom_kubectl_would_send(
     case: Case, servers: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import json
-import tarfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from components.placement import ImagesSection
+from components.placement import ImagesSection, registry
 from stack.charts.values import unknown
+from tests.unit.samples import packed_chart
 from tests.unit.stack_files import lines_of_file, load, spoilt, write
 from tests.unit.whole_program import evaluated_file, project
 
@@ -84,6 +83,16 @@ CONTROL_PLANE = ("charts", "linkerd-control-plane", "values")
             "goes with effect NoExecute",
         ),
         (
+            {("placement", "nodeSelector"): {"kubernetes.io/os": "windows"}},
+            "placement.nodeSelector.kubernetes.io/os",
+            "write linux",
+        ),
+        (
+            {("placement", "nodeSelector"): {"kubernetes.io/arch": "s390x"}},
+            "placement.nodeSelector.kubernetes.io/arch",
+            "write amd64 or arm64",
+        ),
+        (
             {("images", "registry"): "https://mirror.example.com"},
             "images.registry",
             "write it like registry.example.com/mirror",
@@ -112,17 +121,6 @@ def test_public_reports_30_what_cannot_be_told_is_refused_with_what_to_write(
     assert part in line
 
 
-def chart(values: str, template: str) -> bytes:
-    """A chart's archive."""
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
-        for name, text in (("a/values.yaml", values), ("a/templates/x.yaml", template)):
-            info = tarfile.TarInfo(name)
-            info.size = len(text)
-            tar.addfile(info, io.BytesIO(text.encode()))
-    return packed.getvalue()
-
-
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
@@ -134,15 +132,74 @@ def chart(values: str, template: str) -> bytes:
         ({"tolerations": [{"key": "a"}]}, []),
         ({"heartbeatResources": {"memory": {"limit": "1Gi"}}}, []),
         ({"nothing": {"below": 1}}, [(("nothing",), "")]),
+        # Maps that are read piece by piece, however a template writes that.
+        ({"init": {"logLevl": "x", "ports": "1"}}, [(("init", "logLevl"), "logLevel")]),
+        ({"probe": {"timeout": 1, "period": 1, "initial": 1}}, [(("probe", "initial"), "")]),
+        ({"resources": {"memory": {"limt": 1}}}, [(("resources", "memory", "limt"), "limit")]),
+        # Maps that get into an object as they stand.
+        ({"security": {"anything": 1}, "strategy": {"type": "x"}, "labels": {"a": "b"}}, []),
+        ({"sub": {"tolerations": []}}, []),
     ],
 )
 def test_public_reports_30_a_value_that_the_chart_does_not_have_is_found(
     values: dict[str, Any], expected: list[Any]
 ) -> None:
     """Helm takes any key without a word, and the limit that was raised in the night was not."""
-    listed = "replicas: 1\nproxy:\n  image:\n    name: x\npodLabels: {}\n"
-    template = "{{ toYaml .Values.tolerations }} {{ .Values.heartbeatResources.memory }}"
-    assert list(unknown(chart(listed, template), values)) == expected
+    listed = (
+        "replicas: 1\nproxy: {image: {name: x}}\npodLabels: {}\ninit: {logLevel: x}\n"
+        "probe: {period: 1}\nresources: {memory: {limit: x}}\nsecurity: {run: 1}\n"
+        "strategy: {a: 1}\nlabels: {a: 1}\nsub: {a: 1}\n"
+    )
+    template = (
+        "{{ toYaml .Values.tolerations }} {{ .Values.heartbeatResources.memory }}\n"
+        '{{- $_ := set $tree.Values.init "ports" .Values.init.logLevel }}\n'
+        "{{- with (.Values.probe).timeout }}{{ . }}{{ end }}\n"
+        '{{- include "partials.resources" .Values.resources }}\n'
+        '{{- if .Values.security }}{{ toYaml (omit .Values.security "run") }}{{ end }}\n'
+        "{{ .Values.strategy | toYaml | nindent 4 }}\n"
+        "{{ range $k, $v := .Values.labels }}{{ end }}\n"
+        '{{ include "linkerd.tolerations" (dict "Values" .Values.sub) }}\n'
+    )
+    assert list(unknown(packed_chart(listed, template), values)) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "taken"),
+    [
+        ("123456789012.dkr.ecr.eu-west-1.amazonaws.com/quay", True),
+        ("europe-docker.pkg.dev/my-project/mirror_1", True),
+        ("localhost:5000/a/b", True),
+        ("localhost/a", True),
+        ("registry:5000", True),
+        ("[fd00::1]:5000/x", True),
+        ("10.0.0.1:5000", True),
+        ("registry.corp/a.b/c__d--e", True),
+        ("registry.corp:443", True),
+        ("registry", False),
+        ("registry.corp/x:tag", False),
+        ("registry.corp/x@sha256:abc", False),
+        ("registry.corp:99999/x", False),
+        ("registry.corp:0", False),
+        ("registry.corp:/x", False),
+        (":5000/x", False),
+        ("registry..corp/x", False),
+        ("-registry.corp/x", False),
+        ("registry.corp/-x", False),
+        ("registry.corp/x/", False),
+        ("registry.corp//x", False),
+        ("Registry.corp/x", False),
+        ("oci://registry.corp/x", False),
+        ("registry.corp/x\n", False),
+    ],
+)
+def test_public_reports_26_a_registry_is_what_the_kubelet_takes(text: str, taken: bool) -> None:
+    """A name that no image can have is found by the first pod that does not start."""
+    lines = []
+    try:
+        registry(text)
+    except ValueError as error:
+        lines = str(error).splitlines()
+    assert len(lines) == (0 if taken else 1)
 
 
 def test_a_misspelt_value_of_a_chart_in_the_cache_is_a_fault_of_the_stack_file(
@@ -152,7 +209,7 @@ def test_a_misspelt_value_of_a_chart_in_the_cache_is_a_fault_of_the_stack_file(
     monkeypatch.setenv("CHARTS_DIR", str(tmp_path))
     (tmp_path / "charts.yaml").write_text((project() / "charts.yaml").read_text("utf-8"))
     archive = tmp_path / "trust-manager-v0.24.0.tgz"
-    archive.write_bytes(chart("resources: {}\nlogLevel: 1\n", ""))
+    archive.write_bytes(packed_chart("resources: {}\nlogLevel: 1\n", ""))
     made = spoilt({("charts", "trust-manager", "values"): {"logLevle": 2}})
     (line,) = lines_of_file(write(tmp_path, made))
     assert "charts.trust-manager.values.logLevle: trust-manager v0.24.0 has no such value" in line

@@ -149,6 +149,14 @@ def test_public_reports_a_key_in_a_form_that_proxies_do_not_read_is_refused() ->
     assert "in a form that proxies do not read" in str(carries.fault(other, DOMAIN))
 
 
+@pytest.mark.parametrize(
+    "subject", ["identity.linkerd.cluster.local", "identity.linkerd.", "root", "x" * 64]
+)
+def test_public_reports_an_anchor_may_be_called_like_the_issuer_below_it(subject: str) -> None:
+    """`linkerd install` calls its own anchor so, and so do many who follow the guide by heart."""
+    assert said(*anchor(subject=subject)) is None
+
+
 def test_public_reports_the_trust_domain_is_that_of_the_stack_file() -> None:
     """A constraint fits one trust domain, and another not."""
     certificate, key = anchor((permitted(dns("mesh.example.com")), True))

@@ -2,86 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
-from bot.clients.https import Answer, Client
+from bot.clients.https import Answer
 from bot.mesh.rollout import admission
 from bot.mesh.rollout.check import judge
 from bot.mesh.rollout.model import RolloutState, Surroundings, Template
 from bot.mesh.rollout.step import choose
-from tests.unit.rollout_samples import VERSION, config, namespace, pod, seen
+from tests.unit.admission_samples import (
+    UNASKED,
+    WAVE,
+    Api,
+    Judge,
+    deployment,
+    look,
+    refuses,
+)
+from tests.unit.rollout_samples import config, namespace, pod, seen
 
-Judge = Callable[[Any], Answer]
 LEVEL = admission.LEVEL
 CNI = {("cniPlugin", "enabled"): True}
-WAVE = {"namespaces": ["shop"]}
-
-
-def deployment(name: str = "web", **spec: Any) -> dict[str, Any]:
-    """A Deployment of the wave's namespace."""
-    inner = {"metadata": {"labels": {"app": name}}, "spec": {"containers": [{"name": "a"}], **spec}}
-    return {"metadata": {"namespace": "shop", "name": name}, "spec": {"template": inner}}
-
-
-def injected(body: Any) -> Answer:
-    """The API server with an injector that takes every pod that asks."""
-    spec = dict(body["spec"])
-    if body["metadata"]["annotations"]["linkerd.io/inject"] == "enabled":
-        proxy = {"name": "linkerd-proxy", "image": f"proxy:{VERSION}"}
-        spec["containers"] = [*spec["containers"], proxy]
-    return Answer(201, {**body, "spec": spec})
-
-
-def refuses(message: str, status: int = 403, *, plain: bool = True) -> Judge:
-    """An API server that refuses pods with a proxy; plain: it makes those without one."""
-
-    def body(given: Any) -> Answer:
-        names = [each["name"] for each in given["spec"]["containers"]]
-        meshed = given["metadata"]["annotations"]["linkerd.io/inject"] == "enabled"
-        if meshed or "linkerd-proxy" in names or not plain:
-            return Answer(status, {"kind": "Status", "message": message})
-        return injected(given)
-
-    return body
-
-
-class Api:
-    """An API server with some lists, which judges the pods that it is asked for."""
-
-    base = "https://api"
-
-    def __init__(self, ask: Judge = injected, **lists: list[dict[str, Any]]) -> None:
-        self.ask, self.lists = ask, lists
-        self.asked: list[dict[str, Any]] = []
-
-    def request(self, method: str, path: str, body: Any = None, **_: Any) -> Answer:
-        if method == "POST":
-            assert path == "/api/v1/namespaces/shop/pods?dryRun=All", "stores something"
-            self.asked.append(body)
-            return self.ask(body)
-        assert method == "GET"
-        kind = path.partition("?")[0].rpartition("/")[2]
-        return Answer(200, {"items": self.lists.get(kind, [])})
-
-
-def look(
-    api: Api,
-    *,
-    labels: Mapping[str, str] | None = None,
-    injector: bool = True,
-    state: str = "on",
-    more: Any = None,
-    pods: tuple[Any, ...] = (),
-) -> admission.Admission:
-    """What is found for the namespace `shop`."""
-    there = replace(namespace("shop"), labels=labels or {})
-    cluster = seen(there, namespace("callers"), namespace("linkerd"), namespace("kube-system"))
-    cluster = replace(cluster, version=VERSION if injector else "", pods=tuple(pods))
-    return admission.look(cast("Client", api), config(WAVE, more=more), cluster, {"shop"}, state)
 
 
 PSA = (
@@ -119,6 +62,61 @@ ANSWERS = {
         "failed quota: compute: must specify limits.cpu for: linkerd-proxy",
         "ResourceQuota compute",
         "workloads.namespaces.shop.proxyResources",
+    ),
+    "limit-range of a ratio": (
+        "cpu max limit to request ratio per Container is 4, but provided ratio is 10.000000",
+        "LimitRange (cpu max limit to request ratio)",
+        "workloads.namespaces.shop.proxyResources",
+    ),
+    "limit-range of a pod": (
+        "maximum memory usage per Pod is 1Gi, but limit is 1336934400",
+        "LimitRange (maximum memory usage per Pod)",
+        "workloads.namespaces.shop.proxyResources",
+    ),
+    "autopilot": (
+        (
+            'admission webhook "warden-validating.common-webhooks.networking.gke.io" denied the '
+            "request: GKE Warden rejected the request because it violates one or more constraints. "
+            'Violations details: {"[denied by autogke-default-linux-capabilities]":["linux '
+            "capability 'NET_ADMIN' on container 'linkerd-init' not allowed\"]}"
+        ),
+        "webhook warden-validating.common-webhooks.networking.gke.io of GKE Autopilot",
+        "--workload-policies=allow-net-admin",
+    ),
+    "registries that are allowed": (
+        (
+            'admission webhook "validation.gatekeeper.sh" denied the request: [repos] container '
+            "<linkerd-proxy> has an invalid image repo <cr.l5d.io/linkerd/proxy:edge-26.6.3>"
+        ),
+        "webhook validation.gatekeeper.sh",
+        "images.registries",
+    ),
+    "signatures": (
+        (
+            'admission webhook "mutate.kyverno.svc-fail" denied the request: resource Pod/shop/web '
+            "was blocked due to the following policies verify: no matching signatures"
+        ),
+        "webhook mutate.kyverno.svc-fail",
+        "let it allow the images of Linkerd",
+    ),
+    "limits that are wanted": (
+        (
+            'admission webhook "validate.kyverno.svc-fail" denied the request: resource Pod/x '
+            "was blocked due to the following policies require-requests-limits: CPU and memory "
+            "resource requests and limits are required"
+        ),
+        "webhook validate.kyverno.svc-fail",
+        "workloads.namespaces.shop.proxyResources",
+    ),
+    "users": (
+        "ValidatingAdmissionPolicy 'uids' with binding 'b' denied request: runAsUser must be 10000",
+        "ValidatingAdmissionPolicy uids",
+        "the users 2102 and 65534",
+    ),
+    "an image policy": (
+        "image policy webhook backend denied one or more images: cr.l5d.io/linkerd/proxy",
+        "image policy webhook",
+        "images.registries",
     ),
     "limit-range": (
         "maximum memory usage per Container is 128Mi, but limit is 250Mi",
@@ -216,15 +214,6 @@ def test_a_pod_of_an_operator_stands_for_its_kind() -> None:
     assert found.refusals[0].workload == "strimzipodset/kafka"
     assert "nodeName" not in api.asked[0]["spec"]
     assert "kube-api-access" not in str(api.asked)
-
-
-UNASKED = {
-    "no right": Answer(403, {"message": 'pods is forbidden: User "x" cannot create resource "p"'}),
-    "no dry run": Answer(400, {"message": 'admission webhook "w" does not support dry run'}),
-    "not served": Answer(404, {"message": "not found"}),
-    "no answer": Answer(0, reason="timed out"),
-    "odd": Answer(200, ["?"]),
-}
 
 
 @pytest.mark.parametrize("name", UNASKED)
@@ -346,11 +335,26 @@ def test_public_reports_a_policy_that_leaves_4143_out_is_told(name: str) -> None
         assert each.workload == "deployment/web"
 
 
+def _node(name: str, **labels: str) -> dict[str, Any]:
+    return {"metadata": {"name": name, "labels": labels}, "status": {}}
+
+
 RULES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "windows": ({"nodeSelector": {"kubernetes.io/os": "windows"}}, {}, "Windows nodes"),
     "windows by its field": ({"os": {"name": "windows"}}, {}, "Windows nodes"),
     "another processor": ({"nodeSelector": {"kubernetes.io/arch": "s390x"}}, {}, "s390x nodes"),
     "virtual": ({"nodeSelector": {"type": "virtual-kubelet"}}, {}, "virtual nodes"),
+    "gVisor": ({"runtimeClassName": "gvisor"}, {}, "gVisor has no iptables"),
+    "a Fargate profile": (
+        {},
+        {"nodes": [_node("there", **{"eks.amazonaws.com/compute-type": "fargate"})]},
+        "virtual nodes",
+    ),
+    "Windows by a runtime class": (
+        {"runtimeClassName": "windows-2022", "tolerations": [{"key": "os", "value": "windows"}]},
+        {"nodes": [_node("there", **{"kubernetes.io/os": "windows"})]},
+        "Windows nodes",
+    ),
     "an old node": (
         {},
         {
@@ -383,9 +387,25 @@ RULES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
 def test_public_reports_what_no_dry_run_tells(name: str) -> None:
     """The API server makes such a pod; the node, or the last pods of the wave, do not come up."""
     spec, lists, what = RULES[name]
-    pods = (pod("shop", "web"), pod("shop", "web"))
+    pods = (pod("shop", "web", node="there"), pod("shop", "web"))
     found = look(Api(deployments=[deployment(**spec)], **lists), pods=pods)
     assert any(what in each.what for each in found.refusals)
+
+
+def test_public_reports_policies_for_the_whole_cluster_are_named_too() -> None:
+    """A default deny of the platform team is in no namespace, and drops 4143 in all of them."""
+    found = look(
+        Api(
+            deployments=[deployment()],
+            adminnetworkpolicies=[{"metadata": {"name": "no-east-west"}}],
+            ciliumclusterwidenetworkpolicies=[{"metadata": {"name": "deny"}}],
+            globalnetworkpolicies=[{"metadata": {"name": "default-deny"}}],
+        )
+    )
+    (note,) = found.notes
+    assert note.startswith("not judged, see that they allow TCP 4143: ")
+    for each in ("deny (CiliumClusterwide", "default-deny (Global", "no-east-west (Admin"):
+        assert each in note
 
 
 def test_linux_nodes_and_enough_quota_are_fine() -> None:
@@ -417,11 +437,3 @@ def test_public_reports_the_verdict_is_not_safe() -> None:
     (against,) = [each for each in verdict.against if "NET_ADMIN" in each]
     assert against.startswith("shop/deployment/web: pod security level restricted: ")
     assert any("CiliumNetworkPolicy" in each for each in verdict.remarks)
-
-
-@pytest.mark.parametrize(
-    ("text", "value"), [("100m", 0.1), ("1", 1.0), ("1Gi", 2.0**30), ("2k", 2000.0), ("x", 0.0)]
-)
-def test_a_quantity_is_read_as_kubernetes_reads_it(text: str, value: float) -> None:
-    """A quota in another unit than the proxy's."""
-    assert admission.amount(text) == pytest.approx(value)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from datetime import timedelta
+from typing import Any, cast
 
 import pytest
 
+from bot.clients.https import Answer, Client
 from bot.mesh.rollout import check as checks
-from bot.mesh.rollout import select
+from bot.mesh.rollout import reader, select
 from bot.mesh.rollout.step import choose, refusals
 from bot.mesh.rollout.text import WaveInFile, step_document, step_lines
 from components.linkerd import NOT_LOOKED_AT, LinkerdArgs, values
@@ -29,8 +31,12 @@ OTHERS = (
     *("amazon-guardduty", "cattle-system", "cattle-fleet-system", "tanzu-system", "gpu-operator"),
     *("vmware-system-csi", "istio-system", "istio-ingress", "gatekeeper-system", "kubewarden"),
     *("node-feature-discovery", "config-management-system", "capi-system", "spire-server"),
+    *("whereabouts", "spiderpool", "openebs-system", "harvester-system", "democratic-csi", "cdi"),
+    *("d8-cni-cilium", "fleet-default", "hypershift", "open-cluster-management-agent", "opa"),
+    *("svc-tkg-domain-c8", "neuvector", "stackrox", "ratify-service", "kured", "metal3"),
 )
 WORKLOADS = ("shop", "default-backend", "calicoes", "rookery", "argo", "monitoring", "vaults")
+WORKLOADS += ("fleet-management", "opal", "falcon")
 IN_CLUSTER: dict[KeyPath, Any] = {("vault", "address"): "https://vault.secrets.svc:8200"}
 
 
@@ -71,6 +77,94 @@ def test_public_reports_a_namespace_that_is_being_deleted_is_not_taken() -> None
     named = config({"namespaces": ["gone"]})
     verdict = checks.judge(named, cluster, choose(named, cluster, "next"))
     assert "gone: is being deleted: take it out of the wave" in verdict.against
+
+
+def hook(name: str, namespace: str, **more: Any) -> dict[str, Any]:
+    """A webhook that is asked for every pod."""
+    rules = [{"apiGroups": [""], "resources": ["pods"], "operations": ["CREATE"]}]
+    service = {"clientConfig": {"service": {"namespace": namespace, "name": "x"}}}
+    return {"name": name, "rules": rules, **service, **more}
+
+
+WEBHOOKS: dict[str, tuple[dict[str, Any], bool]] = {
+    "of all pods": ({}, True),
+    "of everything": (
+        {"rules": [{"apiGroups": ["*"], "resources": ["*/*"], "operations": ["*"]}]},
+        True,
+    ),
+    "that may be away": ({"failurePolicy": "Ignore"}, False),
+    "of other kinds": (
+        {"rules": [{"apiGroups": ["apps"], "resources": ["*"], "operations": ["*"]}]},
+        False,
+    ),
+    "of pods that ask for it": ({"objectSelector": {"matchLabels": {"use": "true"}}}, False),
+    "of some namespaces": (
+        {"namespaceSelector": {"matchExpressions": [{"key": "a", "operator": "Exists"}]}},
+        False,
+    ),
+    "of all but some": (
+        {"namespaceSelector": {"matchExpressions": [{"key": "a", "operator": "DoesNotExist"}]}},
+        True,
+    ),
+    "outside of the cluster": ({"clientConfig": {"url": "https://example.com"}}, False),
+}
+
+
+@pytest.mark.parametrize("name", WEBHOOKS)
+def test_public_reports_what_decides_about_all_pods_is_not_the_rest(name: str) -> None:
+    """A policy engine by another name than the list knows: its pods and the injector's would wait
+    for each other after a power cut."""
+    more, critical = WEBHOOKS[name]
+    hooks = [hook("check.corp", "guard", **more)]
+    lists = {"validatingwebhookconfigurations": [{"webhooks": hooks}]}
+    cluster = reader.read(cast("Client", Lists(lists)), timedelta(hours=1))
+    made = config({"rest": True})
+    assert select.found(made, cluster, made.rollout.waves[0]) == ["guard"][critical:]
+    out = select.left_out(made, cluster, made.rollout.waves[0])
+    said = "serves webhook check.corp of all pods: a wave that names it may have it"
+    assert out == ({"guard": said} if critical else {})
+    named = config({"namespaces": ["guard"]})
+    assert not refusals(named, choose(named, cluster, "next"))
+
+
+@pytest.mark.parametrize(
+    ("priority", "critical"),
+    [("system-node-critical", True), ("system-cluster-critical", True), ("high", False)],
+)
+def test_public_reports_what_kubernetes_starts_first_is_not_the_rest(
+    priority: str, critical: bool
+) -> None:
+    """A CNI or CSI of another name than the list knows says so by its priority class."""
+    place = {"namespace": "guard", "name": "agent-1", "creationTimestamp": "2026-01-01T00:00:00Z"}
+    pods = [{"metadata": place, "spec": {"priorityClassName": priority, "containers": []}}]
+    cluster = reader.read(cast("Client", Lists({"pods": pods})), timedelta(hours=1))
+    made = config({"rest": True})
+    assert select.found(made, cluster, made.rollout.waves[0]) == ["guard"][critical:]
+
+
+def test_who_may_not_read_admission_can_still_roll_out() -> None:
+    """A right that a command did not need before must not stop it."""
+    cluster = reader.read(cast("Client", Lists({}, refused="webhook")), timedelta(hours=1))
+    assert cluster.critical == {}
+
+
+class Lists:
+    """An API server with one namespace and these lists."""
+
+    base = "https://api"
+    headers: dict[str, str] = {}  # noqa: RUF012
+
+    def __init__(self, lists: dict[str, list[dict[str, Any]]], refused: str = "-") -> None:
+        self.lists = {"namespaces": [{"metadata": {"name": "guard"}}], **lists}
+        self.refused = refused
+
+    def request(self, method: str, path: str, *_: Any, **__: Any) -> Answer:
+        """A list, empty where there is none."""
+        assert method == "GET"
+        if self.refused in path:
+            return Answer(403, {"message": "forbidden"})
+        items = self.lists.get(path.partition("?")[0].rpartition("/")[2], [])
+        return Answer(200, {"kind": "List", "items": items, "metadata": {}})
 
 
 def selector(**more: Any) -> dict[str, tuple[str, ...]] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from bot.clients import vault as vault_client
 from bot.clients.connect import cluster
 from bot.clients.https import Answer, Client, Unreadable
 from bot.clients.target import Target
-from bot.exit_codes import MissingToolError
+from bot.exit_codes import BadInputError, MissingToolError
 from bot.mesh.trust.model import IDENTITY, MeshedPod, PodOwner
 from bot.mesh.trust.reader import _identity
 from tests.unit import stack_files
@@ -73,6 +74,59 @@ def test_vault_is_reached_through_the_proxy_of_the_environment(
     monkeypatch.setenv("NO_PROXY", "vault.example.com")
     with vault_client.connected(target(tmp_path, {"token": "t"})) as client:
         assert client.proxy is None
+
+
+@pytest.mark.parametrize(
+    ("own", "variables", "authority", "pair"),
+    [
+        (None, {}, None, None),
+        (None, {"VAULT_CACERT": "/corp/ca.pem"}, "/corp/ca.pem", None),
+        ("ca.pem", {"VAULT_CACERT": "/corp/ca.pem"}, "ca.pem", None),
+        (None, {"VAULT_CACERT_BYTES": "PEM"}, "scratch", None),
+        (
+            None,
+            {"VAULT_CLIENT_CERT": "/a.crt", "VAULT_CLIENT_KEY": "b.key"},
+            None,
+            ("/a.crt", "b.key"),
+        ),
+    ],
+)
+def test_public_reports_vault_is_trusted_as_the_engine_trusts_it(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    own: str | None,
+    variables: dict[str, str],
+    authority: str | None,
+    pair: tuple[str, str] | None,
+) -> None:
+    """A preview went through a gateway that wants certificates, and every other command did not."""
+    monkeypatch.setenv("VAULT_TOKEN", "t")
+    for name in ("CACERT", "CACERT_BYTES", "CLIENT_CERT", "CLIENT_KEY"):
+        monkeypatch.delenv(f"VAULT_{name}", raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(vault_client, "trusts_anybody", lambda: True)
+    made = target(tmp_path, {"token": "t"})
+    section = made.config.vault.model_copy(update={"ca_file": own, "ca_pem": None})
+    made = replace(made, config=made.config.model_copy(update={"vault": section}))
+    with vault_client.connected(made) as client:
+        if authority == "scratch":
+            assert client.ca_file
+            assert client.ca_file.read_text() == "PEM"
+        else:
+            assert client.ca_file == (tmp_path / authority if authority else None)
+        wanted = (tmp_path / pair[0], tmp_path / pair[1]) if pair else None
+        assert client.client_pair == wanted
+
+
+def test_public_reports_half_a_certificate_for_vault_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The provider refuses it, too."""
+    monkeypatch.setenv("VAULT_TOKEN", "t")
+    monkeypatch.setenv("VAULT_CLIENT_CERT", "/a.crt")
+    with pytest.raises(BadInputError, match="set both, or none"):
+        vault_client.connected(target(tmp_path, {"token": "t"})).__enter__()
 
 
 class OnePath(Client):

@@ -7,7 +7,7 @@ import pytest
 from bot.mesh.status import control_plane, judge
 from tests.unit import status_faults as f
 from tests.unit.status_faults import Spoil
-from tests.unit.status_samples import Read, good, lines, reader
+from tests.unit.status_samples import Mesh, Read, good, lines, reader
 
 # What the tests of other modules are about: it needs an answer of a program or a Prometheus.
 ELSEWHERE = {"alerts", "linkerd-check", "drift"}
@@ -22,6 +22,21 @@ _BUNDLES = "/apis/trust.cert-manager.io/v1alpha1/bundles"
 _OPERATORS = "/apis/apps/v1/namespaces/cert-manager/deployments"
 _STORES = "/apis/apps/v1/namespaces/external-secrets/deployments"
 _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+
+
+def _short_issuer(left: f.timedelta) -> Spoil:
+    """An issuer of an hour, which is renewed below the threshold of alerts that are off."""
+
+    def spoil(mesh: Mesh) -> None:
+        f.file(
+            "trust", "issuer", value={"duration": "1h", "renewBefore": "10m", "leafLifetime": "1m"}
+        )(mesh)
+        f.file("observability", "alerts", value={"form": "off"})(mesh)
+        f.issued(lifetime=left)(mesh)
+
+    return spoil
+
+
 _SHOP = {"services": [{"name": "web", "selector": {"app": "nobody"}, "ports": [{"port": 8080}]}]}
 
 FAULTS: list[tuple[str, Spoil, str, str]] = [
@@ -98,6 +113,8 @@ FAULTS: list[tuple[str, Spoil, str, str]] = [
      "fail", "b (10.244.1.0/24)"),
     ("control-plane/networks-pods", f.set_(f.PODS, f.CART_POD, "status", "podIP", value="9.9.9.9"),
      "fail", "shop/cart-5d4f-a (9.9.9.9)"),
+    ("control-plane/address-family", f.set_(f.PODS, f.CART_POD, "status", "podIPs",
+        value=[{"ip": "10.244.1.7"}, {"ip": "fd00::7"}]), "warn", "shop/cart-5d4f-a"),
     ("control-plane/networks-services",
      f.set_(f.SERVICES, "cart", "spec", "clusterIP", value="9.9.9.9"),
      "fail", "shop/cart (9.9.9.9)"),
@@ -115,6 +132,8 @@ FAULTS: list[tuple[str, Spoil, str, str]] = [
     ("certificates/issuer-algorithm", f.issued(curve="P-384"), "fail", "secp384r1"),
     ("certificates/issuer-validity", f.issuer(f.EXPIRED_ISSUER), "fail", "ended"),
     ("certificates/issuer-left", f.issued(lifetime=f.timedelta(hours=1)), "fail", "at least 12h"),
+    ("certificates/issuer-left", _short_issuer(f.timedelta(hours=1)), "ok", "cluster may be off"),
+    ("certificates/issuer-left", _short_issuer(f.timedelta(minutes=3)), "fail", "at least 5m"),
     ("certificates/issuer-chain", f.issued(), "fail", "leads to no anchor"),
     ("certificates/issuer-in-use", lambda m: m.objects.update(
         {_IDENTITY_METRICS: "issuer_cert_ttl_seconds 10\n"}), "fail", "another issuer"),
@@ -201,6 +220,13 @@ FAULTS: list[tuple[str, Spoil, str, str]] = [
             **m.objects[f.PODS][0]["metadata"], "name": "c", "namespace": "calico-system",
             "ownerReferences": []}})),
      "warn", "while no injector runs: calico-system"),
+    ("rollout/cold-start", lambda m: (
+        m.objects["/api/v1/namespaces"].append({"metadata": {"name": "guard"}}),
+        m.objects[f.PODS].append({**m.objects[f.PODS][0],
+            "spec": {**m.objects[f.PODS][0]["spec"], "priorityClassName": "system-node-critical"},
+            "metadata": {**m.objects[f.PODS][0]["metadata"], "name": "c", "namespace": "guard",
+                         "ownerReferences": []}})),
+     "warn", "while no injector runs: guard"),
     ("policy/default", f.config(proxy={"defaultInboundPolicy": "deny"}), "fail", "deny, the stack"),
     ("policy/default-inbound-policy",
      f.set_(f.NAMESPACES, "shop", "metadata", "annotations", value={}),

@@ -29,7 +29,13 @@ _OPENSHIFT_LABELS = (
     "pod-security-admission-label-synchronization-controller",
 )
 _POD_SECURITY_WARNS = ("f:pod-security.kubernetes.io/warn", "f:pod-security.kubernetes.io/audit")
-_RESTARTED = "f:kubectl.kubernetes.io/restartedAt"
+# Of `kubectl rollout restart`, of the console of OpenShift, and of Rancher's "Redeploy".
+_RESTARTED = (
+    "f:kubectl.kubernetes.io/restartedAt",
+    "f:openshift.openshift.io/restartedAt",
+    "f:cattle.io/timestamp",
+)
+_AUTOPILOT = "autopilot.gke.io/resource-adjustment"
 
 
 @dataclass(frozen=True)
@@ -48,8 +54,8 @@ ROWS: tuple[FieldOwner, ...] = (
         ),
     ),
     FieldOwner(
-        "`kubectl rollout restart` leaves the time, as the runbooks have it",
-        lambda _item, _entry, path: path[0] == "f:spec" and path[-1] == _RESTARTED,
+        "`kubectl rollout restart` leaves the time, as the runbooks have it, and so do consoles",
+        lambda _item, _entry, path: path[0] == "f:spec" and path[-1] in _RESTARTED,
     ),
     FieldOwner(
         "an autoscaler sets the replicas through their own subresource",
@@ -118,6 +124,36 @@ def excluded_by_the_cloud(change: Change) -> bool:
     return before != after and all(_same_but_for_the_cloud(*each) for each in pairs)
 
 
+def adjusted_by_autopilot(change: Change) -> bool:
+    """Whether all that differs is what GKE Autopilot gives to containers at admission, and notes.
+
+    https://cloud.google.com/kubernetes-engine/docs/concepts/autopilot-resource-requests
+    """
+    before, after = change.before, change.after
+    if before is None or after is None or before == after:
+        return False
+    if _AUTOPILOT not in (change.metadata.get("annotations") or {}):
+        return False
+    return _without_resources(before) == _without_resources(after)
+
+
+def _without_resources(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
+    template = (manifest.get("spec") or {}).get("template") or {}
+    pod = template.get("spec") or {}
+    made = {
+        key: [{**each, "resources": 0} for each in pod.get(key) or ()]
+        for key in ("containers", "initContainers")
+    }
+    spec = {**(manifest.get("spec") or {}), "template": {**template, "spec": {**pod, **made}}}
+    metadata = manifest.get("metadata") or {}
+    notes = {
+        key: value
+        for key, value in (metadata.get("annotations") or {}).items()
+        if not key.startswith("autopilot.gke.io/")
+    }
+    return {**manifest, "metadata": {**metadata, "annotations": notes}, "spec": spec}
+
+
 def left_to_a_rollout(change: Change) -> bool:
     """Whether all that differs is the rules of a route whose weights the stack file leaves to Argo.
 
@@ -128,6 +164,14 @@ def left_to_a_rollout(change: Change) -> bool:
         return False
     sides = [{**side, "spec": {**(side.get("spec") or {}), "rules": 0}} for side in (before, after)]
     return sides[0] == sides[1]
+
+
+# Of what the engine sees, what others have changed by right.
+BY_RIGHT: tuple[Callable[[Change], bool], ...] = (
+    excluded_by_the_cloud,
+    adjusted_by_autopilot,
+    left_to_a_rollout,
+)
 
 
 def _same_but_for_the_cloud(declared: Mapping[str, Any], there: Mapping[str, Any]) -> bool:

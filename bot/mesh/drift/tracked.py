@@ -20,7 +20,7 @@ from bot.engine.as_changes import changes_of
 from bot.engine.errors import explain, first_line
 from bot.engine.events import OperationRecord
 from bot.exit_codes import BotError
-from bot.mesh.drift.fields import excluded_by_the_cloud, left_to_a_rollout
+from bot.mesh.drift.fields import BY_RIGHT
 
 # With `skipUpdateUnreachable` or `deleteUnreachable` in the environment the provider only warns.
 UNREACHABLE = "cluster is unreachable"
@@ -58,11 +58,7 @@ def read(
 def of(result: EngineResult) -> ChangeSet:
     """The differences that a run of the engine found."""
     made = changes_of(result, source="drift")
-    changes = tuple(
-        each
-        for each in made.changes
-        if not (excluded_by_the_cloud(each) or left_to_a_rollout(each))
-    )
+    changes = tuple(each for each in made.changes if not any(passes(each) for passes in BY_RIGHT))
     if any(UNREACHABLE in text for text in made.warnings):
         # With `deleteUnreachable` every object of a cluster that is away looks gone.
         changes = tuple(each for each in changes if not each.type.startswith("kubernetes:"))

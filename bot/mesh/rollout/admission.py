@@ -7,17 +7,15 @@ https://kubernetes.io/docs/reference/using-api/api-concepts/#dry-run
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 from bot.clients.https import Answer, Client, Unreadable
 from bot.clients.kubernetes import Manifest, dry_run, get_object, list_objects, place
-from bot.mesh.rollout import network_policies, nodes, reader
+from bot.mesh.rollout import network_policies, nodes, quotas, reader
 from bot.mesh.rollout.model import Refusal, RolloutState, Surroundings, Template
-from components.linkerd import ha_values
 from components.namespaces import NO_WEBHOOKS
 from components.rollout import plan
 from components.rollout.arguments import wishes
@@ -32,15 +30,22 @@ _TEMPLATES = {
     "daemonset": "/apis/apps/v1/daemonsets",
     "cronjob": "/apis/batch/v1/cronjobs",
 }
-# What a plugin reads beside NetworkPolicies, or in their place.
+# What a plugin reads beside NetworkPolicies, or in their place; below, what is for all namespaces.
 _FOREIGN = {
     "CiliumNetworkPolicy": "/apis/cilium.io/v2/ciliumnetworkpolicies",
     "NetworkPolicy of Calico": "/apis/crd.projectcalico.org/v1/networkpolicies",
+    "NetworkPolicy of Antrea": "/apis/crd.antrea.io/v1beta1/networkpolicies",
+}
+_ADMIN = "/apis/policy.networking.k8s.io/v1alpha1"
+_FOREIGN_FOR_ALL = {
+    "CiliumClusterwideNetworkPolicy": "/apis/cilium.io/v2/ciliumclusterwidenetworkpolicies",
+    "GlobalNetworkPolicy of Calico": "/apis/crd.projectcalico.org/v1/globalnetworkpolicies",
+    "ClusterNetworkPolicy of Antrea": "/apis/crd.antrea.io/v1beta1/clusternetworkpolicies",
+    "AdminNetworkPolicy": f"{_ADMIN}/adminnetworkpolicies",
+    "BaselineAdminNetworkPolicy": f"{_ADMIN}/baselineadminnetworkpolicies",
 }
 _PARALLEL = 8
 _CNI = "set cniPlugin.enabled: true (Linkerd's CNI plugin, which needs no init container)"
-_SUFFIX = {"m": 1e-3, "k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "Ki": 2.0**10, "Mi": 2.0**20}
-_SUFFIX |= {"Gi": 2.0**30, "Ti": 2.0**40, "": 1.0}
 # Who says so in an answer of the API server, what it is called, and what to do.
 _ANSWERS = (
     (
@@ -64,15 +69,13 @@ _ANSWERS = (
         "mend what serves it",
     ),
     (
-        r'admission webhook "(?P<name>[^"]+)" denied',
-        "webhook {name}",
-        f"let it allow NET_ADMIN and NET_RAW of linkerd-init, or {_CNI}",
+        r'admission webhook "(?P<name>warden-validating\.[^"]+)" denied',
+        "webhook {name} of GKE Autopilot",
+        "let the cluster take --workload-policies=allow-net-admin (docs/clouds/gke-autopilot.md)",
     ),
-    (
-        r"ValidatingAdmissionPolicy '(?P<name>[^']+)'",
-        "ValidatingAdmissionPolicy {name}",
-        f"let it allow the proxy's containers, or {_CNI}",
-    ),
+    (r'admission webhook "(?P<name>[^"]+)" denied', "webhook {name}", ""),
+    (r"ValidatingAdmissionPolicy '(?P<name>[^']+)'", "ValidatingAdmissionPolicy {name}", ""),
+    (r"(?P<name>image policy webhook) backend denied", "{name}", ""),
     (
         r"(?P<name>security context constraint)",
         "{name}s of OpenShift",
@@ -83,6 +86,22 @@ _ANSWERS = (
         "service account {name}, which is not there",
         "make it",
     ),
+)
+# What a policy of somebody's is about, by its words, and what to do; else it is the capabilities.
+_POLICIES = (
+    (
+        r"\bimages?\b|registr|\brepos?(itory|itories)?\b|signature|\bdigest",
+        "let it allow the images of Linkerd, or set images.registries to a registry that it allows",
+    ),
+    (
+        r"\b(cpu|memory|resources?|limits?|requests?)\b",
+        "set workloads.namespaces.{namespace}.proxyResources to what it wants",
+    ),
+    (
+        r"runAsUser|runAsNonRoot|runAsGroup|\buid\b|\b(root|user)\b",
+        "let it allow the users 2102 and 65534 of the proxy's containers",
+    ),
+    (r"probe", "let it pass containers called linkerd-init and linkerd-proxy by"),
 )
 
 
@@ -152,7 +171,10 @@ def read(api: Client, seen: RolloutState, names: Collection[str]) -> Surrounding
         limits=tuple(listed("/api/v1/limitranges")),
         nodes=tuple(listed("/api/v1/nodes", everywhere=True)),
         foreign=tuple(
-            f"{place(each)} ({kind})" for kind, path in _FOREIGN.items() for each in listed(path)
+            f"{place(each)} ({kind})"
+            for kinds, everywhere in ((_FOREIGN, False), (_FOREIGN_FOR_ALL, True))
+            for kind, path in kinds.items()
+            for each in listed(path, everywhere=everywhere)
         ),
         unread=tuple(dict.fromkeys(unread)),
     )
@@ -279,8 +301,20 @@ def _message(answer: Answer) -> str:
 def _who(said: str, namespace: str) -> tuple[str, str]:
     for pattern, who, fix in _ANSWERS:
         if found := re.search(pattern, said):
-            return who.format(name=found["name"]), fix.format(namespace=namespace)
+            name = found["name"]
+            fix = fix or _of_policy(said[found.end() :])
+            return who.format(name=name), fix.format(namespace=namespace)
     return "the API server", "change what it names, or name the workload in optOut"
+
+
+def _of_policy(said: str) -> str:
+    """What to do about a policy, by what it says of the pod."""
+    if not re.search(r"NET_ADMIN|NET_RAW|capabilit", said, re.IGNORECASE):
+        said = re.sub(r"(denied|the) request", "", said)
+        for pattern, fix in _POLICIES:
+            if re.search(pattern, said, re.IGNORECASE):
+                return fix
+    return f"let it allow NET_ADMIN and NET_RAW of linkerd-init, or {_CNI}"
 
 
 def pod(config: StackConfig, each: Template, *, injector: bool | None) -> Manifest:
@@ -316,7 +350,7 @@ def _with_proxy(config: StackConfig, each: Template) -> Manifest:
         "runAsUser": 65534,
         "seccompProfile": {"type": "RuntimeDefault"},
     }
-    resources = proxy_resources(config, each.namespace)
+    resources = quotas.proxy_resources(config, each.namespace)
     image = config.linkerd.image_registry
     made = [
         {
@@ -345,19 +379,6 @@ def _with_proxy(config: StackConfig, each: Template) -> Manifest:
     }
 
 
-def proxy_resources(config: StackConfig, namespace: str) -> dict[str, dict[str, str]]:
-    """Requests and limits of a proxy in a namespace, as the stack file has them."""
-    given: Mapping[str, Any] = ha_values()["proxy"]["resources"] if config.linkerd.ha else {}
-    own = config.workloads.namespaces.get(namespace)
-    made: dict[str, dict[str, str]] = {"requests": {}, "limits": {}}
-    for key, kind in (("requests", "request"), ("limits", "limit")):
-        for name in ("cpu", "memory"):
-            said = getattr(own.proxy_resources, f"{name}_{kind}") if own else None
-            if value := said or (given.get(name) or {}).get(kind):
-                made[key][name] = value
-    return made
-
-
 def judge(
     config: StackConfig,
     seen: RolloutState,
@@ -374,10 +395,8 @@ def judge(
         open_ = [each for each in here if str(each) not in asked]
         if open_ or not here:
             found += _pod_security(config, seen, name, open_)
-        if open_:
-            found += _limits(config, around, name, open_)
-        found += _quotas(config, seen, around, name)
-    found += [refusal for each in inside for refusal in nodes.unfit(each)]
+        found += quotas.find(config, seen, around, name, open_)
+    found += [refusal for each in inside for refusal in nodes.unfit(each, seen, around)]
     found += network_policies.find(config, seen, [dict(p) for p in around.policies], inside, names)
     if (old := nodes.too_old(config, around)) and inside:
         each = inside[0]
@@ -413,58 +432,3 @@ def _pod_security(
             "refuses NET_ADMIN and NET_RAW of linkerd-init",
             f"{_CNI}, or label the namespace {LEVEL}: privileged",
         )
-
-
-def _limits(
-    config: StackConfig, around: Surroundings, name: str, templates: Iterable[Template]
-) -> Iterator[Refusal]:
-    resources = proxy_resources(config, name)
-    for each in around.limits:
-        if each["metadata"]["namespace"] != name:
-            continue
-        for item in each["spec"].get("limits") or ():
-            if item.get("type") != "Container":
-                continue
-            for kind, most in (item.get("max") or {}).items():
-                value = resources["limits"].get(kind)
-                if value and amount(value) > amount(most):
-                    for one in templates:
-                        yield Refusal(
-                            name,
-                            one.workload,
-                            f"LimitRange {place(dict(each))}",
-                            f"allows {kind} {most} per container, the proxy has {value}",
-                            f"raise it, or set workloads.namespaces.{name}.proxyResources",
-                        )
-
-
-def _quotas(
-    config: StackConfig, seen: RolloutState, around: Surroundings, name: str
-) -> Iterator[Refusal]:
-    """What the proxies of all pods take together, which the dry run of one pod does not tell."""
-    resources = proxy_resources(config, name)
-    count = sum(p.namespace == name and p.proxy is None and not p.host_network for p in seen.pods)
-    for each in around.quotas:
-        if each["metadata"]["namespace"] != name:
-            continue
-        hard, status = each["spec"].get("hard") or {}, each.get("status") or {}
-        for key, most in hard.items():
-            kind, _, what = key.rpartition(".")
-            more = resources.get(kind or "requests", {}).get(what)
-            if not more or not count:
-                continue
-            used = amount((status.get("used") or {}).get(key, "0"))
-            if used + count * amount(more) > amount(most):
-                yield Refusal(
-                    name,
-                    f"{count} pods",
-                    f"ResourceQuota {place(dict(each))}",
-                    f"{key} {most} is not enough for a proxy with {more} in each",
-                    f"raise it, or set workloads.namespaces.{name}.proxyResources",
-                )
-
-
-def amount(text: object) -> float:
-    """A Kubernetes quantity as a number; 0 where it is none."""
-    match = re.fullmatch(r"([0-9.]+(?:e[0-9]+)?)([a-zA-Z]*)", str(text))
-    return float(match[1]) * _SUFFIX.get(match[2], 0.0) if match else 0.0

@@ -29,7 +29,8 @@ class Pod:
 
     inject: its own annotation `linkerd.io/inject`, `""` where it has none. host_network: the
     injector passes such a pod by. restarts: of its containers, since it is there; recent: when one
-    of them last ended, None where none has. account: its service account.
+    of them last ended, None where none has. account: its service account. node: where it runs.
+    priority: its priority class.
     """
 
     namespace: str
@@ -42,6 +43,8 @@ class Pod:
     recent: datetime | None = None
     account: str = "default"
     annotations: Mapping[str, str] = field(default_factory=dict)
+    node: str = ""
+    priority: str = ""
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}"
@@ -66,7 +69,8 @@ class RolloutState:
     """One moment of a cluster. failures: per namespace, pods that the injector failed lately.
 
     refused: by `namespace/kind/name` of a controller, why its pods were lately refused otherwise.
-    version: of the control plane's proxies, `""` where none runs.
+    version: of the control plane's proxies, `""` where none runs. critical: namespaces that carry
+    the cluster by what is in them, and what that is.
     """
 
     now: datetime
@@ -75,6 +79,7 @@ class RolloutState:
     failures: Mapping[str, int] = field(default_factory=dict)
     version: str = ""
     refused: Mapping[str, str] = field(default_factory=dict)
+    critical: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from bot.mesh.rollout.model import Refusal, Surroundings, Template
+from bot.mesh.rollout.model import Refusal, RolloutState, Surroundings, Template
 from components.rollout.component import INJECT
 from stack.config import StackConfig
 
@@ -13,8 +13,39 @@ _OLDEST_SIDECAR = (1, 29)
 _ARCHITECTURES = ("amd64", "arm64")
 
 
-def unfit(each: Template) -> Iterator[Refusal]:
-    """Nodes on which no proxy runs: those of another system or processor, and virtual ones."""
+def unfit(each: Template, seen: RolloutState, around: Surroundings) -> Iterator[Refusal]:
+    """Where no proxy runs: another system or processor, virtual nodes, a runtime of its own.
+
+    What a template asks for says it, or where its pods run: a Fargate profile, a runtime class or a
+    toleration bring them to a node that no selector names.
+    """
+    who, why = "its node selector", _why(_chosen(each))
+    named = (each.spec.get("os") or {}).get("name", "linux")
+    if named != "linux":
+        why = _WINDOWS
+    runtime = str(each.spec.get("runtimeClassName") or "")
+    if not why and re.search(r"gvisor|runsc", runtime):
+        who, why = f"runtime class {runtime}", "gVisor has no iptables for linkerd-init"
+    if not why:
+        owner = each.workload.partition("/")[0], each.workload.partition("/")[2]
+        labels = {n["metadata"]["name"]: n["metadata"].get("labels") or {} for n in around.nodes}
+        for pod in seen.pods:
+            here = (pod.owner.kind.lower(), pod.owner.name) == owner
+            if here and pod.namespace == each.namespace and pod.node in labels:
+                found = {key: {value} for key, value in labels[pod.node].items()}
+                if why := _why(found):
+                    who = f"node {pod.node}"
+                    break
+    if why:
+        fix = f"set {INJECT}: disabled on its pod template, and name it in optOut"
+        yield Refusal(each.namespace, each.workload, who, why, fix)
+
+
+_WINDOWS = "it runs on Windows nodes, where there is no proxy"
+
+
+def _chosen(each: Template) -> dict[str, set[str]]:
+    """The labels of the nodes that a template may run on."""
     chosen = {key: {value} for key, value in (each.spec.get("nodeSelector") or {}).items()}
     affinity = (each.spec.get("affinity") or {}).get("nodeAffinity") or {}
     terms = affinity.get("requiredDuringSchedulingIgnoredDuringExecution") or {}
@@ -22,21 +53,20 @@ def unfit(each: Template) -> Iterator[Refusal]:
         for row in term.get("matchExpressions") or ():
             if row.get("operator") == "In":
                 chosen.setdefault(row["key"], set()).update(row.get("values") or ())
-    system = chosen.get("kubernetes.io/os", {"linux"})
-    processor = chosen.get("kubernetes.io/arch", {"amd64"})
-    named = (each.spec.get("os") or {}).get("name", "linux")
-    why = ""
-    if "linux" not in system or named != "linux":
-        why = "it runs on Windows nodes, where there is no proxy"
-    elif not processor & set(_ARCHITECTURES):
-        why = f"it runs on {', '.join(sorted(processor))} nodes, for which there is no proxy"
-    elif "virtual-kubelet" in chosen.get("type", ()) or "fargate" in chosen.get(
-        "eks.amazonaws.com/compute-type", ()
-    ):
-        why = "it runs on virtual nodes, which allow no NET_ADMIN"
-    if why:
-        fix = f"set {INJECT}: disabled on its pod template, and name it in optOut"
-        yield Refusal(each.namespace, each.workload, "its node selector", why, fix)
+    return chosen
+
+
+def _why(labels: Mapping[str, set[str]]) -> str:
+    """Why no proxy runs on nodes with these labels; empty where one does."""
+    processor = labels.get("kubernetes.io/arch", {"amd64"})
+    if "linux" not in labels.get("kubernetes.io/os", {"linux"}):
+        return _WINDOWS
+    if not processor & set(_ARCHITECTURES):
+        return f"it runs on {', '.join(sorted(processor))} nodes, for which there is no proxy"
+    virtual = "virtual-kubelet" in labels.get("type", ())
+    if virtual or "fargate" in labels.get("eks.amazonaws.com/compute-type", ()):
+        return "it runs on virtual nodes, which allow no NET_ADMIN"
+    return ""
 
 
 def too_old(config: StackConfig, around: Surroundings) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
-from bot.clients.https import Client
+from bot.clients.https import Client, Unreadable
 from bot.clients.kubernetes import Manifest, alive, list_objects, moment, owners
 from bot.mesh.rollout.model import Namespace, Pod, Proxy, RolloutState
 from bot.mesh.trust.model import PodOwner
@@ -16,6 +16,8 @@ from components.rollout.component import FIELD_MANAGER, INJECT, STATE_LABEL
 PROXY = "linkerd-proxy"
 WEBHOOK = "linkerd-proxy-injector"
 NAMESPACES = "/api/v1/namespaces"
+_CRITICAL = ("system-cluster-critical", "system-node-critical")
+_ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 POLICY_VARIABLE = "LINKERD2_PROXY_INBOUND_DEFAULT_POLICY"
 
 
@@ -34,6 +36,50 @@ def read(api: Client, window: timedelta) -> RolloutState:
         failures=failures(events, now - window),
         refused=refused(events, now - window),
         version=max(own, default="", key=own.count),
+        critical={**_of_priority(pods), **_deciding(api)},
+    )
+
+
+def _of_priority(pods: Iterable[Pod]) -> dict[str, str]:
+    """Namespaces whose pods Kubernetes starts before all others, as networks and storage ask."""
+    return {
+        each.namespace: f"has pods of priority {each.priority}"
+        for each in pods
+        if each.priority in _CRITICAL
+    }
+
+
+def _deciding(api: Client) -> dict[str, str]:
+    """Namespaces with a webhook without whose answer no pod is made.
+
+    Its pods would wait for the injector, and the injector's for it. What is not readable tells
+    nothing: who rolls out needs no right to read admission.
+    """
+    found: dict[str, str] = {}
+    for kind in ("mutating", "validating"):
+        try:
+            listed = list_objects(api, f"{_ADMISSION}/{kind}webhookconfigurations")
+        except Unreadable:
+            continue
+        for each in listed:
+            for hook in each.get("webhooks") or ():
+                service = (hook.get("clientConfig") or {}).get("service") or {}
+                if service and hook.get("failurePolicy", "Fail") == "Fail" and _of_pods(hook):
+                    found[service["namespace"]] = f"serves webhook {hook['name']} of all pods"
+    return found
+
+
+def _of_pods(hook: Manifest) -> bool:
+    """Whether a webhook is asked for pods, and not for those that are chosen by a label alone."""
+    for selector in (hook.get("objectSelector") or {}, hook.get("namespaceSelector") or {}):
+        rows = selector.get("matchExpressions") or ()
+        if selector.get("matchLabels") or any(r["operator"] in ("In", "Exists") for r in rows):
+            return False
+    return any(
+        {"", "*"} & set(rule.get("apiGroups") or ())
+        and {"pods", "*", "*/*", "pods/*"} & set(rule.get("resources") or ())
+        and {"CREATE", "*"} & set(rule.get("operations") or ())
+        for rule in hook.get("rules") or ()
     )
 
 
@@ -78,6 +124,8 @@ def pod(manifest: Manifest, owners: Mapping[tuple[str, str, str], Manifest]) -> 
         recent=max((moment(each) for each in ended if each), default=None),
         account=spec.get("serviceAccountName") or "default",
         annotations=annotations,
+        node=spec.get("nodeName") or "",
+        priority=spec.get("priorityClassName") or "",
     )
 
 

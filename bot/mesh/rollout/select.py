@@ -21,7 +21,7 @@ def found(config: StackConfig, seen: RolloutState, wave: Wave) -> list[str]:
 
     A namespace that any wave names is that wave's. Of several waves whose labels fit, the first
     takes it; the rest is what no other wave takes. What must never be meshed is not found, nor is
-    what is being deleted.
+    what is being deleted, or carries the cluster by what is in it.
     """
     out = left_out(config, seen, wave)
     return [name for name in _fitting(config, seen, wave) if name not in out]
@@ -32,6 +32,8 @@ def left_out(config: StackConfig, seen: RolloutState, wave: Wave) -> dict[str, s
     made = {}
     for name in _fitting(config, seen, wave):
         why = forbidden(config, name)
+        if not why and name in seen.critical:
+            why = f"{seen.critical[name]}: a wave that names it may have it"
         if why or seen.namespaces[name].ending:
             made[name] = why or "is being deleted"
     return made

@@ -19,6 +19,7 @@ from bot.mesh.trust import fleet as trust_fleet
 from bot.mesh.trust.chain import anchor_of, names_of
 from bot.mesh.trust.text import left_text
 from components.names import IDENTITY_ISSUER, LINKERD, TRUST_ROOTS_CONFIG_MAP
+from schema.values import Duration
 
 SUBJECT = Subject("certificates")
 EXPIRED_ANCHOR = "docs/runbooks/expired-anchor.md"
@@ -95,10 +96,16 @@ def issuer_validity(facts: Facts) -> CheckResult:
 
 @SUBJECT.check("issuer-left")
 def issuer_left(facts: Facts) -> CheckResult:
-    """The issuer has time left: it is renewed long before the threshold of the alerts."""
+    """The issuer has time left: it is renewed long before the threshold of the alerts.
+
+    Without alerts nobody has set that for a short issuer: half of `renewBefore` is due then.
+    """
     issuer = _chain(facts)[0]
     left = issuer.not_valid_after_utc - facts.now
     least = facts.config.observability.alerts.thresholds.issuer_left
+    renewed = facts.config.trust.issuer.renew_before
+    if least >= renewed:
+        least = Duration(renewed.seconds // 2)
     if left < timedelta(seconds=least.seconds):
         return fail(f"{left_text(left)} left, at least {least} are due", EXPIRED_ISSUER)
     until = f"{issuer.not_valid_after_utc:%Y-%m-%d %H:%M} UTC"

@@ -9,7 +9,7 @@ from bot.clients.kubernetes import place
 from bot.mesh.status.control_plane import SUBJECT
 from bot.mesh.status.facts import Facts, NoAnswerError
 from bot.mesh.status.linkerd_config import config_of
-from bot.mesh.status.model import CheckResult, fail, ok, skipped
+from bot.mesh.status.model import CheckResult, fail, ok, skipped, warn
 from bot.mesh.status.objects import some
 
 _Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -44,6 +44,24 @@ def pods(facts: Facts) -> CheckResult:
         if not each["spec"].get("hostNetwork")
     }
     return _addresses(facts, found, "pods")
+
+
+@SUBJECT.check("address-family")
+def address_family(facts: Facts) -> CheckResult:
+    """Proxies take IPv6 where pods have it: else what comes by it passes the mesh by."""
+    with_it = {
+        place(each)
+        for each in facts.objects("pods")
+        if not each["spec"].get("hostNetwork")
+        for one in (each.get("status") or {}).get("podIPs") or ()
+        if ":" in one.get("ip", "")
+    }
+    if with_it and config_of(facts).get("disableIPv6", True):
+        return warn(
+            f"pods with addresses of IPv6, and proxies that leave it alone: {some(with_it)}",
+            "set cluster.ipv6: true in the stack file, then up, and restart the proxies",
+        )
+    return ok("IPv6 is taken by proxies" if with_it else "no pod has an address of IPv6")
 
 
 @SUBJECT.check("networks-services")

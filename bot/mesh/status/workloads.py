@@ -107,7 +107,7 @@ def cold_start(facts: Facts) -> CheckResult:
         each.name
         for each in facts.rollout.namespaces.values()
         if each.name in with_pods - passed
-        and rollout.forbidden(facts.config, each.name) in rollout.NEVER
+        and _starts_before(facts, each.name)
         and each.labels.items().isdisjoint(NO_WEBHOOKS.items())
     }
     if odd:
@@ -116,6 +116,11 @@ def cold_start(facts: Facts) -> CheckResult:
             "name them in rollout.never: docs/runbooks/cluster-was-off.md",
         )
     return ok("the injector's webhook passes by what the mesh itself needs")
+
+
+def _starts_before(facts: Facts, name: str) -> bool:
+    why = rollout.forbidden(facts.config, name)
+    return why in rollout.NEVER or (why is None and name in facts.rollout.critical)
 
 
 @POLICY.check("default")

@@ -136,9 +136,30 @@ def hint(
         return f"nothing makes it again: {command}, then apply its own manifest"
     if "by themselves" in why or "wait until" in why:
         return why
+    if own := _own_way(owner, kubectl):
+        return f"its own way: {shlex.join(own)}"
     names = sorted({pod.name for pod in pods if pod.owner == owner})
     commands = [shlex.join([*words, "delete", f"pod/{name}"]) for name in names]
     return f"{why or 'as its operator says, or'}: {'; '.join(commands)}"
+
+
+def _own_way(owner: PodOwner, kubectl: Sequence[str]) -> list[str]:
+    """The restart that the controller of a kind of its own has; empty where none is known.
+
+    https://argo-rollouts.readthedocs.io/en/stable/features/restart/,
+    https://strimzi.io/docs/operators/latest/deploying (rolling updates by an annotation)
+    """
+    # A plugin, and another program, take the options of kubectl at their end.
+    name, end = owner.name, ["-n", owner.namespace, *kubectl[1:]]
+    ways = {
+        "Rollout": [kubectl[0], "argo", "rollouts", "restart", name, *end],
+        "DeploymentConfig": ["oc", "rollout", "latest", f"dc/{name}", *end],
+        "StrimziPodSet": [
+            *(*kubectl, "-n", owner.namespace, "annotate", "strimzipodset", name),
+            "strimzi.io/manual-rolling-update=true",
+        ],
+    }
+    return ways.get(owner.kind, [])
 
 
 def _sorted(workloads: Iterable[PodOwner]) -> tuple[PodOwner, ...]:
