@@ -17,6 +17,9 @@ def _endpoints(state: str) -> str:
     return f"sum by ({_BACKEND}) ({series})"
 
 
+# Requests that a time-out of ours ended, of HTTP or gRPC. Not by status: a server, and a proxy that
+# has no ready pod, answer 504 as well.
+TIMED_OUT = 'outbound_{}_route_request_statuses_total{{error=~".+_TIMEOUT"}}'
 _WINDOW = 300
 _SERVICE = "namespace, parent_namespace, parent_name"
 _CALLED = "{{ $labels.parent_name }}.{{ $labels.parent_namespace }}"
@@ -54,8 +57,7 @@ def traffic(setting: Setting) -> Group:
             ),
             Alert(
                 "LinkerdRequestsTimedOut",
-                _grown('outbound_{}_route_request_statuses_total{{error=~".+_TIMEOUT"}}')
-                + f" > {limits.timed_out}",
+                f"{_grown(TIMED_OUT)} > {limits.timed_out}",
                 "warning",
                 "{{ $value | humanize }} requests of {{ $labels.namespace }} to " + _CALLED + " "
                 "timed out",
