@@ -40,7 +40,7 @@ Sections = Callable[[list[str]], dict[str, Any]]
 def evaluated(file: str) -> None:
     """Print what the program of a stack file takes, and its objects without anything of ours."""
     started = time.process_time()
-    made = evaluate(Path(file), Path("."))
+    made = evaluate(Path(file), Path())
     seconds = time.process_time() - started
     mebibytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     objects = [

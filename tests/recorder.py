@@ -128,6 +128,4 @@ def record(
     # The SDK keeps its settings in context variables: none of them outlives this call.
     contextvars.copy_context().run(isolated)
     made = tuple(monitor.recorded.values())
-    return Recording(
-        made, monitor.outputs, monitor.clear, left=monitor.left, traces=monitor.traces
-    )
+    return Recording(made, monitor.outputs, monitor.clear, left=monitor.left, traces=monitor.traces)
