@@ -132,10 +132,11 @@ def test_no_request_is_without_a_rule_while_traffic_comes_and_goes(orders: Order
     there = orders.revision()
     orders.traffic(web=WEB)
     orders.up()
-    gone = [Written(each.routes, each.breaker) for each in orders.since(there)]
+    gone = orders.since(there)
     steps = list(dict.fromkeys((each.routes - {"web.8080"}, each.breaker) for each in gone))
-    # The breaker goes last, as it came first.
+    # The breaker goes last, as it came first. Of what is deleted, the first write is a mark.
     assert steps == [
+        (frozenset({"cart.8080", "cart.8080.reads"}), True),
         (frozenset({"cart.8080"}), True),
         (frozenset(), True),
         (frozenset(), False),
