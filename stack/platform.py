@@ -201,12 +201,13 @@ class Platform:
             [issuer.certificate, bundle.bundle, *webhooks.control_plane],
             after(*before),
         )
-        self._in_mesh = after(spaces, mesh)
+        # The last of the mesh: after the namespaces and the CRDs too, as it is.
+        self._in_mesh = after(mesh.chart)
         if config.viz.enabled:
             jaeger = tracing.jaeger_address(config, cluster)
             args = viz.arguments(config, cluster, charts, jaeger)
             viz.Viz("viz", args, webhooks.viz, self._in_mesh)
-        with_secrets = after(spaces, mesh, secrets)
+        with_secrets = after(mesh.chart, secrets)
         if config.buoyant_cloud.enabled:
             credentials = config.buoyant_cloud.credentials
             secret = credentials.client_secret

@@ -28,11 +28,14 @@ class Recorder(RecordingMonitor):
         self.outputs: dict[str, Any] = {}
         self.clear: dict[str, Any] = {}
         self.left: dict[str, tuple[list[str], list[str]]] = {}
+        self.traces: dict[str, list[tuple[str, int]]] = {}
 
     def RegisterResource(self, request: Any) -> Any:  # noqa: N802
         answer = super().RegisterResource(request)
         self.clear[answer.urn] = _revealed(MessageToDict(request.object))
         self.left[answer.urn] = (list(request.ignoreChanges), list(request.replaceOnChanges))
+        frames = [each.pc for each in request.stackTrace.frames]
+        self.traces[answer.urn] = [(each.uri.rpartition("/")[2], each.line) for each in frames]
         return answer
 
     def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802
@@ -60,12 +63,14 @@ class Recording:
 
     `clear` are the inputs by URN with secrets in clear, to search them for what must not be there.
     `left` are the paths whose changes are ignored, and those whose changes replace, by URN.
+    `traces` are the files and lines that the engine is told of where a resource is made, by URN.
     """
 
     resources: Sequence[Resource]
     outputs: Mapping[str, Any]
     clear: Mapping[str, Any]
     left: Mapping[str, tuple[list[str], list[str]]] = field(default_factory=dict, kw_only=True)
+    traces: Mapping[str, list[tuple[str, int]]] = field(default_factory=dict, kw_only=True)
 
     def named(self, name: str) -> Resource:
         """The one resource of this name."""
@@ -123,4 +128,4 @@ def record(
     # The SDK keeps its settings in context variables: none of them outlives this call.
     contextvars.copy_context().run(isolated)
     made = tuple(monitor.recorded.values())
-    return Recording(made, monitor.outputs, monitor.clear, left=monitor.left)
+    return Recording(made, monitor.outputs, monitor.clear, left=monitor.left, traces=monitor.traces)

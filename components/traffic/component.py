@@ -55,7 +55,7 @@ class Traffic(Component, area="mesh"):
                         ignore_changes=["spec.rules"], replace_on_changes=[_SHARED]
                     )
                 route = self.apply(manifest, *after, opts=opts_)
-                after = [*first, route]
+                after = [route]
                 made.append(f"{manifest['kind']} {manifest['metadata']['name']}")
             last += after
         self.last = tuple(last)

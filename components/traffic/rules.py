@@ -16,29 +16,35 @@ from components.policy import look_up
 from components.policy.look_up import HasPolicies
 from components.rollout import plan
 from components.rollout.workloads import OPAQUE_PORTS, HasWorkloads
-from components.traffic.matches import REST, Match, backends, catches_all, matches, with_rest
+from components.traffic import route_rules
+from components.traffic.matches import (
+    REST,
+    Match,
+    backends,
+    catches_all,
+    has_route,
+    matches,
+    with_rest,
+)
+from components.traffic.route_rules import MOST
 from components.traffic.section import (
     Breaker,
     HasTraffic,
-    HeaderChanges,
     PortTraffic,
-    Redirect,
     Retries,
     TrafficRoute,
 )
-from components.traffic.values import GRPC_CONDITIONS, milliseconds, path_fault, regex
+from components.traffic.values import GRPC_CONDITIONS, milliseconds
 from schema.faults import Fault
 from schema.yaml_file import Path_
 
 _SERVICES = ("traffic", "services")
-# What the CRDs of the Gateway API take of rules, and in each of backends and headers. Of matches 64
-# in a rule of HTTP, which has 7 methods, and 8 in one of gRPC; 128 in all are never reached so.
-_MOST, _MOST_CALLS = 16, 8
+# What the CRDs of the Gateway API take of matches: 64 in a rule of HTTP, which has 7 methods, and 8
+# in one of gRPC; 128 in all are never reached so.
+_MOST_CALLS = 8
+_PAIR = 2
 _LEAST_FAILURES = 3
 _FLAGGER_HANGS = (1, 42, 0)
-# What a route has of one protocol alone, by the names of its fields.
-_HTTP_ALONE = ("path", "path_type", "query", "query_patterns", "methods", "redirect")
-_GRPC_ALONE = ("grpc_service", "grpc_methods")
 
 
 class _Config(HasTraffic, HasPolicies, HasWorkloads, HasEgress, HasCluster, Protocol):
@@ -48,19 +54,21 @@ class _Config(HasTraffic, HasPolicies, HasWorkloads, HasEgress, HasCluster, Prot
 def check(config: _Config) -> Iterator[Fault]:
     """All faults of `traffic`.
 
-    - `traffic.services`: the namespace is in a wave of `rollout`, that of a backend is meshed; the
-      port is listed once and is none that Linkerd reads nothing at. A `breaker` is of the service
+    - `traffic.services`: the namespace is in a wave of `rollout`, that of a backend is meshed; each
+      port is listed once, says something, and is none that Linkerd reads nothing at (opaque, or in
+      `skipOutboundPorts` of the namespace). A `breaker` is of the service
       that clients call, not of one that its routes lead to; `successRate`, `window` and
       `leastRequests` need `mode: unified`; 3 failures at least, `penalty` up to `maxPenalty`.
     - `traffic...routes`: names and matches are unique, what takes every request comes last, of the
-      weights one is above 0; up to 16 routes with the rest, 16 backends each; no header is changed
-      twice. `grpc` has no paths, parameters, HTTP methods or redirects.
+      weights one is above 0; up to 16 routes with the rest, 16 backends each. Paths have no `*` or
+      query. No header is changed twice, beside a redirect, or of a connection; a redirect leads
+      elsewhere. `grpc` has no paths, parameters, HTTP methods or redirects.
     - `traffic...retries`: conditions of the port's protocol; `times` x `timeout` ends before
       `timeouts.request`, as `timeouts.response` and `timeouts.idle` do; `grpc` has `bodies: true`.
-    - `traffic...delivery`: `argo` needs a route with two backends, no other to one of them, and
-      `bodies: true` with retries; `flagger` makes the route
-      itself, so there are no routes, retries and time-outs here, and needs a `flaggerVersion`
-      below 1.42.0.
+    - `traffic...delivery`: `argo` needs a route with two backends, the same two in all that have
+      several, no other to one of them, and `bodies: true` with retries; `flagger` makes the route
+      itself, so there are no routes, retries, time-outs and gRPC here, and needs a
+      `flaggerVersion` below 1.42.0.
     """
     services = config.traffic.services
     yield from needs_a_cluster(config, {("traffic",): bool(services)})
@@ -82,6 +90,11 @@ def check(config: _Config) -> Iterator[Fault]:
                 message = f"{port.port} is listed already: keep one of the two"
                 yield Fault((*where, "port"), message)
             seen.add(port.port)
+            of_service = at == 0 and (service.breaker or service.load_bias)
+            if not (of_service or has_route(port) or port.delivery == "flagger"):
+                more = ", routes or breaker" if at == 0 else " or routes"
+                message = f"says nothing of requests: write timeouts, retries{more}, or remove it"
+                yield Fault(where, message)
             yield from _port(config, where, namespace, name, port)
 
 
@@ -190,6 +203,7 @@ def _port(
     config: _Config, path: Path_, namespace: str, name: str, port: PortTraffic
 ) -> Iterator[Fault]:
     yield from _opaque(config, (*path, "port"), namespace, port.port)
+    yield from _skipped(config, (*path, "port"), namespace, port.port)
     yield from _timeouts((*path, "timeouts"), port)
     if port.retries is not None:
         yield from _retries((*path, "retries"), port, port.retries)
@@ -197,8 +211,8 @@ def _port(
     yield from _routes((*path, "routes"), port)
     for index, route in enumerate(port.routes):
         where = (*path, "routes", index)
-        yield from _foreign(where, route, port.protocol)
-        yield from _route(where, route, port.protocol)
+        yield from route_rules.foreign(where, route, port.protocol)
+        yield from route_rules.check_route(where, route, port.protocol)
         yield from _to(config, (*where, "to"), namespace, name, port, route)
 
 
@@ -206,8 +220,7 @@ def _opaque(config: _Config, path: Path_, namespace: str, port: int) -> Iterator
     defaults = config.workloads.namespaces.get(namespace)
     listed = (*OPAQUE_PORTS, *(defaults.opaque_ports if defaults else ()))
     for text in listed:
-        first, _, last = text.partition("-")
-        if int(first) <= port <= int(last or first):
+        if _among(port, text):
             own = text not in OPAQUE_PORTS
             where = f"workloads.namespaces.{namespace}.opaquePorts" if own else "Linkerd's own list"
             yield Fault(
@@ -217,6 +230,24 @@ def _opaque(config: _Config, path: Path_, namespace: str, port: int) -> Iterator
                 looks_at=(("workloads", "namespaces", namespace, "opaquePorts"),),
             )
             return
+
+
+def _among(port: int, text: str) -> bool:
+    first, _, last = text.partition("-")
+    return int(first) <= port <= int(last or first)
+
+
+def _skipped(config: _Config, path: Path_, namespace: str, port: int) -> Iterator[Fault]:
+    """Of the clients, those of the same namespace are known."""
+    defaults = config.workloads.namespaces.get(namespace)
+    if any(_among(port, text) for text in (defaults.skip_outbound_ports if defaults else ())):
+        where = ("workloads", "namespaces", namespace, "skipOutboundPorts")
+        yield Fault(
+            path,
+            f"{port} is in {'.'.join(where)}, so requests of {namespace!r} pass their proxies by "
+            "and have nothing of this: remove it there",
+            looks_at=(where,),
+        )
 
 
 def _timeouts(path: Path_, port: PortTraffic) -> Iterator[Fault]:
@@ -280,7 +311,16 @@ def _delivery(path: Path_, port: PortTraffic) -> Iterator[Fault]:
             "made anew: write true where 'argo' moves the weights, or remove retries",
             looks_at=(own,),
         )
-    weighted = {name for route in port.routes if len(route.to) > 1 for name in route.to}
+    several = [(at, route) for at, route in enumerate(port.routes) if len(route.to) > 1]
+    weighted = {name for _, route in several for name in route.to}
+    for index, route in several if port.delivery == "argo" else ():
+        if len(route.to) > _PAIR or route.to.keys() != several[0][1].to.keys():
+            yield Fault(
+                (*path, "routes", index, "to"),
+                "Argo's plugin moves the weights of two Services, the same at all routes: write "
+                "the stable and the canary one alone",
+                looks_at=(own,),
+            )
     for index, route in enumerate(port.routes if port.delivery == "argo" else ()):
         if len(route.to) == 1 and weighted & route.to.keys():
             yield Fault(
@@ -291,6 +331,12 @@ def _delivery(path: Path_, port: PortTraffic) -> Iterator[Fault]:
             )
     if port.delivery != "flagger":
         return
+    if port.protocol == "grpc":
+        yield Fault(
+            (*path, "protocol"),
+            "Flagger makes an HTTPRoute, which knows no gRPC: write h2c, or delivery: argo",
+            looks_at=(own,),
+        )
     used = {"routes": port.routes, "retries": port.retries, "timeouts": port.timeouts.used}
     for key in (key for key, value in used.items() if value):
         yield Fault(
@@ -347,10 +393,10 @@ def _compared(match: Match) -> str:
 
 def _limits(path: Path_, port: PortTraffic) -> Iterator[Fault]:
     routes = with_rest(port)
-    if len(routes) > _MOST:
+    if len(routes) > MOST:
         yield Fault(
             path,
-            f"{len(routes)} rules with that of all other requests, and a route has {_MOST} at "
+            f"{len(routes)} rules with that of all other requests, and a route has {MOST} at "
             "most: make fewer",
         )
     for index, route in enumerate(port.routes):
@@ -360,87 +406,10 @@ def _limits(path: Path_, port: PortTraffic) -> Iterator[Fault]:
                 f"{len(route.grpc_methods)} matches, and a rule has {_MOST_CALLS} at most: leave "
                 "the list out for all, or make two routes",
             )
-        if len(route.to) > _MOST:
+        if len(route.to) > MOST:
             yield Fault(
-                (*path, index, "to"), f"{len(route.to)} backends, and a rule has {_MOST} at most"
+                (*path, index, "to"), f"{len(route.to)} backends, and a rule has {MOST} at most"
             )
-
-
-def _foreign(path: Path_, route: TrafficRoute, protocol: str) -> Iterator[Fault]:
-    """What a route has that the protocol of its port does not know."""
-    names = _HTTP_ALONE if protocol == "grpc" else _GRPC_ALONE
-    for name in names:
-        if getattr(route, name) != type(route).model_fields[name].default:
-            hint = "grpcService or headers" if protocol == "grpc" else "path or headers"
-            yield Fault(
-                (*path, TrafficRoute.key_of(name)),
-                f"means nothing where protocol is {protocol!r}: write {hint}",
-                looks_at=((*path[:-2], "protocol"),),
-            )
-    if route.grpc_methods and route.grpc_service is None and protocol == "grpc":
-        yield Fault((*path, "grpcService"), "missing: the service that grpcMethods are of")
-
-
-def _route(path: Path_, route: TrafficRoute, protocol: str) -> Iterator[Fault]:
-    if route.path_type != "regex" and (why := path_fault(route.path)):
-        yield Fault((*path, "path"), f"{route.path!r} {why}", looks_at=((*path, "pathType"),))
-    if route.path_type == "regex" and (why := _regex_fault(route.path)):
-        yield Fault((*path, "path"), why, looks_at=((*path, "pathType"),))
-    for exact, patterns in (("headers", "header_patterns"), ("query", "query_patterns")):
-        one, two = getattr(route, exact), getattr(route, patterns)
-        key = TrafficRoute.key_of(patterns)
-        for name in sorted(one.keys() & two.keys()):
-            message = f"is compared twice, here and in {exact}: keep one of the two"
-            yield Fault((*path, key, name), message)
-        if len(one) + len(two) > _MOST:
-            message = f"more than {_MOST} with those of {key}: make fewer"
-            yield Fault((*path, exact if one else key), message)
-    yield from _changes((*path, "requestHeaders"), route.request_headers)
-    yield from _changes((*path, "responseHeaders"), route.response_headers)
-    if route.redirect is not None and protocol != "grpc":
-        yield from _redirect((*path, "redirect"), route, route.redirect)
-
-
-def _regex_fault(text: str) -> str | None:
-    try:
-        regex(text)
-    except ValueError as error:
-        return str(error)
-    return None
-
-
-def _changes(path: Path_, changes: HeaderChanges) -> Iterator[Fault]:
-    places: dict[str, str] = {}
-    for key, names in (("set", changes.set_), ("add", changes.add), ("remove", changes.remove)):
-        for name in names:
-            if name in places:
-                message = f"{name!r} is in {places[name]} and {key}: keep one of the two"
-                yield Fault((*path, key), message)
-            places[name] = key
-        if len(names) > _MOST:
-            yield Fault((*path, key), f"lists more than {_MOST}: make fewer")
-
-
-def _redirect(path: Path_, route: TrafficRoute, redirect: Redirect) -> Iterator[Fault]:
-    if route.to:
-        yield Fault(
-            (*path[:-1], "to"),
-            "no request arrives there, for the redirect answers: keep one of the two",
-            looks_at=(path,),
-        )
-    if not (redirect.scheme or redirect.host or redirect.port or redirect.path or redirect.prefix):
-        yield Fault(path, "leads to where the client is: write host, path, scheme or port")
-    if redirect.path and redirect.prefix:
-        yield Fault((*path, "prefix"), "is for a part of the path, and path for all: keep one")
-    elif redirect.prefix and (route.path_type != "prefix" or len(route.methods) > 1):
-        yield Fault(
-            (*path, "prefix"),
-            "needs one match of pathType prefix: write path, or a route with at most one method",
-            looks_at=((*path[:-1], "pathType"), (*path[:-1], "methods")),
-        )
-    for key, text in (("path", redirect.path), ("prefix", redirect.prefix)):
-        if text and (why := path_fault(text)):
-            yield Fault((*path, key), f"{text!r} {why}")
 
 
 def _to(

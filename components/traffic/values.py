@@ -79,6 +79,13 @@ def backend(text: str) -> str:
             f"{shown(text)} is no backend: write the name of a Service, like cart-canary, or "
             "<namespace>/<name>, with :<port> where it differs"
         )
+    if "." in found[2]:
+        name, namespace = found[2].split(".")[:2]
+        hint = f", like {namespace}/{name}" if name.islower() and namespace.islower() else ""
+        raise ValueError(
+            f"{shown(text)} is an address: name the Service alone, with <namespace>/ before it "
+            f"where that differs{hint}"
+        )
     for part in filter(None, found.groups()[:2]):
         kubernetes_name(part)
     return text
@@ -111,6 +118,8 @@ def path_fault(text: str) -> str | None:
     bad = next((part for part in ("//", "/./", "/../", "%2f", "%2F", "#") if part in text), None)
     if bad or text.endswith(("/..", "/.")):
         return f"has {bad or text[text.rindex('/') :]!r}, which no request has after its parsing"
+    if "?" in text:
+        return "has a query, which is no part of a path: write the parameters at query"
     if not _PATH.fullmatch(text):
         return "has a character that no path has: write it as a browser would send it, like %20"
     return None
@@ -121,7 +130,7 @@ def regex(text: str) -> str:
 
     It has neither look-around nor back-references: https://docs.rs/regex/latest/regex/#syntax
     """
-    foreign = re.search(r"\(\?(?:[=!#(]|<[=!]|P=)|\\[1-9]|\\Z|[*+?}]\+", text)
+    foreign = re.search(r"\(\?(?:[=!#(>aL]|<[=!]|P=)|\\[1-9]|\\Z|[*+?}]\+", text)
     if foreign:
         raise ValueError(
             f"{shown(text)} has {foreign[0]!r}, which Linkerd's regular expressions do not know "

@@ -125,6 +125,21 @@ def _routes() -> Iterator[Series]:
         yield Series("outbound_http_balancer_endpoints", labels, count)
     for gate in ("open", "shut"):
         yield Series(f"outbound_http_balancer_queue_gate_{gate}_total", balancer, 0, 1)
+    # The service pay: it times out, and to one of its two clients every pod is out.
+    pay = {**base, "parent_name": "pay", "http_status": "", "error": "REQUEST_TIMEOUT"}
+    yield Series("outbound_http_route_request_statuses_total", pay, 0, 12)
+    yield Series(
+        "outbound_http_route_request_statuses_total",
+        {**pay, "http_status": "504", "error": ""},
+        0,
+        9,
+    )
+    for pod, ready, pending in (("front-1", 0, 2), ("front-2", 1, 1)):
+        for state, count in (("ready", ready), ("pending", pending)):
+            labels = {**balancer, "pod": pod, "parent_name": "pay", "backend_name": "pay"}
+            yield Series(
+                "outbound_http_balancer_endpoints", {**labels, "endpoint_state": state}, count
+            )
 
 
 def _tcp() -> Iterator[Series]:

@@ -135,6 +135,22 @@ EXPECTED = {
     ("service", NOW, "Requests"): [("{}", 20)],
     ("service", NOW, "Least ready endpoints"): [("{}", 2)],
     ("service", "Routes", "Failures by route"): [('{route_name="checkout"}', 0.1)],
+    # Of HTTP and of gRPC, 60 a minute each.
+    ("traffic", NOW, "Retries"): [("{}", 2)],
+    ("traffic", NOW, "Retries that were good"): [("{}", 1)],
+    ("traffic", NOW, "Failed in spite of retries"): [("{}", 5 * 240)],
+    # The 504 of a server is none.
+    ("traffic", NOW, "Timed out"): [("{}", 5 * 12)],
+    ("traffic", NOW, "Clients without a pod"): [("{}", 1)],
+    ("traffic", NOW, "Rate limited"): [("{}", 5 * 30)],
+    ("traffic", "Services", "By service"): [('{parent_namespace="shop",parent_name="web"}', 2)],
+    ("traffic", "Breakers and limits", "Pods out"): [
+        ('{backend_namespace="shop",backend_name="pay"}', 3 / 4),
+        ('{backend_namespace="shop",backend_name="web"}', 1 / 3),
+    ],
+    ("traffic", "Breakers and limits", "Clients without a pod"): [
+        ('{backend_namespace="shop",backend_name="pay"}', 1)
+    ],
     ("certificates", NOW_ := "Time left", "First anchor"): [("{}", 100 * DAY - PASSED)],
     ("certificates", NOW_, "Identity issuer"): [("{}", 29 * HOUR)],
     ("certificates", NOW_, "First webhook"): [("{}", 2 * DAY - PASSED)],

@@ -169,4 +169,4 @@ def test_every_choice_at_the_top_has_what_the_sample_has(server: Server) -> None
                 )
                 assert CHOSEN[f"${variable.name}"] in values
                 count += 1
-    assert count == 6
+    assert count == 7

@@ -17,8 +17,8 @@ Case = tuple[dict[KeyPath, Any], str, str]
 
 
 def cart(more: dict[KeyPath, Any] | None = None, **keys: Any) -> dict[KeyPath, Any]:
-    """Shop is meshed, and its cart has these keys."""
-    made = copy.deepcopy({"port": 8080, **keys})
+    """Shop is meshed, and its cart has these keys, with one that is good in any case."""
+    made = copy.deepcopy({"port": 8080, "loadBias": {}, **keys})
     return {
         ("rollout", "waves"): WAVES,
         ("traffic",): {"services": {"shop/cart": made}, "flaggerVersion": "1.41.0"},
@@ -56,6 +56,96 @@ CANARY = {"name": "all", "to": {"cart": 95, "cart-canary": 5}}
 OTHERS = {("traffic", "services", "shop/cart-canary"): {"port": 8080, "breaker": {}}}
 
 FAULTS: dict[str, Case] = {
+    # what Linkerd, a proxy or a plugin takes and leaves without effect
+    "traffic-says-nothing": (
+        {**cart(), ("traffic", "services", "shop/cart"): {"port": 8080, "protocol": "grpc"}},
+        CART,
+        "says nothing of requests: write timeouts, retries, routes or breaker, or remove it",
+    ),
+    "traffic-other-port-says-nothing": (
+        cart(breaker={}, otherPorts=[{"port": 9090}]),
+        f"{CART}.otherPorts[0]",
+        "says nothing of requests: write timeouts, retries or routes, or remove it",
+    ),
+    "traffic-skipped-port": (
+        cart(
+            {("workloads", "namespaces"): {"shop": {"skipOutboundPorts": ["8000-8100"]}}},
+            timeouts={"request": "5s"},
+        ),
+        f"{CART}.port",
+        "8080 is in workloads.namespaces.shop.skipOutboundPorts",
+    ),
+    "traffic-path-glob": (
+        beta(path="/api/*"), f"{ROUTE}.path", "'*' stands for itself there: write '/api'",
+    ),
+    "traffic-path-glob-at-once": (
+        beta(path="/*", pathType="exact"), f"{ROUTE}.path", "write '/', which has all below it",
+    ),
+    "traffic-path-pattern-of-no-path": (
+        beta(path="api/.*", pathType="regex"), f"{ROUTE}.path", "matches no path, which begins",
+    ),
+    "traffic-path-pattern-of-python": (
+        beta(path="/a(?>b)", pathType="regex"), f"{ROUTE}.path", "has '(?>', which Linkerd's",
+    ),
+    "traffic-redirect-with-request-headers": (
+        beta(redirect={"host": "a.example.com"}, requestHeaders={"set": {"x-a": "1"}}),
+        f"{ROUTE}.requestHeaders",
+        "changes no header where the redirect answers",
+    ),
+    "traffic-redirect-with-response-headers": (
+        beta(redirect={"host": "a.example.com"}, responseHeaders={"remove": ["x-a"]}),
+        f"{ROUTE}.responseHeaders",
+        "changes no header where the redirect answers",
+    ),
+    "traffic-redirect-to-itself": (
+        beta(redirect={"path": "/beta/"}),
+        f"{ROUTE}.redirect.path",
+        "is where the request is, which comes again without end",
+    ),
+    "traffic-redirect-prefix-to-itself": (
+        beta(redirect={"prefix": "/beta"}),
+        f"{ROUTE}.redirect.prefix",
+        "is where the request is, which comes again without end",
+    ),
+    "traffic-header-of-a-connection": (
+        beta(requestHeaders={"set": {"connection": "close"}}),
+        f"{ROUTE}.requestHeaders.set",
+        "'connection' is of one connection",
+    ),
+    "traffic-header-of-the-length": (
+        beta(responseHeaders={"remove": ["content-length"]}),
+        f"{ROUTE}.responseHeaders.remove",
+        "'content-length' is of one connection",
+    ),
+    "traffic-backend-as-address": (
+        beta(to={"cart-canary.pay.svc.cluster.local": 1}),
+        f"{ROUTE}.to.cart-canary.pay.svc.cluster.local",
+        "is an address: name the Service alone, with <namespace>/ before it where that differs",
+    ),
+    "traffic-flagger-grpc": (
+        cart(protocol="grpc", delivery="flagger"),
+        f"{CART}.protocol",
+        "Flagger makes an HTTPRoute, which knows no gRPC: write h2c",
+    ),
+    "traffic-argo-three-backends": (
+        cart(
+            delivery="argo",
+            routes=[{"name": "all", "to": {"cart": 90, "cart-canary": 5, "cart-old": 5}}],
+        ),
+        f"{ROUTE}.to",
+        "moves the weights of two Services, the same at all routes",
+    ),
+    "traffic-argo-two-pairs": (
+        cart(
+            delivery="argo",
+            routes=[
+                {"name": "a", "path": "/a", "to": {"cart": 90, "cart-canary": 10}},
+                {"name": "b", "path": "/b", "to": {"web": 90, "web-canary": 10}},
+            ],
+        ),
+        f"{CART}.routes[1].to",
+        "moves the weights of two Services, the same at all routes",
+    ),
     # 1: times that Linkerd drops in silence
     "traffic-two-units": (
         cart(timeouts={"request": "1m30s"}), f"{CART}.timeouts.request", "write '90s'",
@@ -164,7 +254,7 @@ FAULTS: dict[str, Case] = {
     ),
     # 6: routes
     "traffic-port-twice": (
-        cart(otherPorts=[{"port": 8080, "protocol": "grpc"}]),
+        cart(otherPorts=[{"port": 8080, "timeouts": {"idle": "5s"}}]),
         f"{CART}.otherPorts[0].port",
         "8080 is listed already",
     ),
@@ -237,7 +327,7 @@ FAULTS: dict[str, Case] = {
         beta(to={"http://cart": 1}), f"linkerd-platform:{ROUTE}.to.http://cart", "is no backend",
     ),
     "traffic-backend-dns": (
-        beta(to={"cart.shop.svc": 1}), f"{ROUTE}.to.cart.shop.svc", "is not a Kubernetes name",
+        beta(to={"cart.shop.svc": 1}), f"{ROUTE}.to.cart.shop.svc", "like shop/cart",
     ),
     # what another protocol has
     "traffic-path-at-grpc": (
@@ -261,7 +351,7 @@ FAULTS: dict[str, Case] = {
     ),
     # matches and filters
     "traffic-path-relative": (beta(path="beta"), f"{ROUTE}.path", "write '/beta'"),
-    "traffic-path-with-a-query": (beta(path="/beta?a=b"), f"{ROUTE}.path", "has a character"),
+    "traffic-path-with-a-query": (beta(path="/beta?a=b"), f"{ROUTE}.path", "has a query"),
     "traffic-path-doubled": (beta(path="/a//b"), f"{ROUTE}.path", "has '//'"),
     "traffic-path-star": (beta(path="/a/../b"), f"{ROUTE}.path", "has '/../'"),
     "traffic-path-type": (
@@ -347,12 +437,12 @@ FAULTS: dict[str, Case] = {
     ),
     # 8, 9: where
     "traffic-unplanned": (
-        {("traffic",): {"services": {"shop/cart": {"port": 8080}}}},
+        {("traffic",): {"services": {"shop/cart": {"port": 8080, "loadBias": {}}}}},
         CART,
         "'shop' is in no wave of rollout",
     ),
     "traffic-opted-out": (
-        cart({("traffic", "services"): {"out/cart": {"port": 8080}}}),
+        cart({("traffic", "services"): {"out/cart": {"port": 8080, "loadBias": {}}}}),
         "traffic.services.out/cart",
         "'out' is an opt-out of rollout",
     ),
@@ -364,7 +454,7 @@ FAULTS: dict[str, Case] = {
     ),
     "traffic-name-of-the-egress-network": (
         cart({
-            ("traffic", "services"): {"shop/egress": {"port": 80}},
+            ("traffic", "services"): {"shop/egress": {"port": 80, "loadBias": {}}},
             ("egress",): {"namespaces": {"shop": {}}},
         }),
         "traffic.services.shop/egress",

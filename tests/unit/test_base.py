@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pulumi
 import pytest
 
@@ -40,7 +42,26 @@ def test_a_child_waits_for_its_own_needs_and_those_of_the_component() -> None:
     recording = record(body)
     before, first = recording.named("before"), recording.named("x-m")
     assert first.dependencies == (before.urn,)
-    assert set(recording.named("x-second").dependencies) == {before.urn, first.urn}
+    second = recording.named("x-second")
+    assert second.dependencies == (first.urn,)  # what the sibling waits for is not said twice
+    assert recording.comes_after(second, before)
+
+
+def test_a_resource_tells_the_engine_where_it_is_made_and_no_more() -> None:
+    """The whole stack, read for each resource, was a fifth of what one costs."""
+
+    def body() -> None:
+        Sample("x")
+        KubernetesObject("o", CONFIG_MAP)
+
+    recording = record(body)
+    files = {
+        name: [file for file, _ in recording.traces[recording.named(name).urn]]
+        for name in ("x", "x-m", "o")
+    }
+    # From within `Sample`, from within `apply`, and from the program itself.
+    assert files == {"x": ["test_base.py"], "x-m": ["base.py"], "o": ["test_base.py"]}
+    assert not hasattr(sys, "tracebacklimit")
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,7 @@ def test_its_children_wait_for_what_the_component_waits_for(component: type[Comp
     own = recording.named("x")
     for child in recording.resources:
         if child.parent == own.urn:
-            assert leaf.urn in child.dependencies, child.name
+            assert recording.comes_after(child, leaf), child.name
 
 
 def test_its_custom_resources_are_what_their_crds_allow(component: type[Component]) -> None:

@@ -122,7 +122,7 @@ def test_a_variable_reads_metrics_that_are_there() -> None:
                 (each,) = selectors(sent(inside[1]))
                 assert {*each.labels, sent(inside[2])} <= labels_of(each.metric)
                 count += 1
-    assert count == 6
+    assert count == 7
 
 
 @pytest.mark.parametrize("label", [None, "cluster", "k8s_cluster"])

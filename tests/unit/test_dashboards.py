@@ -40,7 +40,7 @@ def test_uids_and_ids_are_unique_and_stay() -> None:
     uids = [document["uid"] for document in found.values()]
     assert uids == [
         f"linkerd-platform-{name}"
-        for name in ("mesh", "workload", "service", "certificates", "rollout", "policy")
+        for name in ("mesh", "workload", "service", "traffic", "certificates", "rollout", "policy")
     ]
     assert all(len(uid) <= 40 for uid in uids)
     for document in found.values():
@@ -69,7 +69,7 @@ def test_a_config_map_holds_it() -> None:
         for each in manifests(dashboards_args())
         for text in each["data"].values()
     ]
-    assert len(sizes) == 6
+    assert len(sizes) == 7
     assert max(sizes) < 40_000
     assert sum(sizes) < 160_000
 
@@ -212,9 +212,9 @@ def test_the_component_makes_one_config_map_each() -> None:
     """The sidecar writes each key to one folder: two of a name would be one file."""
     recording = made(Dashboards)
     found = recording.of_kind(":ConfigMap")
-    assert len(found) == 6
+    assert len(found) == 7
     keys = [key for each in found for key in each.inputs["data"]]
-    assert len(set(keys)) == 6
+    assert len(set(keys)) == 7
     for each in found:
         metadata = each.inputs["metadata"]
         assert metadata["labels"] == {"grafana_dashboard": "1"}
@@ -238,7 +238,7 @@ def test_the_whole_program_makes_them_of_the_stack_file(preview: bool) -> None:
         if each.inputs["metadata"]["name"].startswith("linkerd-platform-")
         and "Dashboards" in each.urn
     ]
-    assert len(found) == 6
+    assert len(found) == 7
     texts = {each.inputs["metadata"]["name"]: json.dumps(each.inputs["data"]) for each in found}
     assert "a (on)" in texts["linkerd-platform-rollout"]
     assert "shop|third" in texts["linkerd-platform-rollout"]

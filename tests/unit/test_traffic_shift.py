@@ -15,6 +15,8 @@ from stack import load
 from tests.unit.stack_files import REPO
 
 BETA = '- {name: beta, headers: {x-beta: "1"}, to: {cart-canary: 100}}'
+BIAS = "        loadBias: {}\n"
+CALLS = "            protocol: grpc\n            timeouts: {idle: 30s}\n"
 FLOW = f"""\
         routes:
           # who has the header sees it first
@@ -117,7 +119,7 @@ def shift(context: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> A
             ["to: {cart: 95, cart-canary: 5}"],
         ),
         (
-            "        otherPorts:\n          - port: 9090\n            protocol: grpc\n",
+            f"{BIAS}        otherPorts:\n          - port: 9090\n{CALLS}",
             ("--port", "9090", "--to", "cart-canary=5"),
             ["routes:", "- {name: all, to: {cart: 95, cart-canary: 5}}"],
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,7 +18,11 @@ from bot.mesh.traffic import command, reader, text
 from bot.mesh.traffic.judge import judge
 from bot.mesh.traffic.model import Figures, TrafficObjects, TrafficState
 from bot.stacks import PROJECT_DIR
+from components.alerts.groups.model import Alert
+from components.alerts.groups.traffic import traffic as traffic_alerts
 from schema.values import Duration
+from tests.unit.alert_samples import setting
+from tests.unit.crd_schemas import faults
 from tests.unit.fake_prometheus import fake_prometheus
 from tests.unit.metric_lists import exported, grouped, selectors
 from tests.unit.rollout_samples import config as waves
@@ -76,11 +81,32 @@ def refused(reason: str, message: str = "", kind: str = "Accepted") -> Object:
     return changed(made, "status", "parents", 0, "conditions", at, value=one)
 
 
-def rollout(name: str = "cart.80", **status: Any) -> Object:
-    """A Rollout that moves the weights of a route."""
-    plugin = {"argoproj-labs/gatewayAPI": {"httpRoutes": [{"name": name}]}}
-    spec = {"strategy": {"canary": {"trafficRouting": {"plugins": plugin}}}}
-    return {**named("cart", "shop"), "spec": spec, "status": status}
+def rollout(
+    name: str = "cart.80",
+    *,
+    plugin: Object | None = None,
+    steps: tuple[Object, ...] = (),
+    **status: Any,
+) -> Object:
+    """A Rollout that moves the weights of a route, by the configuration of Argo's plugin."""
+    own = plugin or {"namespace": "shop", "httpRoutes": [{"name": name}]}
+    canary_: Object = {
+        "stableService": "cart",
+        "canaryService": "cart-canary",
+        "trafficRouting": {"plugins": {"argoproj-labs/gatewayAPI": own}},
+        "steps": list(steps),
+    }
+    spec = {"selector": {}, "template": {}, "strategy": {"canary": canary_}}
+    kind = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout"}
+    return {**kind, **named("cart", "shop"), "spec": spec, "status": status}
+
+
+def labelled(name: str, *backends: str, team: str = "cart", kind: str = "HTTPRoute") -> Object:
+    """A route with a label, which leads to these Services."""
+    made = {**route("shop", name, 80), "kind": kind}
+    refs = [{"name": each} for each in backends]
+    rules = {**made["spec"], "rules": [{"backendRefs": refs}]}
+    return {**made, "metadata": {**made["metadata"], "labels": {"team": team}}, "spec": rules}
 
 
 def canary(group: str = "", **status: Any) -> Object:
@@ -106,6 +132,15 @@ OWNERS = [{"apiVersion": "flagger.app/v1beta1", "kind": "Canary", "name": "cart"
 FLAGGERS = changed(service(*CART), "metadata", "ownerReferences", value=OWNERS)
 OPAQUE = {"config.linkerd.io/opaque-ports": "79-81"}
 FOREIGN = {**route(*CART, 80), "kind": "GRPCRoute", "metadata": {"name": "x", "namespace": "shop"}}
+OWN = labelled("cart", "cart", "cart-canary")
+ANOTHERS = labelled("web", "web", team="web")
+TEAM: Object = {"matchExpressions": [{"key": "team", "operator": "In", "values": ["cart"]}]}
+SELECTS: Object = {"namespace": "shop", "httpRouteSelector": TEAM}
+SELECTS_GRPC: Object = {"namespace": "shop", "grpcRouteSelector": {"matchLabels": {"team": "cart"}}}
+SELECTS_OTHERS = rollout(
+    plugin={"namespace": "shop", "httpRouteSelector": {"matchLabels": {"team": "web"}}}
+)
+HEADER_STEP: Object = {"setHeaderRoute": {"name": "beta"}}
 CONSUMER = {**FOREIGN, "metadata": {"name": "x", "namespace": "web"}}
 
 
@@ -166,6 +201,28 @@ CONSUMER = {**FOREIGN, "metadata": {"name": "x", "namespace": "web"}}
         (BREAKER, {}, "5 annotations of its breaker are not there or differ"),
         (ARGO, {}, "delivery argo: no Rollout in shop moves the route cart.80"),
         (ARGO, {"rollouts": [rollout("cart")]}, "delivery argo: no Rollout"),
+        (ARGO, {"rollouts": [rollout(plugin={"grpcRoute": "cart.80"})]}, "no Rollout in shop"),
+        (
+            ARGO,
+            {"rollouts": [rollout(plugin={"namespace": "web", "httpRoute": "cart.80"})]},
+            "delivery argo: no Rollout in shop",
+        ),
+        (
+            ARGO,
+            {"rollouts": [rollout(plugin={"httpRoute": "cart.80"})]},
+            "Rollout cart has no `namespace` in its argoproj-labs/gatewayAPI",
+        ),
+        (ARGO, {"routes": [OWN], "rollouts": [SELECTS_OTHERS]}, "no Rollout in shop"),
+        (
+            ARGO,
+            {"routes": [OWN], "rollouts": [rollout(plugin=SELECTS, steps=(HEADER_STEP,))]},
+            "leaves setHeaderRoute out for such: write httpRoute: cart.80",
+        ),
+        (
+            ARGO,
+            {"routes": [OWN, labelled("web", "web")], "rollouts": [rollout(plugin=SELECTS)]},
+            "selects web.80 as well, without cart and cart-canary among its backends",
+        ),
         (FLAGGER, {}, "delivery flagger: no Canary in shop is for cart"),
         (
             FLAGGER,
@@ -201,6 +258,19 @@ def test_what_linkerd_ignores_is_a_fault(traffic: Object, changes: Any, told: st
             ARGO,
             {"rollouts": [rollout(phase="Paused", message="CanaryPauseStep")]},
             "Rollout cart: Paused (CanaryPauseStep)",
+        ),
+        (
+            ARGO,
+            {"routes": [OWN, ANOTHERS], "rollouts": [rollout(plugin=SELECTS, phase="Healthy")]},
+            "Rollout cart: Healthy",
+        ),
+        (
+            {**ARGO, "protocol": "grpc"},
+            {
+                "routes": [labelled("cart", "cart", "cart-canary", kind="GRPCRoute")],
+                "rollouts": [rollout(plugin=SELECTS_GRPC, phase="Healthy")],
+            },
+            "Rollout cart: Healthy",
         ),
         (
             FLAGGER,
@@ -246,7 +316,7 @@ def test_figures_are_of_the_service_that_was_called() -> None:
         "retries in 1h: 200, of which 150 were good (75%)",
         "50 requests still failed after the last retry in 1h",
         "3 retries were not made because no pod was ready in 1h",
-        "7 requests timed out (504) in 1h",
+        "7 requests were ended by a time-out in 1h",
         "breaker: 1 of 4 pods are out",
         "limit of Server shop/cart-80: 12 requests were over it in 1h",
         "1 service: 1 with faults, 0 as the stack file says",
@@ -279,6 +349,7 @@ def test_the_queries_read_what_proxies_export() -> None:
     with fake_prometheus(answer) as address:
         found = reader.figures(reader.PrometheusApi(address), Duration(3600))
     assert found.retried == {CART: 4.0}  # HTTP and gRPC
+    assert found.timed_out == {CART: 4.0}  # HTTP and gRPC
     assert found.out == {CART: (2.0, 4.0)}
     assert found.limited == {("shop", "cart-80"): 2.0}
     for query in asked:
@@ -287,6 +358,39 @@ def test_the_queries_read_what_proxies_export() -> None:
             assert set(each.labels) <= exported()[each.metric], query
             known |= exported()[each.metric]
         assert grouped(query) <= known, query
+
+
+def test_a_time_out_is_what_the_alert_counts() -> None:
+    """By status, the 504 of a server and of a breaker that is open would be time-outs of ours."""
+    asked: list[str] = []
+
+    def answer(query: str) -> Any:
+        asked.append(query)
+        return {"status": "success", "data": {"resultType": "vector", "result": []}}
+
+    with fake_prometheus(answer) as address:
+        reader.figures(reader.PrometheusApi(address), Duration(3600))
+    (rule,) = [
+        each
+        for each in traffic_alerts(setting()).rules
+        if isinstance(each, Alert) and each.name == "LinkerdRequestsTimedOut"
+    ]
+    statuses = re.compile(r"outbound_\w+_route_request_statuses_total\{[^}]*\}")
+    counted = {found for query in asked for found in statuses.findall(query)}
+    assert counted == set(statuses.findall(rule.expr))
+    assert counted == {
+        f'outbound_{kind}_route_request_statuses_total{{error=~".+_TIMEOUT"}}'
+        for kind in ("http", "grpc")
+    }
+
+
+def test_the_rollouts_of_the_table_are_what_argos_own_crd_allows() -> None:
+    """A selector that the API server prunes would select nothing."""
+    template = {"metadata": {"labels": {"app": "cart"}}, "spec": {"containers": []}}
+    for plugin in (SELECTS, SELECTS_GRPC):
+        made = rollout(plugin=plugin, steps=({"setWeight": 5},))
+        made["spec"] |= {"selector": {"matchLabels": {"app": "cart"}}, "template": template}
+        assert faults(made) == []
 
 
 @pytest.fixture

@@ -34,6 +34,14 @@ _EXAMPLES = (
     "python -m bot latency --stack staging --rate 0      # throughput: as fast as it goes",
     "python -m bot latency --stack staging --clean       # what a killed run left",
 )
+# The fields of `Load`: the least and the most of each, and what it is.
+_NUMBERS: dict[str, tuple[int, int, str]] = {
+    "rate": (0, 50_000, "requests a second, well below what the server can do; 0: as many as go"),
+    "connections": (1, 512, "connections of the client"),
+    "seconds": (5, 900, "length of each run"),
+    "warm_up": (0, 120, "seconds of load before each run that do not count"),
+    "rounds": (2, 50, "runs of each kind, interleaved"),
+}
 _LONGEST_IMAGE = 255
 _IMAGE = re.compile(r"[a-z0-9][a-zA-Z0-9.:/_@-]*")
 
@@ -48,42 +56,15 @@ def add(subparsers: Subparsers) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--stack", required=True, metavar="NAME")
-    parser.add_argument(
-        "--rate",
-        type=_whole(0, 50_000),
-        default=usual.rate,
-        metavar="N",
-        help=f"requests a second, well below what the server can do; 0 for as many as the "
-        f"connections take (default {usual.rate})",
-    )
-    parser.add_argument(
-        "--connections",
-        type=_whole(1, 512),
-        default=usual.connections,
-        metavar="N",
-        help=f"connections of the client (default {usual.connections})",
-    )
-    parser.add_argument(
-        "--seconds",
-        type=_whole(5, 900),
-        default=usual.seconds,
-        metavar="N",
-        help=f"length of each run (default {usual.seconds})",
-    )
-    parser.add_argument(
-        "--warm-up",
-        type=_whole(0, 120),
-        default=usual.warm_up,
-        metavar="N",
-        help=f"seconds of load before each run that do not count (default {usual.warm_up})",
-    )
-    parser.add_argument(
-        "--rounds",
-        type=_whole(2, 50),
-        default=usual.rounds,
-        metavar="N",
-        help=f"runs of each kind, interleaved (default {usual.rounds})",
-    )
+    for name, (least, most, words) in _NUMBERS.items():
+        default = getattr(usual, name)
+        parser.add_argument(
+            f"--{name.replace('_', '-')}",
+            type=_whole(least, most),
+            default=default,
+            metavar="N",
+            help=f"{words} (default {default})",
+        )
     parser.add_argument(
         "--client-node", metavar="NODE", help="node of the clients (default: the first ready one)"
     )
@@ -144,13 +125,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _measure(api: Client, target: Target, arguments: argparse.Namespace) -> int:
     config = target.config
     assert config.cluster is not None  # noqa: S101  (the caller has looked)
-    load = Load(
-        arguments.rate,
-        arguments.connections,
-        arguments.seconds,
-        arguments.warm_up,
-        arguments.rounds,
-    )
+    load = Load(**{name: getattr(arguments, name) for name in _NUMBERS})
     image = arguments.image or f"{config.images.of(fortio.IMAGE)}:{fortio.VERSION}"
     client, server = cluster.nodes(api, arguments.client_node, arguments.server_node)
     setting = BenchSetting(

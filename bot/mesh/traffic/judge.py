@@ -5,12 +5,12 @@ What Linkerd accepts and then ignores has no event, so each of these is looked f
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from bot.clients.kubernetes import Manifest
 from bot.mesh.status.opaque_ports import opaque_ports
+from bot.mesh.traffic import delivery
 from bot.mesh.traffic.model import Figures, RouteState, ServiceState, TrafficObjects, TrafficState
 from components.rollout import plan
 from components.traffic.matches import has_route
@@ -20,12 +20,8 @@ from components.traffic.section import PortTraffic, ServiceTraffic
 from stack.config import StackConfig
 
 CONTROLLER = "linkerd.io/policy-controller"
-PLUGIN = "argoproj-labs/gatewayAPI"
 # linkerd2 policy-controller/core/src/outbound.rs: any other makes the port opaque.
 _PROTOCOLS: Mapping[str, str] = {"http": "HTTP/1 alone", "kubernetes.io/h2c": "HTTP/2"}
-# From here on Flagger waits for a field that Linkerd never sets (linkerd2#14964).
-_HANGS = (1, 42)
-_VERSION = re.compile(r":v?(\d+)\.(\d+)")
 
 
 def judge(
@@ -54,9 +50,9 @@ def _service(
     faults += _profile(config, key, objects)
     states: list[str] = []
     for port in wanted.ports:
-        more, state = _delivery(key, port, objects)
+        more, state = delivery.state(key, port, objects)
         if port.delivery == "flagger" and service is not None:
-            more += _owned(wanted, service)
+            more += delivery.owned(wanted, service)
         faults += more
         states += [state] if state else []
     unbounded = tuple(
@@ -215,69 +211,6 @@ def _profile(config: StackConfig, key: str, objects: TrafficObjects) -> Iterator
             )
 
 
-def _delivery(key: str, port: PortTraffic, objects: TrafficObjects) -> tuple[list[str], str]:
-    """What is wrong with who moves the weights, and how far that is."""
-    namespace, _, name = key.partition("/")
-    if port.delivery == "argo":
-        title = f"{name}.{port.port}"
-        for each in objects.rollouts:
-            if each["metadata"].get("namespace") == namespace and title in _plugin_routes(each):
-                return [], f"Rollout {each['metadata']['name']}: {_phase(each)}"
-        return [f"delivery argo: no Rollout in {namespace} moves the route {title}"], ""
-    if port.delivery == "flagger":
-        for each in objects.canaries:
-            own = (each["spec"].get("service") or {}).get("name") or each["spec"]["targetRef"][
-                "name"
-            ]
-            if each["metadata"].get("namespace") == namespace and own == name:
-                state = f"Canary {each['metadata']['name']}: {_phase(each)}"
-                return list(_flagger(each, objects.flagger)), state
-        return [f"delivery flagger: no Canary in {namespace} is for {name}"], ""
-    return [], ""
-
-
-def _plugin_routes(rollout: Manifest) -> set[str]:
-    canary = (rollout.get("spec") or {}).get("strategy", {}).get("canary") or {}
-    plugin = ((canary.get("trafficRouting") or {}).get("plugins") or {}).get(PLUGIN) or {}
-    several = [*(plugin.get("httpRoutes") or ()), *(plugin.get("grpcRoutes") or ())]
-    single = [plugin.get("httpRoute"), plugin.get("grpcRoute")]
-    return {str(each) for each in (*single, *(one.get("name") for one in several)) if each}
-
-
-def _phase(manifest: Manifest) -> str:
-    status = manifest.get("status") or {}
-    weight = status.get("canaryWeight")
-    if weight is None:
-        weight = ((status.get("canary") or {}).get("weights") or {}).get("canary", {}).get("weight")
-    told = str(status.get("phase") or "no phase yet")
-    if status.get("message"):
-        told += f" ({status['message']})"
-    return f"{told}, canary at {weight} %" if weight is not None else told
-
-
-def _flagger(canary: Manifest, image: str | None) -> Iterator[str]:
-    refs = (canary["spec"].get("service") or {}).get("gatewayRefs") or ()
-    found = _VERSION.search(image or "")
-    version = (int(found[1]), int(found[2])) if found else None
-    if any(each.get("group") == "core" for each in refs) and (version is None or version >= _HANGS):
-        shown = ".".join(map(str, version)) if version else "of a version that could not be read"
-        yield (
-            f"Flagger {shown} waits for ever with `group: core` in gatewayRefs of Canary "
-            f"{canary['metadata']['name']} (1.42 and newer): docs/traffic.md"
-        )
-
-
-def _owned(wanted: ServiceTraffic, service: Manifest) -> Iterator[str]:
-    """Flagger sets the annotations of a Service back that it has made (kubernetes_default.go)."""
-    owners = service["metadata"].get("ownerReferences") or ()
-    canary = next((each["name"] for each in owners if each.get("kind") == "Canary"), None)
-    if canary is not None and (wanted.breaker is not None or wanted.load_bias is not None):
-        yield (
-            f"is made by Canary {canary}, which takes the annotations of its breaker off again: "
-            "remove its ownerReferences, and keep the Service with the application"
-        )
-
-
 def _figures(key: str, seen: Figures) -> tuple[list[str], list[str]]:
     namespace, _, name = key.partition("/")
     place = (namespace, name)
@@ -298,7 +231,7 @@ def _figures(key: str, seen: Figures) -> tuple[list[str], list[str]]:
     for words, counted in (
         ("requests still failed after the last retry", seen.exhausted),
         ("retries were not made because no pod was ready", seen.overflowed),
-        ("requests timed out (504)", seen.timed_out),
+        ("requests were ended by a time-out", seen.timed_out),
     ):
         if number := counted.get(place):
             notes.append(f"{number:,.0f} {words} in {seen.window}")

@@ -9,6 +9,7 @@ from bot.clients.https import Client
 from bot.clients.kubernetes import Manifest, list_objects
 from bot.clients.prometheus import PrometheusApi, Sample
 from bot.mesh.traffic.model import Figures, Key, TrafficObjects
+from components.alerts.groups.traffic import TIMED_OUT
 from schema.values import Duration
 
 _GATEWAY = "/apis/gateway.networking.k8s.io/v1"
@@ -25,6 +26,7 @@ _FLAGGER = "app.kubernetes.io/name=flagger"
 _PARENT = ("parent_namespace", "parent_name")
 _BACKEND = ("backend_namespace", "backend_name")
 _KINDS = ("http", "grpc")
+_RETRY = "outbound_{}_route_retry"
 
 
 def read(api: Client) -> TrafficObjects:
@@ -85,16 +87,11 @@ def figures(prometheus: PrometheusApi, window: Duration) -> Figures:
     out = {key: (number, number + ready.get(key, 0.0)) for key, number in pending.items() if number}
     return Figures(
         window=str(window),
-        retried=_routes(prometheus, "retry_requests_total", window),
-        recovered=_routes(prometheus, "retry_successes_total", window),
-        exhausted=_routes(prometheus, "retry_limit_exceeded_total", window),
-        overflowed=_routes(prometheus, "retry_overflow_total", window),
-        timed_out=_grown(
-            prometheus,
-            'outbound_http_route_request_statuses_total{http_status="504"}',
-            _PARENT,
-            window,
-        ),
+        retried=_routes(prometheus, _RETRY + "_requests_total", window),
+        recovered=_routes(prometheus, _RETRY + "_successes_total", window),
+        exhausted=_routes(prometheus, _RETRY + "_limit_exceeded_total", window),
+        overflowed=_routes(prometheus, _RETRY + "_overflow_total", window),
+        timed_out=_routes(prometheus, TIMED_OUT, window),
         shut=_by(prometheus.query(shut), _BACKEND),
         out=out,
         limited=_grown(
@@ -106,8 +103,7 @@ def figures(prometheus: PrometheusApi, window: Duration) -> Figures:
 def _routes(prometheus: PrometheusApi, name: str, window: Duration) -> dict[Key, float]:
     made: dict[Key, float] = {}
     for kind in _KINDS:
-        found = _grown(prometheus, f"outbound_{kind}_route_{name}", _PARENT, window)
-        for key, number in found.items():
+        for key, number in _grown(prometheus, name.format(kind), _PARENT, window).items():
             made[key] = made.get(key, 0.0) + number
     return made
 

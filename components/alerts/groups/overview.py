@@ -11,6 +11,7 @@ from __future__ import annotations
 from components.alerts.groups.control_plane import PROXY, RUNNING, with_proxy
 from components.alerts.groups.model import PREFIX, Group, RecordingRule
 from components.alerts.groups.slo import INBOUND
+from components.alerts.groups.traffic import NO_READY, TIMED_OUT
 
 NAMESPACE_REQUESTS = f"{PREFIX}:namespace_requests:rate5m"
 NAMESPACE_LATENCY = f"{PREFIX}:namespace_latency_ms_bucket:rate5m"
@@ -21,6 +22,12 @@ PROXIES = f"{PREFIX}:proxies:count"
 ALLOWED = f"{PREFIX}:policy_allowed:rate5m"
 DENIED = f"{PREFIX}:policy_denied:rate5m"
 RATE_LIMITED = f"{PREFIX}:policy_rate_limited:rate5m"
+RETRIED = f"{PREFIX}:traffic_retries:rate5m"
+RECOVERED = f"{PREFIX}:traffic_retries_good:rate5m"
+RETRIES_FAILED = f"{PREFIX}:traffic_retries_failed:rate5m"
+REQUESTS_TIMED_OUT = f"{PREFIX}:traffic_timed_out:rate5m"
+ENDPOINTS = f"{PREFIX}:traffic_endpoints:sum"
+CLIENTS_WITHOUT = f"{PREFIX}:traffic_clients_without_endpoint:count"
 # Labels of each record; the most that any of them can have is written beside it.
 LABELS = {
     NAMESPACE_REQUESTS: "namespace, tls",  # 5 kinds of TLS
@@ -32,7 +39,14 @@ LABELS = {
     ALLOWED: "namespace, srv_kind, srv_name, authz_kind, authz_name",  # policies of a Server
     DENIED: "namespace, srv_kind, srv_name, srv_port",  # ports of a Server
     RATE_LIMITED: "namespace, srv_kind, srv_name, ratelimit_name",
+    **dict.fromkeys(
+        (RETRIED, RECOVERED, RETRIES_FAILED, REQUESTS_TIMED_OUT),
+        "parent_namespace, parent_name",  # services that are called
+    ),
+    ENDPOINTS: "backend_namespace, backend_name, endpoint_state",  # 2 states
+    CLIENTS_WITHOUT: "backend_namespace, backend_name",
 }
+_RETRY = "outbound_{}_route_retry"
 
 
 def overview() -> Group:
@@ -62,6 +76,15 @@ def overview() -> Group:
                 ),
             ),
             _sum(RATE_LIMITED, "rate(inbound_http_local_ratelimit_total[5m])"),
+            _sum(RETRIED, _routes(f"{_RETRY}_requests_total")),
+            _sum(RECOVERED, _routes(f"{_RETRY}_successes_total")),
+            _sum(
+                RETRIES_FAILED,
+                _routes(f"{_RETRY}_limit_exceeded_total", f"{_RETRY}_overflow_total"),
+            ),
+            _sum(REQUESTS_TIMED_OUT, _routes(TIMED_OUT)),
+            _sum(ENDPOINTS, "outbound_http_balancer_endpoints"),
+            _count(CLIENTS_WITHOUT, NO_READY),
         ],
         interval=60,
     )
@@ -73,6 +96,11 @@ def _sum(name: str, expression: str) -> RecordingRule:
 
 def _count(name: str, expression: str) -> RecordingRule:
     return RecordingRule(name, f"count by ({LABELS[name]}) ({expression})")
+
+
+def _routes(*counters: str) -> str:
+    """The same of routes, of HTTP and of gRPC; {} stands for which."""
+    return _each(*(each.format(kind) for each in counters for kind in ("http", "grpc")))
 
 
 def _each(*counters: str) -> str:

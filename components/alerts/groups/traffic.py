@@ -17,6 +17,11 @@ def _endpoints(state: str) -> str:
     return f"sum by ({_BACKEND}) ({series})"
 
 
+# Requests that a time-out of ours ended, of HTTP or gRPC. Not by status: a server, and a proxy that
+# has no ready pod, answer 504 as well.
+TIMED_OUT = 'outbound_{}_route_request_statuses_total{{error=~".+_TIMEOUT"}}'
+# Clients to whom each endpoint of a backend is taken out, or does not answer: one series for each.
+NO_READY = f"{_endpoints('ready')} == 0 and {_endpoints('pending')} > 0"
 _WINDOW = 300
 _SERVICE = "namespace, parent_namespace, parent_name"
 _CALLED = "{{ $labels.parent_name }}.{{ $labels.parent_namespace }}"
@@ -42,8 +47,7 @@ def traffic(setting: Setting) -> Group:
         [
             Alert(
                 "LinkerdNoReadyEndpoint",
-                "count by (namespace, backend_namespace, backend_name, backend_port) "
-                f"({_endpoints('ready')} == 0 and {_endpoints('pending')} > 0)",
+                f"count by (namespace, backend_namespace, backend_name, backend_port) ({NO_READY})",
                 "critical",
                 "{{ $value }} pods in {{ $labels.namespace }} have no ready endpoint of "
                 "{{ $labels.backend_name }}.{{ $labels.backend_namespace }}",
@@ -54,8 +58,7 @@ def traffic(setting: Setting) -> Group:
             ),
             Alert(
                 "LinkerdRequestsTimedOut",
-                _grown('outbound_{}_route_request_statuses_total{{error=~".+_TIMEOUT"}}')
-                + f" > {limits.timed_out}",
+                f"{_grown(TIMED_OUT)} > {limits.timed_out}",
                 "warning",
                 "{{ $value | humanize }} requests of {{ $labels.namespace }} to " + _CALLED + " "
                 "timed out",

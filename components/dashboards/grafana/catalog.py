@@ -8,9 +8,12 @@ from components.dashboards.grafana.model import Dashboard, View
 from components.dashboards.grafana.policy import policy
 from components.dashboards.grafana.rollout import rollout
 from components.dashboards.grafana.service import service
+from components.dashboards.grafana.traffic import traffic
 from components.dashboards.grafana.workload import workload
 
 
 def every(view: View) -> list[Dashboard]:
     """The dashboards."""
-    return [make(view) for make in (mesh, workload, service, certificates, rollout, policy)]
+    return [
+        make(view) for make in (mesh, workload, service, traffic, certificates, rollout, policy)
+    ]
