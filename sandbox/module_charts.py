@@ -1,8 +1,8 @@
 """Charts and CRDs out of Go modules, where the repositories of charts.yaml do not answer.
 
 cert-manager, trust-manager, External Secrets and Envoy Gateway publish their chart's source within
-their module, at the version whose program the sandbox builds, and the Gateway API its CRDs. What a release fills
-in is filled in here. They are the sandbox's alone: no other stack looks for them.
+their module, at the version whose program the sandbox builds, and the Gateway API its CRDs. What a
+release fills in is filled in here. They are the sandbox's alone: no other stack looks for them.
 """
 
 from __future__ import annotations
