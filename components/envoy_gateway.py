@@ -190,7 +190,7 @@ def settings(args: EnvoyGatewayArgs) -> dict[str, Any]:
     }
     if args.redis:
         has_password = args.redis.address is None or args.redis.vault_path is not None
-        container: dict[str, Any] = Field({})
+        container: dict[str, Any] = {}
         if has_password:
             key = {"name": REDIS, "key": "password"}
             container["env"] = [{"name": "REDIS_AUTH", "valueFrom": {"secretKeyRef": key}}]

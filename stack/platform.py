@@ -39,7 +39,8 @@ from components.dashboards.component import Dashboards
 from components.egress import arguments as egress
 from components.egress.component import Egress
 from components.ingress import arguments as ingress
-from components.ingress.component import Ingress, IngressGrants, IngressRoute
+from components.ingress.component import Ingress
+from components.ingress.ingress_route import IngressRoute
 from components.monitors import arguments as monitors
 from components.monitors.component import Monitors
 from components.names import IDENTITY_ISSUER, LINKERD, anchor_path
@@ -276,10 +277,9 @@ class Platform:
         gateway = Ingress("ingress", args, opts)
         behind = copy.copy(opts)
         behind.depends_on = [gateway.last]
-        IngressGrants("ingress-grants", ingress.grants(config), behind)
         in_flight = InFlight()
         for route in ingress.routes(config):
-            made = IngressRoute(f"ingress/{route.route.name}", route, args.refresh_interval, behind)
+            made = IngressRoute(f"ingress/{route.route.name}", route, behind)
             await in_flight.after([made.last])
         self.outputs["ingress"] = {
             "hosts": [each.host for each in args.listeners],

@@ -8,14 +8,14 @@ from typing import Any, Protocol
 from components.chart import ChartRef
 from components.cluster import ClusterSection
 from components.envoy_gateway import ENVOY_IMAGE, REDIS_IMAGE, EnvoyGatewayArgs, RedisArgs
-from components.external_secrets import HasOperators, operators
+from components.external_secrets import HasExternalSecrets, HasOperators, operators
 from components.ingress.component import (
     IngressArgs,
     IngressIssuer,
     IngressListener,
 )
-from components.ingress.routes import RouteArgs
-from components.ingress.section import CertificateIssuer, HasIngress, Route
+from components.ingress.routes import IngressRouteArgs
+from components.ingress.section import CertificateIssuer, ExposedRoute, HasIngress
 from components.names import LINKERD_INGRESS
 from components.placement import HasPlacement, scheduled
 from components.vault import HasVault, store
@@ -89,38 +89,42 @@ def arguments(config: _Config, cluster: ClusterSection) -> IngressArgs | None:
             )
             for each in section.listeners
         ),
-        refresh_interval=config.external_secrets.refresh_interval.go,
+        grants=_grants(config),
     )
 
 
-def routes(config: HasIngress) -> list[RouteArgs]:
+class _OfRoutes(HasIngress, HasExternalSecrets, Protocol):
+    """The sections that routes are made from."""
+
+
+def routes(config: _OfRoutes) -> list[IngressRouteArgs]:
     """Arguments of each `IngressRoute`, in the order of their names."""
     section = config.ingress
     return [
-        RouteArgs(
+        IngressRouteArgs(
             route=each,
             listener=_listener(config, each),
             identity=section.identity if _by_token(each) else None,
+            refresh_interval=config.external_secrets.refresh_interval.go,
         )
         for each in sorted(section.routes if section.enabled else (), key=lambda each: each.name)
     ]
 
 
-def _listener(config: HasIngress, route: Route) -> str:
+def _listener(config: HasIngress, route: ExposedRoute) -> str:
     found = config.ingress.listener_of(route.host)
     assert found is not None  # noqa: S101 (a rule refuses it)
     return found.name
 
 
-def _by_token(route: Route) -> bool:
+def _by_token(route: ExposedRoute) -> bool:
     return not (route.public or route.oidc or route.redirect)
 
 
-def grants(config: HasIngress) -> dict[str, list[str]]:
-    """The Services of each namespace that routes lead to."""
-    found: dict[str, list[str]] = {}
+def _grants(config: HasIngress) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
     for namespace, name in sorted(config.ingress.exposed()):
-        found.setdefault(namespace, []).append(name)
+        found[namespace] = (*found.get(namespace, ()), name)
     return found
 
 

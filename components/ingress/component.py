@@ -14,7 +14,6 @@ from pydantic import Field
 
 from components.base import Args, Component, Manifest
 from components.envoy_gateway import GATEWAY
-from components.external_secrets import external_secret
 from components.ingress.objects import (
     HTTP,
     HTTPS,
@@ -27,14 +26,7 @@ from components.ingress.objects import (
     https_listener,
     reference_grant,
 )
-from components.ingress.routes import (
-    RouteArgs,
-    backend_traffic_policy,
-    http_route,
-    oidc_secret,
-    security_policy,
-    to_https,
-)
+from components.ingress.routes import to_https
 from components.ingress.section import GatewayService
 from components.names import INGRESS, LINKERD_INGRESS
 
@@ -71,7 +63,8 @@ class IngressArgs(Args):
     """The gateway without its routes.
 
     hops: proxies before it that tell the client's address. image: None for Envoy Gateway's own.
-    pod: what its pods are told of where they run.
+    pod: what its pods are told of where they run. grants: the Services that routes may lead to, by
+    namespace.
     """
 
     replicas: int = 3
@@ -82,7 +75,7 @@ class IngressArgs(Args):
     pod: dict[str, Any] = Field({})
     issuers: tuple[IngressIssuer, ...]
     listeners: tuple[IngressListener, ...]
-    refresh_interval: str = "10m0s"
+    grants: dict[str, tuple[str, ...]] = Field({})
 
 
 class Ingress(Component, area="traffic"):
@@ -107,6 +100,9 @@ class Ingress(Component, area="traffic"):
         proxy = self.apply(envoy_proxy(proxies(args)), name="proxies")
         self.last = self.apply(the_gateway(args.listeners), proxy, *first, name="gateway")
         self.apply(to_https(HTTP_LISTENER), self.last)
+        for namespace, services in args.grants.items():
+            grant = reference_grant(namespace, LINKERD_INGRESS, LINKERD_INGRESS, services)
+            self.apply(grant, name=f"grant-{namespace}")
         given = {each.name: each for each in args.issuers}
         for listener in args.listeners:
             # After the Gateway: a challenge of ACME comes in through it.
@@ -133,63 +129,6 @@ class Ingress(Component, area="traffic"):
         origin = self.apply(first, name=f"issuer-{issuer.name}-origin")
         ca = self.apply(root, origin, name=f"issuer-{issuer.name}-ca", wait_for="condition=Ready")
         return [self.apply(last, ca, name=f"issuer-{issuer.name}")]
-
-
-class IngressGrantArgs(Args):
-    """The Services of a namespace that routes may lead to."""
-
-    namespace: str
-    services: tuple[str, ...]
-
-
-class IngressRoute(Component, area="traffic"):
-    """One route: its policies, then the HTTPRoute, which a destroy takes away first."""
-
-    last: pulumi.Resource
-
-    def __init__(
-        self,
-        name: str,
-        args: RouteArgs,
-        refresh_interval: str = "10m0s",
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        super().__init__(name, opts)
-        first: list[pulumi.Resource] = []
-        route = args.route
-        if route.oidc:
-            secret = external_secret(
-                oidc_secret(route),
-                LINKERD_INGRESS,
-                route.oidc.vault_path,
-                {"client-secret": "client-secret"},
-                refresh_interval,
-            )
-            first.append(self.apply(secret, name="oidc", wait_for="condition=Ready"))
-        for kind, made in (
-            ("security", security_policy(args)),
-            ("traffic", backend_traffic_policy(route)),
-        ):
-            if made:
-                first.append(self.apply(made, *first[:1], name=kind))
-        self.last = self.apply(http_route(args), *first, name="route")
-        self.done(route=route.name, host=route.host)
-
-
-class IngressGrants(Component, area="traffic"):
-    """In each namespace that is reached, which of its Services routes may lead to."""
-
-    def __init__(
-        self,
-        name: str,
-        args: Mapping[str, Sequence[str]],
-        opts: pulumi.ResourceOptions | None = None,
-    ) -> None:
-        super().__init__(name, opts)
-        for namespace, services in args.items():
-            grant = reference_grant(namespace, "linkerd-ingress", LINKERD_INGRESS, services)
-            self.apply(grant, name=namespace)
-        self.done(namespaces=list(args))
 
 
 def proxies(args: IngressArgs) -> EnvoyProxyArgs:

@@ -12,25 +12,33 @@ from typing import Any
 from components.base import Args, Manifest
 from components.envoy_gateway import GATEWAY
 from components.ingress.objects import PROVIDER, backend, envoy, made, target
-from components.ingress.section import Breaker, Identity, Limit, Requirement, Route
+from components.ingress.section import (
+    ExposedRoute,
+    IngressBreaker,
+    IngressLimit,
+    TokenIdentity,
+    TokenRequirement,
+)
+from components.ingress.values import claim_header
 from components.names import INGRESS, LINKERD_INGRESS
 
 _UNITS = {"second": "Second", "minute": "Minute", "hour": "Hour"}
 _MOST_TRIES = 1024
 
 
-class RouteArgs(Args):
+class IngressRouteArgs(Args):
     """A route, the listener it is attached to, and whose tokens are taken there.
 
-    identity: None where no token is asked for.
+    identity: None where no token is asked for. refresh_interval: of the secret of a login.
     """
 
-    route: Route
+    route: ExposedRoute
     listener: str
-    identity: Identity | None = None
+    identity: TokenIdentity | None = None
+    refresh_interval: str = "10m0s"
 
 
-def security_policy(args: RouteArgs) -> Manifest | None:
+def security_policy(args: IngressRouteArgs) -> Manifest | None:
     """Who may: CORS, then the token or the login, then what it holds. None where nothing is asked.
 
     Without `authorization` every valid token will do; with it, what no rule allows is denied.
@@ -58,7 +66,7 @@ def security_policy(args: RouteArgs) -> Manifest | None:
     return _of_route("SecurityPolicy", route, spec)
 
 
-def backend_traffic_policy(route: Route) -> Manifest | None:
+def backend_traffic_policy(route: ExposedRoute) -> Manifest | None:
     """How much, how long, how often; None for a redirect."""
     if route.redirect:
         return None
@@ -98,7 +106,7 @@ def backend_traffic_policy(route: Route) -> Manifest | None:
     return _of_route("BackendTrafficPolicy", route, spec)
 
 
-def http_route(args: RouteArgs) -> Manifest:
+def http_route(args: IngressRouteArgs) -> Manifest:
     """Where to. It names its listener: at another one of the same host nobody might ask."""
     route = args.route
     rule: dict[str, Any] = {"matches": _matches(route)}
@@ -151,12 +159,12 @@ def _parent(listener: str) -> dict[str, Any]:
     }
 
 
-def _of_route(kind: str, route: Route, spec: dict[str, Any]) -> Manifest:
+def _of_route(kind: str, route: ExposedRoute, spec: dict[str, Any]) -> Manifest:
     whole = {"targetRefs": target("HTTPRoute", route.name), **spec}
     return envoy(kind, LINKERD_INGRESS, route.name, whole)
 
 
-def _matches(route: Route) -> list[dict[str, Any]]:
+def _matches(route: ExposedRoute) -> list[dict[str, Any]]:
     path = {"type": "Exact" if route.exact else "PathPrefix", "value": route.path}
     methods = list(route.methods)
     if not methods:
@@ -166,7 +174,7 @@ def _matches(route: Route) -> list[dict[str, Any]]:
     return [{"path": path, "method": each} for each in methods]
 
 
-def _redirect(route: Route) -> dict[str, Any]:
+def _redirect(route: ExposedRoute) -> dict[str, Any]:
     assert route.redirect is not None  # noqa: S101
     found: dict[str, Any] = {"statusCode": route.redirect.status}
     if route.redirect.host:
@@ -176,7 +184,7 @@ def _redirect(route: Route) -> dict[str, Any]:
     return {"type": "RequestRedirect", "requestRedirect": found}
 
 
-def _cors(route: Route) -> dict[str, Any]:
+def _cors(route: ExposedRoute) -> dict[str, Any]:
     assert route.cors is not None  # noqa: S101
     cors = route.cors
     found: dict[str, Any] = {
@@ -191,7 +199,7 @@ def _cors(route: Route) -> dict[str, Any]:
     return found
 
 
-def _provider(identity: Identity, route: Route) -> dict[str, Any]:
+def _provider(identity: TokenIdentity, route: ExposedRoute) -> dict[str, Any]:
     found: dict[str, Any] = {
         "name": PROVIDER,
         # Left out, it would not be checked; so with the audiences.
@@ -209,12 +217,7 @@ def _provider(identity: Identity, route: Route) -> dict[str, Any]:
     return found
 
 
-def claim_header(by: str) -> str:
-    """The header that holds the claim of `claim:<name>`; Envoy takes it away from clients."""
-    return f"x-ingress-claim-{by.partition(':')[2].replace('.', '-').replace('_', '-').lower()}"
-
-
-def _principal(require: Requirement) -> dict[str, Any]:
+def _principal(require: TokenRequirement) -> dict[str, Any]:
     found: dict[str, Any] = {"provider": PROVIDER}
     if require.scopes:
         found["scopes"] = list(require.scopes)
@@ -227,7 +230,7 @@ def _principal(require: Requirement) -> dict[str, Any]:
     return found | ({"claims": claims} if claims else {})
 
 
-def _oidc(route: Route) -> dict[str, Any]:
+def _oidc(route: ExposedRoute) -> dict[str, Any]:
     assert route.oidc is not None  # noqa: S101
     oidc, base = route.oidc, route.path.rstrip("/")
     return {
@@ -240,12 +243,12 @@ def _oidc(route: Route) -> dict[str, Any]:
     }
 
 
-def oidc_secret(route: Route) -> str:
+def oidc_secret(route: ExposedRoute) -> str:
     """Name of the Secret with the gateway's secret at the identity provider."""
     return f"{route.name}-oidc"
 
 
-def _breaker(breaker: Breaker) -> dict[str, Any]:
+def _breaker(breaker: IngressBreaker) -> dict[str, Any]:
     """A circuit breaker of the whole service: to the gateway a Service is one endpoint.
 
     With Envoy Gateway's defaults it would never open: of one endpoint 10 % are none, and with all
@@ -263,7 +266,7 @@ def _breaker(breaker: Breaker) -> dict[str, Any]:
     }
 
 
-def _limit(limit: Limit) -> Iterator[dict[str, Any]]:
+def _limit(limit: IngressLimit) -> Iterator[dict[str, Any]]:
     rate = {"limit": {"requests": limit.requests, "unit": _UNITS[limit.per]}}
     kind, _, name = limit.by.partition(":")
     if kind == "all":

@@ -9,8 +9,8 @@ from cryptography import x509
 
 from components.cluster import HasCluster, needs_a_cluster
 from components.gateway_api import WITH_GATEWAYS, HasGatewayApi
-from components.ingress.routes import claim_header
-from components.ingress.section import ClientCa, Listener, Route
+from components.ingress.section import ClientCa, ExposedRoute, Listener
+from components.ingress.values import claim_header
 from components.policy import look_up
 from components.policy.look_up import HasPolicies
 from schema.certificates import certificate_fault, certificates_in
@@ -56,7 +56,7 @@ def check(config: _Config) -> Iterator[Fault]:
     yield from _issuers(config)
     yield from _listeners(config)
     names: set[str] = set()
-    places: dict[tuple[str, str, bool], list[Route]] = {}
+    places: dict[tuple[str, str, bool], list[ExposedRoute]] = {}
     for index, route in enumerate(section.routes):
         path = (*_ROUTES, index)
         before = places.setdefault((route.host, route.path, route.exact), [])
@@ -169,7 +169,7 @@ def _signs(certificate: x509.Certificate) -> bool:
 
 
 def _place(
-    config: _Config, path: Path_, route: Route, taken: bool, before: Sequence[Route]
+    config: _Config, path: Path_, route: ExposedRoute, taken: bool, before: Sequence[ExposedRoute]
 ) -> Iterator[Fault]:
     section = config.ingress
     if taken or route.name.startswith(f"{HTTP_LISTENER}-to-"):
@@ -191,7 +191,7 @@ def _place(
             return
 
 
-def _answer(path: Path_, route: Route) -> Iterator[Fault]:
+def _answer(path: Path_, route: ExposedRoute) -> Iterator[Fault]:
     if (route.service is None) == (route.redirect is None):
         yield Fault(path, "needs service or redirect, and not both: write what answers")
     if route.redirect and not (route.redirect.host or route.redirect.path):
@@ -218,7 +218,7 @@ def _answer(path: Path_, route: Route) -> Iterator[Fault]:
             )
 
 
-def _who(config: _Config, path: Path_, route: Route) -> Iterator[Fault]:
+def _who(config: _Config, path: Path_, route: ExposedRoute) -> Iterator[Fault]:
     section = config.ingress
     if route.redirect:
         return
@@ -242,7 +242,7 @@ def _who(config: _Config, path: Path_, route: Route) -> Iterator[Fault]:
         )
 
 
-def _how_much(config: _Config, path: Path_, route: Route) -> Iterator[Fault]:
+def _how_much(config: _Config, path: Path_, route: ExposedRoute) -> Iterator[Fault]:
     section = config.ingress
     local = sum(1 + (each.by == "client") for each in route.limits if not each.global_)
     if local > _MOST_LOCAL:
@@ -275,7 +275,7 @@ def _how_much(config: _Config, path: Path_, route: Route) -> Iterator[Fault]:
                 yield Fault((*where, "by"), f"reads like {first}: leave one of them out")
 
 
-def _cors(config: _Config, path: Path_, route: Route) -> Iterator[Fault]:
+def _cors(config: _Config, path: Path_, route: ExposedRoute) -> Iterator[Fault]:
     if route.cors is None:
         return
     where = (*path, "cors", "origins")

@@ -28,7 +28,7 @@ from schema.words import Cidr, LabelKey, Quantity
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
-class Identity(Section):
+class TokenIdentity(Section):
     """Who signs the tokens that clients come with (JWT)."""
 
     issuer: HttpsAddress = Field(description="`iss` of the tokens, to the last character.")
@@ -104,7 +104,7 @@ class Listener(Section):
     )
 
 
-class Redis(Section):
+class ExistingRedis(Section):
     """An existing Redis."""
 
     host: Domain = Field(description="Its host.")
@@ -118,7 +118,7 @@ class Redis(Section):
 class GlobalLimits(Section):
     """Limits that all pods of the gateway count together, in a Redis."""
 
-    redis: Redis | None = Field(
+    redis: ExistingRedis | None = Field(
         None, description="An existing Redis; without it, one replica of ours that keeps nothing."
     )
     on_failure: Literal["open", "closed"] = Field(
@@ -127,7 +127,7 @@ class GlobalLimits(Section):
     )
 
 
-class Requirement(Section):
+class TokenRequirement(Section):
     """What a token must hold, all of it."""
 
     scopes: tuple[Text, ...] = Field((), description="Scopes (`scope` or `scp`), each of them.")
@@ -159,7 +159,7 @@ class Cors(Section):
     credentials: bool = Field(False, description="Whether cookies and certificates are sent.")
 
 
-class Limit(Section):
+class IngressLimit(Section):
     """A rate above which requests are answered with 429."""
 
     requests: Annotated[int, Field(ge=1, le=10_000_000)] = Field(description="So many requests.")
@@ -177,7 +177,7 @@ class Limit(Section):
     )
 
 
-class Breaker(Section):
+class IngressBreaker(Section):
     """Ends requests to a service that fails: 503 at once, for a while."""
 
     failures: Annotated[int, Field(ge=3, le=1000)] = Field(
@@ -186,7 +186,7 @@ class Breaker(Section):
     open: Duration = Field(Duration(30), description="How long; longer with each time.")
 
 
-class Retries(Section):
+class IngressRetries(Section):
     """What is tried again by the gateway. Not where the mesh retries too."""
 
     on: tuple[
@@ -196,7 +196,7 @@ class Retries(Section):
     timeout: Duration | None = Field(None, description="Time of each try.")
 
 
-class Mirror(Section):
+class MirrorTo(Section):
     """Requests that another service gets as well, whose answers nobody sees."""
 
     to: ServiceName = Field(description="The Service, as `<namespace>/<name>`.")
@@ -204,7 +204,7 @@ class Mirror(Section):
     percent: Percent = Field(description="How many of them, in per cent.")
 
 
-class Split(Section):
+class SplitPart(Section):
     """A part of the requests that another service answers."""
 
     service: ServiceName = Field(description="The Service, as `<namespace>/<name>`.")
@@ -212,7 +212,7 @@ class Split(Section):
     percent: Percent = Field(description="How many of them, in per cent.")
 
 
-class Redirect(Section):
+class IngressRedirect(Section):
     """An answer that sends the client elsewhere."""
 
     host: Domain | None = Field(None, description="Host, else the same.")
@@ -233,7 +233,7 @@ class Oidc(Section):
     logout: Path = Field("/logout", description="Path below the route's that ends a session.")
 
 
-class Route(Section):
+class ExposedRoute(Section):
     """Requests to a host and path, and the service that answers them.
 
     Without `public`, a token is needed (`identity`), or a login (`oidc`), or the client certificate
@@ -249,25 +249,25 @@ class Route(Section):
         None, description="The Service that answers, as `<namespace>/<name>`."
     )
     port: Port = Field(80, description="Its port.")
-    split: tuple[Split, ...] = Field((), description="Parts that other Services answer.")
-    redirect: Redirect | None = Field(None, description="Instead of a service.")
+    split: tuple[SplitPart, ...] = Field((), description="Parts that other Services answer.")
+    redirect: IngressRedirect | None = Field(None, description="Instead of a service.")
     rewrite: Path | None = Field(
         None, description="What the service sees instead of the part that `path` is."
     )
     public: bool = Field(False, description="Anybody may call; must be said.")
-    require: Requirement = Field(
-        Requirement(), description="What a token must hold besides being valid."
+    require: TokenRequirement = Field(
+        TokenRequirement(), description="What a token must hold besides being valid."
     )
     oidc: Oidc | None = Field(None, description="A login by browser, instead of a token.")
     cors: Cors | None = Field(None, description="Web pages of other origins.")
-    limits: tuple[Limit, ...] = Field((), description="Rates, all of which hold.")
+    limits: tuple[IngressLimit, ...] = Field((), description="Rates, all of which hold.")
     max_parallel: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
         1024, description="Requests at once from each pod of the gateway; more get 503."
     )
-    breaker: Breaker | None = Field(None, description="Ends requests to a failing service.")
-    retries: Retries | None = Field(None, description="What is tried again.")
+    breaker: IngressBreaker | None = Field(None, description="Ends requests to a failing service.")
+    retries: IngressRetries | None = Field(None, description="What is tried again.")
     timeout: Duration = Field(Duration(15), description="Time of a request; then 504.")
-    mirror: Mirror | None = Field(None, description="Another service that gets requests too.")
+    mirror: MirrorTo | None = Field(None, description="Another service that gets requests too.")
     request_size: Quantity | None = Field(
         None,
         description="Largest body, as `1Mi`; a larger one gets 413. Bodies are then read whole "
@@ -310,7 +310,7 @@ class IngressSection(Section):
         description="Which requests are logged, as JSON: `errors` is every status but 2xx. In "
         "quotes: YAML takes a bare `off` for something else.",
     )
-    identity: Identity | None = Field(None, description="Whose tokens are taken.")
+    identity: TokenIdentity | None = Field(None, description="Whose tokens are taken.")
     issuers: dict[Name, CertificateIssuer] = Field(
         {}, description="Where certificates come from, by name."
     )
@@ -318,7 +318,7 @@ class IngressSection(Section):
     global_limits: GlobalLimits | None = Field(
         None, description="What counts limits that are `global`."
     )
-    routes: tuple[Route, ...] = Field((), description="What is reached.")
+    routes: tuple[ExposedRoute, ...] = Field((), description="What is reached.")
 
     @property
     def chart_names(self) -> tuple[str, ...]:
@@ -360,7 +360,7 @@ class IngressSection(Section):
         ]
         return max(fitting, key=lambda each: (each.host == host, len(each.host)), default=None)
 
-    def guarded(self, route: Route) -> bool:
+    def guarded(self, route: ExposedRoute) -> bool:
         """Whether somebody is asked who they are before a route answers."""
         if route.public:
             return False
@@ -369,7 +369,7 @@ class IngressSection(Section):
         certified = ca is not None and ca.mode == "required"
         return bool(self.identity or route.oidc or certified)
 
-    def exposed(self) -> Mapping[tuple[str, str], Sequence[Route]]:
+    def exposed(self) -> Mapping[tuple[str, str], Sequence[ExposedRoute]]:
         """The routes of each Service that is reached, by its namespace and name."""
         if not self.enabled:
             return {}
@@ -378,12 +378,12 @@ class IngressSection(Section):
         return _EXPOSED[0][1]
 
 
-_Exposed = dict[tuple[str, str], list[Route]]
+_Exposed = dict[tuple[str, str], list[ExposedRoute]]
 # Asked for each service of a stack: that of the section that was asked for last.
 _EXPOSED: list[tuple[IngressSection, _Exposed]] = []
 
 
-def _exposed(routes: Sequence[Route]) -> _Exposed:
+def _exposed(routes: Sequence[ExposedRoute]) -> _Exposed:
     found: _Exposed = {}
     for route in routes:
         for service, _ in route.backends:

@@ -70,6 +70,11 @@ def path(text: str) -> str:
     raise ValueError(f"{shown(text)} is no path: write it like /api, without a query or escapes")
 
 
+def claim_header(by: str) -> str:
+    """The header that holds the claim of `claim:<name>`; Envoy takes it away from clients."""
+    return f"x-ingress-claim-{by.partition(':')[2].replace('.', '-').replace('_', '-').lower()}"
+
+
 HttpsAddress = Annotated[
     str, AfterValidator(https_address), ValueKind("https address", "https://idp.example.com")
 ]
