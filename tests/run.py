@@ -2,7 +2,8 @@
 
 `python -m tests.run unit charts e2e`; after `--` come arguments for pytest. Exit code 0 when
 nothing failed: a tier that this machine cannot run is skipped, and counted as skipped. TEST_MINUTES
-(60) is what the whole may take: what would have to be built for longer than that is left out.
+(60) is what the whole may take: what would have to be built for longer than that is left out, and
+a test of the tier `e2e` whose turn comes later is skipped.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ PROJECT = Path(__file__).resolve().parent.parent
 TIERS = ("unit", "charts", "e2e")
 # Of pytest's exit codes, those after which its report is complete: passed, failed, no tests.
 REPORTED = (0, 1, 5)
+# In the environment of pytest: the time, in seconds of the epoch, after which no e2e test begins.
+UNTIL = "TEST_UNTIL"
 
 
 @dataclass
@@ -112,6 +115,7 @@ _COUNTS = ("passed", "failed", "skipped")
 _MIRROR = "SANDBOX_MIRROR=(a mirror), or on PATH"
 # The one command that changes a reason, by what the reason says; the first that fits.
 _COMMANDS = (
+    ("TEST_MINUTES are over", "make test TEST_MINUTES=180"),
     ("SANDBOX_BUILD_MINUTES is", "make test TEST_MINUTES=180, or make toolchain first"),
     ("building needs Go", "make toolchain, with Go installed"),
     ("chart archive", "make charts CHARTS_LOCATION=(a mirror or a folder that has them)"),
@@ -159,6 +163,7 @@ def main(arguments: Sequence[str]) -> int:
     # Only here: it is the sandbox's, and takes a second to import.
     from tests.machine import Machine
 
+    os.environ[UNTIL] = str(int(time.time()) + 60 * limit)
     machine = Machine(limit, _say)
     outcomes = {}
     for tier in tiers:

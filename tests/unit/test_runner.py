@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from tests import run
+from tests.e2e.conftest import pytest_runtest_setup
 from tests.programs import ran
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -147,3 +149,17 @@ def test_a_tier_gets_the_environment_that_was_made_for_it(tmp_path: Path) -> Non
     folder = _tier(tmp_path, "unit", text)
     outcome = run.run_tier("unit", [], folder, {"OF_THE_RUNNER": "x"})
     assert outcome.passed == 1
+
+
+def test_no_e2e_test_begins_after_the_minutes_of_the_run() -> None:
+    """CI ends a run that takes too long, and then nothing of it counts; a skipped test says why."""
+    late = run.run_tier("e2e/test_actionlint.py", [], environment={run.UNTIL: "1"})
+    assert (late.passed, late.failed) == (0, 0)
+    assert set(late.reasons) == {"TEST_MINUTES are over"}
+    assert "make test TEST_MINUTES=180" in "".join(run.summary({"e2e": late}))
+
+
+def test_an_e2e_test_begins_before_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A limit that skips everything would pass for a green run."""
+    monkeypatch.setenv(run.UNTIL, str(int(time.time()) + 600))
+    pytest_runtest_setup()
