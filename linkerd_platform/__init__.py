@@ -28,9 +28,27 @@ from components.dashboards.component import Dashboards, DashboardsArgs
 from components.dashboards.grafana.model import View, WaveView
 from components.egress.component import Egress, EgressArgs, EgressScope, PacketScope
 from components.egress.section import EgressHost, KubernetesApiEgress
+from components.envoy_gateway import EnvoyGateway, EnvoyGatewayArgs, RedisArgs
 from components.external_secrets import ExternalSecrets, ExternalSecretsArgs
 from components.gateway_api import GatewayApi, GatewayApiArgs
 from components.identity_issuer import IdentityIssuer, IdentityIssuerArgs
+from components.ingress.component import Ingress, IngressArgs, IngressIssuer, IngressListener
+from components.ingress.ingress_route import IngressRoute
+from components.ingress.routes import IngressRouteArgs
+from components.ingress.section import (
+    Cors,
+    ExposedRoute,
+    GatewayService,
+    IngressBreaker,
+    IngressLimit,
+    IngressRedirect,
+    IngressRetries,
+    MirrorTo,
+    Oidc,
+    SplitPart,
+    TokenIdentity,
+    TokenRequirement,
+)
 from components.linkerd import Linkerd, LinkerdArgs, ProxyTracing
 from components.monitors.component import Monitors, MonitorsArgs
 from components.namespaces import Namespaces, NamespacesArgs
@@ -80,25 +98,41 @@ __all__ = [
     "CniPlugin",
     "CniPluginArgs",
     "Collector",
+    "Cors",
     "Dashboards",
     "DashboardsArgs",
     "Egress",
     "EgressArgs",
     "EgressHost",
     "EgressScope",
+    "EnvoyGateway",
+    "EnvoyGatewayArgs",
+    "ExposedRoute",
     "ExternalSecrets",
     "ExternalSecretsArgs",
     "GatewayApi",
     "GatewayApiArgs",
+    "GatewayService",
     "HeartbeatArgs",
     "IdentityIssuer",
     "IdentityIssuerArgs",
+    "Ingress",
+    "IngressArgs",
+    "IngressBreaker",
+    "IngressIssuer",
+    "IngressLimit",
+    "IngressListener",
+    "IngressRedirect",
+    "IngressRetries",
+    "IngressRoute",
+    "IngressRouteArgs",
     "Jaeger",
     "KubernetesApiEgress",
     "Linkerd",
     "LinkerdArgs",
     "Meshed",
     "MeshedNamespace",
+    "MirrorTo",
     "Monitors",
     "MonitorsArgs",
     "NamespacePolicy",
@@ -108,6 +142,7 @@ __all__ = [
     "NetworkArgs",
     "Objective",
     "Objectives",
+    "Oidc",
     "OwnAnchor",
     "OwnAnchorArgs",
     "PacketScope",
@@ -116,6 +151,7 @@ __all__ = [
     "PolicyRoute",
     "ProxyTracing",
     "ReceiverArgs",
+    "RedisArgs",
     "Rollout",
     "RolloutArgs",
     "RouteArgs",
@@ -124,7 +160,10 @@ __all__ = [
     "ServicePolicy",
     "ServicePolicyArgs",
     "Setting",
+    "SplitPart",
     "Thresholds",
+    "TokenIdentity",
+    "TokenRequirement",
     "Toleration",
     "Tracing",
     "TracingArgs",
