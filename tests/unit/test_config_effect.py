@@ -85,6 +85,7 @@ ELSEWHERE = {
     "vault.authNamespace": "test_public_reports_vault.py",
     "vault.policyNames": "test_public_reports_vault.py",
     "gatewayApi.version": "test_gateway_api.py",
+    "gatewayApi.channel": "one_fault_ingress.py",
     "cluster.server": "test_attacks_gate.py",
     "environment": "test_attacks_gate.py",
     "approvals.unsigned": "test_attacks_proof.py",
