@@ -37,6 +37,8 @@ class Host(Protocol):
     network: NodeNetwork
     processes: Processes
     images: Mapping[str, Sequence[str]]
+    programs: Mapping[str, Path]
+    files: Mapping[str, Path]
     folder: Path
     dns_address: str
     node_address: str
@@ -349,20 +351,23 @@ class ProcessPod:
     def _command(
         self, container: Manifest, given: Sequence[str] = ()
     ) -> tuple[list[str], dict[str, str]]:
-        values = spec.environment(self.pod, container, self.place, self._config_map)
-        line = list(given) or spec.command(container, values, self.host.images)
+        values = spec.environment(self.pod, container, self.place, self._data)
+        line = list(given) or spec.command(
+            container, values, self.host.images, self.host.programs.keys()
+        )
         return spec.script(
             line,
             spec.mounts(container),
             spec.user(self.pod, container),
             self.folder,
             self.host.folder / "lib",
+            self.host.files,
         ), values
 
-    def _config_map(self, name: str) -> Mapping[str, str]:
-        while (data := self.host.cluster.data("configmaps", self.namespace, name)) is None:
+    def _data(self, kind: str, name: str) -> Mapping[str, str]:
+        while (data := self.host.cluster.data(kind, self.namespace, name)) is None:
             if self._ending.wait(_LATER):
-                raise NodeError(f"ConfigMap {name} is not there")
+                raise NodeError(f"{kind}/{name} is not there")
         return data
 
     def _execute(
