@@ -2,6 +2,7 @@
 
 With policies each service has a client, probes and metrics, each namespace a wave, a default
 policy, defaults and egress. With traffic each has time-outs, retries of reads, a breaker, weights.
+With ingress each of two services has a route with a token, CORS and limits.
 """
 
 from __future__ import annotations

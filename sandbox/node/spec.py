@@ -217,12 +217,11 @@ def script(
         lines += _own_root(quoted(root))
     for each in mounted:
         source = folder / "volumes" / each.volume / each.sub_path
-        target = quoted(root + each.path)
-        if each.sub_path:
-            lines.append(f'mkdir -p "$(dirname {target})" && : > {target}')
-        else:
-            lines.append(f"mkdir -p {target}")
-        lines.append(f"mount --bind {quoted(str(source))} {target}")
+        # A link, as /var/run is on many machines, leads out of a root that is not this process's.
+        lines.append(f'at={quoted(root)}"$(readlink -m {quoted(each.path)})"')
+        made = 'mkdir -p "$(dirname "$at")" && : > "$at"' if each.sub_path else 'mkdir -p "$at"'
+        lines.append(made)
+        lines.append(f'mount --bind {quoted(str(source))} "$at"')
     become = f'setpriv --reuid={ids[0]} --regid={ids[1]} --clear-groups -- "$@"'
     lines.append(f"exec chroot {quoted(root)} {become}" if root else f"exec {become}")
     return ["sh", "-c", "\n".join(lines), "sh", *given]
@@ -240,8 +239,8 @@ def _own_root(root: str) -> list[str]:
         f"mkdir {root}/.upper {root}/.work",
         # What is mounted now is mounted in it as well, in the same order.
         "mounted=$(cut -d' ' -f2 /proc/self/mounts)",
-        f"mount -t overlay overlay -o lowerdir=/,upperdir={root}/.upper,workdir={root}/.work "
-        f"{root}",
+        f"over=upperdir={root}/.upper,workdir={root}/.work",
+        f'mount -t overlay overlay -o "lowerdir=/,$over" {root}',
         "for each in $mounted; do",
         f'case $each in / | {root}) ;; *) mount --bind "$each" {root}"$each" 2>&- || : ;; esac',
         "done",

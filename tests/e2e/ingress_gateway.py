@@ -7,9 +7,9 @@ outside: they connect to the gateway's pods, past the mesh, as a load balancer d
 
 from __future__ import annotations
 
+import base64
 import http.client
 import json
-import os
 import shutil
 import ssl
 import tempfile
@@ -30,6 +30,7 @@ from sandbox.node import node as nodes
 from sandbox.node import objects
 from sandbox.node.node import ProcessNode
 from sandbox.node.pod import ProcessPod
+from sandbox.node.spec import PROGRAMS_DIR
 from stack.transforms import ANSWERED
 from tests.certificates import Authority
 from tests.e2e.identity_provider import IdentityProvider
@@ -43,6 +44,7 @@ PROGRAMS = ("envoy", "envoy-gateway", "ratelimit", "redis-server")
 NAMESPACES = (LINKERD, ENVOY_GATEWAY, LINKERD_INGRESS, SHOP)
 HTTPS_PORT, HTTP_PORT = 10443, 10080
 _TRUSTED = "/etc/ssl/certs/ca-certificates.crt"
+_REDIS = f"{PROGRAMS_DIR}/redis-server"
 _PREFIX = "linkerd-platform:"
 _SECONDS = 60.0
 
@@ -202,8 +204,6 @@ class Gateway:
         """The CA of the listeners' certificates."""
         found = self.node.objects.data("secrets", LINKERD_INGRESS, "ingress-own-ca")
         assert found
-        import base64
-
         return base64.b64decode(found["tls.crt"]).decode()
 
     def server(self, name: str) -> ProcessPod:
@@ -224,8 +224,7 @@ class Gateway:
     def up(self) -> None:
         """Deploy the stack file as it is now."""
         write(self.copy, self.sections)
-        done = self.copy.run("bot", "up", "--stack", "sandbox", "--yes", "--allow-destructive")
-        assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+        deploy(self.copy)
 
     def status(self, kind: str, name: str) -> dict[str, str]:
         """What Envoy Gateway says of an object: conditions of all its parents, by type."""
@@ -256,6 +255,12 @@ class Gateway:
         return found
 
 
+def deploy(copy: Copy) -> None:
+    """`bot up`."""
+    done = copy.run("bot", "up", "--stack", "sandbox", "--yes", "--allow-destructive")
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+
+
 def write(copy: Copy, sections: Mapping[str, Any]) -> None:
     """Put sections into the copy's stack file."""
     file = copy.folder / sandbox_stack.TRACKED
@@ -267,6 +272,7 @@ def write(copy: Copy, sections: Mapping[str, Any]) -> None:
 def sections(idp: IdentityProvider, partners: str, routes: Sequence[dict[str, Any]]) -> Any:
     """The sections of a stack file: the shop in the mesh, closed, and the gateway before it."""
     return {
+        "viz": {"enabled": False},
         "gatewayApi": {"version": "1.5.1"},
         "rollout": {"waves": [{"name": "first", "state": "on", "namespaces": [SHOP]}]},
         "policy": {
@@ -318,21 +324,23 @@ def running(copy: Copy, folder: Path, routes: Sequence[dict[str, Any]]) -> Itera
     made = sections(idp, partners.pem, routes)
     write(copy, made)
     # Nobody runs Envoy Gateway yet: what the program waits for must not be its word.
-    done = copy.run("sandbox", "run", "--ephemeral")
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    deploy(copy)
     found = {name: program(name) for name in PROGRAMS}
     files = {_TRUSTED: folder / "trusted.crt"}
-    with nodes.running(
-        copy.settings,
-        NAMESPACES,
-        images={
-            "gateway": ("envoy-gateway",),
-            # As the image's entrypoint does, with Redis in Valkey's place.
-            "valkey": ("sh", "-c", f'shift; exec {_redis()} "$@"', "sh"),
-        },
-        programs={name: path for name, path in found.items() if path},
-        files=files,
-    ) as node, idp.running(node):
+    with (
+        nodes.running(
+            copy.settings,
+            NAMESPACES,
+            images={
+                "gateway": ("envoy-gateway",),
+                # As the image's entrypoint does, with Redis in Valkey's place.
+                "valkey": ("sh", "-c", f'shift; exec {_REDIS} "$@"', "sh"),
+            },
+            programs={name: path for name, path in found.items() if path},
+            files=files,
+        ) as node,
+        idp.running(node),
+    ):
         gateway = Gateway(copy, node, idp, partners, made)
         _mesh(gateway)
         for each in SERVICES:
@@ -346,10 +354,6 @@ def running(copy: Copy, folder: Path, routes: Sequence[dict[str, Any]]) -> Itera
         yield gateway
 
 
-def _redis() -> str:
-    return "/usr/lib/linkerd/redis-server"
-
-
 def _mesh(gateway: Gateway) -> None:
     """The sandbox's webhooks look at pods with a label alone, which the gateway's have not."""
     proxy = {
@@ -357,7 +361,8 @@ def _mesh(gateway: Gateway) -> None:
         "kind": "EnvoyProxy",
         "metadata": {"name": INGRESS, "namespace": LINKERD_INGRESS},
     }
-    patch = {"spec": {"provider": {"kubernetes": {"envoyDeployment": {"pod": {"labels": ANSWERED}}}}}}
+    pod = {"envoyDeployment": {"pod": {"labels": ANSWERED}}}
+    patch = {"spec": {"provider": {"kubernetes": pod}}}
     answer = gateway.copy.api.request(
         "PATCH",
         gateway.objects.path(proxy, INGRESS),
@@ -381,6 +386,3 @@ def balanced(service: Mapping[str, Any]) -> dict[str, Any]:
         "metadata": {"name": service["metadata"]["name"], "namespace": LINKERD_INGRESS},
         "status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}},
     }
-
-
-assert os  # placeholder

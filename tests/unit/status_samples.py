@@ -44,7 +44,9 @@ SECTIONS: dict[KeyPath, Any] = {
         "namespaces": {
             "shop": {
                 "rung": "audit",
-                "services": [{"name": "cart", "selector": {"app": "cart"}, "ports": [{"port": 8080}]}],
+                "services": [
+                    {"name": "cart", "selector": {"app": "cart"}, "ports": [{"port": 8080}]}
+                ],
             }
         }
     },

@@ -178,17 +178,18 @@ def test_a_volume_outside_of_run_is_in_a_root_of_the_containers_own(
     seen = tmp_path / "seen"
     seen.write_text("another")
     (tmp_path / "resolv.conf").touch()
-    text = f"cat {path}/file /etc/hostname; touch {path}-mine /tmp/mine; id -u"
+    token = "/var/run/secrets/token"
+    text = f"cat {path}/file {token}/file /etc/hostname; touch {path}-mine /tmp/mine; id -u"
     line = spec.script(
         ["sh", "-c", text],
-        [Mount("v", path)],
+        [Mount("v", path), Mount("v", token)],
         (0, 0),
         tmp_path,
         programs,
         {"/etc/hostname": seen},
     )
     done = ran(["unshare", "--mount", "--propagation", "private", *line])
-    assert (done.stdout, done.stderr) == ("of the podanother0\n", "")
+    assert (done.stdout, done.stderr) == ("of the podof the podanother0\n", "")
     assert not Path(f"{path}-mine").exists()
     assert not Path("/tmp/mine").exists()
 

@@ -26,10 +26,13 @@ _GATEWAY_API = "/apis/gateway.networking.k8s.io/v1/namespaces/linkerd-ingress"
 _GATEWAYS, _INGRESS_ROUTES = f"{_GATEWAY_API}/gateways", f"{_GATEWAY_API}/httproutes"
 _SECURITY = "/apis/gateway.envoyproxy.io/v1alpha1/namespaces/linkerd-ingress/securitypolicies"
 _INGRESSES = "/apis/networking.k8s.io/v1/ingresses"
-_SHOP = {"defaultInboundPolicy": "audit", "services": [
-    {"name": name, "selector": {"app": app}, "ports": [{"port": 8080}]}
-    for name, app in (("web", "nobody"), ("cart", "cart"))
-]}
+_SHOP = {
+    "defaultInboundPolicy": "audit",
+    "services": [
+        {"name": name, "selector": {"app": app}, "ports": [{"port": 8080}]}
+        for name, app in (("web", "nobody"), ("cart", "cart"))
+    ],
+}
 
 FAULTS: list[tuple[str, Spoil, str, str]] = [
     ("kubernetes/version", lambda m: m.objects.update({"/version": {"gitVersion": "v1.30.2"}}),
