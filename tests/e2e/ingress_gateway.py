@@ -257,7 +257,7 @@ class Gateway:
 
 def deploy(copy: Copy) -> None:
     """`bot up`."""
-    done = copy.run("bot", "up", "--stack", "sandbox", "--yes", "--allow-destructive")
+    done = copy.run("bot", "up", "--stack", "sandbox", "--yes", "--no-verify", "--allow", "deny")
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
 
 
