@@ -44,7 +44,8 @@ print(json.dumps({
 
 def measure(folder: Path, rounds: int) -> None:
     """Measure and print the tables; the sizes take turns. folder: an empty one, for stack files."""
-    for what, sections in {"policies": _policies, "traffic": _traffic}.items():
+    kinds = {"policies": _policies, "traffic": _traffic, "ingress": _ingress}
+    for what, sections in kinds.items():
         _measure(folder / what, rounds, what, sections)
 
 
@@ -135,6 +136,43 @@ def _traffic(names: list[str]) -> dict[str, Any]:
         for at in range(SERVICES)
     }
     return {"rollout": {"waves": waves}, "traffic": {"services": services}}
+
+
+def _ingress(names: list[str]) -> dict[str, Any]:
+    """A gateway with two routes to each namespace."""
+    waves = [{"name": "all", "state": "on", "namespaces": names}]
+    policies = {"defaultInboundPolicy": "deny", "services": [_service("service-0")]}
+    routes = [
+        {
+            "name": f"{name}-{at}",
+            "host": "shop.example.com",
+            "path": f"/{name}/{at}",
+            "service": f"{name}/service-0",
+            "port": 8080,
+            "require": {"scopes": ["cart.write"]},
+            "cors": {"origins": ["https://app.example.com"]},
+            "limits": [{"requests": 600}],
+        }
+        for name in names
+        for at in range(2)
+    ]
+    identity = {
+        "issuer": "https://idp.example.com/",
+        "audiences": ["shop"],
+        "jwks": "https://idp.example.com/jwks",
+    }
+    return {
+        "gatewayApi": {"version": "1.5.1"},
+        "rollout": {"waves": waves},
+        "policy": {"namespaces": dict.fromkeys(names, policies)},
+        "ingress": {
+            "enabled": True,
+            "identity": identity,
+            "issuers": {"own": {"ca": True}},
+            "listeners": [{"name": "shop", "host": "shop.example.com", "issuer": "own"}],
+            "routes": routes,
+        },
+    }
 
 
 def _requests(name: str) -> dict[str, Any]:

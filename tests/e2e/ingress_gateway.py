@@ -272,7 +272,6 @@ def write(copy: Copy, sections: Mapping[str, Any]) -> None:
 def sections(idp: IdentityProvider, partners: str, routes: Sequence[dict[str, Any]]) -> Any:
     """The sections of a stack file: the shop in the mesh, closed, and the gateway before it."""
     return {
-        "viz": {"enabled": False},
         "gatewayApi": {"version": "1.5.1"},
         "rollout": {"waves": [{"name": "first", "state": "on", "namespaces": [SHOP]}]},
         "policy": {
