@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -337,6 +338,8 @@ class ProcessPod:
     def _start(self, container: Manifest) -> _Running:
         command = self._command(container)
         with (self.folder / f"{container['name']}.log").open("ab") as log:
+            # Whoever it runs as may open /dev/stdout, as a runtime arranges it.
+            os.fchmod(log.fileno(), 0o666)
             process = self.host.processes.start(self._network(), *command, log)
         running = _Running(process, time.monotonic())
         self._running[container["name"]] = running

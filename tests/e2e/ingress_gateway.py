@@ -24,6 +24,7 @@ from typing import Any
 
 import yaml
 
+from bot.clients.https import Client
 from bot.engine import sandbox_stack
 from components.names import ENVOY_GATEWAY, INGRESS, LINKERD, LINKERD_INGRESS
 from sandbox.node import node as nodes
@@ -324,6 +325,7 @@ def running(copy: Copy, folder: Path, routes: Sequence[dict[str, Any]]) -> Itera
     write(copy, made)
     # Nobody runs Envoy Gateway yet: what the program waits for must not be its word.
     deploy(copy)
+    _mesh(copy.api)
     found = {name: program(name) for name in PROGRAMS}
     files = {_TRUSTED: folder / "trusted.crt"}
     with (
@@ -341,33 +343,39 @@ def running(copy: Copy, folder: Path, routes: Sequence[dict[str, Any]]) -> Itera
         idp.running(node),
     ):
         gateway = Gateway(copy, node, idp, partners, made)
-        _mesh(gateway)
         for each in SERVICES:
             node.apply(*objects.server(SHOP, each))
         node.apply(*objects.server(SHOP, objects.CLIENT))
         gateway.until(lambda: bool(_service(gateway)), "Envoy Gateway makes a Service", 120)
-        node.apply(balanced(_service(gateway)))
+        _balance(gateway)
         node.wait(SHOP)
         node.wait(ENVOY_GATEWAY)
         gateway.until(lambda: len(gateway.pods) == 2, "the gateway's pods are ready", 180)
         yield gateway
 
 
-def _mesh(gateway: Gateway) -> None:
+def _mesh(api: Client) -> None:
     """The sandbox's webhooks look at pods with a label alone, which the gateway's have not."""
-    proxy = {
-        "apiVersion": "gateway.envoyproxy.io/v1alpha1",
-        "kind": "EnvoyProxy",
-        "metadata": {"name": INGRESS, "namespace": LINKERD_INGRESS},
-    }
     pod = {"envoyDeployment": {"pod": {"labels": ANSWERED}}}
-    patch = {"spec": {"provider": {"kubernetes": pod}}}
-    answer = gateway.copy.api.request(
-        "PATCH",
-        gateway.objects.path(proxy, INGRESS),
-        patch,
-        content_type="application/merge-patch+json",
+    _patch(
+        api,
+        f"/apis/gateway.envoyproxy.io/v1alpha1/namespaces/{LINKERD_INGRESS}/envoyproxies/{INGRESS}",
+        {"spec": {"provider": {"kubernetes": pod}}},
     )
+
+
+def _balance(gateway: Gateway) -> None:
+    """What a cloud writes into a Service: the address of its load balancer."""
+    name = _service(gateway)["metadata"]["name"]
+    _patch(
+        gateway.copy.api,
+        f"/api/v1/namespaces/{LINKERD_INGRESS}/services/{name}/status",
+        {"status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}}},
+    )
+
+
+def _patch(api: Client, path: str, patch: dict[str, Any]) -> None:
+    answer = api.request("PATCH", path, patch, content_type="application/merge-patch+json")
     assert answer.ok, answer
 
 
@@ -375,13 +383,3 @@ def _service(gateway: Gateway) -> dict[str, Any]:
     answer = gateway.copy.api.request("GET", f"/api/v1/namespaces/{LINKERD_INGRESS}/services")
     items = answer.body["items"] if answer.ok else []
     return next((e for e in items if e["spec"]["type"] == "LoadBalancer"), {})
-
-
-def balanced(service: Mapping[str, Any]) -> dict[str, Any]:
-    """What a cloud writes into a Service: the address of its load balancer."""
-    return {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": {"name": service["metadata"]["name"], "namespace": LINKERD_INGRESS},
-        "status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}},
-    }
