@@ -40,7 +40,7 @@ def test_uids_and_ids_are_unique_and_stay() -> None:
     uids = [document["uid"] for document in found.values()]
     assert uids == [
         f"linkerd-platform-{name}"
-        for name in ("mesh", "workload", "service", "certificates", "rollout", "policy")
+        for name in ("mesh", "workload", "service", "certificates", "rollout", "policy", "ingress")
     ]
     assert all(len(uid) <= 40 for uid in uids)
     for document in found.values():
@@ -51,6 +51,16 @@ def test_uids_and_ids_are_unique_and_stay() -> None:
     fewer = dataclasses.replace(first, rows=first.rows[1:])
     ids_of = {panel["id"] for panel in render.document(first, view())["panels"]}
     assert {panel["id"] for panel in render.document(fewer, view())["panels"]} < ids_of
+
+
+def test_the_gateway_has_one_where_it_runs() -> None:
+    """Panels without any series look like an outage."""
+    without = view()
+    without = without.model_copy(
+        update={"setting": without.setting.model_copy(update={"ingress": False})}
+    )
+    names = [[each.name for each in catalog.every(given)] for given in (without, view())]
+    assert names[1] == [*names[0], "ingress"]
 
 
 def test_the_same_arguments_give_the_same_text() -> None:
@@ -69,7 +79,7 @@ def test_a_config_map_holds_it() -> None:
         for each in manifests(dashboards_args())
         for text in each["data"].values()
     ]
-    assert len(sizes) == 6
+    assert len(sizes) == 7
     assert max(sizes) < 40_000
     assert sum(sizes) < 160_000
 
@@ -212,9 +222,9 @@ def test_the_component_makes_one_config_map_each() -> None:
     """The sidecar writes each key to one folder: two of a name would be one file."""
     recording = made(Dashboards)
     found = recording.of_kind(":ConfigMap")
-    assert len(found) == 6
+    assert len(found) == 7
     keys = [key for each in found for key in each.inputs["data"]]
-    assert len(set(keys)) == 6
+    assert len(set(keys)) == 7
     for each in found:
         metadata = each.inputs["metadata"]
         assert metadata["labels"] == {"grafana_dashboard": "1"}
