@@ -24,7 +24,9 @@ from typing import Any
 
 import yaml
 
+from bot import engine
 from bot.clients.https import Client
+from bot.engine import report as engine_report
 from bot.engine import sandbox_stack
 from components.names import ENVOY_GATEWAY, INGRESS, LINKERD, LINKERD_INGRESS
 from sandbox.node import node as nodes
@@ -257,9 +259,9 @@ class Gateway:
 
 
 def deploy(copy: Copy) -> None:
-    """`bot up`."""
-    done = copy.run("bot", "up", "--stack", "sandbox", "--yes", "--no-verify", "--allow", "deny")
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    """What `pulumi up` does: no gate of the bot is asked."""
+    result = engine.run(copy.engine, copy.target, "up")
+    assert result.ok, engine_report.failure(result)
 
 
 def write(copy: Copy, sections: Mapping[str, Any]) -> None:
