@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.certificates import Authority
 from tests.unit.ingress_samples import BESIDE, CART, HOME, IDENTITY
 from tests.unit.stack_files import REMOVE, KeyPath, certificate
 
 R = "ingress.routes[0]"
+LEAF = Authority.root("ca").issue("shop.example.com", ca=False)[0].decode()
 LISTENER: dict[str, Any] = {"name": "shop", "host": "shop.example.com", "issuer": "own"}
 
 
@@ -154,6 +156,18 @@ FAULTS: dict[str, tuple[dict[KeyPath, Any], str, str]] = {
         listener(clientCa={"pem": "x"}),
         "ingress.listeners[1].clientCa.pem",
         "certificate",
+    ),
+    # That of a server: clients would be checked against it, and each be refused.
+    "ingress-client-ca-leaf": (
+        listener(clientCa={"pem": LEAF}),
+        "ingress.listeners[1].clientCa.pem",
+        "'CN=shop.example.com' is no CA, such as the certificate of listener 'b' itself",
+    ),
+    # Nor may one hide behind a CA.
+    "ingress-client-ca-leaf-too": (
+        listener(clientCa={"pem": certificate() + LEAF}),
+        "ingress.listeners[1].clientCa.pem",
+        "is no CA",
     ),
     "ingress-route-twice": (
         ingress(routes=[HOME, HOME | {"path": "/b"}]),

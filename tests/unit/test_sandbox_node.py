@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import struct
 import sys
 import threading
@@ -21,7 +20,6 @@ from sandbox.node.linux import NodeError
 from sandbox.node.spec import HostPlace, Mount, Probe, UnsupportedError
 from sandbox.node.volumes import NotThereError, Volumes, deliver
 from stack.transforms import ANSWERED
-from tests.programs import ran
 
 PLACE = HostPlace("10.245.0.1", "10.96.0.1")
 POD: dict[str, Any] = {
@@ -163,34 +161,6 @@ def test_probes_drains_and_mounts_are_read() -> None:
     assert spec.mounts(container) == [Mount("b", "/var/run/linkerd/x", "y"), Mount("c", "/certs")]
     assert spec.drain({"spec": {"containers": [container]}}, 1.5) == 3
     assert spec.drain({"spec": {"containers": [{"name": "c"}]}}, 1.5) == 1.5
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="mounts are made as root")
-@pytest.mark.parametrize("path", ["/certs", "/var/lib/nobody/has/this"])
-def test_a_volume_outside_of_run_is_in_a_root_of_the_containers_own(
-    path: str, tmp_path: Path
-) -> None:
-    """Envoy reads /certs and /sds: made on this machine itself, one pod's would be every pod's."""
-    volume, programs = tmp_path / "volumes" / "v", tmp_path / "lib"
-    (programs / "linkerd").mkdir(parents=True)
-    volume.mkdir(parents=True)
-    (volume / "file").write_text("of the pod")
-    seen = tmp_path / "seen"
-    seen.write_text("another")
-    (tmp_path / "resolv.conf").touch()
-    mounted = "/var/run/secrets/kubernetes.io"
-    text = f"cat {path}/file {mounted}/file /etc/hostname; touch {path}-mine; id -u"
-    line = spec.script(
-        ["sh", "-c", text],
-        [Mount("v", path), Mount("v", mounted)],
-        (0, 0),
-        tmp_path,
-        programs,
-        {"/etc/hostname": seen},
-    )
-    done = ran(["unshare", "--mount", "--propagation", "private", *line])
-    assert (done.stdout, done.stderr) == ("of the podof the podanother0\n", "")
-    assert not Path(f"{path}-mine").exists()
 
 
 def test_a_status_is_one_that_controllers_can_read() -> None:
