@@ -2,6 +2,7 @@
 
 With policies each service has a client, probes and metrics, each namespace a wave, a default
 policy, defaults and egress. With traffic each has time-outs, retries of reads, a breaker, weights.
+With ingress each of two services has a route with a token, CORS and limits.
 """
 
 from __future__ import annotations
@@ -50,9 +51,10 @@ def evaluated(file: str) -> None:
     def bare() -> None:
         run_program(lambda: _bare(objects), RecordingMonitor(preview=True), _STACK)
 
-    before, seconds, after = (
-        timed(run).cpu for run in (bare, lambda: evaluate(Path(file), Path()), bare)
-    )
+    def whole() -> None:
+        evaluate(Path(file), Path())
+
+    before, seconds, after = (timed(run).cpu for run in (bare, whole, bare))
     found = {
         "seconds": seconds,
         "mebibytes": mebibytes,
@@ -73,7 +75,8 @@ async def _bare(objects: Sequence[Resource]) -> None:
 
 def measure(folder: Path, rounds: int) -> None:
     """Measure and print the tables; the sizes take turns. folder: an empty one, for stack files."""
-    for what, sections in {"policies": _policies, "traffic": _traffic}.items():
+    kinds = {"policies": _policies, "traffic": _traffic, "ingress": _ingress}
+    for what, sections in kinds.items():
         _measure(folder / what, rounds, what, sections)
 
 
@@ -168,6 +171,43 @@ def _traffic(names: list[str]) -> dict[str, Any]:
         for at in range(SERVICES)
     }
     return {"rollout": {"waves": waves}, "traffic": {"services": services}}
+
+
+def _ingress(names: list[str]) -> dict[str, Any]:
+    """A gateway with two routes to each namespace."""
+    waves = [{"name": "all", "state": "on", "namespaces": names}]
+    policies = {"defaultInboundPolicy": "deny", "services": [_service("service-0")]}
+    routes = [
+        {
+            "name": f"{name}-{at}",
+            "host": "shop.example.com",
+            "path": f"/{name}/{at}",
+            "service": f"{name}/service-0",
+            "port": 8080,
+            "require": {"scopes": ["cart.write"]},
+            "cors": {"origins": ["https://app.example.com"]},
+            "limits": [{"requests": 600}],
+        }
+        for name in names
+        for at in range(2)
+    ]
+    identity = {
+        "issuer": "https://idp.example.com/",
+        "audiences": ["shop"],
+        "jwks": "https://idp.example.com/jwks",
+    }
+    return {
+        "gatewayApi": {"version": "1.5.1"},
+        "rollout": {"waves": waves},
+        "policy": {"namespaces": dict.fromkeys(names, policies)},
+        "ingress": {
+            "enabled": True,
+            "identity": identity,
+            "issuers": {"own": {"ca": True}},
+            "listeners": [{"name": "shop", "host": "shop.example.com", "issuer": "own"}],
+            "routes": routes,
+        },
+    }
 
 
 def _requests(name: str) -> dict[str, Any]:

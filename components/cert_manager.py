@@ -116,7 +116,8 @@ class CertManagerArgs(CertManagerSection, ChartsArgs):
     """The section with its charts; those of what is not installed are not looked at.
 
     cert_manager_crds, trust_manager_crds: charts with the CRDs alone; None where they come with the
-    rest. create_namespace: False where the namespace is there already.
+    rest. create_namespace: False where the namespace is there already. gateways: whether challenges
+    of ACME are answered through a Gateway, whose CRDs must be there first.
     """
 
     cert_manager: ChartRef = published_chart("cert-manager")
@@ -124,6 +125,7 @@ class CertManagerArgs(CertManagerSection, ChartsArgs):
     trust_manager: ChartRef = published_chart("trust-manager")
     trust_manager_crds: ChartRef | None = None
     create_namespace: bool = True
+    gateways: bool = False
 
 
 class CertManager(Component, area="certificates"):
@@ -148,7 +150,7 @@ class CertManager(Component, area="certificates"):
             if args.create_namespace:
                 before.append(self.apply(of_cert_manager(), name="namespace"))
             crds = self._crds(args.cert_manager_crds)
-            values = cert_manager_values(args.replicas, crds=not crds)
+            values = cert_manager_values(args.replicas, crds=not crds, gateways=args.gateways)
             self.cert_manager = helm_chart(
                 self, args.cert_manager, args.namespace, values, *before, *crds
             )
@@ -177,7 +179,9 @@ CRD_VALUES = {"crds": {"enabled": True, "keep": True}}
 NO_CRDS = {"crds": {"enabled": False}}
 
 
-def cert_manager_values(replicas: int, *, crds: bool = False) -> dict[str, Any]:
+def cert_manager_values(
+    replicas: int, *, crds: bool = False, gateways: bool = False
+) -> dict[str, Any]:
     """Values of the chart `cert-manager`.
 
     Follows https://cert-manager.io/docs/installation/best-practice/
@@ -193,7 +197,16 @@ def cert_manager_values(replicas: int, *, crds: bool = False) -> dict[str, Any]:
         "cainjector": part,
         # A hook, which the engine does not run; a custom resource that waits shows the same.
         "startupapicheck": {"enabled": False},
+        **({"config": _WITH_GATEWAYS} if gateways else {}),
     }
+
+
+# https://cert-manager.io/docs/usage/gateway/
+_WITH_GATEWAYS = {
+    "apiVersion": "controller.config.cert-manager.io/v1alpha1",
+    "kind": "ControllerConfiguration",
+    "gatewayAPI": {"enabled": True},
+}
 
 
 def trust_manager_values(
@@ -210,12 +223,15 @@ def trust_manager_values(
     }
 
 
-def arguments(config: HasCertManager, charts: Mapping[str, ChartRef]) -> CertManagerArgs:
-    """Arguments of `CertManager`."""
+def arguments(
+    config: HasCertManager, charts: Mapping[str, ChartRef], *, gateways: bool = False
+) -> CertManagerArgs:
+    """Arguments of `CertManager`; `gateways`: whether an ingress gateway answers for ACME."""
     names = ("cert-manager", "cert-manager-crds", "trust-manager", "trust-manager-crds")
     given: dict[str, Any] = {n.replace("-", "_"): charts[n] for n in names if n in charts}
     return CertManagerArgs(
         create_namespace=False,
+        gateways=gateways,
         **given,
         **config.cert_manager.model_dump(),
     )

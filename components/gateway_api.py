@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Protocol
+from typing import Literal, Protocol
 
 import pulumi
 from pydantic import Field
@@ -15,6 +15,9 @@ from schema.faults import Fault
 from schema.section import Section
 from schema.values import shown
 
+# The bundle of stacks with gateways; from it on an older one is refused (docs/runbooks).
+WITH_GATEWAYS = (1, 5)
+RELEASE = "gateway-api-crds"
 # Linkerd 2.20 reads these: https://linkerd.io/2/features/gateway-api/
 SUPPORTED = ((1, 2, 1), (1, 5, 1))
 
@@ -28,13 +31,31 @@ class GatewayApiSection(Section):
     version: str = Field(
         # renovate: datasource=github-releases depName=kubernetes-sigs/gateway-api
         "1.2.1",
-        description="Version of the CRDs, ours or the existing ones: 1.2.1 to 1.5.1.",
+        description="Version of the CRDs, ours or the existing ones: 1.2.1 to 1.5.1. Gateways "
+        "(`ingress`) need 1.5.1, from which there is no way back but by hand.",
     )
+    channel: Literal["experimental", "standard"] | None = Field(
+        None,
+        description="Channel of the existing CRDs (`install: false`), as their annotation "
+        "`gateway.networking.k8s.io/channel` has it. Ours are experimental.",
+    )
+
+    @property
+    def parts(self) -> tuple[int, ...]:
+        """The version as numbers; empty for what is no version."""
+        part = r"(0|[1-9][0-9]{0,3})"
+        known = re.fullmatch(rf"{part}\.{part}\.{part}", self.version)
+        return tuple(map(int, known.groups())) if known else ()
+
+    @property
+    def manifest(self) -> str:
+        """The entry of charts.yaml with the CRDs of this version."""
+        return "gateway-api-1-5" if self.parts[:2] >= WITH_GATEWAYS else "gateway-api"
 
     @property
     def chart_names(self) -> tuple[str, ...]:
         """The charts that it is installed from."""
-        return ("gateway-api-crds",) if self.install else ()
+        return (f"{self.manifest}-crds",) if self.install else ()
 
 
 class HasGatewayApi(Protocol):
@@ -70,20 +91,27 @@ class GatewayApi(Component, area="crds"):
 def arguments(config: HasGatewayApi, charts: Mapping[str, ChartRef]) -> GatewayApiArgs:
     """Arguments of `GatewayApi`."""
     section = config.gateway_api
-    return GatewayApiArgs(version=section.version, chart=charts.get("gateway-api-crds"))
+    chart = charts.get(f"{section.manifest}-crds")
+    # One release, whichever bundle it holds: a second one could not take over the first one's CRDs.
+    named = chart.model_copy(update={"name": RELEASE}) if chart else None
+    return GatewayApiArgs(version=section.version, chart=named)
 
 
 def check(config: HasGatewayApi) -> Iterator[Fault]:
     """All faults of `gatewayApi`.
 
-    - `gatewayApi.version` is 1.2.1 to 1.5.1.
+    - `gatewayApi.version` is 1.2.1 to 1.5.1; `channel` is for `install: false`.
     """
-    text = config.gateway_api.version
+    section = config.gateway_api
     low, high = (".".join(map(str, v)) for v in SUPPORTED)
-    known = re.fullmatch(r"(0|[1-9][0-9]{0,3})\.(0|[1-9][0-9]{0,3})\.(0|[1-9][0-9]{0,3})", text)
-    version = tuple(map(int, known.groups())) if known else ()
-    if not SUPPORTED[0] <= version <= SUPPORTED[1]:
+    if not SUPPORTED[0] <= section.parts <= SUPPORTED[1]:
         yield Fault(
             ("gatewayApi", "version"),
-            f"{shown(text)} is not one that Linkerd reads: {low} to {high}",
+            f"{shown(section.version)} is not one that Linkerd reads: {low} to {high}",
+        )
+    if section.install and section.channel is not None:
+        yield Fault(
+            ("gatewayApi", "channel"),
+            "says what an existing one is: give install: false with it, or leave it out",
+            looks_at=(("gatewayApi", "install"),),
         )

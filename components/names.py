@@ -14,6 +14,11 @@ LINKERD_VIZ = "linkerd-viz"
 LINKERD_BUOYANT = "linkerd-buoyant"
 LINKERD_EGRESS = "linkerd-egress"
 LINKERD_TRACING = "linkerd-tracing"
+LINKERD_INGRESS = "linkerd-ingress"
+# Where Envoy Gateway itself runs, as upstream has it; the proxies are where their Gateway is.
+ENVOY_GATEWAY = "envoy-gateway-system"
+# The ingress gateway's pods, and the service account that policies let in.
+INGRESS = "ingress"
 
 # The pods of the operators, ours and anybody's, by their label `app.kubernetes.io/name`.
 CERT_MANAGER_PODS = ("cert-manager", "cainjector", "webhook")

@@ -11,9 +11,11 @@ from components.base import Args, Component, Manifest
 from components.names import (
     CERT_MANAGER,
     CONTROL_PLANE_LABEL,
+    ENVOY_GATEWAY,
     EXTERNAL_SECRETS,
     LINKERD,
     LINKERD_BUOYANT,
+    LINKERD_INGRESS,
     LINKERD_TRACING,
     LINKERD_VIZ,
 )
@@ -31,7 +33,8 @@ class NamespacesArgs(Args):
     """Which extensions have a namespace, and the Prometheus that viz reads instead of its own.
 
     tracing: whether a collector of ours runs. cert_manager, external_secrets: whether they are
-    ours, and so are their namespaces.
+    ours, and so are their namespaces. gateways: whether Envoy Gateway runs; ingress: whether the
+    ingress gateway does.
     """
 
     viz: bool = True
@@ -40,6 +43,8 @@ class NamespacesArgs(Args):
     tracing: bool = False
     cert_manager: bool = True
     external_secrets: bool = True
+    gateways: bool = False
+    ingress: bool = False
 
 
 class Namespaces(Component, area="cluster"):
@@ -76,6 +81,10 @@ def manifests(args: NamespacesArgs) -> list[Manifest]:
         # Proxies send spans to an identity, which the collector has from its own proxy. No label of
         # an extension: `linkerd check` would look for a program of that name.
         made.append(namespace(LINKERD_TRACING, "privileged", annotations=MESHED))
+    if args.gateways:
+        made.append(of_envoy_gateway())
+    if args.ingress:
+        made.append(of_ingress())
     return made
 
 
@@ -88,6 +97,16 @@ def of_linkerd() -> Manifest:
     """The namespace of the control plane."""
     labels = {CONTROL_PLANE_LABEL: "true", "linkerd.io/control-plane-ns": LINKERD}
     return namespace(LINKERD, "privileged", {**labels, **NO_WEBHOOKS}, NOT_MESHED)
+
+
+def of_envoy_gateway() -> Manifest:
+    """The namespace of Envoy Gateway, whose connections to its proxies have TLS of their own."""
+    return namespace(ENVOY_GATEWAY, "baseline", annotations=NOT_MESHED)
+
+
+def of_ingress() -> Manifest:
+    """The namespace of the ingress gateway: its proxies have an identity from the mesh."""
+    return namespace(LINKERD_INGRESS, "privileged", annotations=MESHED)
 
 
 def of_viz(prometheus_url: str | None) -> Manifest:

@@ -28,9 +28,27 @@ from components.dashboards.component import Dashboards, DashboardsArgs
 from components.dashboards.grafana.model import View, WaveView
 from components.egress.component import Egress, EgressArgs, EgressScope, PacketScope
 from components.egress.section import EgressHost, KubernetesApiEgress
+from components.envoy_gateway import EnvoyGateway, EnvoyGatewayArgs, RedisArgs
 from components.external_secrets import ExternalSecrets, ExternalSecretsArgs
 from components.gateway_api import GatewayApi, GatewayApiArgs
 from components.identity_issuer import IdentityIssuer, IdentityIssuerArgs
+from components.ingress.component import Ingress, IngressArgs, IngressIssuer, IngressListener
+from components.ingress.ingress_route import IngressRoute
+from components.ingress.routes import IngressRouteArgs
+from components.ingress.section import (
+    Cors,
+    ExposedRoute,
+    GatewayService,
+    IngressBreaker,
+    IngressLimit,
+    IngressRedirect,
+    IngressRetries,
+    MirrorTo,
+    Oidc,
+    SplitPart,
+    TokenIdentity,
+    TokenRequirement,
+)
 from components.linkerd import Linkerd, LinkerdArgs, ProxyTracing
 from components.monitors.component import Monitors, MonitorsArgs
 from components.namespaces import Namespaces, NamespacesArgs
@@ -93,20 +111,35 @@ __all__ = [
     "CniPlugin",
     "CniPluginArgs",
     "Collector",
+    "Cors",
     "Dashboards",
     "DashboardsArgs",
     "Egress",
     "EgressArgs",
     "EgressHost",
     "EgressScope",
+    "EnvoyGateway",
+    "EnvoyGatewayArgs",
+    "ExposedRoute",
     "ExternalSecrets",
     "ExternalSecretsArgs",
     "GatewayApi",
     "GatewayApiArgs",
+    "GatewayService",
     "HeaderChanges",
     "HeartbeatArgs",
     "IdentityIssuer",
     "IdentityIssuerArgs",
+    "Ingress",
+    "IngressArgs",
+    "IngressBreaker",
+    "IngressIssuer",
+    "IngressLimit",
+    "IngressListener",
+    "IngressRedirect",
+    "IngressRetries",
+    "IngressRoute",
+    "IngressRouteArgs",
     "Jaeger",
     "KubernetesApiEgress",
     "Linkerd",
@@ -114,6 +147,7 @@ __all__ = [
     "LoadBias",
     "Meshed",
     "MeshedNamespace",
+    "MirrorTo",
     "Monitors",
     "MonitorsArgs",
     "NamespacePolicy",
@@ -123,6 +157,7 @@ __all__ = [
     "NetworkArgs",
     "Objective",
     "Objectives",
+    "Oidc",
     "OwnAnchor",
     "OwnAnchorArgs",
     "PacketScope",
@@ -134,6 +169,7 @@ __all__ = [
     "RateLimitArgs",
     "ReceiverArgs",
     "Redirect",
+    "RedisArgs",
     "Retries",
     "Rollout",
     "RolloutArgs",
@@ -144,8 +180,11 @@ __all__ = [
     "ServicePolicyArgs",
     "ServiceTraffic",
     "Setting",
+    "SplitPart",
     "Thresholds",
     "Timeouts",
+    "TokenIdentity",
+    "TokenRequirement",
     "Toleration",
     "Tracing",
     "TracingArgs",

@@ -1,8 +1,8 @@
 """Charts and CRDs out of Go modules, where the repositories of charts.yaml do not answer.
 
-cert-manager, trust-manager and External Secrets publish their chart's source within their module,
-at the version whose program the sandbox builds, and the Gateway API its CRDs. What a release fills
-in is filled in here. They are the sandbox's alone: no other stack looks for them.
+cert-manager, trust-manager, External Secrets and Envoy Gateway publish their chart's source within
+their module, at the version whose program the sandbox builds, and the Gateway API its CRDs. What a
+release fills in is filled in here. They are the sandbox's alone: no other stack looks for them.
 """
 
 from __future__ import annotations
@@ -29,6 +29,15 @@ GATEWAY_API = "sigs.k8s.io/gateway-api"
 GATEWAY_API_VERSION = "1.2.1"
 # What the public checksum database says of it.
 GATEWAY_API_SUM = "h1:fZZ/+RyRb+Y5tGkwxFKuYuSRQHu9dZtbjenblleOLHM="
+# renovate: datasource=go depName=sigs.k8s.io/gateway-api
+GATEWAY_API_1_5_VERSION = "1.5.1"
+GATEWAY_API_1_5_SUM = "h1:RqVRIlkhLhUO8wOHKTLnTJA6o/1un4po4/6M1nRzdd0="
+ENVOY_GATEWAY = "github.com/envoyproxy/gateway"
+# renovate: datasource=go depName=github.com/envoyproxy/gateway
+ENVOY_GATEWAY_VERSION = "1.9.1"
+ENVOY_GATEWAY_SUM = "h1:vAVp6/AlBXJ1aOhp1mxL7fNEzVEfjADUguUhm2wzxQY="
+_ENVOY_GATEWAY_IMAGE = "docker.io/envoyproxy/gateway"
+_MANIFESTS = ("gateway-api", "gateway-api-1-5")
 _OPERATOR = "prometheus-operator"
 _EXAMPLE = "example/prometheus-operator-crd/monitoring.coreos.com"
 # Where a module has its CRDs: file of ours, module, patterns.
@@ -37,6 +46,8 @@ _CRDS = {
     "trust-manager": ("trust-manager", ["deploy/crds/*.yaml"]),
     "external-secrets": ("external-secrets", ["deploy/crds/bundle.yaml"]),
     "gateway-api": ("gateway-api", ["config/crd/experimental/gateway.*.yaml"]),
+    "gateway-api-1-5": ("gateway-api-1-5", ["config/crd/experimental/gateway.*.yaml"]),
+    "gateway-helm": ("gateway-helm", ["charts/gateway-helm/charts/crds/crds/generated/*.yaml"]),
     _OPERATOR: (
         _OPERATOR,
         [
@@ -82,6 +93,18 @@ def _modules() -> dict[str, Callable[[], _Module]]:
         "gateway-api": lambda: _Module(
             GATEWAY_API, f"v{GATEWAY_API_VERSION}", GATEWAY_API_SUM, GATEWAY_API_VERSION
         ),
+        "gateway-api-1-5": lambda: _Module(
+            GATEWAY_API,
+            f"v{GATEWAY_API_1_5_VERSION}",
+            GATEWAY_API_1_5_SUM,
+            GATEWAY_API_1_5_VERSION,
+        ),
+        "gateway-helm": lambda: _Module(
+            ENVOY_GATEWAY,
+            f"v{ENVOY_GATEWAY_VERSION}",
+            ENVOY_GATEWAY_SUM,
+            f"v{ENVOY_GATEWAY_VERSION}",
+        ),
         _OPERATOR: lambda: of_tool(_OPERATOR, _OPERATOR),
     }
 
@@ -101,10 +124,10 @@ def make(names: Iterable[str], project_dir: Path) -> dict[str, str]:
         made[name] = module.chart_version
         crds = folder / f"{name}-crds-{module.chart_version}.tgz"
         whole = folder / f"{name}-{module.chart_version}.tgz"
-        if crds.is_file() and (whole.is_file() or name == "gateway-api"):
+        if crds.is_file() and (whole.is_file() or name in _MANIFESTS):
             continue
         source = _downloaded(module)
-        if name == "gateway-api":
+        if name in _MANIFESTS:
             manifest = _manifest(name, source)
             _write(crds, chart_of_manifest(f"{name}-crds", module.chart_version, manifest))
             continue
@@ -141,14 +164,24 @@ def _downloaded(module: _Module) -> Path:
 def _files(source: Path, name: str, version: str) -> dict[str, bytes]:
     """The files of a chart as its release has them."""
     folder = source / "deploy" / "charts" / name
+    if name == "gateway-helm":
+        folder = source / "charts" / name
     files = {
         f"{name}/{path}": file.read_bytes()
         for file in sorted(folder.rglob("*"))
         if file.is_file() and not (path := str(file.relative_to(folder))).startswith(_LEFT_OUT)
     }
     chart = safe_yaml.load(files[f"{name}/Chart.yaml"])
-    # A chart within the chart, of a backend that nobody uses here, is no part of the module.
-    chart.pop("dependencies", None)
+    if name == "gateway-helm":
+        # Its own CRDs are a chart within it, which this entry switches.
+        values = files.pop(f"{name}/values.tmpl.yaml")
+        image = f"{_ENVOY_GATEWAY_IMAGE}:{version}"
+        for key, text in (("GatewayImagePullPolicy", "IfNotPresent"), ("GatewayImage", image)):
+            values = values.replace(f"${{{key}}}".encode(), text.encode())
+        files[f"{name}/values.yaml"] = values
+    else:
+        # A chart within the chart, of a backend that nobody uses here, is no part of the module.
+        chart.pop("dependencies", None)
     chart |= {"version": version, "appVersion": f"v{version.removeprefix('v')}"}
     files[f"{name}/Chart.yaml"] = yaml.safe_dump(chart, sort_keys=False).encode()
     if name == "external-secrets":

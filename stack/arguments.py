@@ -56,6 +56,8 @@ def namespace_args(config: StackConfig) -> namespaces.NamespacesArgs:
         tracing=config.observability.tracing.bundled,
         cert_manager=config.cert_manager.install,
         external_secrets=config.external_secrets.install,
+        gateways=config.ingress.enabled,
+        ingress=config.ingress.enabled,
     )
 
 
@@ -66,4 +68,5 @@ def vault_entries(config: StackConfig) -> dict[str, str]:
         **config.buoyant_cloud.vault_entries,
         **watched.tracing.vault_entries,
         **watched.routing.vault_entries,
+        **config.ingress.vault_entries,
     }

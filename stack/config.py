@@ -18,6 +18,7 @@ from components.cni_plugin import CniPluginSection
 from components.egress.section import EgressSection
 from components.external_secrets import ExternalSecretsSection
 from components.gateway_api import GatewayApiSection
+from components.ingress.section import IngressSection
 from components.linkerd import LinkerdSection
 from components.observability import ObservabilitySection
 from components.placement import ChartSection, ImagesSection, PlacementSection
@@ -113,6 +114,9 @@ class StackConfig(Section):
     )
     egress: EgressSection = Field(
         EgressSection(), description="What may be reached from there outside."
+    )
+    ingress: IngressSection = Field(
+        IngressSection(), description="What is reached from outside, and by whom."
     )
     guards: GuardsSection = Field(GuardsSection(), description="What the API server refuses there.")
     observability: ObservabilitySection = Field(

@@ -16,6 +16,7 @@ from components import (
     cert_manager,
     cluster_anchor,
     cni_plugin,
+    envoy_gateway,
     external_secrets,
     gateway_api,
     identity_issuer,
@@ -37,6 +38,9 @@ from components.dashboards import arguments as dashboards
 from components.dashboards.component import Dashboards
 from components.egress import arguments as egress
 from components.egress.component import Egress
+from components.ingress import arguments as ingress
+from components.ingress.component import Ingress
+from components.ingress.ingress_route import IngressRoute
 from components.monitors import arguments as monitors
 from components.monitors.component import Monitors
 from components.names import IDENTITY_ISSUER, LINKERD, anchor_path
@@ -135,8 +139,11 @@ class Platform:
 
         crds = gateway_api.GatewayApi("gateway-api", gateway_api.arguments(config, charts), after())
         spaces = namespaces.Namespaces("namespaces", namespace_args(config), after())
+        acme = config.ingress.acme
         certificates = cert_manager.CertManager(
-            "cert-manager", cert_manager.arguments(config, charts), after(spaces)
+            "cert-manager",
+            cert_manager.arguments(config, charts, gateways=acme),
+            after(spaces, *([crds] if acme else [])),
         )
         login = vault_auth.VaultAuth(
             "vault-auth", vault_auth.arguments(config, cluster, entries), after(spaces)
@@ -220,6 +227,11 @@ class Platform:
             )
         if traced := tracing.arguments(config, cluster):
             Tracing("tracing", traced, with_secrets)
+        if gateways := ingress.controller(config, cluster, charts):
+            # The mesh first: its injector gives the proxies an identity when they are made.
+            self._envoy = envoy_gateway.EnvoyGateway(
+                "envoy-gateway", gateways, after(spaces, crds, certificates, secrets, mesh)
+            )
         return anchor
 
     async def workloads(self) -> None:
@@ -233,6 +245,7 @@ class Platform:
         allowed = egress.arguments(self.config, cluster)
         if allowed.scopes:
             self.outputs["egress"] = Egress("egress", allowed, self._in_mesh).modes
+        await self._ingress(cluster)
         if guards := admission_guard.arguments(self.config):
             admission_guard.AdmissionGuard("admission-guard", guards, self._in_mesh)
         policies = await self._policies(self._in_mesh)
@@ -256,6 +269,26 @@ class Platform:
             Alerts("alerts", rules, ends, self._in_mesh)
         if routes := alert_routing.arguments(config):
             AlertRouting("alert-routing", routes, self._in_mesh)
+
+    async def _ingress(self, cluster: ClusterSection) -> None:
+        """The ingress gateway, then its routes, each after the gateway that takes its policies."""
+        config = self.config
+        args = ingress.arguments(config, cluster)
+        if args is None:
+            return
+        opts = copy.copy(self._in_mesh)
+        opts.depends_on = [self._envoy.gateway_class]
+        gateway = Ingress("ingress", args, opts)
+        behind = copy.copy(opts)
+        behind.depends_on = [gateway.last]
+        in_flight = InFlight()
+        for route in ingress.routes(config):
+            made = IngressRoute(f"ingress/{route.route.name}", route, behind)
+            await in_flight.after([made.last])
+        self.outputs["ingress"] = {
+            "hosts": [each.host for each in args.listeners],
+            "routes": len(config.ingress.routes),
+        }
 
     async def _policies(self, opts: pulumi.ResourceOptions) -> dict[str, list[pulumi.Resource]]:
         """The policies of each namespace: before its default policy makes pods need them."""

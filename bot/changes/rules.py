@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from bot.changes import conditions_alerts as alerts
+from bot.changes import conditions_ingress as ingress
 from bot.changes import conditions_mesh as mesh
 from bot.changes import conditions_policy as policy
 from bot.changes import conditions_traffic as traffic
@@ -118,6 +119,12 @@ RULES: tuple[Rule, ...] = (
          "requests without a matching policy are denied at once"),
     Rule(CRITICAL, "egress-denied", policy.egress_denies,
          "traffic out of the cluster is denied at once where no route allows it"),
+    Rule(CRITICAL, "ingress-open", ingress.ingress_opens,
+         "a route from outside no longer asks for what it asked for"),
+    Rule(CRITICAL, "client-certificate-optional", ingress.client_certificate_optional,
+         "clients are let in without a certificate that was required"),
+    Rule(CRITICAL, "gateway-goes", ingress.gateway_goes,
+         "a Gateway is deleted or replaced: its hosts are not reached, and its address changes"),
     Rule(HIGH, "protected-changes", mesh.protected_changes,
          "a protected resource changes in place"),
     Rule(HIGH, "config-goes", mesh.config_goes,
@@ -200,6 +207,12 @@ RULES: tuple[Rule, ...] = (
          "a rate no longer holds: pods take the requests that it kept from them"),
     Rule(HIGH, "timeout-shortens", traffic.timeout_shortens,
          "requests that take longer are ended with 504"),
+    Rule(HIGH, "ingress-route-opens", ingress.route_opens,
+         "a host and path are reached from outside that were not"),
+    Rule(HIGH, "ingress-tokens", ingress.tokens_change,
+         "tokens of another issuer, audience or key are taken, and those of before refused"),
+    Rule(HIGH, "cors-widens", ingress.cors_widens,
+         "web pages of other origins may call"),
     Rule(HIGH, "egress-changes", policy.egress_changes,
          "the range of denied outside traffic changes"),
     Rule(HIGH, "egress-route-goes", policy.egress_route_goes,
@@ -283,7 +296,7 @@ AT_CREATION = tuple(
         *("default-policy-denies", "default-policy-tightens", "egress-denied", "server-selects"),
         *("network-policy", "guard-denies", "namespace-marks", "proxy-marks", "strong-rights"),
         *("cluster-admin", "rate-limit", "traffic-starts", "retries-on-writes", "retries-rise"),
-        *("timeout-shortens", "breaker-starts"),
+        *("timeout-shortens", "breaker-starts", "ingress-route-opens"),
     }
 )
 # What is said of a change where no rule above says as much; the first that applies.

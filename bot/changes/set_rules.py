@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from bot.changes import pins
+from bot.changes import conditions_ingress, pins
 from bot.changes.model import Change, ChangeSet, ChartMove, Op
 from bot.changes.rules import Level
 from bot.changes.versions import Step, older, releases_between, step, steps
@@ -178,6 +178,13 @@ WHOLE: tuple[SetRule, ...] = (
         _moves(_skips),
         "more than one major version, or stable release of Linkerd, at once: upgrade one at a time "
         "(docs/runbooks/upgrade.md)",
+    ),
+    SetRule(
+        Level.CRITICAL,
+        "gateway-api-one-way",
+        _moves(conditions_ingress.one_way),
+        "from 1.5 on objects are stored in versions that older Gateway API CRDs do not have: the "
+        "way back deletes them (docs/runbooks/gateway-api-back.md)",
     ),
     SetRule(
         Level.HIGH,

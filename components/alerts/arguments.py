@@ -16,6 +16,7 @@ from components.alerts.groups.model import (
 from components.alerts.section import WorkloadObjective
 from components.cluster import ClusterSection, HasCluster
 from components.external_secrets import HasOperators, operators
+from components.ingress.section import HasIngress
 from components.linkerd import HasLinkerd
 from components.names import LINKERD_TRACING, LINKERD_VIZ
 from components.observability import HasObservability
@@ -25,7 +26,9 @@ from components.viz import HasViz
 from schema.values import Duration
 
 
-class HasAlerts(HasObservability, HasLinkerd, HasViz, HasRollout, HasOperators, Protocol):
+class HasAlerts(
+    HasObservability, HasLinkerd, HasViz, HasRollout, HasOperators, HasIngress, Protocol
+):
     """A config with all that the alerts depend on."""
 
 
@@ -39,6 +42,7 @@ def setting(config: HasAlerts) -> Setting:
         heartbeat=config.observability.routing.has_heartbeat,
         operators=operators(config),
         absent=config.observability.alerts.absent,
+        ingress=config.ingress.enabled,
     )
 
 

@@ -7,13 +7,14 @@ from typing import Protocol
 
 from components.cluster import ClusterSection
 from components.egress.component import EgressArgs, EgressScope, PacketScope
-from components.egress.section import HasEgress
-from components.names import LINKERD_EGRESS
+from components.egress.section import EgressHost, HasEgress
+from components.ingress.section import HasIngress
+from components.names import LINKERD_EGRESS, LINKERD_INGRESS
 from components.rollout import plan
 from components.rollout.section import HasRollout
 
 
-class _Config(HasEgress, HasRollout, Protocol):
+class _Config(HasEgress, HasIngress, HasRollout, Protocol):
     """The sections that egress is made from."""
 
 
@@ -28,6 +29,9 @@ def arguments(config: _Config, cluster: ClusterSection) -> EgressArgs:
             hosts=section.hosts,
         )
         scopes.append(whole)
+    if section.default == "deny" and config.ingress.enabled:
+        # The gateway fetches keys of tokens itself; the hosts of workloads are not for it.
+        scopes.append(EgressScope(namespace=LINKERD_INGRESS, deny=True, hosts=_gateway(config)))
     for name, each in sorted(section.namespaces.items()):
         scopes.append(EgressScope(namespace=name, deny=each.mode == "deny", hosts=each.hosts))
     packets = sorted(_packets(config), key=lambda each: each.namespace)
@@ -46,8 +50,15 @@ def _packets(config: _Config) -> Iterator[PacketScope]:
     for name, each in section.namespaces.items():
         if each.mode == "deny" and each.network_policy:
             yield PacketScope(namespace=name, hosts=each.hosts)
+    if section.default == "deny" and section.network_policy and config.ingress.enabled:
+        yield PacketScope(namespace=LINKERD_INGRESS, hosts=_gateway(config))
     if section.default == "deny" and section.network_policy:
         for wave, planned in plan.named(config):
             inside = wave.state != "off" and not planned.opt_out
             if inside and planned.name not in section.namespaces:
                 yield PacketScope(namespace=planned.name, hosts=section.hosts)
+
+
+def _gateway(config: _Config) -> tuple[EgressHost, ...]:
+    """What the ingress gateway must reach outside: its identity providers."""
+    return tuple(EgressHost(host=host, port=port) for host, port in config.ingress.outside)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Protocol
 
 from components.external_secrets import HasOperators, operators
+from components.ingress.section import HasIngress
 from components.monitors.component import MonitorsArgs
 from components.observability import HasObservability
 from components.viz import HasViz
 
 
-class _Config(HasObservability, HasViz, HasOperators, Protocol):
+class _Config(HasObservability, HasViz, HasOperators, HasIngress, Protocol):
     """The sections that the monitors are made from."""
 
 
@@ -25,4 +26,5 @@ def arguments(config: _Config) -> MonitorsArgs | None:
         viz=config.viz.enabled,
         tracing=config.observability.tracing.bundled,
         operators=operators(config),
+        ingress=config.ingress.enabled,
     )

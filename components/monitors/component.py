@@ -14,7 +14,9 @@ from components.names import (
     CERT_MANAGER_PODS,
     EXTERNAL_SECRETS,
     EXTERNAL_SECRETS_PODS,
+    INGRESS,
     LINKERD,
+    LINKERD_INGRESS,
     LINKERD_TRACING,
     LINKERD_VIZ,
     TRUST_MANAGER_PODS,
@@ -28,6 +30,7 @@ TRUST_MANAGER_PORT = "metrics"
 EXTERNAL_SECRETS_PORT = "metrics"
 COLLECTOR_PORT = "metrics"
 PROXY_PORT = "linkerd-admin"
+ENVOY_PORT = "metrics"
 _PORT = "__meta_kubernetes_pod_container_port_name"
 _CONTAINER = "__meta_kubernetes_pod_container_name"
 _PROXY_LABEL = "__meta_kubernetes_pod_label_linkerd_io_proxy_"
@@ -36,13 +39,14 @@ _PROXY_LABEL = "__meta_kubernetes_pod_label_linkerd_io_proxy_"
 class MonitorsArgs(Args):
     """Labels by which Prometheus selects them, how often it scrapes, and whether viz is there.
 
-    tracing: whether a collector of ours is.
+    tracing: whether a collector of ours is; ingress: whether the ingress gateway is.
     """
 
     labels: dict[str, str] = Field({})
     interval: str = "30s"
     viz: bool = True
     tracing: bool = False
+    ingress: bool = False
     operators: Operators = Operators()
 
 
@@ -74,7 +78,18 @@ def manifests(args: MonitorsArgs) -> list[Manifest]:
     if args.tracing:
         names = _named("collector", "jaeger")
         made.append(_operator(args, "trace-collector", LINKERD_TRACING, names, COLLECTOR_PORT))
+    if args.ingress:
+        made.append(_gateway(args))
     return made
+
+
+def _gateway(args: MonitorsArgs) -> Manifest:
+    """Envoy of the ingress gateway, whose port Envoy Gateway names."""
+    labels = {"matchLabels": {"gateway.envoyproxy.io/owning-gateway-name": INGRESS}}
+    endpoint = {"port": ENVOY_PORT, "path": "/stats/prometheus", "relabelings": [_job(INGRESS)]}
+    return _pod_monitor(
+        args, "ingress-gateway", LINKERD_INGRESS, labels, [LINKERD_INGRESS], endpoint
+    )
 
 
 def _operators(args: MonitorsArgs) -> list[Manifest]:

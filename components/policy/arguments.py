@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from components.names import INGRESS, LINKERD_INGRESS
 from components.policy import look_up
 from components.policy.look_up import HasPolicies
 from components.policy.namespace_policy import NamespacePolicyArgs, default_policy
@@ -39,13 +40,15 @@ def namespaces(config: HasPolicies) -> Iterator[NamespacePolicyArgs]:
 def services(config: HasPolicies, namespace: str) -> Iterator[ServicePolicyArgs]:
     """Arguments of `ServicePolicy`, for each service of a namespace in order."""
     section = config.policy.namespaces[namespace]
+    reached = look_up.reached(config, namespace)
     for service in sorted(section.services, key=lambda each: each.name):
+        gateway = _GATEWAY if service.name in reached else ()
         yield ServicePolicyArgs(
             namespace=namespace,
             service=service.name,
             selector=service.selector,
             default_inbound_policy=look_up.inbound_policy(config, namespace, service),
-            ports=tuple(_port(namespace, port) for port in service.ports),
+            ports=tuple(_port(namespace, port, gateway) for port in service.ports),
             callers=bool(section.allow_from),
             **_prometheus(config),
         )
@@ -59,11 +62,16 @@ def _prometheus(config: HasPolicies) -> dict[str, Any]:
     }
 
 
-def _port(namespace: str, port: ServicePort) -> PolicyPort:
+# The ingress gateway's own account, and nobody else of its namespace.
+_GATEWAY = (ClientsArgs(service_accounts=((LINKERD_INGRESS, INGRESS),)),)
+
+
+def _port(namespace: str, port: ServicePort, gateway: tuple[ClientsArgs, ...]) -> PolicyPort:
     return PolicyPort(
         port=port.port,
         protocol=port.protocol,
         clients=_clients(namespace, port.allow),
+        gateway=gateway,
         routes=tuple(
             PolicyRoute(
                 name=route.name,

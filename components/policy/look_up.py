@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Protocol
 
+from components.ingress.section import HasIngress
 from components.linkerd import HasLinkerd, InboundPolicy
 from components.policy.section import (
     Clients,
@@ -16,7 +17,7 @@ from components.policy.section import (
 from components.rollout import plan
 
 
-class HasPolicies(HasPolicy, HasLinkerd, plan.HasPlan, Protocol):
+class HasPolicies(HasPolicy, HasLinkerd, HasIngress, plan.HasPlan, Protocol):
     """A config with the policies and what they are looked up with."""
 
 
@@ -32,6 +33,13 @@ def inbound_policy(
     if policy is not None and policy.strict_mtls:
         return "all-authenticated"
     return config.linkerd.default_inbound_policy
+
+
+def reached(config: HasPolicies, namespace: str) -> frozenset[str]:
+    """The services that the ingress gateway is a client of, by itself (`ingress.managed`)."""
+    section = config.ingress
+    found = section.exposed() if section.managed else {}
+    return frozenset(name for where, name in found if where == namespace)
 
 
 def account(text: str, namespace: str) -> tuple[str, str]:

@@ -229,7 +229,8 @@ def _port(
     yield from _probes(path, port)
     yield from rate_limits.check(config, path, namespace, port)
     served = (port.allow, port.routes, port.metrics, port.api_server, policy.allow_from)
-    if inbound == "deny" and not any(served):
+    by_gateway = service.name in look_up.reached(config, namespace)
+    if inbound == "deny" and not any(served) and not by_gateway:
         yield Fault(
             path,
             f"nobody could call {port.port} of {service.name!r}: write who may under allow",

@@ -41,13 +41,15 @@ class PolicyRoute(Args):
 class PolicyPort(Args):
     """A port of the pods, by number or name.
 
-    probes and metrics: paths; with one of them, or with routes, Linkerd no longer allows probes by
-    itself. api_server: whether a webhook is served.
+    gateway: the ingress gateway, on top of the clients. probes and metrics: paths; with one of
+    them, or with routes, Linkerd no longer allows probes by itself. api_server: whether a webhook
+    is served.
     """
 
     port: str
     protocol: str = "unknown"
     clients: tuple[ClientsArgs, ...] = ()
+    gateway: tuple[ClientsArgs, ...] = ()
     routes: tuple[PolicyRoute, ...] = ()
     probes: tuple[str, ...] = ()
     metrics: str | None = None
@@ -148,7 +150,7 @@ def _open(
 ) -> Iterator[Manifest]:
     """Who may call the port itself."""
     ns = args.namespace
-    for clients in port.clients:
+    for clients in (*port.clients, *port.gateway):
         yield from allow(ns, f"{name}-{clients.label(ns)}", target, clients)
     if args.callers and not (port.clients or port.api_server):
         callers = ref("MeshTLSAuthentication", CALLERS)

@@ -83,13 +83,16 @@ class ProcessNode:
     """Runs every pod of its namespaces; see the package's docstring.
 
     images: the command of an image that has none of its own, by the last part of its name; beside
-    Linkerd's and the shop's. drain_seconds: see there.
+    Linkerd's and the shop's. programs: what commands of these names start, beside Linkerd's. files:
+    of this machine, by the path at which pods find them. drain_seconds: see there.
     """
 
     settings: Settings
     namespaces: tuple[str, ...]
     images: Mapping[str, Sequence[str]] = field(default_factory=dict)
     drain_seconds: float = 3.0
+    programs: Mapping[str, Path] = field(default_factory=dict)
+    files: Mapping[str, Path] = field(default_factory=dict)
     pods: dict[str, ProcessPod] = field(default_factory=dict)
     # How many pods `restart` has replaced.
     restarts: int = 0
@@ -245,8 +248,8 @@ class ProcessNode:
         folder.mkdir(parents=True)
         (self.folder / "lib").chmod(0o755)
         folder.chmod(0o755)
-        for name in PROGRAMS:
-            found = toolchain.find(name)
+        for name in (*PROGRAMS, *self.programs):
+            found = self.programs.get(name) or toolchain.find(name)
             if found is None:
                 raise NodeError(f"{name} is not there")
             # A copy: the user that a pod runs as may be unable to read the cache.
@@ -423,12 +426,16 @@ def running(
     *,
     images: Mapping[str, Sequence[str]] | None = None,
     drain_seconds: float = 3.0,
+    programs: Mapping[str, Path] | None = None,
+    files: Mapping[str, Path] | None = None,
 ) -> Iterator[ProcessNode]:
     """A node of a running sandbox, for as long as the block runs; Linkerd is ready in it.
 
     Raises NodeError.
     """
-    node = ProcessNode(settings, tuple(namespaces), images or {}, drain_seconds)
+    node = ProcessNode(
+        settings, tuple(namespaces), images or {}, drain_seconds, programs or {}, files or {}
+    )
     try:
         node.start()
         node.wait("linkerd")

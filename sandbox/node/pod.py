@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -37,6 +38,8 @@ class Host(Protocol):
     network: NodeNetwork
     processes: Processes
     images: Mapping[str, Sequence[str]]
+    programs: Mapping[str, Path]
+    files: Mapping[str, Path]
     folder: Path
     dns_address: str
     node_address: str
@@ -335,6 +338,8 @@ class ProcessPod:
     def _start(self, container: Manifest) -> _Running:
         command = self._command(container)
         with (self.folder / f"{container['name']}.log").open("ab") as log:
+            # Whoever it runs as may open /dev/stdout, as a runtime arranges it.
+            os.fchmod(log.fileno(), 0o666)
             process = self.host.processes.start(self._network(), *command, log)
         running = _Running(process, time.monotonic())
         self._running[container["name"]] = running
@@ -349,20 +354,23 @@ class ProcessPod:
     def _command(
         self, container: Manifest, given: Sequence[str] = ()
     ) -> tuple[list[str], dict[str, str]]:
-        values = spec.environment(self.pod, container, self.place, self._config_map)
-        line = list(given) or spec.command(container, values, self.host.images)
+        values = spec.environment(self.pod, container, self.place, self._data)
+        line = list(given) or spec.command(
+            container, values, self.host.images, self.host.programs.keys()
+        )
         return spec.script(
             line,
             spec.mounts(container),
             spec.user(self.pod, container),
             self.folder,
             self.host.folder / "lib",
+            self.host.files,
         ), values
 
-    def _config_map(self, name: str) -> Mapping[str, str]:
-        while (data := self.host.cluster.data("configmaps", self.namespace, name)) is None:
+    def _data(self, kind: str, name: str) -> Mapping[str, str]:
+        while (data := self.host.cluster.data(kind, self.namespace, name)) is None:
             if self._ending.wait(_LATER):
-                raise NodeError(f"ConfigMap {name} is not there")
+                raise NodeError(f"{kind}/{name} is not there")
         return data
 
     def _execute(

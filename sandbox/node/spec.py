@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shlex
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -100,11 +101,11 @@ def environment(
     pod: Manifest,
     container: Manifest,
     place: HostPlace,
-    config_map: Callable[[str], Mapping[str, str]],
+    data: Callable[[str, str], Mapping[str, str]],
 ) -> dict[str, str]:
     """The variables of a container, `$(NAME)` filled in; raises UnsupportedError.
 
-    config_map: the data of one of the pod's namespace, by its name.
+    data: of one of the `configmaps` or `secrets` of the pod's namespace, by its name.
     """
     found = {
         "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -118,7 +119,10 @@ def environment(
             value = field(pod, source["fieldRef"]["fieldPath"], place)
         elif "configMapKeyRef" in source:
             wanted = source["configMapKeyRef"]
-            value = config_map(wanted["name"])[wanted["key"]]
+            value = data("configmaps", wanted["name"])[wanted["key"]]
+        elif "secretKeyRef" in source:
+            wanted = source["secretKeyRef"]
+            value = base64.b64decode(data("secrets", wanted["name"])[wanted["key"]]).decode()
         elif "resourceFieldRef" in source:
             value = "1"  # Of processors: each proxy has one thread for its work.
         elif source:
@@ -140,8 +144,12 @@ def command(
     container: Manifest,
     values: Mapping[str, str],
     images: Mapping[str, Sequence[str]] = IMAGES,
+    programs: Collection[str] = (),
 ) -> list[str]:
-    """The command line of a container; raises UnsupportedError for an image without a program."""
+    """The command line of a container; raises UnsupportedError for an image without a program.
+
+    programs: names beside Linkerd's of those that lie with them.
+    """
     image = PurePosixPath(container["image"].partition("@")[0]).name.partition(":")[0]
     given = list(container.get("command", ())) or list(images.get(image, ()))
     if not given:
@@ -150,7 +158,7 @@ def command(
             f"there are {', '.join(images)}"
         )
     program = PurePosixPath(given[0]).name
-    if program.startswith("linkerd"):
+    if program.startswith("linkerd") or program in programs:
         given[0] = f"{PROGRAMS_DIR}/{program}"
     elif program in ("python", "python3"):
         given[0] = sys.executable
@@ -167,19 +175,13 @@ def user(pod: Manifest, container: Manifest) -> tuple[int, int]:
 
 
 def mounts(container: Manifest) -> list[Mount]:
-    """The volumes of a container; raises UnsupportedError for one outside of /run."""
-    found = []
-    for each in container.get("volumeMounts", []):
-        path = PurePosixPath(each["mountPath"])
-        # All of /run is a container's own. Another path would have to be made on this machine.
-        if path == PurePosixPath("/run"):
-            continue
-        if not (path.is_relative_to("/run") or path.is_relative_to("/var/run")):
-            raise UnsupportedError(
-                f"container {container['name']}: mountPath {path}: only paths under /run are there"
-            )
-        found.append(Mount(each["name"], str(path), each.get("subPath", "")))
-    return found
+    """The volumes of a container."""
+    # All of /run is a container's own.
+    return [
+        Mount(each["name"], each["mountPath"], each.get("subPath", ""))
+        for each in container.get("volumeMounts", [])
+        if PurePosixPath(each["mountPath"]) != PurePosixPath("/run")
+    ]
 
 
 def script(
@@ -188,10 +190,12 @@ def script(
     ids: tuple[int, int],
     folder: Path,
     programs: Path,
+    files: Mapping[str, Path] | None = None,
 ) -> list[str]:
     """The command that arranges a container's mounts, and becomes its program without rights.
 
-    folder: of the pod, with `volumes` and `resolv.conf`. programs: a folder with `linkerd/`.
+    folder: of the pod, with `volumes` and `resolv.conf`. programs: a folder with `linkerd/`. files:
+    what pods find at a path where this machine has another file.
     """
     quoted = shlex.quote
     lines = [
@@ -204,16 +208,43 @@ def script(
         'test -e "$resolv" || : > "$resolv"',
         f'mount --bind {quoted(str(folder / "resolv.conf"))} "$resolv"',
     ]
+    lines += [
+        f"mount --bind {quoted(str(file))} {quoted(path)}" for path, file in (files or {}).items()
+    ]
+    root = ""
+    if any(not _of_a_container(each.path) for each in mounted):
+        root = str(folder / "root")
+        lines += _own_root(quoted(root))
     for each in mounted:
         source = folder / "volumes" / each.volume / each.sub_path
-        target = quoted(each.path)
-        if each.sub_path:
-            lines.append(f'mkdir -p "$(dirname {target})" && : > {target}')
-        else:
-            lines.append(f"mkdir -p {target}")
-        lines.append(f"mount --bind {quoted(str(source))} {target}")
-    lines.append(f'exec setpriv --reuid={ids[0]} --regid={ids[1]} --clear-groups -- "$@"')
+        # A link, as /var/run is on many machines, leads out of a root that is not this process's.
+        lines.append(f'at={quoted(root)}"$(readlink -m {quoted(each.path)})"')
+        made = 'mkdir -p "$(dirname "$at")" && : > "$at"' if each.sub_path else 'mkdir -p "$at"'
+        lines.append(made)
+        lines.append(f'mount --bind {quoted(str(source))} "$at"')
+    become = f'setpriv --reuid={ids[0]} --regid={ids[1]} --clear-groups -- "$@"'
+    lines.append(f"exec chroot {quoted(root)} {become}" if root else f"exec {become}")
     return ["sh", "-c", "\n".join(lines), "sh", *given]
+
+
+def _of_a_container(path: str) -> bool:
+    return any(PurePosixPath(path).is_relative_to(each) for each in ("/run", "/var/run"))
+
+
+def _own_root(root: str) -> list[str]:
+    """Lines that make this machine's files into a root of the container's own, to be changed."""
+    return [
+        f"mkdir -p {root}",
+        f"mount -t tmpfs -o mode=755 none {root}",
+        f"mkdir {root}/.upper {root}/.work",
+        # What is mounted now is mounted in it as well, in the same order.
+        "mounted=$(cut -d' ' -f2 /proc/self/mounts)",
+        f"over=upperdir={root}/.upper,workdir={root}/.work",
+        f'mount -t overlay overlay -o "lowerdir=/,$over" {root}',
+        "for each in $mounted; do",
+        f'case $each in / | {root}) ;; *) mount --bind "$each" {root}"$each" 2>&- || : ;; esac',
+        "done",
+    ]
 
 
 def probe(container: Manifest, kind: str) -> Probe | None:

@@ -11,6 +11,7 @@ import gzip
 import io
 import re
 import tarfile
+from typing import Any
 
 import yaml
 
@@ -18,6 +19,10 @@ from schema import safe_yaml
 from schema.archive import files as read_files
 
 _CRD_TEMPLATE = re.compile(r"[\w-][\w.-]*/templates/(crd-[\w.-]+|crds/[\w-][\w.-]*)\.yaml")
+# Helm's own folder of CRDs, of the chart or of one inside it; a template reads no values there.
+_CRD_FILE = re.compile(r"[\w-][\w.-]*/(charts/[\w-]+/)?crds/([\w.-]+/)*[\w-][\w.-]*\.yaml")
+# The Gateway API's come from its own manifest alone (components/gateway_api.py).
+_GATEWAY_API = (".gateway.networking.k8s.io", ".gateway.networking.x-k8s.io")
 _KEPT = re.compile(r"[\w-][\w.-]*/(Chart\.yaml|values\.yaml|templates/_[\w.-]+\.tpl)")
 # As the API server takes it (`<plural>.<group>`); it becomes a part of a file's name.
 _NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
@@ -28,10 +33,29 @@ def crds_of_chart(archive: bytes) -> bytes:
 
     Raises ValueError when it has none, or is no archive.
     """
-    files = read_files(archive, lambda name: _CRD_TEMPLATE.fullmatch(name) or _KEPT.fullmatch(name))
+    files = read_files(
+        archive,
+        lambda name: any(each.fullmatch(name) for each in (_CRD_TEMPLATE, _CRD_FILE, _KEPT)),
+    )
+    plain = {name: files.pop(name) for name in list(files) if _CRD_FILE.fullmatch(name)}
     if not any(map(_CRD_TEMPLATE.fullmatch, files)):
-        raise ValueError("holds no CRD")
+        # Helm upgrades nothing in its folder of CRDs, but every template.
+        files |= _as_templates(plain)
     return archive_of({name: _alone(name, content) for name, content in files.items()})
+
+
+def _as_templates(plain: dict[str, bytes]) -> dict[str, bytes]:
+    """Templates of the CRDs in a chart's `crds` folders; raises ValueError where there is none."""
+    made = {}
+    for name, content in sorted(plain.items()):
+        chart = name.partition("/")[0]
+        # Helm keeps a release in one Secret, of 1 MiB at most, in which texts are the most part.
+        for crd, text in templates_of(content, described=False).items():
+            if not crd.endswith(_GATEWAY_API):
+                made[f"{chart}/templates/{crd}.yaml"] = text.encode()
+    if not made:
+        raise ValueError("holds no CRD")
+    return made
 
 
 def _alone(name: str, content: bytes) -> bytes:
@@ -59,8 +83,8 @@ def chart_of_manifest(name: str, version: str, manifest: bytes) -> bytes:
     return archive_of(files)
 
 
-def templates_of(manifest: bytes) -> dict[str, str]:
-    """A template for each CRD of a manifest, by the CRD's name.
+def templates_of(manifest: bytes, *, described: bool = True) -> dict[str, str]:
+    """A template for each CRD of a manifest, by the CRD's name; `described`: with its texts.
 
     Raises ValueError when it has none, has one without a name, or is no YAML.
     """
@@ -74,12 +98,27 @@ def templates_of(manifest: bytes) -> dict[str, str]:
             if not isinstance(annotations, dict):
                 raise ValueError(f"CRD {metadata['name']}: metadata.annotations is no mapping")
             metadata["annotations"] = {**annotations, "helm.sh/resource-policy": "keep"}
+            if not described:
+                document = _without_texts(document)
             text = yaml.dump(document, Dumper=_Dumper, sort_keys=False)
             # A description may hold braces, which Helm would take for a template.
             found[metadata["name"]] = text.replace("{{", '{{ "{{" }}')
     if not found:
         raise ValueError("holds no CRD")
     return found
+
+
+def _without_texts(value: Any) -> Any:
+    """A schema without what it says of its fields; a field of that name is no text."""
+    if isinstance(value, list):
+        return [_without_texts(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: _without_texts(item)
+        for key, item in value.items()
+        if not (key == "description" and isinstance(item, str))
+    }
 
 
 _Dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)

@@ -140,6 +140,8 @@ def _upstream(wanted: Wanted) -> bytes:
         return get(wanted.url)
     if wanted.repository is None:
         raise SourceError("charts.yaml gives it neither `repository` nor `url`: add one")
+    if wanted.repository.startswith("oci://"):
+        return _from_registry(Place(wanted.repository.rstrip("/")), wanted)
     return get(_address_in(wanted, Place(wanted.repository.rstrip("/"))))
 
 

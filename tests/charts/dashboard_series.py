@@ -64,7 +64,30 @@ def world() -> list[Series]:
         *_control_plane(),
         *_certificates(),
         *_secrets(),
+        *_ingress(),
     ]
+
+
+def _ingress() -> Iterator[Series]:
+    """A pod of the gateway that answers one route, and refuses some."""
+    pod = {"namespace": "linkerd-ingress", "pod": "ingress-1"}
+    route = {**pod, "envoy_cluster_name": "httproute/linkerd-ingress/cart/rule/0"}
+    for kind, growth in (("2", 590), ("5", 10)):
+        answers = {"envoy_response_code_class": kind}
+        yield Series("envoy_cluster_upstream_rq_xx", {**route, **answers}, 0, growth)
+        yield Series("envoy_http_downstream_rq_xx", {**pod, **answers}, 0, growth)
+    for le, growth in (("10", 300), ("+Inf", 600)):
+        yield Series("envoy_cluster_upstream_rq_time_bucket", {**route, "le": le}, 0, growth)
+    yield Series("envoy_cluster_outlier_detection_ejections_active", route, 0)
+    yield Series("envoy_cluster_ratelimit_error", route, 0, 0)
+    for name in (
+        *("envoy_http_jwt_authn_denied", "envoy_http_rbac_denied"),
+        *("envoy_http_local_rate_limit_rate_limited", "envoy_http_jwt_authn_jwks_fetch_failed"),
+    ):
+        yield Series(name, pod, 0, 1)
+    yield Series("envoy_cluster_ratelimit_over_limit", route, 0, 1)
+    available = {"namespace": "linkerd-ingress", "deployment": "ingress"}
+    yield Series("kube_deployment_status_replicas_available", available, 2)
 
 
 def _inbound() -> Iterator[Series]:

@@ -33,6 +33,7 @@ def setting() -> Setting:
     """One namespace in the mesh, one workload with objectives of its own, and a heartbeat."""
     return Setting(
         heartbeat=True,
+        ingress=True,
         thresholds=thresholds(),
         objectives=Objectives(
             default=Objective(success=0.999, latency=1000, fast=0.99),

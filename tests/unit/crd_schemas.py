@@ -30,6 +30,8 @@ SEPARATE = {
     "flagger.app": "Flagger",
     "policy.linkerd.io": "the chart linkerd-crds",
     "linkerd.io": "the chart linkerd-crds",
+    "gateway.envoyproxy.io": "the chart gateway-helm",
+    "generators.external-secrets.io": "the chart external-secrets",
 }
 # Groups whose kinds the API server knows by itself.
 BUILT_IN = frozenset(

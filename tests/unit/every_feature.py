@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from tests.unit import observability_effect, policy_effect, traffic_samples
+from tests.unit import ingress_samples, observability_effect, policy_effect, traffic_samples
 from tests.unit.custody import sections
 from tests.unit.stack_files import write
 from tests.unit.whole_program import Evaluated, evaluated_file, project
@@ -30,6 +30,7 @@ PLANS: dict[str, Any] = {
         "hosts": [{"host": "a.example.com"}],
         "namespaces": {"shop": {"mode": "deny", "hosts": [{"host": "b.example.com"}]}},
     },
+    "ingress": ingress_samples.INGRESS,
 }
 NEEDS = {
     "placement": ("placement",),
@@ -39,13 +40,17 @@ NEEDS = {
     "traffic": ("rollout", "traffic"),
     "observability": ("rollout", "observability"),
     "policy": ("rollout", "policy"),
+    "ingress": ("ingress",),
 }
+# Sections that a feature needs in a form of its own.
+BESIDE = {"ingress": ingress_samples.BESIDE}
 
 
 def base_sections(key: str) -> dict[str, Any]:
     """The stack file without the change, with what the key is below."""
-    plans = copy.deepcopy({name: PLANS[name] for name in NEEDS.get(key.split(".")[0], ())})
-    return {**sections("standalone", "added"), **plans}
+    section = key.split(".")[0]
+    plans = copy.deepcopy({name: PLANS[name] for name in NEEDS.get(section, ())})
+    return {**sections("standalone", "added"), **plans, **copy.deepcopy(BESIDE.get(section, {}))}
 
 
 def program(made: dict[str, Any]) -> Evaluated:

@@ -7,6 +7,7 @@ from typing import Any
 from schema.faults import PROJECT
 from tests.unit import (
     one_fault_egress,
+    one_fault_ingress,
     one_fault_observability,
     one_fault_policy,
     one_fault_rollout,
@@ -287,6 +288,7 @@ ONE_FAULT: dict[str, tuple[dict[KeyPath, Any], str, str]] = {
 }
 ONE_FAULT |= one_fault_rollout.FAULTS
 ONE_FAULT |= one_fault_egress.FAULTS
+ONE_FAULT |= one_fault_ingress.FAULTS
 ONE_FAULT |= one_fault_observability.FAULTS
 ONE_FAULT |= one_fault_policy.FAULTS
 ONE_FAULT |= one_fault_tracing.FAULTS

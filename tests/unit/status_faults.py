@@ -42,6 +42,11 @@ def drop(path: str, name: str) -> Spoil:
     return lambda mesh: mesh.drop(path, name)
 
 
+def add(path: str, namespace: str, name: str, spec: Any) -> Spoil:
+    """A list has one more object."""
+    return lambda mesh: mesh.objects[path].append({**made.named(name, namespace), "spec": spec})
+
+
 def gone(path: str) -> Spoil:
     """An object is gone."""
     return lambda mesh: mesh.objects.update({path: 404})

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bot.mesh.status.extensions import BINDINGS, COMPONENTS, PROMETHEUS_ROLE, ROLES
+from components.envoy_gateway import CONTROLLER
 
 Object = dict[str, Any]
 VIZ_PARTS = (*COMPONENTS, "prometheus")
@@ -154,6 +155,31 @@ def route(namespace: str, service: str, at: int) -> Object:
     return {**each, "spec": {"parentRefs": [parent]}, "status": {"parents": [status]}}
 
 
+def ingress() -> dict[str, list[Object]]:
+    """The ingress gateway with one listener and one route, of which Envoy Gateway is content."""
+
+    def of(name: str, key: str, *kinds: str) -> Object:
+        conditions = [{"type": kind, "status": "True"} for kind in kinds]
+        said = {"controllerName": CONTROLLER, "conditions": conditions}
+        return {**named(name, "linkerd-ingress"), "status": {key: [said]}}
+
+    listener = {
+        "name": "shop",
+        "conditions": [{"type": kind, "status": "True"} for kind in ("Programmed", "ResolvedRefs")],
+    }
+    whole = ready("ingress", "linkerd-ingress", kind="Accepted", listeners=[listener])
+    whole["status"]["conditions"].append({"type": "Programmed", "status": "True"})
+    gateway, envoy = "/apis/gateway.networking.k8s.io/v1", "/apis/gateway.envoyproxy.io/v1alpha1"
+    place = "namespaces/linkerd-ingress"
+    return {
+        f"{gateway}/{place}/gateways": [whole],
+        f"{gateway}/{place}/httproutes": [of("cart", "parents", "Accepted", "ResolvedRefs")],
+        f"{envoy}/{place}/securitypolicies": [of("cart", "ancestors", "Accepted")],
+        f"{envoy}/{place}/backendtrafficpolicies": [of("cart", "ancestors", "Accepted")],
+        "/apis/networking.k8s.io/v1/ingresses": [],
+    }
+
+
 def slice_(namespace: str, name: str, target: str) -> Object:
     """The endpoints of a Service: one pod."""
     each = named(f"{name}-x", namespace)
@@ -168,7 +194,8 @@ def deployment(namespace: str, name: str, image: str, replicas: int) -> Object:
     component = name.removeprefix("linkerd-")
     each["metadata"]["labels"]["linkerd.io/control-plane-component"] = component
     containers = [{"name": name, "image": image, "ports": [port(8080, "http")]}]
-    each["spec"] = {"replicas": replicas, "template": {"spec": {"containers": containers}}}
+    template = {"metadata": {"labels": {"app": name}}, "spec": {"containers": containers}}
+    each["spec"] = {"replicas": replicas, "template": template}
     each["status"] = {"observedGeneration": 1, "availableReplicas": replicas}
     return each
 
@@ -176,7 +203,7 @@ def deployment(namespace: str, name: str, image: str, replicas: int) -> Object:
 def gateway_crd(plural: str) -> Object:
     """The metadata of a CRD of the Gateway API."""
     each = named(f"{plural}.gateway.networking.k8s.io")
-    each["metadata"]["annotations"] = {"gateway.networking.k8s.io/bundle-version": "v1.2.1"}
+    each["metadata"]["annotations"] = {"gateway.networking.k8s.io/bundle-version": "v1.5.1"}
     return each
 
 

@@ -40,7 +40,28 @@ _FRESH_SECONDS = 15
 SECTIONS: dict[KeyPath, Any] = {
     ("buoyantCloud",): {"enabled": True},
     ("rollout",): {"waves": [{"name": "w0", "state": "on", "namespaces": ["shop"]}]},
-    ("policy",): {"namespaces": {"shop": {"rung": "audit"}}},
+    ("policy",): {
+        "namespaces": {
+            "shop": {
+                "rung": "audit",
+                "services": [
+                    {"name": "cart", "selector": {"app": "cart"}, "ports": [{"port": 8080}]}
+                ],
+            }
+        }
+    },
+    ("gatewayApi",): {"version": "1.5.1"},
+    ("ingress",): {
+        "enabled": True,
+        "identity": {
+            "issuer": "https://idp.example.com/",
+            "audiences": ["shop"],
+            "jwks": "https://idp.example.com/jwks",
+        },
+        "issuers": {"own": {"ca": True}},
+        "listeners": [{"name": "shop", "host": "shop.example.com", "issuer": "own"}],
+        "routes": [{"name": "cart", "host": "shop.example.com", "service": "shop/cart"}],
+    },
     ("traffic",): {
         "services": {
             "shop/cart": {
@@ -199,6 +220,7 @@ def _cluster() -> dict[str, Any]:
         "/api/v1/pods": made.pods(VERSION),
         "/api/v1/services": [made.service("shop", "cart"), made.service("linkerd", "linkerd-dst")],
         "/apis/gateway.networking.k8s.io/v1/httproutes": [made.route("shop", "cart", 80)],
+        **made.ingress(),
         "/api/v1/events": [],
         "/apis/discovery.k8s.io/v1/endpointslices": [made.slice_("shop", "cart", "cart-5d4f-a")],
         "/apis/apps/v1/replicasets": [made.named("linkerd-identity-5d4f", "linkerd")],

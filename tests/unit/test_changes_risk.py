@@ -55,6 +55,10 @@ CASES: dict[str, tuple[ChangeSet, ChangeSet]] = {
         _move("linkerd-control-plane", "2026.6.3", "2025.12.3"),
         _move("cert-manager", "v1.21.1", "v1.9.0"),
     ),
+    "gateway-api-one-way": (
+        _move("gateway-api-crds", "1.2.1", "1.5.1"),
+        _move("gateway-api-crds", "1.2.1", "1.4.1"),
+    ),
     "chart-older": (
         _move("cert-manager", "v1.21.1", "v1.9.0"),
         _move("cert-manager", "v1.9.0", "v1.21.1"),

@@ -10,7 +10,7 @@ from bot.changes import risk
 from bot.changes.model import Change, FieldChange, Op
 from bot.changes.rules import AT_CREATION, DEFAULTS, RULES
 from tests.unit import changes_alert_cases, changes_traffic_cases
-from tests.unit.changes_samples import dashboard, resource, settings, thing, workload
+from tests.unit.changes_samples import dashboard, resource, settings, thing, whole, workload
 
 _ROOT = "vault:pkiSecret/secretBackendRootCert:SecretBackendRootCert"
 _CHART = "linkerd-platform:mesh:Linkerd$kubernetes:helm.sh/v4:Chart$"
@@ -67,6 +67,29 @@ def _route(kind: str) -> dict[str, object]:
 
 
 _OUT = {"parentRefs": [{"kind": "EgressNetwork", "name": "egress"}]}
+
+
+_JWT = {"providers": [{"issuer": "a"}]}
+
+
+def _holds(*scopes: str) -> dict[str, object]:
+    return {"rules": [{"principal": {"jwt": {"scopes": list(scopes)}}}]}
+
+
+def _security(before: dict[str, object], after: dict[str, object] | None) -> Change:
+    return _envoy("SecurityPolicy", before, after)
+
+
+def _clients(*modes: str) -> Change:
+    return _envoy(
+        "ClientTrafficPolicy", *({"tls": {"clientValidation": {"mode": each}}} for each in modes)
+    )
+
+
+def _envoy(kind: str, *specs: dict[str, object] | None) -> Change:
+    api = {"apiVersion": "gateway.envoyproxy.io/v1alpha1"}
+    sides = ({**api, "spec": each} if each is not None else None for each in specs)
+    return thing(kind, "linkerd-ingress/a", *sides)
 
 
 def _provider(*versions: str) -> Change:
@@ -247,6 +270,25 @@ CASES: dict[str, tuple[Change, Change]] = {
     "egress-denied": (
         thing("EgressNetwork", "web/e", None, {"spec": {"trafficPolicy": "Deny"}}),
         thing("EgressNetwork", "web/e", None, {"spec": {"trafficPolicy": "Allow"}})),
+    "ingress-open": (
+        _security({"jwt": _JWT, "authorization": _holds("a", "b")},
+                  {"jwt": _JWT, "authorization": _holds("a")}),
+        _security({"jwt": _JWT}, {"oidc": {"a": 1}})),
+    "client-certificate-optional": (
+        _clients("RequireAndVerify", "VerifyIfGiven"),
+        _clients("VerifyIfGiven", "RequireAndVerify")),
+    "gateway-goes": (
+        thing("Gateway", "linkerd-ingress/ingress", {"spec": {}}, None),
+        thing("Gateway", "linkerd-ingress/ingress", None, {"spec": {}})),
+    "ingress-route-opens": (
+        thing("HTTPRoute", "linkerd-ingress/a", None, {"spec": {}}),
+        thing("HTTPRoute", "web/a", None, {"spec": {}})),
+    "ingress-tokens": (
+        _security({"jwt": _JWT}, {"jwt": {"providers": [{"issuer": "b"}]}}),
+        _security({"jwt": _JWT}, {"jwt": _JWT, "cors": {}})),
+    "cors-widens": (
+        _security({"cors": {"allowOrigins": ["a"]}}, {"cors": {"allowOrigins": ["a", "b"]}}),
+        _security({"cors": {"allowOrigins": ["a", "b"]}}, {"cors": {"allowOrigins": ["a"]}})),
     "route-changes": (
         thing("HTTPRoute", "web/r", {"spec": {"rules": [1]}}, {"spec": {"rules": [2]}}),
         thing("TLSRoute", "web/r", *({"spec": {**_OUT, "rules": [n]}} for n in (1, 2)))),
@@ -416,3 +458,21 @@ def test_every_row_has_a_name_of_its_own() -> None:
     """Names are what people search for and what a report counts by."""
     names = [rule.name for rule in (*RULES, *DEFAULTS)]
     assert len(names) == len(set(names)) == len(CASES)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "opens"),
+    [
+        ({"jwt": _JWT}, None, True),
+        ({"jwt": _JWT}, {"cors": {}}, True),
+        ({"cors": {}}, None, False),
+        ({"jwt": _JWT, "authorization": _holds("a")}, {"jwt": _JWT}, True),
+        ({"jwt": _JWT}, {"jwt": _JWT, "authorization": _holds("a")}, False),
+    ],
+)
+def test_a_route_that_asks_for_less_is_told(
+    before: dict[str, object], after: dict[str, object] | None, opens: bool
+) -> None:
+    """A valid token alone is less than a scope, and CORS asks nobody."""
+    found = risk.assess(whole(_security(before, after)))
+    assert ("ingress-open" in {each.rule for each in found}) == opens

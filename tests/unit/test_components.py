@@ -17,7 +17,7 @@ from tests.unit.samples import arguments, made, make
 from tests.unit.stack_files import REPO
 
 AREAS = {"certificates", "cluster", "crds", "extensions", "mesh", "policy", "secrets", "trust"}
-AREAS |= {"observability"}
+AREAS |= {"observability", "traffic"}
 
 
 @pytest.fixture(params=STEMS)
@@ -30,7 +30,7 @@ def component(request: pytest.FixtureRequest) -> type[Component]:
 def test_a_component_has_its_name_three_times(stem: str) -> None:
     """Code, test and page are found from one another."""
     feature = file_of(stem).split("/")[1].removesuffix(".py")
-    assert stem == feature or feature == "policy"
+    assert stem == feature or feature in ("policy", "ingress")
     assert (REPO / "tests" / "unit" / f"test_{stem}.py").is_file()
     assert (REPO / "docs" / "components" / f"{stem}.md").is_file()
 

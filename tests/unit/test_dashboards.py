@@ -40,7 +40,10 @@ def test_uids_and_ids_are_unique_and_stay() -> None:
     uids = [document["uid"] for document in found.values()]
     assert uids == [
         f"linkerd-platform-{name}"
-        for name in ("mesh", "workload", "service", "traffic", "certificates", "rollout", "policy")
+        for name in (
+            *("mesh", "workload", "service", "traffic"),
+            *("certificates", "rollout", "policy", "ingress"),
+        )
     ]
     assert all(len(uid) <= 40 for uid in uids)
     for document in found.values():
@@ -51,6 +54,16 @@ def test_uids_and_ids_are_unique_and_stay() -> None:
     fewer = dataclasses.replace(first, rows=first.rows[1:])
     ids_of = {panel["id"] for panel in render.document(first, view())["panels"]}
     assert {panel["id"] for panel in render.document(fewer, view())["panels"]} < ids_of
+
+
+def test_the_gateway_has_one_where_it_runs() -> None:
+    """Panels without any series look like an outage."""
+    without = view()
+    without = without.model_copy(
+        update={"setting": without.setting.model_copy(update={"ingress": False})}
+    )
+    names = [[each.name for each in catalog.every(given)] for given in (without, view())]
+    assert names[1] == [*names[0], "ingress"]
 
 
 def test_the_same_arguments_give_the_same_text() -> None:

@@ -30,7 +30,7 @@ KNOWN: dict[str, dict[str, set[str]]] = {
     "kubectl": {
         "config view": {"--context", "--raw", "--minify", "--flatten", "-o"},
         "create token": {"--context"},
-        "get": {"--context", "-n", "--raw"},
+        "get": {"--context", "-n", "--raw", "--all-namespaces"},
         "describe": {"-n"},
         "logs": {"-n", "--selector", "--container", "--prefix", "--tail"},
         "port-forward": {"-n"},

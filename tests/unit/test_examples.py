@@ -18,8 +18,8 @@ EXAMPLES = REPO / "examples"
 PLAN = EXAMPLES / "rollout"
 # A program of its own: tests/unit/test_standalone.py.
 PROGRAM = EXAMPLES / "standalone"
-DELIVERY = EXAMPLES / "delivery"
-OTHERS = (PLAN, PROGRAM, DELIVERY)
+DELIVERY, INGRESS = EXAMPLES / "delivery", EXAMPLES / "ingress"
+OTHERS = (PLAN, PROGRAM, DELIVERY, INGRESS)
 FILES = sorted(file for file in EXAMPLES.glob("*/*.yaml") if file.parent not in OTHERS)
 NAMES = [str(file.relative_to(EXAMPLES)) for file in FILES]
 PREFIX = "linkerd-platform:"
@@ -207,6 +207,28 @@ def test_flagger_makes_its_route_for_the_service_of_the_stack_file() -> None:
     assert own["Service", ref["name"]]["metadata"].keys() == {"name", "namespace"}
 
 
+def test_the_shop_behind_the_ingress_is_closed_but_for_its_pages(tmp_path: Path) -> None:
+    """An example that opens too much is copied as it is."""
+    made = evaluate(write(tmp_path, {**good(), **sections(INGRESS / "stack.yaml")}), REPO)
+    found = [
+        each.inputs
+        for each in made.resources
+        if "kind" in each.inputs and "linkerd-ingress" in str(each.inputs)
+    ]
+    for each in found:
+        assert not is_custom(each) or faults(each) == []
+    kinds = {
+        kind: {e["metadata"]["name"] for e in found if e.get("kind") == kind}
+        for kind in ("HTTPRoute", "SecurityPolicy")
+    }
+    open_ = kinds["HTTPRoute"] - kinds["SecurityPolicy"]
+    assert open_ == {"web", "old-cart", "http-to-https"}
+    every = [each.inputs for each in made.resources if "kind" in each.inputs]
+    for app in ("web", "cart", "admin"):
+        assert lets_in(every, request("linkerd-ingress/ingress", app, 8080, "GET /"))
+        assert not lets_in(every, request("", app, 8080, "GET /"))
+
+
 def test_the_page_names_each_example() -> None:
     page = (EXAMPLES / "README.md").read_text(encoding="utf-8")
     assert re.findall(r"\| \[[^]]+\]\(([^)]+)\)", page) == [
@@ -217,6 +239,7 @@ def test_the_page_names_each_example() -> None:
         ),
         "rollout/plan.yaml",
         "delivery/stack.yaml",
+        "ingress/stack.yaml",
     ]
     there = {str(file.relative_to(EXAMPLES)) for file in EXAMPLES.glob("*/*.yaml")}
     assert there == set(re.findall(r"\(([^)]+\.yaml)\)", page))

@@ -24,5 +24,13 @@ def test_a_query_of_a_runbook_reads_what_is_exported(page: str, query: str) -> N
 def test_every_page_about_what_prometheus_knows_has_a_query() -> None:
     """The labels of an alert say less than its series do."""
     pages = {page for page, _ in promql()}
-    assert pages >= {"certificates", "control-plane", "policy", "slo", "sources", "traffic"}
+    assert pages >= {
+        "certificates",
+        "control-plane",
+        "ingress",
+        "policy",
+        "slo",
+        "sources",
+        "traffic",
+    }
     assert len(promql()) > 15

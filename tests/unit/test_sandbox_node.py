@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 import sys
@@ -57,15 +58,21 @@ def test_environment_fills_names_in_and_reads_config_maps() -> None:
         "env": [
             {"name": "ns", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}},
             {"name": "roots", "valueFrom": {"configMapKeyRef": {"name": "r", "key": "ca"}}},
+            {"name": "word", "valueFrom": {"secretKeyRef": {"name": "s", "key": "ca"}}},
             {"name": "cores", "valueFrom": {"resourceFieldRef": {"resource": "limits.cpu"}}},
             {"name": "id", "value": "cart.$(ns).$(later)"},
             {"name": "later", "value": "x"},
         ]
     }
-    found = spec.environment(POD, container, PLACE, lambda name: {"ca": f"of {name}"})
-    assert {each: found[each] for each in ("ns", "roots", "cores", "id")} == {
+    given = {
+        ("configmaps", "r"): {"ca": "of r"},
+        ("secrets", "s"): {"ca": base64.b64encode(b"of s").decode()},
+    }
+    found = spec.environment(POD, container, PLACE, lambda kind, name: given[kind, name])
+    assert {each: found[each] for each in ("ns", "roots", "word", "cores", "id")} == {
         "ns": "shop",
         "roots": "of r",
+        "word": "of s",
         "cores": "1",
         "id": "cart.shop.$(later)",
     }
@@ -86,13 +93,15 @@ def test_environment_fills_names_in_and_reads_config_maps() -> None:
         ),
         ({"image": "x", "command": ["python3", "-V"]}, [sys.executable, "-V"]),
         ({"image": "x", "command": ["sleep", "1"]}, ["sleep", "1"]),
+        ({"image": "x", "command": ["/bin/envoy"]}, ["/usr/lib/linkerd/envoy"]),
     ],
 )
 def test_a_container_starts_the_program_of_its_image(
     container: dict[str, Any], line: list[str]
 ) -> None:
     """There are no images: programs are found by their name in one place."""
-    assert spec.command({"name": "c", **container}, {"A": "1"}) == line
+    found = spec.command({"name": "c", **container}, {"A": "1"}, programs=("envoy",))
+    assert found == line
 
 
 def test_what_a_process_pod_has_not_is_refused_by_name() -> None:
@@ -101,20 +110,19 @@ def test_what_a_process_pod_has_not_is_refused_by_name() -> None:
         lambda: spec.command({"name": "c", "image": "nginx:1"}, {}),
         lambda: spec.field(POD, "status.hostIP", PLACE),
         lambda: spec.environment(
-            POD, {"env": [{"name": "K", "valueFrom": {"secretKeyRef": {}}}]}, PLACE, _none
+            POD, {"env": [{"name": "K", "valueFrom": {"fileKeyRef": {}}}]}, PLACE, _none
         ),
-        lambda: spec.mounts({"name": "c", "volumeMounts": [{"name": "v", "mountPath": "/etc"}]}),
     ]
     said = []
     for fault in faults:
         with pytest.raises(UnsupportedError) as caught:
             fault()
         said.append(str(caught.value))
-    for text, part in zip(said, ["nginx:1", "status.hostIP", "secretKeyRef", "/etc"], strict=True):
+    for text, part in zip(said, ["nginx:1", "status.hostIP", "fileKeyRef"], strict=True):
         assert part in text
 
 
-def _none(_name: str) -> Mapping[str, str]:
+def _none(_kind: str, _name: str) -> Mapping[str, str]:
     return {}
 
 
@@ -145,12 +153,13 @@ def test_probes_drains_and_mounts_are_read() -> None:
         "volumeMounts": [
             {"name": "a", "mountPath": "/run"},
             {"name": "b", "mountPath": "/var/run/linkerd/x", "subPath": "y"},
+            {"name": "c", "mountPath": "/certs"},
         ],
     }
     assert spec.probe(container, "readinessProbe") == Probe(4191, "/ready")
     assert spec.probe(container, "startupProbe") == Probe(80, None, 2)
     assert spec.probe(container, "livenessProbe") is None
-    assert spec.mounts(container) == [Mount("b", "/var/run/linkerd/x", "y")]
+    assert spec.mounts(container) == [Mount("b", "/var/run/linkerd/x", "y"), Mount("c", "/certs")]
     assert spec.drain({"spec": {"containers": [container]}}, 1.5) == 3
     assert spec.drain({"spec": {"containers": [{"name": "c"}]}}, 1.5) == 1.5
 

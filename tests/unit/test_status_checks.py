@@ -22,6 +22,17 @@ _BUNDLES = "/apis/trust.cert-manager.io/v1alpha1/bundles"
 _OPERATORS = "/apis/apps/v1/namespaces/cert-manager/deployments"
 _STORES = "/apis/apps/v1/namespaces/external-secrets/deployments"
 _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+_GATEWAY_API = "/apis/gateway.networking.k8s.io/v1/namespaces/linkerd-ingress"
+_GATEWAYS, _INGRESS_ROUTES = f"{_GATEWAY_API}/gateways", f"{_GATEWAY_API}/httproutes"
+_SECURITY = "/apis/gateway.envoyproxy.io/v1alpha1/namespaces/linkerd-ingress/securitypolicies"
+_INGRESSES = "/apis/networking.k8s.io/v1/ingresses"
+_SHOP = {
+    "defaultInboundPolicy": "audit",
+    "services": [
+        {"name": name, "selector": {"app": app}, "ports": [{"port": 8080}]}
+        for name, app in (("web", "nobody"), ("cart", "cart"))
+    ],
+}
 
 
 def _short_issuer(left: f.timedelta) -> Spoil:
@@ -36,8 +47,6 @@ def _short_issuer(left: f.timedelta) -> Spoil:
 
     return spoil
 
-
-_SHOP = {"services": [{"name": "web", "selector": {"app": "nobody"}, "ports": [{"port": 8080}]}]}
 
 FAULTS: list[tuple[str, Spoil, str, str]] = [
     ("kubernetes/version", lambda m: m.objects.update({"/version": {"gitVersion": "v1.30.2"}}),
@@ -59,10 +68,10 @@ FAULTS: list[tuple[str, Spoil, str, str]] = [
     ("versions/proxies", f.proxies("cart-5d4f-a", image=f.OLD), "warn", "1 of edge-26.1.1"),
     ("versions/gateway-api", f.set_(_CRDS, "httproutes.gateway.networking.k8s.io", "metadata",
         "annotations", "gateway.networking.k8s.io/bundle-version", value="v1.0.0"),
-     "fail", "CRDs of 1.0.0, 1.2.1"),
+     "fail", "CRDs of 1.0.0, 1.5.1"),
     ("versions/gateway-api", f.gone(_CRDS), "fail", "are not there"),
-    ("versions/gateway-api", f.file("gatewayApi", value={"version": "1.3.0"}),
-     "warn", "the stack file says 1.3.0"),
+    ("versions/gateway-api", f.file("gatewayApi", value={"version": "1.5.0"}),
+     "warn", "the stack file says 1.5.0"),
     ("versions/operators", f.drop(_OPERATORS, "trust-manager"), "warn", "trust-manager is not"),
     ("control-plane/namespace", f.drop(f.NAMESPACES, "linkerd"), "fail", "no namespace linkerd"),
     ("control-plane/namespace", f.set_(f.NAMESPACES, "linkerd", "metadata", "labels", value={}),
@@ -239,6 +248,33 @@ FAULTS: list[tuple[str, Spoil, str, str]] = [
      "fail", "ignored in part or whole: shop/cart"),
     ("traffic/budgets", f.file("traffic", "services", "shop/cart", value={
         "port": 80, "retries": {"on": ["5xx"], "bodies": True}}), "warn", "shop/cart:80"),
+    ("ingress/gateway", f.drop(_GATEWAYS, "ingress"), "fail", "no Gateway linkerd-ingress/ingress"),
+    ("ingress/gateway", f.set_(_GATEWAYS, "ingress", "status", value=f.not_true("Accepted")),
+     "fail", "not Accepted: because"),
+    ("ingress/gateway", f.set_(_GATEWAYS, "ingress", "status", "listeners", value=[
+        {"name": "shop", **f.not_true("Programmed")}]),
+     "fail", "listeners that serve nobody: shop: not Programmed: because"),
+    ("ingress/routes", f.drop(_SECURITY, "cart"),
+     "fail", "cart (security policies): not there"),
+    ("ingress/routes", f.set_(_SECURITY, "cart", "status", value={}), "fail", "nobody has looked"),
+    ("ingress/routes", f.set_(_INGRESS_ROUTES, "cart", "status", "parents", 0, "conditions",
+                              value=f.not_true("ResolvedRefs")["conditions"]),
+     "fail", "cart (ingress routes): not Accepted: nobody has said"),
+    ("ingress/ways-round", f.set_(f.SERVICES, "cart", "spec", "type", value="NodePort"),
+     "fail", "go round the gateway: shop/cart (NodePort)"),
+    # Another Service of the same pods.
+    ("ingress/ways-round", f.add(f.SERVICES, "shop", "public", {
+        "type": "LoadBalancer", "selector": {"app": "cart"}}),
+     "fail", "go round the gateway: shop/public (LoadBalancer)"),
+    ("ingress/ways-round", f.add(f.SERVICES, "shop", "public", {
+        "type": "ClusterIP", "externalIPs": ["192.0.2.1"]}),
+     "warn", "are reached without the gateway: shop/public (ClusterIP)"),
+    ("ingress/ways-round", f.add(_INGRESSES, "shop", "old", {
+        "defaultBackend": {"service": {"name": "cart"}}}),
+     "fail", "go round the gateway: shop/old (Ingress)"),
+    ("ingress/ways-round", f.add(_INGRESSES, "shop", "old", {"rules": [{"http": {"paths": [
+        {"backend": {"service": {"name": "web"}}}]}}]}),
+     "warn", "are reached without the gateway: shop/old (Ingress)"),
     ("buoyant-cloud/namespace", f.drop(f.NAMESPACES, "linkerd-buoyant"), "fail", "no namespace"),
     ("buoyant-cloud/synced", f.set_(_AGENT_SECRETS, "buoyant-cloud-org-credentials", "status",
                                     value=f.not_true()), "fail", "because"),

@@ -88,7 +88,7 @@ class Setting(Args):
 
     overview: whether to record what the dashboards read. heartbeat: whether one alert fires all the
     time. absent: sources whose metrics are never there. operators: where cert-manager and External
-    Secrets are.
+    Secrets are. ingress: whether the ingress gateway runs.
     """
 
     thresholds: Thresholds
@@ -98,6 +98,7 @@ class Setting(Args):
     heartbeat: bool = False
     absent: tuple[str, ...] = ()
     operators: Operators = Operators()
+    ingress: bool = False
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from components.dashboards.grafana.certificates import certificates
+from components.dashboards.grafana.ingress import ingress
 from components.dashboards.grafana.mesh import mesh
 from components.dashboards.grafana.model import Dashboard, View
 from components.dashboards.grafana.policy import policy
@@ -13,7 +14,6 @@ from components.dashboards.grafana.workload import workload
 
 
 def every(view: View) -> list[Dashboard]:
-    """The dashboards."""
-    return [
-        make(view) for make in (mesh, workload, service, traffic, certificates, rollout, policy)
-    ]
+    """The dashboards; that of the gateway where there is one."""
+    always = (mesh, workload, service, traffic, certificates, rollout, policy)
+    return [make(view) for make in (*always, *([ingress] if view.setting.ingress else []))]

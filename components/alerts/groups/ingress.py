@@ -1,0 +1,85 @@
+"""Rules about the ingress gateway: whether it serves, what it cannot ask, and ways round it.
+
+Metrics: kube-state-metrics, and Envoy's own, https://www.envoyproxy.io/docs/envoy/latest/
+configuration/upstream/cluster_manager/cluster_stats and .../http/http_filters/jwt_authn_filter.
+"""
+
+from __future__ import annotations
+
+from components.alerts.groups.model import Alert, Group, Setting
+from components.names import LINKERD_INGRESS
+
+_PAGE = "ingress"
+_OURS = f'namespace="{LINKERD_INGRESS}"'
+
+
+def ingress(setting: Setting) -> Group:
+    """None where no gateway runs."""
+    rules = _rules(setting) if setting.ingress else []
+    return Group("linkerd-platform-ingress", rules)
+
+
+def _grown(counter: str) -> str:
+    return f"increase({counter}{{{_OURS}}}[10m])"
+
+
+def _rules(setting: Setting) -> list[Alert]:
+    inside = f'namespace=~"{"|".join(each.name for each in setting.meshed)}"'
+    why = "Its clients are asked for no token and no certificate, and no rate holds for them."
+    ways = {
+        "service": f'kube_service_spec_type{{{inside},type=~"LoadBalancer|NodePort"}}',
+        "ingress": f"kube_ingress_info{{{inside}}}",
+    }
+    return [
+        *(
+            Alert(
+                "LinkerdIngressBypassed",
+                f"count by (namespace, {kind}) ({series})",
+                "warning",
+                f"The {kind.capitalize()} {{{{ $labels.{kind} }}}} of {{{{ $labels.namespace }}}} "
+                "is reached from outside past the gateway",
+                why,
+                _PAGE,
+                for_=300,
+            )
+            for kind, series in ways.items()
+        ),
+        Alert(
+            "LinkerdIngressDown",
+            f"sum by (namespace) (kube_deployment_status_replicas_available{{{_OURS}}}) < 1",
+            "critical",
+            "No pod of the ingress gateway is available",
+            "Nothing is reached from outside.",
+            _PAGE,
+            for_=60,
+        ),
+        Alert(
+            "LinkerdIngressCircuitOpen",
+            "count by (namespace, envoy_cluster_name) "
+            f"(envoy_cluster_outlier_detection_ejections_active{{{_OURS}}} > 0)",
+            "warning",
+            "{{ $value }} pods of the ingress gateway send nothing to "
+            "{{ $labels.envoy_cluster_name }}",
+            "Its answers were 5xx in a row (`breaker.failures`), and clients get 503 at once.",
+            _PAGE,
+            for_=60,
+        ),
+        Alert(
+            "LinkerdIngressKeysMissing",
+            f"sum by (namespace) ({_grown('envoy_http_jwt_authn_jwks_fetch_failed')}) > 0",
+            "warning",
+            "The ingress gateway cannot fetch the keys of tokens",
+            "Those that it has go on to hold; a pod that begins now refuses every token.",
+            _PAGE,
+            for_=300,
+        ),
+        Alert(
+            "LinkerdIngressUncounted",
+            f"sum by (namespace) ({_grown('envoy_cluster_ratelimit_error')}) > 0",
+            "warning",
+            "{{ $value | humanize }} requests to the ingress gateway were not counted",
+            "In 10 minutes. The service of global limits or its Redis does not answer; requests "
+            "pass or are refused as `globalLimits.onFailure` says.",
+            _PAGE,
+        ),
+    ]

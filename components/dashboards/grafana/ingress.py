@@ -1,0 +1,163 @@
+"""What comes in by the ingress gateway: answers by route, refusals, circuits, limits, keys."""
+
+from __future__ import annotations
+
+from components.dashboards.grafana.model import (
+    HEALTHY,
+    NEUTRAL,
+    Dashboard,
+    Metrics,
+    Panel,
+    Query,
+    Row,
+    View,
+    at_most,
+    stat,
+)
+from components.names import LINKERD_INGRESS
+
+_OURS = f'namespace="{LINKERD_INGRESS}"'
+# The route's own clusters; the others are those of limits and keys.
+_ROUTES = 'envoy_cluster_name=~"httproute/.*"'
+_BY = "envoy_cluster_name"
+
+
+def ingress(view: View) -> Dashboard:
+    """The dashboard of the ingress gateway."""
+    metrics = Metrics(view)
+    return Dashboard(
+        "ingress",
+        "Linkerd / Ingress",
+        "Requests from outside: what they are answered, and what the gateway refuses.",
+        [Row("Now", _now(metrics)), Row("Routes", _routes(metrics)), Row("Gateway", _own(metrics))],
+    )
+
+
+def _rate(metrics: Metrics, name: str, *matchers: str) -> str:
+    return f"rate({metrics(name, _OURS, *matchers)}[$__rate_interval])"
+
+
+def _now(metrics: Metrics) -> list[Panel]:
+    """Each a number."""
+    pods = metrics("kube_deployment_status_replicas_available", _OURS)
+    open_ = metrics("envoy_cluster_outlier_detection_ejections_active", _OURS)
+    keys = metrics("envoy_http_jwt_authn_jwks_fetch_failed", _OURS)
+    missed = metrics("envoy_cluster_ratelimit_error", _OURS)
+    return [
+        stat(
+            "Pods",
+            "Of the gateway, that are available.",
+            f"sum({pods})",
+            "short",
+            NEUTRAL,
+            runbook="ingress.md#linkerdingressdown",
+        ),
+        stat(
+            "Open circuits",
+            "Services to which a pod of the gateway sends nothing.",
+            f"count({open_} > 0) or vector(0)",
+            "short",
+            at_most(1),
+            runbook="ingress.md#linkerdingresscircuitopen",
+        ),
+        stat(
+            "Keys not fetched",
+            "Failed questions to the identity provider in 10 minutes.",
+            f"sum(increase({keys}[10m])) or vector(0)",
+            "short",
+            at_most(1),
+            decimals=0,
+            runbook="ingress.md#linkerdingresskeysmissing",
+        ),
+        stat(
+            "Not counted",
+            "Requests in 10 minutes whose global limit nobody counted.",
+            f"sum(increase({missed}[10m])) or vector(0)",
+            "short",
+            at_most(1),
+            decimals=0,
+            runbook="ingress.md#linkerdingressuncounted",
+        ),
+    ]
+
+
+def _routes(metrics: Metrics) -> list[Panel]:
+    """By route, as the services behind them answer."""
+    answered = _rate(metrics, "envoy_cluster_upstream_rq_xx", _ROUTES)
+    failed = _rate(
+        metrics, "envoy_cluster_upstream_rq_xx", _ROUTES, 'envoy_response_code_class="5"'
+    )
+    slow = _rate(metrics, "envoy_cluster_upstream_rq_time_bucket", _ROUTES)
+    return [
+        Panel(
+            "timeseries",
+            "Requests",
+            "Per second, that a service behind the gateway answered.",
+            [Query(f"sum by ({_BY}) ({answered})", f"{{{{{_BY}}}}}")],
+            8,
+            unit="reqps",
+            limits=(0, None),
+        ),
+        Panel(
+            "timeseries",
+            "Failed",
+            "The share of answers of 5xx.",
+            [Query(f"sum by ({_BY}) ({failed}) / sum by ({_BY}) ({answered})", f"{{{{{_BY}}}}}")],
+            8,
+            unit="percentunit",
+            limits=(0, 1),
+            empty=HEALTHY,
+        ),
+        Panel(
+            "timeseries",
+            "Latency, p99",
+            "From the gateway to the answer, the mesh included.",
+            [
+                Query(
+                    f"histogram_quantile(0.99, sum by ({_BY}, le) ({slow}))",
+                    f"{{{{{_BY}}}}}",
+                )
+            ],
+            8,
+            unit="ms",
+            limits=(0, None),
+        ),
+    ]
+
+
+def _own(metrics: Metrics) -> list[Panel]:
+    """What the gateway answers by itself, and to whom."""
+    classes = _rate(metrics, "envoy_http_downstream_rq_xx")
+    refused = [
+        (_rate(metrics, "envoy_http_jwt_authn_denied"), "no good token (401)"),
+        (_rate(metrics, "envoy_http_rbac_denied"), "scopes and claims (403)"),
+        (_rate(metrics, "envoy_http_local_rate_limit_rate_limited"), "limits of a pod (429)"),
+        (_rate(metrics, "envoy_cluster_ratelimit_over_limit"), "global limits (429)"),
+    ]
+    return [
+        Panel(
+            "timeseries",
+            "Answers by class",
+            "Of all requests, those that no service saw included.",
+            [
+                Query(
+                    f"sum by (envoy_response_code_class) ({classes})",
+                    "{{envoy_response_code_class}}xx",
+                )
+            ],
+            12,
+            unit="reqps",
+            stacked=True,
+            limits=(0, None),
+        ),
+        Panel(
+            "timeseries",
+            "Refused",
+            "By the gateway, before a service was asked.",
+            [Query(f"sum({each})", legend) for each, legend in refused],
+            12,
+            unit="reqps",
+            limits=(0, None),
+            empty=HEALTHY,
+        ),
+    ]

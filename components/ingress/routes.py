@@ -1,0 +1,281 @@
+"""The three objects of a route: who may, how much, and where to.
+
+A policy of a route stands for one of its Gateway and does not add to it (envoyproxy/gateway#8781),
+and merged ones are not enforced (#9958): each route has one whole SecurityPolicy, attached first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from components.base import Args, Manifest
+from components.envoy_gateway import GATEWAY
+from components.ingress.objects import PROVIDER, backend, envoy, made, target
+from components.ingress.section import (
+    ExposedRoute,
+    IngressBreaker,
+    IngressLimit,
+    TokenIdentity,
+    TokenRequirement,
+)
+from components.ingress.values import claim_header
+from components.names import INGRESS, LINKERD_INGRESS
+
+_UNITS = {"second": "Second", "minute": "Minute", "hour": "Hour"}
+_MOST_TRIES = 1024
+
+
+class IngressRouteArgs(Args):
+    """A route, the listener it is attached to, and whose tokens are taken there.
+
+    identity: None where no token is asked for. refresh_interval: of the secret of a login.
+    """
+
+    route: ExposedRoute
+    listener: str
+    identity: TokenIdentity | None = None
+    refresh_interval: str = "10m0s"
+
+
+def security_policy(args: IngressRouteArgs) -> Manifest | None:
+    """Who may: CORS, then the token or the login, then what it holds. None where nothing is asked.
+
+    Without `authorization` every valid token will do; with it, what no rule allows is denied.
+    """
+    route, spec = args.route, dict[str, Any]()
+    if route.cors:
+        spec["cors"] = _cors(route)
+    if args.identity:
+        spec["jwt"] = {"providers": [_provider(args.identity, route)]}
+        if route.require.used:
+            spec["authorization"] = {
+                "defaultAction": "Deny",
+                "rules": [
+                    {
+                        "name": "required",
+                        "action": "Allow",
+                        "principal": {"jwt": _principal(route.require)},
+                    }
+                ],
+            }
+    if route.oidc:
+        spec["oidc"] = _oidc(route)
+    if not spec:
+        return None
+    return _of_route("SecurityPolicy", route, spec)
+
+
+def backend_traffic_policy(route: ExposedRoute) -> Manifest | None:
+    """How much, how long, how often; None for a redirect."""
+    if route.redirect:
+        return None
+    spec: dict[str, Any] = {
+        "circuitBreaker": {
+            "maxParallelRequests": route.max_parallel,
+            "maxPendingRequests": route.max_parallel,
+            "maxConnections": max(route.max_parallel, _MOST_TRIES),
+        },
+        "timeout": {
+            "tcp": {"connectTimeout": "5s"},
+            "http": {"requestTimeout": route.timeout.go},
+        },
+    }
+    if route.breaker:
+        spec["healthCheck"] = _breaker(route.breaker)
+    if route.retries:
+        spec["retry"] = {
+            "numRetries": route.retries.times,
+            "retryOn": {"triggers": list(route.retries.on)},
+        }
+        if route.retries.timeout:
+            spec["retry"]["perRetry"] = {"timeout": route.retries.timeout.go}
+    if route.limits:
+        kinds = {"local": False, "global": True}
+        spec["rateLimit"] = {
+            kind: {"rules": rules}
+            for kind, whole in kinds.items()
+            if (
+                rules := [
+                    rule for each in route.limits if each.global_ is whole for rule in _limit(each)
+                ]
+            )
+        }
+    if route.request_size:
+        spec["requestBuffer"] = {"limit": route.request_size}
+    return _of_route("BackendTrafficPolicy", route, spec)
+
+
+def http_route(args: IngressRouteArgs) -> Manifest:
+    """Where to. It names its listener: at another one of the same host nobody might ask."""
+    route = args.route
+    rule: dict[str, Any] = {"matches": _matches(route)}
+    filters: list[dict[str, Any]] = []
+    if route.redirect:
+        filters.append(_redirect(route))
+    if route.rewrite:
+        path = {"type": "ReplacePrefixMatch", "replacePrefixMatch": route.rewrite}
+        if route.exact:
+            path = {"type": "ReplaceFullPath", "replaceFullPath": route.rewrite}
+        filters.append({"type": "URLRewrite", "urlRewrite": {"path": path}})
+    if route.mirror:
+        to = backend(route.mirror.to, route.mirror.port)
+        mirror = {"backendRef": to, "percent": route.mirror.percent}
+        filters.append({"type": "RequestMirror", "requestMirror": mirror})
+    if filters:
+        rule["filters"] = filters
+    if route.service:
+        rest = 100 - sum(each.percent for each in route.split)
+        parts = [backend(each.service, each.port, each.percent) for each in route.split]
+        rule["backendRefs"] = [backend(route.service, route.port, rest), *parts]
+    spec = {
+        "parentRefs": [_parent(args.listener)],
+        "hostnames": [route.host],
+        "rules": [rule],
+    }
+    return made(f"{GATEWAY}/v1", "HTTPRoute", LINKERD_INGRESS, route.name, spec)
+
+
+def to_https(listener: str) -> Manifest:
+    """Every request at port 80 is sent to port 443, but for challenges of ACME."""
+    filter_ = {
+        "type": "RequestRedirect",
+        "requestRedirect": {"scheme": "https", "port": 443, "statusCode": 301},
+    }
+    everything = [{"path": {"type": "PathPrefix", "value": "/"}}]
+    spec = {
+        "parentRefs": [_parent(listener)],
+        "rules": [{"matches": everything, "filters": [filter_]}],
+    }
+    return made(f"{GATEWAY}/v1", "HTTPRoute", LINKERD_INGRESS, f"{listener}-to-https", spec)
+
+
+def _parent(listener: str) -> dict[str, Any]:
+    return {
+        "group": GATEWAY,
+        "kind": "Gateway",
+        "name": INGRESS,
+        "sectionName": listener,
+    }
+
+
+def _of_route(kind: str, route: ExposedRoute, spec: dict[str, Any]) -> Manifest:
+    whole = {"targetRefs": target("HTTPRoute", route.name), **spec}
+    return envoy(kind, LINKERD_INGRESS, route.name, whole)
+
+
+def _matches(route: ExposedRoute) -> list[dict[str, Any]]:
+    path = {"type": "Exact" if route.exact else "PathPrefix", "value": route.path}
+    methods = list(route.methods)
+    if not methods:
+        return [{"path": path}]
+    if route.cors and "OPTIONS" not in methods:
+        methods.append("OPTIONS")  # a preflight, which is answered before anybody is asked
+    return [{"path": path, "method": each} for each in methods]
+
+
+def _redirect(route: ExposedRoute) -> dict[str, Any]:
+    assert route.redirect is not None  # noqa: S101
+    found: dict[str, Any] = {"statusCode": route.redirect.status}
+    if route.redirect.host:
+        found["hostname"] = route.redirect.host
+    if route.redirect.path:
+        found["path"] = {"type": "ReplaceFullPath", "replaceFullPath": route.redirect.path}
+    return {"type": "RequestRedirect", "requestRedirect": found}
+
+
+def _cors(route: ExposedRoute) -> dict[str, Any]:
+    assert route.cors is not None  # noqa: S101
+    cors = route.cors
+    found: dict[str, Any] = {
+        "allowOrigins": list(cors.origins),
+        "allowMethods": list(cors.methods),
+        "allowHeaders": list(cors.headers),
+        "maxAge": cors.max_age.go,
+        "allowCredentials": cors.credentials,
+    }
+    if cors.expose:
+        found["exposeHeaders"] = list(cors.expose)
+    return found
+
+
+def _provider(identity: TokenIdentity, route: ExposedRoute) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "name": PROVIDER,
+        # Left out, it would not be checked; so with the audiences.
+        "issuer": identity.issuer,
+        "audiences": list(identity.audiences),
+        "remoteJWKS": {"uri": identity.jwks, "cacheDuration": "300s"},
+        # The header alone: a token in an address ends in logs.
+        "extractFrom": {"headers": [{"name": "Authorization", "valuePrefix": "Bearer "}]},
+    }
+    claims = sorted({each.by for each in route.limits if each.by.startswith("claim:")})
+    if claims:
+        found["claimToHeaders"] = [
+            {"claim": each.partition(":")[2], "header": claim_header(each)} for each in claims
+        ]
+    return found
+
+
+def _principal(require: TokenRequirement) -> dict[str, Any]:
+    found: dict[str, Any] = {"provider": PROVIDER}
+    if require.scopes:
+        found["scopes"] = list(require.scopes)
+    named = {"String": require.claims, "StringArray": require.list_claims}
+    claims = [
+        {"name": name, "valueType": kind, "values": list(values)}
+        for kind, each in named.items()
+        for name, values in sorted(each.items())
+    ]
+    return found | ({"claims": claims} if claims else {})
+
+
+def _oidc(route: ExposedRoute) -> dict[str, Any]:
+    assert route.oidc is not None  # noqa: S101
+    oidc, base = route.oidc, route.path.rstrip("/")
+    return {
+        "provider": {"issuer": oidc.issuer},
+        "clientID": oidc.client_id,
+        "clientSecret": {"group": "", "kind": "Secret", "name": oidc_secret(route)},
+        "scopes": list(oidc.scopes),
+        "redirectURL": f"https://{route.host}{base}{oidc.callback}",
+        "logoutPath": f"{base}{oidc.logout}",
+    }
+
+
+def oidc_secret(route: ExposedRoute) -> str:
+    """Name of the Secret with the gateway's secret at the identity provider."""
+    return f"{route.name}-oidc"
+
+
+def _breaker(breaker: IngressBreaker) -> dict[str, Any]:
+    """A circuit breaker of the whole service: to the gateway a Service is one endpoint.
+
+    With Envoy Gateway's defaults it would never open: of one endpoint 10 % are none, and with all
+    of them out it would panic and use them again.
+    """
+    return {
+        "panicThreshold": 0,
+        "passive": {
+            "consecutive5XxErrors": breaker.failures,
+            "baseEjectionTime": breaker.open.go,
+            "interval": "1s",
+            "maxEjectionPercent": 100,
+            "alwaysEjectOneEndpoint": True,
+        },
+    }
+
+
+def _limit(limit: IngressLimit) -> Iterator[dict[str, Any]]:
+    rate = {"limit": {"requests": limit.requests, "unit": _UNITS[limit.per]}}
+    kind, _, name = limit.by.partition(":")
+    if kind == "all":
+        yield rate
+    elif kind == "client":
+        for every in ("0.0.0.0/0", "::/0"):
+            source = {"type": "Distinct", "value": every}
+            yield {"clientSelectors": [{"sourceCIDR": source}], **rate}
+    else:
+        header = claim_header(limit.by) if kind == "claim" else name
+        selector = {"headers": [{"type": "Distinct", "name": header}]}
+        yield {"clientSelectors": [selector], **rate}

