@@ -43,6 +43,10 @@ class Objects:
 
     def path(self, manifest: Manifest) -> str:
         """Where an object is; raises NodeError for a kind that is not served."""
+        return f"{self.listed(manifest)}/{manifest['metadata']['name']}"
+
+    def listed(self, manifest: Manifest) -> str:
+        """Where objects of its kind and namespace are; raises NodeError as `path` does."""
         version, kind = manifest["apiVersion"], manifest["kind"]
         root = f"/apis/{version}" if "/" in version else f"/api/{version}"
         if kind not in self._served.get(version, {}):
@@ -56,7 +60,7 @@ class Objects:
             raise NodeError(f"{version} {kind} is not served")
         plural, namespaced = self._served[version][kind]
         inside = f"/namespaces/{manifest['metadata']['namespace']}" if namespaced else ""
-        return f"{root}{inside}/{plural}/{manifest['metadata']['name']}"
+        return f"{root}{inside}/{plural}"
 
     def apply(self, manifest: Manifest) -> Answer:
         """Server-side apply."""

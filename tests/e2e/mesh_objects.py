@@ -16,6 +16,7 @@ import yaml
 from bot.clients.https import Answer, Client
 from bot.mesh.trust.reader import ANNOTATION, BUNDLE_KEY
 from components.names import LINKERD, TRUST_ROOTS_CONFIG_MAP
+from sandbox.node import api as api_objects
 from tests.charts import helm
 from tests.charts.program import PROJECT, evaluate, evaluate_file
 
@@ -105,23 +106,11 @@ class Objects:
 
     def __init__(self, api: Client) -> None:
         self.api = api
-        self._served: dict[str, dict[str, tuple[str, bool]]] = {}
+        self._served = api_objects.Objects(api)
 
     def path(self, manifest: Manifest, name: str | None = None) -> str:
         """Where an object of this kind and namespace is, or the list that it would be in."""
-        version, kind = manifest["apiVersion"], manifest["kind"]
-        root = f"/apis/{version}" if "/" in version else f"/api/{version}"
-        if kind not in self._served.get(version, {}):
-            answer = self.api.request("GET", root, seconds=30)
-            assert answer.ok, (root, answer)
-            self._served[version] = {
-                each["kind"]: (each["name"], each["namespaced"])
-                for each in answer.body["resources"]
-                if "/" not in each["name"]
-            }
-        plural, namespaced = self._served[version][kind]
-        inside = f"/namespaces/{manifest['metadata']['namespace']}" if namespaced else ""
-        return f"{root}{inside}/{plural}{f'/{name}' if name else ''}"
+        return f"{self._served.listed(manifest)}{f'/{name}' if name else ''}"
 
     def send(self, manifest: Manifest) -> Answer:
         """Server-side apply, and what the API server says to it."""
