@@ -79,8 +79,7 @@ _ANSWERS = (
     (
         r"(?P<name>security context constraint)(?=.*runAsUser: Invalid value: 2102)",
         "{name}s of OpenShift",
-        "grant the namespace's accounts nonroot-v2, for the proxy's user (docs/clouds/openshift.md), "
-        f"and {_CNI}",
+        f"grant its accounts nonroot-v2, for the proxy's user (docs/clouds/openshift.md), and {_CNI}",
     ),
     (
         r"(?P<name>security context constraint)",
