@@ -65,7 +65,7 @@ ANSWERS = {
             ".containers[1].runAsUser: Invalid value: 2102: must be in the ranges: [1000680000]]"
         ),
         "security context constraints of OpenShift",
-        "nonroot-v2, for the proxy's user (docs/clouds/openshift.md)",
+        "grant nonroot-v2 to its accounts, for user 2102 (docs/clouds/openshift.md)",
     ),
     "quota-unsaid": (
         "failed quota: compute: must specify limits.cpu for: linkerd-proxy",

@@ -79,7 +79,7 @@ _ANSWERS = (
     (
         r"(?P<name>security context constraint)(?=.*runAsUser: Invalid value: 2102)",
         "{name}s of OpenShift",
-        f"grant its accounts nonroot-v2, for the proxy's user (docs/clouds/openshift.md), and {_CNI}",
+        f"grant nonroot-v2 to its accounts, for user 2102 (docs/clouds/openshift.md), and {_CNI}",
     ),
     (
         r"(?P<name>security context constraint)",
