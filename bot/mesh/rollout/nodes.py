@@ -24,6 +24,7 @@ def unfit(each: Template, seen: RolloutState, around: Surroundings) -> Iterator[
     if named != "linux":
         told = _WINDOWS
     runtime = str(each.spec.get("runtimeClassName") or "")
+    # linkerd2#10372, and #15611: the CNI plugin does not help.
     if not told and re.search(r"gvisor|runsc", runtime):
         who, told = f"runtime class {runtime}", "gVisor has no iptables for linkerd-init"
     if not told:
