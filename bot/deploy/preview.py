@@ -153,10 +153,11 @@ def verdict(changes: ChangeSet) -> list[str]:
 def judged(result: EngineResult) -> ChangeSet:
     """What would change, with the policies that it breaks, and what its servers have to say.
 
-    That is: namespaces that are not there, audiences of tokens, and what others have in Vault.
+    That is: namespaces that are not there, audiences of tokens, too few nodes, and what others
+    have in Vault.
     """
     # Imported here: what reads plans and policies takes longer to load than the parser may wait.
-    from bot.deploy import adopt, audience, others_in_vault
+    from bot.deploy import adopt, audience, others_in_vault, room
     from bot.engine.as_changes import changes_of
     from bot.mesh.rollout import absent
     from bot.plan import policy
@@ -165,7 +166,8 @@ def judged(result: EngineResult) -> ChangeSet:
     found = changes_of(result, target.config)
     found = policy.of_changes(found, target.config, target.project_dir)
     found = others_in_vault.judged(target, found, pending=result.pending)
-    found = absent.judged(target, audience.judged(target, found))
+    found = room.judged(target, audience.judged(target, found))
+    found = absent.judged(target, found)
     return adopt.judged(target, found)
 
 

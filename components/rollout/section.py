@@ -64,8 +64,8 @@ class Wave(Section):
     )
     rest: bool = Field(
         False,
-        description="`bot rollout next` finds every namespace that no other wave has; one wave "
-        "at most.",
+        description="`bot rollout next` finds every namespace that no other wave has, but for "
+        "those that carry the cluster; one wave at most.",
     )
     date: Date | None = Field(
         None, description="Day before which `bot rollout check` refuses the wave, in UTC."

@@ -58,6 +58,15 @@ ANSWERS = {
         "security context constraints of OpenShift",
         "cniPlugin.enabled",
     ),
+    "openshift's ranges of users": (
+        (
+            'unable to validate against any security context constraint: [provider "anyuid": '
+            "Forbidden: not usable by user or serviceaccount, provider restricted-v2: "
+            ".containers[1].runAsUser: Invalid value: 2102: must be in the ranges: [1000680000]]"
+        ),
+        "security context constraints of OpenShift",
+        "grant nonroot-v2 to its accounts, for user 2102 (docs/clouds/openshift.md)",
+    ),
     "quota-unsaid": (
         "failed quota: compute: must specify limits.cpu for: linkerd-proxy",
         "ResourceQuota compute",

@@ -77,6 +77,11 @@ _ANSWERS = (
     (r"ValidatingAdmissionPolicy '(?P<name>[^']+)'", "ValidatingAdmissionPolicy {name}", ""),
     (r"(?P<name>image policy webhook) backend denied", "{name}", ""),
     (
+        r"(?P<name>security context constraint)(?=.*runAsUser: Invalid value: 2102)",
+        "{name}s of OpenShift",
+        f"grant nonroot-v2 to its accounts, for user 2102 (docs/clouds/openshift.md), and {_CNI}",
+    ),
+    (
         r"(?P<name>security context constraint)",
         "{name}s of OpenShift",
         f"{_CNI}, or grant the service account an SCC with NET_ADMIN and NET_RAW",
@@ -98,7 +103,7 @@ _POLICIES = (
         "set workloads.namespaces.{namespace}.proxyResources to what it wants",
     ),
     (
-        r"runAsUser|runAsNonRoot|runAsGroup|\buid\b|\b(root|user)\b",
+        r"runAs(User|NonRoot|Group)|\buid\b|\buser\b",
         "let it allow the users 2102 and 65534 of the proxy's containers",
     ),
     (r"probe", "let it pass containers called linkerd-init and linkerd-proxy by"),

@@ -19,26 +19,27 @@ def unfit(each: Template, seen: RolloutState, around: Surroundings) -> Iterator[
     What a template asks for says it, or where its pods run: a Fargate profile, a runtime class or a
     toleration bring them to a node that no selector names.
     """
-    who, why = "its node selector", _why(_chosen(each))
+    who, told = "its node selector", no_proxy(_chosen(each))
     named = (each.spec.get("os") or {}).get("name", "linux")
     if named != "linux":
-        why = _WINDOWS
+        told = _WINDOWS
     runtime = str(each.spec.get("runtimeClassName") or "")
-    if not why and re.search(r"gvisor|runsc", runtime):
-        who, why = f"runtime class {runtime}", "gVisor has no iptables for linkerd-init"
-    if not why:
+    # linkerd2#10372, and #15611: the CNI plugin does not help.
+    if not told and re.search(r"gvisor|runsc", runtime):
+        who, told = f"runtime class {runtime}", "gVisor has no iptables for linkerd-init"
+    if not told:
         owner = each.workload.partition("/")[0], each.workload.partition("/")[2]
         labels = {n["metadata"]["name"]: n["metadata"].get("labels") or {} for n in around.nodes}
         for pod in seen.pods:
             here = (pod.owner.kind.lower(), pod.owner.name) == owner
             if here and pod.namespace == each.namespace and pod.node in labels:
                 found = {key: {value} for key, value in labels[pod.node].items()}
-                if why := _why(found):
+                if told := no_proxy(found):
                     who = f"node {pod.node}"
                     break
-    if why:
+    if told:
         fix = f"set {INJECT}: disabled on its pod template, and name it in optOut"
-        yield Refusal(each.namespace, each.workload, who, why, fix)
+        yield Refusal(each.namespace, each.workload, who, told, fix)
 
 
 _WINDOWS = "it runs on Windows nodes, where there is no proxy"
@@ -56,7 +57,7 @@ def _chosen(each: Template) -> dict[str, set[str]]:
     return chosen
 
 
-def _why(labels: Mapping[str, set[str]]) -> str:
+def no_proxy(labels: Mapping[str, set[str]]) -> str:
     """Why no proxy runs on nodes with these labels; empty where one does."""
     processor = labels.get("kubernetes.io/arch", {"amd64"})
     if "linux" not in labels.get("kubernetes.io/os", {"linux"}):

@@ -1,8 +1,9 @@
-"""What tests/unit/test_rollout_quotas.py says of the API server, asked of the API server."""
+"""What the rules of a rollout say of the API server's admission, asked of the API server."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,7 +14,7 @@ from bot.mesh.rollout import admission, quotas
 from bot.mesh.rollout.model import RolloutState, Surroundings
 from tests.e2e.sandbox_cluster import CORE, Cluster, running_sandbox
 from tests.unit.admission_samples import WAVE, deployment
-from tests.unit.rollout_samples import config
+from tests.unit.rollout_samples import config, namespace
 from tests.unit.test_rollout_quotas import QUOTAS
 
 pytestmark = pytest.mark.e2e
@@ -75,3 +76,40 @@ def test_public_reports_the_api_server_refuses_what_the_rules_refuse(
     told = [each.what for each in quotas.find(made, nothing, around, name, [template])]
     assert told == wanted
     assert meshed.ok is (not told), (told, meshed)
+
+
+# An app that the level `restricted` takes.
+_MODEST = {
+    "allowPrivilegeEscalation": False,
+    "capabilities": {"drop": ["ALL"]},
+    "runAsNonRoot": True,
+    "runAsUser": 1000,
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+
+
+@pytest.mark.parametrize("cni", [False, True])
+@pytest.mark.parametrize("version", ["latest", "v1.25"])
+@pytest.mark.parametrize("level", ["privileged", "baseline", "restricted"])
+def test_public_reports_pod_security_refuses_what_the_rules_refuse(
+    running: Cluster, level: str, version: str, cni: bool
+) -> None:
+    """linkerd2#10232: the level decides, whatever version it is of, and the CNI plugin helps."""
+    name = f"{level}-{version.replace('.', '-')}-{cni}".lower()
+    labels = {admission.LEVEL: level, f"{admission.LEVEL}-version": version}
+    metadata = {"name": name, "labels": labels}
+    running.apply(CORE, {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+    running.wait(f"{CORE}/{name}/serviceaccounts/default", bool)
+    container = {"name": "a", "image": "example.invalid/a:1", "securityContext": _MODEST}
+    manifest = deployment(containers=[container])
+    manifest["metadata"]["namespace"] = name
+    template = admission.template("deployment", manifest)
+    made = config(WAVE, more={("cniPlugin", "enabled"): cni})
+    plain = dry_run(running.api, "pods", name, admission.pod(made, template, injector=None))
+    assert plain.ok, plain
+    meshed = dry_run(running.api, "pods", name, admission.pod(made, template, injector=False))
+    there = {name: replace(namespace(name), labels=labels)}
+    seen = RolloutState(datetime.now(UTC), there, ())
+    told = admission.judge(made, seen, Surroundings((template,)), {name}).refusals
+    assert meshed.ok is (not told), (told, meshed)
+    assert bool(told) is (level != "privileged" and not cni)
