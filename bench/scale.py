@@ -48,11 +48,11 @@ def evaluated(file: str) -> None:
     ours = [each for each in made.resources if each.custom and each.type.startswith("kubernetes:")]
     objects = ours[-_ENOUGH:]
 
-    def bare() -> None:
-        run_program(lambda: _bare(objects), RecordingMonitor(preview=True), _STACK)
-
     def whole() -> None:
         evaluate(Path(file), Path())
+
+    def bare() -> None:
+        run_program(lambda: _bare(objects), RecordingMonitor(preview=True), _STACK)
 
     before, seconds, after = (timed(run).cpu for run in (bare, whole, bare))
     found = {

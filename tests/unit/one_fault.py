@@ -8,6 +8,7 @@ from schema.faults import PROJECT
 from tests.unit import (
     one_fault_egress,
     one_fault_ingress,
+    one_fault_no_effect,
     one_fault_observability,
     one_fault_policy,
     one_fault_rollout,
@@ -294,3 +295,4 @@ ONE_FAULT |= one_fault_policy.FAULTS
 ONE_FAULT |= one_fault_tracing.FAULTS
 ONE_FAULT |= one_fault_routing.FAULTS
 ONE_FAULT |= one_fault_traffic.FAULTS
+ONE_FAULT |= one_fault_no_effect.FAULTS

@@ -105,11 +105,11 @@ def _argo(
             f"{who} selects its route by labels, and the plugin leaves setHeaderRoute out for "
             f"such: write {key}: {title} instead of {key}Selector"
         )
-    own = {canary.get("stableService"), canary.get("canaryService")}
+    own = [canary.get("stableService"), canary.get("canaryService")]
     others = sorted(
         name
         for name, each in _selected(plugin, kind, namespace, objects).items()
-        if not own <= _backends(each)
+        if not _backends(each).issuperset(own)
     )
     if others:
         yield (
