@@ -164,6 +164,14 @@ TOOLS: dict[str, Tool] = {
             )
         ),
         Tool(
+            "envoy-gateway",
+            "envoy-gateway",
+            # renovate: datasource=go depName=github.com/envoyproxy/gateway
+            "1.9.1",
+            "github.com/envoyproxy/gateway/cmd/envoy-gateway",
+            12,
+        ),
+        Tool(
             "kind",
             "kind",
             # renovate: datasource=go depName=sigs.k8s.io/kind
@@ -228,6 +236,7 @@ TEST_TOOLS = (
     "kube-state-metrics",
     "prometheus-operator",
     "prometheus-operator-admission-webhook",
+    "envoy-gateway",
 )
 ENGINE_TOOLS = tuple(name for name in TOOLS if name.startswith("pulumi"))
 MESH_TOOLS = tuple(name for name in TOOLS if name.startswith("linkerd"))

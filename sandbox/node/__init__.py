@@ -22,6 +22,10 @@ root, also of a user namespace.
         client.metrics()                             # of its proxy, as text
         node.delete_pod(client)                      # a Deployment makes another
 
+`running` takes `images` (the command of an image), `programs` (what a command starts, beside
+Linkerd's) and `files` (of this machine, by the path at which pods find them). A volume may be
+mounted anywhere: outside of /run its container has a root of its own.
+
 - A client must have a time-out: `load` and `request` have one for every request.
 - Only pods with a proxy reach a ClusterIP: nothing else translates it here. The node's DNS gives
   every other pod the addresses of a Service's ready pods, so ports and targetPorts must be equal.

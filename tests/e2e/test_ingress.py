@@ -181,8 +181,8 @@ def test_only_a_whole_token_opens_a_route(gateway: Gateway) -> None:
         "none": ("", 401),
         "expired": (idp.token(seconds=-120), 401),
         "wrong issuer": (idp.token(iss="https://other.example.com/"), 401),
-        "wrong audience": (idp.token(aud="bank"), 401),
-        "no audience": (idp.token(aud=None), 401),
+        "wrong audience": (idp.token(aud="bank"), 403),
+        "no audience": (idp.token(aud=None), 403),
         "of another key": (unknown.token(), 401),
         "without the scope": (idp.token(scope="cart.read"), 403),
         "without scopes": (idp.token(scope=None), 403),
@@ -194,8 +194,10 @@ def test_only_a_whole_token_opens_a_route(gateway: Gateway) -> None:
     # A token in an address would end in logs, and opens nothing.
     assert client.request(f"/api?access_token={idp.token()}").status == 401
     # What is below a path, or looks like another one, is asked for a token as well.
-    for path in ("/api/x", "/api//x", "/x/../api", "/api%2fx", "/./api"):
+    for path in ("/api/x", "/api//x", "/x/../api", "/./api"):
         assert client.request(path).status in (401, 404), path
+    # An escaped slash is sent back without the escape, and is then asked as well.
+    assert client.request("/api%2fx").headers["location"].endswith("/api/x")
 
 
 def test_a_preflight_is_answered_by_the_gateway(gateway: Gateway) -> None:
@@ -231,6 +233,8 @@ def test_a_local_limit_is_of_each_pod(gateway: Gateway) -> None:
 
 def test_a_global_limit_is_counted_over_all_pods_and_passes_without_redis(gateway: Gateway) -> None:
     """Six an hour for each subject; `onFailure: open` lets requests pass while nobody counts."""
+    if reason := ingress_gateway.missing(ingress_gateway.LIMITS):
+        pytest.skip(reason)
     client, idp = gateway.outside(), gateway.idp
     warm = idp.token(sub=f"warm-{time.time_ns()}")
     gateway.until(lambda: client.request("/shared", token=warm).status == 429, "a limit that holds")
@@ -344,17 +348,30 @@ def direct(gateway: Gateway, address: str) -> int:
 
 
 def test_a_listeners_certificate_is_rotated_under_load(gateway: Gateway) -> None:
-    """As the runbook does it: the Secret is deleted, and cert-manager makes another."""
+    """As the runbook does it. Without its Secret a listener would serve nobody for a while."""
     client = gateway.outside()
     before = client.certificate()
     with sending(lambda: client.request("/")) as load:
-        path = f"/api/v1/namespaces/{LINKERD_INGRESS}/secrets/shop-tls"
-        assert gateway.copy.api.request("DELETE", path).ok
+        renew(gateway, "shop-tls")
         gateway.until(
             lambda: all(client.certificate() != before for _ in range(4)), "another certificate"
         )
+        gateway.until(lambda: load.total > 20, "requests after it")
     assert load.bad == []
-    assert load.total > 20
+
+
+def renew(gateway: Gateway, name: str) -> None:
+    """What `cmctl renew` does: cmd/cmctl pkg/renew of cert-manager."""
+    path = f"/apis/cert-manager.io/v1/namespaces/{LINKERD_INGRESS}/certificates/{name}"
+    found = gateway.copy.api.request("GET", path)
+    assert found.ok, found
+    issuing = {"type": "Issuing", "status": "True", "reason": "ManuallyTriggered"}
+    at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    issuing |= {"message": "a test", "lastTransitionTime": at}
+    patch = {"status": {"conditions": [*found.body["status"]["conditions"], issuing]}}
+    kind = "application/merge-patch+json"
+    answer = gateway.copy.api.request("PATCH", f"{path}/status", patch, content_type=kind)
+    assert answer.ok, answer
 
 
 def test_keys_of_tokens_are_rotated_under_load(gateway: Gateway) -> None:
@@ -366,26 +383,35 @@ def test_keys_of_tokens_are_rotated_under_load(gateway: Gateway) -> None:
     policy = made.security_policy(route_args(gateway, ROUTES[1]))
     assert policy
     (provider,) = policy["spec"]["jwt"]["providers"]
-    idp.publish("hasty")
-    assert client.request("/api", token=idp.token(key="hasty")).status == 401
+    old, new = idp.keys[-1].name, f"key-{time.time_ns()}"
+    _known(gateway, old)
+    idp.publish(new)
+    assert client.request("/api", token=idp.token(key=new)).status == 401
     provider["remoteJWKS"]["cacheDuration"] = "2s"
     gateway.objects.apply(policy)
     try:
-        with sending(lambda: client.request("/api", token=idp.token(key="first"))) as load:
-            fresh = lambda: idp.token(key="hasty")  # noqa: E731
-            gateway.until(
-                lambda: all(client.request("/api", token=fresh()).status == 200 for _ in range(4)),
-                "the new key is known",
-            )
+        with sending(lambda: client.request("/api", token=idp.token(key=old))) as load:
+            _known(gateway, new)
         assert load.bad == []
-        with sending(lambda: client.request("/api", token=fresh())) as load:
-            idp.keys = [each for each in idp.keys if each.name == "hasty"]
+        with sending(lambda: client.request("/api", token=idp.token(key=new))) as load:
+            idp.keys = [each for each in idp.keys if each.name == new]
             asked = idp.asked
             gateway.until(lambda: idp.asked >= asked + 4, "keys are fetched again")
         assert load.bad == []
     finally:
         provider["remoteJWKS"]["cacheDuration"] = "300s"
         gateway.objects.apply(policy)
+
+
+def _known(gateway: Gateway, key: str) -> None:
+    """Return when every pod takes tokens of this key."""
+    client = gateway.outside()
+
+    def each() -> Iterator[bool]:
+        for pod in gateway.pods:
+            yield client.request("/api", token=gateway.idp.token(key=key), pod=pod).status == 200
+
+    gateway.until(lambda: all(each()), f"the key {key} is known")
 
 
 def test_a_route_is_closed_from_its_first_moment_to_its_last(gateway: Gateway) -> None:

@@ -35,6 +35,9 @@ def whole_stack() -> dict[str, Any]:
 def every_section() -> dict[str, Any]:
     """A stack file with all sections that a test has an example of."""
     sections = {**custody.sections("standalone", "added"), **copy.deepcopy(PLANS)}
+    sections["gatewayApi"] = {"version": "1.5.1"}
+    # Its services have no policy among the samples of policies.
+    sections["ingress"]["managed"] = False
     sections["egress"]["hosts"].append({"host": "traces.example.com", "port": 4317})
     return {"config": {f"{PROJECT}:{name}": value for name, value in sections.items()}}
 

@@ -63,6 +63,7 @@ KNOWN: dict[str, dict[str, set[str]]] = {
         "adm policy add-scc-to-group": set(),
         "adm policy add-scc-to-user": {"-z", "-n"},
     },
+    "cmctl": {"renew": {"-n"}},
     "cut": {"": {"-d.", "-f2"}},
     "tr": {"": set()},
     "base64": {"": {"-d"}},

@@ -46,10 +46,15 @@ def go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         pinned = module_charts._modules()[name]()
         folder = modules / f"{pinned.path}@{pinned.version}"
         for path, text in CHART.items():
-            file = folder / "deploy" / "charts" / name / path
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text)
-        for place in ("deploy/crds/bundle.yaml", "config/crd/experimental/gateway.things.yaml"):
+            for charts in ("deploy/charts", "charts"):
+                file = folder / charts / name / path
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text(text)
+        (folder / "charts" / name / "values.tmpl.yaml").write_text("image: ${GatewayImage}\n")
+        for place in (
+            *("deploy/crds/bundle.yaml", "config/crd/experimental/gateway.things.yaml"),
+            "charts/gateway-helm/charts/crds/crds/generated/things.yaml",
+        ):
             (folder / place).parent.mkdir(parents=True, exist_ok=True)
             (folder / place).write_text(CRD)
         (folder / "answer").write_text(json.dumps({"Dir": str(folder), "Sum": pinned.checksum}))
@@ -119,6 +124,16 @@ def test_without_go_the_remedy_is_named(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(NoModuleError, match=r"needs Go \(go\.dev"):
         make(["trust-manager"], tmp_path)
+
+
+@pytest.mark.usefixtures("go")
+def test_the_chart_of_envoy_gateway_names_its_image(tmp_path: Path) -> None:
+    """Its values are a template that a release fills in; its CRDs are a chart within it."""
+    version = make(["gateway-helm"], tmp_path)["gateway-helm"]
+    files = _members(tmp_path / ".sandbox" / "charts" / f"gateway-helm-{version}.tgz")
+    values = files["gateway-helm/values.yaml"]
+    assert values == f"image: docker.io/envoyproxy/gateway:{version}\n"
+    assert "gateway-helm/values.tmpl.yaml" not in files
 
 
 def test_what_was_made_is_not_made_again(go: Path, tmp_path: Path) -> None:
