@@ -129,9 +129,11 @@ def test_recorded_series_are_bounded_by_workload() -> None:
 
 @pytest.mark.parametrize("name", overview.LABELS)
 def test_what_the_dashboards_read_is_bounded(name: str) -> None:
-    """By namespace, bucket, or policy of a Server: there are as many as somebody wrote."""
+    """By namespace, bucket, Service, or policy of a Server: as many as somebody wrote."""
     bounded = {"namespace", "tls", "le", "version"}
     bounded |= {"srv_kind", "srv_name", "srv_port", "authz_kind", "authz_name", "ratelimit_name"}
+    bounded |= {f"{of}_{key}" for of in ("parent", "backend") for key in ("namespace", "name")}
+    bounded |= {"endpoint_state"}
     expression = RECORDS[name].expr
     outer = re.match(r"(sum|count) by \(([^)]*)\) \(", expression)
     assert outer

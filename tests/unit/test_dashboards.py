@@ -82,7 +82,7 @@ def test_a_config_map_holds_it() -> None:
         for each in manifests(dashboards_args())
         for text in each["data"].values()
     ]
-    assert len(sizes) == 7
+    assert len(sizes) == 8
     assert max(sizes) < 40_000
     assert sum(sizes) < 160_000
 
@@ -225,9 +225,9 @@ def test_the_component_makes_one_config_map_each() -> None:
     """The sidecar writes each key to one folder: two of a name would be one file."""
     recording = made(Dashboards)
     found = recording.of_kind(":ConfigMap")
-    assert len(found) == 7
+    assert len(found) == 8
     keys = [key for each in found for key in each.inputs["data"]]
-    assert len(set(keys)) == 7
+    assert len(set(keys)) == 8
     for each in found:
         metadata = each.inputs["metadata"]
         assert metadata["labels"] == {"grafana_dashboard": "1"}
