@@ -11,13 +11,11 @@ from pydantic import Field
 
 from components.base import Args, Component
 from components.chart import ChartRef, crd_release
+from components.names import GATEWAY_API_CRDS, WITH_GATEWAYS
 from schema.faults import Fault
 from schema.section import Section
 from schema.values import shown
 
-# The bundle of stacks with gateways; from it on an older one is refused (docs/runbooks).
-WITH_GATEWAYS = (1, 5)
-RELEASE = "gateway-api-crds"
 # Linkerd 2.20 reads these: https://linkerd.io/2/features/gateway-api/
 SUPPORTED = ((1, 2, 1), (1, 5, 1))
 
@@ -93,7 +91,7 @@ def arguments(config: HasGatewayApi, charts: Mapping[str, ChartRef]) -> GatewayA
     section = config.gateway_api
     chart = charts.get(f"{section.manifest}-crds")
     # One release, whichever bundle it holds: a second one could not take over the first one's CRDs.
-    named = chart.model_copy(update={"name": RELEASE}) if chart else None
+    named = chart.model_copy(update={"name": GATEWAY_API_CRDS}) if chart else None
     return GatewayApiArgs(version=section.version, chart=named)
 
 

@@ -20,6 +20,13 @@ ENVOY_GATEWAY = "envoy-gateway-system"
 # The ingress gateway's pods, and the service account that policies let in.
 INGRESS = "ingress"
 
+# API group of Envoy Gateway's own kinds.
+ENVOY = "gateway.envoyproxy.io"
+# The Helm release of the Gateway API's CRDs, and the bundle of stacks with gateways; from it on an
+# older one is refused (docs/runbooks).
+GATEWAY_API_CRDS = "gateway-api-crds"
+WITH_GATEWAYS = (1, 5)
+
 # The pods of the operators, ours and anybody's, by their label `app.kubernetes.io/name`.
 CERT_MANAGER_PODS = ("cert-manager", "cainjector", "webhook")
 TRUST_MANAGER_PODS = ("trust-manager",)

@@ -11,9 +11,7 @@ from typing import Any
 from bot.changes.model import Change, ChartMove, Op
 from bot.changes.objects import both, changed, goes, items, mapping
 from bot.changes.versions import older
-from components.envoy_gateway import ENVOY
-from components.gateway_api import RELEASE, WITH_GATEWAYS
-from components.names import LINKERD_INGRESS
+from components.names import ENVOY, GATEWAY_API_CRDS, LINKERD_INGRESS, WITH_GATEWAYS
 
 Answer = bool | str
 _FIRST_ONE_WAY = ".".join(map(str, (*WITH_GATEWAYS, 0)))
@@ -102,6 +100,6 @@ def route_opens(change: Change) -> Answer:
 
 def one_way(move: ChartMove) -> bool:
     """Gateway API CRDs that the older ones cannot follow any more."""
-    if move.chart != RELEASE or move.before is None or move.after is None:
+    if move.chart != GATEWAY_API_CRDS or move.before is None or move.after is None:
         return False
     return older(_FIRST_ONE_WAY, move.before) and not older(_FIRST_ONE_WAY, move.after)

@@ -8,9 +8,10 @@ from typing import Protocol
 from cryptography import x509
 
 from components.cluster import HasCluster, needs_a_cluster
-from components.gateway_api import WITH_GATEWAYS, HasGatewayApi
+from components.gateway_api import HasGatewayApi
 from components.ingress.section import ClientCa, ExposedRoute, Listener
 from components.ingress.values import claim_header
+from components.names import WITH_GATEWAYS
 from components.policy import look_up
 from components.policy.look_up import HasPolicies
 from schema.certificates import certificate_fault, certificates_in

@@ -131,7 +131,7 @@ def test_a_change_of_every_dashboard_is_folded() -> None:
         for dashboard, other in zip(catalog.every(view()), catalog.every(given), strict=True)
     ]
     made = blocks(*changes)
-    assert len(made) == 7
+    assert len(made) == 8
     for block in made:
         assert "1 property" in block.title
         assert len(block.lines) <= 27

@@ -96,19 +96,19 @@ def test_a_table_has_a_column_for_every_label_and_value(name: str, panel: Panel)
 def test_every_selector_is_of_the_chosen_cluster() -> None:
     """Where one Prometheus holds several, a query without it sums staging and production."""
     count = 0
-    for name, query in queries("cluster_name"):
+    for name, query in queries("kube_cluster"):
         for each in selectors(query):
-            assert "cluster_name" in each.labels, name
+            assert "kube_cluster" in each.labels, name
             count += 1
     assert count > len(queries())
     variables = [
         variable["query"]
-        for document in documents(cluster_label="cluster_name").values()
+        for document in documents(cluster_label="kube_cluster").values()
         for variable in document["templating"]["list"]
         if variable["type"] == "query"
     ]
-    assert all("cluster_name" in query for query in variables)
-    assert not any("cluster_name" in query for _, query in queries())
+    assert all("kube_cluster" in query for query in variables)
+    assert not any("kube_cluster" in query for _, query in queries())
 
 
 def test_a_variable_reads_metrics_that_are_there() -> None:

@@ -43,7 +43,18 @@ def _now(metrics: Metrics) -> list[Panel]:
     open_ = metrics("envoy_cluster_outlier_detection_ejections_active", _OURS)
     keys = metrics("envoy_http_jwt_authn_jwks_fetch_failed", _OURS)
     missed = metrics("envoy_cluster_ratelimit_error", _OURS)
+    answered = _rate(metrics, "envoy_http_downstream_rq_xx")
+    failed = _rate(metrics, "envoy_http_downstream_rq_xx", 'envoy_response_code_class="5"')
     return [
+        stat("Requests", "Per second, of all clients.", f"sum({answered})", "reqps", NEUTRAL),
+        stat(
+            "Failed",
+            "The share of all answers that are 5xx.",
+            f"(sum({failed}) or vector(0)) / sum({answered})",
+            "percentunit",
+            at_most(0.01),
+            limits=(0, 1),
+        ),
         stat(
             "Pods",
             "Of the gateway, that are available.",
