@@ -236,9 +236,10 @@ TEST_TOOLS = (
     "kube-state-metrics",
     "prometheus-operator",
     "prometheus-operator-admission-webhook",
-    "envoy-gateway",
 )
+# Built for whoever names them: kind needs Docker, the other Linkerd's programs beside it.
+ASKED_FOR = ("kind", "envoy-gateway")
 ENGINE_TOOLS = tuple(name for name in TOOLS if name.startswith("pulumi"))
 MESH_TOOLS = tuple(name for name in TOOLS if name.startswith("linkerd"))
-_OTHERS = ("kind", *TEST_TOOLS, *ENGINE_TOOLS, *MESH_TOOLS)
+_OTHERS = (*ASKED_FOR, *TEST_TOOLS, *ENGINE_TOOLS, *MESH_TOOLS)
 SERVERS = tuple(name for name in TOOLS if name not in _OTHERS)
