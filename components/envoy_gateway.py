@@ -22,6 +22,7 @@ from components.namespaces import of_envoy_gateway
 CHARTS = ("gateway-helm", "gateway-helm-crds")
 GATEWAY_CLASS = "linkerd-platform"
 GATEWAY = "gateway.networking.k8s.io"
+ENVOY = "gateway.envoyproxy.io"
 # Not upstream's: another Envoy Gateway of the cluster looks at its own classes.
 CONTROLLER = "linkerd-platform.io/gatewayclass-controller"
 SHAPES: dict[str, Shape] = {

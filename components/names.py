@@ -20,8 +20,6 @@ ENVOY_GATEWAY = "envoy-gateway-system"
 # The ingress gateway's pods, and the service account that policies let in.
 INGRESS = "ingress"
 
-# API group of Envoy Gateway's own kinds.
-ENVOY = "gateway.envoyproxy.io"
 # The Helm release of the Gateway API's CRDs, and the bundle of stacks with gateways; from it on an
 # older one is refused (docs/runbooks).
 GATEWAY_API_CRDS = "gateway-api-crds"

@@ -11,9 +11,10 @@ from typing import Any
 from bot.changes.model import Change, ChartMove, Op
 from bot.changes.objects import both, changed, goes, items, mapping
 from bot.changes.versions import older
-from components.names import ENVOY, GATEWAY_API_CRDS, LINKERD_INGRESS, WITH_GATEWAYS
+from components.names import GATEWAY_API_CRDS, LINKERD_INGRESS, WITH_GATEWAYS
 
 Answer = bool | str
+_ENVOY = "gateway.envoyproxy.io/"
 _FIRST_ONE_WAY = ".".join(map(str, (*WITH_GATEWAYS, 0)))
 _VALIDATION = ("spec", "tls", "clientValidation")
 # Parts of a SecurityPolicy that ask a caller who they are.
@@ -21,7 +22,7 @@ _ASKING = {"jwt", "oidc"}
 
 
 def _of_envoy(change: Change, kind: str) -> bool:
-    return change.kind == kind and change.api_version.startswith(f"{ENVOY}/")
+    return change.kind == kind and change.api_version.startswith(_ENVOY)
 
 
 def ingress_opens(change: Change) -> Answer:

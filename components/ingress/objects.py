@@ -12,8 +12,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from components.base import Args, Manifest
-from components.envoy_gateway import GATEWAY, GATEWAY_CLASS, spread
-from components.names import ENVOY
+from components.envoy_gateway import ENVOY, GATEWAY, GATEWAY_CLASS, spread
 
 HTTP, HTTPS = 80, 443
 # Where the pods listen: Envoy Gateway adds 10000 to a port below 1024.

@@ -313,7 +313,7 @@ SCENARIOS = [
         "LinkerdIngressBypassed",
         "10m",
         {WAY_IN: "1x20"},
-        {"namespace": "shop", "service": "web"},
+        {"namespace": "shop", "object": "Service web"},
         "The Service web of shop is reached from outside past the gateway",
         # It is reached within alone; it is in no namespace of the mesh.
         [{WAY_IN: "_", WITHIN: "1x20"}, {WAY_IN: "_", ELSEWHERE: "1x20"}],
@@ -324,7 +324,7 @@ SCENARIOS = [
         "LinkerdIngressBypassed",
         "10m",
         {OLD_WAY: "1x20"},
-        {"namespace": "shop", "ingress": "web"},
+        {"namespace": "shop", "object": "Ingress web"},
         "The Ingress web of shop is reached from outside past the gateway",
         [{OLD_WAY: "_"}],
         severity="warning",

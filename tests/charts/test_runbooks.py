@@ -17,9 +17,16 @@ from tests.unit.runbook_pages import kubectl, promql
 STACK = "staging"
 # A namespace of the operator's own, one of an extension that is not installed here, and that of the
 # monitoring, whose names are what its usual chart calls them.
-_ELSEWHERE = {"shop", "linkerd-multicluster", "monitoring"}
+_ELSEWHERE = {
+    *("shop", "linkerd-multicluster", "monitoring"),
+    # Of a stack with `ingress`; tests/e2e/test_ingress.py has one.
+    *("linkerd-ingress", "envoy-gateway-system"),
+}
 # Kinds that every API server has.
-_BUILT_IN = {"nodes", "pods", "deployments", "statefulset", "events", "namespaces"}
+_BUILT_IN = {
+    *("nodes", "pods", "deployments", "statefulset", "events", "namespaces"),
+    *("services", "ingresses"),
+}
 _VERBS = {"get", "describe", "logs", "delete", "wait", "rollout", "restart", "status"}
 _FROM_ELSEWHERE = {"links.multicluster.linkerd.io", "podmonitors.monitoring.coreos.com"}
 
@@ -81,13 +88,16 @@ def workloads(namespace: str, selector: str) -> list[helm.Manifest]:
 
 def named(words: list[str]) -> list[tuple[str, str]]:
     """Kinds and names in a command, whatever the form; the name is empty for all of a kind."""
+    if "--selector" in words:
+        return []  # Of pods, by their labels.
     skipped = {"-n", option(words, "-n")}
     rest = [word for word in words[1:] if word not in skipped and not word.startswith("-")]
     things = [word for word in rest if word not in _VERBS]
     if things and "/" in things[0]:
         kind, _, name = things[0].partition("/")
         return [(kind, name)]
-    return [(things[0], things[1] if len(things) > 1 else "")] if things else []
+    name = things[1] if len(things) > 1 else ""
+    return [(kind, name) for kind in things[0].split(",")] if things else []
 
 
 @pytest.mark.parametrize(("page", "words"), kubectl())

@@ -46,7 +46,7 @@ ONE_FAULT: dict[str, tuple[dict[KeyPath, Any], str, str]] = {
         "trust.generations[0].lifetme",
         "did you mean 'lifetime'?",
     ),
-    "not-yet-a-section": ({("mirror",): {"enforce": True}}, "mirror", "valid here: role, cluster"),
+    "not-yet-a-section": ({("quantum",): {"a": 1}}, "quantum", "valid here: role, cluster"),
     # missing keys
     "role-missing": ({("role",): REMOVE}, "role", "missing: `owner`: keeper"),
     "vault-missing": ({("vault",): REMOVE}, "vault", "missing: The Vault that keeps"),

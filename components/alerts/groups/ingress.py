@@ -26,23 +26,23 @@ def _grown(counter: str) -> str:
 def _rules(setting: Setting) -> list[Alert]:
     inside = f'namespace=~"{"|".join(each.name for each in setting.meshed)}"'
     why = "Its clients are asked for no token and no certificate, and no rate holds for them."
-    ways = {
-        "service": f'kube_service_spec_type{{{inside},type=~"LoadBalancer|NodePort"}}',
-        "ingress": f"kube_ingress_info{{{inside}}}",
-    }
+    ways = [
+        f'label_replace({series}, "object", "{kind.capitalize()} $1", "{kind}", "(.+)")'
+        for kind, series in (
+            ("service", f'kube_service_spec_type{{{inside},type=~"LoadBalancer|NodePort"}}'),
+            ("ingress", f"kube_ingress_info{{{inside}}}"),
+        )
+    ]
     return [
-        *(
-            Alert(
-                "LinkerdIngressBypassed",
-                f"count by (namespace, {kind}) ({series})",
-                "warning",
-                f"The {kind.capitalize()} {{{{ $labels.{kind} }}}} of {{{{ $labels.namespace }}}} "
-                "is reached from outside past the gateway",
-                why,
-                _PAGE,
-                for_=300,
-            )
-            for kind, series in ways.items()
+        Alert(
+            "LinkerdIngressBypassed",
+            f"count by (namespace, object) ({' or '.join(ways)})",
+            "warning",
+            "The {{ $labels.object }} of {{ $labels.namespace }} is reached from outside past the "
+            "gateway",
+            why,
+            _PAGE,
+            for_=300,
         ),
         Alert(
             "LinkerdIngressDown",
