@@ -120,7 +120,8 @@ def test_what_a_command_of_a_runbook_names_is_there(page: str, words: list[str])
         elif kind not in _BUILT_IN and kind not in {e.partition(".")[0] for e in _FROM_ELSEWHERE}:
             assert kind in plurals(), page
             assert not name or (plurals()[kind], namespace, name) in objects()
-    if selector := option(words, "--selector"):
+    selector = option(words, "--selector")
+    if selector and namespace not in _ELSEWHERE:
         (found,) = workloads(namespace, selector)
         assert option(words, "--container") in containers(found)
 
