@@ -26,10 +26,7 @@ Sections = dict[str, Any]
 
 def traffic_of(**services: Sections) -> Sections:
     """A section `traffic` for services of the shop, each at port 8080."""
-    named = {
-        f"{SHOP}/{name.replace('_', '-')}": {"port": 8080, **keys}
-        for name, keys in services.items()
-    }
+    named = {f"{SHOP}/{name}": {"port": 8080, **keys} for name, keys in services.items()}
     return {"traffic": {"services": named}}
 
 
@@ -78,11 +75,11 @@ def take_back(objects: Objects, made: list[Manifest]) -> None:
         objects.apply({key: each[key] for key in ("apiVersion", "kind")} | {"metadata": metadata})
 
 
-def settled(client: ProcessPod, url: str, failed: int = 0, **more: Any) -> bool:
-    """Whether a short load comes to have at most so many failures, as proxies take settings up."""
+def settled(client: ProcessPod, url: str, **more: Any) -> bool:
+    """Whether a short load, one request at a time, comes to have no failure; see `load`."""
 
     def good() -> bool:
-        return client.load(url, rps=50, seconds=0.6, **more).failed <= failed
+        return client.load(url, rps=50, seconds=0.6, connections=1, **more).failed == 0
 
     return nodes.until(good, SETTLE_SECONDS)
 

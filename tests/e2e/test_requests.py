@@ -98,7 +98,7 @@ def test_every_second_request_fails_and_no_client_sees_it(
     assert client.load(at, rps=50, seconds=1).statuses == {200: 25, 503: 25}
     retries = {"on": ["5xx"], "times": 3, "bodies": True}
     with in_force(servers, traffic_of(single={"retries": retries})):
-        assert settled(client, at, **one)
+        assert settled(client, at)
         small = client.load(at, rps=50, seconds=2, method="POST", body="x" * (60 * _KIB), **one)
         assert (small.sent, small.failed) == (100, 0), small.text()
         large = client.load(at, rps=50, seconds=1, method="POST", body="x" * (70 * _KIB), **one)
@@ -118,12 +118,12 @@ def test_no_request_with_a_body_is_sent_twice_where_that_is_said(
 
     with in_force(servers, traffic_of(single={"retries": {"on": ["5xx"], "bodies": True}})):
         single.knobs(fail_every=2)
-        assert settled(client, at, method="POST", body="four", connections=1)
+        assert settled(client, at, method="POST", body="four")
         statuses, times = placed()
         assert statuses == [200] * 8
         assert times[2] > 0
     with in_force(servers, traffic_of(single={"retries": {"on": ["5xx"], "bodies": False}})):
-        assert settled(client, at, connections=1)
+        assert settled(client, at)
         assert nodes.until(lambda: placed()[1] == {1: 8}, SETTLE_SECONDS)
         statuses, times = placed()
         assert (Counter(statuses), times) == ({200: 4, 503: 4}, {1: 8})

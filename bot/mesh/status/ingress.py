@@ -8,15 +8,15 @@ from bot.clients.kubernetes import Manifest
 from bot.mesh.status.facts import Facts
 from bot.mesh.status.model import CheckResult, Subject, fail, ok, warn
 from bot.mesh.status.objects import bot_up, some
-from components.envoy_gateway import CONTROLLER
+from components.envoy_gateway import CONTROLLER, ENVOY, GATEWAY
 from components.ingress import arguments
 from components.ingress.routes import backend_traffic_policy, security_policy
 from components.names import INGRESS, LINKERD_INGRESS
 from components.rollout import plan
 
 SUBJECT = Subject("ingress")
-_GATEWAY = "/apis/gateway.networking.k8s.io/v1"
-_ENVOY = "/apis/gateway.envoyproxy.io/v1alpha1"
+_GATEWAY = f"/apis/{GATEWAY}/v1"
+_ENVOY = f"/apis/{ENVOY}/v1alpha1"
 _PLACE = f"namespaces/{LINKERD_INGRESS}"
 # Kinds that are not installed have no objects.
 LISTS = {
