@@ -15,10 +15,12 @@ LINKERD_BUOYANT = "linkerd-buoyant"
 LINKERD_EGRESS = "linkerd-egress"
 LINKERD_TRACING = "linkerd-tracing"
 LINKERD_INGRESS = "linkerd-ingress"
+LINKERD_EGRESS_GATEWAY = "linkerd-egress-gateway"
 # Where Envoy Gateway itself runs, as upstream has it; the proxies are where their Gateway is.
 ENVOY_GATEWAY = "envoy-gateway-system"
-# The ingress gateway's pods, and the service account that policies let in.
+# The ingress gateway's pods, and the service account that policies let in; of egress as well.
 INGRESS = "ingress"
+EGRESS_GATEWAY = "egress-gateway"
 
 # The Helm release of the Gateway API's CRDs, and the bundle of stacks with gateways; from it on an
 # older one is refused (docs/runbooks).

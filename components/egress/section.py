@@ -9,6 +9,8 @@ from typing import Annotated, Literal, Protocol
 
 from pydantic import AfterValidator, Field
 
+from components.egress_gateway.section import EgressGatewaySection
+from components.envoy_gateway import CHARTS
 from schema.section import Section
 from schema.values import Name, ValueKind, shown
 from schema.words import Cidr
@@ -156,6 +158,14 @@ class EgressSection(Section):
     namespaces: dict[Name, NamespaceEgress] = Field(
         {}, description="Namespaces with rules of their own, instead of the default."
     )
+    gateway: EgressGatewaySection = Field(
+        EgressGatewaySection(), description="A way out for requests, with partners' credentials."
+    )
+
+    @property
+    def chart_names(self) -> tuple[str, ...]:
+        """The charts that it is installed from."""
+        return CHARTS if self.gateway.enabled else ()
 
 
 class HasEgress(Protocol):

@@ -1,0 +1,1 @@
+"""What leaves the cluster through a gateway, with the credentials of each partner."""
