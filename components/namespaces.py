@@ -15,6 +15,7 @@ from components.names import (
     EXTERNAL_SECRETS,
     LINKERD,
     LINKERD_BUOYANT,
+    LINKERD_EGRESS_GATEWAY,
     LINKERD_INGRESS,
     LINKERD_TRACING,
     LINKERD_VIZ,
@@ -33,8 +34,8 @@ class NamespacesArgs(Args):
     """Which extensions have a namespace, and the Prometheus that viz reads instead of its own.
 
     tracing: whether a collector of ours runs. cert_manager, external_secrets: whether they are
-    ours, and so are their namespaces. gateways: whether Envoy Gateway runs; ingress: whether the
-    ingress gateway does.
+    ours, and so are their namespaces. gateways: whether Envoy Gateway runs; ingress,
+    egress_gateway: whether these gateways do.
     """
 
     viz: bool = True
@@ -45,6 +46,7 @@ class NamespacesArgs(Args):
     external_secrets: bool = True
     gateways: bool = False
     ingress: bool = False
+    egress_gateway: bool = False
 
 
 class Namespaces(Component, area="cluster"):
@@ -85,6 +87,8 @@ def manifests(args: NamespacesArgs) -> list[Manifest]:
         made.append(of_envoy_gateway())
     if args.ingress:
         made.append(of_ingress())
+    if args.egress_gateway:
+        made.append(of_egress_gateway())
     return made
 
 
@@ -107,6 +111,11 @@ def of_envoy_gateway() -> Manifest:
 def of_ingress() -> Manifest:
     """The namespace of the ingress gateway: its proxies have an identity from the mesh."""
     return namespace(LINKERD_INGRESS, "privileged", annotations=MESHED)
+
+
+def of_egress_gateway() -> Manifest:
+    """The namespace of the egress gateway: callers know its proxies by their identity."""
+    return namespace(LINKERD_EGRESS_GATEWAY, "privileged", annotations=MESHED)
 
 
 def of_viz(prometheus_url: str | None) -> Manifest:

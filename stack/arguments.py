@@ -6,6 +6,7 @@ import json
 
 from components import namespaces
 from components.chart import ChartRef, Shape
+from components.ingress.arguments import gateways
 from components.placement import overlay
 from stack.charts import Charts
 from stack.config import StackConfig
@@ -56,8 +57,9 @@ def namespace_args(config: StackConfig) -> namespaces.NamespacesArgs:
         tracing=config.observability.tracing.bundled,
         cert_manager=config.cert_manager.install,
         external_secrets=config.external_secrets.install,
-        gateways=config.ingress.enabled,
+        gateways=bool(gateways(config)),
         ingress=config.ingress.enabled,
+        egress_gateway=config.egress.gateway.enabled,
     )
 
 
@@ -69,4 +71,5 @@ def vault_entries(config: StackConfig) -> dict[str, str]:
         **watched.tracing.vault_entries,
         **watched.routing.vault_entries,
         **config.ingress.vault_entries,
+        **config.egress.gateway.vault_entries,
     }

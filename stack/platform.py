@@ -38,6 +38,9 @@ from components.dashboards import arguments as dashboards
 from components.dashboards.component import Dashboards
 from components.egress import arguments as egress
 from components.egress.component import Egress
+from components.egress_gateway import arguments as egress_gateway
+from components.egress_gateway.component import EgressGateway
+from components.egress_gateway.egress_partner import EgressPartner
 from components.ingress import arguments as ingress
 from components.ingress.component import Ingress
 from components.ingress.ingress_route import IngressRoute
@@ -243,9 +246,12 @@ class Platform:
         if cluster is None or not self.config.sandbox.linkerd:
             return
         allowed = egress.arguments(self.config, cluster)
-        if allowed.scopes:
-            self.outputs["egress"] = Egress("egress", allowed, self._in_mesh).modes
+        outside = Egress("egress", allowed, self._in_mesh) if allowed.scopes else None
+        if outside:
+            self.outputs["egress"] = outside.modes
         await self._ingress(cluster)
+        if outside:
+            await self._egress_gateway(outside)
         if guards := admission_guard.arguments(self.config):
             admission_guard.AdmissionGuard("admission-guard", guards, self._in_mesh)
         policies = await self._policies(self._in_mesh)
@@ -289,6 +295,23 @@ class Platform:
             "hosts": [each.host for each in args.listeners],
             "routes": len(config.ingress.routes),
         }
+
+    async def _egress_gateway(self, outside: Egress) -> None:
+        """The egress gateway, then its partners, whose callers' routes are at EgressNetworks."""
+        config = self.config
+        args = egress_gateway.arguments(config)
+        if args is None:
+            return
+        opts = copy.copy(self._in_mesh)
+        opts.depends_on = [self._envoy.gateway_class, outside]
+        gateway = EgressGateway("egress-gateway", args, opts)
+        behind = copy.copy(opts)
+        behind.depends_on = [gateway.last]
+        in_flight = InFlight()
+        for partner in egress_gateway.partners(config):
+            made = EgressPartner(f"egress-gateway/{partner.partner.name}", partner, behind)
+            await in_flight.after([made.last])
+        self.outputs["egressGateway"] = {"partners": len(config.egress.gateway.partners)}
 
     async def _policies(self, opts: pulumi.ResourceOptions) -> dict[str, list[pulumi.Resource]]:
         """The policies of each namespace: before its default policy makes pods need them."""

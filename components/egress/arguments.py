@@ -7,9 +7,9 @@ from typing import Protocol
 
 from components.cluster import ClusterSection
 from components.egress.component import EgressArgs, EgressScope, PacketScope
-from components.egress.section import EgressHost, HasEgress
+from components.egress.section import EgressHost, HasEgress, partner_host
 from components.ingress.section import HasIngress
-from components.names import LINKERD_EGRESS, LINKERD_INGRESS
+from components.names import LINKERD_EGRESS, LINKERD_EGRESS_GATEWAY, LINKERD_INGRESS
 from components.rollout import plan
 from components.rollout.section import HasRollout
 
@@ -32,6 +32,10 @@ def arguments(config: _Config, cluster: ClusterSection) -> EgressArgs:
     if section.default == "deny" and config.ingress.enabled:
         # The gateway fetches keys of tokens itself; the hosts of workloads are not for it.
         scopes.append(EgressScope(namespace=LINKERD_INGRESS, deny=True, hosts=_gateway(config)))
+    if section.gateway.enabled:
+        # Of its own whatever the others have: it is what leaves the cluster, to partners alone.
+        hosts = _partners(config)
+        scopes.append(EgressScope(namespace=LINKERD_EGRESS_GATEWAY, deny=True, hosts=hosts))
     for name, each in sorted(section.namespaces.items()):
         scopes.append(EgressScope(namespace=name, deny=each.mode == "deny", hosts=each.hosts))
     packets = sorted(_packets(config), key=lambda each: each.namespace)
@@ -50,6 +54,8 @@ def _packets(config: _Config) -> Iterator[PacketScope]:
     for name, each in section.namespaces.items():
         if each.mode == "deny" and each.network_policy:
             yield PacketScope(namespace=name, hosts=each.hosts)
+    if section.gateway.enabled:
+        yield PacketScope(namespace=LINKERD_EGRESS_GATEWAY, hosts=_partners(config))
     if section.default == "deny" and section.network_policy and config.ingress.enabled:
         yield PacketScope(namespace=LINKERD_INGRESS, hosts=_gateway(config))
     if section.default == "deny" and section.network_policy:
@@ -62,3 +68,14 @@ def _packets(config: _Config) -> Iterator[PacketScope]:
 def _gateway(config: _Config) -> tuple[EgressHost, ...]:
     """What the ingress gateway must reach outside: its identity providers."""
     return tuple(EgressHost(host=host, port=port) for host, port in config.ingress.outside)
+
+
+def _partners(config: _Config) -> tuple[EgressHost, ...]:
+    """What the egress gateway must reach outside: partners, and who signs their callers' tokens."""
+    gateway = config.egress.gateway
+    found = {partner_host(each): None for each in gateway.partners}
+    if gateway.identity and any(each.require.used for each in gateway.partners):
+        host, port = gateway.identity.place
+        if not any((each.host, each.port) == (host, port) for each in found):
+            found[EgressHost(host=host, port=port)] = None
+    return tuple(found)

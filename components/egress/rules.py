@@ -51,7 +51,7 @@ def check(config: _Config) -> Iterator[Fault]:
         yield from _planned(config, path, name)
         yield from _hosts(config, (*path, "hosts"), egress.hosts)
         if egress.mode == "deny":
-            yield from _skipped(config, (*path, "hosts"), name, egress.hosts)
+            yield from skipped(config, (*path, "hosts"), name, egress.hosts)
             if not egress.network_policy:
                 yield from _undecided((*path, "hosts"), (*path, "networkPolicy"), egress.hosts)
     if section.default == "deny":
@@ -59,7 +59,7 @@ def check(config: _Config) -> Iterator[Fault]:
             yield from _undecided(_HOSTS, ("egress", "networkPolicy"), section.hosts)
         for name in config.workloads.namespaces:
             if name not in section.namespaces:
-                yield from _skipped(config, _HOSTS, name, section.hosts)
+                yield from skipped(config, _HOSTS, name, section.hosts)
 
 
 def _planned(config: _Config, path: Path_, name: str) -> Iterator[Fault]:
@@ -81,7 +81,7 @@ def _hosts(config: _Config, path: Path_, hosts: Sequence[EgressHost]) -> Iterato
         if key in seen:
             yield Fault(where, f"{each.host} is twice at port {each.port}: remove one")
         seen.add(key)
-        yield from _readable(where, each)
+        yield from readable(where, each)
         first = protocols.setdefault((each.port, each.transport), each)
         if first.protocol != each.protocol and first.host != each.host:
             yield Fault(
@@ -89,10 +89,10 @@ def _hosts(config: _Config, path: Path_, hosts: Sequence[EgressHost]) -> Iterato
                 f"port {each.port} speaks {first.protocol} for {first.host}: Linkerd reads one "
                 "protocol per port of a namespace, and would refuse the other",
             )
-        yield from _inside(config, where, each)
+        yield from inside(config, where, each)
 
 
-def _readable(path: Path_, host: EgressHost) -> Iterator[Fault]:
+def readable(path: Path_, host: EgressHost) -> Iterator[Fault]:
     """Faults of a host that is not what its protocol lets one read."""
     if host.protocol in ("tcp", "udp"):
         if not host.blocks:
@@ -150,7 +150,7 @@ def _undecided(path: Path_, switch: Path_, hosts: Sequence[EgressHost]) -> Itera
             )
 
 
-def _inside(config: _Config, path: Path_, host: EgressHost) -> Iterator[Fault]:
+def inside(config: _Config, path: Path_, host: EgressHost) -> Iterator[Fault]:
     """Faults of a host that Linkerd takes for one of the cluster."""
     cluster = config.cluster
     if cluster is None:
@@ -162,10 +162,10 @@ def _inside(config: _Config, path: Path_, host: EgressHost) -> Iterator[Fault]:
             "`policy` says who may call a service",
             looks_at=(("cluster", "domain"),),
         )
-    inside = [*_networks(cluster.networks)]
+    own = [*_networks(cluster.networks)]
     for at, text in enumerate(host.blocks):
         network = ipaddress.ip_network(text)
-        met = [each for each in inside if each.version == network.version]
+        met = [each for each in own if each.version == network.version]
         if named := ", ".join(str(each) for each in met if each.overlaps(network)):
             yield Fault(
                 (*path, "networks", at) if host.networks else (*path, "host"),
@@ -182,16 +182,16 @@ def _networks(texts: Sequence[str]) -> Iterator[ipaddress.IPv4Network | ipaddres
             yield ipaddress.ip_network(text)
 
 
-def _skipped(
+def skipped(
     config: _Config, path: Path_, name: str, hosts: Sequence[EgressHost]
 ) -> Iterator[Fault]:
-    """A port at which the proxy is passed by is open to every name."""
+    """Faults of a port at which the proxy is passed by: it is open to every name."""
     defaults = config.workloads.namespaces.get(name)
     if defaults is None:
         return
-    skipped = [_range(each) for each in defaults.skip_outbound_ports]
+    ports = [_range(each) for each in defaults.skip_outbound_ports]
     for index, host in enumerate(hosts):
-        if host.protocol != "udp" and any(host.port in each for each in skipped):
+        if host.protocol != "udp" and any(host.port in each for each in ports):
             yield Fault(
                 (*path, index, "port"),
                 f"{name!r} passes the proxy by at port {host.port}, so any host there could be "

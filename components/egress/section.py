@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Protocol
 
 from pydantic import AfterValidator, Field
 
-from components.egress_gateway.section import EgressGatewaySection
+from components.egress_gateway.section import EgressGatewaySection, Partner
 from components.envoy_gateway import CHARTS
 from schema.section import Section
 from schema.values import Name, ValueKind, shown
@@ -92,6 +92,11 @@ class EgressHost(Section):
     def transport(self) -> Literal["TCP", "UDP"]:
         """What its packets are."""
         return "UDP" if self.protocol == "udp" else "TCP"
+
+
+def partner_host(partner: Partner) -> EgressHost:
+    """A partner of the gateway, as a host that the gateway itself may reach."""
+    return EgressHost(host=partner.host, port=partner.port, networks=partner.networks)
 
 
 class NamespaceEgress(Section):

@@ -52,9 +52,7 @@ def header_name(text: str) -> str:
 
 
 Caller = Annotated[str, AfterValidator(caller), ValueKind("caller", "shop/cart")]
-CountedBy = Annotated[
-    str, AfterValidator(counted_by), ValueKind("all, caller or claim", "all")
-]
+CountedBy = Annotated[str, AfterValidator(counted_by), ValueKind("all, caller or claim", "all")]
 HeaderName = Annotated[str, AfterValidator(header_name), ValueKind("header", "authorization")]
 
 
@@ -167,7 +165,5 @@ class EgressGatewaySection(Section):
         """Entries with credentials, and the namespace that reads each."""
         partners = self.partners if self.enabled else ()
         return {
-            path: LINKERD_EGRESS_GATEWAY
-            for each in partners
-            for path in each.vault_paths.values()
+            path: LINKERD_EGRESS_GATEWAY for each in partners for path in each.vault_paths.values()
         }

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from components.chart import ChartRef
 from components.cluster import ClusterSection
+from components.egress.section import HasEgress
 from components.envoy_gateway import ENVOY_IMAGE, REDIS_IMAGE, EnvoyGatewayArgs, RedisArgs
 from components.external_secrets import HasExternalSecrets, HasOperators, operators
 from components.ingress.component import (
@@ -16,27 +17,42 @@ from components.ingress.component import (
 )
 from components.ingress.routes import IngressRouteArgs
 from components.ingress.section import CertificateIssuer, ExposedRoute, HasIngress
-from components.names import LINKERD_INGRESS
+from components.names import LINKERD_EGRESS_GATEWAY, LINKERD_INGRESS
 from components.placement import HasPlacement, scheduled
 from components.vault import HasVault, store
 
 
-class _Config(HasIngress, HasOperators, HasPlacement, HasVault, Protocol):
+class _Gateways(HasIngress, HasEgress, Protocol):
+    """The sections that say which gateways there are."""
+
+
+class _Config(HasIngress, HasEgress, HasOperators, HasPlacement, HasVault, Protocol):
     """The sections that the gateway is made from."""
+
+
+def gateways(config: _Gateways) -> tuple[str, ...]:
+    """The namespaces of the Gateways: ingress, egress, or both."""
+    on = {
+        LINKERD_INGRESS: config.ingress.enabled,
+        LINKERD_EGRESS_GATEWAY: config.egress.gateway.enabled,
+    }
+    return tuple(namespace for namespace, enabled in on.items() if enabled)
 
 
 def controller(
     config: _Config, cluster: ClusterSection, charts: Mapping[str, ChartRef]
 ) -> EnvoyGatewayArgs | None:
     """Arguments of `EnvoyGateway`; None where no gateway is on."""
-    if not config.ingress.enabled:
+    where = gateways(config)
+    if not where:
         return None
     return EnvoyGatewayArgs(
         chart=charts["gateway-helm"],
         crds=charts.get("gateway-helm-crds"),
         replicas=config.ingress.controller_replicas,
         domain=cluster.domain,
-        gateways=(LINKERD_INGRESS,),
+        gateways=where,
+        backends=config.egress.gateway.enabled,
         redis=_redis(config),
         pod=scheduled(config.placement),
         create_namespace=False,
@@ -65,14 +81,13 @@ def arguments(config: _Config, cluster: ClusterSection) -> IngressArgs | None:
     section = config.ingress
     if not section.enabled:
         return None
-    mirrored = config.images.of(ENVOY_IMAGE)
     used = {each.issuer for each in section.listeners}
     return IngressArgs(
         replicas=section.replicas,
         service=section.service,
         hops=section.trusted_proxies,
         access_log=section.access_log,
-        image=mirrored if mirrored != ENVOY_IMAGE else None,
+        image=mirrored_envoy(config),
         pod=scheduled(config.placement),
         issuers=tuple(
             _issuer(config, cluster, name, each)
@@ -91,6 +106,12 @@ def arguments(config: _Config, cluster: ClusterSection) -> IngressArgs | None:
         ),
         grants=_grants(config),
     )
+
+
+def mirrored_envoy(config: HasPlacement) -> str | None:
+    """Envoy's image where images are mirrored; None for Envoy Gateway's own."""
+    mirrored = config.images.of(ENVOY_IMAGE)
+    return mirrored if mirrored != ENVOY_IMAGE else None
 
 
 class _OfRoutes(HasIngress, HasExternalSecrets, Protocol):

@@ -172,9 +172,9 @@ def _client_traffic(listener: IngressListener, hops: int | None) -> Manifest:
 
 
 def _http_traffic(hops: int | None) -> Manifest:
-    made = client_traffic(LINKERD_INGRESS, HTTP_LISTENER, INGRESS, HTTP_LISTENER, hops=hops)
-    del made["spec"]["tls"]
-    return made
+    return client_traffic(
+        LINKERD_INGRESS, HTTP_LISTENER, INGRESS, HTTP_LISTENER, hops=hops, tls=False
+    )
 
 
 def client_ca(listener: IngressListener) -> Manifest:

@@ -1,6 +1,5 @@
-"""The objects of a Gateway of Envoy Gateway, as functions that return dicts.
+"""The objects of a Gateway of Envoy Gateway, as functions that return dicts, for both gateways.
 
-What ingress and egress have in common is here too: `envoy_proxy`, `policy`, `backend_traffic`.
 https://gateway.envoyproxy.io/docs/api/extension_types/
 """
 
@@ -18,6 +17,10 @@ HTTP, HTTPS = 80, 443
 # Where the pods listen: Envoy Gateway adds 10000 to a port below 1024.
 _ABOVE = 10_000
 PROVIDER = "identity"
+# Where the mesh's proxy of a gateway writes who calls, over whatever the client wrote, and where a
+# client would say whom to call: linkerd2-proxy linkerd/app/inbound/src/http/set_identity_header.rs.
+CLIENT_ID = "l5d-client-id"
+_OF_PROXIES = ("l5d-dst-override",)
 # Never `%REQ(AUTHORIZATION)%`, nor a query, in which a token may stand.
 _LOG = {
     "start_time": "%START_TIME%",
@@ -47,7 +50,8 @@ class EnvoyProxyArgs(Args):
 
     account: their service account, whose identity policies name. skip_inbound: container ports that
     the mesh's proxy is passed by at, without which the address of a client is lost; none for a
-    gateway that only the mesh calls. image: None for Envoy Gateway's own. pod: where they run.
+    gateway that only the mesh calls. log: more fields of the access log, over those that it has.
+    image: None for Envoy Gateway's own. pod: where they run.
     """
 
     namespace: str
@@ -59,6 +63,7 @@ class EnvoyProxyArgs(Args):
     annotations: dict[str, str] = Field({})
     source_ranges: tuple[str, ...] = ()
     access_log: Literal["errors", "all", "off"] = "errors"
+    log: dict[str, str] = Field({})
     image: str | None = None
     pod: dict[str, Any] = Field({})
 
@@ -122,19 +127,21 @@ def envoy_proxy(args: EnvoyProxyArgs) -> Manifest:
     spec: dict[str, Any] = {
         "provider": {"type": "Kubernetes", "kubernetes": kubernetes},
         "routingType": "Service",
-        "telemetry": {"accessLog": access_log(args.access_log)},
+        "telemetry": {"accessLog": access_log(args.access_log, args.log)},
         # Load balancers take a pod out before it ends.
         "shutdown": {"drainTimeout": "60s", "minDrainDuration": "10s"},
     }
     return envoy("EnvoyProxy", args.namespace, args.name, spec)
 
 
-def access_log(which: Literal["errors", "all", "off"]) -> dict[str, Any]:
+def access_log(
+    which: Literal["errors", "all", "off"], more: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """One JSON object a line on standard output, with the subject of a token, never the token."""
     if which == "off":
         return {"disable": True}
     setting: dict[str, Any] = {
-        "format": {"type": "JSON", "json": dict(_LOG)},
+        "format": {"type": "JSON", "json": {**_LOG, **(more or {})}},
         "sinks": [{"type": "File", "file": {"path": "/dev/stdout"}}],
     }
     if which == "errors":
@@ -196,22 +203,24 @@ def client_traffic(
     section: str,
     *,
     hops: int | None,
+    tls: bool = True,
     ca: str | None = None,
     required: bool = True,
+    remove: Sequence[str] = (*_OF_PROXIES, CLIENT_ID),
 ) -> Manifest:
     """What a listener asks of its clients.
 
-    ca: ConfigMap with `ca.crt` of client certificates. hops: proxies before the gateway that tell
-    the client's address; None where nobody said, and then no header is believed either.
+    tls: whether it ends TLS. ca: ConfigMap with `ca.crt` of client certificates. hops: proxies
+    before the gateway that tell the client's address; None where nobody said, and then no header is
+    believed either. remove: headers of clients that would pass for somebody else.
     """
-    tls: dict[str, Any] = {"minVersion": "1.2"}
+    settings: dict[str, Any] = {"minVersion": "1.2"}
     headers: dict[str, Any] = {
-        # Of clients that would speak to the mesh's proxies, or pass for somebody else.
-        "earlyRequestHeaders": {"remove": ["l5d-dst-override", "l5d-client-id"]},
+        "earlyRequestHeaders": {"remove": list(remove)},
         "xForwardedClientCert": {"mode": "Sanitize"},
     }
     if ca:
-        tls["clientValidation"] = {
+        settings["clientValidation"] = {
             "mode": "RequireAndVerify" if required else "VerifyIfGiven",
             "caCertificateRefs": [{"group": "", "kind": "ConfigMap", "name": ca}],
         }
@@ -221,7 +230,7 @@ def client_traffic(
         }
     spec: dict[str, Any] = {
         "targetRefs": target("Gateway", gateway_name, section),
-        "tls": tls,
+        **({"tls": settings} if tls else {}),
         "headers": headers,
         "timeout": {"http": {"requestReceivedTimeout": "60s", "idleTimeout": "300s"}},
         "connection": {"bufferLimit": "32Ki"},

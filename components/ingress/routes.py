@@ -6,24 +6,14 @@ and merged ones are not enforced (#9958): each route has one whole SecurityPolic
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from components.base import Args, Manifest
 from components.envoy_gateway import GATEWAY
-from components.ingress.objects import PROVIDER, backend, envoy, made, target
-from components.ingress.section import (
-    ExposedRoute,
-    IngressBreaker,
-    IngressLimit,
-    TokenIdentity,
-    TokenRequirement,
-)
-from components.ingress.values import claim_header
+from components.ingress import policies
+from components.ingress.objects import backend, envoy, made, target
+from components.ingress.section import ExposedRoute, TokenIdentity
 from components.names import INGRESS, LINKERD_INGRESS
-
-_UNITS = {"second": "Second", "minute": "Minute", "hour": "Hour"}
-_MOST_TRIES = 1024
 
 
 class IngressRouteArgs(Args):
@@ -47,18 +37,9 @@ def security_policy(args: IngressRouteArgs) -> Manifest | None:
     if route.cors:
         spec["cors"] = _cors(route)
     if args.identity:
-        spec["jwt"] = {"providers": [_provider(args.identity, route)]}
+        spec["jwt"] = policies.tokens(args.identity, route.limits)
         if route.require.used:
-            spec["authorization"] = {
-                "defaultAction": "Deny",
-                "rules": [
-                    {
-                        "name": "required",
-                        "action": "Allow",
-                        "principal": {"jwt": _principal(route.require)},
-                    }
-                ],
-            }
+            spec["authorization"] = policies.authorization({"jwt": policies.held(route.require)})
     if route.oidc:
         spec["oidc"] = _oidc(route)
     if not spec:
@@ -70,37 +51,7 @@ def backend_traffic_policy(route: ExposedRoute) -> Manifest | None:
     """How much, how long, how often; None for a redirect."""
     if route.redirect:
         return None
-    spec: dict[str, Any] = {
-        "circuitBreaker": {
-            "maxParallelRequests": route.max_parallel,
-            "maxPendingRequests": route.max_parallel,
-            "maxConnections": max(route.max_parallel, _MOST_TRIES),
-        },
-        "timeout": {
-            "tcp": {"connectTimeout": "5s"},
-            "http": {"requestTimeout": route.timeout.go},
-        },
-    }
-    if route.breaker:
-        spec["healthCheck"] = _breaker(route.breaker)
-    if route.retries:
-        spec["retry"] = {
-            "numRetries": route.retries.times,
-            "retryOn": {"triggers": list(route.retries.on)},
-        }
-        if route.retries.timeout:
-            spec["retry"]["perRetry"] = {"timeout": route.retries.timeout.go}
-    if route.limits:
-        kinds = {"local": False, "global": True}
-        spec["rateLimit"] = {
-            kind: {"rules": rules}
-            for kind, whole in kinds.items()
-            if (
-                rules := [
-                    rule for each in route.limits if each.global_ is whole for rule in _limit(each)
-                ]
-            )
-        }
+    spec = policies.traffic(route)
     if route.request_size:
         spec["requestBuffer"] = {"limit": route.request_size}
     return _of_route("BackendTrafficPolicy", route, spec)
@@ -199,37 +150,6 @@ def _cors(route: ExposedRoute) -> dict[str, Any]:
     return found
 
 
-def _provider(identity: TokenIdentity, route: ExposedRoute) -> dict[str, Any]:
-    found: dict[str, Any] = {
-        "name": PROVIDER,
-        # Left out, it would not be checked; so with the audiences.
-        "issuer": identity.issuer,
-        "audiences": list(identity.audiences),
-        "remoteJWKS": {"uri": identity.jwks, "cacheDuration": "300s"},
-        # The header alone: a token in an address ends in logs.
-        "extractFrom": {"headers": [{"name": "Authorization", "valuePrefix": "Bearer "}]},
-    }
-    claims = sorted({each.by for each in route.limits if each.by.startswith("claim:")})
-    if claims:
-        found["claimToHeaders"] = [
-            {"claim": each.partition(":")[2], "header": claim_header(each)} for each in claims
-        ]
-    return found
-
-
-def _principal(require: TokenRequirement) -> dict[str, Any]:
-    found: dict[str, Any] = {"provider": PROVIDER}
-    if require.scopes:
-        found["scopes"] = list(require.scopes)
-    named = {"String": require.claims, "StringArray": require.list_claims}
-    claims = [
-        {"name": name, "valueType": kind, "values": list(values)}
-        for kind, each in named.items()
-        for name, values in sorted(each.items())
-    ]
-    return found | ({"claims": claims} if claims else {})
-
-
 def _oidc(route: ExposedRoute) -> dict[str, Any]:
     assert route.oidc is not None  # noqa: S101
     oidc, base = route.oidc, route.path.rstrip("/")
@@ -246,36 +166,3 @@ def _oidc(route: ExposedRoute) -> dict[str, Any]:
 def oidc_secret(route: ExposedRoute) -> str:
     """Name of the Secret with the gateway's secret at the identity provider."""
     return f"{route.name}-oidc"
-
-
-def _breaker(breaker: IngressBreaker) -> dict[str, Any]:
-    """A circuit breaker of the whole service: to the gateway a Service is one endpoint.
-
-    With Envoy Gateway's defaults it would never open: of one endpoint 10 % are none, and with all
-    of them out it would panic and use them again.
-    """
-    return {
-        "panicThreshold": 0,
-        "passive": {
-            "consecutive5XxErrors": breaker.failures,
-            "baseEjectionTime": breaker.open.go,
-            "interval": "1s",
-            "maxEjectionPercent": 100,
-            "alwaysEjectOneEndpoint": True,
-        },
-    }
-
-
-def _limit(limit: IngressLimit) -> Iterator[dict[str, Any]]:
-    rate = {"limit": {"requests": limit.requests, "unit": _UNITS[limit.per]}}
-    kind, _, name = limit.by.partition(":")
-    if kind == "all":
-        yield rate
-    elif kind == "client":
-        for every in ("0.0.0.0/0", "::/0"):
-            source = {"type": "Distinct", "value": every}
-            yield {"clientSelectors": [{"sourceCIDR": source}], **rate}
-    else:
-        header = claim_header(limit.by) if kind == "claim" else name
-        selector = {"headers": [{"type": "Distinct", "name": header}]}
-        yield {"clientSelectors": [selector], **rate}

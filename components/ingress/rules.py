@@ -9,7 +9,7 @@ from cryptography import x509
 
 from components.cluster import HasCluster, needs_a_cluster
 from components.gateway_api import HasGatewayApi
-from components.ingress.section import ClientCa, ExposedRoute, Listener
+from components.ingress.section import ClientCa, ExposedRoute, Listener, TokenIdentity
 from components.ingress.values import claim_header
 from components.names import WITH_GATEWAYS
 from components.policy import look_up
@@ -52,8 +52,9 @@ def check(config: _Config) -> Iterator[Fault]:
     yield from needs_a_cluster(config, {_INGRESS: section.enabled})
     if not section.enabled:
         return
-    yield from _gateway_api(config)
-    yield from _identity(config)
+    yield from gateway_api(config, (*_INGRESS, "enabled"))
+    if section.identity:
+        yield from audiences((*_INGRESS, "identity"), section.identity)
     yield from _issuers(config)
     yield from _listeners(config)
     names: set[str] = set()
@@ -72,14 +73,15 @@ def check(config: _Config) -> Iterator[Fault]:
         yield from _managed(config)
 
 
-def _gateway_api(config: _Config) -> Iterator[Fault]:
+def gateway_api(config: HasGatewayApi, gateway: Path_) -> Iterator[Fault]:
+    """Faults of the Gateway API's CRDs, for the key that a gateway is switched on by."""
     api = config.gateway_api
     if api.parts[:2] < WITH_GATEWAYS:
         yield Fault(
             ("gatewayApi", "version"),
             f"{api.version} is too old for gateways: write 1.5.1; its CRDs cannot go back "
             "(docs/runbooks/gateway-api-back.md)",
-            looks_at=(("ingress", "enabled"),),
+            looks_at=(gateway,),
         )
     if not api.install and api.channel != "experimental":
         what = "missing" if api.channel is None else f"{api.channel!r} has no TLSRoute of Linkerd's"
@@ -87,15 +89,13 @@ def _gateway_api(config: _Config) -> Iterator[Fault]:
             ("gatewayApi", "channel"),
             f"{what}: gateways need the experimental channel; write what `kubectl get crd "
             "tlsroutes.gateway.networking.k8s.io -o yaml` tells of it",
-            looks_at=(("gatewayApi", "install"), ("ingress", "enabled")),
+            looks_at=(("gatewayApi", "install"), gateway),
         )
 
 
-def _identity(config: _Config) -> Iterator[Fault]:
-    identity = config.ingress.identity
-    if identity is None:
-        return
-    path = (*_INGRESS, "identity", "audiences")
+def audiences(identity_path: Path_, identity: TokenIdentity) -> Iterator[Fault]:
+    """Faults of the audiences of tokens."""
+    path = (*identity_path, "audiences")
     if not identity.audiences:
         yield Fault(path, "lists none, and tokens for anybody would be taken: write yours")
     if len(identity.audiences) > _MOST_AUDIENCES:

@@ -38,6 +38,11 @@ class TokenIdentity(Section):
         "checks its certificate by the public authorities."
     )
 
+    @property
+    def place(self) -> tuple[str, int]:
+        """Host and port of the keys."""
+        return _place(self.jwks)
+
 
 class GatewayService(Section):
     """How the gateway is reached: its Service, which the cloud's load balancer stands before."""

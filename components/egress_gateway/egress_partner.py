@@ -1,0 +1,230 @@
+"""A partner outside: what the gateway shows it, who may call, how much, and the way there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pulumi
+
+from components.base import Args, Component, Manifest
+from components.egress_gateway.component import LISTENER
+from components.egress_gateway.section import Partner
+from components.envoy_gateway import ENVOY, GATEWAY
+from components.external_secrets import external_secret
+from components.ingress import policies
+from components.ingress.objects import CLIENT_ID, HTTP, envoy, made, target
+from components.ingress.section import TokenIdentity
+from components.ingress.values import claim_header
+from components.names import EGRESS_GATEWAY, LINKERD_EGRESS_GATEWAY
+from components.policy.objects import POLICY
+
+_AUTHORIZATION = "authorization"
+# What would tell a partner of the inside: identities, addresses of pods, and how they were called.
+_INSIDE = (
+    CLIENT_ID,
+    *("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-client-cert"),
+    *("x-envoy-external-address", "x-envoy-internal"),
+)
+
+
+class EgressPartnerArgs(Args):
+    """A partner, and where its callers are.
+
+    identity: None where no token is asked for. identities: of the callers, in full. scopes:
+    namespaces of the EgressNetworks that callers go by. refresh_interval: of its secrets.
+    """
+
+    partner: Partner
+    identity: TokenIdentity | None = None
+    identities: tuple[str, ...]
+    scopes: tuple[str, ...]
+    egress_network: str
+    refresh_interval: str = "10m0s"
+
+
+class EgressPartner(Component, area="traffic"):
+    """Its secrets, its policies, its route at the gateway, and last the routes that lead there.
+
+    The other way round it would be called without a credential, or by anybody, for a moment.
+    `last` is the last of the routes.
+    """
+
+    last: pulumi.Resource
+
+    def __init__(
+        self, name: str, args: EgressPartnerArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__(name, opts)
+        partner = args.partner
+        shown: list[pulumi.Resource] = [
+            self.apply(each, name=key, wait_for="condition=Ready")
+            for key, each in secrets(partner, args.refresh_interval).items()
+        ]
+        if partner.ca:
+            shown.append(self.apply(authorities(partner), name="ca"))
+        first = [self.apply(backend(partner), *shown, name="backend")]
+        if partner.credential:
+            first.append(self.apply(credential_filter(partner), *shown, name="credential-filter"))
+        first.append(self.apply(security_policy(args), name="security"))
+        first.append(self.apply(traffic_policy(partner), name="traffic"))
+        self.last = self.apply(http_route(args), *first, name="route")
+        for scope in args.scopes:
+            way = way_there(partner, scope, args.egress_network)
+            self.last = self.apply(way, self.last, name=f"from-{scope}")
+        self.done(partner=partner.name, host=partner.host)
+
+
+def secrets(partner: Partner, refresh_interval: str) -> dict[str, Manifest]:
+    """The ExternalSecrets of what it is shown."""
+    found: dict[str, Manifest] = {}
+    if partner.client_certificate:
+        found["client"] = external_secret(
+            f"{partner.name}-client",
+            LINKERD_EGRESS_GATEWAY,
+            partner.client_certificate,
+            {"tls.crt": "tls.crt", "tls.key": "tls.key"},
+            refresh_interval,
+            secret_type="kubernetes.io/tls",  # noqa: S106
+        )
+    if partner.credential:
+        found["credential"] = external_secret(
+            f"{partner.name}-credential",
+            LINKERD_EGRESS_GATEWAY,
+            partner.credential.vault_path,
+            {"credential": "credential"},
+            refresh_interval,
+        )
+    return found
+
+
+def authorities(partner: Partner) -> Manifest:
+    """The CA certificates of a partner, under the key that Envoy Gateway reads."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": f"{partner.name}-ca", "namespace": LINKERD_EGRESS_GATEWAY},
+        "data": {"ca.crt": partner.ca},
+    }
+
+
+def backend(partner: Partner) -> Manifest:
+    """Where it is, and TLS: `sni` is the name that its certificate must have.
+
+    Never `DynamicResolver`, which would send a request wherever its caller says.
+    """
+    tls: dict[str, Any] = {"sni": partner.host}
+    if partner.ca:
+        ref = {"group": "", "kind": "ConfigMap", "name": f"{partner.name}-ca"}
+        tls["caCertificateRefs"] = [ref]
+    else:
+        tls["wellKnownCACertificates"] = "System"
+    if partner.client_certificate:
+        tls["clientCertificateRef"] = _secret(f"{partner.name}-client")
+    spec = {
+        "endpoints": [{"fqdn": {"hostname": partner.host, "port": partner.port}}],
+        "tls": tls,
+    }
+    return envoy("Backend", LINKERD_EGRESS_GATEWAY, partner.name, spec)
+
+
+def credential_filter(partner: Partner) -> Manifest:
+    """Writes the credential into each request, over what is there."""
+    assert partner.credential is not None  # noqa: S101
+    injection = {
+        "header": partner.credential.header,
+        "overwrite": True,
+        "credential": {"valueRef": _secret(f"{partner.name}-credential")},
+    }
+    spec = {"credentialInjection": injection}
+    return envoy("HTTPRouteFilter", LINKERD_EGRESS_GATEWAY, partner.name, spec)
+
+
+def security_policy(args: EgressPartnerArgs) -> Manifest:
+    """Who may: the caller's identity, and what its token holds where that is required.
+
+    By Envoy, and not by a route of Linkerd's: it alone decides which host a request is for, and so
+    whose credential it gets.
+    """
+    partner = args.partner
+    principal: dict[str, Any] = {
+        "headers": [{"name": CLIENT_ID, "values": sorted(args.identities)}]
+    }
+    spec: dict[str, Any] = {"targetRefs": target("HTTPRoute", partner.name)}
+    if args.identity:
+        spec["jwt"] = policies.tokens(args.identity, partner.limits)
+        principal["jwt"] = policies.held(partner.require)
+    spec["authorization"] = policies.authorization(principal)
+    return envoy("SecurityPolicy", LINKERD_EGRESS_GATEWAY, partner.name, spec)
+
+
+def traffic_policy(partner: Partner) -> Manifest:
+    """How much, how long, how often."""
+    spec = {"targetRefs": target("HTTPRoute", partner.name), **policies.traffic(partner)}
+    return envoy("BackendTrafficPolicy", LINKERD_EGRESS_GATEWAY, partner.name, spec)
+
+
+def http_route(args: EgressPartnerArgs) -> Manifest:
+    """The way from the gateway to the partner; a rule per caller, whose name the log tells.
+
+    The last rule is for everybody else, whom the policy refuses: without it they would get 404.
+    """
+    partner = args.partner
+    strip = [*_INSIDE, *(claim_header(each) for each in policies.claims(partner.limits))]
+    if args.identity and not _overwritten(partner):
+        strip.append(_AUTHORIZATION)
+    filters: list[dict[str, Any]] = [
+        {"type": "RequestHeaderModifier", "requestHeaderModifier": {"remove": strip}}
+    ]
+    if partner.credential:
+        ref = {"group": ENVOY, "kind": "HTTPRouteFilter", "name": partner.name}
+        filters.append({"type": "ExtensionRef", "extensionRef": ref})
+    to = {"group": ENVOY, "kind": "Backend", "name": partner.name}
+    every = {"path": {"type": "PathPrefix", "value": "/"}}
+    rules = [
+        {"name": name, "matches": [match], "filters": filters, "backendRefs": [to]}
+        for name, match in (*_by_caller(args, every), ("others", every))
+    ]
+    parent = {
+        "group": GATEWAY,
+        "kind": "Gateway",
+        "name": EGRESS_GATEWAY,
+        "sectionName": LISTENER,
+    }
+    spec = {"parentRefs": [parent], "hostnames": [partner.host], "rules": rules}
+    return made(f"{GATEWAY}/v1", "HTTPRoute", LINKERD_EGRESS_GATEWAY, partner.name, spec)
+
+
+def _overwritten(partner: Partner) -> bool:
+    """Whether the credential takes the place of the caller's token, and may not be removed."""
+    return partner.credential is not None and partner.credential.header == _AUTHORIZATION
+
+
+def _by_caller(
+    args: EgressPartnerArgs, every: dict[str, Any]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    for account, identity in sorted(zip(args.partner.allow, args.identities, strict=True)):
+        header = {"type": "Exact", "name": CLIENT_ID, "value": identity}
+        yield account.replace("/", "."), {**every, "headers": [header]}
+
+
+def way_there(partner: Partner, scope: str, egress_network: str) -> Manifest:
+    """The route from callers of a scope to the gateway: what they send to the host at port 80."""
+    parent = {"group": POLICY, "kind": "EgressNetwork", "name": egress_network, "port": HTTP}
+    to = {
+        "group": "",
+        "kind": "Service",
+        "namespace": LINKERD_EGRESS_GATEWAY,
+        "name": EGRESS_GATEWAY,
+        "port": HTTP,
+    }
+    spec = {
+        "parentRefs": [parent],
+        "hostnames": [partner.host],
+        "rules": [{"backendRefs": [to]}],
+    }
+    return made(f"{GATEWAY}/v1", "HTTPRoute", scope, f"partner-{partner.name}", spec)
+
+
+def _secret(name: str) -> dict[str, str]:
+    return {"group": "", "kind": "Secret", "name": name}

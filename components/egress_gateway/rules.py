@@ -1,0 +1,257 @@
+"""Rules of `egress.gateway`. Each gives every fault it finds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from components.cluster import HasCluster, needs_a_cluster
+from components.egress import rules as egress
+from components.egress.section import EgressHost, HasEgress, address, partner_host
+from components.egress_gateway.section import Partner
+from components.gateway_api import HasGatewayApi
+from components.ingress.objects import HTTP
+from components.ingress.rules import audiences, gateway_api
+from components.ingress.values import claim_header
+from components.policy import look_up
+from components.policy.look_up import HasPolicies
+from components.rollout.workloads import OPAQUE_PORTS, HasWorkloads
+from components.vault import apart_from_anchors
+from schema.certificates import certificate_fault
+from schema.faults import Fault
+from schema.yaml_file import Path_
+
+_GATEWAY = ("egress", "gateway")
+_PARTNERS = (*_GATEWAY, "partners")
+# A route has 16 rules, of which one is for everybody else.
+_MOST_CALLERS = 15
+_MOST_LOCAL = 16
+
+
+class _Config(HasEgress, HasPolicies, HasWorkloads, HasGatewayApi, HasCluster, Protocol):
+    """The sections that the rules compare."""
+
+
+def check(config: _Config) -> Iterator[Fault]:
+    """All faults of `egress.gateway`.
+
+    - It needs Gateway API CRDs 1.5.1 of the experimental channel.
+    - A partner is outside the cluster, with a DNS name; name and host are no other partner's, and
+      neither is an entry of Vault, which does not lie below `anchors/` or `anchor-keys/`. It has
+      callers, at most 15, in namespaces of the mesh that have an EgressNetwork
+      (`egress.namespaces`, or `egress.default`) and do not skip port 80.
+    - `require`, and limits by claim, need `identity`; `global` limits `ingress.globalLimits`.
+    - With `managed`, the namespaces of callers deny, with a NetworkPolicy; they list no partner
+      as a host, and none without `networks` at a partner's port.
+    """
+    section = config.egress.gateway
+    yield from needs_a_cluster(config, {_GATEWAY: section.enabled})
+    if not section.enabled:
+        return
+    yield from gateway_api(config, (*_GATEWAY, "enabled"))
+    if section.identity:
+        yield from audiences((*_GATEWAY, "identity"), section.identity)
+    seen: dict[tuple[str, str], Partner] = {}
+    for index, partner in enumerate(section.partners):
+        path = (*_PARTNERS, index)
+        yield from _unique(path, partner, seen)
+        yield from _place(config, path, partner)
+        yield from _shown(path, partner)
+        yield from _required(config, path, partner)
+        for namespace in partner.namespaces:
+            yield from _way(config, path, partner, namespace)
+
+
+def _unique(path: Path_, partner: Partner, seen: dict[tuple[str, str], Partner]) -> Iterator[Fault]:
+    """Faults of what another partner has already; `seen` is what those before it have."""
+    for key, value in (("name", partner.name), ("host", partner.host)):
+        if seen.setdefault((key, value), partner) is not partner:
+            yield Fault((*path, key), f"{value} is a partner already: write both into one")
+    for keys, entry in partner.vault_paths.items():
+        first = seen.setdefault(("entry", entry), partner)
+        if first is not partner:
+            yield Fault(
+                (*path, *keys),
+                f"{entry} is what partner {first.name!r} is shown, who could then call the other "
+                "as we do: take another entry",
+            )
+        yield from apart_from_anchors((*path, *keys), entry)
+
+
+def _place(config: _Config, path: Path_, partner: Partner) -> Iterator[Fault]:
+    host = None if address(partner.host) else _host(partner)
+    if host is None:
+        yield Fault(
+            (*path, "host"),
+            f"{partner.host} is no host outside, which its certificate could have: write its DNS "
+            "name, such as api.example.com",
+        )
+        return
+    if str(partner.port) in OPAQUE_PORTS:
+        yield Fault(
+            (*path, "port"),
+            f"Linkerd reads nothing at port {partner.port}, and could not hold the gateway to "
+            f"{partner.host}: write a port of HTTPS",
+        )
+    yield from egress.inside(config, path, host)
+
+
+def _host(partner: Partner) -> EgressHost | None:
+    try:
+        return partner_host(partner)
+    except ValueError:
+        return None
+
+
+def _shown(path: Path_, partner: Partner) -> Iterator[Fault]:
+    if partner.ca is not None and (wrong := certificate_fault(partner.ca)):
+        yield Fault((*path, "ca"), wrong)
+    if not partner.allow:
+        yield Fault((*path, "allow"), "lists nobody: write who may call, or remove the partner")
+    if len(partner.allow) > _MOST_CALLERS:
+        yield Fault(
+            (*path, "allow"),
+            f"lists over {_MOST_CALLERS}, the most that a route of the gateway tells apart: let "
+            "some call by one service account",
+        )
+    if twice := next((e for e, count in Counter(partner.allow).items() if count > 1), None):
+        yield Fault((*path, "allow"), f"lists {twice} twice: remove one")
+    if partner.retries and partner.retries.timeout:
+        tries = (partner.retries.times + 1) * partner.retries.timeout.seconds
+        if tries > partner.timeout.seconds:
+            yield Fault(
+                (*path, "retries", "timeout"),
+                f"{partner.retries.times + 1} tries take {tries}s, and the request has "
+                f"{partner.timeout}: shorten it, or raise timeout",
+                looks_at=((*path, "timeout"),),
+            )
+
+
+def _required(config: _Config, path: Path_, partner: Partner) -> Iterator[Fault]:
+    identity = (*_GATEWAY, "identity")
+    if partner.require.used and config.egress.gateway.identity is None:
+        yield Fault(
+            (*path, "require"),
+            "scopes and claims are a token's, and no identity is named: write "
+            "egress.gateway.identity, or remove them",
+            looks_at=(identity,),
+        )
+    local = sum(not each.global_ for each in partner.limits)
+    if local > _MOST_LOCAL:
+        yield Fault((*path, "limits"), f"are over {_MOST_LOCAL} in each pod: leave some out")
+    headers: dict[str, str] = {}
+    for index, each in enumerate(partner.limits):
+        where = (*path, "limits", index)
+        if each.global_ and config.ingress.global_limits is None:
+            yield Fault(
+                (*where, "global"),
+                "no Redis counts it: write ingress.globalLimits with onFailure",
+                looks_at=(("ingress", "globalLimits"),),
+            )
+        if not each.by.startswith("claim:"):
+            continue
+        if not partner.require.used:
+            yield Fault(
+                (*where, "by"),
+                "no token is asked for here, so nothing would be counted: count by caller",
+                looks_at=((*path, "require"),),
+            )
+        first = headers.setdefault(claim_header(each.by), each.by)
+        if first != each.by:
+            yield Fault((*where, "by"), f"reads like {first}: leave one of them out")
+
+
+def _way(config: _Config, path: Path_, partner: Partner, namespace: str) -> Iterator[Fault]:
+    """Faults of the way from a namespace of callers to the gateway."""
+    where = (*path, "allow")
+    if why := look_up.unmeshed(config, namespace):
+        yield Fault(
+            where,
+            f"pods of {namespace!r} are not in the mesh ({why}): mesh the namespace first",
+            looks_at=(("rollout",),),
+        )
+        return
+    section = config.egress
+    own = section.namespaces.get(namespace)
+    hosts, key = (
+        (own.hosts, ("egress", "namespaces", namespace, "hosts"))
+        if own
+        else (section.hosts, ("egress", "hosts"))
+    )
+    if own is None and section.default == "off":
+        yield Fault(
+            where,
+            f"no proxy looks at what leaves {namespace!r}: write egress.default: deny, or "
+            f"egress.namespaces.{namespace}",
+            looks_at=(("egress", "default"), ("egress", "namespaces")),
+        )
+        return
+    called = EgressHost(host=partner.host, port=HTTP, protocol="http")
+    for fault in egress.skipped(config, where, namespace, [called]):
+        yield Fault(
+            where,
+            f"{namespace!r} passes the proxy by at port {HTTP}, and its requests would go to "
+            f"{partner.host} in the clear: take the port out of skipOutboundPorts",
+            looks_at=fault.looks_at,
+        )
+    if section.gateway.managed:
+        yield from _managed(config, where, partner, namespace)
+    yield from _hosts(config, key, partner, hosts)
+
+
+def _managed(config: _Config, where: Path_, partner: Partner, namespace: str) -> Iterator[Fault]:
+    section = config.egress
+    own = section.namespaces.get(namespace)
+    mode = own.mode if own else section.default
+    packets = own.network_policy if own else section.network_policy
+    if mode == "deny" and packets:
+        return
+    keys = f"egress.namespaces.{namespace}" if own else "egress"
+    missing = f"{keys}.{'mode' if own else 'default'}: deny" if mode != "deny" else None
+    wanted = missing or f"{keys}.networkPolicy: true"
+    yield Fault(
+        where,
+        f"{namespace!r} may go round the gateway to {partner.host}: write {wanted}, or "
+        "egress.gateway.managed: false",
+        looks_at=(("egress", "namespaces", namespace), ("egress", "default")),
+    )
+
+
+def _hosts(
+    config: _Config, key: Path_, partner: Partner, hosts: Sequence[EgressHost]
+) -> Iterator[Fault]:
+    """Faults of hosts that a namespace of callers may reach by itself."""
+    looks_at = ((*_GATEWAY, "partners"), (*_GATEWAY, "managed"))
+    for index, host in enumerate(hosts):
+        where = (*key, index)
+        if host.transport == "TCP" and host.port == HTTP and host.protocol != "http":
+            yield Fault(
+                (*where, "protocol"),
+                f"port {HTTP} is where partner {partner.name!r} is called, by HTTP: Linkerd reads "
+                "one protocol per port of a namespace, and would refuse the other",
+                looks_at=looks_at,
+            )
+        elif host.host == partner.host and host.port == HTTP:
+            yield Fault(
+                (*where, "host"),
+                f"{host.host} is partner {partner.name!r} of the gateway at port {HTTP}: remove it",
+                looks_at=looks_at,
+            )
+        elif not config.egress.gateway.managed:
+            continue
+        elif host.host == partner.host:
+            yield Fault(
+                (*where, "host"),
+                f"{host.host} is partner {partner.name!r}, and would be reached round the gateway: "
+                "remove it, or write egress.gateway.managed: false",
+                looks_at=looks_at,
+            )
+        elif host.port == partner.port and not host.blocks:
+            yield Fault(
+                (*where, "networks"),
+                f"missing: without them port {host.port} is open to every address, that of partner "
+                f"{partner.name!r} too: write those of {host.host}, make it a partner, or write "
+                "egress.gateway.managed: false",
+                looks_at=looks_at,
+            )
