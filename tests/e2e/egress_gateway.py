@@ -37,7 +37,7 @@ from tests.certificates import Authority
 from tests.e2e import egress_partner
 from tests.e2e.egress_partner import Partners
 from tests.e2e.identity_provider import IdentityProvider
-from tests.e2e.ingress_gateway import PROGRAMS, TRUSTED, deploy, mesh, program, write
+from tests.e2e.ingress_gateway import PROGRAMS, TRUSTED, access_log, deploy, mesh, program, write
 from tests.e2e.mesh_objects import Objects
 from tests.e2e.project import Copy
 
@@ -134,17 +134,46 @@ class Gateway:
         self.entries[entry] = values
         keep(self.copy, entry, values)
 
+    def patch(self, path: str, patch: dict[str, Any]) -> None:
+        """Change an object as nobody but the test does."""
+        kind = "application/merge-patch+json"
+        answer = self.copy.api.request("PATCH", path, patch, content_type=kind)
+        assert answer.ok, answer
+
+    @contextmanager
+    def without(self, kind: str, name: str) -> Iterator[None]:
+        """The cluster without one of Envoy Gateway's objects, which is put back."""
+        version = "gateway.envoyproxy.io/v1alpha1"
+        metadata: dict[str, Any] = {"namespace": LINKERD_EGRESS_GATEWAY, "name": name}
+        asked = {"apiVersion": version, "kind": kind, "metadata": metadata}
+        answer = self.copy.api.request("GET", self.objects.path(asked, name))
+        assert answer.ok, answer
+        labels = answer.body["metadata"].get("labels", {})
+        found = {**asked, "metadata": {**metadata, "labels": labels}, "spec": answer.body["spec"]}
+        self.objects.delete(asked)
+        try:
+            yield
+        finally:
+            self.objects.apply(found)
+
+    def logged(
+        self, wanted: Callable[[dict[str, Any]], bool], count: int = 1
+    ) -> list[dict[str, Any]]:
+        """Lines of the access log, once there are so many. Envoy writes them every second."""
+
+        def found() -> list[dict[str, Any]]:
+            return [line for pod in self.pods for line in access_log(pod) if wanted(line)]
+
+        self.until(lambda: len(found()) >= count, "lines of the access log", 20)
+        return found()
+
     def refresh(self, name: str) -> None:
         """What `kubectl annotate externalsecret <name> force-sync=...` does."""
         path = (
             f"/apis/external-secrets.io/v1/namespaces/{LINKERD_EGRESS_GATEWAY}"
             f"/externalsecrets/{name}"
         )
-        patch = {"metadata": {"annotations": {"force-sync": str(time.time_ns())}}}
-        answer = self.copy.api.request(
-            "PATCH", path, patch, content_type="application/merge-patch+json"
-        )
-        assert answer.ok, answer
+        self.patch(path, {"metadata": {"annotations": {"force-sync": str(time.time_ns())}}})
 
     def up(self) -> None:
         """Deploy the stack file as it is now."""
@@ -158,6 +187,17 @@ class Gateway:
     def open(self, account: str, host: str) -> None:
         """Return when a caller is answered with 200."""
         self.until(lambda: self.call(account, host, "/ready").status == 200, f"{host} answers")
+
+
+def identity(account: str) -> str:
+    """The identity that a service account has in the mesh."""
+    namespace, _, name = account.partition("/")
+    return f"{name}.{namespace}.serviceaccount.identity.linkerd.cluster.local"
+
+
+def marked(what: str) -> str:
+    """A path that is of one request alone."""
+    return f"/{what}-{time.time_ns()}"
 
 
 def keep(copy: Copy, entry: str, values: Mapping[str, str]) -> None:

@@ -11,9 +11,7 @@ import base64
 import json
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 from cryptography import x509
@@ -45,15 +43,16 @@ from tests.e2e.egress_gateway import (
     UNLISTED,
     WHOLE,
     Gateway,
+    identity,
+    marked,
 )
 from tests.e2e.egress_partner import Seen
-from tests.e2e.ingress_gateway import HTTP_PORT, access_log, conditions
+from tests.e2e.ingress_gateway import HTTP_PORT, conditions
 
 pytestmark = pytest.mark.e2e
 
 CART, FRONT, CLERK = f"{SHOP}/cart", f"{SHOP}/front", f"{DESK}/desk"
 NOBODY, PLAIN = f"{SHOP}/{objects.CLIENT}", f"{SHOP}/{objects.PLAIN}"
-_IDENTITY = "serviceaccount.identity.linkerd.cluster.local"
 _SERVICE = f"{EGRESS_GATEWAY}.{LINKERD_EGRESS_GATEWAY}.svc.cluster.local"
 
 
@@ -69,33 +68,6 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
             yield found
     finally:
         copy.down()
-
-
-def identity(account: str) -> str:
-    """The identity that a service account has in the mesh."""
-    namespace, _, name = account.partition("/")
-    return f"{name}.{namespace}.{_IDENTITY}"
-
-
-def marked(what: str) -> str:
-    """A path that is of one request alone."""
-    return f"/{what}-{time.time_ns()}"
-
-
-@contextmanager
-def without(gateway: Gateway, version: str, kind: str, name: str) -> Iterator[None]:
-    """The cluster without one of the gateway's objects, which is put back."""
-    metadata = {"namespace": LINKERD_EGRESS_GATEWAY, "name": name}
-    asked = {"apiVersion": version, "kind": kind, "metadata": metadata}
-    answer = gateway.copy.api.request("GET", gateway.objects.path(asked, name))
-    assert answer.ok, answer
-    found = {**asked, "spec": answer.body["spec"]}
-    found["metadata"] = {**metadata, "labels": answer.body["metadata"].get("labels", {})}
-    gateway.objects.delete(asked)
-    try:
-        yield
-    finally:
-        gateway.objects.apply(found)
 
 
 def test_every_object_is_taken(gateway: Gateway) -> None:
@@ -162,7 +134,7 @@ def test_who_is_not_allowed_is_refused_whoever_it_says_it_is(gateway: Gateway) -
     """By partner, and by the mesh's own identity; without the policy others get its credential."""
     forged = {"l5d-client-id": identity(CART)}
     path = marked("refused")
-    with without(gateway, "gateway.envoyproxy.io/v1alpha1", "SecurityPolicy", "bank"):
+    with gateway.without("SecurityPolicy", "bank"):
         gateway.until(lambda: gateway.call(FRONT, BANK).status == 200, "no policy: everybody may")
     gateway.until(lambda: gateway.call(FRONT, BANK, path).status == 403, "the policy is back")
     for account in (FRONT, CLERK, NOBODY):
@@ -265,34 +237,18 @@ def test_a_partner_with_another_certificate_gets_no_request(gateway: Gateway) ->
         assert gateway.outside.of(host) == []
     failures = {
         each["host"]: each["failure"]
-        for each in _logged(gateway, lambda line: line["path"] == "/secret", 2)
+        for each in gateway.logged(lambda line: line["path"] == "/secret", 2)
     }
     assert "CERTIFICATE_VERIFY_FAILED" in failures[STRANGE], failures
     assert "SAN" in failures[MISNAMED].upper(), failures
     path = f"/api/v1/namespaces/{LINKERD_EGRESS_GATEWAY}/configmaps/strange-ca"
     authority, _ = gateway.outside.authorities[STRANGE]
     old = gateway.outside.authorities[BANK][0]
-    _patch(gateway, path, {"data": {"ca.crt": authority.pem}})
+    gateway.patch(path, {"data": {"ca.crt": authority.pem}})
     try:
         gateway.open(CART, STRANGE)
     finally:
-        _patch(gateway, path, {"data": {"ca.crt": old.pem}})
-
-
-def _patch(gateway: Gateway, path: str, patch: dict[str, Any]) -> None:
-    kind = "application/merge-patch+json"
-    answer = gateway.copy.api.request("PATCH", path, patch, content_type=kind)
-    assert answer.ok, answer
-
-
-def _logged(gateway: Gateway, wanted: Any, count: int = 1) -> list[dict[str, Any]]:
-    """Lines of the access log, once there are so many. Envoy writes them every second."""
-
-    def found() -> list[dict[str, Any]]:
-        return [line for pod in gateway.pods for line in access_log(pod) if wanted(line)]
-
-    gateway.until(lambda: len(found()) >= count, "lines of the access log", 20)
-    return found()
+        gateway.patch(path, {"data": {"ca.crt": old.pem}})
 
 
 def test_a_token_opens_what_requires_one_and_ends_at_the_gateway(gateway: Gateway) -> None:
@@ -434,7 +390,7 @@ def test_the_log_tells_who_called_whom_and_no_token(gateway: Gateway) -> None:
     assert gateway.call(CART, PAY, paths["poor"]).status == 401
     lines = {
         each["path"]: each
-        for each in _logged(gateway, lambda line: line["path"] in paths.values(), 3)
+        for each in gateway.logged(lambda line: line["path"] in paths.values(), 3)
     }
     good, refused = lines[paths["good"]], lines[paths["refused"]]
     assert (good["host"], good["response_code"], good["subject"]) == (PAY, 200, "anna")
