@@ -118,8 +118,7 @@ FAULTS: dict[str, tuple[dict[KeyPath, Any], str, str]] = {
     "partner-nobody-looks": (
         egress(POST, shop=None),
         f"{P}.allow",
-        "no proxy looks at what leaves 'shop': write egress.default: deny, or "
-        "egress.namespaces.shop",
+        "write egress.default: deny, or egress.namespaces.shop",
     ),
     "partner-round-by-mode": (
         egress(POST, shop={"mode": "allow"}),
