@@ -161,7 +161,7 @@ def test_its_namespace_reaches_partners_and_nothing_else(
     default: str, shop: str, tmp_path: Path
 ) -> None:
     """Whatever the others may: a gateway that could reach more would be a way out for all."""
-    gateway = {**GATEWAY, "managed": False, "partners": [{**BANK, "allow": ["shop/cart"]}, POST]}
+    gateway = {**GATEWAY, "partners": [{**BANK, "allow": ["shop/cart"]}, POST]}
     section = {
         "default": default,
         "namespaces": {"shop": {"mode": shop}},
@@ -184,7 +184,7 @@ def test_its_namespace_reaches_partners_and_nothing_else(
 def test_keys_of_tokens_are_reached_where_a_partner_asks_for_some(tmp_path: Path) -> None:
     """Nobody asks for a token: then there is nothing to fetch, and no way out for it."""
     gateway = {**GATEWAY, "partners": [POST]}
-    config = config_of(tmp_path, egress={**EGRESS, "gateway": gateway | {"managed": False}})
+    config = config_of(tmp_path, egress={**EGRESS, "gateway": gateway})
     args = egress.arguments(config, config.cluster)  # type: ignore[arg-type]
     (scope,) = [each for each in args.scopes if each.namespace == LINKERD_EGRESS_GATEWAY]
     assert [each.host for each in scope.hosts] == ["post.example.org"]
