@@ -19,6 +19,8 @@ from components.egress_gateway.component import (
 from components.ingress import arguments as ingress
 from components.ingress.objects import envoy_proxy
 from components.names import EGRESS_GATEWAY, LINKERD_EGRESS_GATEWAY
+from components.policy import arguments as policy
+from components.policy import service_policy
 from stack.arguments import chart_refs, vault_entries
 from stack.charts import Charts
 from stack.config import StackConfig
@@ -246,3 +248,27 @@ def test_a_gateway_that_is_off_asks_for_nothing(tmp_path: Path) -> None:
     assert arguments.partners(config) == []
     args = egress.arguments(config, config.cluster)  # type: ignore[arg-type]
     assert LINKERD_EGRESS_GATEWAY not in {each.namespace for each in args.scopes}
+
+
+@pytest.mark.parametrize(
+    ("default", "namespaces"),
+    [
+        ("all-unauthenticated", []),
+        ("deny", [LINKERD_EGRESS_GATEWAY]),
+        ("cluster-authenticated", [LINKERD_EGRESS_GATEWAY]),
+    ],
+)
+def test_prometheus_reads_a_gateway_where_the_cluster_denies(
+    default: str, namespaces: list[str], tmp_path: Path
+) -> None:
+    """Its alerts would be silent, and nobody would know that they are."""
+    linkerd = {"defaultInboundPolicy": default}
+    own = {"namespaces": {"shop": {}, "third": {}}}
+    found = list(policy.of_gateways(config_of(tmp_path, linkerd=linkerd, policy=own)))
+    assert [each.namespace for each, _ in found] == namespaces
+    for _, metrics in found:
+        kinds = [each["kind"] for each in service_policy.rules(metrics, metrics.ports[0])]
+        assert kinds == ["HTTPRoute", "AuthorizationPolicy"]
+        server = service_policy.port_server(metrics, metrics.ports[0])
+        assert server["spec"]["port"] == "metrics"
+        assert server["metadata"]["name"] != EGRESS_GATEWAY
