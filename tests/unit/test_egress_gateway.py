@@ -267,8 +267,14 @@ def test_prometheus_reads_a_gateway_where_the_cluster_denies(
     found = list(policy.of_gateways(config_of(tmp_path, linkerd=linkerd, policy=own)))
     assert [each.namespace for each, _ in found] == namespaces
     for _, metrics in found:
-        kinds = [each["kind"] for each in service_policy.rules(metrics, metrics.ports[0])]
-        assert kinds == ["HTTPRoute", "AuthorizationPolicy"]
+        rules = service_policy.rules(metrics, metrics.ports[0])
+        paths = [
+            match["path"]["value"]
+            for each in rules
+            if each["kind"] == "HTTPRoute"
+            for match in each["spec"]["rules"][0]["matches"]
+        ]
+        assert "/stats/prometheus" in paths
         server = service_policy.port_server(metrics, metrics.ports[0])
         assert server["spec"]["port"] == "metrics"
         assert server["metadata"]["name"] != EGRESS_GATEWAY
