@@ -6,12 +6,13 @@ It is at an address of TEST-NET-3 (RFC 5737), which no cluster has, in the node'
 
 from __future__ import annotations
 
+import socket
 import ssl
 import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -41,18 +42,21 @@ class Seen:
 
 @dataclass
 class Partners:
-    """The server. authorities: who signed each host's certificate, and the names in it.
+    """The server. authorities: who signs each host's certificate, for the name that it has.
 
     clients: the authority whose certificates it takes; a host of `asks` answers 401 without one.
     """
 
-    authorities: Mapping[str, tuple[Authority, Sequence[str]]]
+    authorities: Mapping[str, Authority]
     clients: Authority
     asks: frozenset[str]
     # What hosts answer with that do not answer with 200, and how long one takes.
     statuses: dict[str, int] = field(default_factory=dict)
     slow: float = 0.0
     seen: list[Seen] = field(default_factory=list)
+    # Hosts with another certificate for a while.
+    others: dict[str, ssl.SSLContext] = field(default_factory=dict)
+    open: set[Any] = field(default_factory=set)
     # Names that a client asked for in a handshake, also in one that failed.
     asked: list[str] = field(default_factory=list)
 
@@ -82,25 +86,40 @@ class Partners:
                 stack.callback(server.shutdown)
             yield
 
+    @contextmanager
+    def showing(self, host: str, authority: Authority, name: str) -> Iterator[None]:
+        """A host with another certificate, also to those that are connected."""
+        self.others[host] = self._own(authority, name)
+        self.hang_up()
+        try:
+            yield
+        finally:
+            del self.others[host]
+            self.hang_up()
+
+    def hang_up(self) -> None:
+        """Close all connections."""
+        for each in list(self.open):
+            with suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+
     def _context(self) -> ssl.SSLContext:
         """The certificate of the host that the client names; another name ends the handshake."""
-        contexts = {
-            host: self._own(*authority.issue(names[0], ca=False, hosts=tuple(names)))
-            for host, (authority, names) in self.authorities.items()
-        }
+        contexts = {host: self._own(each, host) for host, each in self.authorities.items()}
         first = next(iter(contexts.values()))
 
         def choose(sock: Any, name: str | None, _context: ssl.SSLContext) -> int | None:
             self.asked.append(name or "")
             if name not in contexts:
                 return ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
-            sock.context, sock.called = contexts[name], name
+            sock.context, sock.called = self.others.get(name, contexts[name]), name
             return None
 
         first.sni_callback = choose
         return first
 
-    def _own(self, certificate: bytes, key: bytes) -> ssl.SSLContext:
+    def _own(self, authority: Authority, name: str) -> ssl.SSLContext:
+        certificate, key = authority.issue(name, ca=False, hosts=(name,))
         made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         with tempfile.NamedTemporaryFile() as file:
             file.write(certificate + key)
@@ -116,6 +135,14 @@ class Partners:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
             disable_nagle_algorithm = True
+
+            def setup(self) -> None:
+                super().setup()
+                partners.open.add(self.connection)
+
+            def finish(self) -> None:
+                partners.open.discard(self.connection)
+                super().finish()
 
             def do_GET(self) -> None:
                 length = int(self.headers.get("Content-Length") or 0)
