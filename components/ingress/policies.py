@@ -67,7 +67,10 @@ def traffic(route: Traffic) -> dict[str, Any]:
             for kind, whole in kinds.items()
             if (
                 rules := [
-                    rule for each in route.limits if each.global_ is whole for rule in _limit(each)
+                    rule
+                    for each in route.limits
+                    if each.global_ is whole
+                    for rule in _limit(each, alone=whole or len(route.limits) == 1)
                 ]
             )
         }
@@ -135,11 +138,16 @@ def _breaker(breaker: IngressBreaker) -> dict[str, Any]:
     }
 
 
-def _limit(limit: IngressLimit) -> Iterator[dict[str, Any]]:
+def _limit(limit: IngressLimit, *, alone: bool) -> Iterator[dict[str, Any]]:
+    """The rules of one limit. alone: whether one without selectors counts every request.
+
+    Beside others, a pod counts by it only what none of them selects.
+    """
     rate = {"limit": {"requests": limit.requests, "unit": _UNITS[limit.per]}}
     kind, _, name = limit.by.partition(":")
     if kind == "all":
-        yield rate
+        every_path = [{"path": {"type": "PathPrefix", "value": "/"}}]
+        yield rate if alone else {"clientSelectors": every_path, **rate}
     elif kind == "client":
         for every in ("0.0.0.0/0", "::/0"):
             source = {"type": "Distinct", "value": every}

@@ -200,6 +200,15 @@ def test_limits_count_what_they_say(limit: dict[str, Any], rules: list[Any], who
     assert found == rules
 
 
+def test_a_limit_of_all_counts_beside_others() -> None:
+    """A pod counts what a rule with selectors counts by no rule without them."""
+    limits = [{"requests": 9}, {"requests": 1, "by": "header:x-a"}]
+    (every, _) = traffic(limits=limits)["rateLimit"]["local"]["rules"]
+    assert every["clientSelectors"] == [{"path": {"type": "PathPrefix", "value": "/"}}]
+    both = [{**each, "global": True} for each in limits]
+    assert "clientSelectors" not in traffic(limits=both)["rateLimit"]["global"]["rules"][0]
+
+
 def test_a_claim_that_is_counted_comes_from_the_token() -> None:
     """A header of that name that a client sends is taken away by Envoy."""
     (provider,) = security(limits=[{"requests": 1, "by": "claim:sub"}])["jwt"]["providers"]
