@@ -74,7 +74,7 @@ with socket.create_connection((address, 443), 5) as plain:
 
 
 @dataclass
-class Gateway:
+class OutwardGateway:
     """The running gateway. sections: of the stack file, which `up` deploys.
 
     shown: every value of Vault that nobody may see, by what it is. entries: as Vault has them now.
@@ -279,7 +279,7 @@ def _services(copy: Copy) -> list[Any]:
 
 
 @contextmanager
-def running(copy: Copy, folder: Path) -> Iterator[Gateway]:
+def running(copy: Copy, folder: Path) -> Iterator[OutwardGateway]:
     """The gateway in a sandbox of its own, ready, with callers and partners."""
     done = copy.run("sandbox", "cluster", "up", "--ephemeral")
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
@@ -317,7 +317,7 @@ def running(copy: Copy, folder: Path) -> Iterator[Gateway]:
         idp.running(node),
         outside.running(node),
     ):
-        gateway = Gateway(copy, node, idp, outside, made)
+        gateway = OutwardGateway(copy, node, idp, outside, made)
         for entry, values in entries.items():
             gateway.keep(entry, **values)
         for name in ("cart", "front", objects.CLIENT):

@@ -39,7 +39,7 @@ from tests.e2e.egress_gateway import (
     TAX,
     TAX_KEY,
     UNLISTED,
-    Gateway,
+    OutwardGateway,
     identity,
     marked,
 )
@@ -54,7 +54,7 @@ _SERVICE = f"{EGRESS_GATEWAY}.{LINKERD_EGRESS_GATEWAY}.svc.cluster.local"
 
 
 @pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OutwardGateway]:
     """The gateway as the program deploys it."""
     if reason := project.missing_engine() or ingress_gateway.missing():
         pytest.skip(reason)
@@ -67,7 +67,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
         copy.down()
 
 
-def test_every_object_is_taken(gateway: Gateway) -> None:
+def test_every_object_is_taken(gateway: OutwardGateway) -> None:
     """The API server's schema lets much through that Envoy Gateway then makes 500 of."""
     api = gateway.copy.api
     whole = conditions(api, "Gateway", LINKERD_EGRESS_GATEWAY, EGRESS_GATEWAY)
@@ -92,7 +92,7 @@ def test_every_object_is_taken(gateway: Gateway) -> None:
 
 
 def test_a_partner_sees_the_gateways_credentials_and_nothing_of_the_inside(
-    gateway: Gateway,
+    gateway: OutwardGateway,
 ) -> None:
     """Whatever the caller wrote: its own key, somebody's identity, addresses of pods."""
     path = marked("shown")
@@ -132,7 +132,7 @@ def _serial(entry: dict[str, str]) -> int:
     return x509.load_pem_x509_certificate(entry["tls.crt"].encode()).serial_number
 
 
-def test_who_is_not_allowed_is_refused_whoever_it_says_it_is(gateway: Gateway) -> None:
+def test_who_is_not_allowed_is_refused_whoever_it_says_it_is(gateway: OutwardGateway) -> None:
     """By partner, and by the mesh's own identity; without the policy others get its credential."""
     forged = {"l5d-client-id": identity(CART)}
     path = marked("refused")
@@ -157,7 +157,7 @@ def test_who_is_not_allowed_is_refused_whoever_it_says_it_is(gateway: Gateway) -
     assert [each for each in gateway.outside.seen if each.path == path] == []
 
 
-def test_no_way_to_write_a_host_is_a_way_round(gateway: Gateway) -> None:
+def test_no_way_to_write_a_host_is_a_way_round(gateway: OutwardGateway) -> None:
     """What a caller may not call, it may not call under another spelling."""
     bank, post = f"Host: {BANK}", f"Host: {POST}"
     spelled = {
@@ -207,7 +207,7 @@ def test_no_way_to_write_a_host_is_a_way_round(gateway: Gateway) -> None:
     assert " 200" in said[CART, "port"]
 
 
-def test_an_unlisted_host_is_refused_to_callers_and_to_the_gateway(gateway: Gateway) -> None:
+def test_an_unlisted_host_is_refused_to_callers_and_to_the_gateway(gateway: OutwardGateway) -> None:
     """By name, of HTTP and of TLS, where an unmeshed pod of the sandbox gets through."""
     (pod,) = gateway.pods
     assert gateway.call(PLAIN, UNLISTED).status == 200
@@ -233,7 +233,7 @@ def _met(said: str) -> bool:
     return said.startswith("TLSv")
 
 
-def test_a_partner_with_another_certificate_gets_no_request(gateway: Gateway) -> None:
+def test_a_partner_with_another_certificate_gets_no_request(gateway: OutwardGateway) -> None:
     """Of another authority, or of another name with the right one."""
     right = gateway.outside.authorities[FRAGILE]
     shown = {
@@ -253,7 +253,7 @@ def test_a_partner_with_another_certificate_gets_no_request(gateway: Gateway) ->
         gateway.open(CART, FRAGILE)
 
 
-def test_a_token_opens_what_requires_one_and_ends_at_the_gateway(gateway: Gateway) -> None:
+def test_a_token_opens_what_requires_one_and_ends_at_the_gateway(gateway: OutwardGateway) -> None:
     """It is the caller's, for us: a partner that had it could use it here."""
     idp = gateway.idp
     unknown = type(idp)(idp.public, IDP)
@@ -286,7 +286,7 @@ def test_a_token_opens_what_requires_one_and_ends_at_the_gateway(gateway: Gatewa
         assert gateway.call(FRONT, host, headers=right).status == 403
 
 
-def test_limits_count_each_caller_and_all_of_them(gateway: Gateway) -> None:
+def test_limits_count_each_caller_and_all_of_them(gateway: OutwardGateway) -> None:
     """An identity that the caller writes itself is not what is counted."""
 
     def statuses(account: str, host: str, count: int) -> dict[int, int]:
@@ -303,7 +303,7 @@ def test_limits_count_each_caller_and_all_of_them(gateway: Gateway) -> None:
     assert statuses(CART, FRAGILE, 30) == {200: 30}
 
 
-def test_the_circuit_of_a_partner_opens_and_closes(gateway: Gateway) -> None:
+def test_the_circuit_of_a_partner_opens_and_closes(gateway: OutwardGateway) -> None:
     """Without a breaker it never opens; Envoy's own defaults would leave one address in."""
 
     def status(host: str) -> int:
@@ -327,7 +327,7 @@ def test_the_circuit_of_a_partner_opens_and_closes(gateway: Gateway) -> None:
     assert [status(FRAGILE) for _ in range(6)] == [200] * 6
 
 
-def test_what_the_gateway_shows_is_rotated_under_load(gateway: Gateway) -> None:
+def test_what_the_gateway_shows_is_rotated_under_load(gateway: OutwardGateway) -> None:
     """As the runbook does it: written to Vault, and taken up without a refused request."""
     new = egress_gateway.client_certificate(gateway.outside.clients, "shop-2")
     fresh = {"credential": f"next-{time.time_ns()}"}
@@ -357,7 +357,7 @@ def test_what_the_gateway_shows_is_rotated_under_load(gateway: Gateway) -> None:
     assert _serial(before) != _serial(new)
 
 
-def test_partners_come_and_go_without_a_failure_of_another(gateway: Gateway) -> None:
+def test_partners_come_and_go_without_a_failure_of_another(gateway: OutwardGateway) -> None:
     """By the program, with requests to another partner the whole time."""
     section = gateway.sections["egress"]["gateway"]
     kept = list(section["partners"])
@@ -378,7 +378,7 @@ def test_partners_come_and_go_without_a_failure_of_another(gateway: Gateway) -> 
     assert report.sent > 200
 
 
-def test_the_log_tells_who_called_whom_and_no_token(gateway: Gateway) -> None:
+def test_the_log_tells_who_called_whom_and_no_token(gateway: OutwardGateway) -> None:
     """Also of those that were refused."""
     token = gateway.idp.token(scope=SCOPE, sub="anna")
     bearer = {"Authorization": f"Bearer {token}"}
@@ -401,7 +401,7 @@ def test_the_log_tells_who_called_whom_and_no_token(gateway: Gateway) -> None:
         assert part not in whole
 
 
-def test_packets_leave_from_the_gateway_alone(gateway: Gateway) -> None:
+def test_packets_leave_from_the_gateway_alone(gateway: OutwardGateway) -> None:
     """Of a namespace of callers none has an address outside; the sandbox enforces none of it."""
     found = {}
     for namespace in (SHOP, DESK, LINKERD_EGRESS_GATEWAY):
@@ -421,7 +421,9 @@ def test_packets_leave_from_the_gateway_alone(gateway: Gateway) -> None:
     assert found == {SHOP: [], DESK: [], LINKERD_EGRESS_GATEWAY: everywhere}
 
 
-def test_what_the_gateway_shows_is_written_down_nowhere(gateway: Gateway, tmp_path: Path) -> None:
+def test_what_the_gateway_shows_is_written_down_nowhere(
+    gateway: OutwardGateway, tmp_path: Path
+) -> None:
     """Not in logs of any container, the state, a plan, a preview, or a comment of one.
 
     Last of all: by now there are two certificates and two credentials.
@@ -469,7 +471,7 @@ def test_what_the_gateway_shows_is_written_down_nowhere(gateway: Gateway, tmp_pa
     assert base64.b64decode(secret["credential"]).decode() in hidden
 
 
-def _forms(gateway: Gateway) -> list[str]:
+def _forms(gateway: OutwardGateway) -> list[str]:
     """Each value that nobody may see, by its lines, and as base64 has it."""
     lines = [
         line.removeprefix("Bearer ")
