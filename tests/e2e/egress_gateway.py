@@ -19,6 +19,7 @@ from typing import Any
 
 import yaml
 
+from bot.clients.https import Client
 from bot.engine import sandbox_stack
 from components.names import (
     DEFAULT_KV_MOUNT,
@@ -278,6 +279,46 @@ def _services(copy: Copy) -> list[Any]:
     return list(answer.body["items"]) if answer.ok else []
 
 
+def _accepted(api: Client) -> None:
+    """Write the status that Linkerd gives to egress: as where its controllers have run before.
+
+    With none they write it over and over for minutes: each change of one object has the status of
+    all of them written again (policy-controller/k8s/status of linkerd2).
+    """
+    network = {"group": "policy.linkerd.io", "kind": "EgressNetwork", "name": "egress"}
+    at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+    def true(kind: str) -> dict[str, str]:
+        said = {"type": kind, "reason": kind, "status": "True", "message": ""}
+        return {**said, "lastTransitionTime": at}
+
+    kinds = {
+        "egressnetworks": "policy.linkerd.io/v1alpha1",
+        "tlsroutes": "gateway.networking.k8s.io/v1alpha2",
+        "httproutes": "gateway.networking.k8s.io/v1",
+    }
+    for plural, version in kinds.items():
+        for each in api.request("GET", f"/apis/{version}/{plural}").body["items"]:
+            namespace, name = each["metadata"]["namespace"], each["metadata"]["name"]
+            status: dict[str, Any] = {"conditions": [true("Accepted")]}
+            if plural != "egressnetworks":
+                (parent,) = each["spec"]["parentRefs"]
+                if parent["kind"] != "EgressNetwork":
+                    continue
+                ref = {**network, "namespace": namespace, "port": parent["port"]}
+                both = [true("Accepted"), true("ResolvedRefs")]
+                controller = "linkerd.io/policy-controller"
+                said = {"parentRef": ref, "controllerName": controller, "conditions": both}
+                status = {"parents": [said]}
+            answer = api.request(
+                "PATCH",
+                f"/apis/{version}/namespaces/{namespace}/{plural}/{name}/status",
+                {"status": status},
+                content_type="application/merge-patch+json",
+            )
+            assert answer.ok, answer
+
+
 @contextmanager
 def running(copy: Copy, folder: Path) -> Iterator[OutwardGateway]:
     """The gateway in a sandbox of its own, ready, with callers and partners."""
@@ -304,6 +345,7 @@ def running(copy: Copy, folder: Path) -> Iterator[OutwardGateway]:
     # Nobody runs Envoy Gateway yet: what the program waits for must not be its word.
     deploy(copy)
     mesh(copy.api, LINKERD_EGRESS_GATEWAY, EGRESS_GATEWAY)
+    _accepted(copy.api)
     found = {name: program(name) for name in PROGRAMS}
     with (
         nodes.running(
@@ -332,6 +374,5 @@ def running(copy: Copy, folder: Path) -> Iterator[OutwardGateway]:
             # It began before the mesh's webhooks answered, and does not try a second time.
             node.restart(ENVOY_GATEWAY, "envoy-gateway")
         gateway.until(lambda: len(gateway.pods) == 1, "the gateway's pod is ready", 180)
-        # Linkerd's policy controller writes the status of each route again for each other's.
         gateway.open(f"{SHOP}/cart", BANK, 180)
         yield gateway

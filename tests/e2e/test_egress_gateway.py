@@ -154,7 +154,7 @@ def test_who_is_not_allowed_is_refused_whoever_it_says_it_is(gateway: OutwardGat
     for headers in (at, {**at, **forged}):
         reply = gateway.call(PLAIN, f"{address}:{HTTP_PORT}", path, headers=headers)
         assert reply.status == 403, reply
-    assert [each for each in gateway.outside.seen if each.path == path] == []
+    assert gateway.outside.at(path) == []
 
 
 def test_no_way_to_write_a_host_is_a_way_round(gateway: OutwardGateway) -> None:
@@ -223,7 +223,7 @@ def test_an_unlisted_host_is_refused_to_callers_and_to_the_gateway(gateway: Outw
     assert gateway.outside.asked.count(UNLISTED) == before
     # A partner that nobody wrote down is no host of the gateway.
     assert gateway.call(CART, _SERVICE, "/unlisted", headers={"Host": UNLISTED}).status == 404
-    assert [each for each in gateway.outside.seen if each.path == "/unlisted"] == []
+    assert gateway.outside.at("/unlisted") == []
     # Nothing has come in the clear but that of the pod without a proxy.
     clear = {each.path for each in gateway.outside.of("")}
     assert clear <= {"/"}, clear
@@ -249,7 +249,7 @@ def test_a_partner_with_another_certificate_gets_no_request(gateway: OutwardGate
             assert gateway.outside.asked.count(FRAGILE) > asked
         (line,) = gateway.logged(lambda each, path=path: each["path"] == path)
         assert reason in line["failure"].upper(), line
-        assert [each for each in gateway.outside.seen if each.path == path] == []
+        assert gateway.outside.at(path) == []
         gateway.open(CART, FRAGILE)
 
 
@@ -328,16 +328,23 @@ def test_the_circuit_of_a_partner_opens_and_closes(gateway: OutwardGateway) -> N
 
 
 def test_what_the_gateway_shows_is_rotated_under_load(gateway: OutwardGateway) -> None:
-    """As the runbook does it: written to Vault, and taken up without a refused request."""
+    """As the runbook does it: written to Vault, and taken up without a refused request.
+
+    A connection shows the certificate that it was made with, and lasts while there are requests:
+    the program ends it after five minutes, the test after five seconds.
+    """
+    policy = (
+        f"/apis/gateway.envoyproxy.io/v1alpha1/namespaces/{LINKERD_EGRESS_GATEWAY}"
+        "/backendtrafficpolicies/bank"
+    )
     new = egress_gateway.client_certificate(gateway.outside.clients, "shop-2")
-    fresh = {"credential": f"next-{time.time_ns()}"}
-    before = gateway.entries[CERTIFICATE]
+    fresh = {"credential": f"next-{time.time_ns()}-of-the-bank"}
 
     def newest() -> Seen:
         return gateway.outside.last("/rotated")
 
     with gateway.caller(CART).loading(f"http://{BANK}/rotated", rps=20) as load:
-        gateway.until(lambda: bool(gateway.outside.of(BANK)), "requests")
+        gateway.until(lambda: bool(gateway.outside.at("/rotated")), "requests")
         gateway.keep(CERTIFICATE, **new)
         gateway.keep(KEY, **fresh)
         began = time.monotonic()
@@ -347,14 +354,26 @@ def test_what_the_gateway_shows_is_rotated_under_load(gateway: OutwardGateway) -
             lambda: newest().all("x-api-key") == [fresh["credential"]], "the new credential"
         )
         print(f"credential after {time.monotonic() - began:.1f} s")
+        time.sleep(3)
+        assert newest().serial != _serial(new)
+        (was,) = _connections(gateway, policy, "5s")
         gateway.until(lambda: newest().serial == _serial(new), "the new certificate")
         print(f"certificate after {time.monotonic() - began:.1f} s")
+        _connections(gateway, policy, was)
         time.sleep(2)
     report = load.report
     print(report.text())
+    assert was == "300s"
     assert report.failed == 0, report.failures
-    assert report.sent > 40
-    assert _serial(before) != _serial(new)
+    assert report.sent > 100
+
+
+def _connections(gateway: OutwardGateway, policy: str, longest: str) -> list[str]:
+    """Give connections to the bank another longest time; the one that they had."""
+    before = gateway.copy.api.request("GET", policy)
+    assert before.ok, before
+    gateway.patch(policy, {"spec": {"timeout": {"http": {"maxConnectionDuration": longest}}}})
+    return [before.body["spec"]["timeout"]["http"]["maxConnectionDuration"]]
 
 
 def test_partners_come_and_go_without_a_failure_of_another(gateway: OutwardGateway) -> None:
@@ -366,7 +385,7 @@ def test_partners_come_and_go_without_a_failure_of_another(gateway: OutwardGatew
     with gateway.caller(CART).loading(f"http://{BANK}/meanwhile", rps=20) as load:
         section["partners"] = [*kept, later]
         gateway.up()
-        gateway.open(NOBODY, LATER)
+        gateway.open(NOBODY, LATER, 180)
         assert gateway.call(CART, LATER, "/secret").status == 403
         section["partners"] = kept
         gateway.up()
@@ -438,7 +457,7 @@ def test_what_the_gateway_shows_is_written_down_nowhere(
         told = {
             "plan": copy.run("bot", "plan", "--stack", "sandbox"),
             "preview": copy.run("bot", "preview", "--stack", "sandbox", "--out", str(changes)),
-            "comment": copy.run("bot", "comment", str(changes)),
+            "comment": copy.run("bot", "comment", "--changes", str(changes)),
         }
     finally:
         partners[0]["credential"]["vaultPath"] = kept
