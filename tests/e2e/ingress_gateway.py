@@ -80,6 +80,8 @@ class Reply:
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
     body: str = ""
+    # As the next request sends them: `name=value`, and nothing for one that is taken back.
+    cookies: tuple[str, ...] = ()
 
     def json(self) -> Any:
         """The body."""
@@ -89,9 +91,11 @@ class Reply:
 class Outside:
     """A client that the mesh does not know. pem: certificate and key that it shows."""
 
-    def __init__(self, gateway: Gateway, pem: tuple[bytes, bytes] | None = None) -> None:
+    def __init__(
+        self, gateway: Gateway, pem: tuple[bytes, bytes] | None = None, authority: str = ""
+    ) -> None:
         self.gateway = gateway
-        self.context = ssl.create_default_context(cadata=gateway.authority())
+        self.context = ssl.create_default_context(cadata=authority or gateway.authority())
         self._turn = 0
         if pem:
             with tempfile.NamedTemporaryFile() as file:
@@ -120,7 +124,9 @@ class Outside:
                 client.request(method, path, body or None, sent)
                 answer = client.getresponse()
                 found = {key.lower(): value for key, value in answer.getheaders()}
-                return Reply(answer.status, found, answer.read().decode())
+                set_ = answer.headers.get_all("set-cookie") or ()
+                cookies = tuple(each.partition(";")[0] for each in set_ if "Max-Age=0" not in each)
+                return Reply(answer.status, found, answer.read().decode(), cookies)
         except (OSError, http.client.HTTPException) as error:
             return Reply(0, {}, f"{type(error).__name__}: {error}")
 
@@ -214,9 +220,9 @@ class Gateway:
         """A server of the shop."""
         return self.node.pod(SHOP, name)
 
-    def outside(self, pem: tuple[bytes, bytes] | None = None) -> Outside:
-        """A client."""
-        return Outside(self, pem)
+    def outside(self, pem: tuple[bytes, bytes] | None = None, authority: str = "") -> Outside:
+        """A client. authority: PEM of the CA that it trusts, else that of our own listeners."""
+        return Outside(self, pem, authority)
 
     def route(self, name: str, **keys: Any) -> None:
         """Add a route to the stack file, or write another in its place; `up` deploys it."""
@@ -245,6 +251,24 @@ class Gateway:
             for one in each.get("conditions", ()):
                 found[one["type"]] = min(found.get(one["type"], "True"), one["status"])
         return found
+
+    def judged(self) -> dict[str, tuple[str, str]]:
+        """What `bot status` says of the gateway where pods run, as they do here, by its checks."""
+        file = self.copy.folder / sandbox_stack.TRACKED
+        text = file.read_text(encoding="utf-8")
+        document = yaml.safe_load(text)
+        del document["config"][f"{_PREFIX}sandbox"]
+        file.write_text(yaml.safe_dump(document), encoding="utf-8")
+        try:
+            asked = ("--stack", "sandbox", "--json", "--no-linkerd-check")
+            done = self.copy.run("bot", "status", *asked)
+        finally:
+            file.write_text(text, encoding="utf-8")
+        return {
+            each["check"].removeprefix("ingress/"): (each["state"], each["seen"])
+            for each in json.loads(done.stdout)["checks"]
+            if each["subject"] == "ingress"
+        }
 
     def until(self, condition: Callable[[], bool], what: str, seconds: float = _SECONDS) -> None:
         """Return when it holds; fails after `seconds`."""

@@ -7,7 +7,6 @@ setting is left out, wherever that can be seen.
 from __future__ import annotations
 
 import http.client
-import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -17,79 +16,16 @@ import pytest
 
 from components.ingress import routes as made
 from components.ingress.routes import IngressRouteArgs
-from components.ingress.section import ExposedRoute, TokenIdentity
 from components.names import ENVOY_GATEWAY, INGRESS, LINKERD_INGRESS
 from sandbox.node import node as nodes
 from sandbox.node import objects
 from tests.certificates import Authority
 from tests.e2e import ingress_gateway, project
 from tests.e2e.ingress_gateway import HOST, HTTP_PORT, PARTNERS, SHOP, Gateway, Reply, sending
+from tests.e2e.ingress_routes import ROUTES, route_args
 
 pytestmark = pytest.mark.e2e
 
-_TO = {"service": f"{SHOP}/front", "port": 8080, "public": True}
-ROUTES: list[dict[str, Any]] = [
-    {"name": "home", "host": HOST, "exact": True, **_TO},
-    {
-        "name": "cart",
-        "host": HOST,
-        "path": "/api",
-        "service": f"{SHOP}/cart",
-        "port": 8080,
-        "require": {"scopes": ["cart.write"]},
-        "timeout": "3s",
-        "cors": {"origins": ["https://app.example.com"], "credentials": True},
-    },
-    {
-        "name": "orders",
-        "host": PARTNERS,
-        "path": "/orders",
-        "public": True,
-        "service": f"{SHOP}/cart",
-        "port": 8080,
-    },
-    {
-        "name": "some",
-        "host": HOST,
-        "path": "/some",
-        **_TO,
-        "limits": [{"requests": 5, "per": "hour"}],
-    },
-    {
-        "name": "shared",
-        "host": HOST,
-        "path": "/shared",
-        "service": f"{SHOP}/front",
-        "port": 8080,
-        "limits": [{"requests": 6, "per": "hour", "by": "claim:sub", "global": True}],
-    },
-    {
-        "name": "copied",
-        "host": HOST,
-        "path": "/copied",
-        **_TO,
-        "mirror": {"to": f"{SHOP}/next", "port": 8080, "percent": 25},
-    },
-    {
-        "name": "fragile",
-        "host": HOST,
-        "path": "/fragile",
-        "public": True,
-        "service": f"{SHOP}/next",
-        "port": 8080,
-        "breaker": {"failures": 3, "open": "10s"},
-    },
-    {
-        "name": "frail",
-        "host": HOST,
-        "path": "/frail",
-        "public": True,
-        "service": f"{SHOP}/next",
-        "port": 8080,
-    },
-    {"name": "small", "host": HOST, "path": "/small", **_TO, "requestSize": "1Ki"},
-    {"name": "old", "host": HOST, "path": "/old", "redirect": {"path": "/new"}},
-]
 _PREFLIGHT = {
     "Origin": "https://app.example.com",
     "Access-Control-Request-Method": "POST",
@@ -141,17 +77,6 @@ def test_envoy_gateway_takes_every_object(gateway: Gateway) -> None:
 
 def _traffic_policy(args: IngressRouteArgs) -> Any:
     return made.backend_traffic_policy(args.route)
-
-
-def route_args(gateway: Gateway, route: dict[str, Any]) -> IngressRouteArgs:
-    """Arguments of a route as the program has them."""
-    found = ExposedRoute.model_validate_json(json.dumps(route))
-    identity = TokenIdentity.model_validate_json(
-        json.dumps(gateway.sections["ingress"]["identity"])
-    )
-    listener = "partners" if found.host == PARTNERS else "shop"
-    asked = not (found.public or found.redirect)
-    return IngressRouteArgs(route=found, listener=listener, identity=identity if asked else None)
 
 
 def test_a_partner_shows_a_certificate_of_its_ca_or_is_refused(gateway: Gateway) -> None:

@@ -10,6 +10,7 @@ from bot.mesh.status.model import CheckResult, Subject, fail, ok, warn
 from bot.mesh.status.objects import bot_up, some
 from components.envoy_gateway import CONTROLLER, ENVOY, GATEWAY
 from components.ingress import arguments
+from components.ingress.rules import HTTP_LISTENER
 from components.ingress.routes import backend_traffic_policy, security_policy
 from components.names import INGRESS, LINKERD_INGRESS
 from components.rollout import plan
@@ -24,6 +25,7 @@ LISTS = {
     "ingress routes": f"{_GATEWAY}/{_PLACE}/httproutes",
     "security policies": f"{_ENVOY}/{_PLACE}/securitypolicies",
     "traffic policies": f"{_ENVOY}/{_PLACE}/backendtrafficpolicies",
+    "client policies": f"{_ENVOY}/{_PLACE}/clienttrafficpolicies",
     "ingresses": "/apis/networking.k8s.io/v1/ingresses",
 }
 _RUNBOOK = "docs/runbooks/ingress.md"
@@ -36,20 +38,23 @@ def _off(facts: Facts) -> str | None:
 
 @SUBJECT.check("gateway", running=True, off=_off)
 def gateway(facts: Facts) -> CheckResult:
-    """The Gateway has an address, and each of its listeners a certificate."""
+    """The Gateway has an address, and each listener a certificate and its policy for clients."""
     found = facts.named("gateways", INGRESS, LINKERD_INGRESS)
     if found is None:
         return fail(f"no Gateway {LINKERD_INGRESS}/{INGRESS}", bot_up(facts))
     status = found.get("status") or {}
     if why := _not_true(status, "Accepted", "Programmed"):
         return fail(why, _RUNBOOK)
-    odd = {
-        each["name"]: why
-        for each in status.get("listeners") or ()
-        if (why := _not_true(each, "Programmed", "ResolvedRefs"))
-    }
+    odd: dict[str, str] = {}
+    for name in (HTTP_LISTENER, *(each.name for each in facts.config.ingress.listeners)):
+        # Without it nobody is asked for a certificate; refused, every route answers 500.
+        if why := _refused(facts.named("client policies", name, LINKERD_INGRESS)):
+            odd[name] = f"policy of its clients: {why}"
+    for each in status.get("listeners") or ():
+        if why := _not_true(each, "Programmed", "ResolvedRefs"):
+            odd[each["name"]] = why
     if odd:
-        return fail(f"listeners that serve nobody: {_reasons(odd)}", _RUNBOOK)
+        return fail(f"listeners that do not act as written: {_reasons(odd)}", _RUNBOOK)
     return ok(f"{len(status.get('listeners') or ())} listeners")
 
 
