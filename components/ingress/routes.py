@@ -269,8 +269,11 @@ def _breaker(breaker: IngressBreaker) -> dict[str, Any]:
 def _limit(limit: IngressLimit) -> Iterator[dict[str, Any]]:
     rate = {"limit": {"requests": limit.requests, "unit": _UNITS[limit.per]}}
     kind, _, name = limit.by.partition(":")
-    if kind == "all":
+    if kind == "all" and limit.global_:
         yield rate
+    elif kind == "all":
+        # Without a selector there may be one, and each unit must be a multiple of its unit.
+        yield {"clientSelectors": [{"path": {"type": "PathPrefix", "value": "/"}}], **rate}
     elif kind == "client":
         for every in ("0.0.0.0/0", "::/0"):
             source = {"type": "Distinct", "value": every}

@@ -202,6 +202,12 @@ def _answer(path: Path_, route: ExposedRoute) -> Iterator[Fault]:
         ("split", route.split),
         ("mirror", route.mirror),
         ("retries", route.retries),
+        ("rewrite", route.rewrite),
+        ("limits", route.limits),
+        ("breaker", route.breaker),
+        ("requestSize", route.request_size),
+        ("require", route.require.used),
+        ("oidc", route.oidc),
     ):
         if route.redirect and value:
             yield Fault((*path, key), "a redirect has none: remove it")

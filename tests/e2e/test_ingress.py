@@ -7,25 +7,40 @@ setting is left out, wherever that can be seen.
 from __future__ import annotations
 
 import http.client
+import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+from cryptography import x509
 
 from components.ingress import routes as made
 from components.ingress.routes import IngressRouteArgs
 from components.names import ENVOY_GATEWAY, INGRESS, LINKERD_INGRESS
+from sandbox import vault
 from sandbox.node import node as nodes
 from sandbox.node import objects
 from tests.certificates import Authority
 from tests.e2e import ingress_gateway, project
-from tests.e2e.ingress_gateway import HOST, HTTP_PORT, PARTNERS, SHOP, Gateway, Reply, sending
+from tests.e2e.ingress_gateway import (
+    HOST,
+    HTTP_PORT,
+    PARTNERS,
+    SHOP,
+    Gateway,
+    Outside,
+    Reply,
+    sending,
+)
 from tests.e2e.ingress_routes import ROUTES, route_args
+from tests.e2e.runbook_page import Page
 
 pytestmark = pytest.mark.e2e
 
+INSIDE, CLIENT = "inside.example.com", "shop-web"
 _PREFLIGHT = {
     "Origin": "https://app.example.com",
     "Access-Control-Request-Method": "POST",
@@ -412,3 +427,86 @@ def test_the_log_has_every_refusal_with_the_subject_and_never_a_token(gateway: G
     for token in (good, poor):
         assert not [part for part in token.split(".") if part in whole][1:]
         assert token not in whole
+
+
+@pytest.fixture(scope="module")
+def inside(gateway: Gateway) -> Outside:
+    """A client of a host whose certificate Vault signs, as its page says, and that asks for logins.
+
+    The route is closed while the Secret of the gateway's login is not there.
+    """
+    root = with_vault(gateway)
+    secret = secrets.token_urlsafe()
+    gateway.idp.clients[CLIENT] = secret
+    entry = {"data": {"client-secret": secret}}
+    vault.request(gateway.copy.settings, "POST", "/v1/linkerd/kv/data/ingress/login", entry)
+    ingress = gateway.sections["ingress"]
+    ingress["issuers"]["pki"] = {"vault": {"path": "pki/sign/ingress", "role": "ingress-issuer"}}
+    ingress["listeners"].append({"name": "inside", "host": INSIDE, "issuer": "pki"})
+    login = {"issuer": gateway.idp.issuer, "clientId": CLIENT, "vaultPath": "ingress/login"}
+    to = {"service": f"{SHOP}/cart", "port": 8080}
+    gateway.route("app", host=INSIDE, path="/app", oidc=login, **to)
+    gateway.up()
+    client = gateway.outside(authority=root)
+    gateway.until(lambda: client.request("/app", host=INSIDE).status == 302, "it asks for a login")
+    return client
+
+
+def with_vault(gateway: Gateway) -> str:
+    """Follow the page for whoever owns the PKI engine; the root that it prints."""
+    settings = gateway.copy.settings
+    variables = {
+        "VAULT_ADDR": settings.vault_addr,
+        "VAULT_CACERT": str(settings.pki_dir / "vault-ca.crt"),
+        "VAULT_TOKEN": (settings.state_dir / "vault" / "root-token").read_text(),
+    }
+    instead = {"kubernetes/staging": "kubernetes/sandbox", "docs/": f"{project.PROJECT}/docs/"}
+    page = Page(gateway.copy, "ingress.md", None, instead, variables)
+    said = page.run("Certificates from Vault")
+    return (
+        said[said.index("-----BEGIN") : said.index("END CERTIFICATE-----")] + "END CERTIFICATE-----"
+    )
+
+
+def test_vault_signs_the_certificate_of_a_listener(inside: Outside) -> None:
+    """Issued by the real cert-manager with the gateway's own login, and served by the gateway."""
+    shown = x509.load_der_x509_certificate(inside.certificate(INSIDE))
+    names = shown.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    assert names.get_values_for_type(x509.DNSName) == [INSIDE]
+    assert shown.issuer.rfc4514_string() == "CN=web.example.com"
+    # What our own CA signs is not what this one's clients trust.
+    assert inside.request("/").status == 0
+
+
+def test_a_browser_logs_in_before_the_application_is_asked(
+    gateway: Gateway, inside: Outside
+) -> None:
+    """Code flow: redirect, callback, session; nobody without one reaches the application."""
+    idp, cart = gateway.idp, gateway.server("cart")
+    cart.knobs()
+
+    def ask(path: str, cookies: Sequence[str] = (), **more: Any) -> Reply:
+        sent = {"Cookie": "; ".join(cookies)} if cookies else {}
+        return inside.request(path, host=INSIDE, headers=sent, **more)
+
+    first = ask("/app/x?y=1")
+    to = urlsplit(first.headers["location"])
+    assert (first.status, f"{to.scheme}://{to.netloc}{to.path}") == (302, f"{idp.issuer}authorize")
+    # Neither a token of the API nor a made-up session is one.
+    assert ask("/app/x", token=idp.token()).status == 302
+    made_up = [f"{each.partition('=')[0]}=x" for each in first.cookies]
+    assert ask("/app/x", made_up).status == 302
+    back = idp.authorize(to.query)
+    callback = back.removeprefix(f"https://{INSIDE}")
+    # The answer of another browser's login, and one that nobody was given.
+    assert ask(callback).status == 401
+    assert ask("/app/oauth2/callback?code=x&state=x", first.cookies).status == 401
+    session = ask(callback, first.cookies)
+    assert (session.status, session.headers["location"]) == (302, f"https://{INSIDE}/app/x?y=1")
+    assert cart.counts()["total"] == 0
+    answer = ask("/app/x?y=1", session.cookies)
+    assert (answer.status, answer.json()["service"]) == (200, "cart")
+    left = ask("/app/logout", session.cookies)
+    assert left.status == 302
+    assert ask("/app/x", left.cookies).status == 302
+    assert cart.counts()["total"] == 1

@@ -207,6 +207,26 @@ FAULTS: dict[str, tuple[dict[KeyPath, Any], str, str]] = {
         f"{R}.mirror",
         "a redirect has none: remove it",
     ),
+    # Each would be dropped without a word, or refused by the API server in the middle of an update.
+    **{
+        f"ingress-redirect-with-{key}": (
+            route(service=REMOVE, redirect={"path": "/b"}, **{key: value}),
+            f"{R}.{key}",
+            "a redirect has none: remove it",
+        )
+        for key, value in {
+            "rewrite": "/c",
+            "limits": [{"requests": 1}],
+            "breaker": {},
+            "requestSize": "1Mi",
+            "require": {"scopes": ["a"]},
+            "oidc": {
+                "issuer": "https://login.example.com",
+                "clientId": "shop",
+                "vaultPath": "oidc/shop",
+            },
+        }.items()
+    },
     "ingress-split": (
         route(split=[{"service": "shop/foo", "port": n, "percent": 60} for n in (81, 82)]),
         f"{R}.split",
