@@ -40,8 +40,10 @@ def check(config: _Config) -> Iterator[Fault]:
     """All faults of `ingress`.
 
     - It needs Gateway API CRDs 1.5.1 of the experimental channel.
+    - `service.sourceRanges` are for a Service of type `LoadBalancer`.
     - A route belongs to a listener, leads to a meshed Service or a redirect, and says `public`
-      where nobody is asked for a token, a login or a certificate. `require` needs `identity`.
+      where nobody is asked for a token, a login or a certificate. `require` needs `identity`. A
+      redirect has nothing that is a service's.
     - With `managed`, each Service has a policy, `audit` or `deny`, and no client from outside.
     - `global` limits need `globalLimits`, limits by client `trustedProxies`, by claim a token.
     - CORS with `credentials` names its origins, and `*` is for `environment: development` or
@@ -53,6 +55,14 @@ def check(config: _Config) -> Iterator[Fault]:
     if not section.enabled:
         return
     yield from _gateway_api(config)
+    service = section.service
+    if service.source_ranges and service.type != "LoadBalancer":
+        yield Fault(
+            (*_INGRESS, "service", "sourceRanges"),
+            f"only a load balancer keeps to them, and type is {service.type}: leave them out, or "
+            "write LoadBalancer",
+            looks_at=((*_INGRESS, "service", "type"),),
+        )
     yield from _identity(config)
     yield from _issuers(config)
     yield from _listeners(config)

@@ -220,10 +220,31 @@ class IngressRedirect(Section):
     status: Literal[301, 302] = Field(302, description="Status: for good, or for now.")
 
 
+class OidcEndpoints(Section):
+    """What the provider tells at `/.well-known/openid-configuration`."""
+
+    authorization: HttpsAddress = Field(
+        description="Its `authorization_endpoint`, where browsers log in."
+    )
+    token: HttpsAddress = Field(
+        description="Its `token_endpoint`, which the gateway asks; of another host it is what the "
+        "gateway is let out to where egress denies."
+    )
+    end_session: HttpsAddress | None = Field(
+        None, description="Its `end_session_endpoint`; without it a logout ends our session alone."
+    )
+
+
 class Oidc(Section):
     """A login by browser (OpenID Connect); the session is a cookie."""
 
-    issuer: HttpsAddress = Field(description="The identity provider, whose endpoints it tells.")
+    issuer: HttpsAddress = Field(description="The identity provider.")
+    endpoints: OidcEndpoints | None = Field(
+        None,
+        description="Its endpoints. Without them Envoy Gateway asks the provider at each change of "
+        "any route, and where that is away the routes with this login answer 500 until a later "
+        "change.",
+    )
     client_id: Text = Field(description="Client ID of the gateway there.")
     vault_path: VaultPath = Field(
         description="Entry below `vault.kvMount` with the client's secret, as `client-secret`."
@@ -349,7 +370,9 @@ class IngressSection(Section):
     def _addresses(self) -> Iterator[str]:
         if self.identity:
             yield self.identity.jwks
-        yield from (each.oidc.issuer for each in self.routes if each.oidc)
+        for each in self.routes:
+            if each.oidc:
+                yield each.oidc.endpoints.token if each.oidc.endpoints else each.oidc.issuer
 
     def listener_of(self, host: str) -> Listener | None:
         """The listener that a route's host belongs to: its own, else the longest `*.` above it."""

@@ -252,6 +252,13 @@ class Gateway:
                 found[one["type"]] = min(found.get(one["type"], "True"), one["status"])
         return found
 
+    def scale_redis(self, replicas: int) -> None:
+        """Take Redis away with 0; with 1 return when it is there again."""
+        path = f"/apis/apps/v1/namespaces/{ENVOY_GATEWAY}/deployments/redis"
+        _patch(self.copy.api, path, {"spec": {"replicas": replicas}})
+        if replicas:
+            self.node.wait(ENVOY_GATEWAY, "redis")
+
     def judged(self) -> dict[str, tuple[str, str]]:
         """What `bot status` says of the gateway where pods run, as they do here, by its checks."""
         file = self.copy.folder / sandbox_stack.TRACKED

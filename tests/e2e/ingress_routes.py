@@ -38,6 +38,20 @@ ROUTES: list[dict[str, Any]] = [
         "limits": [{"requests": 5, "per": "hour"}],
     },
     {
+        # Of every kind, and of units that are no multiples of one another.
+        "name": "many",
+        "host": HOST,
+        "path": "/many",
+        **_TO,
+        "limits": [
+            {"requests": 50, "per": "hour"},
+            {"requests": 3, "per": "minute"},
+            {"requests": 40, "per": "second", "by": "client"},
+            {"requests": 1, "per": "minute", "by": "header:x-tenant"},
+            *({"requests": 90, "per": each, "global": True} for each in ("hour", "minute")),
+        ],
+    },
+    {
         "name": "shared",
         "host": HOST,
         "path": "/shared",

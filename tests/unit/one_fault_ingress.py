@@ -207,6 +207,11 @@ FAULTS: dict[str, tuple[dict[KeyPath, Any], str, str]] = {
         f"{R}.mirror",
         "a redirect has none: remove it",
     ),
+    "ingress-ranges-that-nobody-keeps-to": (
+        ingress(service={"type": "NodePort", "sourceRanges": ["10.0.0.0/8"]}),
+        "ingress.service.sourceRanges",
+        "only a load balancer keeps to them, and type is NodePort",
+    ),
     # Each would be dropped without a word, or refused by the API server in the middle of an update.
     **{
         f"ingress-redirect-with-{key}": (

@@ -78,6 +78,9 @@ EFFECTS: dict[str, Any] = {
     f"{ROUTE}.require.claims": {"tenant": ["b"]},
     f"{ROUTE}.require.listClaims": {"groups": ["y"]},
     f"{LOGIN}.issuer": "https://other.example.com",
+    f"{LOGIN}.endpoints.authorization": "https://other.example.com/a",
+    f"{LOGIN}.endpoints.token": "https://other.example.com/t",
+    f"{LOGIN}.endpoints.endSession": "https://other.example.com/e",
     f"{LOGIN}.clientId": "other",
     f"{LOGIN}.vaultPath": "oidc/other",
     f"{LOGIN}.scopes": ["openid", "other"],
@@ -260,7 +263,7 @@ def test_the_gateway_reaches_its_identity_providers_where_egress_denies(tmp_path
     config = load(tmp_path, spoilt({(k,): v for k, v in sections.items()}))
     args = egress.arguments(config, config.cluster)  # type: ignore[arg-type]
     hosts = {e.namespace: [h.host for h in e.hosts] for e in args.scopes}
-    assert hosts[LINKERD_INGRESS] == ["idp.example.com", "login.example.com"]
+    assert hosts[LINKERD_INGRESS] == ["idp.example.com", "tokens.example.com"]
     assert LINKERD_INGRESS in {each.namespace for each in args.packets}
 
 

@@ -271,6 +271,12 @@ FAULTS: list[tuple[str, Spoil, str, str]] = [
     ("ingress/ways-round", f.add(f.SERVICES, "shop", "public", {
         "type": "LoadBalancer", "selector": {"app": "cart"}}),
      "fail", "go round the gateway: shop/public (LoadBalancer)"),
+    # And one that names them by another label.
+    ("ingress/ways-round", lambda m: (
+        f.add(f.SERVICES, "shop", "public", {"type": "NodePort", "selector": {"tier": "web"}})(m),
+        m.objects[f.PODS].append({"metadata": {"name": "p", "namespace": "shop",
+            "labels": {"app": "cart", "tier": "web"}}, "spec": {"containers": []}})),
+     "fail", "go round the gateway: shop/public (NodePort)"),
     ("ingress/ways-round", f.add(f.SERVICES, "shop", "public", {
         "type": "ClusterIP", "externalIPs": ["192.0.2.1"]}),
      "warn", "are reached without the gateway: shop/public (ClusterIP)"),

@@ -7,59 +7,38 @@ setting is left out, wherever that can be seen.
 from __future__ import annotations
 
 import http.client
-import secrets
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
-from cryptography import x509
 
 from components.ingress import routes as made
 from components.ingress.routes import IngressRouteArgs
-from components.names import ENVOY_GATEWAY, INGRESS, LINKERD_INGRESS
-from sandbox import vault
+from components.names import INGRESS, LINKERD_INGRESS
 from sandbox.node import node as nodes
 from sandbox.node import objects
 from tests.certificates import Authority
-from tests.e2e import ingress_gateway, project
+from tests.e2e import ingress_gateway
 from tests.e2e.ingress_gateway import (
     HOST,
     HTTP_PORT,
     PARTNERS,
     SHOP,
     Gateway,
-    Outside,
     Reply,
     sending,
 )
 from tests.e2e.ingress_routes import ROUTES, route_args
-from tests.e2e.runbook_page import Page
 
 pytestmark = pytest.mark.e2e
 
-INSIDE, CLIENT = "inside.example.com", "shop-web"
 _PREFLIGHT = {
     "Origin": "https://app.example.com",
     "Access-Control-Request-Method": "POST",
     "Access-Control-Request-Headers": "authorization",
 }
-
-
-@pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    """The gateway as the program deploys it."""
-    if reason := project.missing_engine() or ingress_gateway.missing():
-        pytest.skip(reason)
-    folder = tmp_path_factory.mktemp("ingress")
-    copy = project.copy_to(folder / "project")
-    try:
-        with ingress_gateway.running(copy, folder, ROUTES) as found:
-            yield found
-    finally:
-        copy.down()
 
 
 @contextmanager
@@ -169,6 +148,11 @@ def test_a_local_limit_is_of_each_pod(gateway: Gateway) -> None:
     seen = [client.request("/some", pod=first).status for _ in range(8)]
     assert seen == [200] * 5 + [429] * 3
     assert client.request("/some", pod=second).status == 200
+    # Several hold together, of whatever units.
+    tenant = {"x-tenant": "a"}
+    seen = [client.request("/many", pod=first, headers=tenant).status for _ in range(2)]
+    assert seen == [200, 429]
+    assert [client.request("/many", pod=second).status for _ in range(5)] == [200] * 3 + [429] * 2
 
 
 def test_a_global_limit_is_counted_over_all_pods_and_passes_without_redis(gateway: Gateway) -> None:
@@ -183,7 +167,7 @@ def test_a_global_limit_is_counted_over_all_pods_and_passes_without_redis(gatewa
     seen = [client.request("/shared", token=token).status for _ in range(8)]
     assert seen == [200] * 6 + [429] * 2
     assert client.request("/shared", token=idp.token(sub=f"b-{time.time_ns()}")).status == 200
-    _scale(gateway, 0)
+    gateway.scale_redis(0)
     try:
         gateway.until(
             lambda: client.request("/shared", token=token).status == 200, "nobody counts: it passes"
@@ -191,18 +175,9 @@ def test_a_global_limit_is_counted_over_all_pods_and_passes_without_redis(gatewa
         assert [client.request("/shared", token=token).status for _ in range(8)] == [200] * 8
         assert client.request("/shared").status == 401
     finally:
-        _scale(gateway, 1)
-        gateway.node.wait(ENVOY_GATEWAY, "redis")
+        gateway.scale_redis(1)
     later = idp.token(sub=f"c-{time.time_ns()}")
     gateway.until(lambda: client.request("/shared", token=later).status == 429, "it counts again")
-
-
-def _scale(gateway: Gateway, replicas: int) -> None:
-    path = f"/apis/apps/v1/namespaces/{ENVOY_GATEWAY}/deployments/redis"
-    kind = "application/merge-patch+json"
-    patch = {"spec": {"replicas": replicas}}
-    answer = gateway.copy.api.request("PATCH", path, patch, content_type=kind)
-    assert answer.ok, answer
 
 
 def test_a_circuit_opens_after_failures_and_closes_by_itself(gateway: Gateway) -> None:
@@ -427,86 +402,3 @@ def test_the_log_has_every_refusal_with_the_subject_and_never_a_token(gateway: G
     for token in (good, poor):
         assert not [part for part in token.split(".") if part in whole][1:]
         assert token not in whole
-
-
-@pytest.fixture(scope="module")
-def inside(gateway: Gateway) -> Outside:
-    """A client of a host whose certificate Vault signs, as its page says, and that asks for logins.
-
-    The route is closed while the Secret of the gateway's login is not there.
-    """
-    root = with_vault(gateway)
-    secret = secrets.token_urlsafe()
-    gateway.idp.clients[CLIENT] = secret
-    entry = {"data": {"client-secret": secret}}
-    vault.request(gateway.copy.settings, "POST", "/v1/linkerd/kv/data/ingress/login", entry)
-    ingress = gateway.sections["ingress"]
-    ingress["issuers"]["pki"] = {"vault": {"path": "pki/sign/ingress", "role": "ingress-issuer"}}
-    ingress["listeners"].append({"name": "inside", "host": INSIDE, "issuer": "pki"})
-    login = {"issuer": gateway.idp.issuer, "clientId": CLIENT, "vaultPath": "ingress/login"}
-    to = {"service": f"{SHOP}/cart", "port": 8080}
-    gateway.route("app", host=INSIDE, path="/app", oidc=login, **to)
-    gateway.up()
-    client = gateway.outside(authority=root)
-    gateway.until(lambda: client.request("/app", host=INSIDE).status == 302, "it asks for a login")
-    return client
-
-
-def with_vault(gateway: Gateway) -> str:
-    """Follow the page for whoever owns the PKI engine; the root that it prints."""
-    settings = gateway.copy.settings
-    variables = {
-        "VAULT_ADDR": settings.vault_addr,
-        "VAULT_CACERT": str(settings.pki_dir / "vault-ca.crt"),
-        "VAULT_TOKEN": (settings.state_dir / "vault" / "root-token").read_text(),
-    }
-    instead = {"kubernetes/staging": "kubernetes/sandbox", "docs/": f"{project.PROJECT}/docs/"}
-    page = Page(gateway.copy, "ingress.md", None, instead, variables)
-    said = page.run("Certificates from Vault")
-    return (
-        said[said.index("-----BEGIN") : said.index("END CERTIFICATE-----")] + "END CERTIFICATE-----"
-    )
-
-
-def test_vault_signs_the_certificate_of_a_listener(inside: Outside) -> None:
-    """Issued by the real cert-manager with the gateway's own login, and served by the gateway."""
-    shown = x509.load_der_x509_certificate(inside.certificate(INSIDE))
-    names = shown.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    assert names.get_values_for_type(x509.DNSName) == [INSIDE]
-    assert shown.issuer.rfc4514_string() == "CN=web.example.com"
-    # What our own CA signs is not what this one's clients trust.
-    assert inside.request("/").status == 0
-
-
-def test_a_browser_logs_in_before_the_application_is_asked(
-    gateway: Gateway, inside: Outside
-) -> None:
-    """Code flow: redirect, callback, session; nobody without one reaches the application."""
-    idp, cart = gateway.idp, gateway.server("cart")
-    cart.knobs()
-
-    def ask(path: str, cookies: Sequence[str] = (), **more: Any) -> Reply:
-        sent = {"Cookie": "; ".join(cookies)} if cookies else {}
-        return inside.request(path, host=INSIDE, headers=sent, **more)
-
-    first = ask("/app/x?y=1")
-    to = urlsplit(first.headers["location"])
-    assert (first.status, f"{to.scheme}://{to.netloc}{to.path}") == (302, f"{idp.issuer}authorize")
-    # Neither a token of the API nor a made-up session is one.
-    assert ask("/app/x", token=idp.token()).status == 302
-    made_up = [f"{each.partition('=')[0]}=x" for each in first.cookies]
-    assert ask("/app/x", made_up).status == 302
-    back = idp.authorize(to.query)
-    callback = back.removeprefix(f"https://{INSIDE}")
-    # The answer of another browser's login, and one that nobody was given.
-    assert ask(callback).status == 401
-    assert ask("/app/oauth2/callback?code=x&state=x", first.cookies).status == 401
-    session = ask(callback, first.cookies)
-    assert (session.status, session.headers["location"]) == (302, f"https://{INSIDE}/app/x?y=1")
-    assert cart.counts()["total"] == 0
-    answer = ask("/app/x?y=1", session.cookies)
-    assert (answer.status, answer.json()["service"]) == (200, "cart")
-    left = ask("/app/logout", session.cookies)
-    assert left.status == 302
-    assert ask("/app/x", left.cookies).status == 302
-    assert cart.counts()["total"] == 1
