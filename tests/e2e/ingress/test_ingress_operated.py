@@ -191,6 +191,35 @@ def test_status_tells_what_envoy_gateway_refuses_and_what_goes_round(gateway: Ga
     gateway.until(lambda: set(dict(gateway.judged().values())) == {"ok"}, "all is well again")
 
 
+def test_the_page_goes_back_from_gateway_api_1_5(gateway: Gateway) -> None:
+    """Followed to its end, with Envoy Gateway and Linkerd beside it. The last: the gateway goes."""
+    page = Page(gateway.copy, "gateway-api-back.md")
+    page.run("Take the gateway away")
+    for kind in ("Gateway", "GatewayClass", "HTTPRoute"):
+        assert left(gateway, kind) == [], kind
+    page.tracked = page.file.read_text(encoding="utf-8")
+    page.run("Look what is left")
+    page.run("Go back")
+    page.unchanged()
+    versions = {
+        each["metadata"]["annotations"]["gateway.networking.k8s.io/bundle-version"]
+        for each in left(gateway, "CustomResourceDefinition")
+        if each["spec"]["group"] == "gateway.networking.k8s.io"
+    }
+    assert versions == {"v1.2.1"}
+
+
+def left(gateway: Gateway, kind: str) -> list[dict[str, Any]]:
+    """All objects of a kind."""
+    group = "apiextensions.k8s.io" if kind.startswith("Custom") else "gateway.networking.k8s.io"
+    path = gateway.objects.path(
+        {"apiVersion": f"{group}/v1", "kind": kind, "metadata": {"namespace": LINKERD_INGRESS}}
+    )
+    answer = gateway.copy.api.request("GET", path)
+    assert answer.ok, answer
+    return list(answer.body["items"])
+
+
 def client_ca(gateway: Gateway) -> dict[str, Any]:
     """The ConfigMap with the CA of the partners' certificates."""
     metadata = {"name": "partners-clients", "namespace": LINKERD_INGRESS}
