@@ -45,6 +45,8 @@ SHOP, SERVICES = "shop", ("cart", "front", "next")
 HOST, PARTNERS = "shop.example.com", "partners.example.com"
 # Beside those of `sandbox.node.node.PROGRAMS`; and those that global limits need besides.
 PROGRAMS, LIMITS = ("envoy", "envoy-gateway"), ("ratelimit", "redis-server")
+# Answers challenges of ACME, where a test has it.
+_SOLVER = "acmesolver"
 NAMESPACES = (LINKERD, ENVOY_GATEWAY, LINKERD_INGRESS, SHOP)
 HTTPS_PORT, HTTP_PORT = 10443, 10080
 _TRUSTED = "/etc/ssl/certs/ca-certificates.crt"
@@ -255,7 +257,7 @@ class Gateway:
     def scale_redis(self, replicas: int) -> None:
         """Take Redis away with 0; with 1 return when it is there again."""
         path = f"/apis/apps/v1/namespaces/{ENVOY_GATEWAY}/deployments/redis"
-        _patch(self.copy.api, path, {"spec": {"replicas": replicas}})
+        patch(self.copy.api, path, {"spec": {"replicas": replicas}})
         if replicas:
             self.node.wait(ENVOY_GATEWAY, "redis")
 
@@ -360,7 +362,7 @@ def running(copy: Copy, folder: Path, routes: Sequence[dict[str, Any]]) -> Itera
     # Nobody runs Envoy Gateway yet: what the program waits for must not be its word.
     deploy(copy)
     _mesh(copy.api)
-    found = {name: program(name) for name in (*PROGRAMS, *LIMITS)}
+    found = {name: program(name) for name in (*PROGRAMS, *LIMITS, _SOLVER)}
     files = {_TRUSTED: folder / "trusted.crt"}
     with (
         nodes.running(
@@ -368,6 +370,7 @@ def running(copy: Copy, folder: Path, routes: Sequence[dict[str, Any]]) -> Itera
             NAMESPACES,
             images={
                 "gateway": ("envoy-gateway",),
+                "cert-manager-acmesolver": (_SOLVER,),
                 # As the image's entrypoint does, with Redis in Valkey's place.
                 "valkey": ("sh", "-c", f'shift; exec {_REDIS} "$@"', "sh"),
             },
@@ -391,7 +394,7 @@ def running(copy: Copy, folder: Path, routes: Sequence[dict[str, Any]]) -> Itera
 def _mesh(api: Client) -> None:
     """The sandbox's webhooks look at pods with a label alone, which the gateway's have not."""
     pod = {"envoyDeployment": {"pod": {"labels": ANSWERED}}}
-    _patch(
+    patch(
         api,
         f"/apis/gateway.envoyproxy.io/v1alpha1/namespaces/{LINKERD_INGRESS}/envoyproxies/{INGRESS}",
         {"spec": {"provider": {"kubernetes": pod}}},
@@ -401,15 +404,16 @@ def _mesh(api: Client) -> None:
 def _balance(gateway: Gateway) -> None:
     """What a cloud writes into a Service: the address of its load balancer."""
     name = _service(gateway)["metadata"]["name"]
-    _patch(
+    patch(
         gateway.copy.api,
         f"/api/v1/namespaces/{LINKERD_INGRESS}/services/{name}/status",
         {"status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}}},
     )
 
 
-def _patch(api: Client, path: str, patch: dict[str, Any]) -> None:
-    answer = api.request("PATCH", path, patch, content_type="application/merge-patch+json")
+def patch(api: Client, path: str, changes: dict[str, Any]) -> None:
+    """A merge patch, with which None takes a field away whoever owns it."""
+    answer = api.request("PATCH", path, changes, content_type="application/merge-patch+json")
     assert answer.ok, answer
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import secrets
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,10 +15,16 @@ import pytest
 from cryptography import x509
 
 from components.ingress import routes as made
+from components.ingress.component import (
+    IngressIssuer,
+    IngressListener,
+    acme_issuer,
+    certificate,
+)
 from components.names import LINKERD_INGRESS
-from sandbox import vault
-from tests.e2e import ingress_gateway, project
-from tests.e2e.ingress_gateway import SHOP, Gateway, Outside, Reply
+from sandbox import toolchain, vault
+from tests.e2e import acme, ingress_gateway, project
+from tests.e2e.ingress_gateway import HOST, SHOP, Gateway, Outside, Reply
 from tests.e2e.ingress_routes import ROUTES, route_args
 from tests.e2e.runbook_page import Page
 
@@ -61,12 +69,15 @@ def with_vault(gateway: Gateway) -> str:
         "VAULT_CACERT": str(settings.pki_dir / "vault-ca.crt"),
         "VAULT_TOKEN": (settings.state_dir / "vault" / "root-token").read_text(),
     }
-    instead = {"kubernetes/staging": "kubernetes/sandbox", "docs/": f"{project.PROJECT}/docs/"}
+    instead = {
+        "kubernetes/staging": "kubernetes/sandbox",
+        "docs/": f"{project.PROJECT}/docs/",
+        "vault ": f"{toolchain.ensure(['vault'])['vault']} ",
+    }
     page = Page(gateway.copy, "ingress.md", None, instead, variables)
-    said = page.run("Certificates from Vault")
-    return (
-        said[said.index("-----BEGIN") : said.index("END CERTIFICATE-----")] + "END CERTIFICATE-----"
-    )
+    end = "END CERTIFICATE-----"
+    begun = page.run("Certificates from Vault").partition("-----BEGIN")
+    return "".join([begun[1], begun[2].partition(end)[0], end])
 
 
 def test_vault_signs_the_certificate_of_a_listener(inside: Outside) -> None:
@@ -117,11 +128,11 @@ def test_a_login_does_not_end_with_its_provider(gateway: Gateway, inside: Outsid
     """Without `endpoints` the provider is asked at each change, and 500 is what remains of that."""
     policy = made.security_policy(route_args(gateway, gateway.sections["ingress"]["routes"][-1]))
     assert policy
-    asking = copy.deepcopy(policy)
-    asking["spec"]["oidc"]["provider"] = {"issuer": gateway.idp.issuer}
+    asked = {"oidc": {"provider": {"authorizationEndpoint": None, "tokenEndpoint": None}}}
+    path = gateway.objects.path(policy, policy["metadata"]["name"])
     gateway.idp.up = False
     try:
-        gateway.objects.apply(asking)
+        ingress_gateway.patch(gateway.copy.api, path, {"spec": asked})
         gateway.until(lambda: inside.request("/app", host=INSIDE).status == 500, "it is asked")
         state, seen = gateway.judged()["routes"]
         assert (state, "openid-configuration" in seen) == ("fail", True), seen
@@ -189,6 +200,35 @@ def test_status_tells_what_envoy_gateway_refuses_and_what_goes_round(gateway: Ga
         dict.fromkeys(wanted, ("fail", True))
     ), told
     gateway.until(lambda: set(dict(gateway.judged().values())) == {"ok"}, "all is well again")
+
+
+def test_a_public_authority_asks_at_port_80_of_the_gateway(
+    gateway: Gateway, tmp_path: Path
+) -> None:
+    """ACME by HTTP-01: the challenge's route is nearer than the one that sends all to TLS."""
+    if reason := ingress_gateway.missing(acme.PROGRAMS):
+        pytest.skip(reason)
+    listener = IngressListener(name="public", host=HOST, issuer="letters")
+    with acme.running(gateway, tmp_path) as pebble:
+        spec = {"acme": {"server": pebble.directory, "email": "ops@example.com"}}
+        issuer = IngressIssuer(name="letters", spec=spec)
+        objects = (acme_issuer(issuer), certificate(listener, issuer))
+        gateway.until(pebble.up, "Pebble is there")
+        try:
+            gateway.objects.apply(*objects)
+            gateway.until(lambda: bool(secret(gateway, "public-tls")), "it is issued", 120)
+            chain = x509.load_pem_x509_certificates(secret(gateway, "public-tls")["tls.crt"])
+            root = x509.load_pem_x509_certificate(pebble.root().encode())
+        finally:
+            gateway.objects.delete(*objects)
+    chain[-1].verify_directly_issued_by(root)
+    assert chain[0].issuer == chain[1].subject
+
+
+def secret(gateway: Gateway, name: str) -> dict[str, bytes]:
+    """What a Secret of the gateway's namespace holds; nothing where there is none."""
+    found = gateway.node.objects.data("secrets", LINKERD_INGRESS, name) or {}
+    return {key: base64.b64decode(value) for key, value in found.items()}
 
 
 def test_the_page_goes_back_from_gateway_api_1_5(gateway: Gateway) -> None:
