@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
@@ -9,7 +10,7 @@ from cryptography import x509
 
 from components.cluster import HasCluster, needs_a_cluster
 from components.gateway_api import HasGatewayApi
-from components.ingress.section import ClientCa, ExposedRoute, Listener
+from components.ingress.section import ClientCa, ExposedRoute, Listener, Oidc
 from components.ingress.values import claim_header
 from components.names import WITH_GATEWAYS
 from components.policy import look_up
@@ -239,6 +240,8 @@ def _who(config: _Config, path: Path_, route: ExposedRoute) -> Iterator[Fault]:
     section = config.ingress
     if route.redirect:
         return
+    if route.oidc:
+        yield from _login((*path, "oidc"), route.oidc)
     if route.public and (route.require.used or route.oidc):
         key = "oidc" if route.oidc else "require"
         yield Fault((*path, key), "a public route asks nobody: remove it, or public")
@@ -257,6 +260,18 @@ def _who(config: _Config, path: Path_, route: ExposedRoute) -> Iterator[Fault]:
             "public: true",
             looks_at=((*_INGRESS, "identity"), (*path, "public")),
         )
+
+
+def _login(path: Path_, oidc: Oidc) -> Iterator[Fault]:
+    if re.search("[?#]", oidc.issuer):
+        message = "has a query, which no issuer of logins has: write it as its tokens have it"
+        yield Fault((*path, "issuer"), message)
+    for key, value in (("callback", oidc.callback), ("logout", oidc.logout)):
+        if value == "/":
+            yield Fault((*path, key), "is the route itself: write a path of its own below it")
+    if oidc.callback == oidc.logout:
+        message = f"{oidc.logout} is the callback, too: write another"
+        yield Fault((*path, "logout"), message, looks_at=((*path, "callback"),))
 
 
 def _how_much(config: _Config, path: Path_, route: ExposedRoute) -> Iterator[Fault]:

@@ -11,6 +11,7 @@ from pydantic import Field
 from components.chart import Shape
 from components.envoy_gateway import CHARTS, SHAPES
 from components.ingress.values import (
+    BodySize,
     HttpsAddress,
     LimitedBy,
     ListenerHost,
@@ -23,7 +24,7 @@ from components.ingress.values import (
 from components.names import ENVOY_GATEWAY, LINKERD_INGRESS
 from schema.section import Section
 from schema.values import Domain, Duration, Name, Replicas, Text, VaultPath
-from schema.words import Cidr, LabelKey, Quantity
+from schema.words import Cidr, LabelKey
 
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
@@ -289,7 +290,7 @@ class ExposedRoute(Section):
     retries: IngressRetries | None = Field(None, description="What is tried again.")
     timeout: Duration = Field(Duration(15), description="Time of a request; then 504.")
     mirror: MirrorTo | None = Field(None, description="Another service that gets requests too.")
-    request_size: Quantity | None = Field(
+    request_size: BodySize | None = Field(
         None,
         description="Largest body, as `1Mi`; a larger one gets 413. Bodies are then read whole "
         "before they are passed on, so not for streams.",
