@@ -63,9 +63,14 @@ def gateway_goes(change: Change) -> Answer:
 
 
 def tokens_change(change: Change) -> Answer:
-    """Tokens of another issuer, other audiences or other keys are taken."""
+    """Tokens of another issuer, other audiences or other keys are taken, or other logins."""
     if not _of_envoy(change, "SecurityPolicy"):
         return False
+    logins = changed(change, "spec", "oidc")
+    if logins and all(logins):
+        one, other = map(mapping, logins)
+        if any(one.get(key) != other.get(key) for key in ("provider", "clientID")):
+            return "logins"
     found = changed(change, "spec", "jwt", "providers")
     return found is not None and all(map(items, found)) and _trusted(found[0]) != _trusted(found[1])
 

@@ -210,7 +210,7 @@ RULES: tuple[Rule, ...] = (
     Rule(HIGH, "ingress-route-opens", ingress.route_opens,
          "a host and path are reached from outside that were not"),
     Rule(HIGH, "ingress-tokens", ingress.tokens_change,
-         "tokens of another issuer, audience or key are taken, and those of before refused"),
+         "tokens of another issuer, audience or key are taken, or logins of another provider"),
     Rule(HIGH, "cors-widens", ingress.cors_widens,
          "web pages of other origins may call"),
     Rule(HIGH, "egress-changes", policy.egress_changes,

@@ -153,8 +153,14 @@ def _cors(route: ExposedRoute) -> dict[str, Any]:
 def _oidc(route: ExposedRoute) -> dict[str, Any]:
     assert route.oidc is not None  # noqa: S101
     oidc, base = route.oidc, route.path.rstrip("/")
+    provider = {"issuer": oidc.issuer}
+    if oidc.endpoints:
+        provider["authorizationEndpoint"] = oidc.endpoints.authorization
+        provider["tokenEndpoint"] = oidc.endpoints.token
+        if oidc.endpoints.end_session:
+            provider["endSessionEndpoint"] = oidc.endpoints.end_session
     return {
-        "provider": {"issuer": oidc.issuer},
+        "provider": provider,
         "clientID": oidc.client_id,
         "clientSecret": {"group": "", "kind": "Secret", "name": oidc_secret(route)},
         "scopes": list(oidc.scopes),

@@ -19,7 +19,7 @@ STACK = "staging"
 # monitoring, whose names are what its usual chart calls them.
 _ELSEWHERE = {
     *("shop", "linkerd-multicluster", "monitoring"),
-    # Of a stack with `ingress`; tests/e2e/test_ingress.py has one.
+    # Of a stack with `ingress`; tests/e2e/ingress has one.
     *("linkerd-ingress", "envoy-gateway-system"),
 }
 # Kinds that every API server has.

@@ -176,6 +176,9 @@ def ingress() -> dict[str, list[Object]]:
         f"{gateway}/{place}/httproutes": [of("cart", "parents", "Accepted", "ResolvedRefs")],
         f"{envoy}/{place}/securitypolicies": [of("cart", "ancestors", "Accepted")],
         f"{envoy}/{place}/backendtrafficpolicies": [of("cart", "ancestors", "Accepted")],
+        f"{envoy}/{place}/clienttrafficpolicies": [
+            of(name, "ancestors", "Accepted") for name in ("http", "shop")
+        ],
         "/apis/networking.k8s.io/v1/ingresses": [],
     }
 

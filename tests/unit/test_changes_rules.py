@@ -476,3 +476,18 @@ def test_a_route_that_asks_for_less_is_told(
     """A valid token alone is less than a scope, and CORS asks nobody."""
     found = risk.assess(whole(_security(before, after)))
     assert ("ingress-open" in {each.rule for each in found}) == opens
+
+
+@pytest.mark.parametrize(
+    ("after", "told"),
+    [
+        ({"provider": {"issuer": "b"}, "clientID": "shop"}, True),
+        ({"provider": {"issuer": "a"}, "clientID": "other"}, True),
+        ({"provider": {"issuer": "a"}, "clientID": "shop", "logoutPath": "/out"}, False),
+    ],
+)
+def test_logins_of_another_provider_are_told(after: dict[str, object], told: bool) -> None:
+    """Whoever that provider knows is let in, as with tokens of another issuer."""
+    before: dict[str, object] = {"provider": {"issuer": "a"}, "clientID": "shop"}
+    found = risk.assess(whole(_security({"oidc": before}, {"oidc": after})))
+    assert ("ingress-tokens" in {each.rule for each in found}) == told

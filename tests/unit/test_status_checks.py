@@ -25,6 +25,7 @@ _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _GATEWAY_API = "/apis/gateway.networking.k8s.io/v1/namespaces/linkerd-ingress"
 _GATEWAYS, _INGRESS_ROUTES = f"{_GATEWAY_API}/gateways", f"{_GATEWAY_API}/httproutes"
 _SECURITY = "/apis/gateway.envoyproxy.io/v1alpha1/namespaces/linkerd-ingress/securitypolicies"
+_CLIENTS = "/apis/gateway.envoyproxy.io/v1alpha1/namespaces/linkerd-ingress/clienttrafficpolicies"
 _INGRESSES = "/apis/networking.k8s.io/v1/ingresses"
 _SHOP = {
     "defaultInboundPolicy": "audit",
@@ -253,7 +254,11 @@ FAULTS: list[tuple[str, Spoil, str, str]] = [
      "fail", "not Accepted: because"),
     ("ingress/gateway", f.set_(_GATEWAYS, "ingress", "status", "listeners", value=[
         {"name": "shop", **f.not_true("Programmed")}]),
-     "fail", "listeners that serve nobody: shop: not Programmed: because"),
+     "fail", "listeners that do not act as written: shop: not Programmed: because"),
+    ("ingress/gateway", f.drop(_CLIENTS, "shop"), "fail", "shop: policy of its clients: not there"),
+    ("ingress/gateway", f.set_(_CLIENTS, "http", "status", "ancestors", 0, "conditions",
+                               value=f.not_true("Accepted")["conditions"]),
+     "fail", "http: policy of its clients: not Accepted: because"),
     ("ingress/routes", f.drop(_SECURITY, "cart"),
      "fail", "cart (security policies): not there"),
     ("ingress/routes", f.set_(_SECURITY, "cart", "status", value={}), "fail", "nobody has looked"),
@@ -266,6 +271,12 @@ FAULTS: list[tuple[str, Spoil, str, str]] = [
     ("ingress/ways-round", f.add(f.SERVICES, "shop", "public", {
         "type": "LoadBalancer", "selector": {"app": "cart"}}),
      "fail", "go round the gateway: shop/public (LoadBalancer)"),
+    # And one that names them by another label.
+    ("ingress/ways-round", lambda m: (
+        f.add(f.SERVICES, "shop", "public", {"type": "NodePort", "selector": {"tier": "web"}})(m),
+        m.objects[f.PODS].append({"metadata": {"name": "p", "namespace": "shop",
+            "labels": {"app": "cart", "tier": "web"}}, "spec": {"containers": []}})),
+     "fail", "go round the gateway: shop/public (NodePort)"),
     ("ingress/ways-round", f.add(f.SERVICES, "shop", "public", {
         "type": "ClusterIP", "externalIPs": ["192.0.2.1"]}),
      "warn", "are reached without the gateway: shop/public (ClusterIP)"),
