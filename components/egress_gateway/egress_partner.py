@@ -70,8 +70,9 @@ class EgressPartner(Component, area="traffic"):
         first.append(self.apply(traffic_policy(partner), name="traffic"))
         self.last = self.apply(http_route(args), *first, name="route")
         for scope in args.scopes:
+            # A slash: with a hyphen, namespace b-route of a and partner a-from-b would be one.
             way = way_there(partner, scope, args.egress_network)
-            self.last = self.apply(way, self.last, name=f"from-{scope}")
+            self.last = self.apply(way, self.last, name=f"from/{scope}")
         self.done(partner=partner.name, host=partner.host)
 
 
@@ -160,7 +161,10 @@ def security_policy(args: EgressPartnerArgs) -> Manifest:
 
 def traffic_policy(partner: Partner) -> Manifest:
     """How much, how long, how often."""
-    spec = {"targetRefs": target("HTTPRoute", partner.name), **policies.traffic(partner)}
+    spec = {
+        "targetRefs": target("HTTPRoute", partner.name),
+        **policies.traffic(partner, shared=True),
+    }
     return envoy("BackendTrafficPolicy", LINKERD_EGRESS_GATEWAY, partner.name, spec)
 
 
