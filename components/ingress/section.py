@@ -178,7 +178,8 @@ class IngressLimit(Section):
     global_: bool = Field(
         False,
         alias="global",
-        description="Counted by all pods of the gateway together (`globalLimits`), else by each.",
+        description="Counted by all pods of the gateway together (`globalLimits`), else by each, "
+        "which counts each method of `methods` by itself.",
     )
 
 

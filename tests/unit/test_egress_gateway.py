@@ -16,6 +16,7 @@ from components.egress_gateway.component import (
     proxies,
     the_gateway,
 )
+from components.egress_gateway.section import Partner
 from components.ingress import arguments as ingress
 from components.ingress.objects import envoy_proxy
 from components.names import EGRESS_GATEWAY, LINKERD_EGRESS_GATEWAY
@@ -128,8 +129,30 @@ def test_only_the_identity_header_of_the_mesh_is_believed() -> None:
     """Taken away at the listener, the header of the mesh's proxy would be gone as well."""
     recording = made(EgressGateway)
     clients = recording.named("x-clients").inputs["spec"]
-    assert clients["headers"]["earlyRequestHeaders"]["remove"] == ["l5d-dst-override"]
+    removed = clients["headers"]["earlyRequestHeaders"]["remove"]
+    assert removed == ["l5d-dst-override", "l5d-dst-canonical"]
     assert "tls" not in clients
+
+
+def test_http_2_works_on_both_sides() -> None:
+    """All callers' requests are on one connection of the mesh's proxy, and partners are asked by
+    TLS: some refuse what says `http` there.
+    """
+    clients = made(EgressGateway).named("x-clients").inputs["spec"]
+    assert clients["scheme"] == "MatchBackend"
+    assert clients["http2"]["maxConcurrentStreams"] > Partner.model_fields["max_parallel"].default
+
+
+@pytest.mark.parametrize(("timeout", "received"), [("20s", "1m0s"), ("10m", "10m0s")])
+def test_a_request_has_as_long_to_come_as_its_answer(
+    timeout: str, received: str, tmp_path: Path
+) -> None:
+    """A large upload, or a stream, would be cut after a minute, whatever its partner's timeout."""
+    gateway = {**GATEWAY, "partners": [POST, {**BANK, "timeout": timeout}]}
+    args = arguments.arguments(config_of(tmp_path, egress={**EGRESS, "gateway": gateway}))
+    assert args is not None
+    clients = made(EgressGateway, received=args.received).named("x-clients").inputs["spec"]
+    assert clients["timeout"]["http"]["requestReceivedTimeout"] == received
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,12 @@ def test_a_partner_learns_nothing_of_the_inside() -> None:
     assert "x-ingress-claim-sub" in removed(**TOKEN, limits=counted)
 
 
+def test_a_filter_takes_away_no_more_than_it_can() -> None:
+    """The API server refuses a seventeenth header: with the most claims that a rule lets be."""
+    counted = [{"requests": 1, "by": f"claim:a{n}"} for n in range(8)]
+    assert len(removed(**TOKEN, limits=counted)) <= 16
+
+
 @pytest.mark.parametrize(
     ("keys", "stripped", "injected"),
     [
