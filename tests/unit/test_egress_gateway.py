@@ -231,6 +231,20 @@ def test_credentials_are_read_by_the_gateway_alone(tmp_path: Path) -> None:
     assert entries["partners/bank"] == entries["partners/bank-key"] == LINKERD_EGRESS_GATEWAY
 
 
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_password_of_redis_is_read_for_the_egress_gateway_too(
+    enabled: bool, tmp_path: Path
+) -> None:
+    """With ingress off it was in nobody's list, and its Secret was never made."""
+    redis = {"host": "redis.example.com", "vaultPath": "redis"}
+    config = config_of(
+        tmp_path,
+        ingress={"globalLimits": {"onFailure": "open", "redis": redis}},
+        egress={**EGRESS, "gateway": {**GATEWAY, "enabled": enabled}},
+    )
+    assert vault_entries(config).get("redis") == ("envoy-gateway-system" if enabled else None)
+
+
 @pytest.mark.parametrize(
     ("on", "namespaces"),
     [
