@@ -148,8 +148,8 @@ def _limit(limit: IngressLimit) -> Iterator[dict[str, Any]]:
         # Without a selector it would be Envoy's default bucket: there is one, which what another
         # limit counts does not count for, and whose unit every other must be a multiple of
         # (internal/gatewayapi/backendtrafficpolicy.go buildLocalRateLimit).
-        every = {"type": "PathPrefix", "value": "/"}
-        yield {"clientSelectors": [{"path": every}], **rate}
+        path = {"type": "PathPrefix", "value": "/"}
+        yield {"clientSelectors": [{"path": path}], **rate}
     elif kind == "client":
         for every in ("0.0.0.0/0", "::/0"):
             source = {"type": "Distinct", "value": every}

@@ -225,6 +225,21 @@ def test_partners_are_where_the_egress_networks_of_callers_are(tmp_path: Path) -
     )
 
 
+def test_callers_are_never_shut_out_by_their_own_denial() -> None:
+    """A namespace that gets an EgressNetwork of its own leaves the global one in that moment."""
+    names = {r.name: r for r in whole().resources}
+    needs: dict[str, set[str]] = {}
+    for each in whole().resources:
+        direct = set(each.dependencies)
+        needs[each.urn] = direct.union(*(needs[urn] for urn in direct))
+    for scope in ("linkerd-egress", "shop"):
+        way = names[f"egress-gateway/bank-from/{scope}"]
+        assert way.urn in needs[names[f"egress-{scope}/egress"].urn]
+    # The gateway itself may go nowhere else from the beginning.
+    own = names["egress-linkerd-egress-gateway/linkerd-platform-egress"]
+    assert own.urn in needs[names["egress-gateway-gateway"].urn]
+
+
 def test_credentials_are_read_by_the_gateway_alone(tmp_path: Path) -> None:
     """Each entry of Vault is opened to one namespace."""
     entries = vault_entries(config_of(tmp_path))
