@@ -8,6 +8,7 @@ from typing import Protocol
 from components.cluster import ClusterSection
 from components.egress.component import EgressArgs, EgressScope, PacketScope
 from components.egress.section import EgressHost, HasEgress, partner_host
+from components.egress_gateway import arguments as egress_gateway
 from components.ingress.section import HasIngress
 from components.names import LINKERD_EGRESS, LINKERD_EGRESS_GATEWAY, LINKERD_INGRESS
 from components.rollout import plan
@@ -38,6 +39,9 @@ def arguments(config: _Config, cluster: ClusterSection) -> EgressArgs:
         scopes.append(EgressScope(namespace=LINKERD_EGRESS_GATEWAY, deny=True, hosts=hosts))
     for name, each in sorted(section.namespaces.items()):
         scopes.append(EgressScope(namespace=name, deny=each.mode == "deny", hosts=each.hosts))
+    # Routes to partners come last: a denial before them would shut callers out.
+    partners = section.gateway.partners if section.gateway.enabled else ()
+    waiting = {scope for each in partners for scope in egress_gateway.scopes(config, each)}
     packets = sorted(_packets(config), key=lambda each: each.namespace)
     return EgressArgs(
         cluster_networks=cluster.networks,
@@ -45,6 +49,7 @@ def arguments(config: _Config, cluster: ClusterSection) -> EgressArgs:
         packets=tuple(packets),
         policy_kind=section.network_policy_kind,
         kubernetes_api=section.kubernetes_api,
+        awaits=tuple(sorted(waiting)),
     )
 
 

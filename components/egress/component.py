@@ -10,6 +10,7 @@ https://linkerd.io/2/features/egress/
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pulumi
@@ -42,52 +43,94 @@ class PacketScope(Args):
 
 
 class EgressArgs(Args):
-    """cluster_networks: CIDRs of pods and services, which Linkerd takes for inside."""
+    """cluster_networks: CIDRs of pods and services, which Linkerd takes for inside.
+
+    awaits: namespaces whose EgressNetwork comes after routes that others make (`Egress.rest`).
+    """
 
     cluster_networks: tuple[str, ...] = PRIVATE_NETWORKS
     scopes: tuple[EgressScope, ...]
     packets: tuple[PacketScope, ...] = ()
     policy_kind: PolicyKind = "NetworkPolicy"
     kubernetes_api: KubernetesApiEgress = KubernetesApiEgress()
+    awaits: tuple[str, ...] = ()
 
 
 class Egress(Component, area="mesh"):
     """Per scope the routes of its hosts, then the EgressNetwork; then the NetworkPolicies.
 
     A denial comes after what it must let through, and a destroy takes it away first. `modes` says
-    `allow` or `deny` per scope.
+    `allow` or `deny` per scope; `last` is what comes last in a namespace; `space` is the namespace
+    of the scope of all that have none.
     """
 
     modes: dict[str, str]
+    last: dict[str, pulumi.Resource]
+    space: pulumi.Resource | None = None
 
     def __init__(
         self, name: str, args: EgressArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__(name, opts)
-        networks: dict[str, pulumi.Resource] = {}
+        self._args = args
+        self.last = {}
+        self._networks: dict[str, pulumi.Resource] = {}
+        self._before: dict[str, list[pulumi.Resource]] = {}
+        self._packets = list(args.packets)
         for scope in args.scopes:
             where = scope.namespace
             first: list[pulumi.Resource] = []
             if where == LINKERD_EGRESS:
-                first.append(self.apply(global_namespace()))
+                self.space = self.apply(global_namespace())
+                first.append(self.space)
             routes = [
                 self.apply(each, *first, name=f"{where}/{each['metadata']['name']}")
                 for each in routes_of(scope)
             ]
-            made = egress_network(where, deny=scope.deny)
-            networks[where] = self.apply(made, *first, *routes, name=f"{where}/{NAME}")
-        for packets in args.packets:
-            where = packets.namespace
-            after = networks.get(where, networks.get(LINKERD_EGRESS))
-            policy = packet_policy(
-                args.policy_kind, where, packets.hosts, args.cluster_networks, args.kubernetes_api
-            )
-            name_ = f"{where}/{NETWORK_POLICY}"
-            self.apply(policy, *([after] if after else []), name=name_)
+            self._before[where] = [*first, *routes]
         self.modes = {each.namespace: "deny" if each.deny else "allow" for each in args.scopes}
+        self._close({each: () for each in self.modes if each not in args.awaits})
+        if not args.awaits:
+            self._end()
+
+    def rest(self, routes: Mapping[str, Sequence[pulumi.Resource]]) -> None:
+        """The scopes that were to wait, after these routes of theirs."""
+        if self._args.awaits:
+            self._close({each: routes.get(each, ()) for each in self._args.awaits})
+            self._end()
+
+    def _close(self, scopes: Mapping[str, Sequence[pulumi.Resource]]) -> None:
+        """The EgressNetworks of scopes, and the NetworkPolicies that come after them."""
+        args = self._args
+        for where, more in scopes.items():
+            manifest = egress_network(where, deny=self.modes[where] == "deny")
+            before = self._before[where]
+            made = self.apply(manifest, *before, *more, name=f"{where}/{NAME}")
+            self._networks[where] = self.last[where] = made
+        coming = [each for each in args.awaits if each not in self._networks]
+        now = [each for each in self._packets if self._decides(each) not in coming]
+        self._packets = [each for each in self._packets if each not in now]
+        for packets in now:
+            after = self._networks.get(self._decides(packets))
+            policy = packet_policy(
+                args.policy_kind,
+                packets.namespace,
+                packets.hosts,
+                args.cluster_networks,
+                args.kubernetes_api,
+            )
+            name = f"{packets.namespace}/{NETWORK_POLICY}"
+            made = self.apply(policy, *([after] if after else []), name=name)
+            self.last[packets.namespace] = made
+
+    def _decides(self, packets: PacketScope) -> str:
+        """The scope whose EgressNetwork holds for a namespace."""
+        return packets.namespace if packets.namespace in self.modes else LINKERD_EGRESS
+
+    def _end(self) -> None:
         self.done(
             modes=self.modes,
-            networkPolicies=[each.namespace for each in args.packets],
+            networkPolicies=[each.namespace for each in self._args.packets],
         )
 
 

@@ -14,6 +14,9 @@ from components.ingress.arguments import mirrored_envoy
 from components.names import LINKERD_EGRESS
 from components.placement import HasPlacement, scheduled
 from components.trust import HasTrust
+from schema.values import Duration
+
+_RECEIVED = Duration(60)
 
 
 class _Config(HasEgress, HasExternalSecrets, HasPlacement, HasTrust, Protocol):
@@ -26,12 +29,15 @@ def arguments(config: _Config) -> EgressGatewayArgs | None:
     if not section.enabled:
         return None
     callers = {each for partner in section.partners for each in partner.allow}
+    # Envoy's clock of an answer begins where the request ends: a long one must get there.
+    longest = max((_RECEIVED, *(each.timeout for each in section.partners)))
     return EgressGatewayArgs(
         replicas=section.replicas,
         access_log=section.access_log,
         image=mirrored_envoy(config),
         pod=scheduled(config.placement),
         callers=tuple(_account(each) for each in sorted(callers)),
+        received=longest.go,
     )
 
 

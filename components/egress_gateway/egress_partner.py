@@ -47,10 +47,12 @@ class EgressPartner(Component, area="traffic"):
     """Its secrets, its policies, its route at the gateway, and last the routes that lead there.
 
     The other way round it would be called without a credential, or by anybody, for a moment.
-    `last` is the last of the routes.
+    `last` is the last of the routes; `ways` are those that lead there, by the namespace of their
+    EgressNetwork.
     """
 
     last: pulumi.Resource
+    ways: dict[str, pulumi.Resource]
 
     def __init__(
         self, name: str, args: EgressPartnerArgs, opts: pulumi.ResourceOptions | None = None
@@ -69,9 +71,12 @@ class EgressPartner(Component, area="traffic"):
         first.append(self.apply(security_policy(args), name="security"))
         first.append(self.apply(traffic_policy(partner), name="traffic"))
         self.last = self.apply(http_route(args), *first, name="route")
+        self.ways = {}
         for scope in args.scopes:
             way = way_there(partner, scope, args.egress_network)
-            self.last = self.apply(way, self.last, name=f"from-{scope}")
+            # A slash: with a hyphen, namespace b-route of a and partner a-from-b would be one.
+            self.last = self.apply(way, self.last, name=f"from/{scope}")
+            self.ways[scope] = self.last
         self.done(partner=partner.name, host=partner.host)
 
 
@@ -160,7 +165,10 @@ def security_policy(args: EgressPartnerArgs) -> Manifest:
 
 def traffic_policy(partner: Partner) -> Manifest:
     """How much, how long, how often."""
-    spec = {"targetRefs": target("HTTPRoute", partner.name), **policies.traffic(partner)}
+    spec = {
+        "targetRefs": target("HTTPRoute", partner.name),
+        **policies.traffic(partner, shared=True),
+    }
     return envoy("BackendTrafficPolicy", LINKERD_EGRESS_GATEWAY, partner.name, spec)
 
 

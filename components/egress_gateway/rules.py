@@ -11,11 +11,13 @@ from components.egress import rules as egress
 from components.egress.section import EgressHost, HasEgress, partner_host
 from components.egress_gateway.section import Partner
 from components.gateway_api import HasGatewayApi
+from components.ingress import policies
 from components.ingress.objects import HTTP
-from components.ingress.rules import audiences, gateway_api
+from components.ingress.rules import audiences, gateway_api, requirement
 from components.ingress.values import claim_header
 from components.policy import look_up
 from components.policy.look_up import HasPolicies
+from components.rollout import plan
 from components.rollout.workloads import OPAQUE_PORTS, HasWorkloads
 from components.vault import apart_from_anchors
 from schema.certificates import certificate_fault
@@ -27,6 +29,8 @@ _PARTNERS = (*_GATEWAY, "partners")
 # A route has 16 rules, of which one is for everybody else.
 _MOST_CALLERS = 15
 _MOST_LOCAL = 16
+# A filter of a route takes 16 headers away, of which eight are not of claims.
+_MOST_CLAIMS = 8
 
 
 class _Config(HasEgress, HasPolicies, HasWorkloads, HasGatewayApi, HasCluster, Protocol):
@@ -122,6 +126,9 @@ def _required(config: _Config, path: Path_, partner: Partner) -> Iterator[Fault]
             "egress.gateway.identity, or remove them",
             looks_at=(identity,),
         )
+    yield from requirement((*path, "require"), partner.require)
+    if len(policies.claims(partner.limits)) > _MOST_CLAIMS:
+        yield Fault((*path, "limits"), f"count by over {_MOST_CLAIMS} claims: leave some out")
     local = sum(not each.global_ for each in partner.limits)
     if local > _MOST_LOCAL:
         yield Fault((*path, "limits"), f"are over {_MOST_LOCAL} in each pod: leave some out")
@@ -150,7 +157,11 @@ def _required(config: _Config, path: Path_, partner: Partner) -> Iterator[Fault]
 def _way(config: _Config, path: Path_, partner: Partner, namespace: str) -> Iterator[Fault]:
     """Faults of the way from a namespace of callers to the gateway."""
     where = (*path, "allow")
-    if why := look_up.unmeshed(config, namespace):
+    why = look_up.unmeshed(config, namespace)
+    if why is None and (whose := plan.forbidden(config, namespace)):
+        yield Fault(where, f"{namespace!r} {whose}, and its pods call no partner: remove it")
+        return
+    if why:
         yield Fault(
             where,
             f"pods of {namespace!r} are not in the mesh ({why}): mesh the namespace first",

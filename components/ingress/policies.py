@@ -38,8 +38,12 @@ class Traffic(Protocol):
     def limits(self) -> Sequence[IngressLimit]: ...  # noqa: D102
 
 
-def traffic(route: Traffic) -> dict[str, Any]:
-    """The part of a BackendTrafficPolicy that every route has."""
+def traffic(route: Traffic, *, shared: bool) -> dict[str, Any]:
+    """The part of a BackendTrafficPolicy that every route has.
+
+    shared: whether the route has several rules or matches. To Envoy each is a route of its own, and
+    limits that are counted together must say so; those of a pod cannot.
+    """
     spec: dict[str, Any] = {
         "circuitBreaker": {
             "maxParallelRequests": route.max_parallel,
@@ -61,17 +65,17 @@ def traffic(route: Traffic) -> dict[str, Any]:
         if route.retries.timeout:
             spec["retry"]["perRetry"] = {"timeout": route.retries.timeout.go}
     if route.limits:
-        kinds = {"local": False, "global": True}
-        spec["rateLimit"] = {
-            kind: {"rules": rules}
-            for kind, whole in kinds.items()
-            if (
-                rules := [
-                    rule for each in route.limits if each.global_ is whole for rule in _limit(each)
-                ]
-            )
-        }
+        spec["rateLimit"] = _limits(route.limits, shared=shared)
     return spec
+
+
+def _limits(limits: Sequence[IngressLimit], *, shared: bool) -> dict[str, Any]:
+    kinds = {"local": False, "global": True}
+    return {
+        kind: {"rules": [rule | ({"shared": True} if shared and whole else {}) for rule in rules]}
+        for kind, whole in kinds.items()
+        if (rules := [rule for each in limits if each.global_ is whole for rule in _limit(each)])
+    }
 
 
 def tokens(identity: TokenIdentity, limits: Sequence[IngressLimit]) -> dict[str, Any]:
@@ -138,8 +142,14 @@ def _breaker(breaker: IngressBreaker) -> dict[str, Any]:
 def _limit(limit: IngressLimit) -> Iterator[dict[str, Any]]:
     rate = {"limit": {"requests": limit.requests, "unit": _UNITS[limit.per]}}
     kind, _, name = limit.by.partition(":")
-    if kind == "all":
+    if kind == "all" and limit.global_:
         yield rate
+    elif kind == "all":
+        # Without a selector it would be Envoy's default bucket: there is one, which what another
+        # limit counts does not count for, and whose unit every other must be a multiple of
+        # (internal/gatewayapi/backendtrafficpolicy.go buildLocalRateLimit).
+        path = {"type": "PathPrefix", "value": "/"}
+        yield {"clientSelectors": [{"path": path}], **rate}
     elif kind == "client":
         for every in ("0.0.0.0/0", "::/0"):
             source = {"type": "Distinct", "value": every}

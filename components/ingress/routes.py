@@ -51,7 +51,7 @@ def backend_traffic_policy(route: ExposedRoute) -> Manifest | None:
     """How much, how long, how often; None for a redirect."""
     if route.redirect:
         return None
-    spec = policies.traffic(route)
+    spec = policies.traffic(route, shared=len(_matches(route)) > 1)
     if route.request_size:
         spec["requestBuffer"] = {"limit": route.request_size}
     return _of_route("BackendTrafficPolicy", route, spec)

@@ -10,7 +10,14 @@ from cryptography import x509
 
 from components.cluster import HasCluster, needs_a_cluster
 from components.gateway_api import HasGatewayApi
-from components.ingress.section import ClientCa, ExposedRoute, Listener, Oidc, TokenIdentity
+from components.ingress.section import (
+    ClientCa,
+    ExposedRoute,
+    Listener,
+    Oidc,
+    TokenIdentity,
+    TokenRequirement,
+)
 from components.ingress.values import claim_header
 from components.names import WITH_GATEWAYS
 from components.policy import look_up
@@ -23,6 +30,8 @@ from schema.yaml_file import Path_
 _INGRESS = ("ingress",)
 _ROUTES = ("ingress", "routes")
 _MOST_AUDIENCES = 8
+_MOST_REQUIRED = 16
+_MOST_VALUES = 128
 _MOST_LOCAL = 16
 _CLOSED = ("audit", "deny")
 # Listeners of a Gateway, one of which is port 80's.
@@ -78,6 +87,7 @@ def check(config: _Config) -> Iterator[Fault]:
         before.append(route)
         yield from _answer(path, route)
         yield from _who(config, path, route)
+        yield from requirement((*path, "require"), route.require)
         yield from _how_much(config, path, route)
         yield from _cors(config, path, route)
     if section.managed:
@@ -111,6 +121,23 @@ def audiences(identity_path: Path_, identity: TokenIdentity) -> Iterator[Fault]:
         yield Fault(path, "lists none, and tokens for anybody would be taken: write yours")
     if len(identity.audiences) > _MOST_AUDIENCES:
         yield Fault(path, f"lists over {_MOST_AUDIENCES}, which Envoy Gateway refuses: leave some")
+
+
+def requirement(path: Path_, require: TokenRequirement) -> Iterator[Fault]:
+    """Faults of what a token must hold, which Envoy Gateway's CRDs refuse."""
+    if len(require.scopes) > _MOST_REQUIRED:
+        yield Fault((*path, "scopes"), f"lists over {_MOST_REQUIRED}: leave some out")
+    if len(require.claims) + len(require.list_claims) > _MOST_REQUIRED:
+        message = f"lists over {_MOST_REQUIRED}, with listClaims: leave some out"
+        yield Fault((*path, "claims"), message)
+    for key, claims in (("claims", require.claims), ("listClaims", require.list_claims)):
+        for name, values in claims.items():
+            if not values:
+                message = "lists none, and no token would do: write what will"
+                yield Fault((*path, key, name), message)
+            elif len(values) > _MOST_VALUES:
+                message = f"lists over {_MOST_VALUES}: leave some out"
+                yield Fault((*path, key, name), message)
 
 
 def _issuers(config: _Config) -> Iterator[Fault]:

@@ -179,7 +179,8 @@ class IngressLimit(Section):
     global_: bool = Field(
         False,
         alias="global",
-        description="Counted by all pods of the gateway together (`globalLimits`), else by each.",
+        description="Counted by all pods of the gateway together (`globalLimits`), else by each, "
+        "which counts each method of `methods` by itself.",
     )
 
 
@@ -357,11 +358,13 @@ class IngressSection(Section):
         """Entries with credentials, and the namespace that reads each."""
         if not self.enabled:
             return {}
-        made = {each.oidc.vault_path: LINKERD_INGRESS for each in self.routes if each.oidc}
-        limits = self.global_limits
-        if limits and limits.redis and limits.redis.vault_path:
-            made[limits.redis.vault_path] = ENVOY_GATEWAY
-        return made
+        return {each.oidc.vault_path: LINKERD_INGRESS for each in self.routes if each.oidc}
+
+    @property
+    def counter_entries(self) -> dict[str, str]:
+        """The same for what counts `global` limits, whichever of the gateways has them."""
+        redis = self.global_limits.redis if self.global_limits else None
+        return {redis.vault_path: ENVOY_GATEWAY} if redis and redis.vault_path else {}
 
     @property
     def acme(self) -> bool:

@@ -273,6 +273,26 @@ FAULTS: dict[str, tuple[dict[KeyPath, Any], str, str]] = {
         f"{R}.retries.timeout",
         "4 tries take 20s, and the request has 15s",
     ),
+    "ingress-too-many-scopes": (
+        route(require={"scopes": [f"a{number}" for number in range(17)]}),
+        f"{R}.require.scopes",
+        "lists over 16",
+    ),
+    "ingress-too-many-claims": (
+        route(require={"claims": {f"a{number}": ["b"] for number in range(17)}}),
+        f"{R}.require.claims",
+        "lists over 16, with listClaims",
+    ),
+    "ingress-no-value-will-do": (
+        route(require={"listClaims": {"groups": []}}),
+        f"{R}.require.listClaims.groups",
+        "no token would do: write what will",
+    ),
+    "ingress-too-many-values": (
+        route(require={"claims": {"a": [f"b{number}" for number in range(129)]}}),
+        f"{R}.require.claims.a",
+        "lists over 128",
+    ),
     "ingress-public-and-asked": (
         route(public=True, require={"scopes": ["a"]}),
         f"{R}.require",

@@ -202,6 +202,27 @@ def test_no_scope_waits_for_another() -> None:
     assert not any(LINKERD_EGRESS in urn for urn in shop)
 
 
+def test_what_waits_for_routes_of_others_comes_after_them() -> None:
+    """Of a namespace that gets an EgressNetwork of its own, what leads to partners is one more."""
+
+    def program() -> None:
+        args = EgressArgs(
+            scopes=(EgressScope(namespace="a", deny=True), EgressScope(namespace="b", deny=True)),
+            packets=tuple(PacketScope(namespace=each) for each in "abc"),
+            awaits=("b",),
+        )
+        egress = Egress("x", args)
+        other = Egress("other", EgressArgs(scopes=(EgressScope(namespace="o", deny=True),)))
+        egress.rest({"b": [other.last["o"]]})
+
+    recording = record(program)
+    route = recording.named("other-o/egress")
+    assert recording.comes_after(recording.named("x-b/egress"), route)
+    assert recording.comes_after(recording.named("x-b/linkerd-platform-egress"), route)
+    for name in ("x-a/egress", "x-a/linkerd-platform-egress", "x-c/linkerd-platform-egress"):
+        assert not recording.comes_after(recording.named(name), route)
+
+
 def configured(folder: Path, changes: dict[str, Any]) -> EgressArgs:
     """The arguments of a stack with three namespaces in its plan."""
     names = ["shop", "pay", {"name": "out", "optOut": True}]

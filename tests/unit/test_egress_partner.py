@@ -35,7 +35,7 @@ def test_nothing_leads_there_before_all_that_holds_is_there(keys: dict[str, Any]
     """The other way round it would be called by anybody, or without a credential, for a moment."""
     recording = record(lambda: EgressPartner("x", partner_args(keys)))
     route = recording.named("x-route")
-    ways = [recording.named(f"x-from-{scope}") for scope in ("linkerd-egress", "shop")]
+    ways = [recording.named(f"x-from/{scope}") for scope in ("linkerd-egress", "shop")]
     own = [r for r in recording.resources if r.inputs.get("kind") and r not in (route, *ways)]
     waited = {urn for r in own for urn in r.dependencies} | set(route.dependencies)
     assert {r.urn for r in own} <= waited
@@ -88,6 +88,12 @@ def test_a_partner_learns_nothing_of_the_inside() -> None:
     assert "x-ingress-claim-sub" in removed(**TOKEN, limits=counted)
 
 
+def test_a_filter_takes_away_no_more_than_it_can() -> None:
+    """The API server refuses a seventeenth header: with the most claims that a rule lets be."""
+    counted = [{"requests": 1, "by": f"claim:a{n}"} for n in range(8)]
+    assert len(removed(**TOKEN, limits=counted)) <= 16
+
+
 @pytest.mark.parametrize(
     ("keys", "stripped", "injected"),
     [
@@ -128,6 +134,8 @@ def test_limits_count_by_caller_and_by_claim() -> None:
         for rule in limits[kind]["rules"]
     ]
     assert headers == ["x-ingress-claim-sub", "l5d-client-id", None]
+    # A rule per caller is a route per caller to Envoy, which would count each by itself.
+    assert [each.get("shared") for each in limits["global"]["rules"]] == [True]
 
 
 def test_the_way_there_is_by_name_and_port() -> None:

@@ -207,6 +207,31 @@ def test_limits_count_what_they_say(limit: dict[str, Any], rules: list[Any], who
     assert found == rules
 
 
+@pytest.mark.parametrize(("by", "per"), [("all", "hour"), ("client", "second")])
+def test_every_limit_of_a_pod_holds_beside_another(by: str, per: str) -> None:
+    """Without a selector it would be Envoy's default bucket.
+
+    Of these there is one; what another limit counts does not count there; and whose unit is none of
+    its multiples makes the whole policy invalid, which answers every request with 500.
+    """
+    limits = [{"requests": 100}, {"requests": 5, "per": per, "by": by}]
+    rules = traffic(limits=limits)["rateLimit"]["local"]["rules"]
+    assert all(each["clientSelectors"] for each in rules)
+    assert rules[0]["clientSelectors"] == [{"path": {"type": "PathPrefix", "value": "/"}}]
+
+
+@pytest.mark.parametrize(
+    ("methods", "shared"), [([], None), (["GET"], None), (["GET", "PUT"], True)]
+)
+def test_methods_are_counted_together(methods: list[str], shared: bool | None) -> None:
+    """Each is a route of its own to Envoy, with a count of its own."""
+    limits = [{"requests": 1, "global": True}, {"requests": 1}]
+    rate = traffic(methods=methods, limits=limits)["rateLimit"]
+    assert [each.get("shared") for each in rate["global"]["rules"]] == [shared]
+    # Those of a pod cannot be.
+    assert [each.get("shared") for each in rate["local"]["rules"]] == [None]
+
+
 def test_a_claim_that_is_counted_comes_from_the_token() -> None:
     """A header of that name that a client sends is taken away by Envoy."""
     (provider,) = security(limits=[{"requests": 1, "by": "claim:sub"}])["jwt"]["providers"]
