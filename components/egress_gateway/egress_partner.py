@@ -24,8 +24,10 @@ _AUTHORIZATION = "authorization"
 _INSIDE = (
     CLIENT_ID,
     *("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-client-cert"),
-    *("x-envoy-external-address", "x-envoy-internal"),
+    *("x-envoy-external-address", "x-envoy-internal", "forwarded"),
 )
+# A connection outlives the certificate that it was made with.
+_CONNECTION = "300s"
 
 
 class EgressPartnerArgs(Args):
@@ -169,13 +171,16 @@ def traffic_policy(partner: Partner) -> Manifest:
         "targetRefs": target("HTTPRoute", partner.name),
         **policies.traffic(partner, shared=True),
     }
+    if partner.client_certificate:
+        spec["timeout"]["http"]["maxConnectionDuration"] = _CONNECTION
     return envoy("BackendTrafficPolicy", LINKERD_EGRESS_GATEWAY, partner.name, spec)
 
 
 def http_route(args: EgressPartnerArgs) -> Manifest:
     """The way from the gateway to the partner; a rule per caller, whose name the log tells.
 
-    The last rule is for everybody else, whom the policy refuses: without it they would get 404.
+    The last rule is for everybody else, whom the policy refuses: without it they would get 404. It
+    is the only one where callers are counted together: each rule has counts of its own.
     """
     partner = args.partner
     strip = [*_INSIDE, *(claim_header(each) for each in policies.claims(partner.limits))]
@@ -189,9 +194,10 @@ def http_route(args: EgressPartnerArgs) -> Manifest:
         filters.append({"type": "ExtensionRef", "extensionRef": ref})
     to = {"group": ENVOY, "kind": "Backend", "name": partner.name}
     every = {"path": {"type": "PathPrefix", "value": "/"}}
+    named = list(_by_caller(args, every))
     rules = [
         {"name": name, "matches": [match], "filters": filters, "backendRefs": [to]}
-        for name, match in (*_by_caller(args, every), ("others", every))
+        for name, match in (*named, ("others" if named else "callers", every))
     ]
     parent = {
         "group": GATEWAY,
@@ -211,6 +217,8 @@ def _overwritten(partner: Partner) -> bool:
 def _by_caller(
     args: EgressPartnerArgs, every: dict[str, Any]
 ) -> Iterator[tuple[str, dict[str, Any]]]:
+    if any(each.by != "caller" for each in args.partner.limits) and len(args.identities) > 1:
+        return
     for account, identity in sorted(zip(args.partner.allow, args.identities, strict=True)):
         header = {"type": "Exact", "name": CLIENT_ID, "value": identity}
         yield account.replace("/", "."), {**every, "headers": [header]}

@@ -32,13 +32,14 @@ _ADDRESS = "10.245.255.10"
 
 
 class IdentityProvider:
-    """Keys and tokens. public: the authority that the gateway's machine trusts."""
+    """Keys and tokens. public: the authority that the gateway's machine trusts.
 
-    issuer = f"https://{HOST}/"
-    jwks = f"https://{HOST}/jwks"
+    It is in the cluster, or at a host and address outside, which DNS must know.
+    """
 
-    def __init__(self, public: Authority) -> None:
-        self.public = public
+    def __init__(self, public: Authority, host: str = HOST, address: str = _ADDRESS) -> None:
+        self.public, self.host, self.address = public, host, address
+        self.issuer, self.jwks = f"https://{host}/", f"https://{host}/jwks"
         self.keys = [_Key("first")]
         # How often the keys were asked for.
         self.asked = 0
@@ -139,20 +140,21 @@ class IdentityProvider:
             def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
                 """Say nothing."""
 
-        node.network.ip("addr", "add", f"{_ADDRESS}/32", "dev", "pods")
-        server = ThreadingHTTPServer((_ADDRESS, 443), Handler, bind_and_activate=False)
+        node.network.ip("addr", "add", f"{self.address}/32", "dev", "pods")
+        server = ThreadingHTTPServer((self.address, 443), Handler, bind_and_activate=False)
         server.socket.close()
-        certificate, key = self.public.issue(HOST, ca=False, hosts=(HOST,))
+        certificate, key = self.public.issue(self.host, ca=False, hosts=(self.host,))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         with tempfile.NamedTemporaryFile() as file:
             file.write(certificate + key)
             file.flush()
             context.load_cert_chain(file.name)
-        listening = node.network.listen(_ADDRESS, 443)
+        listening = node.network.listen(self.address, 443)
         server.socket = context.wrap_socket(
             listening, server_side=True, do_handshake_on_connect=False
         )
-        node.apply(*_service())
+        if self.host == HOST:
+            node.apply(*_service())
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         with closing(server.socket):

@@ -49,7 +49,8 @@ PROGRAMS, LIMITS = ("envoy", "envoy-gateway"), ("ratelimit", "redis-server")
 _SOLVER = "acmesolver"
 NAMESPACES = (LINKERD, ENVOY_GATEWAY, LINKERD_INGRESS, SHOP)
 HTTPS_PORT, HTTP_PORT = 10443, 10080
-_TRUSTED = "/etc/ssl/certs/ca-certificates.crt"
+# Where programs find the authorities that the machine trusts.
+TRUSTED = "/etc/ssl/certs/ca-certificates.crt"
 _REDIS = f"{PROGRAMS_DIR}/redis-server"
 _PREFIX = "linkerd-platform:"
 _SECONDS = 60.0
@@ -240,19 +241,7 @@ class Gateway:
 
     def status(self, kind: str, name: str) -> dict[str, str]:
         """What Envoy Gateway says of an object: conditions of all its parents, by type."""
-        version = "gateway.networking.k8s.io/v1"
-        if kind.endswith("Policy"):
-            version = "gateway.envoyproxy.io/v1alpha1"
-        asked = {"apiVersion": version, "kind": kind, "metadata": {"namespace": LINKERD_INGRESS}}
-        answer = self.copy.api.request("GET", self.objects.path(asked, name))
-        assert answer.ok, answer
-        said = answer.body.get("status", {})
-        parents = [*said.get("ancestors", ()), *said.get("parents", ()), said]
-        found: dict[str, str] = {}
-        for each in parents:
-            for one in each.get("conditions", ()):
-                found[one["type"]] = min(found.get(one["type"], "True"), one["status"])
-        return found
+        return conditions(self.copy.api, kind, LINKERD_INGRESS, name)
 
     def scale_redis(self, replicas: int) -> None:
         """Take Redis away with 0; with 1 return when it is there again."""
@@ -285,11 +274,28 @@ class Gateway:
 
     def log(self) -> list[dict[str, Any]]:
         """The lines of the access logs of all pods."""
-        found = []
-        for pod in self.pods:
-            lines = pod.log("envoy").splitlines()
-            found += [json.loads(each) for each in lines if each.startswith("{")]
-        return found
+        return [each for pod in self.pods for each in access_log(pod)]
+
+
+def access_log(pod: ProcessPod) -> list[dict[str, Any]]:
+    """The lines of the access log of one pod of a gateway."""
+    return [json.loads(each) for each in pod.log("envoy").splitlines() if each.startswith("{")]
+
+
+def conditions(api: Client, kind: str, namespace: str, name: str) -> dict[str, str]:
+    """What Envoy Gateway says of an object: conditions of all its parents, by type."""
+    ours = kind.endswith("Policy") or kind == "Backend"
+    version = "gateway.envoyproxy.io/v1alpha1" if ours else "gateway.networking.k8s.io/v1"
+    asked = {"apiVersion": version, "kind": kind, "metadata": {"namespace": namespace}}
+    answer = api.request("GET", Objects(api).path(asked, name))
+    assert answer.ok, answer
+    said = answer.body.get("status", {})
+    parents = [*said.get("ancestors", ()), *said.get("parents", ()), said]
+    found: dict[str, str] = {}
+    for each in parents:
+        for one in each.get("conditions", ()):
+            found[one["type"]] = min(found.get(one["type"], "True"), one["status"])
+    return found
 
 
 def deploy(copy: Copy) -> None:
@@ -361,9 +367,9 @@ def running(copy: Copy, folder: Path, routes: Sequence[dict[str, Any]]) -> Itera
     write(copy, made)
     # Nobody runs Envoy Gateway yet: what the program waits for must not be its word.
     deploy(copy)
-    _mesh(copy.api)
+    mesh(copy.api, LINKERD_INGRESS, INGRESS)
     found = {name: program(name) for name in (*PROGRAMS, *LIMITS, _SOLVER)}
-    files = {_TRUSTED: folder / "trusted.crt"}
+    files = {TRUSTED: folder / "trusted.crt"}
     with (
         nodes.running(
             copy.settings,
@@ -391,12 +397,12 @@ def running(copy: Copy, folder: Path, routes: Sequence[dict[str, Any]]) -> Itera
         yield gateway
 
 
-def _mesh(api: Client) -> None:
+def mesh(api: Client, namespace: str, name: str) -> None:
     """The sandbox's webhooks look at pods with a label alone, which the gateway's have not."""
     pod = {"envoyDeployment": {"pod": {"labels": ANSWERED}}}
     patch(
         api,
-        f"/apis/gateway.envoyproxy.io/v1alpha1/namespaces/{LINKERD_INGRESS}/envoyproxies/{INGRESS}",
+        f"/apis/gateway.envoyproxy.io/v1alpha1/namespaces/{namespace}/envoyproxies/{name}",
         {"spec": {"provider": {"kubernetes": pod}}},
     )
 

@@ -21,6 +21,7 @@ from tests.unit.egress_gateway_samples import BANK, POST, partner, partner_args
 
 SAMPLE: EgressPartnerArgs = partner_args(BANK)
 CART = "cart.shop.serviceaccount.identity.linkerd.cluster.local"
+BY_CALLER = {"requests": 5, "per": "second", "by": "caller"}
 TOKEN = {"require": {"scopes": ["a"]}}
 
 
@@ -72,13 +73,28 @@ def test_callers_are_told_by_their_identity(keys: dict[str, Any]) -> None:
 
 def test_each_caller_has_a_rule_that_the_log_names() -> None:
     """The header that tells who calls is taken away before the log is written."""
-    rules = http_route(SAMPLE)["spec"]["rules"]
+    rules = http_route(partner_args({**BANK, "limits": [BY_CALLER]}))["spec"]["rules"]
     assert [each["name"] for each in rules] == ["shop.cart", "third.billing", "others"]
     assert rules[0]["matches"][0]["headers"] == [
         {"type": "Exact", "name": "l5d-client-id", "value": CART}
     ]
     assert "headers" not in rules[-1]["matches"][0]
     assert len({str(each["backendRefs"]) + str(each["filters"]) for each in rules}) == 1
+
+
+def test_callers_that_are_counted_together_have_one_rule() -> None:
+    """Each rule is a route of Envoy's, with counts of its own: the rate would be of each caller."""
+    assert [each["name"] for each in http_route(SAMPLE)["spec"]["rules"]] == ["callers"]
+    alone = {**BANK, "allow": ["shop/cart"]}
+    rules = http_route(partner_args(alone))["spec"]["rules"]
+    assert [each["name"] for each in rules] == ["shop.cart", "others"]
+
+
+def test_a_connection_ends_soon_after_the_certificate_it_was_made_with() -> None:
+    """It would show the partner the old one for as long as requests come."""
+    http = traffic_policy(partner(BANK))["spec"]["timeout"]["http"]
+    assert http == {"requestTimeout": "20s", "maxConnectionDuration": "300s"}
+    assert "maxConnectionDuration" not in traffic_policy(partner(POST))["spec"]["timeout"]["http"]
 
 
 def test_a_partner_learns_nothing_of_the_inside() -> None:
