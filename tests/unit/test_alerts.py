@@ -122,7 +122,7 @@ def test_the_whole_program_reads_the_ends_of_trusted_anchors(tmp_path: Any) -> N
 # Metrics that the rules read, as their sources export them, and what is recorded of them.
 METRIC = re.compile(
     r"\b(?:linkerd_platform:|apiserver_|certmanager_|clustersecretstore_|control_identity_|"
-    r"envoy_(?!cluster_name)|"
+    r"envoy_(?!cluster_name|response_code_class|tls_certificate)|"
     r"externalsecret_|gateway_|inbound_|issuer_cert_|kube_|outbound_|process_start_|pushsecret_|"
     r"response_|secretstore_|tcp_open_|up\b)[a-zA-Z0-9_:]*(?![a-zA-Z0-9_:])(?P<rest>.{0,16})"
 )
