@@ -5,7 +5,13 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from tests.unit import ingress_samples, observability_effect, policy_effect, traffic_samples
+from tests.unit import (
+    egress_gateway_samples,
+    ingress_samples,
+    observability_effect,
+    policy_effect,
+    traffic_samples,
+)
 from tests.unit.custody import sections
 from tests.unit.stack_files import write
 from tests.unit.whole_program import Evaluated, evaluated_file, project
@@ -25,25 +31,21 @@ PLANS: dict[str, Any] = {
     "observability": observability_effect.PLAN,
     "policy": policy_effect.PLAN,
     "traffic": traffic_samples.PLAN,
-    "egress": {
-        "default": "deny",
-        "hosts": [{"host": "a.example.com"}],
-        "namespaces": {"shop": {"mode": "deny", "hosts": [{"host": "b.example.com"}]}},
-    },
+    "egress": egress_gateway_samples.EGRESS,
     "ingress": ingress_samples.INGRESS,
 }
 NEEDS = {
     "placement": ("placement",),
     "workloads": ("rollout", "workloads"),
     "rollout": ("rollout",),
-    "egress": ("rollout", "egress"),
+    "egress": ("egress",),
     "traffic": ("rollout", "traffic"),
     "observability": ("rollout", "observability"),
     "policy": ("rollout", "policy"),
     "ingress": ("ingress",),
 }
 # Sections that a feature needs in a form of its own.
-BESIDE = {"ingress": ingress_samples.BESIDE}
+BESIDE = {"egress": egress_gateway_samples.BESIDE, "ingress": ingress_samples.BESIDE}
 
 
 def base_sections(key: str) -> dict[str, Any]:

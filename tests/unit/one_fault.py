@@ -7,6 +7,7 @@ from typing import Any
 from schema.faults import PROJECT
 from tests.unit import (
     one_fault_egress,
+    one_fault_egress_gateway,
     one_fault_ingress,
     one_fault_no_effect,
     one_fault_observability,
@@ -289,6 +290,7 @@ ONE_FAULT: dict[str, tuple[dict[KeyPath, Any], str, str]] = {
 }
 ONE_FAULT |= one_fault_rollout.FAULTS
 ONE_FAULT |= one_fault_egress.FAULTS
+ONE_FAULT |= one_fault_egress_gateway.FAULTS
 ONE_FAULT |= one_fault_ingress.FAULTS
 ONE_FAULT |= one_fault_observability.FAULTS
 ONE_FAULT |= one_fault_policy.FAULTS

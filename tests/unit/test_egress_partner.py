@@ -1,0 +1,144 @@
+"""A partner: what it is shown, who may call it, and what it never learns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from components.egress_gateway.egress_partner import (
+    EgressPartner,
+    EgressPartnerArgs,
+    backend,
+    http_route,
+    security_policy,
+    traffic_policy,
+    way_there,
+)
+from tests.recorder import record
+from tests.unit.crd_schemas import faults, is_custom
+from tests.unit.egress_gateway_samples import BANK, POST, partner, partner_args
+
+SAMPLE: EgressPartnerArgs = partner_args(BANK)
+CART = "cart.shop.serviceaccount.identity.linkerd.cluster.local"
+TOKEN = {"require": {"scopes": ["a"]}}
+
+
+def removed(**keys: Any) -> list[str]:
+    """The headers that a partner with these keys does not get."""
+    (rule, *_) = http_route(partner_args({**POST, **keys}))["spec"]["rules"]
+    return list(rule["filters"][0]["requestHeaderModifier"]["remove"])
+
+
+@pytest.mark.parametrize("keys", [BANK, POST], ids=lambda keys: keys["name"])
+def test_nothing_leads_there_before_all_that_holds_is_there(keys: dict[str, Any]) -> None:
+    """The other way round it would be called by anybody, or without a credential, for a moment."""
+    recording = record(lambda: EgressPartner("x", partner_args(keys)))
+    route = recording.named("x-route")
+    ways = [recording.named(f"x-from-{scope}") for scope in ("linkerd-egress", "shop")]
+    own = [r for r in recording.resources if r.inputs.get("kind") and r not in (route, *ways)]
+    waited = {urn for r in own for urn in r.dependencies} | set(route.dependencies)
+    assert {r.urn for r in own} <= waited
+    assert route.urn in ways[0].dependencies
+    for each in (*own, route, *ways):
+        assert not is_custom(each.inputs) or faults(each.inputs) == [], each.name
+
+
+def test_tls_is_checked_against_the_name_and_the_authority() -> None:
+    """Without a name any certificate of the authority would do, without an authority any at all."""
+    bank = backend(partner(BANK))["spec"]
+    assert bank["endpoints"] == [{"fqdn": {"hostname": "api.bank.example.com", "port": 8443}}]
+    assert bank["tls"] == {
+        "sni": "api.bank.example.com",
+        "caCertificateRefs": [{"group": "", "kind": "ConfigMap", "name": "bank-ca"}],
+        "clientCertificateRef": {"group": "", "kind": "Secret", "name": "bank-client"},
+    }
+    post = backend(partner(POST))["spec"]
+    assert post["tls"] == {"sni": "post.example.org", "wellKnownCACertificates": "System"}
+    assert "type" not in bank
+
+
+@pytest.mark.parametrize("keys", [BANK, POST], ids=lambda keys: keys["name"])
+def test_callers_are_told_by_their_identity(keys: dict[str, Any]) -> None:
+    """And by their token where something is required, both of them."""
+    args = partner_args(keys)
+    spec = security_policy(args)["spec"]
+    assert spec["authorization"]["defaultAction"] == "Deny"
+    (rule,) = spec["authorization"]["rules"]
+    (header,) = rule["principal"]["headers"]
+    assert header == {"name": "l5d-client-id", "values": sorted(args.identities)}
+    assert ("jwt" in rule["principal"]) is ("jwt" in spec) is ("require" in keys)
+
+
+def test_each_caller_has_a_rule_that_the_log_names() -> None:
+    """The header that tells who calls is taken away before the log is written."""
+    rules = http_route(SAMPLE)["spec"]["rules"]
+    assert [each["name"] for each in rules] == ["shop.cart", "third.billing", "others"]
+    assert rules[0]["matches"][0]["headers"] == [
+        {"type": "Exact", "name": "l5d-client-id", "value": CART}
+    ]
+    assert "headers" not in rules[-1]["matches"][0]
+    assert len({str(each["backendRefs"]) + str(each["filters"]) for each in rules}) == 1
+
+
+def test_a_partner_learns_nothing_of_the_inside() -> None:
+    """Names of workloads and addresses of pods are nobody's outside."""
+    assert {"l5d-client-id", "x-forwarded-for", "x-forwarded-client-cert"} <= set(removed())
+    counted = [{"requests": 1, "by": "claim:sub"}]
+    assert "x-ingress-claim-sub" in removed(**TOKEN, limits=counted)
+
+
+@pytest.mark.parametrize(
+    ("keys", "stripped", "injected"),
+    [
+        # A token that nobody has asked for is the application's own, for the partner.
+        ({}, False, None),
+        (TOKEN, True, None),
+        ({**TOKEN, "credential": {"vaultPath": "a", "header": "x-key"}}, True, "x-key"),
+        # Written over: what is removed at the end would be the credential.
+        ({**TOKEN, "credential": {"vaultPath": "a"}}, False, "authorization"),
+    ],
+)
+def test_a_token_ends_at_the_gateway(
+    keys: dict[str, Any], stripped: bool, injected: str | None
+) -> None:
+    """It opens doors inside, and the partner would hold it."""
+    assert ("authorization" in removed(**keys)) is stripped
+    recording = record(lambda: EgressPartner("x", partner_args({**POST, **keys})))
+    found = [r.inputs for r in recording.resources if r.inputs.get("kind") == "HTTPRouteFilter"]
+    headers = [(f["spec"]["credentialInjection"]["header"]) for f in found]
+    assert headers == ([injected] if injected else [])
+    assert all(f["spec"]["credentialInjection"]["overwrite"] for f in found)
+
+
+def test_the_circuit_opens_at_a_partner_with_one_address() -> None:
+    """With Envoy Gateway's defaults it never would."""
+    check = traffic_policy(partner(BANK))["spec"]["healthCheck"]
+    assert check["panicThreshold"] == 0
+    assert check["passive"]["alwaysEjectOneEndpoint"] is True
+    assert check["passive"]["maxEjectionPercent"] == 100
+
+
+def test_limits_count_by_caller_and_by_claim() -> None:
+    """Headers that nobody outside of the gateway can write."""
+    limits = traffic_policy(partner(BANK))["spec"]["rateLimit"]
+    headers = [
+        rule.get("clientSelectors", [{}])[0].get("headers", [{}])[0].get("name")
+        for kind in ("global", "local")
+        for rule in limits[kind]["rules"]
+    ]
+    assert headers == ["x-ingress-claim-sub", "l5d-client-id", None]
+
+
+def test_the_way_there_is_by_name_and_port() -> None:
+    """Without a port the parent is compared by name alone, and a Service of that name is meant."""
+    spec = way_there(partner(BANK), "shop", "egress")["spec"]
+    (parent,) = spec["parentRefs"]
+    assert (parent["kind"], parent["name"], parent["port"]) == ("EgressNetwork", "egress", 80)
+    assert spec["hostnames"] == ["api.bank.example.com"]
+    (to,) = spec["rules"][0]["backendRefs"]
+    assert (to["namespace"], to["name"], to["port"]) == (
+        "linkerd-egress-gateway",
+        "egress-gateway",
+        80,
+    )
