@@ -52,7 +52,7 @@ def _rules() -> list[Alert]:
     )
     ends = (
         "min by (namespace, envoy_tls_certificate) "
-        f'(envoy_cluster_ssl_certificate_expiration_unix_time_seconds{{{_OURS},'
+        f"(envoy_cluster_ssl_certificate_expiration_unix_time_seconds{{{_OURS},"
         'envoy_tls_certificate=~".+-client"}) - time()'
     )
     return [
