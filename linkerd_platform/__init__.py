@@ -28,6 +28,9 @@ from components.dashboards.component import Dashboards, DashboardsArgs
 from components.dashboards.grafana.model import View, WaveView
 from components.egress.component import Egress, EgressArgs, EgressScope, PacketScope
 from components.egress.section import EgressHost, KubernetesApiEgress
+from components.egress_gateway.component import EgressGateway, EgressGatewayArgs
+from components.egress_gateway.egress_partner import EgressPartner, EgressPartnerArgs
+from components.egress_gateway.section import Partner, PartnerCredential, PartnerLimit
 from components.envoy_gateway import EnvoyGateway, EnvoyGatewayArgs, RedisArgs
 from components.external_secrets import ExternalSecrets, ExternalSecretsArgs
 from components.gateway_api import GatewayApi, GatewayApiArgs
@@ -116,7 +119,11 @@ __all__ = [
     "DashboardsArgs",
     "Egress",
     "EgressArgs",
+    "EgressGateway",
+    "EgressGatewayArgs",
     "EgressHost",
+    "EgressPartner",
+    "EgressPartnerArgs",
     "EgressScope",
     "EnvoyGateway",
     "EnvoyGatewayArgs",
@@ -161,6 +168,9 @@ __all__ = [
     "OwnAnchor",
     "OwnAnchorArgs",
     "PacketScope",
+    "Partner",
+    "PartnerCredential",
+    "PartnerLimit",
     "PlacementSection",
     "PolicyPort",
     "PolicyRoute",

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from components.cluster import HasCluster, needs_a_cluster
 from components.egress import rules as egress
-from components.egress.section import EgressHost, HasEgress, address, partner_host
+from components.egress.section import EgressHost, HasEgress, partner_host
 from components.egress_gateway.section import Partner
 from components.gateway_api import HasGatewayApi
 from components.ingress.objects import HTTP
@@ -80,28 +80,13 @@ def _unique(path: Path_, partner: Partner, seen: dict[tuple[str, str], Partner])
 
 
 def _place(config: _Config, path: Path_, partner: Partner) -> Iterator[Fault]:
-    host = None if address(partner.host) else _host(partner)
-    if host is None:
-        yield Fault(
-            (*path, "host"),
-            f"{partner.host} is no host outside, which its certificate could have: write its DNS "
-            "name, such as api.example.com",
-        )
-        return
     if str(partner.port) in OPAQUE_PORTS:
         yield Fault(
             (*path, "port"),
             f"Linkerd reads nothing at port {partner.port}, and could not hold the gateway to "
             f"{partner.host}: write a port of HTTPS",
         )
-    yield from egress.inside(config, path, host)
-
-
-def _host(partner: Partner) -> EgressHost | None:
-    try:
-        return partner_host(partner)
-    except ValueError:
-        return None
+    yield from egress.inside(config, path, partner_host(partner))
 
 
 def _shown(path: Path_, partner: Partner) -> Iterator[Fault]:

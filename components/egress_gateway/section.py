@@ -17,8 +17,18 @@ from components.ingress.section import (
 from components.ingress.values import Port
 from components.names import LINKERD_EGRESS_GATEWAY
 from schema.section import Section
-from schema.values import Domain, Duration, Name, Replicas, ValueKind, VaultPath, shown
+from schema.values import Duration, Name, Replicas, ValueKind, VaultPath, dns_domain, shown
 from schema.words import Cidr
+
+
+def host_name(text: str) -> str:
+    """A DNS name of two labels at least, which a certificate can have; raises ValueError."""
+    if re.fullmatch(r"([a-z0-9]([-a-z0-9]*[a-z0-9])?\.)+[a-z]([-a-z0-9]*[a-z0-9])?", text):
+        return dns_domain(text)
+    raise ValueError(
+        f"{shown(text)} is no host of a partner: write its DNS name in small letters, without port "
+        "or scheme, such as api.example.com"
+    )
 
 
 def caller(text: str) -> str:
@@ -51,6 +61,7 @@ def header_name(text: str) -> str:
     )
 
 
+PartnerHost = Annotated[str, AfterValidator(host_name), ValueKind("host", "api.example.com")]
 Caller = Annotated[str, AfterValidator(caller), ValueKind("caller", "shop/cart")]
 CountedBy = Annotated[str, AfterValidator(counted_by), ValueKind("all, caller or claim", "all")]
 HeaderName = Annotated[str, AfterValidator(header_name), ValueKind("header", "authorization")]
@@ -84,7 +95,7 @@ class Partner(Section):
     """
 
     name: Name = Field(description="Name of the partner, unique in the stack.")
-    host: Domain = Field(description="Its DNS name, which its certificate must have.")
+    host: PartnerHost = Field(description="Its DNS name, which its certificate must have.")
     port: Port = Field(443, description="Its port. Callers use 80.")
     networks: tuple[Cidr, ...] = Field(
         (),

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, Protocol
 
-from components.names import INGRESS, LINKERD_INGRESS
+from components.egress.section import HasEgress
+from components.ingress.arguments import gateways
+from components.names import EGRESS_GATEWAY, INGRESS, LINKERD_EGRESS_GATEWAY, LINKERD_INGRESS
 from components.policy import look_up
 from components.policy.look_up import HasPolicies
 from components.policy.namespace_policy import NamespacePolicyArgs, default_policy
 from components.policy.objects import ClientsArgs, NetworkArgs, RateLimitArgs
-from components.policy.section import Clients, Network, RateLimit, ServicePort
+from components.policy.section import AUTHENTICATED, Clients, Network, RateLimit, ServicePort
 from components.policy.service_policy import PolicyPort, PolicyRoute, ServicePolicyArgs
 
 
@@ -51,6 +53,40 @@ def services(config: HasPolicies, namespace: str) -> Iterator[ServicePolicyArgs]
             ports=tuple(_port(namespace, port, gateway) for port in service.ports),
             callers=bool(section.allow_from),
             **_prometheus(config),
+        )
+
+
+class _WithGateways(HasPolicies, HasEgress, Protocol):
+    """The sections that say which gateways there are."""
+
+
+_GATEWAYS = {LINKERD_INGRESS: INGRESS, LINKERD_EGRESS_GATEWAY: EGRESS_GATEWAY}
+
+
+def of_gateways(
+    config: _WithGateways,
+) -> Iterator[tuple[NamespacePolicyArgs, ServicePolicyArgs]]:
+    """Where the cluster's default denies, what Prometheus reads of gateways nevertheless."""
+    default = config.linkerd.default_inbound_policy
+    for namespace in gateways(config) if default in AUTHENTICATED else ():
+        name = _GATEWAYS[namespace]
+        whole = NamespacePolicyArgs(
+            namespace=namespace,
+            default_inbound_policy=default,
+            kubelet_networks=_networks(config.policy.kubelet_networks),
+            **_prometheus(config),
+        )
+        # The port of Envoy's metrics, as Envoy Gateway calls it, and never that of requests.
+        yield (
+            whole,
+            ServicePolicyArgs(
+                namespace=namespace,
+                service=name,
+                selector={"gateway.envoyproxy.io/owning-gateway-name": name},
+                default_inbound_policy=default,
+                ports=(PolicyPort(port="metrics", protocol="HTTP/1", metrics="/stats/prometheus"),),
+                **_prometheus(config),
+            ),
         )
 
 

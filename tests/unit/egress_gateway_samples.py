@@ -39,6 +39,8 @@ BANK: dict[str, Any] = {
 POST: dict[str, Any] = {"name": "post", "host": "post.example.org", "allow": ["shop/cart"]}
 GATEWAY: dict[str, Any] = {
     "enabled": True,
+    # One key after the other is changed, and what callers may reach besides is another's concern.
+    "managed": False,
     "identity": IDENTITY,
     "partners": [BANK],
 }

@@ -81,7 +81,13 @@ FAULTS: dict[str, tuple[dict[KeyPath, Any], str, str]] = {
     ),
     "partner-address": (post(host="203.0.113.7"), f"{P}.host", "write its DNS name"),
     "partner-single-label": (post(host="bank"), f"{P}.host", "such as api.example.com"),
-    "partner-star": (post(host="*.example.com"), f"{P}.host", "is not a DNS domain"),
+    "partner-star": (post(host="*.example.com"), f"{P}.host", "is no host of a partner"),
+    "partner-host-with-port": (
+        post(host="api.example.com:443"),
+        f"{P}.host",
+        "without port or scheme",
+    ),
+    "partner-host-in-capitals": (post(host="API.example.com"), f"{P}.host", "in small letters"),
     "partner-service": (
         post(host="bank.shop.svc.cluster.local"),
         f"{P}.host",

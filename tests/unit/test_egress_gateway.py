@@ -19,6 +19,8 @@ from components.egress_gateway.component import (
 from components.ingress import arguments as ingress
 from components.ingress.objects import envoy_proxy
 from components.names import EGRESS_GATEWAY, LINKERD_EGRESS_GATEWAY
+from components.policy import arguments as policy
+from components.policy import service_policy
 from stack.arguments import chart_refs, vault_entries
 from stack.charts import Charts
 from stack.config import StackConfig
@@ -161,7 +163,7 @@ def test_its_namespace_reaches_partners_and_nothing_else(
     default: str, shop: str, tmp_path: Path
 ) -> None:
     """Whatever the others may: a gateway that could reach more would be a way out for all."""
-    gateway = {**GATEWAY, "managed": False, "partners": [{**BANK, "allow": ["shop/cart"]}, POST]}
+    gateway = {**GATEWAY, "partners": [{**BANK, "allow": ["shop/cart"]}, POST]}
     section = {
         "default": default,
         "namespaces": {"shop": {"mode": shop}},
@@ -184,7 +186,7 @@ def test_its_namespace_reaches_partners_and_nothing_else(
 def test_keys_of_tokens_are_reached_where_a_partner_asks_for_some(tmp_path: Path) -> None:
     """Nobody asks for a token: then there is nothing to fetch, and no way out for it."""
     gateway = {**GATEWAY, "partners": [POST]}
-    config = config_of(tmp_path, egress={**EGRESS, "gateway": gateway | {"managed": False}})
+    config = config_of(tmp_path, egress={**EGRESS, "gateway": gateway})
     args = egress.arguments(config, config.cluster)  # type: ignore[arg-type]
     (scope,) = [each for each in args.scopes if each.namespace == LINKERD_EGRESS_GATEWAY]
     assert [each.host for each in scope.hosts] == ["post.example.org"]
@@ -246,3 +248,33 @@ def test_a_gateway_that_is_off_asks_for_nothing(tmp_path: Path) -> None:
     assert arguments.partners(config) == []
     args = egress.arguments(config, config.cluster)  # type: ignore[arg-type]
     assert LINKERD_EGRESS_GATEWAY not in {each.namespace for each in args.scopes}
+
+
+@pytest.mark.parametrize(
+    ("default", "namespaces"),
+    [
+        ("all-unauthenticated", []),
+        ("deny", [LINKERD_EGRESS_GATEWAY]),
+        ("cluster-authenticated", [LINKERD_EGRESS_GATEWAY]),
+    ],
+)
+def test_prometheus_reads_a_gateway_where_the_cluster_denies(
+    default: str, namespaces: list[str], tmp_path: Path
+) -> None:
+    """Its alerts would be silent, and nobody would know that they are."""
+    linkerd = {"defaultInboundPolicy": default}
+    own = {"namespaces": {"shop": {}, "third": {}}}
+    found = list(policy.of_gateways(config_of(tmp_path, linkerd=linkerd, policy=own)))
+    assert [each.namespace for each, _ in found] == namespaces
+    for _, metrics in found:
+        rules = service_policy.rules(metrics, metrics.ports[0])
+        paths = [
+            match["path"]["value"]
+            for each in rules
+            if each["kind"] == "HTTPRoute"
+            for match in each["spec"]["rules"][0]["matches"]
+        ]
+        assert "/stats/prometheus" in paths
+        server = service_policy.port_server(metrics, metrics.ports[0])
+        assert server["spec"]["port"] == "metrics"
+        assert server["metadata"]["name"] != EGRESS_GATEWAY
