@@ -228,7 +228,8 @@ SAID: dict[str, tuple[Change, dict[str, str]]] = {
         partner(_server, {}, {"clientCertificate": None}),
         {"partner-credential": "no certificate"}),
     "another client certificate": (
-        partner(_secret("client"), {}, {"clientCertificate": "other"}), {"synced-secret-changes": ""}),
+        partner(_secret("client"), {}, {"clientCertificate": "other"}),
+        {"synced-secret-changes": ""}),
     "no header": (partner(_injected, {}, None), {"partner-credential": "no header"}),
     "another header": (
         partner(_injected, {}, {"credential": {"vaultPath": "a", "header": "authorization"}}),
