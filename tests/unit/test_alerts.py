@@ -67,6 +67,16 @@ def test_a_group_without_a_rule_is_left_out() -> None:
     assert "linkerd-platform-policy" in groups
 
 
+@pytest.mark.parametrize("gateway", ["ingress", "egress_gateway"])
+def test_a_gateway_has_alerts_where_it_runs(gateway: str) -> None:
+    """Elsewhere they would read metrics that nothing exports."""
+    group = f"linkerd-platform-{gateway.replace('_', '-')}"
+    for on in (True, False):
+        given = setting().model_copy(update={gateway: on})
+        made_ = alerts.content(alerts_args(), alerts.groups(given))
+        assert (group in {each["name"] for each in made_["groups"]}) == on
+
+
 def test_prometheus_rules_are_two_objects() -> None:
     """The one with the anchors' ends is known only when Vault has answered."""
     recording = made(Alerts)
