@@ -23,7 +23,7 @@ _UNITS = {"second": "Second", "minute": "Minute", "hour": "Hour"}
 _MOST_TRIES = 1024
 
 
-class Traffic(Protocol):
+class RouteTraffic(Protocol):
     """What a route says about how much, how long and how often."""
 
     @property
@@ -38,7 +38,7 @@ class Traffic(Protocol):
     def limits(self) -> Sequence[IngressLimit]: ...  # noqa: D102
 
 
-def traffic(route: Traffic, *, shared: bool) -> dict[str, Any]:
+def traffic(route: RouteTraffic, *, shared: bool) -> dict[str, Any]:
     """The part of a BackendTrafficPolicy that every route has.
 
     shared: whether the route has several rules or matches. To Envoy each is a route of its own, and

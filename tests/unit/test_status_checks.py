@@ -26,6 +26,14 @@ _GATEWAY_API = "/apis/gateway.networking.k8s.io/v1/namespaces/linkerd-ingress"
 _GATEWAYS, _INGRESS_ROUTES = f"{_GATEWAY_API}/gateways", f"{_GATEWAY_API}/httproutes"
 _SECURITY = "/apis/gateway.envoyproxy.io/v1alpha1/namespaces/linkerd-ingress/securitypolicies"
 _CLIENTS = "/apis/gateway.envoyproxy.io/v1alpha1/namespaces/linkerd-ingress/clienttrafficpolicies"
+_OUT = "namespaces/linkerd-egress-gateway"
+_EGRESS_GATEWAYS = f"/apis/gateway.networking.k8s.io/v1/{_OUT}/gateways"
+_PARTNER_ROUTES = f"/apis/gateway.networking.k8s.io/v1/{_OUT}/httproutes"
+_PARTNER_SECURITY = f"/apis/gateway.envoyproxy.io/v1alpha1/{_OUT}/securitypolicies"
+_PARTNER_BACKENDS = f"/apis/gateway.envoyproxy.io/v1alpha1/{_OUT}/backends"
+_PARTNER_SECRETS = f"/apis/external-secrets.io/v1/{_OUT}/externalsecrets"
+_EGRESS_NETWORKS = "/apis/policy.linkerd.io/v1alpha1/egressnetworks"
+_PACKETS = "/apis/networking.k8s.io/v1/networkpolicies"
 _INGRESSES = "/apis/networking.k8s.io/v1/ingresses"
 _SHOP = {
     "defaultInboundPolicy": "audit",
@@ -286,6 +294,44 @@ FAULTS: list[tuple[str, Spoil, str, str]] = [
     ("ingress/ways-round", f.add(_INGRESSES, "shop", "old", {"rules": [{"http": {"paths": [
         {"backend": {"service": {"name": "web"}}}]}}]}),
      "warn", "are reached without the gateway: shop/old (Ingress)"),
+    ("egress-gateway/gateway", f.drop(_EGRESS_GATEWAYS, "egress-gateway"),
+     "fail", "no Gateway linkerd-egress-gateway/egress-gateway"),
+    ("egress-gateway/gateway", f.set_(_EGRESS_GATEWAYS, "egress-gateway", "status",
+                                      value=f.not_true("Programmed")),
+     "fail", "not Accepted: nobody has said"),
+    ("egress-gateway/partners", f.drop(_PARTNER_SECRETS, "bank-credential"),
+     "fail", "bank (secret bank-credential): not there"),
+    ("egress-gateway/partners", f.set_(_PARTNER_SECRETS, "bank-credential", "status",
+                                       value=f.not_true()),
+     "fail", "bank (secret bank-credential): not Ready: because"),
+    ("egress-gateway/partners", f.set_(_PARTNER_BACKENDS, "bank", "status",
+                                       value=f.not_true("Accepted")),
+     "fail", "bank (backend): not Accepted: because"),
+    ("egress-gateway/partners", f.drop(_PARTNER_SECURITY, "bank"),
+     "fail", "bank (security policies): not there"),
+    ("egress-gateway/partners", f.set_(_PARTNER_ROUTES, "bank", "status", value={}),
+     "fail", "bank (routes): nobody has looked"),
+    ("egress-gateway/partners", f.drop(f.ROUTES, "partner-bank"),
+     "fail", "bank (route from shop): not there"),
+    ("egress-gateway/partners", f.set_(f.ROUTES, "partner-bank", "status", "parents", 0,
+                                       "conditions", value=f.not_true("Accepted")["conditions"]),
+     "fail", "bank (route from shop): not Accepted: because"),
+    ("egress-gateway/ways-round", f.set_(_EGRESS_NETWORKS, "egress", "spec",
+                                         value={"trafficPolicy": "Allow"}),
+     "fail", "shop: its EgressNetwork allows"),
+    ("egress-gateway/ways-round", f.drop(_EGRESS_NETWORKS, "egress"),
+     "fail", "shop: no EgressNetwork"),
+    # Beside ours, or in place of the one of all namespaces.
+    ("egress-gateway/ways-round", f.add(_EGRESS_NETWORKS, "shop", "mine",
+                                        {"trafficPolicy": "Allow"}),
+     "fail", "shop: EgressNetwork mine is not ours"),
+    ("egress-gateway/ways-round", f.drop(_PACKETS, "linkerd-platform-egress"),
+     "fail", "shop: no NetworkPolicy linkerd-platform-egress"),
+    ("egress-gateway/ways-round", f.add(_PACKETS, "shop", "open", {"egress": [{}]}),
+     "fail", "shop: NetworkPolicy open lets packets out to every address"),
+    ("egress-gateway/ways-round", f.add(_PACKETS, "shop", "open", {
+        "egress": [{"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}]}]}),
+     "fail", "shop: NetworkPolicy open lets packets out to every address"),
     ("buoyant-cloud/namespace", f.drop(f.NAMESPACES, "linkerd-buoyant"), "fail", "no namespace"),
     ("buoyant-cloud/synced", f.set_(_AGENT_SECRETS, "buoyant-cloud-org-credentials", "status",
                                     value=f.not_true()), "fail", "because"),

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from bot.clients.kubernetes import Manifest
 from bot.mesh.status.facts import Facts
+from bot.mesh.status.gateways import not_true, reasons, refused
 from bot.mesh.status.model import CheckResult, Subject, fail, ok, warn
 from bot.mesh.status.objects import bot_up, labels, some
-from components.envoy_gateway import CONTROLLER, ENVOY, GATEWAY
+from components.envoy_gateway import ENVOY, GATEWAY
 from components.ingress import arguments
 from components.ingress.routes import backend_traffic_policy, security_policy
 from components.ingress.rules import HTTP_LISTENER
@@ -44,18 +45,18 @@ def gateway(facts: Facts) -> CheckResult:
     if found is None:
         return fail(f"no Gateway {LINKERD_INGRESS}/{INGRESS}", bot_up(facts))
     status = found.get("status") or {}
-    if why := _not_true(status, "Accepted", "Programmed"):
+    if why := not_true(status, "Accepted", "Programmed"):
         return fail(why, _RUNBOOK)
     odd: dict[str, str] = {}
     for name in (HTTP_LISTENER, *(each.name for each in facts.config.ingress.listeners)):
         # Without it nobody is asked for a certificate; refused, every route answers 500.
-        if why := _refused(facts.named("client policies", name, LINKERD_INGRESS)):
+        if why := refused(facts.named("client policies", name, LINKERD_INGRESS)):
             odd[name] = f"policy of its clients: {why}"
     for each in status.get("listeners") or ():
-        if why := _not_true(each, "Programmed", "ResolvedRefs"):
+        if why := not_true(each, "Programmed", "ResolvedRefs"):
             odd[each["name"]] = why
     if odd:
-        return fail(f"listeners that do not act as written: {_reasons(odd)}", _RUNBOOK)
+        return fail(f"listeners that do not act as written: {reasons(odd)}", _RUNBOOK)
     return ok(f"{len(status.get('listeners') or ())} listeners")
 
 
@@ -72,11 +73,11 @@ def routes(facts: Facts) -> CheckResult:
             "traffic policies": backend_traffic_policy(args.route) is not None,
         }
         for kind, made in kinds.items():
-            if made and (why := _refused(facts.named(kind, name, LINKERD_INGRESS))):
+            if made and (why := refused(facts.named(kind, name, LINKERD_INGRESS))):
                 odd[f"{name} ({kind})"] = why
                 break
     if odd:
-        return fail(f"do not act as written: {_reasons(odd)}", _RUNBOOK)
+        return fail(f"do not act as written: {reasons(odd)}", _RUNBOOK)
     return ok(f"{len(wanted)} accepted")
 
 
@@ -133,33 +134,3 @@ def _backends(spec: Manifest) -> Iterator[str]:
 
 def _key(manifest: Manifest) -> tuple[str, str]:
     return manifest["metadata"]["namespace"], manifest["metadata"]["name"]
-
-
-def _refused(found: Manifest | None) -> str:
-    """Why Envoy Gateway does not act on a route or a policy; empty where it does."""
-    if found is None:
-        return "not there"
-    status = found.get("status") or {}
-    ours = [
-        each
-        for each in (*(status.get("parents") or ()), *(status.get("ancestors") or ()))
-        if each.get("controllerName") == CONTROLLER
-    ]
-    if not ours:
-        return "nobody has looked at it"
-    kinds = ("Accepted", "ResolvedRefs") if "parents" in status else ("Accepted",)
-    return next((why for each in ours if (why := _not_true(each, *kinds))), "")
-
-
-def _not_true(status: Manifest, *kinds: str) -> str:
-    """What is said of the first condition that is not true; empty where all are."""
-    known = {each["type"]: each for each in status.get("conditions") or ()}
-    for kind in kinds:
-        each = known.get(kind, {})
-        if each.get("status") != "True":
-            return f"not {kind}: {each.get('message') or each.get('reason') or 'nobody has said'}"
-    return ""
-
-
-def _reasons(odd: Mapping[str, str]) -> str:
-    return some(f"{name}: {why[:120]}" for name, why in odd.items())
