@@ -71,5 +71,6 @@ def vault_entries(config: StackConfig) -> dict[str, str]:
         **watched.tracing.vault_entries,
         **watched.routing.vault_entries,
         **config.ingress.vault_entries,
+        **(config.ingress.counter_entries if gateways(config) else {}),
         **config.egress.gateway.vault_entries,
     }

@@ -27,6 +27,7 @@ def arguments(config: _Config, cluster: ClusterSection) -> EgressArgs:
             namespace=LINKERD_EGRESS,
             deny=section.default == "deny",
             hosts=section.hosts,
+            partners=ways(config, LINKERD_EGRESS),
         )
         scopes.append(whole)
     if section.default == "deny" and config.ingress.enabled:
@@ -37,7 +38,14 @@ def arguments(config: _Config, cluster: ClusterSection) -> EgressArgs:
         hosts = _partners(config)
         scopes.append(EgressScope(namespace=LINKERD_EGRESS_GATEWAY, deny=True, hosts=hosts))
     for name, each in sorted(section.namespaces.items()):
-        scopes.append(EgressScope(namespace=name, deny=each.mode == "deny", hosts=each.hosts))
+        scopes.append(
+            EgressScope(
+                namespace=name,
+                deny=each.mode == "deny",
+                hosts=each.hosts,
+                partners=ways(config, name),
+            )
+        )
     packets = sorted(_packets(config), key=lambda each: each.namespace)
     return EgressArgs(
         cluster_networks=cluster.networks,
@@ -45,6 +53,20 @@ def arguments(config: _Config, cluster: ClusterSection) -> EgressArgs:
         packets=tuple(packets),
         policy_kind=section.network_policy_kind,
         kubernetes_api=section.kubernetes_api,
+    )
+
+
+def ways(config: HasEgress, scope: str) -> tuple[tuple[str, str], ...]:
+    """Name and host of the partners of callers that go by the EgressNetwork of a namespace."""
+    section = config.egress
+    partners = section.gateway.partners if section.gateway.enabled else ()
+    return tuple(
+        (each.name, each.host)
+        for each in sorted(partners, key=lambda each: each.name)
+        if any(
+            scope == (caller if caller in section.namespaces else LINKERD_EGRESS)
+            for caller in each.namespaces
+        )
     )
 
 

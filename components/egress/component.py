@@ -10,6 +10,7 @@ https://linkerd.io/2/features/egress/
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any
 
 import pulumi
@@ -18,20 +19,25 @@ from components.base import Args, Component, Manifest
 from components.cluster import PRIVATE_NETWORKS
 from components.egress.packets import NETWORK_POLICY, packet_policy
 from components.egress.section import EgressHost, KubernetesApiEgress, PolicyKind
-from components.names import LINKERD_EGRESS
+from components.names import EGRESS_GATEWAY, LINKERD_EGRESS, LINKERD_EGRESS_GATEWAY
 from components.namespaces import NOT_MESHED, namespace
 from components.policy.objects import GATEWAY, POLICY
 
 NAME = "egress"
+HTTP = 80  # where partners are called
 _LONGEST_NAME = 253  # of an object; a host may be as long, and more stands before it
 
 
 class EgressScope(Args):
-    """The rules of one namespace, or of all that have none (`LINKERD_EGRESS`)."""
+    """The rules of one namespace, or of all that have none (`LINKERD_EGRESS`).
+
+    partners: name and host of those that are reached through the gateway.
+    """
 
     namespace: str
     deny: bool
     hosts: tuple[EgressHost, ...] = ()
+    partners: tuple[tuple[str, str], ...] = ()
 
 
 class PacketScope(Args):
@@ -54,16 +60,22 @@ class EgressArgs(Args):
 class Egress(Component, area="mesh"):
     """Per scope the routes of its hosts, then the EgressNetwork; then the NetworkPolicies.
 
-    A denial comes after what it must let through, and a destroy takes it away first. `modes` says
-    `allow` or `deny` per scope.
+    A denial comes after what it must let through, and a destroy takes it away first. A route to a
+    partner comes after what `partners` has for it. `modes` says `allow` or `deny` per scope.
     """
 
     modes: dict[str, str]
 
     def __init__(
-        self, name: str, args: EgressArgs, opts: pulumi.ResourceOptions | None = None
+        self,
+        name: str,
+        args: EgressArgs,
+        opts: pulumi.ResourceOptions | None = None,
+        *,
+        partners: Mapping[str, pulumi.Resource] | None = None,
     ) -> None:
         super().__init__(name, opts)
+        behind = partners or {}
         networks: dict[str, pulumi.Resource] = {}
         for scope in args.scopes:
             where = scope.namespace
@@ -74,16 +86,21 @@ class Egress(Component, area="mesh"):
                 self.apply(each, *first, name=f"{where}/{each['metadata']['name']}")
                 for each in routes_of(scope)
             ]
+            for partner, host in scope.partners:
+                way = way_there(where, partner, host)
+                after = [behind[partner]] if partner in behind else []
+                name_ = f"{where}/{way['metadata']['name']}"
+                routes.append(self.apply(way, *first, *after, name=name_))
             made = egress_network(where, deny=scope.deny)
             networks[where] = self.apply(made, *first, *routes, name=f"{where}/{NAME}")
         for packets in args.packets:
             where = packets.namespace
-            after = networks.get(where, networks.get(LINKERD_EGRESS))
+            network = networks.get(where, networks.get(LINKERD_EGRESS))
             policy = packet_policy(
                 args.policy_kind, where, packets.hosts, args.cluster_networks, args.kubernetes_api
             )
             name_ = f"{where}/{NETWORK_POLICY}"
-            self.apply(policy, *([after] if after else []), name=name_)
+            self.apply(policy, *([network] if network else []), name=name_)
         self.modes = {each.namespace: "deny" if each.deny else "allow" for each in args.scopes}
         self.done(
             modes=self.modes,
@@ -156,6 +173,15 @@ def _route(kind: str, name: str, where: str, port: int) -> Manifest:
         "metadata": {"name": name, "namespace": where},
         "spec": {"parentRefs": [parent], "rules": [{"backendRefs": [dict(parent)]}]},
     }
+
+
+def way_there(where: str, partner: str, host: str) -> Manifest:
+    """The route to the gateway of what is sent to a partner's host at port 80."""
+    made = _route("HTTPRoute", f"partner-{partner}", where, HTTP)
+    made["spec"]["hostnames"] = [host]
+    to = {"group": "", "kind": "Service", "name": EGRESS_GATEWAY, "port": HTTP}
+    made["spec"]["rules"] = [{"backendRefs": [{**to, "namespace": LINKERD_EGRESS_GATEWAY}]}]
+    return made
 
 
 def route_name(host: EgressHost) -> str:

@@ -26,10 +26,12 @@ from components.names import EGRESS_GATEWAY, LINKERD_EGRESS_GATEWAY
 from components.policy.objects import POLICY, ClientsArgs, allow, server
 
 LISTENER = "http"
-# Of a request that went to a partner the header is gone by now: then the rule says who called.
+_STREAMS = 10_000
+# Of a request that went to a partner the header is gone by now: then the rule that let it through,
+# which is called after the caller, says whose it was. Envoy, rbac_filter.cc.
 _LOG = {
+    "caller": "%DYNAMIC_METADATA(envoy.filters.http.rbac:enforced_effective_policy_id)%",
     "client_id": f"%REQ({CLIENT_ID.upper()})%",
-    "matched": "%METADATA(ROUTE:envoy-gateway:resources)%",
     "partner_address": "%UPSTREAM_HOST%",
     "failure": "%UPSTREAM_TRANSPORT_FAILURE_REASON%",
 }
@@ -38,8 +40,9 @@ _LOG = {
 class EgressGatewayArgs(Args):
     """The gateway without its partners.
 
-    callers: (namespace, name) of the service accounts that may call any of them. image: None for
-    Envoy Gateway's own. pod: what its pods are told of where they run.
+    callers: (namespace, name) of the service accounts that may call any of them. received: the time
+    in which a request must be here, with its body. image: None for Envoy Gateway's own. pod: what
+    its pods are told of where they run.
     """
 
     replicas: int = 3
@@ -47,6 +50,7 @@ class EgressGatewayArgs(Args):
     image: str | None = None
     pod: dict[str, Any] = Field({})
     callers: tuple[tuple[str, str], ...] = ()
+    received: str = "60s"
 
 
 class EgressGateway(Component, area="traffic"):
@@ -69,7 +73,13 @@ class EgressGateway(Component, area="traffic"):
             LISTENER,
             hops=None,
             tls=False,
-            remove=("l5d-dst-override",),
+            # The other is the gateway's own name, which the caller's proxy writes.
+            remove=("l5d-dst-override", "l5d-dst-canonical"),
+            received=args.received,
+            # All callers of HTTP/2 are one connection, that of the mesh's proxy.
+            streams=_STREAMS,
+            # Servers of HTTP/2 refuse what comes by TLS and says that it does not.
+            scheme="MatchBackend",
         )
         first.append(self.apply(traffic, name="clients"))
         proxy = self.apply(envoy_proxy(proxies(args)), name="proxies")

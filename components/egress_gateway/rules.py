@@ -11,11 +11,13 @@ from components.egress import rules as egress
 from components.egress.section import EgressHost, HasEgress, partner_host
 from components.egress_gateway.section import Partner
 from components.gateway_api import HasGatewayApi
+from components.ingress import policies
 from components.ingress.objects import HTTP
-from components.ingress.rules import audiences, gateway_api
+from components.ingress.rules import audiences, gateway_api, requirement
 from components.ingress.values import claim_header
 from components.policy import look_up
 from components.policy.look_up import HasPolicies
+from components.rollout import plan
 from components.rollout.workloads import OPAQUE_PORTS, HasWorkloads
 from components.vault import apart_from_anchors
 from schema.certificates import certificate_fault
@@ -24,9 +26,9 @@ from schema.yaml_file import Path_
 
 _GATEWAY = ("egress", "gateway")
 _PARTNERS = (*_GATEWAY, "partners")
-# A route has 16 rules, of which one is for everybody else.
-_MOST_CALLERS = 15
 _MOST_LOCAL = 16
+# A filter of a route takes 16 headers away, of which nine are not of claims.
+_MOST_CLAIMS = 7
 
 
 class _Config(HasEgress, HasPolicies, HasWorkloads, HasGatewayApi, HasCluster, Protocol):
@@ -39,7 +41,7 @@ def check(config: _Config) -> Iterator[Fault]:
     - It needs Gateway API CRDs 1.5.1 of the experimental channel.
     - A partner is outside the cluster, with a DNS name; name and host are no other partner's, and
       neither is an entry of Vault, which does not lie below `anchors/` or `anchor-keys/`. It has
-      callers, at most 15, in namespaces of the mesh that have an EgressNetwork
+      callers, in namespaces of the mesh that have an EgressNetwork
       (`egress.namespaces`, or `egress.default`) and do not skip port 80.
     - `require`, and limits by claim, need `identity`; `global` limits `ingress.globalLimits`.
     - With `managed`, the namespaces of callers deny, with a NetworkPolicy; they list no partner
@@ -94,12 +96,6 @@ def _shown(path: Path_, partner: Partner) -> Iterator[Fault]:
         yield Fault((*path, "ca"), wrong)
     if not partner.allow:
         yield Fault((*path, "allow"), "lists nobody: write who may call, or remove the partner")
-    if len(partner.allow) > _MOST_CALLERS:
-        yield Fault(
-            (*path, "allow"),
-            f"lists over {_MOST_CALLERS}, the most that a route of the gateway tells apart: let "
-            "some call by one service account",
-        )
     if twice := next((e for e, count in Counter(partner.allow).items() if count > 1), None):
         yield Fault((*path, "allow"), f"lists {twice} twice: remove one")
     if partner.retries and partner.retries.timeout:
@@ -122,6 +118,9 @@ def _required(config: _Config, path: Path_, partner: Partner) -> Iterator[Fault]
             "egress.gateway.identity, or remove them",
             looks_at=(identity,),
         )
+    yield from requirement((*path, "require"), partner.require)
+    if len(policies.claims(partner.limits)) > _MOST_CLAIMS:
+        yield Fault((*path, "limits"), f"count by over {_MOST_CLAIMS} claims: leave some out")
     local = sum(not each.global_ for each in partner.limits)
     if local > _MOST_LOCAL:
         yield Fault((*path, "limits"), f"are over {_MOST_LOCAL} in each pod: leave some out")
@@ -150,7 +149,11 @@ def _required(config: _Config, path: Path_, partner: Partner) -> Iterator[Fault]
 def _way(config: _Config, path: Path_, partner: Partner, namespace: str) -> Iterator[Fault]:
     """Faults of the way from a namespace of callers to the gateway."""
     where = (*path, "allow")
-    if why := look_up.unmeshed(config, namespace):
+    why = look_up.unmeshed(config, namespace)
+    if why is None and (whose := plan.forbidden(config, namespace)):
+        yield Fault(where, f"{namespace!r} {whose}, and its pods call no partner: remove it")
+        return
+    if why:
         yield Fault(
             where,
             f"pods of {namespace!r} are not in the mesh ({why}): mesh the namespace first",

@@ -20,6 +20,11 @@ from schema.section import Section
 from schema.values import Duration, Name, Replicas, ValueKind, VaultPath, dns_domain, shown
 from schema.words import Cidr
 
+_OF_REQUESTS = (
+    *("host", "content-length", "transfer-encoding", "connection", "te", "upgrade"),
+    *("keep-alive", "proxy-connection", "trailer"),
+)
+
 
 def host_name(text: str) -> str:
     """A DNS name of two labels at least, which a certificate can have; raises ValueError."""
@@ -50,9 +55,12 @@ def counted_by(text: str) -> str:
 
 def header_name(text: str) -> str:
     """The name of an HTTP header, in small letters; raises ValueError."""
-    # Those that say where a request goes, and how long it is, are not a credential's.
-    if re.fullmatch(r"[a-z0-9][a-z0-9-]{0,127}", text) and text not in (
-        *("host", "content-length", "transfer-encoding", "connection", "te", "upgrade"),
+    # Those that say where a request goes, how long it is and who calls are not a credential's; the
+    # last of them are taken away before the partner.
+    if (
+        re.fullmatch(r"[a-z0-9][a-z0-9-]{0,127}", text)
+        and text not in _OF_REQUESTS
+        and not text.startswith(("l5d-", "x-forwarded-", "x-envoy-", "x-ingress-claim-"))
     ):
         return text
     raise ValueError(
@@ -83,7 +91,8 @@ class PartnerLimit(IngressLimit):
     by: CountedBy = Field(
         "all",
         description="`all` to the partner together; each `caller`; each value of `claim:sub`. A "
-        "request without the claim is not counted.",
+        "request without the claim is not counted. A pod counts each caller by itself: what "
+        "callers have in common is `global`.",
     )
 
 
@@ -100,7 +109,8 @@ class Partner(Section):
     networks: tuple[Cidr, ...] = Field(
         (),
         description="Where it is, if that is known: the gateway's packets to this port go there "
-        "alone. Without them, to every address outside the cluster.",
+        "alone, where every partner at the port has some. Without them, to every address outside "
+        "the cluster.",
     )
     ca: str | None = Field(
         None,
@@ -116,7 +126,7 @@ class Partner(Section):
         None, description="A header that proves who calls, such as a key of its API."
     )
     allow: tuple[Caller, ...] = Field(
-        description="Who may call, as `<namespace>/<service account>`; at most 15."
+        description="Who may call, as `<namespace>/<service account>`."
     )
     require: TokenRequirement = Field(
         TokenRequirement(),
@@ -125,10 +135,12 @@ class Partner(Section):
     )
     limits: tuple[PartnerLimit, ...] = Field((), description="Rates, all of which hold.")
     max_parallel: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
-        1024, description="Requests at once from each pod of the gateway; more get 503."
+        1024, description="Requests at once of each caller in each pod; more get 503."
     )
     breaker: IngressBreaker | None = Field(
-        None, description="Ends requests to an address of the partner that fails."
+        None,
+        description="Ends requests to an address of the partner that fails, for each caller in "
+        "each pod by itself.",
     )
     retries: IngressRetries | None = Field(None, description="What is tried again.")
     timeout: Duration = Field(Duration(15), description="Time of a request; then 504.")

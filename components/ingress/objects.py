@@ -207,12 +207,17 @@ def client_traffic(
     ca: str | None = None,
     required: bool = True,
     remove: Sequence[str] = (*_OF_PROXIES, CLIENT_ID),
+    received: str = "60s",
+    streams: int = 100,
+    scheme: Literal["Preserve", "MatchBackend"] = "Preserve",
 ) -> Manifest:
     """What a listener asks of its clients.
 
     tls: whether it ends TLS. ca: ConfigMap with `ca.crt` of client certificates. hops: proxies
     before the gateway that tell the client's address; None where nobody said, and then no header is
-    believed either. remove: headers of clients that would pass for somebody else.
+    believed either. remove: headers of clients that would pass for somebody else. received: the
+    time in which a request must be here, with its body. streams: requests at once of a connection
+    of HTTP/2. scheme: what backends of HTTP/2 are told.
     """
     settings: dict[str, Any] = {"minVersion": "1.2"}
     headers: dict[str, Any] = {
@@ -232,10 +237,12 @@ def client_traffic(
         "targetRefs": target("Gateway", gateway_name, section),
         **({"tls": settings} if tls else {}),
         "headers": headers,
-        "timeout": {"http": {"requestReceivedTimeout": "60s", "idleTimeout": "300s"}},
+        "timeout": {"http": {"requestReceivedTimeout": received, "idleTimeout": "300s"}},
         "connection": {"bufferLimit": "32Ki"},
-        "http2": {"maxConcurrentStreams": 100},
+        "http2": {"maxConcurrentStreams": streams},
     }
+    if scheme != "Preserve":
+        spec["scheme"] = scheme
     if hops:
         spec["clientIPDetection"] = {"xForwardedFor": {"numTrustedHops": hops}}
     return envoy("ClientTrafficPolicy", namespace, name, spec)

@@ -5,7 +5,7 @@ https://gateway.envoyproxy.io/docs/api/extension_types/
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from components.ingress.objects import CLIENT_ID, PROVIDER
@@ -23,7 +23,7 @@ _UNITS = {"second": "Second", "minute": "Minute", "hour": "Hour"}
 _MOST_TRIES = 1024
 
 
-class Traffic(Protocol):
+class RouteTraffic(Protocol):
     """What a route says about how much, how long and how often."""
 
     @property
@@ -38,8 +38,12 @@ class Traffic(Protocol):
     def limits(self) -> Sequence[IngressLimit]: ...  # noqa: D102
 
 
-def traffic(route: Traffic) -> dict[str, Any]:
-    """The part of a BackendTrafficPolicy that every route has."""
+def traffic(route: RouteTraffic, *, shared: bool) -> dict[str, Any]:
+    """The part of a BackendTrafficPolicy that every route has.
+
+    shared: whether the route has several rules or matches. To Envoy each is a route of its own, and
+    limits that are counted together must say so; those of a pod cannot.
+    """
     spec: dict[str, Any] = {
         "circuitBreaker": {
             "maxParallelRequests": route.max_parallel,
@@ -61,20 +65,17 @@ def traffic(route: Traffic) -> dict[str, Any]:
         if route.retries.timeout:
             spec["retry"]["perRetry"] = {"timeout": route.retries.timeout.go}
     if route.limits:
-        kinds = {"local": False, "global": True}
-        spec["rateLimit"] = {
-            kind: {"rules": rules}
-            for kind, whole in kinds.items()
-            if (
-                rules := [
-                    rule
-                    for each in route.limits
-                    if each.global_ is whole
-                    for rule in _limit(each, alone=whole or len(route.limits) == 1)
-                ]
-            )
-        }
+        spec["rateLimit"] = _limits(route.limits, shared=shared)
     return spec
+
+
+def _limits(limits: Sequence[IngressLimit], *, shared: bool) -> dict[str, Any]:
+    kinds = {"local": False, "global": True}
+    return {
+        kind: {"rules": [rule | ({"shared": True} if shared and whole else {}) for rule in rules]}
+        for kind, whole in kinds.items()
+        if (rules := [rule for each in limits if each.global_ is whole for rule in _limit(each)])
+    }
 
 
 def tokens(identity: TokenIdentity, limits: Sequence[IngressLimit]) -> dict[str, Any]:
@@ -100,10 +101,12 @@ def claims(limits: Sequence[IngressLimit]) -> list[str]:
     return sorted({each.by for each in limits if each.by.startswith("claim:")})
 
 
-def authorization(principal: dict[str, Any]) -> dict[str, Any]:
-    """Who is all of this may; anybody else is refused with 403."""
-    rule = {"name": "required", "action": "Allow", "principal": principal}
-    return {"defaultAction": "Deny", "rules": [rule]}
+def authorization(principals: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """Who is one of these may, and the log can tell which; anybody else is refused with 403."""
+    rules = [
+        {"name": name, "action": "Allow", "principal": each} for name, each in principals.items()
+    ]
+    return {"defaultAction": "Deny", "rules": rules}
 
 
 def held(require: TokenRequirement) -> dict[str, Any]:
@@ -138,16 +141,17 @@ def _breaker(breaker: IngressBreaker) -> dict[str, Any]:
     }
 
 
-def _limit(limit: IngressLimit, *, alone: bool) -> Iterator[dict[str, Any]]:
-    """The rules of one limit. alone: whether one without selectors counts every request.
-
-    Beside others, a pod counts by it only what none of them selects.
-    """
+def _limit(limit: IngressLimit) -> Iterator[dict[str, Any]]:
     rate = {"limit": {"requests": limit.requests, "unit": _UNITS[limit.per]}}
     kind, _, name = limit.by.partition(":")
-    if kind == "all":
-        every_path = [{"path": {"type": "PathPrefix", "value": "/"}}]
-        yield rate if alone else {"clientSelectors": every_path, **rate}
+    if kind == "all" and limit.global_:
+        yield rate
+    elif kind == "all":
+        # Without a selector it would be Envoy's default bucket: there is one, which what another
+        # limit counts does not count for, and whose unit every other must be a multiple of
+        # (internal/gatewayapi/backendtrafficpolicy.go buildLocalRateLimit).
+        path = {"type": "PathPrefix", "value": "/"}
+        yield {"clientSelectors": [{"path": path}], **rate}
     elif kind == "client":
         for every in ("0.0.0.0/0", "::/0"):
             source = {"type": "Distinct", "value": every}

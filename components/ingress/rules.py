@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
@@ -9,7 +10,14 @@ from cryptography import x509
 
 from components.cluster import HasCluster, needs_a_cluster
 from components.gateway_api import HasGatewayApi
-from components.ingress.section import ClientCa, ExposedRoute, Listener, TokenIdentity
+from components.ingress.section import (
+    ClientCa,
+    ExposedRoute,
+    Listener,
+    Oidc,
+    TokenIdentity,
+    TokenRequirement,
+)
 from components.ingress.values import claim_header
 from components.names import WITH_GATEWAYS
 from components.policy import look_up
@@ -22,6 +30,8 @@ from schema.yaml_file import Path_
 _INGRESS = ("ingress",)
 _ROUTES = ("ingress", "routes")
 _MOST_AUDIENCES = 8
+_MOST_REQUIRED = 16
+_MOST_VALUES = 128
 _MOST_LOCAL = 16
 _CLOSED = ("audit", "deny")
 # Listeners of a Gateway, one of which is port 80's.
@@ -40,8 +50,10 @@ def check(config: _Config) -> Iterator[Fault]:
     """All faults of `ingress`.
 
     - It needs Gateway API CRDs 1.5.1 of the experimental channel.
+    - `service.sourceRanges` are for a Service of type `LoadBalancer`.
     - A route belongs to a listener, leads to a meshed Service or a redirect, and says `public`
-      where nobody is asked for a token, a login or a certificate. `require` needs `identity`.
+      where nobody is asked for a token, a login or a certificate. `require` needs `identity`. A
+      redirect has nothing that is a service's.
     - With `managed`, each Service has a policy, `audit` or `deny`, and no client from outside.
     - `global` limits need `globalLimits`, limits by client `trustedProxies`, by claim a token.
     - CORS with `credentials` names its origins, and `*` is for `environment: development` or
@@ -53,6 +65,14 @@ def check(config: _Config) -> Iterator[Fault]:
     if not section.enabled:
         return
     yield from gateway_api(config, (*_INGRESS, "enabled"))
+    service = section.service
+    if service.source_ranges and service.type != "LoadBalancer":
+        yield Fault(
+            (*_INGRESS, "service", "sourceRanges"),
+            f"only a load balancer keeps to them, and type is {service.type}: leave them out, or "
+            "write LoadBalancer",
+            looks_at=((*_INGRESS, "service", "type"),),
+        )
     if section.identity:
         yield from audiences((*_INGRESS, "identity"), section.identity)
     yield from _issuers(config)
@@ -67,6 +87,7 @@ def check(config: _Config) -> Iterator[Fault]:
         before.append(route)
         yield from _answer(path, route)
         yield from _who(config, path, route)
+        yield from requirement((*path, "require"), route.require)
         yield from _how_much(config, path, route)
         yield from _cors(config, path, route)
     if section.managed:
@@ -100,6 +121,23 @@ def audiences(identity_path: Path_, identity: TokenIdentity) -> Iterator[Fault]:
         yield Fault(path, "lists none, and tokens for anybody would be taken: write yours")
     if len(identity.audiences) > _MOST_AUDIENCES:
         yield Fault(path, f"lists over {_MOST_AUDIENCES}, which Envoy Gateway refuses: leave some")
+
+
+def requirement(path: Path_, require: TokenRequirement) -> Iterator[Fault]:
+    """Faults of what a token must hold, which Envoy Gateway's CRDs refuse."""
+    if len(require.scopes) > _MOST_REQUIRED:
+        yield Fault((*path, "scopes"), f"lists over {_MOST_REQUIRED}: leave some out")
+    if len(require.claims) + len(require.list_claims) > _MOST_REQUIRED:
+        message = f"lists over {_MOST_REQUIRED}, with listClaims: leave some out"
+        yield Fault((*path, "claims"), message)
+    for key, claims in (("claims", require.claims), ("listClaims", require.list_claims)):
+        for name, values in claims.items():
+            if not values:
+                message = "lists none, and no token would do: write what will"
+                yield Fault((*path, key, name), message)
+            elif len(values) > _MOST_VALUES:
+                message = f"lists over {_MOST_VALUES}: leave some out"
+                yield Fault((*path, key, name), message)
 
 
 def _issuers(config: _Config) -> Iterator[Fault]:
@@ -202,6 +240,12 @@ def _answer(path: Path_, route: ExposedRoute) -> Iterator[Fault]:
         ("split", route.split),
         ("mirror", route.mirror),
         ("retries", route.retries),
+        ("rewrite", route.rewrite),
+        ("limits", route.limits),
+        ("breaker", route.breaker),
+        ("requestSize", route.request_size),
+        ("require", route.require.used),
+        ("oidc", route.oidc),
     ):
         if route.redirect and value:
             yield Fault((*path, key), "a redirect has none: remove it")
@@ -223,6 +267,8 @@ def _who(config: _Config, path: Path_, route: ExposedRoute) -> Iterator[Fault]:
     section = config.ingress
     if route.redirect:
         return
+    if route.oidc:
+        yield from _login((*path, "oidc"), route.oidc)
     if route.public and (route.require.used or route.oidc):
         key = "oidc" if route.oidc else "require"
         yield Fault((*path, key), "a public route asks nobody: remove it, or public")
@@ -241,6 +287,18 @@ def _who(config: _Config, path: Path_, route: ExposedRoute) -> Iterator[Fault]:
             "public: true",
             looks_at=((*_INGRESS, "identity"), (*path, "public")),
         )
+
+
+def _login(path: Path_, oidc: Oidc) -> Iterator[Fault]:
+    if re.search("[?#]", oidc.issuer):
+        message = "has a query, which no issuer of logins has: write it as its tokens have it"
+        yield Fault((*path, "issuer"), message)
+    for key, value in (("callback", oidc.callback), ("logout", oidc.logout)):
+        if value == "/":
+            yield Fault((*path, key), "is the route itself: write a path of its own below it")
+    if oidc.callback == oidc.logout:
+        message = f"{oidc.logout} is the callback, too: write another"
+        yield Fault((*path, "logout"), message, looks_at=((*path, "callback"),))
 
 
 def _how_much(config: _Config, path: Path_, route: ExposedRoute) -> Iterator[Fault]:

@@ -101,11 +101,6 @@ FAULTS: dict[str, tuple[dict[KeyPath, Any], str, str]] = {
     "partner-opaque-port": (post(port=5432), f"{P}.port", "write a port of HTTPS"),
     "partner-ca-is-none": (post(ca="no certificate"), f"{P}.ca", "is not a PEM certificate"),
     "partner-nobody": (post(allow=[]), f"{P}.allow", "lists nobody"),
-    "partner-too-many": (
-        post(allow=[f"shop/a{number}" for number in range(16)]),
-        f"{P}.allow",
-        "lists over 15",
-    ),
     "partner-caller-twice": (
         post(allow=["shop/cart", "shop/cart"]),
         f"{P}.allow",
@@ -120,6 +115,11 @@ FAULTS: dict[str, tuple[dict[KeyPath, Any], str, str]] = {
         post(allow=["other/cart"]),
         f"{P}.allow",
         "pods of 'other' are not in the mesh (no wave of rollout has it)",
+    ),
+    "partner-caller-of-linkerd": (
+        post(allow=["linkerd-viz/prometheus"]),
+        f"{P}.allow",
+        "'linkerd-viz' is Linkerd's own",
     ),
     "partner-nobody-looks": (
         egress(POST, shop=None),
@@ -173,6 +173,20 @@ FAULTS: dict[str, tuple[dict[KeyPath, Any], str, str]] = {
         f"{P}.limits[0].by",
         "no token is asked for here",
     ),
+    "partner-too-many-claims": (
+        post(
+            gateway={"identity": IDENTITY},
+            require={"scopes": ["a"]},
+            limits=[{"requests": 1, "by": f"claim:a{n}", "global": True} for n in range(9)],
+        ),
+        f"{P}.limits",
+        "count by over 7 claims",
+    ),
+    "partner-no-value-will-do": (
+        post(gateway={"identity": IDENTITY}, require={"claims": {"tenant": []}}),
+        f"{P}.require.claims.tenant",
+        "no token would do",
+    ),
     "partner-claims-alike": (
         post(
             gateway={"identity": IDENTITY},
@@ -209,5 +223,15 @@ FAULTS: dict[str, tuple[dict[KeyPath, Any], str, str]] = {
         post(credential={"vaultPath": "a", "header": "host"}),
         f"{P}.credential.header",
         "is no header of a credential",
+    ),
+    "partner-header-of-the-mesh": (
+        post(credential={"vaultPath": "a", "header": "l5d-client-id"}),
+        f"{P}.credential.header",
+        "is no header of a credential",
+    ),
+    "partner-header-that-is-taken-away": (
+        post(credential={"vaultPath": "a", "header": "x-forwarded-for"}),
+        f"{P}.credential.header",
+        "write authorization, or a name such as x-api-key",
     ),
 }

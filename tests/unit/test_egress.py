@@ -21,6 +21,7 @@ from components.egress.component import (
     route,
     route_name,
     tcp_route,
+    way_there,
 )
 from components.egress.packets import cilium_network_policy, network_policy, packet_policy
 from components.egress.section import EgressHost, KubernetesApiEgress, PolicyKind
@@ -200,6 +201,34 @@ def test_no_scope_waits_for_another() -> None:
     made = whole()
     shop = made.needed_by(made.named("x-shop/egress"))
     assert not any(LINKERD_EGRESS in urn for urn in shop)
+
+
+def test_a_way_to_a_partner_is_there_between_the_partner_and_the_denial() -> None:
+    """Before, it would lead to nothing; after, a namespace that gets an EgressNetwork of its own
+    would be shut out for a moment, as it leaves the global one.
+    """
+
+    def program() -> None:
+        scope = EgressScope(namespace="shop", deny=True, partners=(("bank", "a.example.com"),))
+        ready = Egress("bank", EgressArgs(scopes=(EgressScope(namespace="b", deny=True),)))
+        made = ready._childResources
+        Egress("x", EgressArgs(scopes=(scope,)), partners={"bank": next(iter(made))})
+
+    recording = record(program)
+    way = recording.named("x-shop/partner-bank")
+    assert recording.comes_after(way, recording.named("bank-b/egress"))
+    assert recording.comes_after(recording.named("x-shop/egress"), way)
+
+
+def test_a_way_to_a_partner_is_by_name_and_port() -> None:
+    """Without a port the parent is compared by name alone, and a Service of that name is meant."""
+    spec = way_there("shop", "bank", "a.example.com")["spec"]
+    (parent,) = spec["parentRefs"]
+    assert (parent["kind"], parent["name"], parent["port"]) == ("EgressNetwork", "egress", 80)
+    assert spec["hostnames"] == ["a.example.com"]
+    (to,) = spec["rules"][0]["backendRefs"]
+    where = ("linkerd-egress-gateway", "egress-gateway", 80)
+    assert (to["namespace"], to["name"], to["port"]) == where
 
 
 def configured(folder: Path, changes: dict[str, Any]) -> EgressArgs:

@@ -16,6 +16,7 @@ from components.egress_gateway.component import (
     proxies,
     the_gateway,
 )
+from components.egress_gateway.section import Partner
 from components.ingress import arguments as ingress
 from components.ingress.objects import envoy_proxy
 from components.names import EGRESS_GATEWAY, LINKERD_EGRESS_GATEWAY
@@ -119,7 +120,7 @@ def test_the_log_says_who_called_and_never_a_credential() -> None:
     (setting,) = envoy_proxy(proxies(GATEWAY_ARGS))["spec"]["telemetry"]["accessLog"]["settings"]
     fields = setting["format"]["json"]
     assert fields["client_id"] == "%REQ(L5D-CLIENT-ID)%"
-    assert "METADATA(ROUTE" in fields["matched"]
+    assert "rbac:enforced_effective_policy_id" in fields["caller"]
     text = str(fields).upper()
     assert not [word for word in ("AUTHORIZATION)", "COOKIE", "REQ(:PATH)", "API") if word in text]
 
@@ -128,8 +129,30 @@ def test_only_the_identity_header_of_the_mesh_is_believed() -> None:
     """Taken away at the listener, the header of the mesh's proxy would be gone as well."""
     recording = made(EgressGateway)
     clients = recording.named("x-clients").inputs["spec"]
-    assert clients["headers"]["earlyRequestHeaders"]["remove"] == ["l5d-dst-override"]
+    removed = clients["headers"]["earlyRequestHeaders"]["remove"]
+    assert removed == ["l5d-dst-override", "l5d-dst-canonical"]
     assert "tls" not in clients
+
+
+def test_http_2_works_on_both_sides() -> None:
+    """All callers' requests are on one connection of the mesh's proxy, and partners are asked by
+    TLS: some refuse what says `http` there.
+    """
+    clients = made(EgressGateway).named("x-clients").inputs["spec"]
+    assert clients["scheme"] == "MatchBackend"
+    assert clients["http2"]["maxConcurrentStreams"] > Partner.model_fields["max_parallel"].default
+
+
+@pytest.mark.parametrize(("timeout", "received"), [("20s", "1m0s"), ("10m", "10m0s")])
+def test_a_request_has_as_long_to_come_as_its_answer(
+    timeout: str, received: str, tmp_path: Path
+) -> None:
+    """A large upload, or a stream, would be cut after a minute, whatever its partner's timeout."""
+    gateway = {**GATEWAY, "partners": [POST, {**BANK, "timeout": timeout}]}
+    args = arguments.arguments(config_of(tmp_path, egress={**EGRESS, "gateway": gateway}))
+    assert args is not None
+    clients = made(EgressGateway, received=args.received).named("x-clients").inputs["spec"]
+    assert clients["timeout"]["http"]["requestReceivedTimeout"] == received
 
 
 @pytest.mark.parametrize(
@@ -194,8 +217,11 @@ def test_keys_of_tokens_are_reached_where_a_partner_asks_for_some(tmp_path: Path
 
 def test_partners_are_where_the_egress_networks_of_callers_are(tmp_path: Path) -> None:
     """A namespace of its own stands for the global one: a route there would not be seen here."""
-    (found,) = arguments.partners(config_of(tmp_path))
-    assert found.scopes == ("linkerd-egress", "shop")
+    config = config_of(tmp_path)
+    for scope in ("linkerd-egress", "shop"):
+        assert egress.ways(config, scope) == (("bank", "api.bank.example.com"),)
+    assert egress.ways(config, "third") == ()
+    (found,) = arguments.partners(config)
     assert found.identities == (
         "cart.shop.serviceaccount.identity.linkerd.cluster.local",
         "billing.third.serviceaccount.identity.linkerd.cluster.local",
@@ -206,6 +232,20 @@ def test_credentials_are_read_by_the_gateway_alone(tmp_path: Path) -> None:
     """Each entry of Vault is opened to one namespace."""
     entries = vault_entries(config_of(tmp_path))
     assert entries["partners/bank"] == entries["partners/bank-key"] == LINKERD_EGRESS_GATEWAY
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_password_of_redis_is_read_for_the_egress_gateway_too(
+    enabled: bool, tmp_path: Path
+) -> None:
+    """With ingress off it was in nobody's list, and its Secret was never made."""
+    redis = {"host": "redis.example.com", "vaultPath": "redis"}
+    config = config_of(
+        tmp_path,
+        ingress={"globalLimits": {"onFailure": "open", "redis": redis}},
+        egress={**EGRESS, "gateway": {**GATEWAY, "enabled": enabled}},
+    )
+    assert vault_entries(config).get("redis") == ("envoy-gateway-system" if enabled else None)
 
 
 @pytest.mark.parametrize(

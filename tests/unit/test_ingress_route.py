@@ -190,9 +190,16 @@ def test_the_breaker_opens() -> None:
 )
 @pytest.mark.parametrize("whole", [True, False])
 def test_limits_count_what_they_say(limit: dict[str, Any], rules: list[Any], whole: bool) -> None:
-    """A client of IPv6 must be counted like one of IPv4."""
+    """A client of IPv6 must be counted like one of IPv4.
+
+    A local limit without a selector would be refused beside another, or one of a shorter unit.
+    """
     rate = traffic(limits=[{**limit, "global": whole}])["rateLimit"]
     assert list(rate) == ["global" if whole else "local"]
+    if not whole and rules == [None]:
+        (rule,) = rate["local"]["rules"]
+        (every,) = rule["clientSelectors"]
+        assert every == {"path": {"type": "PathPrefix", "value": "/"}}
     found = []
     for each in rate["global" if whole else "local"]["rules"]:
         (selector,) = each.get("clientSelectors", [{}])
@@ -200,13 +207,29 @@ def test_limits_count_what_they_say(limit: dict[str, Any], rules: list[Any], who
     assert found == rules
 
 
-def test_a_limit_of_all_counts_beside_others() -> None:
-    """A pod counts what a rule with selectors counts by no rule without them."""
-    limits = [{"requests": 9}, {"requests": 1, "by": "header:x-a"}]
-    (every, _) = traffic(limits=limits)["rateLimit"]["local"]["rules"]
-    assert every["clientSelectors"] == [{"path": {"type": "PathPrefix", "value": "/"}}]
-    both = [{**each, "global": True} for each in limits]
-    assert "clientSelectors" not in traffic(limits=both)["rateLimit"]["global"]["rules"][0]
+@pytest.mark.parametrize(("by", "per"), [("all", "hour"), ("client", "second")])
+def test_every_limit_of_a_pod_holds_beside_another(by: str, per: str) -> None:
+    """Without a selector it would be Envoy's default bucket.
+
+    Of these there is one; what another limit counts does not count there; and whose unit is none of
+    its multiples makes the whole policy invalid, which answers every request with 500.
+    """
+    limits = [{"requests": 100}, {"requests": 5, "per": per, "by": by}]
+    rules = traffic(limits=limits)["rateLimit"]["local"]["rules"]
+    assert all(each["clientSelectors"] for each in rules)
+    assert rules[0]["clientSelectors"] == [{"path": {"type": "PathPrefix", "value": "/"}}]
+
+
+@pytest.mark.parametrize(
+    ("methods", "shared"), [([], None), (["GET"], None), (["GET", "PUT"], True)]
+)
+def test_methods_are_counted_together(methods: list[str], shared: bool | None) -> None:
+    """Each is a route of its own to Envoy, with a count of its own."""
+    limits = [{"requests": 1, "global": True}, {"requests": 1}]
+    rate = traffic(methods=methods, limits=limits)["rateLimit"]
+    assert [each.get("shared") for each in rate["global"]["rules"]] == [shared]
+    # Those of a pod cannot be.
+    assert [each.get("shared") for each in rate["local"]["rules"]] == [None]
 
 
 def test_a_claim_that_is_counted_comes_from_the_token() -> None:
