@@ -102,7 +102,7 @@ def claims(limits: Sequence[IngressLimit]) -> list[str]:
 
 
 def authorization(principals: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-    """Who is one of these may, and the log can tell which; anybody else is refused with 403."""
+    """Who is one of these may; anybody else is refused with 403."""
     rules = [
         {"name": name, "action": "Allow", "principal": each} for name, each in principals.items()
     ]
