@@ -11,7 +11,7 @@ from typing import Protocol
 
 from pydantic import Field
 
-from components.base import Args
+from components.base import Args, Manifest
 from components.cluster import ClusterSection, authority
 from components.names import DEFAULT_KV_MOUNT, DEFAULT_PKI_MOUNT, PolicyNames, login_role
 from schema.faults import Fault
@@ -151,6 +151,31 @@ def store(config: HasVault, cluster: ClusterSection) -> VaultStoreArgs:
         # With the API server's own audience too, Vault can have a token reviewed with itself.
         audiences=(config.vault.audience, cluster.api_audience),
     )
+
+
+def service_account(name: str, namespace: str) -> Manifest:
+    """A ServiceAccount whose token no pod mounts."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ServiceAccount",
+        "metadata": {"name": name, "namespace": namespace},
+        "automountServiceAccountToken": False,
+    }
+
+
+def auth_delegator(account: str, namespace: str) -> Manifest:
+    """The right to have tokens reviewed: Vault has each reviewed with that same token."""
+    return {
+        "apiVersion": "rbac.authorization.k8s.io/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": f"linkerd-platform:{namespace}:{account}:auth-delegator"},
+        "roleRef": {
+            "apiGroup": "rbac.authorization.k8s.io",
+            "kind": "ClusterRole",
+            "name": "system:auth-delegator",
+        },
+        "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": namespace}],
+    }
 
 
 def check(config: HasVault) -> Iterator[Fault]:

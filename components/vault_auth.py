@@ -9,7 +9,7 @@ import pulumi
 import pulumi_vault as vault
 from pulumi_vault import kubernetes as vault_kubernetes
 
-from components.base import Args, Component, Manifest
+from components.base import Args, Component
 from components.cluster import ClusterSection
 from components.cluster_anchor import own_roots
 from components.external_secrets import HasOperators, operators
@@ -33,7 +33,7 @@ from components.names import (
 )
 from components.trust import HasTrust
 from components.trust_anchor import read_policy, write_policy
-from components.vault import HasVault
+from components.vault import HasVault, auth_delegator, service_account
 
 
 class VaultAuthArgs(Args):
@@ -174,31 +174,6 @@ class VaultAuth(Component, area="trust"):
                 opts=self.child(*self._mount, *after),
             ),
         ]
-
-
-def service_account(name: str, namespace: str) -> Manifest:
-    """A ServiceAccount whose token no pod mounts."""
-    return {
-        "apiVersion": "v1",
-        "kind": "ServiceAccount",
-        "metadata": {"name": name, "namespace": namespace},
-        "automountServiceAccountToken": False,
-    }
-
-
-def auth_delegator(account: str, namespace: str) -> Manifest:
-    """The right to have tokens reviewed."""
-    return {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "ClusterRoleBinding",
-        "metadata": {"name": f"linkerd-platform:{namespace}:{account}:auth-delegator"},
-        "roleRef": {
-            "apiGroup": "rbac.authorization.k8s.io",
-            "kind": "ClusterRole",
-            "name": "system:auth-delegator",
-        },
-        "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": namespace}],
-    }
 
 
 class _Config(HasTrust, HasVault, HasOperators, Protocol):

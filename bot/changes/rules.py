@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from bot.changes import conditions_alerts as alerts
+from bot.changes import conditions_egress_gateway as partners
 from bot.changes import conditions_ingress as ingress
 from bot.changes import conditions_mesh as mesh
 from bot.changes import conditions_policy as policy
@@ -120,7 +121,9 @@ RULES: tuple[Rule, ...] = (
     Rule(CRITICAL, "egress-denied", policy.egress_denies,
          "traffic out of the cluster is denied at once where no route allows it"),
     Rule(CRITICAL, "ingress-open", ingress.ingress_opens,
-         "a route from outside no longer asks for what it asked for"),
+         "a route of a gateway no longer asks for what it asked for"),
+    Rule(CRITICAL, "partner-trust-goes", partners.partner_trust_goes,
+         "requests with credentials of ours may be read or answered by others than the partner"),
     Rule(CRITICAL, "client-certificate-optional", ingress.client_certificate_optional,
          "clients are let in without a certificate that was required"),
     Rule(CRITICAL, "gateway-goes", ingress.gateway_goes,
@@ -210,9 +213,23 @@ RULES: tuple[Rule, ...] = (
     Rule(HIGH, "ingress-route-opens", ingress.route_opens,
          "a host and path are reached from outside that were not"),
     Rule(HIGH, "ingress-tokens", ingress.tokens_change,
-         "tokens of another issuer, audience or key are taken, and those of before refused"),
+         "tokens of another issuer, audience or key are taken, or logins of another provider"),
     Rule(HIGH, "cors-widens", ingress.cors_widens,
          "web pages of other origins may call"),
+    Rule(HIGH, "ingress-asks-more", ingress.ingress_asks_more,
+         "callers of a gateway's route that were let in may be refused with 401 or 403"),
+    Rule(HIGH, "partner-added", partners.partner_added,
+         "a server outside is called, with what we are known to it by"),
+    Rule(HIGH, "partner-callers", partners.partner_callers,
+         "more accounts call this partner, with the same credentials"),
+    Rule(HIGH, "partner-moves", partners.partner_moves,
+         "requests go to another server, or one whose certificate another CA has signed"),
+    Rule(HIGH, "partner-credential", partners.partner_credential,
+         "this partner is shown something else than before, or nothing, and may refuse it"),
+    Rule(HIGH, "gateway-retries", partners.gateway_retries,
+         "requests that change something are tried again by the gateway, and may be done twice"),
+    Rule(HIGH, "gateway-limits-end", partners.gateway_limits_end,
+         "what kept requests from the target of a gateway's route no longer holds"),
     Rule(HIGH, "egress-changes", policy.egress_changes,
          "the range of denied outside traffic changes"),
     Rule(HIGH, "egress-route-goes", policy.egress_route_goes,
@@ -261,6 +278,8 @@ RULES: tuple[Rule, ...] = (
          "alerts are grouped or routed in another way: open incidents get no recovery"),
     Rule(MEDIUM, "rate-limit", traffic.limit_lowers,
          "requests above the rate get 429"),
+    Rule(MEDIUM, "gateway-limits", partners.gateway_limits,
+         "requests by a gateway's route are ended sooner, with 429, 503 or 504"),
     Rule(MEDIUM, "weights-move", traffic.weights_move,
          "a backend gets more of the requests"),
     Rule(MEDIUM, "breaker-starts", traffic.breaker_starts,
@@ -296,7 +315,7 @@ AT_CREATION = tuple(
         *("default-policy-denies", "default-policy-tightens", "egress-denied", "server-selects"),
         *("network-policy", "guard-denies", "namespace-marks", "proxy-marks", "strong-rights"),
         *("cluster-admin", "rate-limit", "traffic-starts", "retries-on-writes", "retries-rise"),
-        *("timeout-shortens", "breaker-starts", "ingress-route-opens"),
+        *("timeout-shortens", "breaker-starts", "ingress-route-opens", "partner-added"),
     }
 )
 # What is said of a change where no rule above says as much; the first that applies.

@@ -15,6 +15,7 @@ from components.alerts.groups.model import (
 )
 from components.alerts.section import WorkloadObjective
 from components.cluster import ClusterSection, HasCluster
+from components.egress.section import HasEgress
 from components.external_secrets import HasOperators, operators
 from components.ingress.section import HasIngress
 from components.linkerd import HasLinkerd
@@ -27,7 +28,7 @@ from schema.values import Duration
 
 
 class HasAlerts(
-    HasObservability, HasLinkerd, HasViz, HasRollout, HasOperators, HasIngress, Protocol
+    HasObservability, HasLinkerd, HasViz, HasRollout, HasOperators, HasIngress, HasEgress, Protocol
 ):
     """A config with all that the alerts depend on."""
 
@@ -43,6 +44,7 @@ def setting(config: HasAlerts) -> Setting:
         operators=operators(config),
         absent=config.observability.alerts.absent,
         ingress=config.ingress.enabled,
+        egress_gateway=config.egress.gateway.enabled,
     )
 
 

@@ -14,6 +14,7 @@ from pydantic import Field
 from components.alerts.groups.anchor import anchors, ends
 from components.alerts.groups.certificates import certificates
 from components.alerts.groups.control_plane import control_plane
+from components.alerts.groups.egress_gateway import egress_gateway
 from components.alerts.groups.ingress import ingress
 from components.alerts.groups.model import (
     PART_OF,
@@ -83,6 +84,7 @@ def groups(setting: Setting) -> list[Group]:
         policy(setting),
         traffic(setting),
         ingress(setting),
+        egress_gateway(setting),
         *slo(setting.objectives),
         *([overview()] if setting.overview else []),
         sources(setting),

@@ -159,7 +159,7 @@ def _issuer(
         reached = store(config, cluster)
         spec = {
             "vault": {
-                "path": issuer.vault.path,
+                "path": config.vault.from_login(issuer.vault.path),
                 "role": issuer.vault.role,
                 "server": reached.vault_address,
                 "ca_pem": reached.vault_ca_pem,

@@ -29,6 +29,7 @@ from components.ingress.objects import (
 from components.ingress.routes import to_https
 from components.ingress.section import GatewayService
 from components.names import INGRESS, LINKERD_INGRESS
+from components.vault import auth_delegator, service_account
 
 HTTP_LISTENER = "http"
 # Logs in to Vault for certificates of listeners, and does nothing else.
@@ -91,7 +92,16 @@ class Ingress(Component, area="traffic"):
     ) -> None:
         super().__init__(name, opts)
         first: list[pulumi.Resource] = []
-        issuers = {each.name: self._issuer(each) for each in args.issuers}
+        issuers: dict[str, list[pulumi.Resource]] = {}
+        rights: list[pulumi.Resource] = []
+        for issuer in args.issuers:
+            if "vault" in issuer.spec and not rights:
+                # One account for all of them.
+                rights = [
+                    self.apply(each, name=f"vault-login-{each['kind'].lower()}")
+                    for each in vault_rights(issuer.cert_manager)
+                ]
+            issuers[issuer.name] = self._issuer(issuer, rights)
         for listener in args.listeners:
             if listener.client_ca:
                 first.append(self.apply(client_ca(listener)))
@@ -113,18 +123,15 @@ class Ingress(Component, area="traffic"):
             account=f"{LINKERD_INGRESS}/{INGRESS}",
         )
 
-    def _issuer(self, issuer: IngressIssuer) -> list[pulumi.Resource]:
+    def _issuer(
+        self, issuer: IngressIssuer, rights: Sequence[pulumi.Resource]
+    ) -> list[pulumi.Resource]:
         if issuer.existing:
             return []
         if "acme" in issuer.spec:
             return [self.apply(acme_issuer(issuer), name=f"issuer-{issuer.name}")]
         if "vault" in issuer.spec:
-            rights = [
-                self.apply(each, name=f"issuer-{issuer.name}-{each['kind'].lower()}")
-                for each in vault_rights(issuer)
-            ]
-            made = vault_issuer(issuer)
-            return [self.apply(made, *rights, name=f"issuer-{issuer.name}")]
+            return [self.apply(vault_issuer(issuer), *rights, name=f"issuer-{issuer.name}")]
         first, root, last = own_ca(issuer)
         origin = self.apply(first, name=f"issuer-{issuer.name}-origin")
         ca = self.apply(root, origin, name=f"issuer-{issuer.name}-ca", wait_for="condition=Ready")
@@ -256,17 +263,13 @@ def vault_issuer(issuer: IngressIssuer) -> Manifest:
     return _of_cert_manager("Issuer", _name(issuer), {"vault": vault})
 
 
-def vault_rights(issuer: IngressIssuer) -> Iterator[Manifest]:
-    """The account that logs in, and cert-manager's right to ask for its tokens."""
+def vault_rights(cert_manager: tuple[str, str]) -> Iterator[Manifest]:
+    """The account that logs in; cert-manager makes tokens of it, and Vault has them reviewed."""
     group = "rbac.authorization.k8s.io"
     metadata = {"name": VAULT_ACCOUNT, "namespace": LINKERD_INGRESS}
-    namespace, account = issuer.cert_manager
-    yield {
-        "apiVersion": "v1",
-        "kind": "ServiceAccount",
-        "metadata": metadata,
-        "automountServiceAccountToken": False,
-    }
+    namespace, account = cert_manager
+    yield service_account(VAULT_ACCOUNT, LINKERD_INGRESS)
+    yield auth_delegator(VAULT_ACCOUNT, LINKERD_INGRESS)
     yield {
         "apiVersion": f"{group}/v1",
         "kind": "Role",

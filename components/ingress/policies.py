@@ -5,7 +5,7 @@ https://gateway.envoyproxy.io/docs/api/extension_types/
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from components.ingress.objects import CLIENT_ID, PROVIDER
@@ -23,7 +23,7 @@ _UNITS = {"second": "Second", "minute": "Minute", "hour": "Hour"}
 _MOST_TRIES = 1024
 
 
-class Traffic(Protocol):
+class RouteTraffic(Protocol):
     """What a route says about how much, how long and how often."""
 
     @property
@@ -38,7 +38,7 @@ class Traffic(Protocol):
     def limits(self) -> Sequence[IngressLimit]: ...  # noqa: D102
 
 
-def traffic(route: Traffic, *, shared: bool) -> dict[str, Any]:
+def traffic(route: RouteTraffic, *, shared: bool) -> dict[str, Any]:
     """The part of a BackendTrafficPolicy that every route has.
 
     shared: whether the route has several rules or matches. To Envoy each is a route of its own, and
@@ -101,10 +101,12 @@ def claims(limits: Sequence[IngressLimit]) -> list[str]:
     return sorted({each.by for each in limits if each.by.startswith("claim:")})
 
 
-def authorization(principal: dict[str, Any]) -> dict[str, Any]:
-    """Who is all of this may; anybody else is refused with 403."""
-    rule = {"name": "required", "action": "Allow", "principal": principal}
-    return {"defaultAction": "Deny", "rules": [rule]}
+def authorization(principals: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    """Who is one of these may, and the log can tell which; anybody else is refused with 403."""
+    rules = [
+        {"name": name, "action": "Allow", "principal": each} for name, each in principals.items()
+    ]
+    return {"defaultAction": "Deny", "rules": rules}
 
 
 def held(require: TokenRequirement) -> dict[str, Any]:

@@ -39,7 +39,9 @@ def security_policy(args: IngressRouteArgs) -> Manifest | None:
     if args.identity:
         spec["jwt"] = policies.tokens(args.identity, route.limits)
         if route.require.used:
-            spec["authorization"] = policies.authorization({"jwt": policies.held(route.require)})
+            spec["authorization"] = policies.authorization(
+                {"required": {"jwt": policies.held(route.require)}}
+            )
     if route.oidc:
         spec["oidc"] = _oidc(route)
     if not spec:
@@ -153,8 +155,14 @@ def _cors(route: ExposedRoute) -> dict[str, Any]:
 def _oidc(route: ExposedRoute) -> dict[str, Any]:
     assert route.oidc is not None  # noqa: S101
     oidc, base = route.oidc, route.path.rstrip("/")
+    provider = {"issuer": oidc.issuer}
+    if oidc.endpoints:
+        provider["authorizationEndpoint"] = oidc.endpoints.authorization
+        provider["tokenEndpoint"] = oidc.endpoints.token
+        if oidc.endpoints.end_session:
+            provider["endSessionEndpoint"] = oidc.endpoints.end_session
     return {
-        "provider": {"issuer": oidc.issuer},
+        "provider": provider,
         "clientID": oidc.client_id,
         "clientSecret": {"group": "", "kind": "Secret", "name": oidc_secret(route)},
         "scopes": list(oidc.scopes),

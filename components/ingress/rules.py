@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
@@ -13,6 +14,7 @@ from components.ingress.section import (
     ClientCa,
     ExposedRoute,
     Listener,
+    Oidc,
     TokenIdentity,
     TokenRequirement,
 )
@@ -48,8 +50,10 @@ def check(config: _Config) -> Iterator[Fault]:
     """All faults of `ingress`.
 
     - It needs Gateway API CRDs 1.5.1 of the experimental channel.
+    - `service.sourceRanges` are for a Service of type `LoadBalancer`.
     - A route belongs to a listener, leads to a meshed Service or a redirect, and says `public`
-      where nobody is asked for a token, a login or a certificate. `require` needs `identity`.
+      where nobody is asked for a token, a login or a certificate. `require` needs `identity`. A
+      redirect has nothing that is a service's.
     - With `managed`, each Service has a policy, `audit` or `deny`, and no client from outside.
     - `global` limits need `globalLimits`, limits by client `trustedProxies`, by claim a token.
     - CORS with `credentials` names its origins, and `*` is for `environment: development` or
@@ -61,6 +65,14 @@ def check(config: _Config) -> Iterator[Fault]:
     if not section.enabled:
         return
     yield from gateway_api(config, (*_INGRESS, "enabled"))
+    service = section.service
+    if service.source_ranges and service.type != "LoadBalancer":
+        yield Fault(
+            (*_INGRESS, "service", "sourceRanges"),
+            f"only a load balancer keeps to them, and type is {service.type}: leave them out, or "
+            "write LoadBalancer",
+            looks_at=((*_INGRESS, "service", "type"),),
+        )
     if section.identity:
         yield from audiences((*_INGRESS, "identity"), section.identity)
     yield from _issuers(config)
@@ -228,6 +240,12 @@ def _answer(path: Path_, route: ExposedRoute) -> Iterator[Fault]:
         ("split", route.split),
         ("mirror", route.mirror),
         ("retries", route.retries),
+        ("rewrite", route.rewrite),
+        ("limits", route.limits),
+        ("breaker", route.breaker),
+        ("requestSize", route.request_size),
+        ("require", route.require.used),
+        ("oidc", route.oidc),
     ):
         if route.redirect and value:
             yield Fault((*path, key), "a redirect has none: remove it")
@@ -249,6 +267,8 @@ def _who(config: _Config, path: Path_, route: ExposedRoute) -> Iterator[Fault]:
     section = config.ingress
     if route.redirect:
         return
+    if route.oidc:
+        yield from _login((*path, "oidc"), route.oidc)
     if route.public and (route.require.used or route.oidc):
         key = "oidc" if route.oidc else "require"
         yield Fault((*path, key), "a public route asks nobody: remove it, or public")
@@ -267,6 +287,18 @@ def _who(config: _Config, path: Path_, route: ExposedRoute) -> Iterator[Fault]:
             "public: true",
             looks_at=((*_INGRESS, "identity"), (*path, "public")),
         )
+
+
+def _login(path: Path_, oidc: Oidc) -> Iterator[Fault]:
+    if re.search("[?#]", oidc.issuer):
+        message = "has a query, which no issuer of logins has: write it as its tokens have it"
+        yield Fault((*path, "issuer"), message)
+    for key, value in (("callback", oidc.callback), ("logout", oidc.logout)):
+        if value == "/":
+            yield Fault((*path, key), "is the route itself: write a path of its own below it")
+    if oidc.callback == oidc.logout:
+        message = f"{oidc.logout} is the callback, too: write another"
+        yield Fault((*path, "logout"), message, looks_at=((*path, "callback"),))
 
 
 def _how_much(config: _Config, path: Path_, route: ExposedRoute) -> Iterator[Fault]:

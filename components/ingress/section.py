@@ -11,6 +11,7 @@ from pydantic import Field
 from components.chart import Shape
 from components.envoy_gateway import CHARTS, SHAPES
 from components.ingress.values import (
+    BodySize,
     HttpsAddress,
     LimitedBy,
     ListenerHost,
@@ -23,7 +24,7 @@ from components.ingress.values import (
 from components.names import ENVOY_GATEWAY, LINKERD_INGRESS
 from schema.section import Section
 from schema.values import Domain, Duration, Name, Replicas, Text, VaultPath
-from schema.words import Cidr, LabelKey, Quantity
+from schema.words import Cidr, LabelKey
 
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
@@ -226,10 +227,31 @@ class IngressRedirect(Section):
     status: Literal[301, 302] = Field(302, description="Status: for good, or for now.")
 
 
+class OidcEndpoints(Section):
+    """What the provider tells at `/.well-known/openid-configuration`."""
+
+    authorization: HttpsAddress = Field(
+        description="Its `authorization_endpoint`, where browsers log in."
+    )
+    token: HttpsAddress = Field(
+        description="Its `token_endpoint`, which the gateway asks; of another host it is what the "
+        "gateway is let out to where egress denies."
+    )
+    end_session: HttpsAddress | None = Field(
+        None, description="Its `end_session_endpoint`; without it a logout ends our session alone."
+    )
+
+
 class Oidc(Section):
     """A login by browser (OpenID Connect); the session is a cookie."""
 
-    issuer: HttpsAddress = Field(description="The identity provider, whose endpoints it tells.")
+    issuer: HttpsAddress = Field(description="The identity provider.")
+    endpoints: OidcEndpoints | None = Field(
+        None,
+        description="Its endpoints. Without them Envoy Gateway asks the provider at each change of "
+        "any route, and where that is away the routes with this login answer 500 until a later "
+        "change.",
+    )
     client_id: Text = Field(description="Client ID of the gateway there.")
     vault_path: VaultPath = Field(
         description="Entry below `vault.kvMount` with the client's secret, as `client-secret`."
@@ -274,7 +296,7 @@ class ExposedRoute(Section):
     retries: IngressRetries | None = Field(None, description="What is tried again.")
     timeout: Duration = Field(Duration(15), description="Time of a request; then 504.")
     mirror: MirrorTo | None = Field(None, description="Another service that gets requests too.")
-    request_size: Quantity | None = Field(
+    request_size: BodySize | None = Field(
         None,
         description="Largest body, as `1Mi`; a larger one gets 413. Bodies are then read whole "
         "before they are passed on, so not for streams.",
@@ -357,7 +379,9 @@ class IngressSection(Section):
     def _addresses(self) -> Iterator[str]:
         if self.identity:
             yield self.identity.jwks
-        yield from (each.oidc.issuer for each in self.routes if each.oidc)
+        for each in self.routes:
+            if each.oidc:
+                yield each.oidc.endpoints.token if each.oidc.endpoints else each.oidc.issuer
 
     def listener_of(self, host: str) -> Listener | None:
         """The listener that a route's host belongs to: its own, else the longest `*.` above it."""

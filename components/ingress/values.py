@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field
 
 from schema.values import ValueKind, dns_domain, http_url, kubernetes_name, shown
 
+_BYTES = {None: 1, "k": 1000, "M": 1000**2, "G": 1000**3, "Ki": 1024, "Mi": 1024**2, "Gi": 1024**3}
 _LONGEST_ADDRESS = 253  # of an issuer and of a JWKS, in Envoy Gateway's CRDs
 
 
@@ -65,9 +66,19 @@ def origin(text: str) -> str:
 
 def path(text: str) -> str:
     """The path of a URL, that Envoy compares after it has removed `//` and `..`."""
-    if re.fullmatch(r"/[!-~]*", text) and not re.search(r"[?#;%]|//|/\.\.?(/|$)", text):
+    # What HTTPPathMatch of the Gateway API takes, but for escapes.
+    allowed = r"/[-A-Za-z0-9/._~!$&'()*+,=:@]{0,1023}"
+    if re.fullmatch(allowed, text) and not re.search(r"//|/\.\.?(/|$)", text):
         return text
     raise ValueError(f"{shown(text)} is no path: write it like /api, without a query or escapes")
+
+
+def body_size(text: str) -> str:
+    """A size in bytes that Envoy keeps in 32 bits; raises ValueError."""
+    found = re.fullmatch(r"([1-9][0-9]{0,9})(k|M|G|Ki|Mi|Gi)?", text)
+    if found and int(found[1]) * _BYTES[found[2]] < 2**32:
+        return text
+    raise ValueError(f"{shown(text)} is no size of a body: write it like 64Ki or 1Mi, below 4Gi")
 
 
 def claim_header(by: str) -> str:
@@ -85,5 +96,6 @@ LimitedBy = Annotated[
 ]
 Origin = Annotated[str, AfterValidator(origin), ValueKind("origin", "https://app.example.com")]
 Path = Annotated[str, AfterValidator(path), ValueKind("path", "/")]
+BodySize = Annotated[str, AfterValidator(body_size), ValueKind("size of a body", "1Mi")]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Percent = Annotated[int, Field(ge=1, le=100)]

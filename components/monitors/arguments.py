@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from components.egress.section import HasEgress
 from components.external_secrets import HasOperators, operators
 from components.ingress.section import HasIngress
 from components.monitors.component import MonitorsArgs
@@ -11,7 +12,7 @@ from components.observability import HasObservability
 from components.viz import HasViz
 
 
-class _Config(HasObservability, HasViz, HasOperators, HasIngress, Protocol):
+class _Config(HasObservability, HasViz, HasOperators, HasIngress, HasEgress, Protocol):
     """The sections that the monitors are made from."""
 
 
@@ -27,4 +28,5 @@ def arguments(config: _Config) -> MonitorsArgs | None:
         tracing=config.observability.tracing.bundled,
         operators=operators(config),
         ingress=config.ingress.enabled,
+        egress_gateway=config.egress.gateway.enabled,
     )

@@ -12,10 +12,12 @@ from components.base import Args, Component, Manifest
 from components.names import (
     CERT_MANAGER,
     CERT_MANAGER_PODS,
+    EGRESS_GATEWAY,
     EXTERNAL_SECRETS,
     EXTERNAL_SECRETS_PODS,
     INGRESS,
     LINKERD,
+    LINKERD_EGRESS_GATEWAY,
     LINKERD_INGRESS,
     LINKERD_TRACING,
     LINKERD_VIZ,
@@ -39,7 +41,7 @@ _PROXY_LABEL = "__meta_kubernetes_pod_label_linkerd_io_proxy_"
 class MonitorsArgs(Args):
     """Labels by which Prometheus selects them, how often it scrapes, and whether viz is there.
 
-    tracing: whether a collector of ours is; ingress: whether the ingress gateway is.
+    tracing: whether a collector of ours is; ingress, egress_gateway: whether that gateway is.
     """
 
     labels: dict[str, str] = Field({})
@@ -47,6 +49,7 @@ class MonitorsArgs(Args):
     viz: bool = True
     tracing: bool = False
     ingress: bool = False
+    egress_gateway: bool = False
     operators: Operators = Operators()
 
 
@@ -79,17 +82,17 @@ def manifests(args: MonitorsArgs) -> list[Manifest]:
         names = _named("collector", "jaeger")
         made.append(_operator(args, "trace-collector", LINKERD_TRACING, names, COLLECTOR_PORT))
     if args.ingress:
-        made.append(_gateway(args))
+        made.append(_gateway(args, INGRESS, "ingress-gateway", LINKERD_INGRESS))
+    if args.egress_gateway:
+        made.append(_gateway(args, EGRESS_GATEWAY, EGRESS_GATEWAY, LINKERD_EGRESS_GATEWAY))
     return made
 
 
-def _gateway(args: MonitorsArgs) -> Manifest:
-    """Envoy of the ingress gateway, whose port Envoy Gateway names."""
-    labels = {"matchLabels": {"gateway.envoyproxy.io/owning-gateway-name": INGRESS}}
-    endpoint = {"port": ENVOY_PORT, "path": "/stats/prometheus", "relabelings": [_job(INGRESS)]}
-    return _pod_monitor(
-        args, "ingress-gateway", LINKERD_INGRESS, labels, [LINKERD_INGRESS], endpoint
-    )
+def _gateway(args: MonitorsArgs, gateway: str, name: str, namespace: str) -> Manifest:
+    """Envoy of a gateway, whose port Envoy Gateway names."""
+    labels = {"matchLabels": {"gateway.envoyproxy.io/owning-gateway-name": gateway}}
+    endpoint = {"port": ENVOY_PORT, "path": "/stats/prometheus", "relabelings": [_job(gateway)]}
+    return _pod_monitor(args, name, namespace, labels, [namespace], endpoint)
 
 
 def _operators(args: MonitorsArgs) -> list[Manifest]:

@@ -1,4 +1,4 @@
-"""The cluster's DNS for process pods: A and SRV records of Services, nothing else (RFC 1035).
+"""The cluster's DNS for process pods: A and SRV records of Services, and given hosts (RFC 1035).
 
     python dns.py <address> <file>
 
@@ -64,15 +64,24 @@ def question(data: bytes) -> Question:
 
 
 def answer(
-    data: bytes, services: Mapping[tuple[str, str], DnsService], *, translated: bool
+    data: bytes,
+    services: Mapping[tuple[str, str], DnsService],
+    hosts: Mapping[str, str] | None = None,
+    *,
+    translated: bool,
 ) -> bytes:
     """The response to a query.
 
-    services: by namespace and name. translated: whether something on the way turns a ClusterIP into
-    a pod's address, as a proxy does; who has no proxy is given the addresses of pods.
+    services: by namespace and name. hosts: addresses of names outside the cluster. translated:
+    whether something on the way turns a ClusterIP into a pod's address, as a proxy does; who has no
+    proxy is given the addresses of pods.
     """
     asked = question(data)
-    found = _records(asked, services, translated)
+    if asked.name in (hosts or {}):
+        address = (hosts or {})[asked.name]
+        found: Sequence[bytes] | None = [socket.inet_aton(address)] if asked.kind == A else []
+    else:
+        found = _records(asked, services, translated)
     code = _NXDOMAIN if found is None else 0
     records = found or ()
     # A response with authority; recursion as it was asked for.
@@ -120,20 +129,27 @@ def _name(text: str) -> bytes:
     return b"".join(bytes([len(each)]) + each for each in parts) + b"\0"
 
 
-def document(services: Mapping[tuple[str, str], DnsService], plain: Collection[str]) -> str:
+def document(
+    services: Mapping[tuple[str, str], DnsService],
+    plain: Collection[str],
+    hosts: Mapping[str, str] | None = None,
+) -> str:
     """What the process answers, as JSON. plain: addresses of the pods that have no proxy."""
     found = {f"{namespace}/{name}": vars(each) for (namespace, name), each in services.items()}
-    return json.dumps({"services": found, "plain": sorted(plain)}, sort_keys=True)
+    whole = {"services": found, "plain": sorted(plain), "hosts": dict(hosts or {})}
+    return json.dumps(whole, sort_keys=True)
 
 
-def read(text: str) -> tuple[dict[tuple[str, str], DnsService], frozenset[str]]:
-    """The services and the addresses of a document."""
+def read(
+    text: str,
+) -> tuple[dict[tuple[str, str], DnsService], frozenset[str], dict[str, str]]:
+    """The services of a document, the addresses of pods without a proxy, and the hosts outside."""
     found = json.loads(text)
     services = {}
     for key, each in found["services"].items():
         namespace, _, name = key.partition("/")
         services[namespace, name] = DnsService(each["address"], tuple(each["pods"]), each["ports"])
-    return services, frozenset(found["plain"])
+    return services, frozenset(found["plain"]), dict(found["hosts"])
 
 
 class NamesFile:
@@ -144,13 +160,14 @@ class NamesFile:
         self._read = (-1, -1)
         self.services: dict[tuple[str, str], DnsService] = {}
         self.plain: frozenset[str] = frozenset()
+        self.hosts: dict[str, str] = {}
 
     def refresh(self) -> None:
         """Read it, if it has changed."""
         found = self._file.stat()
         # The inode of a file that is gone is given out again: only with its time it says which.
         if (now := (found.st_ino, found.st_mtime_ns)) != self._read:
-            self.services, self.plain = read(self._file.read_text())
+            self.services, self.plain, self.hosts = read(self._file.read_text())
             self._read = now
 
 
@@ -163,7 +180,8 @@ def main(address: str, file: Path) -> None:
         data, (host, port) = listening.recvfrom(4096)
         names.refresh()
         with contextlib.suppress(ValueError, OSError):
-            reply = answer(data, names.services, translated=host not in names.plain)
+            proxied = host not in names.plain
+            reply = answer(data, names.services, names.hosts, translated=proxied)
             listening.sendto(reply, (host, port))
 
 

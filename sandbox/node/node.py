@@ -84,7 +84,8 @@ class ProcessNode:
 
     images: the command of an image that has none of its own, by the last part of its name; beside
     Linkerd's and the shop's. programs: what commands of these names start, beside Linkerd's. files:
-    of this machine, by the path at which pods find them. drain_seconds: see there.
+    of this machine, by the path at which pods find them. drain_seconds: see there. hosts: addresses
+    of names outside the cluster, which DNS answers.
     """
 
     settings: Settings
@@ -93,6 +94,7 @@ class ProcessNode:
     drain_seconds: float = 3.0
     programs: Mapping[str, Path] = field(default_factory=dict)
     files: Mapping[str, Path] = field(default_factory=dict)
+    hosts: Mapping[str, str] = field(default_factory=dict)
     pods: dict[str, ProcessPod] = field(default_factory=dict)
     # How many pods `restart` has replaced.
     restarts: int = 0
@@ -321,7 +323,7 @@ class ProcessNode:
 
     def _write_names(self) -> None:
         plain = [each.address for each in self.pods.values() if not spec.injected(each.pod)]
-        self._write(self.folder / "names.json", dns.document(self._services, plain))
+        self._write(self.folder / "names.json", dns.document(self._services, plain, self.hosts))
 
     def _write_routes(self, addresses: Sequence[str]) -> None:
         routes = json.dumps(dict.fromkeys(addresses, str(self._inward)))
@@ -428,13 +430,20 @@ def running(
     drain_seconds: float = 3.0,
     programs: Mapping[str, Path] | None = None,
     files: Mapping[str, Path] | None = None,
+    hosts: Mapping[str, str] | None = None,
 ) -> Iterator[ProcessNode]:
     """A node of a running sandbox, for as long as the block runs; Linkerd is ready in it.
 
     Raises NodeError.
     """
     node = ProcessNode(
-        settings, tuple(namespaces), images or {}, drain_seconds, programs or {}, files or {}
+        settings,
+        tuple(namespaces),
+        images or {},
+        drain_seconds,
+        programs or {},
+        files or {},
+        hosts or {},
     )
     try:
         node.start()

@@ -65,6 +65,7 @@ def world() -> list[Series]:
         *_certificates(),
         *_secrets(),
         *_ingress(),
+        *_egress_gateway(),
     ]
 
 
@@ -88,6 +89,37 @@ def _ingress() -> Iterator[Series]:
     yield Series("envoy_cluster_ratelimit_over_limit", route, 0, 1)
     available = {"namespace": "linkerd-ingress", "deployment": "ingress"}
     yield Series("kube_deployment_status_replicas_available", available, 2)
+
+
+def _egress_gateway() -> Iterator[Series]:
+    """A pod of the gateway whose partner answers one caller, and ends TLS now and then."""
+    pod = {"namespace": "linkerd-egress-gateway", "pod": "egress-gateway-1"}
+    bank = {**pod, "envoy_cluster_name": "httproute/linkerd-egress-gateway/bank/rule/0"}
+    for kind, growth in (("2", 45), ("5", 15)):
+        answers = {"envoy_response_code_class": kind}
+        yield Series("envoy_cluster_upstream_rq_xx", {**bank, **answers}, 0, growth)
+        yield Series("envoy_http_downstream_rq_xx", {**pod, **answers}, 0, growth)
+    for le, growth in (("100", 30), ("+Inf", 60)):
+        yield Series("envoy_cluster_upstream_rq_time_bucket", {**bank, "le": le}, 0, growth)
+    yield Series("envoy_cluster_membership_healthy", bank, 0)
+    for name in ("connection_error", "fail_verify_error", "fail_verify_san"):
+        yield Series(f"envoy_cluster_ssl_{name}", bank, 0, 6)
+    shown = {**bank, "envoy_tls_certificate": "linkerd-egress-gateway/bank-client"}
+    name = "envoy_cluster_ssl_certificate_expiration_unix_time_seconds"
+    yield Series(name, shown, 3 * DAY, moment=True)
+    yield Series("envoy_cluster_ratelimit_error", bank, 0, 0)
+    for name in (
+        *("envoy_http_jwt_authn_denied", "envoy_http_rbac_denied"),
+        *("envoy_http_local_rate_limit_rate_limited", "envoy_http_jwt_authn_jwks_fetch_failed"),
+    ):
+        yield Series(name, pod, 0, 1)
+    yield Series("envoy_cluster_ratelimit_over_limit", bank, 0, 1)
+    available = {"namespace": "linkerd-egress-gateway", "deployment": "egress-gateway"}
+    yield Series("kube_deployment_status_replicas_available", available, 3)
+    way = {"parent_kind": "EgressNetwork", "route_name": "partner-bank", "http_status": "200"}
+    where = {"namespace": "shop", "pod": "cart-1", "parent_namespace": "shop"}
+    calls = "outbound_http_route_request_statuses_total"
+    yield Series(calls, {**where, **way, "parent_name": "egress"}, 0, 60)
 
 
 def _inbound() -> Iterator[Series]:

@@ -37,15 +37,6 @@ OVERFLOWED = f"outbound_grpc_route_retry_overflow_total{{{ROUTE}}}"
 SERVICE_LABELS = {"namespace": "front", "parent_namespace": "shop", "parent_name": "web"}
 ALIVE = 'gateway_alive{target_cluster_name="east"}'
 ENABLED = 'gateway_enabled{target_cluster_name="east"}'
-WAY_IN = 'kube_service_spec_type{namespace="shop",service="web",type="LoadBalancer"}'
-WITHIN = 'kube_service_spec_type{namespace="shop",service="web",type="ClusterIP"}'
-ELSEWHERE = 'kube_service_spec_type{namespace="monitoring",service="web",type="LoadBalancer"}'
-OLD_WAY = 'kube_ingress_info{namespace="shop",ingress="web",ingressclass="nginx"}'
-GATEWAY_PODS = f'{REPLICAS}{{namespace="linkerd-ingress",deployment="ingress"}}'
-_ENVOY = 'namespace="linkerd-ingress",pod="a"'
-EJECTED = f'envoy_cluster_outlier_detection_ejections_active{{{_ENVOY},envoy_cluster_name="cart"}}'
-NO_KEYS = f"envoy_http_jwt_authn_jwks_fetch_failed{{{_ENVOY}}}"
-NOT_COUNTED = f'envoy_cluster_ratelimit_error{{{_ENVOY},envoy_cluster_name="cart"}}'
 BACKEND = 'backend_namespace="shop",backend_name="web",backend_port="80"'
 
 
@@ -308,62 +299,6 @@ SCENARIOS = [
         "The gateway of east does not answer its probe",
         # It answers; the clusters share a network and have none.
         [{ALIVE: "1x20"}, {ENABLED: "0x20"}],
-    ),
-    Scenario(
-        "LinkerdIngressBypassed",
-        "10m",
-        {WAY_IN: "1x20"},
-        {"namespace": "shop", "object": "Service web"},
-        "The Service web of shop is reached from outside past the gateway",
-        # It is reached within alone; it is in no namespace of the mesh.
-        [{WAY_IN: "_", WITHIN: "1x20"}, {WAY_IN: "_", ELSEWHERE: "1x20"}],
-        severity="warning",
-        name="service",
-    ),
-    Scenario(
-        "LinkerdIngressBypassed",
-        "10m",
-        {OLD_WAY: "1x20"},
-        {"namespace": "shop", "object": "Ingress web"},
-        "The Ingress web of shop is reached from outside past the gateway",
-        [{OLD_WAY: "_"}],
-        severity="warning",
-        name="ingress",
-    ),
-    Scenario(
-        "LinkerdIngressDown",
-        "10m",
-        {GATEWAY_PODS: "0x20"},
-        {"namespace": "linkerd-ingress"},
-        "No pod of the ingress gateway is available",
-        [{GATEWAY_PODS: "1x20"}],
-    ),
-    Scenario(
-        "LinkerdIngressCircuitOpen",
-        "10m",
-        {EJECTED: "1x20"},
-        {"namespace": "linkerd-ingress", "envoy_cluster_name": "cart"},
-        "1 pods of the ingress gateway send nothing to cart",
-        [{EJECTED: "0x20"}],
-        severity="warning",
-    ),
-    Scenario(
-        "LinkerdIngressKeysMissing",
-        "20m",
-        {NO_KEYS: "0+1x30"},
-        {"namespace": "linkerd-ingress"},
-        "The ingress gateway cannot fetch the keys of tokens",
-        [{NO_KEYS: "3x30"}],
-        severity="warning",
-    ),
-    Scenario(
-        "LinkerdIngressUncounted",
-        "20m",
-        {NOT_COUNTED: "0+6x30"},
-        {"namespace": "linkerd-ingress"},
-        "60 requests to the ingress gateway were not counted",
-        [{NOT_COUNTED: "60x30"}],
-        severity="warning",
     ),
     *(
         Scenario(

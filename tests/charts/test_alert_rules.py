@@ -16,12 +16,13 @@ from components.alerts.groups.anchor import ends
 from components.alerts.groups.model import PART_OF, Alert, Group
 from tests.charts.scenarios import Scenario, changed
 from tests.charts.scenarios_certificates import SCENARIOS as CERTIFICATES
+from tests.charts.scenarios_gateways import SCENARIOS as GATEWAYS
 from tests.charts.scenarios_mesh import SCENARIOS as MESH
 from tests.charts.scenarios_slo import SCENARIOS as SLO
 from tests.programs import ran
 from tests.unit.alert_samples import ANCHOR_END, alerts_args
 
-SCENARIOS = [*CERTIFICATES, *MESH, *SLO]
+SCENARIOS = [*CERTIFICATES, *GATEWAYS, *MESH, *SLO]
 ARGS = alerts_args()
 EVERY = [ends({"anchor-1": ANCHOR_END}), *alerts.groups(ARGS.setting)]
 

@@ -19,8 +19,8 @@ STACK = "staging"
 # monitoring, whose names are what its usual chart calls them.
 _ELSEWHERE = {
     *("shop", "linkerd-multicluster", "monitoring"),
-    # Of a stack with `ingress`; tests/e2e/test_ingress.py has one.
-    *("linkerd-ingress", "envoy-gateway-system"),
+    # Of a stack with gateways; tests/e2e/ingress and test_egress_gateway.py have one.
+    *("linkerd-ingress", "linkerd-egress-gateway", "envoy-gateway-system"),
 }
 # Kinds that every API server has.
 _BUILT_IN = {

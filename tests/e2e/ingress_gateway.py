@@ -45,9 +45,12 @@ SHOP, SERVICES = "shop", ("cart", "front", "next")
 HOST, PARTNERS = "shop.example.com", "partners.example.com"
 # Beside those of `sandbox.node.node.PROGRAMS`; and those that global limits need besides.
 PROGRAMS, LIMITS = ("envoy", "envoy-gateway"), ("ratelimit", "redis-server")
+# Answers challenges of ACME, where a test has it.
+_SOLVER = "acmesolver"
 NAMESPACES = (LINKERD, ENVOY_GATEWAY, LINKERD_INGRESS, SHOP)
 HTTPS_PORT, HTTP_PORT = 10443, 10080
-_TRUSTED = "/etc/ssl/certs/ca-certificates.crt"
+# Where programs find the authorities that the machine trusts.
+TRUSTED = "/etc/ssl/certs/ca-certificates.crt"
 _REDIS = f"{PROGRAMS_DIR}/redis-server"
 _PREFIX = "linkerd-platform:"
 _SECONDS = 60.0
@@ -80,6 +83,8 @@ class Reply:
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
     body: str = ""
+    # As the next request sends them: `name=value`, and nothing for one that is taken back.
+    cookies: tuple[str, ...] = ()
 
     def json(self) -> Any:
         """The body."""
@@ -89,9 +94,11 @@ class Reply:
 class Outside:
     """A client that the mesh does not know. pem: certificate and key that it shows."""
 
-    def __init__(self, gateway: Gateway, pem: tuple[bytes, bytes] | None = None) -> None:
+    def __init__(
+        self, gateway: Gateway, pem: tuple[bytes, bytes] | None = None, authority: str = ""
+    ) -> None:
         self.gateway = gateway
-        self.context = ssl.create_default_context(cadata=gateway.authority())
+        self.context = ssl.create_default_context(cadata=authority or gateway.authority())
         self._turn = 0
         if pem:
             with tempfile.NamedTemporaryFile() as file:
@@ -120,7 +127,9 @@ class Outside:
                 client.request(method, path, body or None, sent)
                 answer = client.getresponse()
                 found = {key.lower(): value for key, value in answer.getheaders()}
-                return Reply(answer.status, found, answer.read().decode())
+                set_ = answer.headers.get_all("set-cookie") or ()
+                cookies = tuple(each.partition(";")[0] for each in set_ if "Max-Age=0" not in each)
+                return Reply(answer.status, found, answer.read().decode(), cookies)
         except (OSError, http.client.HTTPException) as error:
             return Reply(0, {}, f"{type(error).__name__}: {error}")
 
@@ -214,9 +223,9 @@ class Gateway:
         """A server of the shop."""
         return self.node.pod(SHOP, name)
 
-    def outside(self, pem: tuple[bytes, bytes] | None = None) -> Outside:
-        """A client."""
-        return Outside(self, pem)
+    def outside(self, pem: tuple[bytes, bytes] | None = None, authority: str = "") -> Outside:
+        """A client. authority: PEM of the CA that it trusts, else that of our own listeners."""
+        return Outside(self, pem, authority)
 
     def route(self, name: str, **keys: Any) -> None:
         """Add a route to the stack file, or write another in its place; `up` deploys it."""
@@ -232,19 +241,32 @@ class Gateway:
 
     def status(self, kind: str, name: str) -> dict[str, str]:
         """What Envoy Gateway says of an object: conditions of all its parents, by type."""
-        version = "gateway.networking.k8s.io/v1"
-        if kind.endswith("Policy"):
-            version = "gateway.envoyproxy.io/v1alpha1"
-        asked = {"apiVersion": version, "kind": kind, "metadata": {"namespace": LINKERD_INGRESS}}
-        answer = self.copy.api.request("GET", self.objects.path(asked, name))
-        assert answer.ok, answer
-        said = answer.body.get("status", {})
-        parents = [*said.get("ancestors", ()), *said.get("parents", ()), said]
-        found: dict[str, str] = {}
-        for each in parents:
-            for one in each.get("conditions", ()):
-                found[one["type"]] = min(found.get(one["type"], "True"), one["status"])
-        return found
+        return conditions(self.copy.api, kind, LINKERD_INGRESS, name)
+
+    def scale_redis(self, replicas: int) -> None:
+        """Take Redis away with 0; with 1 return when it is there again."""
+        path = f"/apis/apps/v1/namespaces/{ENVOY_GATEWAY}/deployments/redis"
+        patch(self.copy.api, path, {"spec": {"replicas": replicas}})
+        if replicas:
+            self.node.wait(ENVOY_GATEWAY, "redis")
+
+    def judged(self) -> dict[str, tuple[str, str]]:
+        """What `bot status` says of the gateway where pods run, as they do here, by its checks."""
+        file = self.copy.folder / sandbox_stack.TRACKED
+        text = file.read_text(encoding="utf-8")
+        document = yaml.safe_load(text)
+        del document["config"][f"{_PREFIX}sandbox"]
+        file.write_text(yaml.safe_dump(document), encoding="utf-8")
+        try:
+            asked = ("--stack", "sandbox", "--json", "--no-linkerd-check")
+            done = self.copy.run("bot", "status", *asked)
+        finally:
+            file.write_text(text, encoding="utf-8")
+        return {
+            each["check"].removeprefix("ingress/"): (each["state"], each["seen"])
+            for each in json.loads(done.stdout)["checks"]
+            if each["subject"] == "ingress"
+        }
 
     def until(self, condition: Callable[[], bool], what: str, seconds: float = _SECONDS) -> None:
         """Return when it holds; fails after `seconds`."""
@@ -252,11 +274,28 @@ class Gateway:
 
     def log(self) -> list[dict[str, Any]]:
         """The lines of the access logs of all pods."""
-        found = []
-        for pod in self.pods:
-            lines = pod.log("envoy").splitlines()
-            found += [json.loads(each) for each in lines if each.startswith("{")]
-        return found
+        return [each for pod in self.pods for each in access_log(pod)]
+
+
+def access_log(pod: ProcessPod) -> list[dict[str, Any]]:
+    """The lines of the access log of one pod of a gateway."""
+    return [json.loads(each) for each in pod.log("envoy").splitlines() if each.startswith("{")]
+
+
+def conditions(api: Client, kind: str, namespace: str, name: str) -> dict[str, str]:
+    """What Envoy Gateway says of an object: conditions of all its parents, by type."""
+    ours = kind.endswith("Policy") or kind == "Backend"
+    version = "gateway.envoyproxy.io/v1alpha1" if ours else "gateway.networking.k8s.io/v1"
+    asked = {"apiVersion": version, "kind": kind, "metadata": {"namespace": namespace}}
+    answer = api.request("GET", Objects(api).path(asked, name))
+    assert answer.ok, answer
+    said = answer.body.get("status", {})
+    parents = [*said.get("ancestors", ()), *said.get("parents", ()), said]
+    found: dict[str, str] = {}
+    for each in parents:
+        for one in each.get("conditions", ()):
+            found[one["type"]] = min(found.get(one["type"], "True"), one["status"])
+    return found
 
 
 def deploy(copy: Copy) -> None:
@@ -328,15 +367,16 @@ def running(copy: Copy, folder: Path, routes: Sequence[dict[str, Any]]) -> Itera
     write(copy, made)
     # Nobody runs Envoy Gateway yet: what the program waits for must not be its word.
     deploy(copy)
-    _mesh(copy.api)
-    found = {name: program(name) for name in (*PROGRAMS, *LIMITS)}
-    files = {_TRUSTED: folder / "trusted.crt"}
+    mesh(copy.api, LINKERD_INGRESS, INGRESS)
+    found = {name: program(name) for name in (*PROGRAMS, *LIMITS, _SOLVER)}
+    files = {TRUSTED: folder / "trusted.crt"}
     with (
         nodes.running(
             copy.settings,
             NAMESPACES,
             images={
                 "gateway": ("envoy-gateway",),
+                "cert-manager-acmesolver": (_SOLVER,),
                 # As the image's entrypoint does, with Redis in Valkey's place.
                 "valkey": ("sh", "-c", f'shift; exec {_REDIS} "$@"', "sh"),
             },
@@ -357,12 +397,12 @@ def running(copy: Copy, folder: Path, routes: Sequence[dict[str, Any]]) -> Itera
         yield gateway
 
 
-def _mesh(api: Client) -> None:
+def mesh(api: Client, namespace: str, name: str) -> None:
     """The sandbox's webhooks look at pods with a label alone, which the gateway's have not."""
     pod = {"envoyDeployment": {"pod": {"labels": ANSWERED}}}
-    _patch(
+    patch(
         api,
-        f"/apis/gateway.envoyproxy.io/v1alpha1/namespaces/{LINKERD_INGRESS}/envoyproxies/{INGRESS}",
+        f"/apis/gateway.envoyproxy.io/v1alpha1/namespaces/{namespace}/envoyproxies/{name}",
         {"spec": {"provider": {"kubernetes": pod}}},
     )
 
@@ -370,15 +410,16 @@ def _mesh(api: Client) -> None:
 def _balance(gateway: Gateway) -> None:
     """What a cloud writes into a Service: the address of its load balancer."""
     name = _service(gateway)["metadata"]["name"]
-    _patch(
+    patch(
         gateway.copy.api,
         f"/api/v1/namespaces/{LINKERD_INGRESS}/services/{name}/status",
         {"status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}}},
     )
 
 
-def _patch(api: Client, path: str, patch: dict[str, Any]) -> None:
-    answer = api.request("PATCH", path, patch, content_type="application/merge-patch+json")
+def patch(api: Client, path: str, changes: dict[str, Any]) -> None:
+    """A merge patch, with which None takes a field away whoever owns it."""
+    answer = api.request("PATCH", path, changes, content_type="application/merge-patch+json")
     assert answer.ok, answer
 
 

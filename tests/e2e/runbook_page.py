@@ -27,7 +27,7 @@ class Page:
     """The page on a copy of the project: its YAML goes into the stack file, its commands run.
 
     base: sections of the stack file that the page takes for granted. instead: texts of its commands
-    that are others here, such as the address of Prometheus.
+    that are others here, such as the address of Prometheus. variables: of its shell.
     """
 
     def __init__(
@@ -36,8 +36,9 @@ class Page:
         name: str,
         base: Mapping[str, Any] | None = None,
         instead: Mapping[str, str] | None = None,
+        variables: Mapping[str, str] | None = None,
     ) -> None:
-        self.copy, self.name = copy, name
+        self.copy, self.name, self.variables = copy, name, variables or {}
         self.base = {f"{_PREFIX}{key}": section for key, section in (base or {}).items()}
         self.instead = {
             "--stack staging": "--stack sandbox",
@@ -76,7 +77,12 @@ class Page:
         done = ran(
             ["bash", "-euo", "pipefail", "-c", text],
             cwd=self.copy.folder,
-            env={**environment, "PATH": path, "KUBECONFIG": str(self.copy.settings.kubeconfig)},
+            env={
+                **environment,
+                **self.variables,
+                "PATH": path,
+                "KUBECONFIG": str(self.copy.settings.kubeconfig),
+            },
             timeout=900,
         )
         assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"

@@ -190,12 +190,13 @@ def test_every_runbook_of_trust_is_run_here() -> None:
     test_alert_delivery.py and test_alert_credentials.py, that of the agent by
     test_status_buoyant.py; that of a mesh which is there already by test_adopt.py, that of a newer
     Linkerd by test_upgrade.py. latency.md is run by test_latency.py. What ingress.md tells of the
-    gateway is shown by test_ingress.py; nobody has gone the way of gateway-api-back.md yet.
+    gateway is shown by test_ingress.py, and egress-gateway.md by test_egress_gateway.py; nobody has
+    gone the way of gateway-api-back.md yet.
     """
     delivery = {"deploy.md", "drift.md", "fleet.md", "roll-back.md"}
     adoption = {"mesh-a-namespace.md", "deny.md", "open-an-egress-host.md"}
     observed = {"alert-routing.md", "buoyant-cloud.md", "latency.md"}
-    gateway = {"ingress.md", "gateway-api-back.md"}
+    gateway = {"ingress.md", "egress-gateway.md", "gateway-api-back.md"}
     taken_over = {"adopt.md", "upgrade.md"}
     others = {"first-deployment.md", *taken_over, *observed, *delivery, *adoption, *gateway}
     assert {page.name for page in FOLDER.glob("*.md")} - others == set(PAGES)

@@ -34,6 +34,7 @@ def setting() -> Setting:
     return Setting(
         heartbeat=True,
         ingress=True,
+        egress_gateway=True,
         thresholds=thresholds(),
         objectives=Objectives(
             default=Objective(success=0.999, latency=1000, fast=0.99),

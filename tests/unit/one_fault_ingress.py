@@ -10,6 +10,7 @@ from tests.unit.stack_files import REMOVE, KeyPath, certificate
 
 R = "ingress.routes[0]"
 LEAF = Authority.root("ca").issue("shop.example.com", ca=False)[0].decode()
+LOGIN = {"issuer": "https://login.example.com", "clientId": "shop", "vaultPath": "oidc/shop"}
 LISTENER: dict[str, Any] = {"name": "shop", "host": "shop.example.com", "issuer": "own"}
 
 
@@ -207,6 +208,61 @@ FAULTS: dict[str, tuple[dict[KeyPath, Any], str, str]] = {
         f"{R}.mirror",
         "a redirect has none: remove it",
     ),
+    "ingress-ranges-that-nobody-keeps-to": (
+        ingress(service={"type": "NodePort", "sourceRanges": ["10.0.0.0/8"]}),
+        "ingress.service.sourceRanges",
+        "only a load balancer keeps to them, and type is NodePort",
+    ),
+    # What Envoy Gateway or the API server refuses, and then a route answers 500 or is not there.
+    **{
+        f"ingress-path-{name}": (
+            route(path=path),
+            f"{R}.path",
+            "is no path: write it like /api, without a query or escapes",
+        )
+        for name, path in {
+            "template": "/carts/{id}",
+            "pipe": "/a|b",
+            "long": f"/{'a' * 1024}",
+        }.items()
+    },
+    **{
+        f"ingress-body-of-{size}": (
+            route(requestSize=size),
+            f"{R}.requestSize",
+            "is no size of a body: write it like 64Ki or 1Mi, below 4Gi",
+        )
+        for size in ("4Gi", "500m", "1.5Mi")
+    },
+    **{
+        f"ingress-login-{key}-{value[-8:]}": (
+            route(oidc=LOGIN | {key: value}),
+            f"{R}.oidc.{key}",
+            message,
+        )
+        for key, value, message in (
+            ("callback", "/", "is the route itself"),
+            ("logout", "/", "is the route itself"),
+            ("logout", "/oauth2/callback", "is the callback, too"),
+            ("issuer", "https://login.example.com/?p=a", "has a query"),
+        )
+    },
+    # Each would be dropped without a word, or refused by the API server in the middle of an update.
+    **{
+        f"ingress-redirect-with-{key}": (
+            route(service=REMOVE, redirect={"path": "/b"}, **{key: value}),
+            f"{R}.{key}",
+            "a redirect has none: remove it",
+        )
+        for key, value in {
+            "rewrite": "/c",
+            "limits": [{"requests": 1}],
+            "breaker": {},
+            "requestSize": "1Mi",
+            "require": {"scopes": ["a"]},
+            "oidc": LOGIN,
+        }.items()
+    },
     "ingress-split": (
         route(split=[{"service": "shop/foo", "port": n, "percent": 60} for n in (81, 82)]),
         f"{R}.split",

@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bot.mesh.status.extensions import BINDINGS, COMPONENTS, PROMETHEUS_ROLE, ROLES
+from components.egress.packets import network_policy
+from components.egress.section import KubernetesApiEgress
 from components.envoy_gateway import CONTROLLER
 
 Object = dict[str, Any]
@@ -155,13 +157,51 @@ def route(namespace: str, service: str, at: int) -> Object:
     return {**each, "spec": {"parentRefs": [parent]}, "status": {"parents": [status]}}
 
 
+def _accepted(place: str, name: str, key: str, *kinds: str) -> Object:
+    """What Envoy Gateway is content with."""
+    conditions = [{"type": kind, "status": "True"} for kind in kinds]
+    said = {"controllerName": CONTROLLER, "conditions": conditions}
+    return {**named(name, place), "status": {key: [said]}}
+
+
+def egress_gateway() -> dict[str, list[Object]]:
+    """The egress gateway with one partner, whom a namespace that denies reaches by it alone."""
+    place, bank = "linkerd-egress-gateway", "bank"
+    whole = ready("egress-gateway", place, kind="Accepted")
+    whole["status"]["conditions"].append({"type": "Programmed", "status": "True"})
+    gateway, envoy = "/apis/gateway.networking.k8s.io/v1", "/apis/gateway.envoyproxy.io/v1alpha1"
+    at = f"namespaces/{place}"
+    networks = [{**named("egress", "shop"), "spec": {"trafficPolicy": "Deny"}}]
+    policies = [network_policy("shop", (), ("10.0.0.0/8",), KubernetesApiEgress())]
+    accepted = _accepted(place, bank, "ancestors", "Accepted")
+    return {
+        f"{gateway}/{at}/gateways": [whole],
+        f"{gateway}/{at}/httproutes": [
+            _accepted(place, bank, "parents", "Accepted", "ResolvedRefs")
+        ],
+        f"{envoy}/{at}/securitypolicies": [accepted],
+        f"{envoy}/{at}/backendtrafficpolicies": [accepted],
+        f"{envoy}/{at}/backends": [ready(bank, place, kind="Accepted")],
+        f"/apis/external-secrets.io/v1/{at}/externalsecrets": [ready("bank-credential", place)],
+        "/apis/policy.linkerd.io/v1alpha1/egressnetworks": networks,
+        "/apis/networking.k8s.io/v1/networkpolicies": policies,
+        "/apis/cilium.io/v2/ciliumnetworkpolicies": [],
+    }
+
+
+def way_to_partner(namespace: str, name: str) -> Object:
+    """The route of callers to a partner, which Linkerd has accepted."""
+    made = route(namespace, "egress-gateway", 80)
+    made["metadata"]["name"] = f"partner-{name}"
+    made["spec"]["parentRefs"] = [{"kind": "EgressNetwork", "name": "egress", "port": 80}]
+    return made
+
+
 def ingress() -> dict[str, list[Object]]:
     """The ingress gateway with one listener and one route, of which Envoy Gateway is content."""
 
     def of(name: str, key: str, *kinds: str) -> Object:
-        conditions = [{"type": kind, "status": "True"} for kind in kinds]
-        said = {"controllerName": CONTROLLER, "conditions": conditions}
-        return {**named(name, "linkerd-ingress"), "status": {key: [said]}}
+        return _accepted("linkerd-ingress", name, key, *kinds)
 
     listener = {
         "name": "shop",
@@ -176,6 +216,9 @@ def ingress() -> dict[str, list[Object]]:
         f"{gateway}/{place}/httproutes": [of("cart", "parents", "Accepted", "ResolvedRefs")],
         f"{envoy}/{place}/securitypolicies": [of("cart", "ancestors", "Accepted")],
         f"{envoy}/{place}/backendtrafficpolicies": [of("cart", "ancestors", "Accepted")],
+        f"{envoy}/{place}/clienttrafficpolicies": [
+            of(name, "ancestors", "Accepted") for name in ("http", "shop")
+        ],
         "/apis/networking.k8s.io/v1/ingresses": [],
     }
 

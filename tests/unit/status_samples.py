@@ -62,6 +62,20 @@ SECTIONS: dict[KeyPath, Any] = {
         "listeners": [{"name": "shop", "host": "shop.example.com", "issuer": "own"}],
         "routes": [{"name": "cart", "host": "shop.example.com", "service": "shop/cart"}],
     },
+    ("egress",): {
+        "namespaces": {"shop": {"mode": "deny"}},
+        "gateway": {
+            "enabled": True,
+            "partners": [
+                {
+                    "name": "bank",
+                    "host": "api.bank.example.com",
+                    "credential": {"vaultPath": "partners/bank-key"},
+                    "allow": ["shop/cart"],
+                }
+            ],
+        },
+    },
     ("traffic",): {
         "services": {
             "shop/cart": {
@@ -219,8 +233,12 @@ def _cluster() -> dict[str, Any]:
         "/api/v1/namespaces": made.namespaces(),
         "/api/v1/pods": made.pods(VERSION),
         "/api/v1/services": [made.service("shop", "cart"), made.service("linkerd", "linkerd-dst")],
-        "/apis/gateway.networking.k8s.io/v1/httproutes": [made.route("shop", "cart", 80)],
+        "/apis/gateway.networking.k8s.io/v1/httproutes": [
+            made.route("shop", "cart", 80),
+            made.way_to_partner("shop", "bank"),
+        ],
         **made.ingress(),
+        **made.egress_gateway(),
         "/api/v1/events": [],
         "/apis/discovery.k8s.io/v1/endpointslices": [made.slice_("shop", "cart", "cart-5d4f-a")],
         "/apis/apps/v1/replicasets": [made.named("linkerd-identity-5d4f", "linkerd")],

@@ -67,6 +67,16 @@ def test_a_group_without_a_rule_is_left_out() -> None:
     assert "linkerd-platform-policy" in groups
 
 
+@pytest.mark.parametrize("gateway", ["ingress", "egress_gateway"])
+def test_a_gateway_has_alerts_where_it_runs(gateway: str) -> None:
+    """Elsewhere they would read metrics that nothing exports."""
+    group = f"linkerd-platform-{gateway.replace('_', '-')}"
+    for on in (True, False):
+        given = setting().model_copy(update={gateway: on})
+        made_ = alerts.content(alerts_args(), alerts.groups(given))
+        assert (group in {each["name"] for each in made_["groups"]}) == on
+
+
 def test_prometheus_rules_are_two_objects() -> None:
     """The one with the anchors' ends is known only when Vault has answered."""
     recording = made(Alerts)
@@ -122,7 +132,7 @@ def test_the_whole_program_reads_the_ends_of_trusted_anchors(tmp_path: Any) -> N
 # Metrics that the rules read, as their sources export them, and what is recorded of them.
 METRIC = re.compile(
     r"\b(?:linkerd_platform:|apiserver_|certmanager_|clustersecretstore_|control_identity_|"
-    r"envoy_(?!cluster_name)|"
+    r"envoy_(?!cluster_name|response_code_class|tls_certificate)|"
     r"externalsecret_|gateway_|inbound_|issuer_cert_|kube_|outbound_|process_start_|pushsecret_|"
     r"response_|secretstore_|tcp_open_|up\b)[a-zA-Z0-9_:]*(?![a-zA-Z0-9_:])(?P<rest>.{0,16})"
 )

@@ -9,8 +9,8 @@ import pytest
 from bot.changes import risk
 from bot.changes.model import Change, FieldChange, Op
 from bot.changes.rules import AT_CREATION, DEFAULTS, RULES
-from tests.unit import changes_alert_cases, changes_traffic_cases
-from tests.unit.changes_samples import dashboard, resource, settings, thing, whole, workload
+from tests.unit import changes_alert_cases, changes_gateway_cases, changes_traffic_cases
+from tests.unit.changes_samples import dashboard, resource, settings, thing, workload
 
 _ROOT = "vault:pkiSecret/secretBackendRootCert:SecretBackendRootCert"
 _CHART = "linkerd-platform:mesh:Linkerd$kubernetes:helm.sh/v4:Chart$"
@@ -67,29 +67,6 @@ def _route(kind: str) -> dict[str, object]:
 
 
 _OUT = {"parentRefs": [{"kind": "EgressNetwork", "name": "egress"}]}
-
-
-_JWT = {"providers": [{"issuer": "a"}]}
-
-
-def _holds(*scopes: str) -> dict[str, object]:
-    return {"rules": [{"principal": {"jwt": {"scopes": list(scopes)}}}]}
-
-
-def _security(before: dict[str, object], after: dict[str, object] | None) -> Change:
-    return _envoy("SecurityPolicy", before, after)
-
-
-def _clients(*modes: str) -> Change:
-    return _envoy(
-        "ClientTrafficPolicy", *({"tls": {"clientValidation": {"mode": each}}} for each in modes)
-    )
-
-
-def _envoy(kind: str, *specs: dict[str, object] | None) -> Change:
-    api = {"apiVersion": "gateway.envoyproxy.io/v1alpha1"}
-    sides = ({**api, "spec": each} if each is not None else None for each in specs)
-    return thing(kind, "linkerd-ingress/a", *sides)
 
 
 def _provider(*versions: str) -> Change:
@@ -270,25 +247,6 @@ CASES: dict[str, tuple[Change, Change]] = {
     "egress-denied": (
         thing("EgressNetwork", "web/e", None, {"spec": {"trafficPolicy": "Deny"}}),
         thing("EgressNetwork", "web/e", None, {"spec": {"trafficPolicy": "Allow"}})),
-    "ingress-open": (
-        _security({"jwt": _JWT, "authorization": _holds("a", "b")},
-                  {"jwt": _JWT, "authorization": _holds("a")}),
-        _security({"jwt": _JWT}, {"oidc": {"a": 1}})),
-    "client-certificate-optional": (
-        _clients("RequireAndVerify", "VerifyIfGiven"),
-        _clients("VerifyIfGiven", "RequireAndVerify")),
-    "gateway-goes": (
-        thing("Gateway", "linkerd-ingress/ingress", {"spec": {}}, None),
-        thing("Gateway", "linkerd-ingress/ingress", None, {"spec": {}})),
-    "ingress-route-opens": (
-        thing("HTTPRoute", "linkerd-ingress/a", None, {"spec": {}}),
-        thing("HTTPRoute", "web/a", None, {"spec": {}})),
-    "ingress-tokens": (
-        _security({"jwt": _JWT}, {"jwt": {"providers": [{"issuer": "b"}]}}),
-        _security({"jwt": _JWT}, {"jwt": _JWT, "cors": {}})),
-    "cors-widens": (
-        _security({"cors": {"allowOrigins": ["a"]}}, {"cors": {"allowOrigins": ["a", "b"]}}),
-        _security({"cors": {"allowOrigins": ["a", "b"]}}, {"cors": {"allowOrigins": ["a"]}})),
     "route-changes": (
         thing("HTTPRoute", "web/r", {"spec": {"rules": [1]}}, {"spec": {"rules": [2]}}),
         thing("TLSRoute", "web/r", *({"spec": {**_OUT, "rules": [n]}} for n in (1, 2)))),
@@ -414,7 +372,8 @@ CASES: dict[str, tuple[Change, Change]] = {
     "unknown-operation": (_account({}, {}, Op.UNKNOWN), _account({}, {"x": 1}, Op.REPLACE)),
 }
 # fmt: on
-CASES |= changes_alert_cases.CASES | changes_traffic_cases.CASES
+CASES |= changes_alert_cases.CASES | changes_gateway_cases.CASES | changes_traffic_cases.CASES
+_SAID = changes_gateway_cases.SAID | changes_traffic_cases.SAID
 _ROWS = {rule.name: rule for rule in (*RULES, *DEFAULTS)}
 
 
@@ -430,10 +389,10 @@ def test_row_is_for_what_it_says(name: str) -> None:
     assert name not in _said(other)
 
 
-@pytest.mark.parametrize("name", changes_traffic_cases.SAID)
-def test_each_cause_of_traffic_is_one_line(name: str) -> None:
+@pytest.mark.parametrize("name", _SAID)
+def test_each_cause_is_one_line(name: str) -> None:
     """With what moves from where to where, and nothing said twice."""
-    change, wanted = changes_traffic_cases.SAID[name]
+    change, wanted = _SAID[name]
     found = {finding.rule: finding.detail for finding in risk.findings(change)}
     assert found == wanted
 
@@ -458,21 +417,3 @@ def test_every_row_has_a_name_of_its_own() -> None:
     """Names are what people search for and what a report counts by."""
     names = [rule.name for rule in (*RULES, *DEFAULTS)]
     assert len(names) == len(set(names)) == len(CASES)
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "opens"),
-    [
-        ({"jwt": _JWT}, None, True),
-        ({"jwt": _JWT}, {"cors": {}}, True),
-        ({"cors": {}}, None, False),
-        ({"jwt": _JWT, "authorization": _holds("a")}, {"jwt": _JWT}, True),
-        ({"jwt": _JWT}, {"jwt": _JWT, "authorization": _holds("a")}, False),
-    ],
-)
-def test_a_route_that_asks_for_less_is_told(
-    before: dict[str, object], after: dict[str, object] | None, opens: bool
-) -> None:
-    """A valid token alone is less than a scope, and CORS asks nobody."""
-    found = risk.assess(whole(_security(before, after)))
-    assert ("ingress-open" in {each.rule for each in found}) == opens

@@ -42,7 +42,7 @@ def test_uids_and_ids_are_unique_and_stay() -> None:
         f"linkerd-platform-{name}"
         for name in (
             *("mesh", "workload", "service", "traffic"),
-            *("certificates", "rollout", "policy", "ingress"),
+            *("certificates", "rollout", "policy", "ingress", "egress-gateway"),
         )
     ]
     assert all(len(uid) <= 40 for uid in uids)
@@ -57,13 +57,17 @@ def test_uids_and_ids_are_unique_and_stay() -> None:
 
 
 def test_the_gateway_has_one_where_it_runs() -> None:
-    """Panels without any series look like an outage."""
+    """Panels without any series look like an outage; so with either."""
     without = view()
     without = without.model_copy(
-        update={"setting": without.setting.model_copy(update={"ingress": False})}
+        update={
+            "setting": without.setting.model_copy(
+                update={"ingress": False, "egress_gateway": False}
+            )
+        }
     )
     names = [[each.name for each in catalog.every(given)] for given in (without, view())]
-    assert names[1] == [*names[0], "ingress"]
+    assert names[1] == [*names[0], "ingress", "egress-gateway"]
 
 
 def test_the_same_arguments_give_the_same_text() -> None:
@@ -82,9 +86,9 @@ def test_a_config_map_holds_it() -> None:
         for each in manifests(dashboards_args())
         for text in each["data"].values()
     ]
-    assert len(sizes) == 8
+    assert len(sizes) == 9
     assert max(sizes) < 40_000
-    assert sum(sizes) < 160_000
+    assert sum(sizes) < 180_000
 
 
 def test_every_link_to_a_runbook_leads_to_a_heading() -> None:
@@ -225,9 +229,9 @@ def test_the_component_makes_one_config_map_each() -> None:
     """The sidecar writes each key to one folder: two of a name would be one file."""
     recording = made(Dashboards)
     found = recording.of_kind(":ConfigMap")
-    assert len(found) == 8
+    assert len(found) == 9
     keys = [key for each in found for key in each.inputs["data"]]
-    assert len(set(keys)) == 8
+    assert len(set(keys)) == 9
     for each in found:
         metadata = each.inputs["metadata"]
         assert metadata["labels"] == {"grafana_dashboard": "1"}

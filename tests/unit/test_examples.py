@@ -19,7 +19,8 @@ PLAN = EXAMPLES / "rollout"
 # A program of its own: tests/unit/test_standalone.py.
 PROGRAM = EXAMPLES / "standalone"
 DELIVERY, INGRESS = EXAMPLES / "delivery", EXAMPLES / "ingress"
-OTHERS = (PLAN, PROGRAM, DELIVERY, INGRESS)
+EGRESS = EXAMPLES / "egress-gateway"
+OTHERS = (PLAN, PROGRAM, DELIVERY, INGRESS, EGRESS)
 FILES = sorted(file for file in EXAMPLES.glob("*/*.yaml") if file.parent not in OTHERS)
 NAMES = [str(file.relative_to(EXAMPLES)) for file in FILES]
 PREFIX = "linkerd-platform:"
@@ -229,6 +230,35 @@ def test_the_shop_behind_the_ingress_is_closed_but_for_its_pages(tmp_path: Path)
         assert not lets_in(every, request("", app, 8080, "GET /"))
 
 
+def test_the_cart_alone_pays_and_holds_no_credential(tmp_path: Path) -> None:
+    """An example that lets too many call, or leaves a way round, is copied as it is."""
+    made = evaluate(write(tmp_path, {**good(), **sections(EGRESS / "stack.yaml")}), REPO)
+    found = {
+        (
+            each.inputs["kind"],
+            each.inputs["metadata"]["namespace"],
+            each.inputs["metadata"]["name"],
+        ): each.inputs
+        for each in made.resources
+        if "kind" in each.inputs and each.inputs["metadata"].get("namespace")
+    }
+    for each in found.values():
+        assert not is_custom(each) or faults(each) == []
+    rules = found["SecurityPolicy", "linkerd-egress-gateway", "bank"]["spec"]["authorization"]
+    (rule,) = rules["rules"]
+    assert rules["defaultAction"] == "Deny"
+    assert rule["principal"]["headers"][0]["values"] == [
+        "cart.shop.serviceaccount.identity.linkerd.cluster.local"
+    ]
+    assert rule["principal"]["jwt"]["scopes"] == ["bank.pay"]
+    secrets = {place for kind, place, name in found if kind == "ExternalSecret"
+               and name in ("bank-client", "bank-credential", "post-credential")}  # fmt: skip
+    assert secrets == {"linkerd-egress-gateway"}
+    packets = found["NetworkPolicy", "shop", "linkerd-platform-egress"]["spec"]["egress"]
+    outside = [peer for each in packets for peer in each.get("to", ()) if "ipBlock" in peer]
+    assert not [e for e in outside if e["ipBlock"]["cidr"].endswith("/0")]
+
+
 def test_the_page_names_each_example() -> None:
     page = (EXAMPLES / "README.md").read_text(encoding="utf-8")
     assert re.findall(r"\| \[[^]]+\]\(([^)]+)\)", page) == [
@@ -240,6 +270,7 @@ def test_the_page_names_each_example() -> None:
         "rollout/plan.yaml",
         "delivery/stack.yaml",
         "ingress/stack.yaml",
+        "egress-gateway/stack.yaml",
     ]
     there = {str(file.relative_to(EXAMPLES)) for file in EXAMPLES.glob("*/*.yaml")}
     assert there == set(re.findall(r"\(([^)]+\.yaml)\)", page))

@@ -18,7 +18,7 @@ from components.identity_issuer import (
     token_grant,
 )
 from components.names import Operators
-from components.vault_auth import service_account
+from components.vault import service_account
 from tests.recorder import record
 from tests.unit.crd_schemas import faults
 from tests.unit.samples import arguments, made

@@ -78,6 +78,9 @@ EFFECTS: dict[str, Any] = {
     f"{ROUTE}.require.claims": {"tenant": ["b"]},
     f"{ROUTE}.require.listClaims": {"groups": ["y"]},
     f"{LOGIN}.issuer": "https://other.example.com",
+    f"{LOGIN}.endpoints.authorization": "https://other.example.com/a",
+    f"{LOGIN}.endpoints.token": "https://other.example.com/t",
+    f"{LOGIN}.endpoints.endSession": "https://other.example.com/e",
     f"{LOGIN}.clientId": "other",
     f"{LOGIN}.vaultPath": "oidc/other",
     f"{LOGIN}.scopes": ["openid", "other"],
@@ -235,6 +238,37 @@ def test_a_ca_of_its_own_signs_for_the_listeners_that_name_it() -> None:
     }
 
 
+def test_the_account_for_vault_is_one_and_may_have_its_token_reviewed() -> None:
+    """Vault reviews a login with the login's own token: without the right to, each is refused."""
+    (pki,) = [each for each in INGRESS_ARGS.issuers if "vault" in each.spec]
+    other = pki.model_copy(update={"name": "pki-2"})
+    recording = recorded(issuers=(*INGRESS_ARGS.issuers, other))
+    bound = {
+        r.inputs["roleRef"]["name"]: [(s["namespace"], s["name"]) for s in r.inputs["subjects"]]
+        for r in recording.resources
+        if r.inputs.get("kind") in ("ClusterRoleBinding", "RoleBinding")
+    }
+    assert bound == {
+        "system:auth-delegator": [("linkerd-ingress", "ingress-issuer")],
+        "ingress-issuer": [("cert-manager", "cert-manager")],
+    }
+    account = recording.named("x-vault-login-serviceaccount")
+    for name in ("x-issuer-pki", "x-issuer-pki-2"):
+        assert account.urn in recording.named(name).dependencies
+
+
+def test_an_engine_is_named_from_where_clusters_log_in(tmp_path: Path) -> None:
+    """A token of a namespace reaches an engine of one below it by the way there alone."""
+    where = {("vault", "namespace"): "platform/web", ("vault", "authNamespace"): "platform"}
+    config = load(tmp_path, spoilt({**{(k,): v for k, v in SHOP.items()}, **where}))
+    assert config.cluster
+    args = arguments.arguments(config, config.cluster)
+    assert args
+    (pki,) = [each for each in args.issuers if "vault" in each.spec]
+    found = {key: pki.spec["vault"][key] for key in ("namespace", "path")}
+    assert found == {"namespace": "platform", "path": "web/pki/sign/ingress"}
+
+
 def test_grants_name_the_services_one_by_one() -> None:
     """A grant without names would open every Service of a namespace to a mistyped route."""
     grant = recorded().named("x-grant-shop").inputs
@@ -260,7 +294,7 @@ def test_the_gateway_reaches_its_identity_providers_where_egress_denies(tmp_path
     config = load(tmp_path, spoilt({(k,): v for k, v in sections.items()}))
     args = egress.arguments(config, config.cluster)  # type: ignore[arg-type]
     hosts = {e.namespace: [h.host for h in e.hosts] for e in args.scopes}
-    assert hosts[LINKERD_INGRESS] == ["idp.example.com", "login.example.com"]
+    assert hosts[LINKERD_INGRESS] == ["idp.example.com", "tokens.example.com"]
     assert LINKERD_INGRESS in {each.namespace for each in args.packets}
 
 

@@ -190,9 +190,16 @@ def test_the_breaker_opens() -> None:
 )
 @pytest.mark.parametrize("whole", [True, False])
 def test_limits_count_what_they_say(limit: dict[str, Any], rules: list[Any], whole: bool) -> None:
-    """A client of IPv6 must be counted like one of IPv4."""
+    """A client of IPv6 must be counted like one of IPv4.
+
+    A local limit without a selector would be refused beside another, or one of a shorter unit.
+    """
     rate = traffic(limits=[{**limit, "global": whole}])["rateLimit"]
     assert list(rate) == ["global" if whole else "local"]
+    if not whole and rules == [None]:
+        (rule,) = rate["local"]["rules"]
+        (every,) = rule["clientSelectors"]
+        assert every == {"path": {"type": "PathPrefix", "value": "/"}}
     found = []
     for each in rate["global" if whole else "local"]["rules"]:
         (selector,) = each.get("clientSelectors", [{}])

@@ -155,3 +155,25 @@ def test_the_collector_is_scraped_where_it_is_ours() -> None:
     for workload in (collector(tracing_args()), jaeger(JAEGER)):
         assert selector(workload.name) == {term["key"]: workload.name}
         assert workload.name in term["values"]
+
+
+@pytest.mark.parametrize(
+    ("key", "name", "namespace", "gateway"),
+    [
+        ("ingress", "ingress-gateway", "linkerd-ingress", "ingress"),
+        ("egress_gateway", "egress-gateway", "linkerd-egress-gateway", "egress-gateway"),
+    ],
+)
+def test_a_gateway_is_scraped_where_it_is(
+    key: str, name: str, namespace: str, gateway: str
+) -> None:
+    """Its alerts read nothing else; and the pods of one are not those of the other."""
+    assert name not in monitors()
+    found = monitors(**{key: True})
+    assert len(found) == len(monitors()) + 1
+    spec = found[name]["spec"]
+    assert spec["namespaceSelector"] == {"matchNames": [namespace]}
+    labels = {"gateway.envoyproxy.io/owning-gateway-name": gateway}
+    assert spec["selector"] == {"matchLabels": labels}
+    (each,) = spec["podMetricsEndpoints"]
+    assert (each["port"], each["path"]) == ("metrics", "/stats/prometheus")

@@ -27,6 +27,7 @@ def test_every_page_about_what_prometheus_knows_has_a_query() -> None:
     assert pages >= {
         "certificates",
         "control-plane",
+        "egress-gateway",
         "ingress",
         "policy",
         "slo",

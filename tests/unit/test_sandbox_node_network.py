@@ -18,6 +18,7 @@ _SERVICES = {
     ("shop", "cart"): dns.DnsService("10.96.1.1", ("10.245.0.1", "10.245.0.2"), {"http": 8080}),
     ("linkerd", "dst"): dns.DnsService("", ("10.245.0.3",), {"grpc": 8086}),
 }
+_HOSTS = {"bank.example.com": "203.0.113.7"}
 
 
 def _query(name: str, kind: int) -> bytes:
@@ -38,13 +39,17 @@ def _query(name: str, kind: int) -> bytes:
         ("cart.shop.svc.cluster.local", 28, True, 0, 0, b""),
         ("none.shop.svc.cluster.local", dns.A, True, 3, 0, b""),
         ("example.org", dns.A, True, 3, 0, b""),
+        ("Bank.example.com", dns.A, True, 0, 1, bytes([203, 0, 113, 7])),
+        ("bank.example.com", dns.A, False, 0, 1, bytes([203, 0, 113, 7])),
+        ("bank.example.com", 28, True, 0, 0, b""),
+        ("www.bank.example.com", dns.A, True, 3, 0, b""),
     ],
 )
-def test_dns_knows_services_and_nothing_else(
+def test_dns_knows_services_and_given_hosts_and_nothing_else(
     name: str, kind: int, translated: bool, code: int, count: int, within: bytes
 ) -> None:
     """Nothing of a node reaches a network; only a proxy makes a pod's address of a ClusterIP."""
-    found = dns.answer(_query(name, kind), _SERVICES, translated=translated)
+    found = dns.answer(_query(name, kind), _SERVICES, _HOSTS, translated=translated)
     number, flags, _asked, answers = struct.unpack_from("!HHHH", found)
     assert (number, flags & 15, answers) == (7, code, count)
     assert within in found
@@ -63,14 +68,15 @@ def test_the_process_that_answers_reads_what_the_node_wrote(tmp_path: Path) -> N
     """It is another process, so that a busy node delays no answer."""
     file = tmp_path / "names.json"
     names = dns.NamesFile(file)
-    file.write_text(dns.document(_SERVICES, ["10.245.0.9"]))
+    file.write_text(dns.document(_SERVICES, ["10.245.0.9"], _HOSTS))
     names.refresh()
     assert (names.services, names.plain) == (_SERVICES, frozenset(["10.245.0.9"]))
+    assert names.hosts == _HOSTS
     # Two changes between two queries: the second file may have the inode of the first.
     file.write_text(dns.document({}, []))
     os.utime(file, ns=(0, 1))
     names.refresh()
-    assert (names.services, names.plain) == ({}, frozenset())
+    assert (names.services, names.plain, names.hosts) == ({}, frozenset(), {})
 
 
 class _Loopback:

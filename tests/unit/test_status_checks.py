@@ -25,6 +25,15 @@ _CRDS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _GATEWAY_API = "/apis/gateway.networking.k8s.io/v1/namespaces/linkerd-ingress"
 _GATEWAYS, _INGRESS_ROUTES = f"{_GATEWAY_API}/gateways", f"{_GATEWAY_API}/httproutes"
 _SECURITY = "/apis/gateway.envoyproxy.io/v1alpha1/namespaces/linkerd-ingress/securitypolicies"
+_CLIENTS = "/apis/gateway.envoyproxy.io/v1alpha1/namespaces/linkerd-ingress/clienttrafficpolicies"
+_OUT = "namespaces/linkerd-egress-gateway"
+_EGRESS_GATEWAYS = f"/apis/gateway.networking.k8s.io/v1/{_OUT}/gateways"
+_PARTNER_ROUTES = f"/apis/gateway.networking.k8s.io/v1/{_OUT}/httproutes"
+_PARTNER_SECURITY = f"/apis/gateway.envoyproxy.io/v1alpha1/{_OUT}/securitypolicies"
+_PARTNER_BACKENDS = f"/apis/gateway.envoyproxy.io/v1alpha1/{_OUT}/backends"
+_PARTNER_SECRETS = f"/apis/external-secrets.io/v1/{_OUT}/externalsecrets"
+_EGRESS_NETWORKS = "/apis/policy.linkerd.io/v1alpha1/egressnetworks"
+_PACKETS = "/apis/networking.k8s.io/v1/networkpolicies"
 _INGRESSES = "/apis/networking.k8s.io/v1/ingresses"
 _SHOP = {
     "defaultInboundPolicy": "audit",
@@ -253,7 +262,11 @@ FAULTS: list[tuple[str, Spoil, str, str]] = [
      "fail", "not Accepted: because"),
     ("ingress/gateway", f.set_(_GATEWAYS, "ingress", "status", "listeners", value=[
         {"name": "shop", **f.not_true("Programmed")}]),
-     "fail", "listeners that serve nobody: shop: not Programmed: because"),
+     "fail", "listeners that do not act as written: shop: not Programmed: because"),
+    ("ingress/gateway", f.drop(_CLIENTS, "shop"), "fail", "shop: policy of its clients: not there"),
+    ("ingress/gateway", f.set_(_CLIENTS, "http", "status", "ancestors", 0, "conditions",
+                               value=f.not_true("Accepted")["conditions"]),
+     "fail", "http: policy of its clients: not Accepted: because"),
     ("ingress/routes", f.drop(_SECURITY, "cart"),
      "fail", "cart (security policies): not there"),
     ("ingress/routes", f.set_(_SECURITY, "cart", "status", value={}), "fail", "nobody has looked"),
@@ -266,6 +279,12 @@ FAULTS: list[tuple[str, Spoil, str, str]] = [
     ("ingress/ways-round", f.add(f.SERVICES, "shop", "public", {
         "type": "LoadBalancer", "selector": {"app": "cart"}}),
      "fail", "go round the gateway: shop/public (LoadBalancer)"),
+    # And one that names them by another label.
+    ("ingress/ways-round", lambda m: (
+        f.add(f.SERVICES, "shop", "public", {"type": "NodePort", "selector": {"tier": "web"}})(m),
+        m.objects[f.PODS].append({"metadata": {"name": "p", "namespace": "shop",
+            "labels": {"app": "cart", "tier": "web"}}, "spec": {"containers": []}})),
+     "fail", "go round the gateway: shop/public (NodePort)"),
     ("ingress/ways-round", f.add(f.SERVICES, "shop", "public", {
         "type": "ClusterIP", "externalIPs": ["192.0.2.1"]}),
      "warn", "are reached without the gateway: shop/public (ClusterIP)"),
@@ -275,6 +294,44 @@ FAULTS: list[tuple[str, Spoil, str, str]] = [
     ("ingress/ways-round", f.add(_INGRESSES, "shop", "old", {"rules": [{"http": {"paths": [
         {"backend": {"service": {"name": "web"}}}]}}]}),
      "warn", "are reached without the gateway: shop/old (Ingress)"),
+    ("egress-gateway/gateway", f.drop(_EGRESS_GATEWAYS, "egress-gateway"),
+     "fail", "no Gateway linkerd-egress-gateway/egress-gateway"),
+    ("egress-gateway/gateway", f.set_(_EGRESS_GATEWAYS, "egress-gateway", "status",
+                                      value=f.not_true("Programmed")),
+     "fail", "not Accepted: nobody has said"),
+    ("egress-gateway/partners", f.drop(_PARTNER_SECRETS, "bank-credential"),
+     "fail", "bank (secret bank-credential): not there"),
+    ("egress-gateway/partners", f.set_(_PARTNER_SECRETS, "bank-credential", "status",
+                                       value=f.not_true()),
+     "fail", "bank (secret bank-credential): not Ready: because"),
+    ("egress-gateway/partners", f.set_(_PARTNER_BACKENDS, "bank", "status",
+                                       value=f.not_true("Accepted")),
+     "fail", "bank (backend): not Accepted: because"),
+    ("egress-gateway/partners", f.drop(_PARTNER_SECURITY, "bank"),
+     "fail", "bank (security policies): not there"),
+    ("egress-gateway/partners", f.set_(_PARTNER_ROUTES, "bank", "status", value={}),
+     "fail", "bank (routes): nobody has looked"),
+    ("egress-gateway/partners", f.drop(f.ROUTES, "partner-bank"),
+     "fail", "bank (route from shop): not there"),
+    ("egress-gateway/partners", f.set_(f.ROUTES, "partner-bank", "status", "parents", 0,
+                                       "conditions", value=f.not_true("Accepted")["conditions"]),
+     "fail", "bank (route from shop): not Accepted: because"),
+    ("egress-gateway/ways-round", f.set_(_EGRESS_NETWORKS, "egress", "spec",
+                                         value={"trafficPolicy": "Allow"}),
+     "fail", "shop: its EgressNetwork allows"),
+    ("egress-gateway/ways-round", f.drop(_EGRESS_NETWORKS, "egress"),
+     "fail", "shop: no EgressNetwork"),
+    # Beside ours, or in place of the one of all namespaces.
+    ("egress-gateway/ways-round", f.add(_EGRESS_NETWORKS, "shop", "mine",
+                                        {"trafficPolicy": "Allow"}),
+     "fail", "shop: EgressNetwork mine is not ours"),
+    ("egress-gateway/ways-round", f.drop(_PACKETS, "linkerd-platform-egress"),
+     "fail", "shop: no NetworkPolicy linkerd-platform-egress"),
+    ("egress-gateway/ways-round", f.add(_PACKETS, "shop", "open", {"egress": [{}]}),
+     "fail", "shop: NetworkPolicy open lets packets out to every address"),
+    ("egress-gateway/ways-round", f.add(_PACKETS, "shop", "open", {
+        "egress": [{"to": [{"ipBlock": {"cidr": "0.0.0.0/0"}}]}]}),
+     "fail", "shop: NetworkPolicy open lets packets out to every address"),
     ("buoyant-cloud/namespace", f.drop(f.NAMESPACES, "linkerd-buoyant"), "fail", "no namespace"),
     ("buoyant-cloud/synced", f.set_(_AGENT_SECRETS, "buoyant-cloud-org-credentials", "status",
                                     value=f.not_true()), "fail", "because"),

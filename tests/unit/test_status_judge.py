@@ -98,7 +98,7 @@ def test_what_needs_running_pods_is_not_looked_at_where_none_runs(read: Read) ->
     found = [each for each in judge.judge(read(mesh)) if each.result.seen == SIMULATED]
     assert {each.check for each in found} == {
         "certificates/issuer-in-use", "extensions/viz-injected", "rollout/meshed",
-        "ingress/gateway", "ingress/routes",
+        "ingress/gateway", "ingress/routes", "egress-gateway/gateway", "egress-gateway/partners",
     }  # fmt: skip
     assert {each.result.state for each in found} == {"skipped"}
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from components.names import ANCHOR_ROLE, ISSUER_ROLE, KEY_ROLE, STORE_ROLE
-from components.vault_auth import VaultAuth, auth_delegator, service_account
+from components.vault import auth_delegator, service_account
+from components.vault_auth import VaultAuth
 from tests.unit.samples import made
 
 

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from bot.clients.https import Answer, Client, Unreadable
 from bot.clients.kubernetes import NOT_FOUND, Manifest, get_object, groups, list_objects
-from bot.mesh.status import ingress
+from bot.mesh.status import egress_gateway, ingress
 from bot.mesh.status.facts import Secret, places
 from bot.mesh.traffic import reader as traffic_reader
 from components.buoyant_cloud import CREDENTIALS_SECRET
@@ -121,6 +121,8 @@ def reads(config: StackConfig) -> Iterator[tuple[str, Read]]:
     for name, path in traffic_reader.LISTS.items() if config.traffic.services else ():
         yield name, partial(list_objects, path=path)
     for name, path in ingress.LISTS.items() if config.ingress.enabled else ():
+        yield name, partial(list_objects, path=path)
+    for name, path in egress_gateway.LISTS.items() if config.egress.gateway.enabled else ():
         yield name, partial(list_objects, path=path)
     if config.traffic.services:
         yield FLAGGER, traffic_reader.flagger

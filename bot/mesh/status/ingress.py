@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from bot.clients.kubernetes import Manifest
 from bot.mesh.status.facts import Facts
+from bot.mesh.status.gateways import not_true, reasons, refused
 from bot.mesh.status.model import CheckResult, Subject, fail, ok, warn
-from bot.mesh.status.objects import bot_up, some
-from components.envoy_gateway import CONTROLLER, ENVOY, GATEWAY
+from bot.mesh.status.objects import bot_up, labels, some
+from components.envoy_gateway import ENVOY, GATEWAY
 from components.ingress import arguments
 from components.ingress.routes import backend_traffic_policy, security_policy
+from components.ingress.rules import HTTP_LISTENER
 from components.names import INGRESS, LINKERD_INGRESS
 from components.rollout import plan
 
+Selector = Mapping[str, str]
 SUBJECT = Subject("ingress")
 _GATEWAY = f"/apis/{GATEWAY}/v1"
 _ENVOY = f"/apis/{ENVOY}/v1alpha1"
@@ -24,6 +27,7 @@ LISTS = {
     "ingress routes": f"{_GATEWAY}/{_PLACE}/httproutes",
     "security policies": f"{_ENVOY}/{_PLACE}/securitypolicies",
     "traffic policies": f"{_ENVOY}/{_PLACE}/backendtrafficpolicies",
+    "client policies": f"{_ENVOY}/{_PLACE}/clienttrafficpolicies",
     "ingresses": "/apis/networking.k8s.io/v1/ingresses",
 }
 _RUNBOOK = "docs/runbooks/ingress.md"
@@ -36,20 +40,23 @@ def _off(facts: Facts) -> str | None:
 
 @SUBJECT.check("gateway", running=True, off=_off)
 def gateway(facts: Facts) -> CheckResult:
-    """The Gateway has an address, and each of its listeners a certificate."""
+    """The Gateway has an address, and each listener a certificate and its policy for clients."""
     found = facts.named("gateways", INGRESS, LINKERD_INGRESS)
     if found is None:
         return fail(f"no Gateway {LINKERD_INGRESS}/{INGRESS}", bot_up(facts))
     status = found.get("status") or {}
-    if why := _not_true(status, "Accepted", "Programmed"):
+    if why := not_true(status, "Accepted", "Programmed"):
         return fail(why, _RUNBOOK)
-    odd = {
-        each["name"]: why
-        for each in status.get("listeners") or ()
-        if (why := _not_true(each, "Programmed", "ResolvedRefs"))
-    }
+    odd: dict[str, str] = {}
+    for name in (HTTP_LISTENER, *(each.name for each in facts.config.ingress.listeners)):
+        # Without it nobody is asked for a certificate; refused, every route answers 500.
+        if why := refused(facts.named("client policies", name, LINKERD_INGRESS)):
+            odd[name] = f"policy of its clients: {why}"
+    for each in status.get("listeners") or ():
+        if why := not_true(each, "Programmed", "ResolvedRefs"):
+            odd[each["name"]] = why
     if odd:
-        return fail(f"listeners that serve nobody: {_reasons(odd)}", _RUNBOOK)
+        return fail(f"listeners that do not act as written: {reasons(odd)}", _RUNBOOK)
     return ok(f"{len(status.get('listeners') or ())} listeners")
 
 
@@ -66,11 +73,11 @@ def routes(facts: Facts) -> CheckResult:
             "traffic policies": backend_traffic_policy(args.route) is not None,
         }
         for kind, made in kinds.items():
-            if made and (why := _refused(facts.named(kind, name, LINKERD_INGRESS))):
+            if made and (why := refused(facts.named(kind, name, LINKERD_INGRESS))):
                 odd[f"{name} ({kind})"] = why
                 break
     if odd:
-        return fail(f"do not act as written: {_reasons(odd)}", _RUNBOOK)
+        return fail(f"do not act as written: {reasons(odd)}", _RUNBOOK)
     return ok(f"{len(wanted)} accepted")
 
 
@@ -96,18 +103,26 @@ def _ways(facts: Facts, inside: set[str]) -> Iterator[tuple[str, set[tuple[str, 
         namespace, name = _key(each)
         spec = each.get("spec") or {}
         if namespace in inside and (spec.get("type") in _OUTSIDE or spec.get("externalIPs")):
-            # Another Service of the same pods leads to the same workload.
+            # Another Service of one of its pods leads to the same workload.
+            pods = [labels(pod) for pod in facts.objects("pods", namespace)]
             same = {
                 _key(other)
                 for other in facts.objects("services", namespace)
-                if (other.get("spec") or {}).get("selector") == spec.get("selector")
+                if _meet(spec.get("selector"), (other.get("spec") or {}).get("selector"), pods)
             }
-            yield f"{namespace}/{name} ({spec.get('type')})", same
+            yield f"{namespace}/{name} ({spec.get('type')})", {(namespace, name), *same}
     for each in facts.objects("ingresses"):
         namespace, name = _key(each)
         if namespace in inside:
             to = {(namespace, to) for to in _backends(each.get("spec") or {})}
             yield f"{namespace}/{name} (Ingress)", to
+
+
+def _meet(one: Selector | None, other: Selector | None, pods: Iterable[Mapping[str, str]]) -> bool:
+    """Whether two selectors of Services are the same, or lead to a pod that both have."""
+    if not one or not other:
+        return False
+    return one == other or any(one.items() | other.items() <= pod.items() for pod in pods)
 
 
 def _backends(spec: Manifest) -> Iterator[str]:
@@ -119,33 +134,3 @@ def _backends(spec: Manifest) -> Iterator[str]:
 
 def _key(manifest: Manifest) -> tuple[str, str]:
     return manifest["metadata"]["namespace"], manifest["metadata"]["name"]
-
-
-def _refused(found: Manifest | None) -> str:
-    """Why Envoy Gateway does not act on a route or a policy; empty where it does."""
-    if found is None:
-        return "not there"
-    status = found.get("status") or {}
-    ours = [
-        each
-        for each in (*(status.get("parents") or ()), *(status.get("ancestors") or ()))
-        if each.get("controllerName") == CONTROLLER
-    ]
-    if not ours:
-        return "nobody has looked at it"
-    kinds = ("Accepted", "ResolvedRefs") if "parents" in status else ("Accepted",)
-    return next((why for each in ours if (why := _not_true(each, *kinds))), "")
-
-
-def _not_true(status: Manifest, *kinds: str) -> str:
-    """What is said of the first condition that is not true; empty where all are."""
-    known = {each["type"]: each for each in status.get("conditions") or ()}
-    for kind in kinds:
-        each = known.get(kind, {})
-        if each.get("status") != "True":
-            return f"not {kind}: {each.get('message') or each.get('reason') or 'nobody has said'}"
-    return ""
-
-
-def _reasons(odd: Mapping[str, str]) -> str:
-    return some(f"{name}: {why[:120]}" for name, why in odd.items())

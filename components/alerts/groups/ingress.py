@@ -6,6 +6,8 @@ configuration/upstream/cluster_manager/cluster_stats and .../http/http_filters/j
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from components.alerts.groups.model import Alert, Group, Setting
 from components.names import LINKERD_INGRESS
 
@@ -19,8 +21,42 @@ def ingress(setting: Setting) -> Group:
     return Group("linkerd-platform-ingress", rules)
 
 
-def _grown(counter: str) -> str:
-    return f"increase({counter}{{{_OURS}}}[10m])"
+def of_gateway(
+    namespace: str, prefix: str, called: str, page: str, consequence: str
+) -> Iterator[Alert]:
+    """What the proxies of every Gateway can lack: pods, keys of tokens, the count of limits."""
+    ours = f'namespace="{namespace}"'
+
+    def grown(counter: str) -> str:
+        return f"sum by (namespace) (increase({counter}{{{ours}}}[10m])) > 0"
+
+    yield Alert(
+        f"{prefix}Down",
+        f"sum by (namespace) (kube_deployment_status_replicas_available{{{ours}}}) < 1",
+        "critical",
+        f"No pod of the {called} is available",
+        consequence,
+        page,
+        for_=60,
+    )
+    yield Alert(
+        f"{prefix}KeysMissing",
+        grown("envoy_http_jwt_authn_jwks_fetch_failed"),
+        "warning",
+        f"The {called} cannot fetch the keys of tokens",
+        "Those that it has go on to hold; a pod that begins now refuses every token.",
+        page,
+        for_=300,
+    )
+    yield Alert(
+        f"{prefix}Uncounted",
+        grown("envoy_cluster_ratelimit_error"),
+        "warning",
+        f"{{{{ $value | humanize }}}} requests to the {called} were not counted",
+        "In 10 minutes. The service of global limits or its Redis does not answer; requests pass "
+        "or are refused as `globalLimits.onFailure` says.",
+        page,
+    )
 
 
 def _rules(setting: Setting) -> list[Alert]:
@@ -45,15 +81,6 @@ def _rules(setting: Setting) -> list[Alert]:
             for_=300,
         ),
         Alert(
-            "LinkerdIngressDown",
-            f"sum by (namespace) (kube_deployment_status_replicas_available{{{_OURS}}}) < 1",
-            "critical",
-            "No pod of the ingress gateway is available",
-            "Nothing is reached from outside.",
-            _PAGE,
-            for_=60,
-        ),
-        Alert(
             "LinkerdIngressCircuitOpen",
             "count by (namespace, envoy_cluster_name) "
             f"(envoy_cluster_outlier_detection_ejections_active{{{_OURS}}} > 0)",
@@ -64,22 +91,11 @@ def _rules(setting: Setting) -> list[Alert]:
             _PAGE,
             for_=60,
         ),
-        Alert(
-            "LinkerdIngressKeysMissing",
-            f"sum by (namespace) ({_grown('envoy_http_jwt_authn_jwks_fetch_failed')}) > 0",
-            "warning",
-            "The ingress gateway cannot fetch the keys of tokens",
-            "Those that it has go on to hold; a pod that begins now refuses every token.",
+        *of_gateway(
+            LINKERD_INGRESS,
+            "LinkerdIngress",
+            "ingress gateway",
             _PAGE,
-            for_=300,
-        ),
-        Alert(
-            "LinkerdIngressUncounted",
-            f"sum by (namespace) ({_grown('envoy_cluster_ratelimit_error')}) > 0",
-            "warning",
-            "{{ $value | humanize }} requests to the ingress gateway were not counted",
-            "In 10 minutes. The service of global limits or its Redis does not answer; requests "
-            "pass or are refused as `globalLimits.onFailure` says.",
-            _PAGE,
+            "Nothing is reached from outside.",
         ),
     ]

@@ -88,7 +88,7 @@ class Setting(Args):
 
     overview: whether to record what the dashboards read. heartbeat: whether one alert fires all the
     time. absent: sources whose metrics are never there. operators: where cert-manager and External
-    Secrets are. ingress: whether the ingress gateway runs.
+    Secrets are. ingress, egress_gateway: whether that gateway runs.
     """
 
     thresholds: Thresholds
@@ -99,6 +99,7 @@ class Setting(Args):
     absent: tuple[str, ...] = ()
     operators: Operators = Operators()
     ingress: bool = False
+    egress_gateway: bool = False
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from components.dashboards.grafana.certificates import certificates
+from components.dashboards.grafana.egress_gateway import egress_gateway
 from components.dashboards.grafana.ingress import ingress
 from components.dashboards.grafana.mesh import mesh
 from components.dashboards.grafana.model import Dashboard, View
@@ -14,6 +15,7 @@ from components.dashboards.grafana.workload import workload
 
 
 def every(view: View) -> list[Dashboard]:
-    """The dashboards; that of the gateway where there is one."""
+    """The dashboards; that of a gateway where there is one."""
     always = (mesh, workload, service, traffic, certificates, rollout, policy)
-    return [make(view) for make in (*always, *([ingress] if view.setting.ingress else []))]
+    gateways = {ingress: view.setting.ingress, egress_gateway: view.setting.egress_gateway}
+    return [make(view) for make in (*always, *(each for each in gateways if gateways[each]))]

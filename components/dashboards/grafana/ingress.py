@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from components.dashboards.grafana.model import (
     HEALTHY,
     NEUTRAL,
@@ -16,7 +18,29 @@ from components.dashboards.grafana.model import (
 )
 from components.names import LINKERD_INGRESS
 
-_OURS = f'namespace="{LINKERD_INGRESS}"'
+
+@dataclass(frozen=True)
+class Proxies:
+    """The proxies of a Gateway. behind: what it leads to.
+
+    runbooks: the page of its alerts, and how the names of all of them begin.
+    """
+
+    namespace: str
+    runbooks: str
+    behind: str
+
+    @property
+    def ours(self) -> str:
+        """The matcher of its series."""
+        return f'namespace="{self.namespace}"'
+
+
+_GATEWAY = Proxies(
+    LINKERD_INGRESS,
+    "ingress.md#linkerdingress",
+    "Services",
+)
 # The route's own clusters; the others are those of limits and keys.
 _ROUTES = 'envoy_cluster_name=~"httproute/.*"'
 _BY = "envoy_cluster_name"
@@ -25,26 +49,31 @@ _BY = "envoy_cluster_name"
 def ingress(view: View) -> Dashboard:
     """The dashboard of the ingress gateway."""
     metrics = Metrics(view)
+    ejected = metrics("envoy_cluster_outlier_detection_ejections_active", _GATEWAY.ours)
     return Dashboard(
         "ingress",
         "Linkerd / Ingress",
         "Requests from outside: what they are answered, and what the gateway refuses.",
-        [Row("Now", _now(metrics)), Row("Routes", _routes(metrics)), Row("Gateway", _own(metrics))],
+        [
+            Row("Now", now(metrics, _GATEWAY, f"{ejected} > 0")),
+            Row("Routes", _routes(metrics)),
+            Row("Gateway", own(metrics, _GATEWAY)),
+        ],
     )
 
 
-def _rate(metrics: Metrics, name: str, *matchers: str) -> str:
-    return f"rate({metrics(name, _OURS, *matchers)}[$__rate_interval])"
+def rate(metrics: Metrics, gateway: Proxies, name: str, *matchers: str) -> str:
+    """The rate of a counter of a gateway."""
+    return f"rate({metrics(name, gateway.ours, *matchers)}[$__rate_interval])"
 
 
-def _now(metrics: Metrics) -> list[Panel]:
-    """Each a number."""
-    pods = metrics("kube_deployment_status_replicas_available", _OURS)
-    open_ = metrics("envoy_cluster_outlier_detection_ejections_active", _OURS)
-    keys = metrics("envoy_http_jwt_authn_jwks_fetch_failed", _OURS)
-    missed = metrics("envoy_cluster_ratelimit_error", _OURS)
-    answered = _rate(metrics, "envoy_http_downstream_rq_xx")
-    failed = _rate(metrics, "envoy_http_downstream_rq_xx", 'envoy_response_code_class="5"')
+def now(metrics: Metrics, gateway: Proxies, open_: str) -> list[Panel]:
+    """Each a number. open_: the circuits that are."""
+    pods = metrics("kube_deployment_status_replicas_available", gateway.ours)
+    keys = metrics("envoy_http_jwt_authn_jwks_fetch_failed", gateway.ours)
+    missed = metrics("envoy_cluster_ratelimit_error", gateway.ours)
+    answered = rate(metrics, gateway, "envoy_http_downstream_rq_xx")
+    failed = rate(metrics, gateway, "envoy_http_downstream_rq_xx", 'envoy_response_code_class="5"')
     return [
         stat("Requests", "Per second, of all clients.", f"sum({answered})", "reqps", NEUTRAL),
         stat(
@@ -61,15 +90,15 @@ def _now(metrics: Metrics) -> list[Panel]:
             f"sum({pods})",
             "short",
             NEUTRAL,
-            runbook="ingress.md#linkerdingressdown",
+            runbook=f"{gateway.runbooks}down",
         ),
         stat(
             "Open circuits",
-            "Services to which a pod of the gateway sends nothing.",
-            f"count({open_} > 0) or vector(0)",
+            f"{gateway.behind} to which a pod of the gateway sends nothing.",
+            f"count({open_}) or vector(0)",
             "short",
             at_most(1),
-            runbook="ingress.md#linkerdingresscircuitopen",
+            runbook=f"{gateway.runbooks}circuitopen",
         ),
         stat(
             "Keys not fetched",
@@ -78,7 +107,7 @@ def _now(metrics: Metrics) -> list[Panel]:
             "short",
             at_most(1),
             decimals=0,
-            runbook="ingress.md#linkerdingresskeysmissing",
+            runbook=f"{gateway.runbooks}keysmissing",
         ),
         stat(
             "Not counted",
@@ -87,18 +116,18 @@ def _now(metrics: Metrics) -> list[Panel]:
             "short",
             at_most(1),
             decimals=0,
-            runbook="ingress.md#linkerdingressuncounted",
+            runbook=f"{gateway.runbooks}uncounted",
         ),
     ]
 
 
 def _routes(metrics: Metrics) -> list[Panel]:
     """By route, as the services behind them answer."""
-    answered = _rate(metrics, "envoy_cluster_upstream_rq_xx", _ROUTES)
-    failed = _rate(
-        metrics, "envoy_cluster_upstream_rq_xx", _ROUTES, 'envoy_response_code_class="5"'
+    answered = rate(metrics, _GATEWAY, "envoy_cluster_upstream_rq_xx", _ROUTES)
+    failed = rate(
+        metrics, _GATEWAY, "envoy_cluster_upstream_rq_xx", _ROUTES, 'envoy_response_code_class="5"'
     )
-    slow = _rate(metrics, "envoy_cluster_upstream_rq_time_bucket", _ROUTES)
+    slow = rate(metrics, _GATEWAY, "envoy_cluster_upstream_rq_time_bucket", _ROUTES)
     return [
         Panel(
             "timeseries",
@@ -136,14 +165,17 @@ def _routes(metrics: Metrics) -> list[Panel]:
     ]
 
 
-def _own(metrics: Metrics) -> list[Panel]:
+def own(metrics: Metrics, gateway: Proxies) -> list[Panel]:
     """What the gateway answers by itself, and to whom."""
-    classes = _rate(metrics, "envoy_http_downstream_rq_xx")
+    classes = rate(metrics, gateway, "envoy_http_downstream_rq_xx")
     refused = [
-        (_rate(metrics, "envoy_http_jwt_authn_denied"), "no good token (401)"),
-        (_rate(metrics, "envoy_http_rbac_denied"), "scopes and claims (403)"),
-        (_rate(metrics, "envoy_http_local_rate_limit_rate_limited"), "limits of a pod (429)"),
-        (_rate(metrics, "envoy_cluster_ratelimit_over_limit"), "global limits (429)"),
+        (rate(metrics, gateway, "envoy_http_jwt_authn_denied"), "no good token (401)"),
+        (rate(metrics, gateway, "envoy_http_rbac_denied"), "scopes and claims (403)"),
+        (
+            rate(metrics, gateway, "envoy_http_local_rate_limit_rate_limited"),
+            "limits of a pod (429)",
+        ),
+        (rate(metrics, gateway, "envoy_cluster_ratelimit_over_limit"), "global limits (429)"),
     ]
     return [
         Panel(

@@ -7,7 +7,6 @@ setting is left out, wherever that can be seen.
 from __future__ import annotations
 
 import http.client
-import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -17,98 +16,29 @@ import pytest
 
 from components.ingress import routes as made
 from components.ingress.routes import IngressRouteArgs
-from components.ingress.section import ExposedRoute, TokenIdentity
-from components.names import ENVOY_GATEWAY, INGRESS, LINKERD_INGRESS
+from components.names import INGRESS, LINKERD_INGRESS
 from sandbox.node import node as nodes
 from sandbox.node import objects
 from tests.certificates import Authority
-from tests.e2e import ingress_gateway, project
-from tests.e2e.ingress_gateway import HOST, HTTP_PORT, PARTNERS, SHOP, Gateway, Reply, sending
+from tests.e2e import ingress_gateway
+from tests.e2e.ingress_gateway import (
+    HOST,
+    HTTP_PORT,
+    PARTNERS,
+    SHOP,
+    Gateway,
+    Reply,
+    sending,
+)
+from tests.e2e.ingress_routes import ROUTES, route_args
 
 pytestmark = pytest.mark.e2e
 
-_TO = {"service": f"{SHOP}/front", "port": 8080, "public": True}
-ROUTES: list[dict[str, Any]] = [
-    {"name": "home", "host": HOST, "exact": True, **_TO},
-    {
-        "name": "cart",
-        "host": HOST,
-        "path": "/api",
-        "service": f"{SHOP}/cart",
-        "port": 8080,
-        "require": {"scopes": ["cart.write"]},
-        "timeout": "3s",
-        "cors": {"origins": ["https://app.example.com"], "credentials": True},
-    },
-    {
-        "name": "orders",
-        "host": PARTNERS,
-        "path": "/orders",
-        "public": True,
-        "service": f"{SHOP}/cart",
-        "port": 8080,
-    },
-    {
-        "name": "some",
-        "host": HOST,
-        "path": "/some",
-        **_TO,
-        "limits": [{"requests": 5, "per": "hour"}],
-    },
-    {
-        "name": "shared",
-        "host": HOST,
-        "path": "/shared",
-        "service": f"{SHOP}/front",
-        "port": 8080,
-        "limits": [{"requests": 6, "per": "hour", "by": "claim:sub", "global": True}],
-    },
-    {
-        "name": "copied",
-        "host": HOST,
-        "path": "/copied",
-        **_TO,
-        "mirror": {"to": f"{SHOP}/next", "port": 8080, "percent": 25},
-    },
-    {
-        "name": "fragile",
-        "host": HOST,
-        "path": "/fragile",
-        "public": True,
-        "service": f"{SHOP}/next",
-        "port": 8080,
-        "breaker": {"failures": 3, "open": "10s"},
-    },
-    {
-        "name": "frail",
-        "host": HOST,
-        "path": "/frail",
-        "public": True,
-        "service": f"{SHOP}/next",
-        "port": 8080,
-    },
-    {"name": "small", "host": HOST, "path": "/small", **_TO, "requestSize": "1Ki"},
-    {"name": "old", "host": HOST, "path": "/old", "redirect": {"path": "/new"}},
-]
 _PREFLIGHT = {
     "Origin": "https://app.example.com",
     "Access-Control-Request-Method": "POST",
     "Access-Control-Request-Headers": "authorization",
 }
-
-
-@pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    """The gateway as the program deploys it."""
-    if reason := project.missing_engine() or ingress_gateway.missing():
-        pytest.skip(reason)
-    folder = tmp_path_factory.mktemp("ingress")
-    copy = project.copy_to(folder / "project")
-    try:
-        with ingress_gateway.running(copy, folder, ROUTES) as found:
-            yield found
-    finally:
-        copy.down()
 
 
 @contextmanager
@@ -141,17 +71,6 @@ def test_envoy_gateway_takes_every_object(gateway: Gateway) -> None:
 
 def _traffic_policy(args: IngressRouteArgs) -> Any:
     return made.backend_traffic_policy(args.route)
-
-
-def route_args(gateway: Gateway, route: dict[str, Any]) -> IngressRouteArgs:
-    """Arguments of a route as the program has them."""
-    found = ExposedRoute.model_validate_json(json.dumps(route))
-    identity = TokenIdentity.model_validate_json(
-        json.dumps(gateway.sections["ingress"]["identity"])
-    )
-    listener = "partners" if found.host == PARTNERS else "shop"
-    asked = not (found.public or found.redirect)
-    return IngressRouteArgs(route=found, listener=listener, identity=identity if asked else None)
 
 
 def test_a_partner_shows_a_certificate_of_its_ca_or_is_refused(gateway: Gateway) -> None:
@@ -229,6 +148,11 @@ def test_a_local_limit_is_of_each_pod(gateway: Gateway) -> None:
     seen = [client.request("/some", pod=first).status for _ in range(8)]
     assert seen == [200] * 5 + [429] * 3
     assert client.request("/some", pod=second).status == 200
+    # Several hold together, of whatever units.
+    tenant = {"x-tenant": "a"}
+    seen = [client.request("/many", pod=first, headers=tenant).status for _ in range(2)]
+    assert seen == [200, 429]
+    assert [client.request("/many", pod=second).status for _ in range(5)] == [200] * 3 + [429] * 2
 
 
 def test_a_global_limit_is_counted_over_all_pods_and_passes_without_redis(gateway: Gateway) -> None:
@@ -243,7 +167,7 @@ def test_a_global_limit_is_counted_over_all_pods_and_passes_without_redis(gatewa
     seen = [client.request("/shared", token=token).status for _ in range(8)]
     assert seen == [200] * 6 + [429] * 2
     assert client.request("/shared", token=idp.token(sub=f"b-{time.time_ns()}")).status == 200
-    _scale(gateway, 0)
+    gateway.scale_redis(0)
     try:
         gateway.until(
             lambda: client.request("/shared", token=token).status == 200, "nobody counts: it passes"
@@ -251,18 +175,9 @@ def test_a_global_limit_is_counted_over_all_pods_and_passes_without_redis(gatewa
         assert [client.request("/shared", token=token).status for _ in range(8)] == [200] * 8
         assert client.request("/shared").status == 401
     finally:
-        _scale(gateway, 1)
-        gateway.node.wait(ENVOY_GATEWAY, "redis")
+        gateway.scale_redis(1)
     later = idp.token(sub=f"c-{time.time_ns()}")
     gateway.until(lambda: client.request("/shared", token=later).status == 429, "it counts again")
-
-
-def _scale(gateway: Gateway, replicas: int) -> None:
-    path = f"/apis/apps/v1/namespaces/{ENVOY_GATEWAY}/deployments/redis"
-    kind = "application/merge-patch+json"
-    patch = {"spec": {"replicas": replicas}}
-    answer = gateway.copy.api.request("PATCH", path, patch, content_type=kind)
-    assert answer.ok, answer
 
 
 def test_a_circuit_opens_after_failures_and_closes_by_itself(gateway: Gateway) -> None:

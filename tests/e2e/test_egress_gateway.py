@@ -1,0 +1,482 @@
+"""Requests to partners outside through the real egress gateway: who may, with what, and how much.
+
+One gateway serves all tests: each leaves it as it was. A proof shows the fault first, where the
+setting is left out, wherever that can be seen. The sandbox enforces no NetworkPolicy: of those the
+objects are looked at alone.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+
+from bot import engine
+from bot.mesh.status.verification_vault import base64_forms
+from components.egress.packets import NETWORK_POLICY
+from components.names import EGRESS_GATEWAY, LINKERD_EGRESS, LINKERD_EGRESS_GATEWAY
+from sandbox.node import objects
+from tests.certificates import Authority
+from tests.e2e import egress_gateway, ingress_gateway, project
+from tests.e2e.egress_gateway import (
+    BANK,
+    CERTIFICATE,
+    COUNTED,
+    DESK,
+    FRAGILE,
+    IDP,
+    KEY,
+    LATER,
+    PAY,
+    POST,
+    SCOPE,
+    SHOP,
+    TAX,
+    TAX_KEY,
+    UNLISTED,
+    Gateway,
+    identity,
+    marked,
+)
+from tests.e2e.egress_partner import Seen
+from tests.e2e.ingress_gateway import HTTP_PORT, conditions
+
+pytestmark = pytest.mark.e2e
+
+CART, FRONT, CLERK = f"{SHOP}/cart", f"{SHOP}/front", f"{DESK}/desk"
+NOBODY, PLAIN = f"{SHOP}/{objects.CLIENT}", f"{SHOP}/{objects.PLAIN}"
+_SERVICE = f"{EGRESS_GATEWAY}.{LINKERD_EGRESS_GATEWAY}.svc.cluster.local"
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """The gateway as the program deploys it."""
+    if reason := project.missing_engine() or ingress_gateway.missing():
+        pytest.skip(reason)
+    folder = tmp_path_factory.mktemp("egress")
+    copy = project.copy_to(folder / "project")
+    try:
+        with egress_gateway.running(copy, folder) as found:
+            yield found
+    finally:
+        copy.down()
+
+
+def test_every_object_is_taken(gateway: Gateway) -> None:
+    """The API server's schema lets much through that Envoy Gateway then makes 500 of."""
+    api = gateway.copy.api
+    whole = conditions(api, "Gateway", LINKERD_EGRESS_GATEWAY, EGRESS_GATEWAY)
+    assert (whole["Accepted"], whole["Programmed"]) == ("True", "True"), whole
+    kinds = ("HTTPRoute", "Backend", "SecurityPolicy", "BackendTrafficPolicy")
+    for partner in gateway.sections["egress"]["gateway"]["partners"]:
+        for kind in kinds:
+            said = conditions(api, kind, LINKERD_EGRESS_GATEWAY, partner["name"])
+            assert said["Accepted"] == "True", (kind, partner["name"], said)
+            assert said.get("ResolvedRefs", "True") == "True", (kind, partner["name"], said)
+    said = conditions(api, "ClientTrafficPolicy", LINKERD_EGRESS_GATEWAY, "http")
+    assert said["Accepted"] == "True"
+    # And those of callers by Linkerd.
+    for scope, name in ((LINKERD_EGRESS, "bank"), (LINKERD_EGRESS, "post"), (DESK, "post")):
+        gateway.until(
+            lambda at=scope, called=f"partner-{name}": (
+                set(conditions(api, "HTTPRoute", at, called).values()) == {"True"}
+            ),
+            f"{scope}/partner-{name} is accepted, and its Service found",
+            180,
+        )
+
+
+def test_a_partner_sees_the_gateways_credentials_and_nothing_of_the_inside(
+    gateway: Gateway,
+) -> None:
+    """Whatever the caller wrote: its own key, somebody's identity, addresses of pods."""
+    path = marked("shown")
+    forged = {
+        "x-api-key": "of-the-caller",
+        "l5d-client-id": identity(FRONT),
+        "x-forwarded-for": gateway.caller(CART).address,
+        "x-forwarded-host": "cart.shop.svc.cluster.local",
+        "x-forwarded-client-cert": "By=spiffe://root",
+        "x-envoy-external-address": "10.245.0.1",
+        "forwarded": f"for={gateway.caller(CART).address}",
+        "content-type": "text/plain",
+    }
+    reply = gateway.call(CART, BANK, path, method="POST", headers=forged, body="money")
+    assert (reply.status, reply.body) == (200, "partner"), reply
+    seen = gateway.outside.last(path)
+    assert seen.host == BANK
+    assert seen.all("host") == [BANK]
+    assert (seen.subject, seen.serial) == ("CN=shop", _serial(gateway.entries[CERTIFICATE]))
+    assert seen.all("x-api-key") == [gateway.entries[KEY]["credential"]]
+    assert seen.all("content-type") == ["text/plain"]
+    inside = [
+        (key, value)
+        for key, value in seen.headers
+        if key.startswith(("l5d-", "x-forwarded-", "x-envoy-external", "forwarded", "via"))
+        or any(word in value for word in ("10.245.", "cluster.local", "spiffe"))
+    ]
+    assert inside == [], seen.headers
+    # By the public authorities, without anything to show; callers of two EgressNetworks.
+    for account in (FRONT, CLERK):
+        path = marked("plain")
+        assert gateway.call(account, POST, path).status == 200, account
+        assert gateway.outside.last(path).serial == 0
+
+
+def _serial(entry: dict[str, str]) -> int:
+    return x509.load_pem_x509_certificate(entry["tls.crt"].encode()).serial_number
+
+
+def test_who_is_not_allowed_is_refused_whoever_it_says_it_is(gateway: Gateway) -> None:
+    """By partner, and by the mesh's own identity; without the policy others get its credential."""
+    forged = {"l5d-client-id": identity(CART)}
+    path = marked("refused")
+    with gateway.without("SecurityPolicy", "bank"):
+        gateway.until(lambda: gateway.call(FRONT, BANK).status == 200, "no policy: everybody may")
+    gateway.until(lambda: gateway.call(FRONT, BANK, path).status == 403, "the policy is back")
+    for account in (FRONT, CLERK, NOBODY):
+        for headers in ({}, forged):
+            reply = gateway.call(account, BANK, path, headers=headers)
+            assert reply.status == 403, (account, headers, reply)
+    assert gateway.call(CART, POST, path).status == 403
+    # At the gateway itself, past the EgressNetwork of the caller.
+    at = {"Host": BANK}
+    assert gateway.call(CART, _SERVICE, marked("direct"), headers=at).status == 200
+    for account in (FRONT, CLERK, NOBODY):
+        for headers in (at, {**at, **forged}):
+            assert gateway.call(account, _SERVICE, path, headers=headers).status == 403, account
+    address = gateway.pods[0].address
+    for headers in (at, {**at, **forged}):
+        reply = gateway.call(PLAIN, f"{address}:{HTTP_PORT}", path, headers=headers)
+        assert reply.status == 403, reply
+    assert [each for each in gateway.outside.seen if each.path == path] == []
+
+
+def test_no_way_to_write_a_host_is_a_way_round(gateway: Gateway) -> None:
+    """What a caller may not call, it may not call under another spelling."""
+    bank, post = f"Host: {BANK}", f"Host: {POST}"
+    spelled = {
+        "absolute form": (f"http://{BANK}/", post),
+        "absolute form, no host": (f"http://{BANK}/", "X: y"),
+        "absolute form of https": (f"https://{BANK}/", post),
+        "port": ("/", f"{bank}:80"),
+        "port of TLS": ("/", f"{bank}:443"),
+        "capitals": ("/", bank.upper().replace("HOST", "Host")),
+        "dot": ("/", f"{bank}."),
+        "tab": ("/", f"Host:\t{BANK}\t"),
+        "two hosts": ("/", f"{post}\r\n{bank}"),
+        "two hosts, other first": ("/", f"{bank}\r\n{post}"),
+        "user": ("/", f"Host: {POST}@{BANK}"),
+        "comma": ("/", f"Host: {POST}, {BANK}"),
+        "forwarded": ("/", f"{post}\r\nX-Forwarded-Host: {BANK}\r\nX-Host: {BANK}"),
+        "override": ("/", f"{post}\r\nl5d-dst-override: {BANK}:443"),
+        "original": ("/", f"{post}\r\nX-Envoy-Original-Dst-Host: 203.0.113.7:443"),
+        "hop by hop": ("/", f"{bank}\r\nConnection: close, l5d-client-id"),
+        "upgrade": ("/", f"{bank}\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c"),
+        "identity": ("/", f"{bank}\r\nl5d-client-id: {identity(CART)}"),
+        "identities": ("/", f"{bank}\r\n" + f"L5d-Client-Id: {identity(CART)}\r\n" * 2 + "X: y"),
+        "underscore": ("/", f"{bank}\r\nl5d_client_id: {identity(CART)}"),
+        "slashes": (f"//{BANK}/", post),
+    }
+    said = {}
+    for account in (FRONT, CLERK, NOBODY, CART):
+        for name, (target, lines) in spelled.items():
+            path = marked(name.replace(" ", "-").replace(",", ""))
+            text = f"GET {target}{path[1:]} HTTP/1.1\r\n{lines}\r\n\r\n"
+            answer = gateway.raw(account, text)
+            said[account, name] = answer.partition("\r\n")[0]
+    print(json.dumps({"/".join(key): value for key, value in said.items()}, indent=1))
+    marks = [each.replace(" ", "-").replace(",", "") for each in spelled]
+    # A request of one that may not call the bank is nowhere but at the partner that it may call.
+    at_bank = [
+        each
+        for each in gateway.outside.seen
+        if any(mark in each.path for mark in marks) and each.host != POST
+    ]
+    assert len(at_bank) == sum("200" in said[CART, name] for name in spelled)
+    for account in (FRONT, CLERK, NOBODY):
+        for name, (_, lines) in spelled.items():
+            may = account != NOBODY and lines.startswith(post)
+            assert may or " 200" not in said[account, name], (account, name)
+    # A host with its port is still that host.
+    assert " 200" in said[CART, "port"]
+
+
+def test_an_unlisted_host_is_refused_to_callers_and_to_the_gateway(gateway: Gateway) -> None:
+    """By name, of HTTP and of TLS, where an unmeshed pod of the sandbox gets through."""
+    (pod,) = gateway.pods
+    assert gateway.call(PLAIN, UNLISTED).status == 200
+    assert gateway.tls(gateway.caller(PLAIN), UNLISTED, "shop") == "TLSv1.3"
+    for account in (CART, CLERK, NOBODY):
+        assert gateway.call(account, UNLISTED, "/unlisted").status in (0, 403, 404), account
+        # TLS of its own is no way round the gateway either, to a partner or to anybody.
+        for host in (UNLISTED, BANK):
+            assert not _met(gateway.tls(gateway.caller(account), host, "shop")), account
+    assert gateway.tls(pod, BANK, "envoy") == "TLSv1.3"
+    before = gateway.outside.asked.count(UNLISTED)
+    assert not _met(gateway.tls(pod, UNLISTED, "envoy"))
+    assert gateway.outside.asked.count(UNLISTED) == before
+    # A partner that nobody wrote down is no host of the gateway.
+    assert gateway.call(CART, _SERVICE, "/unlisted", headers={"Host": UNLISTED}).status == 404
+    assert [each for each in gateway.outside.seen if each.path == "/unlisted"] == []
+    # Nothing has come in the clear but that of the pod without a proxy.
+    clear = {each.path for each in gateway.outside.of("")}
+    assert clear <= {"/"}, clear
+
+
+def _met(said: str) -> bool:
+    return said.startswith("TLSv")
+
+
+def test_a_partner_with_another_certificate_gets_no_request(gateway: Gateway) -> None:
+    """Of another authority, or of another name with the right one."""
+    right = gateway.outside.authorities[FRAGILE]
+    shown = {
+        "CERTIFICATE_VERIFY_FAILED": (Authority.root("other"), FRAGILE),
+        "SAN": (right, BANK),
+    }
+    gateway.open(CART, FRAGILE)
+    for reason, (authority, name) in shown.items():
+        path = marked("certificate")
+        with gateway.outside.showing(FRAGILE, authority, name):
+            asked = gateway.outside.asked.count(FRAGILE)
+            assert gateway.call(CART, FRAGILE, path).status == 503
+            assert gateway.outside.asked.count(FRAGILE) > asked
+        (line,) = gateway.logged(lambda each, path=path: each["path"] == path)
+        assert reason in line["failure"].upper(), line
+        assert [each for each in gateway.outside.seen if each.path == path] == []
+        gateway.open(CART, FRAGILE)
+
+
+def test_a_token_opens_what_requires_one_and_ends_at_the_gateway(gateway: Gateway) -> None:
+    """It is the caller's, for us: a partner that had it could use it here."""
+    idp = gateway.idp
+    unknown = type(idp)(idp.public, IDP)
+    tokens = {
+        "none": ("", (401,)),
+        "no token": ("abc", (401,)),
+        "expired": (idp.token(scope=SCOPE, seconds=-600), (401,)),
+        "wrong issuer": (idp.token(scope=SCOPE, iss="https://other.example/"), (401,)),
+        "wrong audience": (idp.token(scope=SCOPE, aud="bank"), (401, 403)),
+        "no audience": (idp.token(scope=SCOPE, aud=None), (401, 403)),
+        "another key": (unknown.token(scope=SCOPE), (401,)),
+        "another scope": (idp.token(scope="bank.read"), (403,)),
+        "right": (idp.token(scope=f"bank.read {SCOPE}"), (200,)),
+    }
+    shown = {PAY: [], TAX: [gateway.entries[TAX_KEY]["credential"]]}
+    for host, wanted in shown.items():
+        said = {}
+        for name, (token, statuses) in tokens.items():
+            path = marked("token")
+            headers = {"Authorization": f"Bearer {token}"} if token else {}
+            reply = gateway.call(CART, host, path, headers=headers)
+            said[name] = (reply.status, reply.status in statuses)
+            if reply.status == 200:
+                seen = gateway.outside.last(path)
+                assert seen.all("authorization") == wanted
+                assert token not in str(seen.headers)
+        assert all(right for _, right in said.values()), said
+        # A token makes nobody a caller.
+        right = {"Authorization": f"Bearer {tokens['right'][0]}"}
+        assert gateway.call(FRONT, host, headers=right).status == 403
+
+
+def test_limits_count_each_caller_and_all_of_them(gateway: Gateway) -> None:
+    """An identity that the caller writes itself is not what is counted."""
+
+    def statuses(account: str, host: str, count: int) -> dict[int, int]:
+        forged = {"l5d-client-id": identity(NOBODY)}
+        report = gateway.caller(account).load(
+            f"http://{host}/limit", rps=20, seconds=count / 20, connections=1, headers=forged
+        )
+        return dict(report.statuses)
+
+    said = [statuses(CART, COUNTED, 8), statuses(FRONT, COUNTED, 8)]
+    assert said == [{200: 5, 429: 3}, {200: 3, 429: 5}]
+    assert len(gateway.outside.of(COUNTED)) == 8
+    # A partner without limits takes more.
+    assert statuses(CART, FRAGILE, 30) == {200: 30}
+
+
+def test_the_circuit_of_a_partner_opens_and_closes(gateway: Gateway) -> None:
+    """Without a breaker it never opens; Envoy's own defaults would leave one address in."""
+
+    def status(host: str) -> int:
+        return gateway.call(CART, host, "/circuit").status
+
+    gateway.outside.statuses |= {BANK: 500, FRAGILE: 500}
+    try:
+        assert [status(BANK) for _ in range(12)] == [500] * 12
+        gateway.until(lambda: status(FRAGILE) == 503, "the circuit opens", 20)
+        opened = time.monotonic()
+        before = len(gateway.outside.of(FRAGILE))
+        began = time.monotonic()
+        assert [status(FRAGILE) for _ in range(6)] == [503] * 6
+        assert time.monotonic() - began < 6
+        assert len(gateway.outside.of(FRAGILE)) == before
+    finally:
+        gateway.outside.statuses = {}
+    gateway.until(lambda: status(FRAGILE) == 200, "the circuit closes", 40)
+    print(f"open for {time.monotonic() - opened:.1f} s after {before} requests")
+    assert time.monotonic() - opened > 7
+    assert [status(FRAGILE) for _ in range(6)] == [200] * 6
+
+
+def test_what_the_gateway_shows_is_rotated_under_load(gateway: Gateway) -> None:
+    """As the runbook does it: written to Vault, and taken up without a refused request."""
+    new = egress_gateway.client_certificate(gateway.outside.clients, "shop-2")
+    fresh = {"credential": f"next-{time.time_ns()}"}
+    before = gateway.entries[CERTIFICATE]
+
+    def newest() -> Seen:
+        return gateway.outside.last("/rotated")
+
+    with gateway.caller(CART).loading(f"http://{BANK}/rotated", rps=20) as load:
+        gateway.until(lambda: bool(gateway.outside.of(BANK)), "requests")
+        gateway.keep(CERTIFICATE, **new)
+        gateway.keep(KEY, **fresh)
+        began = time.monotonic()
+        for name in ("bank-client", "bank-credential"):
+            gateway.refresh(name)
+        gateway.until(
+            lambda: newest().all("x-api-key") == [fresh["credential"]], "the new credential"
+        )
+        print(f"credential after {time.monotonic() - began:.1f} s")
+        gateway.until(lambda: newest().serial == _serial(new), "the new certificate")
+        print(f"certificate after {time.monotonic() - began:.1f} s")
+        time.sleep(2)
+    report = load.report
+    print(report.text())
+    assert report.failed == 0, report.failures
+    assert report.sent > 40
+    assert _serial(before) != _serial(new)
+
+
+def test_partners_come_and_go_without_a_failure_of_another(gateway: Gateway) -> None:
+    """By the program, with requests to another partner the whole time."""
+    section = gateway.sections["egress"]["gateway"]
+    kept = list(section["partners"])
+    later = egress_gateway.partner(LATER, NOBODY, ca=gateway.outside.authorities[LATER].pem)
+    assert gateway.call(NOBODY, LATER).status == 403
+    with gateway.caller(CART).loading(f"http://{BANK}/meanwhile", rps=20) as load:
+        section["partners"] = [*kept, later]
+        gateway.up()
+        gateway.open(NOBODY, LATER)
+        assert gateway.call(CART, LATER, "/secret").status == 403
+        section["partners"] = kept
+        gateway.up()
+        gateway.until(lambda: gateway.call(NOBODY, LATER).status == 403, "it is gone")
+        assert gateway.call(NOBODY, _SERVICE, headers={"Host": LATER}).status == 403
+    report = load.report
+    print(report.text())
+    assert report.failed == 0, report.failures
+    assert report.sent > 200
+
+
+def test_the_log_tells_who_called_whom_and_no_token(gateway: Gateway) -> None:
+    """Also of those that were refused."""
+    token = gateway.idp.token(scope=SCOPE, sub="anna")
+    bearer = {"Authorization": f"Bearer {token}"}
+    paths = {name: marked(name) for name in ("good", "refused", "poor", "unmeshed")}
+    assert gateway.call(CART, PAY, f"{paths['good']}?token={token}", headers=bearer).status == 200
+    assert gateway.call(FRONT, PAY, paths["refused"], headers=bearer).status == 403
+    assert gateway.call(CART, PAY, paths["poor"]).status == 401
+    lines = {
+        each["path"]: each
+        for each in gateway.logged(lambda line: line["path"] in paths.values(), 3)
+    }
+    good, refused = lines[paths["good"]], lines[paths["refused"]]
+    assert (good["host"], good["response_code"], good["subject"]) == (PAY, 200, "anna")
+    assert "shop.cart" in json.dumps(good["matched"]), good
+    assert (refused["host"], refused["response_code"]) == (PAY, 403)
+    assert refused["client_id"] == identity(FRONT)
+    assert lines[paths["poor"]]["response_code"] == 401
+    whole = "".join(pod.log("envoy") for pod in gateway.pods)
+    for part in token.split(".")[1:]:
+        assert part not in whole
+
+
+def test_packets_leave_from_the_gateway_alone(gateway: Gateway) -> None:
+    """Of a namespace of callers none has an address outside; the sandbox enforces none of it."""
+    found = {}
+    for namespace in (SHOP, DESK, LINKERD_EGRESS_GATEWAY):
+        path = f"/apis/networking.k8s.io/v1/namespaces/{namespace}/networkpolicies/{NETWORK_POLICY}"
+        answer = gateway.copy.api.request("GET", path)
+        assert answer.ok, answer
+        spec = answer.body["spec"]
+        assert (spec["podSelector"], spec["policyTypes"]) == ({}, ["Egress"])
+        found[namespace] = [
+            (port["port"], peer["ipBlock"]["cidr"])
+            for rule in spec["egress"]
+            for port in rule.get("ports", ())
+            for peer in rule["to"]
+            if peer.get("ipBlock", {}).get("cidr") in ("0.0.0.0/0", "::/0")
+        ]
+    everywhere = [(443, "0.0.0.0/0"), (443, "::/0")]
+    assert found == {SHOP: [], DESK: [], LINKERD_EGRESS_GATEWAY: everywhere}
+
+
+def test_what_the_gateway_shows_is_written_down_nowhere(gateway: Gateway, tmp_path: Path) -> None:
+    """Not in logs of any container, the state, a plan, a preview, or a comment of one.
+
+    Last of all: by now there are two certificates and two credentials.
+    """
+    copy = gateway.copy
+    changes = tmp_path / "changes.json"
+    partners = gateway.sections["egress"]["gateway"]["partners"]
+    kept = partners[0]["credential"]["vaultPath"]
+    partners[0]["credential"]["vaultPath"] = f"{KEY}-other"
+    egress_gateway.write(copy, gateway.sections)
+    try:
+        told = {
+            "plan": copy.run("bot", "plan", "--stack", "sandbox"),
+            "preview": copy.run("bot", "preview", "--stack", "sandbox", "--out", str(changes)),
+            "comment": copy.run("bot", "comment", str(changes)),
+        }
+    finally:
+        partners[0]["credential"]["vaultPath"] = kept
+        egress_gateway.write(copy, gateway.sections)
+    texts = {name: done.stdout + done.stderr for name, done in told.items()}
+    for name, text in texts.items():
+        assert "bank" in text, (name, told[name].returncode, text)
+    texts["changes"] = changes.read_text()
+    words = ("stack", "export", "--show-secrets", "--stack", "sandbox")
+    texts["state"] = engine.short(copy.engine, copy.target, *words)
+    assert "bank-credential" in texts["state"]
+    folders = (gateway.node.folder / "pods", copy.folder / ".sandbox/log")
+    logs = {
+        str(file): file.read_text(errors="replace")
+        for folder in folders
+        for file in folder.rglob("*.log")
+        if not file.is_symlink()
+    }
+    for name in ("envoy", "linkerd-proxy", "envoy-gateway"):
+        assert any(Path(each).stem == name for each in logs), (name, list(logs))
+    assert any("external-secrets" in each for each in logs), list(logs)
+    texts |= logs
+    hidden = _forms(gateway)
+    assert len(hidden) > 20
+    found = [name for name, text in texts.items() if any(each in text for each in hidden)]
+    assert found == []
+    # And it is what the Secrets have, so what was looked for is right.
+    secret = gateway.node.objects.data("secrets", LINKERD_EGRESS_GATEWAY, "bank-credential")
+    assert secret
+    assert base64.b64decode(secret["credential"]).decode() in hidden
+
+
+def _forms(gateway: Gateway) -> list[str]:
+    """Each value that nobody may see, by its lines, and as base64 has it."""
+    lines = [
+        line.removeprefix("Bearer ")
+        for value in gateway.shown.values()
+        for line in value.splitlines()
+        # The last line of a key may be of a few characters.
+        if not line.startswith("-----") and len(line) > 20
+    ]
+    encoded = [form.decode() for each in lines for form in base64_forms(each.encode())]
+    return [*lines, *encoded]
