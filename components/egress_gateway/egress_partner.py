@@ -7,7 +7,7 @@ from typing import Any
 import pulumi
 
 from components.base import Args, Component, Manifest
-from components.egress_gateway.component import LISTENER
+from components.egress_gateway.component import KEYS, LISTENER
 from components.egress_gateway.section import Partner
 from components.envoy_gateway import ENVOY, GATEWAY
 from components.external_secrets import external_secret
@@ -144,7 +144,7 @@ def security_policy(args: EgressPartnerArgs) -> Manifest:
     spec: dict[str, Any] = {"targetRefs": target("HTTPRoute", partner.name)}
     token: dict[str, Any] = {}
     if args.identity:
-        spec["jwt"] = policies.tokens(args.identity, partner.limits)
+        spec["jwt"] = policies.tokens(args.identity, partner.limits, KEYS)
         token = {"jwt": policies.held(partner.require)}
     callers = sorted(zip(partner.allow, args.identities, strict=True))
     spec["authorization"] = policies.authorization(
