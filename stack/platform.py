@@ -46,7 +46,7 @@ from components.ingress.component import Ingress
 from components.ingress.ingress_route import IngressRoute
 from components.monitors import arguments as monitors
 from components.monitors.component import Monitors
-from components.names import IDENTITY_ISSUER, LINKERD, LINKERD_EGRESS_GATEWAY, anchor_path
+from components.names import IDENTITY_ISSUER, LINKERD, anchor_path
 from components.policy import arguments as policy
 from components.policy.namespace_policy import NamespacePolicy
 from components.policy.service_policy import ServicePolicy
@@ -246,12 +246,12 @@ class Platform:
         if cluster is None or not self.config.sandbox.linkerd:
             return
         allowed = egress.arguments(self.config, cluster)
-        outside = Egress("egress", allowed, self._in_mesh) if allowed.scopes else None
-        if outside:
-            self.outputs["egress"] = outside.modes
+        if allowed.scopes:
+            # Callers are led to the gateway when it has a partner's policies and credentials.
+            partners = await self._egress_gateway()
+            made = Egress("egress", allowed, self._in_mesh, partners=partners)
+            self.outputs["egress"] = made.modes
         await self._ingress(cluster)
-        if outside:
-            outside.rest(await self._egress_gateway(outside))
         if guards := admission_guard.arguments(self.config):
             admission_guard.AdmissionGuard("admission-guard", guards, self._in_mesh)
         policies = await self._policies(self._in_mesh)
@@ -296,28 +296,25 @@ class Platform:
             "routes": len(config.ingress.routes),
         }
 
-    async def _egress_gateway(self, outside: Egress) -> dict[str, list[pulumi.Resource]]:
-        """The egress gateway, then its partners; the routes to them, by EgressNetwork."""
+    async def _egress_gateway(self) -> dict[str, pulumi.Resource]:
+        """The egress gateway, then its partners: what comes last of each."""
         config = self.config
-        ways: dict[str, list[pulumi.Resource]] = {}
+        ready: dict[str, pulumi.Resource] = {}
         args = egress_gateway.arguments(config)
         if args is None:
-            return ways
+            return ready
         opts = copy.copy(self._in_mesh)
-        # Not the whole: some of it comes after the routes to partners.
-        rules = [outside.last[LINKERD_EGRESS_GATEWAY], *([outside.space] if outside.space else [])]
-        opts.depends_on = [self._envoy.gateway_class, *rules]
+        opts.depends_on = [self._envoy.gateway_class]
         gateway = EgressGateway("egress-gateway", args, opts)
         behind = copy.copy(opts)
         behind.depends_on = [gateway.last]
         in_flight = InFlight()
-        for partner in egress_gateway.partners(config):
-            made = EgressPartner(f"egress-gateway/{partner.partner.name}", partner, behind)
-            for scope, way in made.ways.items():
-                ways.setdefault(scope, []).append(way)
-            await in_flight.after([made.last])
-        self.outputs["egressGateway"] = {"partners": len(config.egress.gateway.partners)}
-        return ways
+        for each in egress_gateway.partners(config):
+            name = each.partner.name
+            ready[name] = EgressPartner(f"egress-gateway/{name}", each, behind).last
+            await in_flight.after([ready[name]])
+        self.outputs["egressGateway"] = {"partners": len(ready)}
+        return ready
 
     async def _policies(self, opts: pulumi.ResourceOptions) -> dict[str, list[pulumi.Resource]]:
         """The policies of each namespace: before its default policy makes pods need them."""

@@ -8,7 +8,6 @@ from typing import Protocol
 from components.cluster import ClusterSection
 from components.egress.component import EgressArgs, EgressScope, PacketScope
 from components.egress.section import EgressHost, HasEgress, partner_host
-from components.egress_gateway import arguments as egress_gateway
 from components.ingress.section import HasIngress
 from components.names import LINKERD_EGRESS, LINKERD_EGRESS_GATEWAY, LINKERD_INGRESS
 from components.rollout import plan
@@ -28,6 +27,7 @@ def arguments(config: _Config, cluster: ClusterSection) -> EgressArgs:
             namespace=LINKERD_EGRESS,
             deny=section.default == "deny",
             hosts=section.hosts,
+            partners=ways(config, LINKERD_EGRESS),
         )
         scopes.append(whole)
     if section.default == "deny" and config.ingress.enabled:
@@ -38,10 +38,14 @@ def arguments(config: _Config, cluster: ClusterSection) -> EgressArgs:
         hosts = _partners(config)
         scopes.append(EgressScope(namespace=LINKERD_EGRESS_GATEWAY, deny=True, hosts=hosts))
     for name, each in sorted(section.namespaces.items()):
-        scopes.append(EgressScope(namespace=name, deny=each.mode == "deny", hosts=each.hosts))
-    # Routes to partners come last: a denial before them would shut callers out.
-    partners = section.gateway.partners if section.gateway.enabled else ()
-    waiting = {scope for each in partners for scope in egress_gateway.scopes(config, each)}
+        scopes.append(
+            EgressScope(
+                namespace=name,
+                deny=each.mode == "deny",
+                hosts=each.hosts,
+                partners=ways(config, name),
+            )
+        )
     packets = sorted(_packets(config), key=lambda each: each.namespace)
     return EgressArgs(
         cluster_networks=cluster.networks,
@@ -49,7 +53,20 @@ def arguments(config: _Config, cluster: ClusterSection) -> EgressArgs:
         packets=tuple(packets),
         policy_kind=section.network_policy_kind,
         kubernetes_api=section.kubernetes_api,
-        awaits=tuple(sorted(waiting)),
+    )
+
+
+def ways(config: HasEgress, scope: str) -> tuple[tuple[str, str], ...]:
+    """Name and host of the partners of callers that go by the EgressNetwork of a namespace."""
+    section = config.egress
+    partners = section.gateway.partners if section.gateway.enabled else ()
+    return tuple(
+        (each.name, each.host)
+        for each in sorted(partners, key=lambda each: each.name)
+        if any(
+            scope == (caller if caller in section.namespaces else LINKERD_EGRESS)
+            for caller in each.namespaces
+        )
     )
 
 

@@ -10,7 +10,7 @@ https://linkerd.io/2/features/egress/
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import pulumi
@@ -19,20 +19,25 @@ from components.base import Args, Component, Manifest
 from components.cluster import PRIVATE_NETWORKS
 from components.egress.packets import NETWORK_POLICY, packet_policy
 from components.egress.section import EgressHost, KubernetesApiEgress, PolicyKind
-from components.names import LINKERD_EGRESS
+from components.names import EGRESS_GATEWAY, LINKERD_EGRESS, LINKERD_EGRESS_GATEWAY
 from components.namespaces import NOT_MESHED, namespace
 from components.policy.objects import GATEWAY, POLICY
 
 NAME = "egress"
+HTTP = 80  # where partners are called
 _LONGEST_NAME = 253  # of an object; a host may be as long, and more stands before it
 
 
 class EgressScope(Args):
-    """The rules of one namespace, or of all that have none (`LINKERD_EGRESS`)."""
+    """The rules of one namespace, or of all that have none (`LINKERD_EGRESS`).
+
+    partners: name and host of those that are reached through the gateway.
+    """
 
     namespace: str
     deny: bool
     hosts: tuple[EgressHost, ...] = ()
+    partners: tuple[tuple[str, str], ...] = ()
 
 
 class PacketScope(Args):
@@ -43,94 +48,63 @@ class PacketScope(Args):
 
 
 class EgressArgs(Args):
-    """cluster_networks: CIDRs of pods and services, which Linkerd takes for inside.
-
-    awaits: namespaces whose EgressNetwork comes after routes that others make (`Egress.rest`).
-    """
+    """cluster_networks: CIDRs of pods and services, which Linkerd takes for inside."""
 
     cluster_networks: tuple[str, ...] = PRIVATE_NETWORKS
     scopes: tuple[EgressScope, ...]
     packets: tuple[PacketScope, ...] = ()
     policy_kind: PolicyKind = "NetworkPolicy"
     kubernetes_api: KubernetesApiEgress = KubernetesApiEgress()
-    awaits: tuple[str, ...] = ()
 
 
 class Egress(Component, area="mesh"):
     """Per scope the routes of its hosts, then the EgressNetwork; then the NetworkPolicies.
 
-    A denial comes after what it must let through, and a destroy takes it away first. `modes` says
-    `allow` or `deny` per scope; `last` is what comes last in a namespace; `space` is the namespace
-    of the scope of all that have none.
+    A denial comes after what it must let through, and a destroy takes it away first. A route to a
+    partner comes after what `partners` has for it. `modes` says `allow` or `deny` per scope.
     """
 
     modes: dict[str, str]
-    last: dict[str, pulumi.Resource]
-    space: pulumi.Resource | None = None
 
     def __init__(
-        self, name: str, args: EgressArgs, opts: pulumi.ResourceOptions | None = None
+        self,
+        name: str,
+        args: EgressArgs,
+        opts: pulumi.ResourceOptions | None = None,
+        *,
+        partners: Mapping[str, pulumi.Resource] | None = None,
     ) -> None:
         super().__init__(name, opts)
-        self._args = args
-        self.last = {}
-        self._networks: dict[str, pulumi.Resource] = {}
-        self._before: dict[str, list[pulumi.Resource]] = {}
-        self._packets = list(args.packets)
+        behind = partners or {}
+        networks: dict[str, pulumi.Resource] = {}
         for scope in args.scopes:
             where = scope.namespace
             first: list[pulumi.Resource] = []
             if where == LINKERD_EGRESS:
-                self.space = self.apply(global_namespace())
-                first.append(self.space)
+                first.append(self.apply(global_namespace()))
             routes = [
                 self.apply(each, *first, name=f"{where}/{each['metadata']['name']}")
                 for each in routes_of(scope)
             ]
-            self._before[where] = [*first, *routes]
-        self.modes = {each.namespace: "deny" if each.deny else "allow" for each in args.scopes}
-        self._close({each: () for each in self.modes if each not in args.awaits})
-        if not args.awaits:
-            self._end()
-
-    def rest(self, routes: Mapping[str, Sequence[pulumi.Resource]]) -> None:
-        """The scopes that were to wait, after these routes of theirs."""
-        if self._args.awaits:
-            self._close({each: routes.get(each, ()) for each in self._args.awaits})
-            self._end()
-
-    def _close(self, scopes: Mapping[str, Sequence[pulumi.Resource]]) -> None:
-        """The EgressNetworks of scopes, and the NetworkPolicies that come after them."""
-        args = self._args
-        for where, more in scopes.items():
-            manifest = egress_network(where, deny=self.modes[where] == "deny")
-            before = self._before[where]
-            made = self.apply(manifest, *before, *more, name=f"{where}/{NAME}")
-            self._networks[where] = self.last[where] = made
-        coming = [each for each in args.awaits if each not in self._networks]
-        now = [each for each in self._packets if self._decides(each) not in coming]
-        self._packets = [each for each in self._packets if each not in now]
-        for packets in now:
-            after = self._networks.get(self._decides(packets))
+            for partner, host in scope.partners:
+                way = way_there(where, partner, host)
+                after = [behind[partner]] if partner in behind else []
+                name_ = f"{where}/{way['metadata']['name']}"
+                routes.append(self.apply(way, *first, *after, name=name_))
+            made = egress_network(where, deny=scope.deny)
+            networks[where] = self.apply(made, *first, *routes, name=f"{where}/{NAME}")
+        for packets in args.packets:
+            where = packets.namespace
+            network = networks.get(where, networks.get(LINKERD_EGRESS))
             policy = packet_policy(
-                args.policy_kind,
-                packets.namespace,
-                packets.hosts,
-                args.cluster_networks,
-                args.kubernetes_api,
+                args.policy_kind, where, packets.hosts, args.cluster_networks, args.kubernetes_api
             )
-            name = f"{packets.namespace}/{NETWORK_POLICY}"
-            made = self.apply(policy, *([after] if after else []), name=name)
-            self.last[packets.namespace] = made
-
-    def _decides(self, packets: PacketScope) -> str:
-        """The scope whose EgressNetwork holds for a namespace."""
-        return packets.namespace if packets.namespace in self.modes else LINKERD_EGRESS
-
-    def _end(self) -> None:
+            name_ = f"{where}/{NETWORK_POLICY}"
+            self.apply(policy, *([network] if network else []), name=name_)
+        self.modes = {each.namespace: "deny" if each.deny else "allow" for each in args.scopes}
         self.done(
             modes=self.modes,
-            networkPolicies=[each.namespace for each in self._args.packets],
+            networkPolicies=[each.namespace for each in args.packets],
         )
 
 
@@ -199,6 +173,15 @@ def _route(kind: str, name: str, where: str, port: int) -> Manifest:
         "metadata": {"name": name, "namespace": where},
         "spec": {"parentRefs": [parent], "rules": [{"backendRefs": [dict(parent)]}]},
     }
+
+
+def way_there(where: str, partner: str, host: str) -> Manifest:
+    """The route to the gateway of what is sent to a partner's host at port 80."""
+    made = _route("HTTPRoute", f"partner-{partner}", where, HTTP)
+    made["spec"]["hostnames"] = [host]
+    to = {"group": "", "kind": "Service", "name": EGRESS_GATEWAY, "port": HTTP}
+    made["spec"]["rules"] = [{"backendRefs": [{**to, "namespace": LINKERD_EGRESS_GATEWAY}]}]
+    return made
 
 
 def route_name(host: EgressHost) -> str:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from components.egress.component import NAME
 from components.egress.section import HasEgress
 from components.egress_gateway.component import EgressGatewayArgs
 from components.egress_gateway.egress_partner import EgressPartnerArgs
-from components.egress_gateway.section import Partner
 from components.external_secrets import HasExternalSecrets
 from components.ingress.arguments import mirrored_envoy
-from components.names import LINKERD_EGRESS
 from components.placement import HasPlacement, scheduled
 from components.trust import HasTrust
 from schema.values import Duration
@@ -52,21 +49,10 @@ def partners(config: _Config) -> list[EgressPartnerArgs]:
             identities=tuple(
                 f"{name}.{namespace}.{ending}" for namespace, name in map(_account, each.allow)
             ),
-            scopes=scopes(config, each),
-            egress_network=NAME,
             refresh_interval=config.external_secrets.refresh_interval.go,
         )
         for each in sorted(section.partners if section.enabled else (), key=lambda each: each.name)
     ]
-
-
-def scopes(config: HasEgress, partner: Partner) -> tuple[str, ...]:
-    """Where the EgressNetworks of a partner's callers are: in a namespace that is listed, else in
-    that of all others.
-    """
-    own = config.egress.namespaces
-    found = {each if each in own else LINKERD_EGRESS for each in partner.namespaces}
-    return tuple(sorted(found))
 
 
 def _account(text: str) -> tuple[str, str]:

@@ -27,10 +27,11 @@ from components.policy.objects import POLICY, ClientsArgs, allow, server
 
 LISTENER = "http"
 _STREAMS = 10_000
-# Of a request that went to a partner the header is gone by now: then the rule says who called.
+# Of a request that went to a partner the header is gone by now: then the rule that let it through,
+# which is called after the caller, says whose it was. Envoy, rbac_filter.cc.
 _LOG = {
+    "caller": "%DYNAMIC_METADATA(envoy.filters.http.rbac:enforced_effective_policy_id)%",
     "client_id": f"%REQ({CLIENT_ID.upper()})%",
-    "matched": "%METADATA(ROUTE:envoy-gateway:resources)%",
     "partner_address": "%UPSTREAM_HOST%",
     "failure": "%UPSTREAM_TRANSPORT_FAILURE_REASON%",
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pulumi
@@ -13,11 +12,10 @@ from components.egress_gateway.section import Partner
 from components.envoy_gateway import ENVOY, GATEWAY
 from components.external_secrets import external_secret
 from components.ingress import policies
-from components.ingress.objects import CLIENT_ID, HTTP, envoy, made, target
+from components.ingress.objects import CLIENT_ID, envoy, made, target
 from components.ingress.section import TokenIdentity
 from components.ingress.values import claim_header
 from components.names import EGRESS_GATEWAY, LINKERD_EGRESS_GATEWAY
-from components.policy.objects import POLICY
 
 _AUTHORIZATION = "authorization"
 # What would tell a partner of the inside: identities, addresses of pods, and how they were called.
@@ -31,30 +29,25 @@ _CONNECTION = "300s"
 
 
 class EgressPartnerArgs(Args):
-    """A partner, and where its callers are.
+    """A partner, and who its callers are.
 
-    identity: None where no token is asked for. identities: of the callers, in full. scopes:
-    namespaces of the EgressNetworks that callers go by. refresh_interval: of its secrets.
+    identity: None where no token is asked for. identities: of the callers, in full, in the order of
+    `allow`. refresh_interval: of its secrets.
     """
 
     partner: Partner
     identity: TokenIdentity | None = None
     identities: tuple[str, ...]
-    scopes: tuple[str, ...]
-    egress_network: str
     refresh_interval: str = "10m0s"
 
 
 class EgressPartner(Component, area="traffic"):
-    """Its secrets, its policies, its route at the gateway, and last the routes that lead there.
+    """Its secrets, its policies, and `last` its route, to which those of callers lead (`Egress`).
 
     The other way round it would be called without a credential, or by anybody, for a moment.
-    `last` is the last of the routes; `ways` are those that lead there, by the namespace of their
-    EgressNetwork.
     """
 
     last: pulumi.Resource
-    ways: dict[str, pulumi.Resource]
 
     def __init__(
         self, name: str, args: EgressPartnerArgs, opts: pulumi.ResourceOptions | None = None
@@ -73,12 +66,6 @@ class EgressPartner(Component, area="traffic"):
         first.append(self.apply(security_policy(args), name="security"))
         first.append(self.apply(traffic_policy(partner), name="traffic"))
         self.last = self.apply(http_route(args), *first, name="route")
-        self.ways = {}
-        for scope in args.scopes:
-            way = way_there(partner, scope, args.egress_network)
-            # A slash: with a hyphen, namespace b-route of a and partner a-from-b would be one.
-            self.last = self.apply(way, self.last, name=f"from/{scope}")
-            self.ways[scope] = self.last
         self.done(partner=partner.name, host=partner.host)
 
 
@@ -151,36 +138,37 @@ def security_policy(args: EgressPartnerArgs) -> Manifest:
     """Who may: the caller's identity, and what its token holds where that is required.
 
     By Envoy, and not by a route of Linkerd's: it alone decides which host a request is for, and so
-    whose credential it gets.
+    whose credential it gets. A rule for each, whose name the log tells.
     """
     partner = args.partner
-    principal: dict[str, Any] = {
-        "headers": [{"name": CLIENT_ID, "values": sorted(args.identities)}]
-    }
     spec: dict[str, Any] = {"targetRefs": target("HTTPRoute", partner.name)}
+    token: dict[str, Any] = {}
     if args.identity:
         spec["jwt"] = policies.tokens(args.identity, partner.limits)
-        principal["jwt"] = policies.held(partner.require)
-    spec["authorization"] = policies.authorization(principal)
+        token = {"jwt": policies.held(partner.require)}
+    callers = sorted(zip(partner.allow, args.identities, strict=True))
+    spec["authorization"] = policies.authorization(
+        {
+            account: {"headers": [{"name": CLIENT_ID, "values": [identity]}], **token}
+            for account, identity in callers
+        }
+    )
     return envoy("SecurityPolicy", LINKERD_EGRESS_GATEWAY, partner.name, spec)
 
 
 def traffic_policy(partner: Partner) -> Manifest:
     """How much, how long, how often."""
-    spec = {
-        "targetRefs": target("HTTPRoute", partner.name),
-        **policies.traffic(partner, shared=True),
-    }
+    traffic = policies.traffic(partner, shared=False)
+    spec = {"targetRefs": target("HTTPRoute", partner.name), **traffic}
     if partner.client_certificate:
         spec["timeout"]["http"]["maxConnectionDuration"] = _CONNECTION
     return envoy("BackendTrafficPolicy", LINKERD_EGRESS_GATEWAY, partner.name, spec)
 
 
 def http_route(args: EgressPartnerArgs) -> Manifest:
-    """The way from the gateway to the partner; a rule per caller, whose name the log tells.
+    """The way from the gateway to the partner.
 
-    The last rule is for everybody else, whom the policy refuses: without it they would get 404. It
-    is the only one where callers are counted together: each rule has counts of its own.
+    One rule for all callers: to Envoy each is a cluster, with counts and a circuit of its own.
     """
     partner = args.partner
     strip = [*_INSIDE, *(claim_header(each) for each in policies.claims(partner.limits))]
@@ -194,52 +182,20 @@ def http_route(args: EgressPartnerArgs) -> Manifest:
         filters.append({"type": "ExtensionRef", "extensionRef": ref})
     to = {"group": ENVOY, "kind": "Backend", "name": partner.name}
     every = {"path": {"type": "PathPrefix", "value": "/"}}
-    named = list(_by_caller(args, every))
-    rules = [
-        {"name": name, "matches": [match], "filters": filters, "backendRefs": [to]}
-        for name, match in (*named, ("others" if named else "callers", every))
-    ]
+    rule = {"matches": [every], "filters": filters, "backendRefs": [to]}
     parent = {
         "group": GATEWAY,
         "kind": "Gateway",
         "name": EGRESS_GATEWAY,
         "sectionName": LISTENER,
     }
-    spec = {"parentRefs": [parent], "hostnames": [partner.host], "rules": rules}
+    spec = {"parentRefs": [parent], "hostnames": [partner.host], "rules": [rule]}
     return made(f"{GATEWAY}/v1", "HTTPRoute", LINKERD_EGRESS_GATEWAY, partner.name, spec)
 
 
 def _overwritten(partner: Partner) -> bool:
     """Whether the credential takes the place of the caller's token, and may not be removed."""
     return partner.credential is not None and partner.credential.header == _AUTHORIZATION
-
-
-def _by_caller(
-    args: EgressPartnerArgs, every: dict[str, Any]
-) -> Iterator[tuple[str, dict[str, Any]]]:
-    if any(each.by != "caller" for each in args.partner.limits) and len(args.identities) > 1:
-        return
-    for account, identity in sorted(zip(args.partner.allow, args.identities, strict=True)):
-        header = {"type": "Exact", "name": CLIENT_ID, "value": identity}
-        yield account.replace("/", "."), {**every, "headers": [header]}
-
-
-def way_there(partner: Partner, scope: str, egress_network: str) -> Manifest:
-    """The route from callers of a scope to the gateway: what they send to the host at port 80."""
-    parent = {"group": POLICY, "kind": "EgressNetwork", "name": egress_network, "port": HTTP}
-    to = {
-        "group": "",
-        "kind": "Service",
-        "namespace": LINKERD_EGRESS_GATEWAY,
-        "name": EGRESS_GATEWAY,
-        "port": HTTP,
-    }
-    spec = {
-        "parentRefs": [parent],
-        "hostnames": [partner.host],
-        "rules": [{"backendRefs": [to]}],
-    }
-    return made(f"{GATEWAY}/v1", "HTTPRoute", scope, f"partner-{partner.name}", spec)
 
 
 def _secret(name: str) -> dict[str, str]:

@@ -26,11 +26,9 @@ from schema.yaml_file import Path_
 
 _GATEWAY = ("egress", "gateway")
 _PARTNERS = (*_GATEWAY, "partners")
-# A route has 16 rules, of which one is for everybody else.
-_MOST_CALLERS = 15
 _MOST_LOCAL = 16
-# A filter of a route takes 16 headers away, of which eight are not of claims.
-_MOST_CLAIMS = 8
+# A filter of a route takes 16 headers away, of which nine are not of claims.
+_MOST_CLAIMS = 7
 
 
 class _Config(HasEgress, HasPolicies, HasWorkloads, HasGatewayApi, HasCluster, Protocol):
@@ -43,7 +41,7 @@ def check(config: _Config) -> Iterator[Fault]:
     - It needs Gateway API CRDs 1.5.1 of the experimental channel.
     - A partner is outside the cluster, with a DNS name; name and host are no other partner's, and
       neither is an entry of Vault, which does not lie below `anchors/` or `anchor-keys/`. It has
-      callers, at most 15, in namespaces of the mesh that have an EgressNetwork
+      callers, in namespaces of the mesh that have an EgressNetwork
       (`egress.namespaces`, or `egress.default`) and do not skip port 80.
     - `require`, and limits by claim, need `identity`; `global` limits `ingress.globalLimits`.
     - With `managed`, the namespaces of callers deny, with a NetworkPolicy; they list no partner
@@ -98,12 +96,6 @@ def _shown(path: Path_, partner: Partner) -> Iterator[Fault]:
         yield Fault((*path, "ca"), wrong)
     if not partner.allow:
         yield Fault((*path, "allow"), "lists nobody: write who may call, or remove the partner")
-    if len(partner.allow) > _MOST_CALLERS:
-        yield Fault(
-            (*path, "allow"),
-            f"lists over {_MOST_CALLERS}, the most that a route of the gateway tells apart: let "
-            "some call by one service account",
-        )
     if twice := next((e for e, count in Counter(partner.allow).items() if count > 1), None):
         yield Fault((*path, "allow"), f"lists {twice} twice: remove one")
     if partner.retries and partner.retries.timeout:

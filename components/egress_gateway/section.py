@@ -126,7 +126,7 @@ class Partner(Section):
         None, description="A header that proves who calls, such as a key of its API."
     )
     allow: tuple[Caller, ...] = Field(
-        description="Who may call, as `<namespace>/<service account>`; at most 15."
+        description="Who may call, as `<namespace>/<service account>`."
     )
     require: TokenRequirement = Field(
         TokenRequirement(),

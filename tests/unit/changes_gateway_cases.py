@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bot.changes.model import Change
+from components.egress.component import way_there
 from components.egress_gateway.egress_partner import (
     EgressPartnerArgs,
     authorities,
@@ -15,7 +16,6 @@ from components.egress_gateway.egress_partner import (
     secrets,
     security_policy,
     traffic_policy,
-    way_there,
 )
 from components.ingress.objects import CLIENT_ID
 from tests.unit.changes_samples import resource, thing
@@ -100,7 +100,7 @@ def _injected(args: EgressPartnerArgs) -> Spec:
 
 
 def _way(args: EgressPartnerArgs) -> Spec:
-    return way_there(args.partner, "shop", "egress")
+    return way_there("shop", args.partner.name, args.partner.host)
 
 
 def _secret(key: str, refresh: str = "1h") -> Callable[[EgressPartnerArgs], Spec]:

@@ -76,8 +76,6 @@ def partner_args(keys: dict[str, Any]) -> EgressPartnerArgs:
         partner=found,
         identity=identity if found.require.used else None,
         identities=tuple(f"{name}.{namespace}.{_ENDING}" for namespace, name in accounts),
-        scopes=("linkerd-egress", "shop"),
-        egress_network="egress",
     )
 
 

@@ -21,6 +21,7 @@ from components.egress.component import (
     route,
     route_name,
     tcp_route,
+    way_there,
 )
 from components.egress.packets import cilium_network_policy, network_policy, packet_policy
 from components.egress.section import EgressHost, KubernetesApiEgress, PolicyKind
@@ -202,25 +203,32 @@ def test_no_scope_waits_for_another() -> None:
     assert not any(LINKERD_EGRESS in urn for urn in shop)
 
 
-def test_what_waits_for_routes_of_others_comes_after_them() -> None:
-    """Of a namespace that gets an EgressNetwork of its own, what leads to partners is one more."""
+def test_a_way_to_a_partner_is_there_between_the_partner_and_the_denial() -> None:
+    """Before, it would lead to nothing; after, a namespace that gets an EgressNetwork of its own
+    would be shut out for a moment, as it leaves the global one.
+    """
 
     def program() -> None:
-        args = EgressArgs(
-            scopes=(EgressScope(namespace="a", deny=True), EgressScope(namespace="b", deny=True)),
-            packets=tuple(PacketScope(namespace=each) for each in "abc"),
-            awaits=("b",),
-        )
-        egress = Egress("x", args)
-        other = Egress("other", EgressArgs(scopes=(EgressScope(namespace="o", deny=True),)))
-        egress.rest({"b": [other.last["o"]]})
+        scope = EgressScope(namespace="shop", deny=True, partners=(("bank", "a.example.com"),))
+        ready = Egress("bank", EgressArgs(scopes=(EgressScope(namespace="b", deny=True),)))
+        made = ready._childResources
+        Egress("x", EgressArgs(scopes=(scope,)), partners={"bank": next(iter(made))})
 
     recording = record(program)
-    route = recording.named("other-o/egress")
-    assert recording.comes_after(recording.named("x-b/egress"), route)
-    assert recording.comes_after(recording.named("x-b/linkerd-platform-egress"), route)
-    for name in ("x-a/egress", "x-a/linkerd-platform-egress", "x-c/linkerd-platform-egress"):
-        assert not recording.comes_after(recording.named(name), route)
+    way = recording.named("x-shop/partner-bank")
+    assert recording.comes_after(way, recording.named("bank-b/egress"))
+    assert recording.comes_after(recording.named("x-shop/egress"), way)
+
+
+def test_a_way_to_a_partner_is_by_name_and_port() -> None:
+    """Without a port the parent is compared by name alone, and a Service of that name is meant."""
+    spec = way_there("shop", "bank", "a.example.com")["spec"]
+    (parent,) = spec["parentRefs"]
+    assert (parent["kind"], parent["name"], parent["port"]) == ("EgressNetwork", "egress", 80)
+    assert spec["hostnames"] == ["a.example.com"]
+    (to,) = spec["rules"][0]["backendRefs"]
+    where = ("linkerd-egress-gateway", "egress-gateway", 80)
+    assert (to["namespace"], to["name"], to["port"]) == where
 
 
 def configured(folder: Path, changes: dict[str, Any]) -> EgressArgs:

@@ -120,7 +120,7 @@ def test_the_log_says_who_called_and_never_a_credential() -> None:
     (setting,) = envoy_proxy(proxies(GATEWAY_ARGS))["spec"]["telemetry"]["accessLog"]["settings"]
     fields = setting["format"]["json"]
     assert fields["client_id"] == "%REQ(L5D-CLIENT-ID)%"
-    assert "METADATA(ROUTE" in fields["matched"]
+    assert "rbac:enforced_effective_policy_id" in fields["caller"]
     text = str(fields).upper()
     assert not [word for word in ("AUTHORIZATION)", "COOKIE", "REQ(:PATH)", "API") if word in text]
 
@@ -217,27 +217,15 @@ def test_keys_of_tokens_are_reached_where_a_partner_asks_for_some(tmp_path: Path
 
 def test_partners_are_where_the_egress_networks_of_callers_are(tmp_path: Path) -> None:
     """A namespace of its own stands for the global one: a route there would not be seen here."""
-    (found,) = arguments.partners(config_of(tmp_path))
-    assert found.scopes == ("linkerd-egress", "shop")
+    config = config_of(tmp_path)
+    for scope in ("linkerd-egress", "shop"):
+        assert egress.ways(config, scope) == (("bank", "api.bank.example.com"),)
+    assert egress.ways(config, "third") == ()
+    (found,) = arguments.partners(config)
     assert found.identities == (
         "cart.shop.serviceaccount.identity.linkerd.cluster.local",
         "billing.third.serviceaccount.identity.linkerd.cluster.local",
     )
-
-
-def test_callers_are_never_shut_out_by_their_own_denial() -> None:
-    """A namespace that gets an EgressNetwork of its own leaves the global one in that moment."""
-    names = {r.name: r for r in whole().resources}
-    needs: dict[str, set[str]] = {}
-    for each in whole().resources:
-        direct = set(each.dependencies)
-        needs[each.urn] = direct.union(*(needs[urn] for urn in direct))
-    for scope in ("linkerd-egress", "shop"):
-        way = names[f"egress-gateway/bank-from/{scope}"]
-        assert way.urn in needs[names[f"egress-{scope}/egress"].urn]
-    # The gateway itself may go nowhere else from the beginning.
-    own = names["egress-linkerd-egress-gateway/linkerd-platform-egress"]
-    assert own.urn in needs[names["egress-gateway-gateway"].urn]
 
 
 def test_credentials_are_read_by_the_gateway_alone(tmp_path: Path) -> None:

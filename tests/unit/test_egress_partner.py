@@ -13,7 +13,6 @@ from components.egress_gateway.egress_partner import (
     http_route,
     security_policy,
     traffic_policy,
-    way_there,
 )
 from tests.recorder import record
 from tests.unit.crd_schemas import faults, is_custom
@@ -27,7 +26,7 @@ TOKEN = {"require": {"scopes": ["a"]}}
 
 def removed(**keys: Any) -> list[str]:
     """The headers that a partner with these keys does not get."""
-    (rule, *_) = http_route(partner_args({**POST, **keys}))["spec"]["rules"]
+    (rule,) = http_route(partner_args({**POST, **keys}))["spec"]["rules"]
     return list(rule["filters"][0]["requestHeaderModifier"]["remove"])
 
 
@@ -36,12 +35,10 @@ def test_nothing_leads_there_before_all_that_holds_is_there(keys: dict[str, Any]
     """The other way round it would be called by anybody, or without a credential, for a moment."""
     recording = record(lambda: EgressPartner("x", partner_args(keys)))
     route = recording.named("x-route")
-    ways = [recording.named(f"x-from/{scope}") for scope in ("linkerd-egress", "shop")]
-    own = [r for r in recording.resources if r.inputs.get("kind") and r not in (route, *ways)]
+    own = [r for r in recording.resources if r.inputs.get("kind") and r is not route]
     waited = {urn for r in own for urn in r.dependencies} | set(route.dependencies)
     assert {r.urn for r in own} <= waited
-    assert route.urn in ways[0].dependencies
-    for each in (*own, route, *ways):
+    for each in (*own, route):
         assert not is_custom(each.inputs) or faults(each.inputs) == [], each.name
 
 
@@ -61,33 +58,20 @@ def test_tls_is_checked_against_the_name_and_the_authority() -> None:
 
 @pytest.mark.parametrize("keys", [BANK, POST], ids=lambda keys: keys["name"])
 def test_callers_are_told_by_their_identity(keys: dict[str, Any]) -> None:
-    """And by their token where something is required, both of them."""
-    args = partner_args(keys)
-    spec = security_policy(args)["spec"]
+    """And by their token where something is required, both of them; the log has the rule's name."""
+    spec = security_policy(partner_args(keys))["spec"]
     assert spec["authorization"]["defaultAction"] == "Deny"
-    (rule,) = spec["authorization"]["rules"]
-    (header,) = rule["principal"]["headers"]
-    assert header == {"name": "l5d-client-id", "values": sorted(args.identities)}
-    assert ("jwt" in rule["principal"]) is ("jwt" in spec) is ("require" in keys)
+    rules = spec["authorization"]["rules"]
+    assert [each["name"] for each in rules] == sorted(keys["allow"])
+    assert rules[0]["principal"]["headers"] == [{"name": "l5d-client-id", "values": [CART]}]
+    for each in rules:
+        assert ("jwt" in each["principal"]) is ("jwt" in spec) is ("require" in keys)
 
 
-def test_each_caller_has_a_rule_that_the_log_names() -> None:
-    """The header that tells who calls is taken away before the log is written."""
-    rules = http_route(partner_args({**BANK, "limits": [BY_CALLER]}))["spec"]["rules"]
-    assert [each["name"] for each in rules] == ["shop.cart", "third.billing", "others"]
-    assert rules[0]["matches"][0]["headers"] == [
-        {"type": "Exact", "name": "l5d-client-id", "value": CART}
-    ]
-    assert "headers" not in rules[-1]["matches"][0]
-    assert len({str(each["backendRefs"]) + str(each["filters"]) for each in rules}) == 1
-
-
-def test_callers_that_are_counted_together_have_one_rule() -> None:
-    """Each rule is a route of Envoy's, with counts of its own: the rate would be of each caller."""
-    assert [each["name"] for each in http_route(SAMPLE)["spec"]["rules"]] == ["callers"]
-    alone = {**BANK, "allow": ["shop/cart"]}
-    rules = http_route(partner_args(alone))["spec"]["rules"]
-    assert [each["name"] for each in rules] == ["shop.cart", "others"]
+def test_all_callers_have_one_rule_of_the_route() -> None:
+    """Each is a cluster to Envoy, with counts, connections and a circuit of its own."""
+    (rule,) = http_route(SAMPLE)["spec"]["rules"]
+    assert rule["matches"] == [{"path": {"type": "PathPrefix", "value": "/"}}]
 
 
 def test_a_connection_ends_soon_after_the_certificate_it_was_made_with() -> None:
@@ -106,7 +90,7 @@ def test_a_partner_learns_nothing_of_the_inside() -> None:
 
 def test_a_filter_takes_away_no_more_than_it_can() -> None:
     """The API server refuses a seventeenth header: with the most claims that a rule lets be."""
-    counted = [{"requests": 1, "by": f"claim:a{n}"} for n in range(8)]
+    counted = [{"requests": 1, "by": f"claim:a{n}"} for n in range(7)]
     assert len(removed(**TOKEN, limits=counted)) <= 16
 
 
@@ -150,19 +134,3 @@ def test_limits_count_by_caller_and_by_claim() -> None:
         for rule in limits[kind]["rules"]
     ]
     assert headers == ["x-ingress-claim-sub", "l5d-client-id", None]
-    # A rule per caller is a route per caller to Envoy, which would count each by itself.
-    assert [each.get("shared") for each in limits["global"]["rules"]] == [True]
-
-
-def test_the_way_there_is_by_name_and_port() -> None:
-    """Without a port the parent is compared by name alone, and a Service of that name is meant."""
-    spec = way_there(partner(BANK), "shop", "egress")["spec"]
-    (parent,) = spec["parentRefs"]
-    assert (parent["kind"], parent["name"], parent["port"]) == ("EgressNetwork", "egress", 80)
-    assert spec["hostnames"] == ["api.bank.example.com"]
-    (to,) = spec["rules"][0]["backendRefs"]
-    assert (to["namespace"], to["name"], to["port"]) == (
-        "linkerd-egress-gateway",
-        "egress-gateway",
-        80,
-    )

@@ -10,6 +10,7 @@ from bot.mesh.status.gateways import not_true, reasons, refused
 from bot.mesh.status.model import CheckResult, Subject, fail, ok
 from bot.mesh.status.objects import bot_up
 from bot.mesh.traffic.judge import CONTROLLER as LINKERD_CONTROLLER
+from components.egress.arguments import ways
 from components.egress.component import NAME
 from components.egress.packets import NETWORK_POLICY
 from components.egress_gateway import arguments
@@ -91,7 +92,10 @@ def _odd(facts: Facts, args: EgressPartnerArgs) -> Iterator[tuple[str, str]]:
         if why := refused(facts.named(kind, name, LINKERD_EGRESS_GATEWAY)):
             yield kind.removeprefix("partner "), why
             return
-    for scope in args.scopes:
+    way = (name, args.partner.host)
+    for scope in (LINKERD_EGRESS, *facts.config.egress.namespaces):
+        if way not in ways(facts.config, scope):
+            continue
         route = facts.named(_WAYS, f"partner-{name}", scope)
         if why := refused(route, LINKERD_CONTROLLER):
             yield f"route from {scope}", why
