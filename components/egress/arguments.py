@@ -96,8 +96,8 @@ def _partners(config: _Config) -> tuple[EgressHost, ...]:
     """What the egress gateway must reach outside: partners, and who signs their callers' tokens."""
     gateway = config.egress.gateway
     found = {partner_host(each): None for each in gateway.partners}
-    if gateway.identity and any(each.require.used for each in gateway.partners):
-        host, port = gateway.identity.place
+    if gateway.keys:
+        host, port = gateway.keys
         if not any((each.host, each.port) == (host, port) for each in found):
             found[EgressHost(host=host, port=port)] = None
     return tuple(found)

@@ -35,6 +35,7 @@ def arguments(config: _Config) -> EgressGatewayArgs | None:
         pod=scheduled(config.placement),
         callers=tuple(_account(each) for each in sorted(callers)),
         received=longest.go,
+        keys=section.keys,
     )
 
 

@@ -18,6 +18,7 @@ from components.ingress.objects import (
     EnvoyProxyArgs,
     client_traffic,
     container_port,
+    envoy,
     envoy_proxy,
     gateway,
     http_listener,
@@ -26,6 +27,8 @@ from components.names import EGRESS_GATEWAY, LINKERD_EGRESS_GATEWAY
 from components.policy.objects import POLICY, ClientsArgs, allow, server
 
 LISTENER = "http"
+# No partner has a dot in its name.
+KEYS = "keys.identity"
 _STREAMS = 10_000
 # Of a request that went to a partner the header is gone by now: then `route` says whose it was. The
 # policy does not: Envoy Gateway calls each of its rules ALLOW.
@@ -41,7 +44,7 @@ class EgressGatewayArgs(Args):
 
     callers: (namespace, name) of the service accounts that may call any of them. received: the time
     in which a request must be here, with its body. image: None for Envoy Gateway's own. pod: what
-    its pods are told of where they run.
+    its pods are told of where they run. keys: host and port of the keys of tokens.
     """
 
     replicas: int = 3
@@ -50,6 +53,7 @@ class EgressGatewayArgs(Args):
     pod: dict[str, Any] = Field({})
     callers: tuple[tuple[str, str], ...] = ()
     received: str = "60s"
+    keys: tuple[str, int] | None = None
 
 
 class EgressGateway(Component, area="traffic"):
@@ -81,6 +85,8 @@ class EgressGateway(Component, area="traffic"):
             scheme="MatchBackend",
         )
         first.append(self.apply(traffic, name="clients"))
+        if args.keys:
+            first.append(self.apply(keys_backend(*args.keys), name="keys"))
         proxy = self.apply(envoy_proxy(proxies(args)), name="proxies")
         self.last = self.apply(the_gateway(), proxy, *first, name="gateway")
         self.done(account=f"{LINKERD_EGRESS_GATEWAY}/{EGRESS_GATEWAY}")
@@ -104,6 +110,13 @@ def the_gateway() -> Manifest:
     """The Gateway: port 80, which the mesh's own TLS ends before."""
     listeners = [http_listener(LISTENER)]
     return gateway(LINKERD_EGRESS_GATEWAY, EGRESS_GATEWAY, listeners, EGRESS_GATEWAY)
+
+
+def keys_backend(host: str, port: int) -> Manifest:
+    """Where the keys of tokens are: `sni` is the name that its certificate must have."""
+    tls = {"sni": host, "wellKnownCACertificates": "System"}
+    spec = {"endpoints": [{"fqdn": {"hostname": host, "port": port}}], "tls": tls}
+    return envoy("Backend", LINKERD_EGRESS_GATEWAY, KEYS, spec)
 
 
 def callers(args: EgressGatewayArgs) -> list[Manifest]:

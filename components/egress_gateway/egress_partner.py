@@ -7,7 +7,7 @@ from typing import Any
 import pulumi
 
 from components.base import Args, Component, Manifest
-from components.egress_gateway.component import LISTENER
+from components.egress_gateway.component import KEYS, LISTENER
 from components.egress_gateway.section import Partner
 from components.envoy_gateway import ENVOY, GATEWAY
 from components.external_secrets import external_secret
@@ -146,7 +146,7 @@ def security_policy(args: EgressPartnerArgs) -> Manifest:
         "headers": [{"name": CLIENT_ID, "values": sorted(args.identities)}]
     }
     if args.identity:
-        spec["jwt"] = policies.tokens(args.identity, partner.limits)
+        spec["jwt"] = policies.tokens(args.identity, partner.limits, KEYS)
         principal["jwt"] = policies.held(partner.require)
     spec["authorization"] = policies.authorization({"required": principal})
     return envoy("SecurityPolicy", LINKERD_EGRESS_GATEWAY, partner.name, spec)

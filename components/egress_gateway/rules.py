@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from ipaddress import ip_network
 from typing import Protocol
 
 from components.cluster import HasCluster, needs_a_cluster
@@ -45,7 +46,8 @@ def check(config: _Config) -> Iterator[Fault]:
       (`egress.namespaces`, or `egress.default`) and do not skip port 80.
     - `require`, and limits by claim, need `identity`; `global` limits `ingress.globalLimits`.
     - With `managed`, the namespaces of callers deny, with a NetworkPolicy; they list no partner
-      as a host, and none without `networks` at a partner's port.
+      as a host, by its name, below a `*.` or by its networks, and none without `networks` at a
+      partner's port.
     """
     section = config.egress.gateway
     yield from needs_a_cluster(config, {_GATEWAY: section.enabled})
@@ -228,11 +230,19 @@ def _hosts(
             )
         elif not config.egress.gateway.managed:
             continue
-        elif host.host == partner.host:
+        elif host.host == partner.host or _above(host, partner):
             yield Fault(
                 (*where, "host"),
                 f"{host.host} is partner {partner.name!r}, and would be reached round the gateway: "
                 "remove it, or write egress.gateway.managed: false",
+                looks_at=looks_at,
+            )
+        elif met := _met(host, partner):
+            yield Fault(
+                (*where, "networks"),
+                f"{met} is where partner {partner.name!r} is, and would be reached round the "
+                f"gateway: narrow it, make {host.host} a partner, or write egress.gateway.managed: "
+                "false",
                 looks_at=looks_at,
             )
         elif host.port == partner.port and not host.blocks:
@@ -243,3 +253,21 @@ def _hosts(
                 "egress.gateway.managed: false",
                 looks_at=looks_at,
             )
+
+
+def _above(host: EgressHost, partner: Partner) -> bool:
+    """Whether the partner is below the `*.` of a host."""
+    star = host.host.startswith("*.") and host.port == partner.port
+    return star and partner.host.endswith(host.host[1:])
+
+
+def _met(host: EgressHost, partner: Partner) -> str | None:
+    """A network of a host in which the partner is."""
+    if host.transport != "TCP" or host.port != partner.port:
+        return None
+    theirs = [ip_network(each) for each in partner.networks]
+    for text in host.blocks:
+        own = ip_network(text)
+        if any(own.version == each.version and own.overlaps(each) for each in theirs):
+            return text
+    return None

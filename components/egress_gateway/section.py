@@ -184,6 +184,12 @@ class EgressGatewaySection(Section):
     partners: tuple[Partner, ...] = Field((), description="The servers outside.")
 
     @property
+    def keys(self) -> tuple[str, int] | None:
+        """Host and port of the keys of tokens, where a partner asks for some."""
+        used = any(each.require.used for each in self.partners)
+        return self.identity.place if self.identity and used else None
+
+    @property
     def vault_entries(self) -> dict[str, str]:
         """Entries with credentials, and the namespace that reads each."""
         partners = self.partners if self.enabled else ()

@@ -148,6 +148,19 @@ FAULTS: dict[str, tuple[dict[KeyPath, Any], str, str]] = {
         f"{HOST}.host",
         "would be reached round the gateway",
     ),
+    "partner-is-below-a-star": (
+        hosts({"host": "*.example.org", "networks": ["203.0.113.0/24"]}),
+        f"{HOST}.host",
+        "*.example.org is partner 'post', and would be reached round the gateway",
+    ),
+    "partner-is-in-networks-of-a-host": (
+        egress(
+            POST | {"networks": ["203.0.113.0/25"]},
+            shop=DENIES | {"hosts": [{"host": "a.example.com", "networks": ["203.0.113.0/24"]}]},
+        ),
+        f"{HOST}.networks",
+        "203.0.113.0/24 is where partner 'post' is",
+    ),
     "partner-is-a-host-in-the-clear": (
         hosts({"host": "post.example.org", "port": 80, "protocol": "http"}),
         f"{HOST}.host",

@@ -213,6 +213,13 @@ def test_keys_of_tokens_are_reached_where_a_partner_asks_for_some(tmp_path: Path
     args = egress.arguments(config, config.cluster)  # type: ignore[arg-type]
     (scope,) = [each for each in args.scopes if each.namespace == LINKERD_EGRESS_GATEWAY]
     assert [each.host for each in scope.hosts] == ["post.example.org"]
+    without, with_keys = (arguments.arguments(each) for each in (config, config_of(tmp_path)))
+    assert without is not None
+    assert with_keys is not None
+    assert (without.keys, with_keys.keys) == (None, ("idp.example.com", 443))
+    recording = made(EgressGateway, keys=with_keys.keys)
+    backend = recording.named("x-keys")
+    assert recording.comes_after(recording.named("x-gateway"), backend)
 
 
 def test_partners_are_where_the_egress_networks_of_callers_are(tmp_path: Path) -> None:

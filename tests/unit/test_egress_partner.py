@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
+from components.egress_gateway.component import keys_backend
 from components.egress_gateway.egress_partner import (
     EgressPartner,
     EgressPartnerArgs,
@@ -54,6 +56,22 @@ def test_tls_is_checked_against_the_name_and_the_authority() -> None:
     post = backend(partner(POST))["spec"]
     assert post["tls"] == {"sni": "post.example.org", "wellKnownCACertificates": "System"}
     assert "type" not in bank
+
+
+def test_keys_of_tokens_are_from_who_has_the_name() -> None:
+    """Of an address alone Envoy Gateway has any certificate taken that a public authority signed.
+
+    Whoever has one, and stands on the way, could sign tokens.
+    """
+    (provider,) = security_policy(SAMPLE)["spec"]["jwt"]["providers"]
+    (ref,) = provider["remoteJWKS"]["backendRefs"]
+    found = keys_backend("idp.example.com", 443)
+    assert (ref["kind"], ref["name"]) == ("Backend", found["metadata"]["name"])
+    assert faults(found) == []
+    assert found["spec"]["tls"] == {"sni": "idp.example.com", "wellKnownCACertificates": "System"}
+    # No partner's.
+    with pytest.raises(ValidationError):
+        partner({**POST, "name": found["metadata"]["name"]})
 
 
 @pytest.mark.parametrize("keys", [BANK, POST], ids=lambda keys: keys["name"])
