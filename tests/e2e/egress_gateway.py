@@ -18,9 +18,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from cryptography import x509
 
 from bot.clients.https import Client
 from bot.engine import sandbox_stack
+from bot.mesh.status.verification_vault import base64_forms
 from components.names import (
     DEFAULT_KV_MOUNT,
     EGRESS_GATEWAY,
@@ -133,6 +135,18 @@ class OutwardGateway:
         self.entries[entry] = values
         keep(self.copy, entry, values)
 
+    def hidden(self) -> list[str]:
+        """Each value that nobody may see, by its lines, and as base64 has it."""
+        lines = [
+            line.removeprefix("Bearer ")
+            for value in self.shown.values()
+            for line in value.splitlines()
+            # The last line of a key may be of a few characters.
+            if not line.startswith("-----") and len(line) > 20
+        ]
+        encoded = [form.decode() for each in lines for form in base64_forms(each.encode())]
+        return [*lines, *encoded]
+
     def patch(self, path: str, patch: dict[str, Any]) -> None:
         """Change an object as nobody but the test does."""
         kind = "application/merge-patch+json"
@@ -213,6 +227,11 @@ def client_certificate(authority: Authority, name: str) -> dict[str, str]:
     """An entry of Vault with a client certificate."""
     certificate, key = authority.issue(name, ca=False)
     return {"tls.crt": certificate.decode(), "tls.key": key.decode()}
+
+
+def serial(entry: Mapping[str, str]) -> int:
+    """The number of the certificate of an entry."""
+    return x509.load_pem_x509_certificate(entry["tls.crt"].encode()).serial_number
 
 
 def partner(host: str, *allow: str, **keys: Any) -> dict[str, Any]:

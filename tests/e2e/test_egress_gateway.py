@@ -14,10 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cryptography import x509
 
 from bot import engine
-from bot.mesh.status.verification_vault import base64_forms
 from components.egress.packets import NETWORK_POLICY
 from components.names import EGRESS_GATEWAY, LINKERD_EGRESS, LINKERD_EGRESS_GATEWAY
 from sandbox.node import objects
@@ -78,6 +76,7 @@ def test_every_object_is_taken(gateway: OutwardGateway) -> None:
             said = conditions(api, kind, LINKERD_EGRESS_GATEWAY, partner["name"])
             assert said["Accepted"] == "True", (kind, partner["name"], said)
             assert said.get("ResolvedRefs", "True") == "True", (kind, partner["name"], said)
+    assert conditions(api, "Backend", LINKERD_EGRESS_GATEWAY, "keys.identity")["Accepted"] == "True"
     said = conditions(api, "ClientTrafficPolicy", LINKERD_EGRESS_GATEWAY, "http")
     assert said["Accepted"] == "True"
     # And those of callers by Linkerd.
@@ -111,7 +110,10 @@ def test_a_partner_sees_the_gateways_credentials_and_nothing_of_the_inside(
     seen = gateway.outside.last(path)
     assert seen.host == BANK
     assert seen.all("host") == [BANK]
-    assert (seen.subject, seen.serial) == ("CN=shop", _serial(gateway.entries[CERTIFICATE]))
+    assert (seen.subject, seen.serial) == (
+        "CN=shop",
+        egress_gateway.serial(gateway.entries[CERTIFICATE]),
+    )
     assert seen.all("x-api-key") == [gateway.entries[KEY]["credential"]]
     assert seen.all("content-type") == ["text/plain"]
     inside = [
@@ -126,10 +128,6 @@ def test_a_partner_sees_the_gateways_credentials_and_nothing_of_the_inside(
         path = marked("plain")
         assert gateway.call(account, POST, path).status == 200, account
         assert gateway.outside.last(path).serial == 0
-
-
-def _serial(entry: dict[str, str]) -> int:
-    return x509.load_pem_x509_certificate(entry["tls.crt"].encode()).serial_number
 
 
 def test_who_is_not_allowed_is_refused_whoever_it_says_it_is(gateway: OutwardGateway) -> None:
@@ -351,9 +349,9 @@ def test_what_the_gateway_shows_is_rotated_under_load(gateway: OutwardGateway) -
         )
         print(f"credential after {time.monotonic() - began:.1f} s")
         time.sleep(3)
-        assert newest().serial != _serial(new)
+        assert newest().serial != egress_gateway.serial(new)
         was = _connections(gateway, "5s")
-        gateway.until(lambda: newest().serial == _serial(new), "the new certificate")
+        gateway.until(lambda: newest().serial == egress_gateway.serial(new), "the new certificate")
         print(f"certificate after {time.monotonic() - began:.1f} s")
         _connections(gateway, was)
         time.sleep(2)
@@ -481,7 +479,7 @@ def test_what_the_gateway_shows_is_written_down_nowhere(
         assert any(Path(each).stem == name for each in logs), (name, list(logs))
     assert any("external-secrets" in each for each in logs), list(logs)
     texts |= logs
-    hidden = _forms(gateway)
+    hidden = gateway.hidden()
     assert len(hidden) > 20
     found = [name for name, text in texts.items() if any(each in text for each in hidden)]
     assert found == []
@@ -489,16 +487,3 @@ def test_what_the_gateway_shows_is_written_down_nowhere(
     secret = gateway.node.objects.data("secrets", LINKERD_EGRESS_GATEWAY, "bank-credential")
     assert secret
     assert base64.b64decode(secret["credential"]).decode() in hidden
-
-
-def _forms(gateway: OutwardGateway) -> list[str]:
-    """Each value that nobody may see, by its lines, and as base64 has it."""
-    lines = [
-        line.removeprefix("Bearer ")
-        for value in gateway.shown.values()
-        for line in value.splitlines()
-        # The last line of a key may be of a few characters.
-        if not line.startswith("-----") and len(line) > 20
-    ]
-    encoded = [form.decode() for each in lines for form in base64_forms(each.encode())]
-    return [*lines, *encoded]
