@@ -11,7 +11,7 @@ import json
 import secrets
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,14 +56,20 @@ SCOPE = "bank.pay"
 _SECONDS = 60.0
 _RAW = """
 import json, socket, sys
-host, port, text, seconds = json.loads(sys.argv[1])
-with socket.create_connection((host, port), seconds) as stream:
-    stream.settimeout(seconds)
-    stream.sendall(text.encode())
+host, port, texts, seconds = json.loads(sys.argv[1])
+answers = []
+for text in texts:
     found = b""
-    while b"\\r\\n\\r\\n" not in found and (part := stream.recv(65536)):
-        found += part
-print(found.decode(errors="replace"))
+    with socket.create_connection((host, port), seconds) as stream:
+        stream.settimeout(seconds)
+        stream.sendall(text.encode())
+        try:
+            while b"\\r\\n\\r\\n" not in found and (part := stream.recv(65536)):
+                found += part
+        except OSError as error:
+            found = str(error).encode()
+    answers.append(found.decode(errors="replace"))
+print(json.dumps(answers))
 """
 _TLS = """
 import json, socket, ssl, sys
@@ -114,9 +120,10 @@ class OutwardGateway:
         """One request of a caller to a partner, as an application sends it."""
         return self.caller(account).request(f"http://{host}{path}", **more)
 
-    def raw(self, account: str, text: str, host: str = BANK) -> str:
-        """What comes back for bytes that a caller sends to port 80 of a host, to their end."""
-        return self._script(self.caller(account), _RAW, [host, 80, text, 5], "shop")
+    def raw(self, account: str, texts: Sequence[str], host: str = BANK) -> list[str]:
+        """What comes back for bytes that a caller sends to port 80 of a host, each by itself."""
+        said = self._script(self.caller(account), _RAW, [host, 80, list(texts), 5], "shop")
+        return list(json.loads(said))
 
     def tls(self, pod: ProcessPod, name: str, container: str) -> str:
         """The version of TLS that a program in a pod gets from the partners under a name."""

@@ -183,13 +183,14 @@ def test_no_way_to_write_a_host_is_a_way_round(gateway: OutwardGateway) -> None:
     }
     said = {}
     for account in (FRONT, CLERK, NOBODY, CART):
-        for name, (target, lines) in spelled.items():
-            path = marked(name.replace(" ", "-").replace(",", ""))
-            text = f"GET {target}{path[1:]} HTTP/1.1\r\n{lines}\r\n\r\n"
-            answer = gateway.raw(account, text)
+        texts = [
+            f"GET {target}{_mark(name)}-{time.time_ns()} HTTP/1.1\r\n{lines}\r\n\r\n"
+            for name, (target, lines) in spelled.items()
+        ]
+        for name, answer in zip(spelled, gateway.raw(account, texts), strict=True):
             said[account, name] = answer.partition("\r\n")[0]
     print(json.dumps({"/".join(key): value for key, value in said.items()}, indent=1))
-    marks = [each.replace(" ", "-").replace(",", "") for each in spelled]
+    marks = [_mark(each) for each in spelled]
     # A request of one that may not call the bank is nowhere but at the partner that it may call.
     at_bank = [
         each
@@ -203,6 +204,10 @@ def test_no_way_to_write_a_host_is_a_way_round(gateway: OutwardGateway) -> None:
             assert may or " 200" not in said[account, name], (account, name)
     # A host with its port is still that host.
     assert " 200" in said[CART, "port"]
+
+
+def _mark(spelling: str) -> str:
+    return "spelled-" + spelling.replace(" ", "-").replace(",", "")
 
 
 def test_an_unlisted_host_is_refused_to_callers_and_to_the_gateway(gateway: OutwardGateway) -> None:
