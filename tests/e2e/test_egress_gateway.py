@@ -359,7 +359,7 @@ def test_what_the_gateway_shows_is_rotated_under_load(gateway: OutwardGateway) -
         fresh_ones = gateway.outside.at("/rotated")[-20:]
         print(Counter(each.subject for each in fresh_ones))
         assert old in {each.serial for each in fresh_ones}
-        was = _connections(gateway, "5s")
+        was = gateway.connections("5s")
         gateway.until(
             lambda: (
                 {each.serial for each in gateway.outside.at("/rotated")[-20:]}
@@ -368,23 +368,13 @@ def test_what_the_gateway_shows_is_rotated_under_load(gateway: OutwardGateway) -
             "the new certificate alone",
         )
         print(f"certificate after {time.monotonic() - began:.1f} s")
-        _connections(gateway, was)
+        gateway.connections(was)
         time.sleep(2)
     report = load.report
     print(report.text())
     assert was == "300s"
     assert report.failed == 0, report.failures
     assert report.sent > 100
-
-
-def _connections(gateway: OutwardGateway, longest: str) -> str:
-    """Give connections to the bank another longest time; the one that they had."""
-    space = f"/apis/gateway.envoyproxy.io/v1alpha1/namespaces/{LINKERD_EGRESS_GATEWAY}"
-    policy = f"{space}/backendtrafficpolicies/bank"
-    before = gateway.copy.api.request("GET", policy)
-    assert before.ok, before
-    gateway.patch(policy, {"spec": {"timeout": {"http": {"maxConnectionDuration": longest}}}})
-    return str(before.body["spec"]["timeout"]["http"]["maxConnectionDuration"])
 
 
 def test_partners_come_and_go_without_a_failure_of_another(gateway: OutwardGateway) -> None:
