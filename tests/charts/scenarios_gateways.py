@@ -117,7 +117,7 @@ SCENARIOS = [
     Scenario(
         "LinkerdEgressGatewayCircuitOpen",
         "10m",
-        # One pod, whose callers have a cluster each.
+        # One pod; a route with two rules has two clusters.
         {PARTNER_AWAY: "0x20", PARTNER_AWAY_TOO: "0x20"},
         {"namespace": "linkerd-egress-gateway", "partner": "bank"},
         "1 pods of the egress gateway send nothing to bank",

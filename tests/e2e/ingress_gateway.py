@@ -269,8 +269,9 @@ class Gateway:
         }
 
     def until(self, condition: Callable[[], bool], what: str, seconds: float = _SECONDS) -> None:
-        """Return when it holds; fails after `seconds`."""
-        assert nodes.until(condition, seconds), f"not in {seconds:.0f} s: {what}"
+        """Return when it holds; fails after `seconds`, with what `bot status` has to say then."""
+        held = nodes.until(condition, seconds)
+        assert held, f"not in {seconds:.0f} s: {what}; {self.judged()}"
 
     def log(self) -> list[dict[str, Any]]:
         """The lines of the access logs of all pods."""

@@ -189,9 +189,9 @@ def test_every_runbook_of_trust_is_run_here() -> None:
     test_rollout_runbook.py, test_policy.py and test_mesh_egress.py; that of alerts by
     test_alert_delivery.py and test_alert_credentials.py, that of the agent by
     test_status_buoyant.py; that of a mesh which is there already by test_adopt.py, that of a newer
-    Linkerd by test_upgrade.py. latency.md is run by test_latency.py. What ingress.md tells of the
-    gateway is shown by test_ingress.py, and egress-gateway.md by test_egress_gateway.py; nobody has
-    gone the way of gateway-api-back.md yet.
+    Linkerd by test_upgrade.py. latency.md is run by test_latency.py. Tests in `ingress` show what
+    ingress.md tells of the gateway, run its part about Vault, and go the way of
+    gateway-api-back.md; test_egress_gateway.py shows what egress-gateway.md tells.
     """
     delivery = {"deploy.md", "drift.md", "fleet.md", "roll-back.md"}
     adoption = {"mesh-a-namespace.md", "deny.md", "open-an-egress-host.md"}

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from bot.changes.model import Change
-from components.egress.component import way_there
+from components.egress.component import egress_network, way_there
+from components.egress.packets import network_policy
+from components.egress.section import EgressHost, KubernetesApiEgress
 from components.egress_gateway.egress_partner import (
     EgressPartnerArgs,
     authorities,
@@ -18,13 +20,14 @@ from components.egress_gateway.egress_partner import (
     traffic_policy,
 )
 from components.ingress.objects import CLIENT_ID
+from components.names import LINKERD_EGRESS_GATEWAY
 from tests.unit.changes_samples import resource, thing
 from tests.unit.egress_gateway_samples import BANK, partner_args
 from tests.unit.stack_files import certificate
 
 Spec = dict[str, Any]
 _JWT = {"providers": [{"issuer": "a"}]}
-_OF = "BackendTrafficPolicy"
+BLOCK = "203.0.113.0/24"
 # Fewer keys than the sample has: each case adds what it is about.
 PLAIN: Spec = {
     "name": "bank",
@@ -121,6 +124,31 @@ def _limit(requests: int, per: str = "minute", by: str = "all") -> Spec:
 
 def _tries(times: int, *on: str) -> Spec:
     return {"retries": {"times": times, "on": list(on)}}
+
+
+def _outside(before: bool, after: bool | None) -> Change:
+    """The EgressNetwork of the gateway's namespace; None where it goes."""
+    sides = [
+        None if deny is None else egress_network(LINKERD_EGRESS_GATEWAY, deny=deny)
+        for deny in (before, after)
+    ]
+    return resource("kubernetes:policy.linkerd.io/v1alpha1:EgressNetwork", "a", sides[0], sides[1])
+
+
+def _packets(before: tuple[str, ...], after: tuple[str, ...] | None) -> Change:
+    """Its NetworkPolicy, to these networks of a partner; None where it goes."""
+    sides = [
+        None
+        if networks is None
+        else network_policy(
+            LINKERD_EGRESS_GATEWAY,
+            [EgressHost(host="api.bank.example.com", networks=networks)],
+            ("10.0.0.0/8",),
+            KubernetesApiEgress(),
+        )
+        for networks in (before, after)
+    ]
+    return resource("kubernetes:networking.k8s.io/v1:NetworkPolicy", "a", sides[0], sides[1])
 
 
 # fmt: off
@@ -266,6 +294,11 @@ SAID: dict[str, tuple[Change, dict[str, str]]] = {
         {"gateway-retries": "1 to 2 times, 5xx"}),
     "the way to a partner goes": (
         partner(_way, {}, None), {"egress-route-goes": ""}),
+    # What holds the gateway itself is told by the rules of any namespace.
+    "the gateway's denial goes": (_outside(True, None), {"egress-goes": ""}),
+    "the gateway is let out": (_outside(True, False), {"egress-opens": ""}),
+    "its packets are let out": (_packets((BLOCK,), None), {"network-policy": ""}),
+    "its packets go further": (_packets((BLOCK,), ()), {"network-policy": ""}),
     "everything that a partner has is new": (partner(_traffic, None, BANK), {"creation": ""}),
 }
 # fmt: on

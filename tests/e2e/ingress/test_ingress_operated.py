@@ -39,9 +39,8 @@ def inside(gateway: Gateway) -> Outside:
     The route is closed while the Secret of the gateway's login is not there.
     """
     root = with_vault(gateway)
-    secret = secrets.token_urlsafe()
-    gateway.idp.clients[CLIENT] = secret
-    entry = {"data": {"client-secret": secret}}
+    gateway.idp.clients[CLIENT] = secrets.token_urlsafe()
+    entry = {"data": {"client-secret": gateway.idp.clients[CLIENT]}}
     vault.request(gateway.copy.settings, "POST", "/v1/linkerd/kv/data/ingress/login", entry)
     ingress = gateway.sections["ingress"]
     ingress["issuers"]["pki"] = {"vault": {"path": "pki/sign/ingress", "role": "ingress-issuer"}}
@@ -57,6 +56,7 @@ def inside(gateway: Gateway) -> Outside:
     gateway.route("app", host=INSIDE, path="/app", oidc=login, **to)
     gateway.up()
     client = gateway.outside(authority=root)
+    gateway.until(lambda: bool(secret(gateway, "inside-tls")), "Vault signs", 120)
     gateway.until(lambda: client.request("/app", host=INSIDE).status == 302, "it asks for a login")
     return client
 
@@ -233,7 +233,11 @@ def secret(gateway: Gateway, name: str) -> dict[str, bytes]:
 
 def test_the_page_goes_back_from_gateway_api_1_5(gateway: Gateway) -> None:
     """Followed to its end, with Envoy Gateway and Linkerd beside it. The last: the gateway goes."""
-    page = Page(gateway.copy, "gateway-api-back.md")
+    policy = copy.deepcopy(gateway.sections["policy"])
+    for service in policy["namespaces"][SHOP]["services"]:
+        # Only the gateway called them.
+        service["ports"][0]["allow"] = [{"serviceAccounts": ["client"]}]
+    page = Page(gateway.copy, "gateway-api-back.md", {"policy": policy})
     page.run("Take the gateway away")
     for kind in ("Gateway", "GatewayClass", "HTTPRoute"):
         assert left(gateway, kind) == [], kind
