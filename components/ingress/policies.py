@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-from components.envoy_gateway import ENVOY
-from components.ingress.objects import CLIENT_ID, PROVIDER
+from components.ingress.objects import CLIENT_ID, KEYS, PROVIDER, outside_ref
 from components.ingress.section import (
     IngressBreaker,
     IngressLimit,
@@ -79,26 +78,21 @@ def _limits(limits: Sequence[IngressLimit], *, shared: bool) -> dict[str, Any]:
     }
 
 
-def tokens(
-    identity: TokenIdentity, limits: Sequence[IngressLimit], backend: str | None = None
-) -> dict[str, Any]:
-    """Whose tokens are taken. The claims that limits count by become headers.
-
-    backend: the Backend that keys are fetched from. Without one Envoy Gateway checks the authority
-    of its certificate, and not the name (internal/xds/translator/jwt.go buildXdsUpstreamTLSSocket).
-    """
+def tokens(identity: TokenIdentity, limits: Sequence[IngressLimit]) -> dict[str, Any]:
+    """Whose tokens are taken. The claims that limits count by become headers."""
     found: dict[str, Any] = {
         "name": PROVIDER,
         # Left out, it would not be checked; so with the audiences.
         "issuer": identity.issuer,
         "audiences": list(identity.audiences),
-        "remoteJWKS": {"uri": identity.jwks, "cacheDuration": "300s"},
+        "remoteJWKS": {
+            "uri": identity.jwks,
+            "cacheDuration": "300s",
+            "backendRefs": [outside_ref(KEYS)],
+        },
         # The header alone: a token in an address ends in logs.
         "extractFrom": {"headers": [{"name": "Authorization", "valuePrefix": "Bearer "}]},
     }
-    if backend:
-        ref = {"group": ENVOY, "kind": "Backend", "name": backend}
-        found["remoteJWKS"]["backendRefs"] = [ref]
     if counted := claims(limits):
         found["claimToHeaders"] = [
             {"claim": each.partition(":")[2], "header": claim_header(each)} for each in counted
