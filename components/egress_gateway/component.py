@@ -31,10 +31,9 @@ from components.policy.objects import POLICY, ClientsArgs, allow, server
 LISTENER = "http"
 # No partner has a dot in its name.
 _STREAMS = 10_000
-# Of a request that went to a partner the header is gone by now: then the rule that let it through,
-# which is called after the caller, says whose it was. Envoy, rbac_filter.cc.
+# Of a request that went to a partner the header is gone by now: then `route` says whose it was. The
+# policy does not: Envoy Gateway calls each of its rules ALLOW.
 _LOG = {
-    "caller": "%DYNAMIC_METADATA(envoy.filters.http.rbac:enforced_effective_policy_id)%",
     "client_id": f"%REQ({CLIENT_ID.upper()})%",
     "partner_address": "%UPSTREAM_HOST%",
     "failure": "%UPSTREAM_TRANSPORT_FAILURE_REASON%",

@@ -32,6 +32,7 @@ _INSIDE = (
     *("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-client-cert"),
     *("x-envoy-external-address", "x-envoy-internal", "forwarded"),
 )
+_MOST_MATCHES = 64  # of a rule
 # A connection outlives the certificate that it was made with.
 _CONNECTION = "300s"
 
@@ -137,27 +138,23 @@ def security_policy(args: EgressPartnerArgs) -> Manifest:
     """Who may: the caller's identity, and what its token holds where that is required.
 
     By Envoy, and not by a route of Linkerd's: it alone decides which host a request is for, and so
-    whose credential it gets. A rule for each, whose name the log tells.
+    whose credential it gets.
     """
     partner = args.partner
     spec: dict[str, Any] = {"targetRefs": target("HTTPRoute", partner.name)}
-    token: dict[str, Any] = {}
+    principal: dict[str, Any] = {
+        "headers": [{"name": CLIENT_ID, "values": sorted(args.identities)}]
+    }
     if args.identity:
         spec["jwt"] = policies.tokens(args.identity, partner.limits)
-        token = {"jwt": policies.held(partner.require)}
-    callers = sorted(zip(partner.allow, args.identities, strict=True))
-    spec["authorization"] = policies.authorization(
-        {
-            account: {"headers": [{"name": CLIENT_ID, "values": [identity]}], **token}
-            for account, identity in callers
-        }
-    )
+        principal["jwt"] = policies.held(partner.require)
+    spec["authorization"] = policies.authorization(principal)
     return envoy("SecurityPolicy", LINKERD_EGRESS_GATEWAY, partner.name, spec)
 
 
 def traffic_policy(partner: Partner) -> Manifest:
     """How much, how long, how often."""
-    traffic = policies.traffic(partner, shared=False)
+    traffic = policies.traffic(partner, shared=True)
     spec = {"targetRefs": target("HTTPRoute", partner.name), **traffic}
     if partner.client_certificate:
         spec["timeout"]["http"]["maxConnectionDuration"] = _CONNECTION
@@ -167,7 +164,7 @@ def traffic_policy(partner: Partner) -> Manifest:
 def http_route(args: EgressPartnerArgs) -> Manifest:
     """The way from the gateway to the partner.
 
-    One rule for all callers: to Envoy each is a cluster, with counts and a circuit of its own.
+    One rule for all callers: to Envoy each is a cluster, with connections and a circuit of its own.
     """
     partner = args.partner
     strip = [*_INSIDE, *(claim_header(each) for each in policies.claims(partner.limits))]
@@ -180,8 +177,7 @@ def http_route(args: EgressPartnerArgs) -> Manifest:
         ref = {"group": ENVOY, "kind": "HTTPRouteFilter", "name": partner.name}
         filters.append({"type": "ExtensionRef", "extensionRef": ref})
     to = outside_ref(partner.name)
-    every = {"path": {"type": "PathPrefix", "value": "/"}}
-    rule = {"matches": [every], "filters": filters, "backendRefs": [to]}
+    rule = {"matches": _matches(args), "filters": filters, "backendRefs": [to]}
     parent = {
         "group": GATEWAY,
         "kind": "Gateway",
@@ -190,6 +186,22 @@ def http_route(args: EgressPartnerArgs) -> Manifest:
     }
     spec = {"parentRefs": [parent], "hostnames": [partner.host], "rules": [rule]}
     return made(f"{GATEWAY}/v1", "HTTPRoute", LINKERD_EGRESS_GATEWAY, partner.name, spec)
+
+
+def _matches(args: EgressPartnerArgs) -> list[dict[str, Any]]:
+    """A match per caller, whose number is in the log, and one for all others, who get 403 by it.
+
+    Each is a route to Envoy, which counts by itself: callers counted together have one.
+    """
+    every: dict[str, Any] = {"path": {"type": "PathPrefix", "value": "/"}}
+    together = any(each.by != "caller" and not each.global_ for each in args.partner.limits)
+    if together or len(args.identities) >= _MOST_MATCHES:
+        return [every]
+    headers = [
+        {"type": "Exact", "name": CLIENT_ID, "value": identity}
+        for identity in sorted(args.identities)
+    ]
+    return [*({**every, "headers": [each]} for each in headers), every]
 
 
 def _overwritten(partner: Partner) -> bool:

@@ -91,8 +91,8 @@ class PartnerLimit(IngressLimit):
     by: CountedBy = Field(
         "all",
         description="`all` to the partner together; each `caller`; each value of `claim:sub`. A "
-        "request without the claim is not counted. A pod counts each caller by itself: what "
-        "callers have in common is `global`.",
+        "request without the claim is not counted. Each pod counts by itself, but what is "
+        "`global`.",
     )
 
 
@@ -135,12 +135,12 @@ class Partner(Section):
     )
     limits: tuple[PartnerLimit, ...] = Field((), description="Rates, all of which hold.")
     max_parallel: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
-        1024, description="Requests at once of each caller in each pod; more get 503."
+        1024, description="Requests at once from each pod of the gateway; more get 503."
     )
     breaker: IngressBreaker | None = Field(
         None,
-        description="Ends requests to an address of the partner that fails, for each caller in "
-        "each pod by itself.",
+        description="Ends requests to an address of the partner that fails, in each pod of the "
+        "gateway by itself.",
     )
     retries: IngressRetries | None = Field(None, description="What is tried again.")
     timeout: Duration = Field(Duration(15), description="Time of a request; then 504.")

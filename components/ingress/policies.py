@@ -5,7 +5,7 @@ https://gateway.envoyproxy.io/docs/api/extension_types/
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 from components.ingress.objects import CLIENT_ID, KEYS, PROVIDER, outside_ref
@@ -105,12 +105,10 @@ def claims(limits: Sequence[IngressLimit]) -> list[str]:
     return sorted({each.by for each in limits if each.by.startswith("claim:")})
 
 
-def authorization(principals: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-    """Who is one of these may, and the log can tell which; anybody else is refused with 403."""
-    rules = [
-        {"name": name, "action": "Allow", "principal": each} for name, each in principals.items()
-    ]
-    return {"defaultAction": "Deny", "rules": rules}
+def authorization(principal: dict[str, Any]) -> dict[str, Any]:
+    """Who is all of this may; anybody else is refused with 403."""
+    rule = {"name": "required", "action": "Allow", "principal": principal}
+    return {"defaultAction": "Deny", "rules": [rule]}
 
 
 def held(require: TokenRequirement) -> dict[str, Any]:

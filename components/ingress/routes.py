@@ -47,9 +47,7 @@ def security_policy(args: IngressRouteArgs) -> Manifest | None:
     if args.identity:
         spec["jwt"] = policies.tokens(args.identity, route.limits)
         if route.require.used:
-            spec["authorization"] = policies.authorization(
-                {"required": {"jwt": policies.held(route.require)}}
-            )
+            spec["authorization"] = policies.authorization({"jwt": policies.held(route.require)})
     if route.oidc:
         spec["oidc"] = _oidc(route)
     if not spec:

@@ -11,15 +11,18 @@ import json
 import secrets
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
+from cryptography import x509
 
+from bot.clients.https import Client
 from bot.engine import sandbox_stack
+from bot.mesh.status.verification_vault import base64_forms
 from components.names import (
     DEFAULT_KV_MOUNT,
     EGRESS_GATEWAY,
@@ -53,14 +56,20 @@ SCOPE = "bank.pay"
 _SECONDS = 60.0
 _RAW = """
 import json, socket, sys
-host, port, text, seconds = json.loads(sys.argv[1])
-with socket.create_connection((host, port), seconds) as stream:
-    stream.settimeout(seconds)
-    stream.sendall(text.encode())
+host, port, texts, seconds = json.loads(sys.argv[1])
+answers = []
+for text in texts:
     found = b""
-    while b"\\r\\n\\r\\n" not in found and (part := stream.recv(65536)):
-        found += part
-print(found.decode(errors="replace"))
+    with socket.create_connection((host, port), seconds) as stream:
+        stream.settimeout(seconds)
+        stream.sendall(text.encode())
+        try:
+            while b"\\r\\n\\r\\n" not in found and (part := stream.recv(65536)):
+                found += part
+        except OSError as error:
+            found = str(error).encode()
+    answers.append(found.decode(errors="replace"))
+print(json.dumps(answers))
 """
 _TLS = """
 import json, socket, ssl, sys
@@ -74,7 +83,7 @@ with socket.create_connection((address, 443), 5) as plain:
 
 
 @dataclass
-class Gateway:
+class OutwardGateway:
     """The running gateway. sections: of the stack file, which `up` deploys.
 
     shown: every value of Vault that nobody may see, by what it is. entries: as Vault has them now.
@@ -111,9 +120,10 @@ class Gateway:
         """One request of a caller to a partner, as an application sends it."""
         return self.caller(account).request(f"http://{host}{path}", **more)
 
-    def raw(self, account: str, text: str, host: str = BANK) -> str:
-        """What comes back for bytes that a caller sends to port 80 of a host, to their end."""
-        return self._script(self.caller(account), _RAW, [host, 80, text, 5], "shop")
+    def raw(self, account: str, texts: Sequence[str], host: str = BANK) -> list[str]:
+        """What comes back for bytes that a caller sends to port 80 of a host, each by itself."""
+        said = self._script(self.caller(account), _RAW, [host, 80, list(texts), 5], "shop")
+        return list(json.loads(said))
 
     def tls(self, pod: ProcessPod, name: str, container: str) -> str:
         """The version of TLS that a program in a pod gets from the partners under a name."""
@@ -131,6 +141,18 @@ class Gateway:
                 self.shown[f"{entry} {key} {len(self.shown)}"] = value
         self.entries[entry] = values
         keep(self.copy, entry, values)
+
+    def hidden(self) -> list[str]:
+        """Each value that nobody may see, by its lines, and as base64 has it."""
+        lines = [
+            line.removeprefix("Bearer ")
+            for value in self.shown.values()
+            for line in value.splitlines()
+            # The last line of a key may be of a few characters.
+            if not line.startswith("-----") and len(line) > 20
+        ]
+        encoded = [form.decode() for each in lines for form in base64_forms(each.encode())]
+        return [*lines, *encoded]
 
     def patch(self, path: str, patch: dict[str, Any]) -> None:
         """Change an object as nobody but the test does."""
@@ -214,6 +236,11 @@ def client_certificate(authority: Authority, name: str) -> dict[str, str]:
     return {"tls.crt": certificate.decode(), "tls.key": key.decode()}
 
 
+def serial(entry: Mapping[str, str]) -> int:
+    """The number of the certificate of an entry."""
+    return x509.load_pem_x509_certificate(entry["tls.crt"].encode()).serial_number
+
+
 def partner(host: str, *allow: str, **keys: Any) -> dict[str, Any]:
     """A partner of a stack file, called after the first label of its host."""
     return {"name": host.partition(".")[0], "host": host, "allow": list(allow), **keys}
@@ -278,8 +305,48 @@ def _services(copy: Copy) -> list[Any]:
     return list(answer.body["items"]) if answer.ok else []
 
 
+def _accepted(api: Client) -> None:
+    """Write the status that Linkerd gives to egress: as where its controllers have run before.
+
+    With none they write it over and over for minutes: each change of one object has the status of
+    all of them written again (policy-controller/k8s/status of linkerd2).
+    """
+    network = {"group": "policy.linkerd.io", "kind": "EgressNetwork", "name": "egress"}
+    at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+    def true(kind: str) -> dict[str, str]:
+        said = {"type": kind, "reason": kind, "status": "True", "message": ""}
+        return {**said, "lastTransitionTime": at}
+
+    kinds = {
+        "egressnetworks": "policy.linkerd.io/v1alpha1",
+        "tlsroutes": "gateway.networking.k8s.io/v1alpha2",
+        "httproutes": "gateway.networking.k8s.io/v1",
+    }
+    for plural, version in kinds.items():
+        for each in api.request("GET", f"/apis/{version}/{plural}").body["items"]:
+            namespace, name = each["metadata"]["namespace"], each["metadata"]["name"]
+            status: dict[str, Any] = {"conditions": [true("Accepted")]}
+            if plural != "egressnetworks":
+                (parent,) = each["spec"]["parentRefs"]
+                if parent["kind"] != "EgressNetwork":
+                    continue
+                ref = {**network, "namespace": namespace, "port": parent["port"]}
+                both = [true("Accepted"), true("ResolvedRefs")]
+                controller = "linkerd.io/policy-controller"
+                said = {"parentRef": ref, "controllerName": controller, "conditions": both}
+                status = {"parents": [said]}
+            answer = api.request(
+                "PATCH",
+                f"/apis/{version}/namespaces/{namespace}/{plural}/{name}/status",
+                {"status": status},
+                content_type="application/merge-patch+json",
+            )
+            assert answer.ok, answer
+
+
 @contextmanager
-def running(copy: Copy, folder: Path) -> Iterator[Gateway]:
+def running(copy: Copy, folder: Path) -> Iterator[OutwardGateway]:
     """The gateway in a sandbox of its own, ready, with callers and partners."""
     done = copy.run("sandbox", "cluster", "up", "--ephemeral")
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
@@ -304,6 +371,7 @@ def running(copy: Copy, folder: Path) -> Iterator[Gateway]:
     # Nobody runs Envoy Gateway yet: what the program waits for must not be its word.
     deploy(copy)
     mesh(copy.api, LINKERD_EGRESS_GATEWAY, EGRESS_GATEWAY)
+    _accepted(copy.api)
     found = {name: program(name) for name in PROGRAMS}
     with (
         nodes.running(
@@ -317,7 +385,7 @@ def running(copy: Copy, folder: Path) -> Iterator[Gateway]:
         idp.running(node),
         outside.running(node),
     ):
-        gateway = Gateway(copy, node, idp, outside, made)
+        gateway = OutwardGateway(copy, node, idp, outside, made)
         for entry, values in entries.items():
             gateway.keep(entry, **values)
         for name in ("cart", "front", objects.CLIENT):
@@ -332,6 +400,5 @@ def running(copy: Copy, folder: Path) -> Iterator[Gateway]:
             # It began before the mesh's webhooks answered, and does not try a second time.
             node.restart(ENVOY_GATEWAY, "envoy-gateway")
         gateway.until(lambda: len(gateway.pods) == 1, "the gateway's pod is ready", 180)
-        # Linkerd's policy controller writes the status of each route again for each other's.
         gateway.open(f"{SHOP}/cart", BANK, 180)
         yield gateway

@@ -64,9 +64,13 @@ class Partners:
         """The requests to one host."""
         return [each for each in list(self.seen) if each.host == host]
 
+    def at(self, path: str) -> list[Seen]:
+        """The requests of a path, which is that of one test."""
+        return [each for each in list(self.seen) if each.path == path]
+
     def last(self, path: str) -> Seen:
-        """The newest request of a path, which is that of one test."""
-        return next(each for each in reversed(self.seen) if each.path == path)
+        """The newest of them."""
+        return self.at(path)[-1]
 
     @contextmanager
     def running(self, node: ProcessNode) -> Iterator[None]:
@@ -125,6 +129,9 @@ class Partners:
             file.write(certificate + key)
             file.flush()
             made.load_cert_chain(file.name)
+        # A session that goes on is one whose certificate was looked at before.
+        made.num_tickets = 0
+        made.options |= ssl.OP_NO_TICKET
         made.verify_mode = ssl.CERT_OPTIONAL
         made.load_verify_locations(cadata=self.clients.pem)
         return made

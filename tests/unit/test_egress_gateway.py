@@ -120,7 +120,7 @@ def test_the_log_says_who_called_and_never_a_credential() -> None:
     (setting,) = envoy_proxy(proxies(GATEWAY_ARGS))["spec"]["telemetry"]["accessLog"]["settings"]
     fields = setting["format"]["json"]
     assert fields["client_id"] == "%REQ(L5D-CLIENT-ID)%"
-    assert "rbac:enforced_effective_policy_id" in fields["caller"]
+    assert fields["route"] == "%ROUTE_NAME%"
     text = str(fields).upper()
     assert not [word for word in ("AUTHORIZATION)", "COOKIE", "REQ(:PATH)", "API") if word in text]
 

@@ -76,20 +76,39 @@ def test_keys_of_tokens_are_from_who_has_the_name() -> None:
 
 @pytest.mark.parametrize("keys", [BANK, POST], ids=lambda keys: keys["name"])
 def test_callers_are_told_by_their_identity(keys: dict[str, Any]) -> None:
-    """And by their token where something is required, both of them; the log has the rule's name."""
-    spec = security_policy(partner_args(keys))["spec"]
+    """And by their token where something is required, both of them."""
+    args = partner_args(keys)
+    spec = security_policy(args)["spec"]
     assert spec["authorization"]["defaultAction"] == "Deny"
-    rules = spec["authorization"]["rules"]
-    assert [each["name"] for each in rules] == sorted(keys["allow"])
-    assert rules[0]["principal"]["headers"] == [{"name": "l5d-client-id", "values": [CART]}]
-    for each in rules:
-        assert ("jwt" in each["principal"]) is ("jwt" in spec) is ("require" in keys)
+    (rule,) = spec["authorization"]["rules"]
+    (header,) = rule["principal"]["headers"]
+    assert header == {"name": "l5d-client-id", "values": sorted(args.identities)}
+    assert ("jwt" in rule["principal"]) is ("jwt" in spec) is ("require" in keys)
 
 
-def test_all_callers_have_one_rule_of_the_route() -> None:
-    """Each is a cluster to Envoy, with counts, connections and a circuit of its own."""
+def test_each_caller_has_a_match_whose_number_the_log_tells() -> None:
+    """In one rule: each rule is a cluster to Envoy, with connections and a circuit of its own."""
+    args = partner_args({**BANK, "limits": [BY_CALLER, {**BY_CALLER, "by": "all", "global": True}]})
+    (rule,) = http_route(args)["spec"]["rules"]
+    headers = [each.get("headers") for each in rule["matches"]]
+    assert [each and each[0]["value"] for each in headers] == [*sorted(args.identities), None]
+    assert CART in args.identities
+
+
+def test_callers_that_are_counted_together_have_one_match() -> None:
+    """Each match is a route to Envoy, with counts of its own: the rate would be of each caller."""
     (rule,) = http_route(SAMPLE)["spec"]["rules"]
     assert rule["matches"] == [{"path": {"type": "PathPrefix", "value": "/"}}]
+
+
+def test_callers_beyond_what_a_rule_tells_apart_get_through_all_the_same() -> None:
+    """A rule has 64 matches at most, one of which is for everybody else."""
+    for count, matches in ((63, 64), (64, 1)):
+        many = {**POST, "allow": [f"shop/a{number}" for number in range(count)]}
+        route = http_route(partner_args(many))
+        assert faults(route) == []
+        (rule,) = route["spec"]["rules"]
+        assert len(rule["matches"]) == matches
 
 
 def test_a_connection_ends_soon_after_the_certificate_it_was_made_with() -> None:

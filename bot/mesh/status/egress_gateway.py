@@ -14,9 +14,9 @@ from components.egress.arguments import ways
 from components.egress.component import NAME
 from components.egress.packets import NETWORK_POLICY
 from components.egress_gateway import arguments
-from components.egress_gateway.component import KEYS
 from components.egress_gateway.egress_partner import EgressPartnerArgs, secrets
 from components.envoy_gateway import ENVOY, GATEWAY
+from components.ingress.objects import KEYS
 from components.names import EGRESS_GATEWAY, LINKERD_EGRESS, LINKERD_EGRESS_GATEWAY
 
 SUBJECT = Subject("egress-gateway")
