@@ -39,7 +39,7 @@ SHAPES: dict[str, Shape] = {
             "config.envoyGateway.gateway": "the program, whose GatewayClass names it",
             "config.envoyGateway.provider": "the program, which says where proxies run",
             "config.envoyGateway.rateLimit": "ingress.globalLimits",
-            "config.envoyGateway.extensionApis": "the program: a Backend or a patch is a way round",
+            "config.envoyGateway.extensionApis": "the program: a patch is a way round",
         },
     ),
 }
@@ -78,8 +78,7 @@ class EnvoyGatewayArgs(ChartsArgs):
     """The charts, and what is common to all Gateways.
 
     domain: DNS domain of the cluster. gateways: namespaces of the Gateways, whose proxies may ask
-    the controller. backends: whether routes may lead outside of the cluster. pod: what the pods of
-    the limits are told of where they run.
+    the controller. pod: what the pods of the limits are told of where they run.
     """
 
     chart: ChartRef = published_chart("gateway-helm")
@@ -88,7 +87,6 @@ class EnvoyGatewayArgs(ChartsArgs):
     domain: str = "cluster.local"
     gateways: tuple[str, ...] = ()
     redis: RedisArgs | None = None
-    backends: bool = False
     pod: dict[str, Any] = Field({})
     create_namespace: bool = True
 
@@ -185,8 +183,9 @@ def settings(args: EnvoyGatewayArgs) -> dict[str, Any]:
     made: dict[str, Any] = {
         "gateway": {"controllerName": CONTROLLER},
         "provider": {"type": "Kubernetes", "kubernetes": kubernetes},
-        # Patches and Lua are ways round every rule of ours, and stay off.
-        "extensionApis": {"enableBackend": True} if args.backends else {},
+        # Backends are who is asked outside: partners, and who signs tokens. Patches and Lua are
+        # ways round every rule of ours, and stay off.
+        "extensionApis": {"enableBackend": True},
     }
     if args.redis:
         has_password = args.redis.address is None or args.redis.vault_path is not None

@@ -189,7 +189,7 @@ def skipped(
     defaults = config.workloads.namespaces.get(name)
     if defaults is None:
         return
-    ports = [_range(each) for each in defaults.skip_outbound_ports]
+    ports = [port_range(each) for each in defaults.skip_outbound_ports]
     for index, host in enumerate(hosts):
         if host.protocol != "udp" and any(host.port in each for each in ports):
             yield Fault(
@@ -200,6 +200,7 @@ def skipped(
             )
 
 
-def _range(text: str) -> range:
+def port_range(text: str) -> range:
+    """The ports of `80`, or of `80-90`."""
     first, _, last = text.partition("-")
     return range(int(first), int(last or first) + 1)

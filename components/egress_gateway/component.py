@@ -15,20 +15,21 @@ from components.base import Args, Component, Manifest
 from components.ingress.objects import (
     CLIENT_ID,
     HTTP,
+    KEYS,
+    PUBLIC,
     EnvoyProxyArgs,
     client_traffic,
     container_port,
-    envoy,
     envoy_proxy,
     gateway,
     http_listener,
+    outside,
 )
 from components.names import EGRESS_GATEWAY, LINKERD_EGRESS_GATEWAY
 from components.policy.objects import POLICY, ClientsArgs, allow, server
 
 LISTENER = "http"
 # No partner has a dot in its name.
-KEYS = "keys.identity"
 _STREAMS = 10_000
 # Of a request that went to a partner the header is gone by now: then `route` says whose it was. The
 # policy does not: Envoy Gateway calls each of its rules ALLOW.
@@ -86,7 +87,8 @@ class EgressGateway(Component, area="traffic"):
         )
         first.append(self.apply(traffic, name="clients"))
         if args.keys:
-            first.append(self.apply(keys_backend(*args.keys), name="keys"))
+            keys = outside(LINKERD_EGRESS_GATEWAY, KEYS, *args.keys, PUBLIC)
+            first.append(self.apply(keys, name="keys"))
         proxy = self.apply(envoy_proxy(proxies(args)), name="proxies")
         self.last = self.apply(the_gateway(), proxy, *first, name="gateway")
         self.done(account=f"{LINKERD_EGRESS_GATEWAY}/{EGRESS_GATEWAY}")
@@ -110,13 +112,6 @@ def the_gateway() -> Manifest:
     """The Gateway: port 80, which the mesh's own TLS ends before."""
     listeners = [http_listener(LISTENER)]
     return gateway(LINKERD_EGRESS_GATEWAY, EGRESS_GATEWAY, listeners, EGRESS_GATEWAY)
-
-
-def keys_backend(host: str, port: int) -> Manifest:
-    """Where the keys of tokens are: `sni` is the name that its certificate must have."""
-    tls = {"sni": host, "wellKnownCACertificates": "System"}
-    spec = {"endpoints": [{"fqdn": {"hostname": host, "port": port}}], "tls": tls}
-    return envoy("Backend", LINKERD_EGRESS_GATEWAY, KEYS, spec)
 
 
 def callers(args: EgressGatewayArgs) -> list[Manifest]:

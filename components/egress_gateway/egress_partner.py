@@ -7,12 +7,20 @@ from typing import Any
 import pulumi
 
 from components.base import Args, Component, Manifest
-from components.egress_gateway.component import KEYS, LISTENER
+from components.egress_gateway.component import LISTENER
 from components.egress_gateway.section import Partner
 from components.envoy_gateway import ENVOY, GATEWAY
 from components.external_secrets import external_secret
 from components.ingress import policies
-from components.ingress.objects import CLIENT_ID, envoy, made, target
+from components.ingress.objects import (
+    CLIENT_ID,
+    PUBLIC,
+    envoy,
+    made,
+    outside,
+    outside_ref,
+    target,
+)
 from components.ingress.section import TokenIdentity
 from components.ingress.values import claim_header
 from components.names import EGRESS_GATEWAY, LINKERD_EGRESS_GATEWAY
@@ -24,6 +32,7 @@ _INSIDE = (
     *("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-client-cert"),
     *("x-envoy-external-address", "x-envoy-internal", "forwarded"),
 )
+_MOST_MATCHES = 64  # of a rule
 # A connection outlives the certificate that it was made with.
 _CONNECTION = "300s"
 
@@ -103,23 +112,14 @@ def authorities(partner: Partner) -> Manifest:
 
 
 def backend(partner: Partner) -> Manifest:
-    """Where it is, and TLS: `sni` is the name that its certificate must have.
-
-    Never `DynamicResolver`, which would send a request wherever its caller says.
-    """
-    tls: dict[str, Any] = {"sni": partner.host}
+    """Where it is, whom its certificate is signed by, and ours."""
+    tls: dict[str, Any] = dict(PUBLIC)
     if partner.ca:
         ref = {"group": "", "kind": "ConfigMap", "name": f"{partner.name}-ca"}
-        tls["caCertificateRefs"] = [ref]
-    else:
-        tls["wellKnownCACertificates"] = "System"
+        tls = {"caCertificateRefs": [ref]}
     if partner.client_certificate:
         tls["clientCertificateRef"] = _secret(f"{partner.name}-client")
-    spec = {
-        "endpoints": [{"fqdn": {"hostname": partner.host, "port": partner.port}}],
-        "tls": tls,
-    }
-    return envoy("Backend", LINKERD_EGRESS_GATEWAY, partner.name, spec)
+    return outside(LINKERD_EGRESS_GATEWAY, partner.name, partner.host, partner.port, tls)
 
 
 def credential_filter(partner: Partner) -> Manifest:
@@ -146,9 +146,9 @@ def security_policy(args: EgressPartnerArgs) -> Manifest:
         "headers": [{"name": CLIENT_ID, "values": sorted(args.identities)}]
     }
     if args.identity:
-        spec["jwt"] = policies.tokens(args.identity, partner.limits, KEYS)
+        spec["jwt"] = policies.tokens(args.identity, partner.limits)
         principal["jwt"] = policies.held(partner.require)
-    spec["authorization"] = policies.authorization({"required": principal})
+    spec["authorization"] = policies.authorization(principal)
     return envoy("SecurityPolicy", LINKERD_EGRESS_GATEWAY, partner.name, spec)
 
 
@@ -176,7 +176,7 @@ def http_route(args: EgressPartnerArgs) -> Manifest:
     if partner.credential:
         ref = {"group": ENVOY, "kind": "HTTPRouteFilter", "name": partner.name}
         filters.append({"type": "ExtensionRef", "extensionRef": ref})
-    to = {"group": ENVOY, "kind": "Backend", "name": partner.name}
+    to = outside_ref(partner.name)
     rule = {"matches": _matches(args), "filters": filters, "backendRefs": [to]}
     parent = {
         "group": GATEWAY,
@@ -194,7 +194,8 @@ def _matches(args: EgressPartnerArgs) -> list[dict[str, Any]]:
     Each is a route to Envoy, which counts by itself: callers counted together have one.
     """
     every: dict[str, Any] = {"path": {"type": "PathPrefix", "value": "/"}}
-    if any(each.by != "caller" and not each.global_ for each in args.partner.limits):
+    together = any(each.by != "caller" and not each.global_ for each in args.partner.limits)
+    if together or len(args.identities) >= _MOST_MATCHES:
         return [every]
     headers = [
         {"type": "Exact", "name": CLIENT_ID, "value": identity}

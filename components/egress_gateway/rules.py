@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from ipaddress import ip_network
@@ -13,9 +14,11 @@ from components.egress.section import EgressHost, HasEgress, partner_host
 from components.egress_gateway.section import Partner
 from components.gateway_api import HasGatewayApi
 from components.ingress import policies
-from components.ingress.objects import HTTP
+from components.ingress.objects import HTTP, container_port
 from components.ingress.rules import audiences, gateway_api, requirement
+from components.ingress.section import IngressSection
 from components.ingress.values import claim_header
+from components.placement import HasPlacement
 from components.policy import look_up
 from components.policy.look_up import HasPolicies
 from components.rollout import plan
@@ -28,11 +31,14 @@ from schema.yaml_file import Path_
 _GATEWAY = ("egress", "gateway")
 _PARTNERS = (*_GATEWAY, "partners")
 _MOST_LOCAL = 16
+_CHART = "linkerd-control-plane"
 # A filter of a route takes 16 headers away, of which nine are not of claims.
 _MOST_CLAIMS = 7
 
 
-class _Config(HasEgress, HasPolicies, HasWorkloads, HasGatewayApi, HasCluster, Protocol):
+class _Config(
+    HasEgress, HasPolicies, HasWorkloads, HasGatewayApi, HasPlacement, HasCluster, Protocol
+):
     """The sections that the rules compare."""
 
 
@@ -45,6 +51,7 @@ def check(config: _Config) -> Iterator[Fault]:
       callers, in namespaces of the mesh that have an EgressNetwork
       (`egress.namespaces`, or `egress.default`) and do not skip port 80.
     - `require`, and limits by claim, need `identity`; `global` limits `ingress.globalLimits`.
+    - No chart value lets requests to the gateway pass its proxy by (`ignoreInboundPorts`).
     - With `managed`, the namespaces of callers deny, with a NetworkPolicy; they list no partner
       as a host, by its name, below a `*.` or by its networks, and none without `networks` at a
       partner's port.
@@ -56,10 +63,11 @@ def check(config: _Config) -> Iterator[Fault]:
     yield from gateway_api(config, (*_GATEWAY, "enabled"))
     if section.identity:
         yield from audiences((*_GATEWAY, "identity"), section.identity)
+    yield from _passed_by(config)
     seen: dict[tuple[str, str], Partner] = {}
     for index, partner in enumerate(section.partners):
         path = (*_PARTNERS, index)
-        yield from _unique(path, partner, seen)
+        yield from _unique(config.ingress, path, partner, seen)
         yield from _place(config, path, partner)
         yield from _shown(path, partner)
         yield from _required(config, path, partner)
@@ -67,7 +75,24 @@ def check(config: _Config) -> Iterator[Fault]:
             yield from _way(config, path, partner, namespace)
 
 
-def _unique(path: Path_, partner: Partner, seen: dict[tuple[str, str], Partner]) -> Iterator[Fault]:
+def _passed_by(config: _Config) -> Iterator[Fault]:
+    """Faults of a port at which every proxy would be passed by: callers could say who they are."""
+    values = config.charts[_CHART].values if _CHART in config.charts else {}
+    init = values.get("proxyInit")
+    ports = str(init.get("ignoreInboundPorts", "")) if isinstance(init, dict) else ""
+    ranges = [each.strip() for each in ports.split(",") if re.fullmatch(r"\s*\d+(-\d+)?\s*", each)]
+    if any(container_port(HTTP) in egress.port_range(each) for each in ranges):
+        yield Fault(
+            ("charts", _CHART, "values", "proxyInit", "ignoreInboundPorts"),
+            f"has {container_port(HTTP)}, at which the proxy of the egress gateway says who calls: "
+            "without it a caller could write any identity; leave the port out",
+            looks_at=((*_GATEWAY, "enabled"),),
+        )
+
+
+def _unique(
+    ingress: IngressSection, path: Path_, partner: Partner, seen: dict[tuple[str, str], Partner]
+) -> Iterator[Fault]:
     """Faults of what another partner has already; `seen` is what those before it have."""
     for key, value in (("name", partner.name), ("host", partner.host)):
         if seen.setdefault((key, value), partner) is not partner:
@@ -81,6 +106,12 @@ def _unique(path: Path_, partner: Partner, seen: dict[tuple[str, str], Partner])
                 "as we do: take another entry",
             )
         yield from apart_from_anchors((*path, *keys), entry)
+        if entry in {**ingress.vault_entries, **ingress.counter_entries}:
+            yield Fault(
+                (*path, *keys),
+                f"{entry} is read for ingress, by another namespace: take another entry",
+                looks_at=(("ingress",),),
+            )
 
 
 def _place(config: _Config, path: Path_, partner: Partner) -> Iterator[Fault]:

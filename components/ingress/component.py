@@ -17,6 +17,8 @@ from components.envoy_gateway import GATEWAY
 from components.ingress.objects import (
     HTTP,
     HTTPS,
+    KEYS,
+    PUBLIC,
     EnvoyProxyArgs,
     client_traffic,
     container_port,
@@ -24,6 +26,7 @@ from components.ingress.objects import (
     gateway,
     http_listener,
     https_listener,
+    outside,
     reference_grant,
 )
 from components.ingress.routes import to_https
@@ -63,14 +66,15 @@ class IngressListener(Args):
 class IngressArgs(Args):
     """The gateway without its routes.
 
-    hops: proxies before it that tell the client's address. image: None for Envoy Gateway's own.
-    pod: what its pods are told of where they run. grants: the Services that routes may lead to, by
-    namespace.
+    hops: proxies before it that tell the client's address. keys: host and port of the keys of
+    tokens. image: None for Envoy Gateway's own. pod: what its pods are told of where they run.
+    grants: the Services that routes may lead to, by namespace.
     """
 
     replicas: int = 3
     service: GatewayService = GatewayService()
     hops: int | None = None
+    keys: tuple[str, int] | None = None
     access_log: Literal["errors", "all", "off"] = "errors"
     image: str | None = None
     pod: dict[str, Any] = Field({})
@@ -107,6 +111,9 @@ class Ingress(Component, area="traffic"):
                 first.append(self.apply(client_ca(listener)))
             first.append(self.apply(_client_traffic(listener, args.hops)))
         first.append(self.apply(_http_traffic(args.hops), name=f"{HTTP_LISTENER}-clients"))
+        if args.keys:
+            keys = outside(LINKERD_INGRESS, KEYS, *args.keys, PUBLIC)
+            first.append(self.apply(keys, name="keys"))
         proxy = self.apply(envoy_proxy(proxies(args)), name="proxies")
         self.last = self.apply(the_gateway(args.listeners), proxy, *first, name="gateway")
         self.apply(to_https(HTTP_LISTENER), self.last)

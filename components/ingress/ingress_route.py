@@ -10,6 +10,7 @@ from components.ingress.routes import (
     IngressRouteArgs,
     backend_traffic_policy,
     http_route,
+    oidc_provider,
     oidc_secret,
     security_policy,
 )
@@ -39,11 +40,13 @@ class IngressRoute(Component, area="traffic"):
                 args.refresh_interval,
             )
             first.append(self.apply(secret, name="oidc", wait_for="condition=Ready"))
+            first.append(self.apply(oidc_provider(route), name="provider"))
+        login = tuple(first)
         for kind, made in (
             ("security", security_policy(args)),
             ("traffic", backend_traffic_policy(route)),
         ):
             if made:
-                first.append(self.apply(made, *first[:1], name=kind))
+                first.append(self.apply(made, *login, name=kind))
         self.last = self.apply(http_route(args), *first, name="route")
         self.done(route=route.name, host=route.host)

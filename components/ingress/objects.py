@@ -17,6 +17,10 @@ HTTP, HTTPS = 80, 443
 # Where the pods listen: Envoy Gateway adds 10000 to a port below 1024.
 _ABOVE = 10_000
 PROVIDER = "identity"
+# The Backend that keys of tokens are fetched from; no partner and no route has a name with a dot.
+KEYS = "keys.identity"
+# Who signed the certificates of servers outside, where nothing else is said.
+PUBLIC = {"wellKnownCACertificates": "System"}
 # Where the mesh's proxy of a gateway writes who calls, over whatever the client wrote, and where a
 # client would say whom to call: linkerd2-proxy linkerd/app/inbound/src/http/set_identity_header.rs.
 CLIENT_ID = "l5d-client-id"
@@ -246,6 +250,25 @@ def client_traffic(
     if hops:
         spec["clientIPDetection"] = {"xForwardedFor": {"numTrustedHops": hops}}
     return envoy("ClientTrafficPolicy", namespace, name, spec)
+
+
+def outside(namespace: str, name: str, host: str, port: int, tls: Mapping[str, Any]) -> Manifest:
+    """A server that is asked by TLS: `sni` is the name that its certificate must have.
+
+    Without a Backend, Envoy Gateway checks who signed a certificate, and not whose it is
+    (internal/xds/translator/jwt.go buildXdsUpstreamTLSSocket). Never `DynamicResolver`, which would
+    send a request wherever its caller says.
+    """
+    spec = {
+        "endpoints": [{"fqdn": {"hostname": host, "port": port}}],
+        "tls": {"sni": host, **tls},
+    }
+    return envoy("Backend", namespace, name, spec)
+
+
+def outside_ref(name: str) -> dict[str, str]:
+    """A reference to a Backend of the same namespace."""
+    return {"group": ENVOY, "kind": "Backend", "name": name}
 
 
 def reference_grant(namespace: str, name: str, routes: str, services: Iterable[str]) -> Manifest:

@@ -5,11 +5,10 @@ https://gateway.envoyproxy.io/docs/api/extension_types/
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
-from components.envoy_gateway import ENVOY
-from components.ingress.objects import CLIENT_ID, PROVIDER
+from components.ingress.objects import CLIENT_ID, KEYS, PROVIDER, outside_ref
 from components.ingress.section import (
     IngressBreaker,
     IngressLimit,
@@ -79,26 +78,21 @@ def _limits(limits: Sequence[IngressLimit], *, shared: bool) -> dict[str, Any]:
     }
 
 
-def tokens(
-    identity: TokenIdentity, limits: Sequence[IngressLimit], backend: str | None = None
-) -> dict[str, Any]:
-    """Whose tokens are taken. The claims that limits count by become headers.
-
-    backend: the Backend that keys are fetched from. Without one Envoy Gateway checks the authority
-    of its certificate, and not the name (internal/xds/translator/jwt.go buildXdsUpstreamTLSSocket).
-    """
+def tokens(identity: TokenIdentity, limits: Sequence[IngressLimit]) -> dict[str, Any]:
+    """Whose tokens are taken. The claims that limits count by become headers."""
     found: dict[str, Any] = {
         "name": PROVIDER,
         # Left out, it would not be checked; so with the audiences.
         "issuer": identity.issuer,
         "audiences": list(identity.audiences),
-        "remoteJWKS": {"uri": identity.jwks, "cacheDuration": "300s"},
+        "remoteJWKS": {
+            "uri": identity.jwks,
+            "cacheDuration": "300s",
+            "backendRefs": [outside_ref(KEYS)],
+        },
         # The header alone: a token in an address ends in logs.
         "extractFrom": {"headers": [{"name": "Authorization", "valuePrefix": "Bearer "}]},
     }
-    if backend:
-        ref = {"group": ENVOY, "kind": "Backend", "name": backend}
-        found["remoteJWKS"]["backendRefs"] = [ref]
     if counted := claims(limits):
         found["claimToHeaders"] = [
             {"claim": each.partition(":")[2], "header": claim_header(each)} for each in counted
@@ -111,12 +105,10 @@ def claims(limits: Sequence[IngressLimit]) -> list[str]:
     return sorted({each.by for each in limits if each.by.startswith("claim:")})
 
 
-def authorization(principals: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
-    """Who is one of these may; anybody else is refused with 403."""
-    rules = [
-        {"name": name, "action": "Allow", "principal": each} for name, each in principals.items()
-    ]
-    return {"defaultAction": "Deny", "rules": rules}
+def authorization(principal: dict[str, Any]) -> dict[str, Any]:
+    """Who is all of this may; anybody else is refused with 403."""
+    rule = {"name": "required", "action": "Allow", "principal": principal}
+    return {"defaultAction": "Deny", "rules": [rule]}
 
 
 def held(require: TokenRequirement) -> dict[str, Any]:

@@ -11,7 +11,15 @@ from typing import Any
 from components.base import Args, Manifest
 from components.envoy_gateway import GATEWAY
 from components.ingress import policies
-from components.ingress.objects import backend, envoy, made, target
+from components.ingress.objects import (
+    PUBLIC,
+    backend,
+    envoy,
+    made,
+    outside,
+    outside_ref,
+    target,
+)
 from components.ingress.section import ExposedRoute, TokenIdentity
 from components.names import INGRESS, LINKERD_INGRESS
 
@@ -39,9 +47,7 @@ def security_policy(args: IngressRouteArgs) -> Manifest | None:
     if args.identity:
         spec["jwt"] = policies.tokens(args.identity, route.limits)
         if route.require.used:
-            spec["authorization"] = policies.authorization(
-                {"required": {"jwt": policies.held(route.require)}}
-            )
+            spec["authorization"] = policies.authorization({"jwt": policies.held(route.require)})
     if route.oidc:
         spec["oidc"] = _oidc(route)
     if not spec:
@@ -155,12 +161,14 @@ def _cors(route: ExposedRoute) -> dict[str, Any]:
 def _oidc(route: ExposedRoute) -> dict[str, Any]:
     assert route.oidc is not None  # noqa: S101
     oidc, base = route.oidc, route.path.rstrip("/")
-    provider = {"issuer": oidc.issuer}
-    if oidc.endpoints:
-        provider["authorizationEndpoint"] = oidc.endpoints.authorization
-        provider["tokenEndpoint"] = oidc.endpoints.token
-        if oidc.endpoints.end_session:
-            provider["endSessionEndpoint"] = oidc.endpoints.end_session
+    provider = {
+        "issuer": oidc.issuer,
+        "authorizationEndpoint": oidc.endpoints.authorization,
+        "tokenEndpoint": oidc.endpoints.token,
+        "backendRefs": [outside_ref(oidc_secret(route))],
+    }
+    if oidc.endpoints.end_session:
+        provider["endSessionEndpoint"] = oidc.endpoints.end_session
     return {
         "provider": provider,
         "clientID": oidc.client_id,
@@ -171,6 +179,12 @@ def _oidc(route: ExposedRoute) -> dict[str, Any]:
     }
 
 
+def oidc_provider(route: ExposedRoute) -> Manifest:
+    """Whom the gateway asks about a login."""
+    assert route.oidc is not None  # noqa: S101
+    return outside(LINKERD_INGRESS, oidc_secret(route), *route.oidc.endpoints.asked, PUBLIC)
+
+
 def oidc_secret(route: ExposedRoute) -> str:
-    """Name of the Secret with the gateway's secret at the identity provider."""
+    """Name of the Secret with the gateway's secret at the identity provider, and of its Backend."""
     return f"{route.name}-oidc"

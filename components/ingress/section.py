@@ -241,17 +241,19 @@ class OidcEndpoints(Section):
         None, description="Its `end_session_endpoint`; without it a logout ends our session alone."
     )
 
+    @property
+    def asked(self) -> tuple[str, int]:
+        """Host and port that the gateway asks."""
+        return _place(self.token)
+
 
 class Oidc(Section):
     """A login by browser (OpenID Connect); the session is a cookie."""
 
     issuer: HttpsAddress = Field(description="The identity provider.")
-    endpoints: OidcEndpoints | None = Field(
-        None,
-        description="Its endpoints. Without them Envoy Gateway asks the provider at each change of "
-        "any route, and where that is away the routes with this login answer 500 until a later "
-        "change.",
-    )
+    # Without them Envoy Gateway would ask the provider at each change of any route, answer 500
+    # where that is away, and check no name of the server that it is told of.
+    endpoints: OidcEndpoints = Field(description="Its endpoints.")
     client_id: Text = Field(description="Client ID of the gateway there.")
     vault_path: VaultPath = Field(
         description="Entry below `vault.kvMount` with the client's secret, as `client-secret`."
@@ -372,6 +374,11 @@ class IngressSection(Section):
         return self.enabled and any(each.acme for each in self.issuers.values())
 
     @property
+    def keys(self) -> tuple[str, int] | None:
+        """Host and port of the keys of tokens."""
+        return self.identity.place if self.identity else None
+
+    @property
     def outside(self) -> tuple[tuple[str, int], ...]:
         """Hosts and ports outside that the gateway's own pods must reach."""
         return tuple(sorted({_place(each) for each in self._addresses()})) if self.enabled else ()
@@ -381,7 +388,7 @@ class IngressSection(Section):
             yield self.identity.jwks
         for each in self.routes:
             if each.oidc:
-                yield each.oidc.endpoints.token if each.oidc.endpoints else each.oidc.issuer
+                yield each.oidc.endpoints.token
 
     def listener_of(self, host: str) -> Listener | None:
         """The listener that a route's host belongs to: its own, else the longest `*.` above it."""

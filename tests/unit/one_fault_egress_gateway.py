@@ -79,6 +79,35 @@ FAULTS: dict[str, tuple[dict[KeyPath, Any], str, str]] = {
         f"{P}.credential.vaultPath",
         "take another path",
     ),
+    "partner-shares-with-redis": (
+        egress(
+            POST | {"clientCertificate": "redis"},
+            beside={
+                "ingress": {
+                    "globalLimits": {
+                        "onFailure": "open",
+                        "redis": {"host": "redis.example.com", "vaultPath": "redis"},
+                    }
+                }
+            },
+        ),
+        f"{P}.clientCertificate",
+        "redis is read for ingress",
+    ),
+    "partner-without-a-proxy": (
+        egress(
+            POST,
+            beside={
+                "charts": {
+                    "linkerd-control-plane": {
+                        "values": {"proxyInit": {"ignoreInboundPorts": "4567, 10000-10090"}}
+                    }
+                }
+            },
+        ),
+        "charts.linkerd-control-plane.values.proxyInit.ignoreInboundPorts",
+        "has 10080, at which the proxy of the egress gateway says who calls",
+    ),
     "partner-address": (post(host="203.0.113.7"), f"{P}.host", "write its DNS name"),
     "partner-single-label": (post(host="bank"), f"{P}.host", "such as api.example.com"),
     "partner-star": (post(host="*.example.com"), f"{P}.host", "is no host of a partner"),

@@ -66,7 +66,12 @@ def foo(**keys: Any) -> dict[str, Any]:
 
 A_CORS = ["https://a.example.com"]
 NETWORK = {"port": 8080, "allow": [{"networks": [{"cidr": "0.0.0.0/0"}]}]}
-OIDC = {"issuer": "https://a.example.com", "clientId": "a", "vaultPath": "oidc/a"}
+OIDC: dict[str, Any] = {
+    "issuer": "https://a.example.com",
+    "endpoints": {"authorization": "https://a.example.com/a", "token": "https://a.example.com/t"},
+    "clientId": "a",
+    "vaultPath": "oidc/a",
+}
 
 FAULTS: dict[str, tuple[dict[KeyPath, Any], str, str]] = {
     "ingress-old-gateway-api": (

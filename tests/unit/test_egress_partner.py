@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from components.egress_gateway.component import keys_backend
 from components.egress_gateway.egress_partner import (
     EgressPartner,
     EgressPartnerArgs,
@@ -16,6 +15,7 @@ from components.egress_gateway.egress_partner import (
     security_policy,
     traffic_policy,
 )
+from components.ingress.objects import KEYS, PUBLIC, outside
 from tests.recorder import record
 from tests.unit.crd_schemas import faults, is_custom
 from tests.unit.egress_gateway_samples import BANK, POST, partner, partner_args
@@ -65,7 +65,7 @@ def test_keys_of_tokens_are_from_who_has_the_name() -> None:
     """
     (provider,) = security_policy(SAMPLE)["spec"]["jwt"]["providers"]
     (ref,) = provider["remoteJWKS"]["backendRefs"]
-    found = keys_backend("idp.example.com", 443)
+    found = outside("linkerd-egress-gateway", KEYS, "idp.example.com", 443, PUBLIC)
     assert (ref["kind"], ref["name"]) == ("Backend", found["metadata"]["name"])
     assert faults(found) == []
     assert found["spec"]["tls"] == {"sni": "idp.example.com", "wellKnownCACertificates": "System"}
@@ -99,6 +99,16 @@ def test_callers_that_are_counted_together_have_one_match() -> None:
     """Each match is a route to Envoy, with counts of its own: the rate would be of each caller."""
     (rule,) = http_route(SAMPLE)["spec"]["rules"]
     assert rule["matches"] == [{"path": {"type": "PathPrefix", "value": "/"}}]
+
+
+def test_callers_beyond_what_a_rule_tells_apart_get_through_all_the_same() -> None:
+    """A rule has 64 matches at most, one of which is for everybody else."""
+    for count, matches in ((63, 64), (64, 1)):
+        many = {**POST, "allow": [f"shop/a{number}" for number in range(count)]}
+        route = http_route(partner_args(many))
+        assert faults(route) == []
+        (rule,) = route["spec"]["rules"]
+        assert len(rule["matches"]) == matches
 
 
 def test_a_connection_ends_soon_after_the_certificate_it_was_made_with() -> None:

@@ -40,9 +40,8 @@ def test_nothing_is_made_by_a_hook() -> None:
 
 
 def test_ways_round_the_rules_stay_off() -> None:
-    """Lua, patches and Backends pass every policy by."""
-    assert settings(EnvoyGatewayArgs())["extensionApis"] == {}
-    assert settings(EnvoyGatewayArgs(backends=True))["extensionApis"] == {"enableBackend": True}
+    """Lua and patches pass every policy by."""
+    assert settings(EnvoyGatewayArgs())["extensionApis"] == {"enableBackend": True}
 
 
 @pytest.mark.parametrize(

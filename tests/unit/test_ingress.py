@@ -174,6 +174,19 @@ def test_the_log_has_the_subject_and_never_the_token() -> None:
     assert access_log("off") == {"disable": True}
 
 
+def test_keys_of_tokens_are_asked_for_where_they_are(tmp_path: Path) -> None:
+    """The Backend is there before any route names it."""
+    config = load(tmp_path, spoilt({(k,): v for k, v in SHOP.items()}))
+    args = arguments.arguments(config, config.cluster)  # type: ignore[arg-type]
+    assert args is not None
+    recording = recorded(keys=args.keys)
+    backend = recording.named("x-keys")
+    assert backend.inputs["spec"]["endpoints"] == [
+        {"fqdn": {"hostname": "idp.example.com", "port": 443}}
+    ]
+    assert backend.urn in recording.named("x-gateway").dependencies
+
+
 def test_nobody_else_attaches_routes() -> None:
     """An HTTPRoute of another namespace would be a way in that asks nobody."""
     spec = the_gateway(INGRESS_ARGS.listeners)["spec"]

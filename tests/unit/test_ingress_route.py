@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from components.ingress.ingress_route import IngressRoute
+from components.ingress.objects import KEYS, PUBLIC
 from components.ingress.routes import (
     IngressRouteArgs,
     backend_traffic_policy,
@@ -71,6 +73,21 @@ def test_a_token_is_checked_whole() -> None:
     assert provider["extractFrom"] == {
         "headers": [{"name": "Authorization", "valuePrefix": "Bearer "}]
     }
+
+
+def test_who_is_asked_about_callers_is_who_it_says() -> None:
+    """Without a Backend Envoy Gateway checks who signed a certificate, and not whose it is: whoever
+    is on the way, with a certificate of anybody's, could sign tokens and let everybody in.
+    """
+    (provider,) = security()["jwt"]["providers"]
+    assert [each["name"] for each in provider["remoteJWKS"]["backendRefs"]] == [KEYS]
+    recording = record(lambda: IngressRoute("x", route_args(ADMIN)))
+    login = recording.named("x-security").inputs["spec"]["oidc"]["provider"]
+    backend = recording.named("x-provider")
+    assert [each["name"] for each in login["backendRefs"]] == [backend.inputs["metadata"]["name"]]
+    host = urlsplit(ADMIN["oidc"]["endpoints"]["token"]).hostname
+    assert backend.inputs["spec"]["tls"] == {"sni": host, **PUBLIC}
+    assert backend.urn in recording.named("x-security").dependencies
 
 
 def test_what_a_token_must_hold_is_all_that_is_allowed() -> None:

@@ -299,6 +299,12 @@ FAULTS: list[tuple[str, Spoil, str, str]] = [
     ("egress-gateway/gateway", f.set_(_EGRESS_GATEWAYS, "egress-gateway", "status",
                                       value=f.not_true("Programmed")),
      "fail", "not Accepted: nobody has said"),
+    ("egress-gateway/gateway", f.file("egress", "gateway", value={
+        "enabled": True, "identity": {"issuer": "https://idp.example.com/", "audiences": ["shop"],
+                                      "jwks": "https://idp.example.com/jwks"},
+        "partners": [{"name": "bank", "host": "api.bank.example.com", "allow": ["shop/cart"],
+                      "require": {"scopes": ["pay"]}}]}),
+     "fail", "keys of tokens: not there"),
     ("egress-gateway/partners", f.drop(_PARTNER_SECRETS, "bank-credential"),
      "fail", "bank (secret bank-credential): not there"),
     ("egress-gateway/partners", f.set_(_PARTNER_SECRETS, "bank-credential", "status",

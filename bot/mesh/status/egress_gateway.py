@@ -16,6 +16,7 @@ from components.egress.packets import NETWORK_POLICY
 from components.egress_gateway import arguments
 from components.egress_gateway.egress_partner import EgressPartnerArgs, secrets
 from components.envoy_gateway import ENVOY, GATEWAY
+from components.ingress.objects import KEYS
 from components.names import EGRESS_GATEWAY, LINKERD_EGRESS, LINKERD_EGRESS_GATEWAY
 
 SUBJECT = Subject("egress-gateway")
@@ -55,12 +56,17 @@ def _not_managed(facts: Facts) -> str | None:
 
 @SUBJECT.check("gateway", running=True, off=_off)
 def gateway(facts: Facts) -> CheckResult:
-    """The Gateway is served by its proxies."""
+    """The Gateway is served by its proxies, which know where the keys of tokens are."""
     found = facts.named("egress gateways", EGRESS_GATEWAY, LINKERD_EGRESS_GATEWAY)
     if found is None:
         return fail(f"no Gateway {LINKERD_EGRESS_GATEWAY}/{EGRESS_GATEWAY}", bot_up(facts))
     if why := not_true(found.get("status") or {}, "Accepted", "Programmed"):
         return fail(why, _RUNBOOK)
+    if facts.config.egress.gateway.keys:
+        # Without it every token is refused, and every partner that requires one.
+        keys = facts.named(_BACKENDS, KEYS, LINKERD_EGRESS_GATEWAY)
+        if why := _status(keys, "Accepted"):
+            return fail(f"keys of tokens: {why}", _RUNBOOK)
     return ok("accepted and programmed")
 
 

@@ -125,7 +125,7 @@ def test_a_browser_logs_in_before_the_application_is_asked(
 
 
 def test_a_login_does_not_end_with_its_provider(gateway: Gateway, inside: Outside) -> None:
-    """Without `endpoints` the provider is asked at each change, and 500 is what remains of that."""
+    """Were its endpoints not named, it would be asked at each change, and 500 remain of that."""
     policy = made.security_policy(route_args(gateway, gateway.sections["ingress"]["routes"][-1]))
     assert policy
     asked = {"oidc": {"provider": {"authorizationEndpoint": None, "tokenEndpoint": None}}}
