@@ -160,6 +160,15 @@ class OutwardGateway:
         answer = self.copy.api.request("PATCH", path, patch, content_type=kind)
         assert answer.ok, answer
 
+    def connections(self, longest: str) -> str:
+        """Give connections to the bank another longest time; the one that they had."""
+        space = f"/apis/gateway.envoyproxy.io/v1alpha1/namespaces/{LINKERD_EGRESS_GATEWAY}"
+        policy = f"{space}/backendtrafficpolicies/bank"
+        before = self.copy.api.request("GET", policy)
+        assert before.ok, before
+        self.patch(policy, {"spec": {"timeout": {"http": {"maxConnectionDuration": longest}}}})
+        return str(before.body["spec"]["timeout"]["http"]["maxConnectionDuration"])
+
     @contextmanager
     def without(self, kind: str, name: str) -> Iterator[None]:
         """The cluster without one of Envoy Gateway's objects, which is put back."""
