@@ -15,7 +15,7 @@ from components.egress_gateway.section import Partner
 from components.gateway_api import HasGatewayApi
 from components.ingress import policies
 from components.ingress.objects import HTTP, container_port
-from components.ingress.rules import audiences, gateway_api, requirement
+from components.ingress.rules import audiences, gateway_api, requirement, tries
 from components.ingress.section import IngressSection
 from components.ingress.values import claim_header
 from components.placement import HasPlacement
@@ -131,15 +131,7 @@ def _shown(path: Path_, partner: Partner) -> Iterator[Fault]:
         yield Fault((*path, "allow"), "lists nobody: write who may call, or remove the partner")
     if twice := next((e for e, count in Counter(partner.allow).items() if count > 1), None):
         yield Fault((*path, "allow"), f"lists {twice} twice: remove one")
-    if partner.retries and partner.retries.timeout:
-        tries = (partner.retries.times + 1) * partner.retries.timeout.seconds
-        if tries > partner.timeout.seconds:
-            yield Fault(
-                (*path, "retries", "timeout"),
-                f"{partner.retries.times + 1} tries take {tries}s, and the request has "
-                f"{partner.timeout}: shorten it, or raise timeout",
-                looks_at=((*path, "timeout"),),
-            )
+    yield from tries(path, partner)
 
 
 def _required(config: _Config, path: Path_, partner: Partner) -> Iterator[Fault]:

@@ -10,6 +10,7 @@ from cryptography import x509
 
 from components.cluster import HasCluster, needs_a_cluster
 from components.gateway_api import HasGatewayApi
+from components.ingress.policies import RouteTraffic
 from components.ingress.section import (
     ClientCa,
     ExposedRoute,
@@ -251,16 +252,22 @@ def _answer(path: Path_, route: ExposedRoute) -> Iterator[Fault]:
             yield Fault((*path, key), "a redirect has none: remove it")
     if sum(each.percent for each in route.split) > 100:
         yield Fault((*path, "split"), "is over 100 per cent: write less")
-    if route.retries:
-        each = route.retries.timeout.seconds if route.retries.timeout else 0
-        tries = (route.retries.times + 1) * each
-        if tries > route.timeout.seconds:
-            yield Fault(
-                (*path, "retries", "timeout"),
-                f"{route.retries.times + 1} tries take {tries}s, and the request has "
-                f"{route.timeout}: shorten it, or raise timeout",
-                looks_at=((*path, "timeout"),),
-            )
+    yield from tries(path, route)
+
+
+def tries(path: Path_, route: RouteTraffic) -> Iterator[Fault]:
+    """Faults of retries that outlast their request."""
+    if route.retries is None or route.retries.timeout is None:
+        return
+    count = route.retries.times + 1
+    seconds = count * route.retries.timeout.seconds
+    if seconds > route.timeout.seconds:
+        yield Fault(
+            (*path, "retries", "timeout"),
+            f"{count} tries take {seconds}s, and the request has {route.timeout}: shorten it, or "
+            "raise timeout",
+            looks_at=((*path, "timeout"),),
+        )
 
 
 def _who(config: _Config, path: Path_, route: ExposedRoute) -> Iterator[Fault]:

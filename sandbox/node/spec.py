@@ -203,6 +203,8 @@ def script(
         # Read before /run is covered: on many machines it is a link to there.
         "resolv=$(readlink -m /etc/resolv.conf)",
         'mount -t tmpfs -o mode=755 none "$(readlink -f /var/run)"',
+        # A container's own, too: what another user's Envoy has left there would end each of ours.
+        "test ! -d /dev/shm || mount -t tmpfs -o mode=1777 none /dev/shm",
         f"mount -t overlay overlay -o lowerdir={quoted(str(programs))}:/usr/lib /usr/lib",
         'mkdir -p "$(dirname "$resolv")"',
         'test -e "$resolv" || : > "$resolv"',

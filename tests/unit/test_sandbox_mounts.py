@@ -38,3 +38,22 @@ def test_a_volume_outside_of_run_is_in_a_root_of_the_containers_own(
     done = ran(["unshare", "--mount", "--propagation", "private", *line])
     assert (done.stdout, done.stderr) == ("of the podof the podanother0\n", "")
     assert not Path(f"{path}-mine").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts are made as root")
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="this machine has no shared memory")  # noqa: S108
+def test_shared_memory_is_the_containers_own(tmp_path: Path) -> None:
+    """Envoy ends at once beside what an Envoy of another user has left there, with every pod."""
+    programs, name = tmp_path / "lib", f"of-a-test-{os.getpid()}"
+    (programs / "linkerd").mkdir(parents=True)
+    (tmp_path / "resolv.conf").touch()
+    left = Path("/dev/shm") / name  # noqa: S108
+    left.touch()
+    try:
+        text = f"ls /dev/shm; echo mine > /dev/shm/{name} && cat /dev/shm/{name}"
+        line = spec.script(["sh", "-c", text], [], (65532, 65532), tmp_path, programs)
+        done = ran(["unshare", "--mount", "--propagation", "private", *line])
+        assert (done.stdout, done.stderr) == ("mine\n", "")
+        assert left.read_text() == ""
+    finally:
+        left.unlink()

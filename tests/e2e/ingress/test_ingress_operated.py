@@ -69,10 +69,11 @@ def with_vault(gateway: Gateway) -> str:
         "VAULT_CACERT": str(settings.pki_dir / "vault-ca.crt"),
         "VAULT_TOKEN": (settings.state_dir / "vault" / "root-token").read_text(),
     }
+    program = toolchain.ensure(["vault"])["vault"]
     instead = {
         "kubernetes/staging": "kubernetes/sandbox",
         "docs/": f"{project.PROJECT}/docs/",
-        "vault ": f"{toolchain.ensure(['vault'])['vault']} ",
+        **{f"vault {each} ": f"{program} {each} " for each in ("secrets", "write", "policy")},
     }
     page = Page(gateway.copy, "ingress.md", None, instead, variables)
     end = "END CERTIFICATE-----"
