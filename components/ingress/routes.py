@@ -163,12 +163,12 @@ def _oidc(route: ExposedRoute) -> dict[str, Any]:
     oidc, base = route.oidc, route.path.rstrip("/")
     provider = {
         "issuer": oidc.issuer,
-        "authorizationEndpoint": oidc.endpoints.authorization,
-        "tokenEndpoint": oidc.endpoints.token,
+        "authorizationEndpoint": oidc.authorization_endpoint,
+        "tokenEndpoint": oidc.token_endpoint,
         "backendRefs": [outside_ref(oidc_secret(route))],
     }
-    if oidc.endpoints.end_session:
-        provider["endSessionEndpoint"] = oidc.endpoints.end_session
+    if oidc.end_session_endpoint:
+        provider["endSessionEndpoint"] = oidc.end_session_endpoint
     return {
         "provider": provider,
         "clientID": oidc.client_id,
@@ -182,7 +182,7 @@ def _oidc(route: ExposedRoute) -> dict[str, Any]:
 def oidc_provider(route: ExposedRoute) -> Manifest:
     """Whom the gateway asks about a login."""
     assert route.oidc is not None  # noqa: S101
-    return outside(LINKERD_INGRESS, oidc_secret(route), *route.oidc.endpoints.asked, PUBLIC)
+    return outside(LINKERD_INGRESS, oidc_secret(route), *route.oidc.asked, PUBLIC)
 
 
 def oidc_secret(route: ExposedRoute) -> str:

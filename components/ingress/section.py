@@ -227,33 +227,25 @@ class IngressRedirect(Section):
     status: Literal[301, 302] = Field(302, description="Status: for good, or for now.")
 
 
-class OidcEndpoints(Section):
-    """What the provider tells at `/.well-known/openid-configuration`."""
-
-    authorization: HttpsAddress = Field(
-        description="Its `authorization_endpoint`, where browsers log in."
-    )
-    token: HttpsAddress = Field(
-        description="Its `token_endpoint`, which the gateway asks; of another host it is what the "
-        "gateway is let out to where egress denies."
-    )
-    end_session: HttpsAddress | None = Field(
-        None, description="Its `end_session_endpoint`; without it a logout ends our session alone."
-    )
-
-    @property
-    def asked(self) -> tuple[str, int]:
-        """Host and port that the gateway asks."""
-        return _place(self.token)
-
-
 class Oidc(Section):
-    """A login by browser (OpenID Connect); the session is a cookie."""
+    """A login by browser (OpenID Connect); the session is a cookie.
+
+    The endpoints are what the provider tells at `/.well-known/openid-configuration`.
+    """
 
     issuer: HttpsAddress = Field(description="The identity provider.")
     # Without them Envoy Gateway would ask the provider at each change of any route, answer 500
     # where that is away, and check no name of the server that it is told of.
-    endpoints: OidcEndpoints = Field(description="Its endpoints.")
+    authorization_endpoint: HttpsAddress = Field(
+        description="Its `authorization_endpoint`, where browsers log in."
+    )
+    token_endpoint: HttpsAddress = Field(
+        description="Its `token_endpoint`, which the gateway asks; of another host it is what the "
+        "gateway is let out to where egress denies."
+    )
+    end_session_endpoint: HttpsAddress | None = Field(
+        None, description="Its `end_session_endpoint`; without it a logout ends our session alone."
+    )
     client_id: Text = Field(description="Client ID of the gateway there.")
     vault_path: VaultPath = Field(
         description="Entry below `vault.kvMount` with the client's secret, as `client-secret`."
@@ -261,6 +253,11 @@ class Oidc(Section):
     scopes: tuple[Text, ...] = Field(("openid",), description="Scopes that are asked for.")
     callback: Path = Field("/oauth2/callback", description="Path below the route's, for answers.")
     logout: Path = Field("/logout", description="Path below the route's that ends a session.")
+
+    @property
+    def asked(self) -> tuple[str, int]:
+        """Host and port that the gateway asks."""
+        return _place(self.token_endpoint)
 
 
 class ExposedRoute(Section):
@@ -388,7 +385,7 @@ class IngressSection(Section):
             yield self.identity.jwks
         for each in self.routes:
             if each.oidc:
-                yield each.oidc.endpoints.token
+                yield each.oidc.token_endpoint
 
     def listener_of(self, host: str) -> Listener | None:
         """The listener that a route's host belongs to: its own, else the longest `*.` above it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from typing import Any
 
@@ -41,7 +42,8 @@ GATEWAY: dict[str, Any] = {
     "enabled": True,
     # One key after the other is changed, and what callers may reach besides is another's concern.
     "managed": False,
-    "identity": IDENTITY,
+    # A copy: YAML would write an alias for what is there twice.
+    "identity": copy.deepcopy(IDENTITY),
     "partners": [BANK],
 }
 EGRESS: dict[str, Any] = {

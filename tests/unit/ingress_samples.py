@@ -57,11 +57,9 @@ ADMIN: dict[str, Any] = {
     "service": "shop/foo",
     "oidc": {
         "issuer": "https://login.example.com",
-        "endpoints": {
-            "authorization": "https://login.example.com/authorize",
-            "token": "https://tokens.example.com/token",
-            "endSession": "https://login.example.com/logout",
-        },
+        "authorizationEndpoint": "https://login.example.com/authorize",
+        "tokenEndpoint": "https://tokens.example.com/token",
+        "endSessionEndpoint": "https://login.example.com/logout",
         "clientId": "shop",
         "vaultPath": "oidc/shop",
         "scopes": ["openid"],

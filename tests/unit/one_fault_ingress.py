@@ -68,7 +68,8 @@ A_CORS = ["https://a.example.com"]
 NETWORK = {"port": 8080, "allow": [{"networks": [{"cidr": "0.0.0.0/0"}]}]}
 OIDC: dict[str, Any] = {
     "issuer": "https://a.example.com",
-    "endpoints": {"authorization": "https://a.example.com/a", "token": "https://a.example.com/t"},
+    "authorizationEndpoint": "https://a.example.com/a",
+    "tokenEndpoint": "https://a.example.com/t",
     "clientId": "a",
     "vaultPath": "oidc/a",
 }

@@ -85,7 +85,7 @@ def test_who_is_asked_about_callers_is_who_it_says() -> None:
     login = recording.named("x-security").inputs["spec"]["oidc"]["provider"]
     backend = recording.named("x-provider")
     assert [each["name"] for each in login["backendRefs"]] == [backend.inputs["metadata"]["name"]]
-    host = urlsplit(ADMIN["oidc"]["endpoints"]["token"]).hostname
+    host = urlsplit(ADMIN["oidc"]["tokenEndpoint"]).hostname
     assert backend.inputs["spec"]["tls"] == {"sni": host, **PUBLIC}
     assert backend.urn in recording.named("x-security").dependencies
 

@@ -48,7 +48,8 @@ def inside(gateway: Gateway) -> Outside:
     base = gateway.idp.issuer.rstrip("/")
     login = {
         "issuer": gateway.idp.issuer,
-        "endpoints": {"authorization": f"{base}/authorize", "token": f"{base}/token"},
+        "authorizationEndpoint": f"{base}/authorize",
+        "tokenEndpoint": f"{base}/token",
         "clientId": CLIENT,
         "vaultPath": "ingress/login",
     }
