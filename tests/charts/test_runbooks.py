@@ -19,7 +19,7 @@ STACK = "staging"
 # monitoring, whose names are what its usual chart calls them.
 _ELSEWHERE = {
     *("shop", "linkerd-multicluster", "monitoring"),
-    # Of a stack with gateways; tests/e2e/ingress and test_egress_gateway.py have one.
+    # Of a stack with gateways; tests/e2e/ingress and tests/e2e/egress have one.
     *("linkerd-ingress", "linkerd-egress-gateway", "envoy-gateway-system"),
 }
 # Kinds that every API server has.

@@ -45,6 +45,11 @@ from tests.e2e.mesh_objects import Objects
 from tests.e2e.project import Copy
 
 SHOP, DESK = "shop", "orders"
+# Callers, by their accounts: two of the shop, one of another namespace; one that may call nobody,
+# and one that is not in the mesh.
+CART, FRONT, CLERK = f"{SHOP}/cart", f"{SHOP}/front", f"{DESK}/desk"
+NOBODY, PLAIN = f"{SHOP}/{objects.CLIENT}", f"{SHOP}/{objects.PLAIN}"
+SERVICE = f"{EGRESS_GATEWAY}.{LINKERD_EGRESS_GATEWAY}.svc.cluster.local"
 NAMESPACES = (LINKERD, ENVOY_GATEWAY, LINKERD_EGRESS_GATEWAY, SHOP, DESK)
 BANK, POST, PAY, TAX = (f"{each}.partner.example" for each in ("bank", "post", "pay", "tax"))
 COUNTED, FRAGILE = "counted.partner.example", "fragile.partner.example"

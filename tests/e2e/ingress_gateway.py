@@ -251,22 +251,8 @@ class Gateway:
             self.node.wait(ENVOY_GATEWAY, "redis")
 
     def judged(self) -> dict[str, tuple[str, str]]:
-        """What `bot status` says of the gateway where pods run, as they do here, by its checks."""
-        file = self.copy.folder / sandbox_stack.TRACKED
-        text = file.read_text(encoding="utf-8")
-        document = yaml.safe_load(text)
-        del document["config"][f"{_PREFIX}sandbox"]
-        file.write_text(yaml.safe_dump(document), encoding="utf-8")
-        try:
-            asked = ("--stack", "sandbox", "--json", "--no-linkerd-check")
-            done = self.copy.run("bot", "status", *asked)
-        finally:
-            file.write_text(text, encoding="utf-8")
-        return {
-            each["check"].removeprefix("ingress/"): (each["state"], each["seen"])
-            for each in json.loads(done.stdout)["checks"]
-            if each["subject"] == "ingress"
-        }
+        """What `bot status` says of the gateway, by its checks."""
+        return judged(self.copy, "ingress")
 
     def until(self, condition: Callable[[], bool], what: str, seconds: float = _SECONDS) -> None:
         """Return when it holds; fails after `seconds`, with what `bot status` has to say then."""
@@ -297,6 +283,24 @@ def conditions(api: Client, kind: str, namespace: str, name: str) -> dict[str, s
         for one in each.get("conditions", ()):
             found[one["type"]] = min(found.get(one["type"], "True"), one["status"])
     return found
+
+
+def judged(copy: Copy, subject: str) -> dict[str, tuple[str, str]]:
+    """What `bot status` says of a gateway where pods run, as they do here: state and text."""
+    file = copy.folder / sandbox_stack.TRACKED
+    text = file.read_text(encoding="utf-8")
+    document = yaml.safe_load(text)
+    del document["config"][f"{_PREFIX}sandbox"]
+    file.write_text(yaml.safe_dump(document), encoding="utf-8")
+    try:
+        done = copy.run("bot", "status", "--stack", "sandbox", "--json", "--no-linkerd-check")
+    finally:
+        file.write_text(text, encoding="utf-8")
+    return {
+        each["check"].removeprefix(f"{subject}/"): (each["state"], each["seen"])
+        for each in json.loads(done.stdout)["checks"]
+        if each["subject"] == subject
+    }
 
 
 def deploy(copy: Copy) -> None:

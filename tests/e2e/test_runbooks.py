@@ -191,7 +191,7 @@ def test_every_runbook_of_trust_is_run_here() -> None:
     test_status_buoyant.py; that of a mesh which is there already by test_adopt.py, that of a newer
     Linkerd by test_upgrade.py. latency.md is run by test_latency.py. Tests in `ingress` show what
     ingress.md tells of the gateway, run its part about Vault, and go the way of
-    gateway-api-back.md; test_egress_gateway.py shows what egress-gateway.md tells.
+    gateway-api-back.md; those in `egress` show what egress-gateway.md tells.
     """
     delivery = {"deploy.md", "drift.md", "fleet.md", "roll-back.md"}
     adoption = {"mesh-a-namespace.md", "deny.md", "open-an-egress-host.md"}

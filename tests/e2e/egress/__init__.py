@@ -1,0 +1,1 @@
+"""Tests that one egress gateway serves; it ends with the last of them."""
