@@ -29,7 +29,6 @@ from components.names import EGRESS_GATEWAY, LINKERD_EGRESS_GATEWAY
 from components.policy.objects import POLICY, ClientsArgs, allow, server
 
 LISTENER = "http"
-# No partner has a dot in its name.
 _STREAMS = 10_000
 # Of a request that went to a partner the header is gone by now: then `route` says whose it was. The
 # policy does not: Envoy Gateway calls each of its rules ALLOW.

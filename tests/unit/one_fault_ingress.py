@@ -10,7 +10,6 @@ from tests.unit.stack_files import REMOVE, KeyPath, certificate
 
 R = "ingress.routes[0]"
 LEAF = Authority.root("ca").issue("shop.example.com", ca=False)[0].decode()
-LOGIN = {"issuer": "https://login.example.com", "clientId": "shop", "vaultPath": "oidc/shop"}
 LISTENER: dict[str, Any] = {"name": "shop", "host": "shop.example.com", "issuer": "own"}
 
 
@@ -242,7 +241,7 @@ FAULTS: dict[str, tuple[dict[KeyPath, Any], str, str]] = {
     },
     **{
         f"ingress-login-{key}-{value[-8:]}": (
-            route(oidc=LOGIN | {key: value}),
+            route(oidc=OIDC | {key: value}),
             f"{R}.oidc.{key}",
             message,
         )
@@ -266,7 +265,7 @@ FAULTS: dict[str, tuple[dict[KeyPath, Any], str, str]] = {
             "breaker": {},
             "requestSize": "1Mi",
             "require": {"scopes": ["a"]},
-            "oidc": LOGIN,
+            "oidc": OIDC,
         }.items()
     },
     "ingress-split": (
