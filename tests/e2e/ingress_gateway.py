@@ -45,8 +45,6 @@ SHOP, SERVICES = "shop", ("cart", "front", "next")
 HOST, PARTNERS = "shop.example.com", "partners.example.com"
 # Beside those of `sandbox.node.node.PROGRAMS`; and those that global limits need besides.
 PROGRAMS, LIMITS = ("envoy", "envoy-gateway"), ("ratelimit", "redis-server")
-# Answers challenges of ACME, where a test has it.
-_SOLVER = "acmesolver"
 NAMESPACES = (LINKERD, ENVOY_GATEWAY, LINKERD_INGRESS, SHOP)
 HTTPS_PORT, HTTP_PORT = 10443, 10080
 # Where programs find the authorities that the machine trusts.
@@ -373,7 +371,7 @@ def running(copy: Copy, folder: Path, routes: Sequence[dict[str, Any]]) -> Itera
     # Nobody runs Envoy Gateway yet: what the program waits for must not be its word.
     deploy(copy)
     mesh(copy.api, LINKERD_INGRESS, INGRESS)
-    found = {name: program(name) for name in (*PROGRAMS, *LIMITS, _SOLVER)}
+    found = {name: program(name) for name in (*PROGRAMS, *LIMITS)}
     files = {TRUSTED: folder / "trusted.crt"}
     with (
         nodes.running(
@@ -381,7 +379,6 @@ def running(copy: Copy, folder: Path, routes: Sequence[dict[str, Any]]) -> Itera
             NAMESPACES,
             images={
                 "gateway": ("envoy-gateway",),
-                "cert-manager-acmesolver": (_SOLVER,),
                 # As the image's entrypoint does, with Redis in Valkey's place.
                 "valkey": ("sh", "-c", f'shift; exec {_REDIS} "$@"', "sh"),
             },

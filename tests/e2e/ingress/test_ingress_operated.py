@@ -7,7 +7,6 @@ import copy
 import secrets
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,16 +14,10 @@ import pytest
 from cryptography import x509
 
 from components.ingress import routes as made
-from components.ingress.component import (
-    IngressIssuer,
-    IngressListener,
-    acme_issuer,
-    certificate,
-)
 from components.names import LINKERD_INGRESS
 from sandbox import toolchain, vault
-from tests.e2e import acme, ingress_gateway, project
-from tests.e2e.ingress_gateway import HOST, SHOP, Gateway, Outside, Reply
+from tests.e2e import ingress_gateway, project
+from tests.e2e.ingress_gateway import SHOP, Gateway, Outside, Reply
 from tests.e2e.ingress_routes import ROUTES, route_args
 from tests.e2e.runbook_page import Page
 
@@ -205,29 +198,6 @@ def test_status_tells_what_envoy_gateway_refuses_and_what_goes_round(gateway: Ga
         gateway.objects.apply(ours, traffic)
         gateway.objects.delete(door)
     gateway.until(lambda: set(dict(gateway.judged().values())) == {"ok"}, "all is well again")
-
-
-def test_a_public_authority_asks_at_port_80_of_the_gateway(
-    gateway: Gateway, tmp_path: Path
-) -> None:
-    """ACME by HTTP-01: the challenge's route is nearer than the one that sends all to TLS."""
-    if reason := ingress_gateway.missing(acme.PROGRAMS):
-        pytest.skip(reason)
-    listener = IngressListener(name="public", host=HOST, issuer="letters")
-    with acme.running(gateway, tmp_path) as pebble:
-        spec = {"acme": {"server": pebble.directory, "email": "ops@example.com"}}
-        issuer = IngressIssuer(name="letters", spec=spec)
-        objects = (acme_issuer(issuer), certificate(listener, issuer))
-        gateway.until(pebble.up, "Pebble is there")
-        try:
-            gateway.objects.apply(*objects)
-            gateway.until(lambda: bool(secret(gateway, "public-tls")), "it is issued", 120)
-            chain = x509.load_pem_x509_certificates(secret(gateway, "public-tls")["tls.crt"])
-            root = x509.load_pem_x509_certificate(pebble.root().encode())
-        finally:
-            gateway.objects.delete(*objects)
-    chain[-1].verify_directly_issued_by(root)
-    assert chain[0].issuer == chain[1].subject
 
 
 def secret(gateway: Gateway, name: str) -> dict[str, bytes]:
