@@ -334,11 +334,12 @@ class Platform:
                 one = ServicePolicy(f"{name}/{service.service}", service, after)
                 made[args.namespace].append(one)
                 await in_flight.after(one.servers)
-        for whole, metrics in policy.of_gateways(self.config):
+        for whole, services in policy.of_gateways(self.config):
             name = f"policy-{whole.namespace}"
             after = copy.copy(opts)
             after.depends_on = [NamespacePolicy(name, whole, opts).last]
-            ServicePolicy(f"{name}/{metrics.service}", metrics, after)
+            for service in services:
+                ServicePolicy(f"{name}/{service.service}", service, after)
         if inbound_policies:
             self.outputs["policy"] = inbound_policies
         return made

@@ -65,8 +65,11 @@ _GATEWAYS = {LINKERD_INGRESS: INGRESS, LINKERD_EGRESS_GATEWAY: EGRESS_GATEWAY}
 
 def of_gateways(
     config: _WithGateways,
-) -> Iterator[tuple[NamespacePolicyArgs, ServicePolicyArgs]]:
-    """Where the cluster's default denies, what Prometheus reads of gateways nevertheless."""
+) -> Iterator[tuple[NamespacePolicyArgs, list[ServicePolicyArgs]]]:
+    """Where the cluster's default denies, what of gateways must be reached nevertheless.
+
+    Their metrics by Prometheus, and by the gateway what answers challenges of ACME.
+    """
     default = config.linkerd.default_inbound_policy
     for namespace in gateways(config) if default in AUTHENTICATED else ():
         name = _GATEWAYS[namespace]
@@ -76,18 +79,23 @@ def of_gateways(
             kubelet_networks=_networks(config.policy.kubelet_networks),
             **_prometheus(config),
         )
+        common = {
+            "namespace": namespace,
+            "default_inbound_policy": default,
+            **_prometheus(config),
+        }
         # The port of Envoy's metrics, as Envoy Gateway calls it, and never that of requests.
-        yield (
-            whole,
-            ServicePolicyArgs(
-                namespace=namespace,
-                service=name,
-                selector={"gateway.envoyproxy.io/owning-gateway-name": name},
-                default_inbound_policy=default,
-                ports=(PolicyPort(port="metrics", protocol="HTTP/1", metrics="/stats/prometheus"),),
-                **_prometheus(config),
-            ),
-        )
+        metrics = PolicyPort(port="metrics", protocol="HTTP/1", metrics="/stats/prometheus")
+        pods = {"gateway.envoyproxy.io/owning-gateway-name": name}
+        services = [ServicePolicyArgs(service=name, selector=pods, ports=(metrics,), **common)]
+        if namespace == LINKERD_INGRESS and config.ingress.acme:
+            # cert-manager's: https://cert-manager.io/docs/configuration/acme/http01/
+            solver = PolicyPort(port="8089", protocol="HTTP/1", gateway=_GATEWAY)
+            label = {"acme.cert-manager.io/http01-solver": "true"}
+            services.append(
+                ServicePolicyArgs(service="acme", selector=label, ports=(solver,), **common)
+            )
+        yield whole, services
 
 
 def _prometheus(config: HasPolicies) -> dict[str, Any]:

@@ -312,7 +312,7 @@ def test_prometheus_reads_a_gateway_where_the_cluster_denies(
     own = {"namespaces": {"shop": {}, "third": {}}}
     found = list(policy.of_gateways(config_of(tmp_path, linkerd=linkerd, policy=own)))
     assert [each.namespace for each, _ in found] == namespaces
-    for _, metrics in found:
+    for _, (metrics,) in found:
         rules = service_policy.rules(metrics, metrics.ports[0])
         paths = [
             match["path"]["value"]

@@ -17,6 +17,7 @@ from components.ingress.objects import access_log, client_traffic, envoy_proxy
 from components.ingress.section import IngressSection
 from components.names import LINKERD_INGRESS
 from components.policy import arguments as policy
+from components.policy import service_policy
 from stack.arguments import vault_entries
 from tests.recorder import Recording
 from tests.unit.crd_schemas import faults, is_custom
@@ -185,6 +186,20 @@ def test_keys_of_tokens_are_asked_for_where_they_are(tmp_path: Path) -> None:
         {"fqdn": {"hostname": "idp.example.com", "port": 443}}
     ]
     assert backend.urn in recording.named("x-gateway").dependencies
+
+
+def test_challenges_of_acme_are_answered_where_the_cluster_denies(tmp_path: Path) -> None:
+    """cert-manager's own pods answer them, in the gateway's namespace, and only it may ask."""
+    sections = {**SHOP, "linkerd": {"defaultInboundPolicy": "deny"}}
+    config = load(tmp_path, spoilt({(k,): v for k, v in sections.items()}))
+    ((_, services),) = policy.of_gateways(config)
+    (solver,) = [each for each in services if each.service == "acme"]
+    rules = service_policy.rules(solver, solver.ports[0])
+    (allowed,) = [each for each in rules if each["kind"] == "AuthorizationPolicy"]
+    (account,) = allowed["spec"]["requiredAuthenticationRefs"]
+    assert (account["namespace"], account["name"]) == (LINKERD_INGRESS, "ingress")
+    server = service_policy.port_server(solver, solver.ports[0])["spec"]
+    assert (server["port"], server["accessPolicy"]) == (8089, "deny")
 
 
 def test_nobody_else_attaches_routes() -> None:
