@@ -34,7 +34,7 @@ class Watched(RecordingMonitor):
     def add(self) -> None:
         """An object that is made now."""
         self.made += 1
-        recorded = sum(map(of_policies, self.recorded.values()))
+        recorded = sum(map(of_policies, list(self.recorded.values())))
         self.most = max(self.most, self.made - recorded)
 
 
