@@ -210,6 +210,11 @@ def settings(args: EnvoyGatewayArgs) -> dict[str, Any]:
     return made
 
 
+def proxies_of(gateway: str) -> dict[str, str]:
+    """The labels by which the pods of a Gateway are told."""
+    return {f"{ENVOY}/owning-gateway-name": gateway}
+
+
 def spread(labels: Mapping[str, str]) -> list[dict[str, Any]]:
     """Pods with these labels are in different zones, and on different nodes, where there are some.
 

@@ -282,11 +282,8 @@ class Platform:
         args = ingress.arguments(config, cluster)
         if args is None:
             return
-        opts = copy.copy(self._in_mesh)
-        opts.depends_on = [self._envoy.gateway_class]
-        gateway = Ingress("ingress", args, opts)
-        behind = copy.copy(opts)
-        behind.depends_on = [gateway.last]
+        gateway = Ingress("ingress", args, _behind(self._in_mesh, self._envoy.gateway_class))
+        behind = _behind(self._in_mesh, gateway.last)
         in_flight = InFlight()
         for route in ingress.routes(config):
             made = IngressRoute(f"ingress/{route.route.name}", route, behind)
@@ -303,11 +300,9 @@ class Platform:
         args = egress_gateway.arguments(config)
         if args is None:
             return ready
-        opts = copy.copy(self._in_mesh)
-        opts.depends_on = [self._envoy.gateway_class]
+        opts = _behind(self._in_mesh, self._envoy.gateway_class)
         gateway = EgressGateway("egress-gateway", args, opts)
-        behind = copy.copy(opts)
-        behind.depends_on = [gateway.last]
+        behind = _behind(self._in_mesh, gateway.last)
         in_flight = InFlight()
         for each in egress_gateway.partners(config):
             name = each.partner.name
@@ -327,8 +322,7 @@ class Platform:
             await in_flight.after([namespace.last])
             inbound_policies[args.namespace] = args.default_inbound_policy
             made[args.namespace] = [namespace]
-            after = copy.copy(opts)
-            after.depends_on = [namespace.last]
+            after = _behind(opts, namespace.last)
             for service in policy.services(self.config, args.namespace):
                 # A slash: with a hyphen, service b-c of a and service c of a-b would be one.
                 one = ServicePolicy(f"{name}/{service.service}", service, after)
@@ -336,8 +330,7 @@ class Platform:
                 await in_flight.after(one.servers)
         for whole, services in policy.of_gateways(self.config):
             name = f"policy-{whole.namespace}"
-            after = copy.copy(opts)
-            after.depends_on = [NamespacePolicy(name, whole, opts).last]
+            after = _behind(opts, NamespacePolicy(name, whole, opts).last)
             for service in services:
                 ServicePolicy(f"{name}/{service.service}", service, after)
         if inbound_policies:
@@ -354,3 +347,10 @@ class Platform:
             made.append(name)
         if made:
             self.outputs["traffic"] = made
+
+
+def _behind(opts: pulumi.ResourceOptions, last: pulumi.Resource) -> pulumi.ResourceOptions:
+    """The same options after one resource alone, which itself comes after what they name."""
+    made = copy.copy(opts)
+    made.depends_on = [last]
+    return made

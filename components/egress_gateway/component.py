@@ -12,6 +12,7 @@ import pulumi
 from pydantic import Field
 
 from components.base import Args, Component, Manifest
+from components.envoy_gateway import proxies_of
 from components.ingress.objects import (
     CLIENT_ID,
     HTTP,
@@ -115,7 +116,7 @@ def the_gateway() -> Manifest:
 
 def callers(args: EgressGatewayArgs) -> list[Manifest]:
     """Whom the mesh lets in: accounts of callers alone. What each may call is said by partner."""
-    pods = {"matchLabels": {"gateway.envoyproxy.io/owning-gateway-name": EGRESS_GATEWAY}}
+    pods = {"matchLabels": proxies_of(EGRESS_GATEWAY)}
     target = (POLICY, "Server", EGRESS_GATEWAY)
     clients = ClientsArgs(service_accounts=args.callers)
     rules = allow(LINKERD_EGRESS_GATEWAY, EGRESS_GATEWAY, target, clients) if args.callers else []

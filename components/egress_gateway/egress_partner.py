@@ -15,10 +15,12 @@ from components.ingress import policies
 from components.ingress.objects import (
     CLIENT_ID,
     PUBLIC,
+    ca_certificates,
     envoy,
     made,
     outside,
     outside_ref,
+    parent,
     target,
 )
 from components.ingress.section import TokenIdentity
@@ -102,13 +104,8 @@ def secrets(partner: Partner, refresh_interval: str) -> dict[str, Manifest]:
 
 
 def authorities(partner: Partner) -> Manifest:
-    """The CA certificates of a partner, under the key that Envoy Gateway reads."""
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {"name": f"{partner.name}-ca", "namespace": LINKERD_EGRESS_GATEWAY},
-        "data": {"ca.crt": partner.ca},
-    }
+    """The CA certificates of a partner."""
+    return ca_certificates(LINKERD_EGRESS_GATEWAY, f"{partner.name}-ca", partner.ca)
 
 
 def backend(partner: Partner) -> Manifest:
@@ -178,13 +175,11 @@ def http_route(args: EgressPartnerArgs) -> Manifest:
         filters.append({"type": "ExtensionRef", "extensionRef": ref})
     to = outside_ref(partner.name)
     rule = {"matches": _matches(args), "filters": filters, "backendRefs": [to]}
-    parent = {
-        "group": GATEWAY,
-        "kind": "Gateway",
-        "name": EGRESS_GATEWAY,
-        "sectionName": LISTENER,
+    spec = {
+        "parentRefs": [parent(EGRESS_GATEWAY, LISTENER)],
+        "hostnames": [partner.host],
+        "rules": [rule],
     }
-    spec = {"parentRefs": [parent], "hostnames": [partner.host], "rules": [rule]}
     return made(f"{GATEWAY}/v1", "HTTPRoute", LINKERD_EGRESS_GATEWAY, partner.name, spec)
 
 

@@ -15,9 +15,8 @@ from components.egress_gateway.section import Partner
 from components.gateway_api import HasGatewayApi
 from components.ingress import policies
 from components.ingress.objects import HTTP, container_port
-from components.ingress.rules import audiences, gateway_api, requirement, tries
+from components.ingress.rules import audiences, gateway_api, limits, requirement, tries
 from components.ingress.section import IngressSection
-from components.ingress.values import claim_header
 from components.placement import HasPlacement
 from components.policy import look_up
 from components.policy.look_up import HasPolicies
@@ -30,7 +29,6 @@ from schema.yaml_file import Path_
 
 _GATEWAY = ("egress", "gateway")
 _PARTNERS = (*_GATEWAY, "partners")
-_MOST_LOCAL = 16
 _CHART = "linkerd-control-plane"
 # A filter of a route takes 16 headers away, of which nine are not of claims.
 _MOST_CLAIMS = 7
@@ -146,29 +144,14 @@ def _required(config: _Config, path: Path_, partner: Partner) -> Iterator[Fault]
     yield from requirement((*path, "require"), partner.require)
     if len(policies.claims(partner.limits)) > _MOST_CLAIMS:
         yield Fault((*path, "limits"), f"count by over {_MOST_CLAIMS} claims: leave some out")
-    local = sum(not each.global_ for each in partner.limits)
-    if local > _MOST_LOCAL:
-        yield Fault((*path, "limits"), f"are over {_MOST_LOCAL} in each pod: leave some out")
-    headers: dict[str, str] = {}
-    for index, each in enumerate(partner.limits):
-        where = (*path, "limits", index)
-        if each.global_ and config.ingress.global_limits is None:
-            yield Fault(
-                (*where, "global"),
-                "no Redis counts it: write ingress.globalLimits with onFailure",
-                looks_at=(("ingress", "globalLimits"),),
-            )
-        if not each.by.startswith("claim:"):
-            continue
-        if not partner.require.used:
-            yield Fault(
-                (*where, "by"),
-                "no token is asked for here, so nothing would be counted: count by caller",
-                looks_at=((*path, "require"),),
-            )
-        first = headers.setdefault(claim_header(each.by), each.by)
-        if first != each.by:
-            yield Fault((*where, "by"), f"reads like {first}: leave one of them out")
+    yield from limits(
+        config.ingress,
+        path,
+        partner.limits,
+        token=partner.require.used,
+        by="caller",
+        looks_at=((*path, "require"),),
+    )
 
 
 def _way(config: _Config, path: Path_, partner: Partner, namespace: str) -> Iterator[Fault]:

@@ -20,6 +20,7 @@ from components.ingress.objects import (
     KEYS,
     PUBLIC,
     EnvoyProxyArgs,
+    ca_certificates,
     client_traffic,
     container_port,
     envoy_proxy,
@@ -192,13 +193,8 @@ def _http_traffic(hops: int | None) -> Manifest:
 
 
 def client_ca(listener: IngressListener) -> Manifest:
-    """The CA certificates of a listener's clients, under the key that Envoy Gateway reads."""
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {"name": f"{listener.name}-clients", "namespace": LINKERD_INGRESS},
-        "data": {"ca.crt": listener.client_ca},
-    }
+    """The CA certificates of a listener's clients."""
+    return ca_certificates(LINKERD_INGRESS, f"{listener.name}-clients", listener.client_ca)
 
 
 def certificate(listener: IngressListener, issuer: IngressIssuer) -> Manifest:

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from components.base import Args, Manifest
-from components.envoy_gateway import ENVOY, GATEWAY, GATEWAY_CLASS, spread
+from components.envoy_gateway import ENVOY, GATEWAY, GATEWAY_CLASS, proxies_of, spread
 
 HTTP, HTTPS = 80, 443
 # Where the pods listen: Envoy Gateway adds 10000 to a port below 1024.
@@ -98,7 +98,7 @@ def envoy_proxy(args: EnvoyProxyArgs) -> Manifest:
     if args.skip_inbound:
         ports = ",".join(str(port) for port in args.skip_inbound)
         annotations["config.linkerd.io/skip-inbound-ports"] = ports
-    labels = {"gateway.envoyproxy.io/owning-gateway-name": args.name}
+    labels = proxies_of(args.name)
     service: dict[str, Any] = {"type": args.service_type}
     if args.service_type != "ClusterIP":
         # The other policy would hide the client behind a node.
@@ -191,6 +191,26 @@ def https_listener(name: str, host: str, secret: str) -> dict[str, Any]:
             "mode": "Terminate",
             "certificateRefs": [{"group": "", "kind": "Secret", "name": secret}],
         },
+    }
+
+
+def parent(gateway_name: str, listener: str) -> dict[str, str]:
+    """The listener that a route is attached to."""
+    return {
+        "group": GATEWAY,
+        "kind": "Gateway",
+        "name": gateway_name,
+        "sectionName": listener,
+    }
+
+
+def ca_certificates(namespace: str, name: str, pem: str | None) -> Manifest:
+    """CA certificates, under the key that Envoy Gateway reads."""
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": name, "namespace": namespace},
+        "data": {"ca.crt": pem},
     }
 
 

@@ -18,6 +18,7 @@ from components.ingress.objects import (
     made,
     outside,
     outside_ref,
+    parent,
     target,
 )
 from components.ingress.section import ExposedRoute, TokenIdentity
@@ -88,7 +89,7 @@ def http_route(args: IngressRouteArgs) -> Manifest:
         parts = [backend(each.service, each.port, each.percent) for each in route.split]
         rule["backendRefs"] = [backend(route.service, route.port, rest), *parts]
     spec = {
-        "parentRefs": [_parent(args.listener)],
+        "parentRefs": [parent(INGRESS, args.listener)],
         "hostnames": [route.host],
         "rules": [rule],
     }
@@ -103,19 +104,10 @@ def to_https(listener: str) -> Manifest:
     }
     everything = [{"path": {"type": "PathPrefix", "value": "/"}}]
     spec = {
-        "parentRefs": [_parent(listener)],
+        "parentRefs": [parent(INGRESS, listener)],
         "rules": [{"matches": everything, "filters": [filter_]}],
     }
     return made(f"{GATEWAY}/v1", "HTTPRoute", LINKERD_INGRESS, f"{listener}-to-https", spec)
-
-
-def _parent(listener: str) -> dict[str, Any]:
-    return {
-        "group": GATEWAY,
-        "kind": "Gateway",
-        "name": INGRESS,
-        "sectionName": listener,
-    }
 
 
 def _of_route(kind: str, route: ExposedRoute, spec: dict[str, Any]) -> Manifest:

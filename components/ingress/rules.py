@@ -14,6 +14,8 @@ from components.ingress.policies import RouteTraffic
 from components.ingress.section import (
     ClientCa,
     ExposedRoute,
+    IngressLimit,
+    IngressSection,
     Listener,
     Oidc,
     TokenIdentity,
@@ -310,11 +312,42 @@ def _login(path: Path_, oidc: Oidc) -> Iterator[Fault]:
 
 def _how_much(config: _Config, path: Path_, route: ExposedRoute) -> Iterator[Fault]:
     section = config.ingress
-    local = sum(1 + (each.by == "client") for each in route.limits if not each.global_)
+    yield from limits(
+        section,
+        path,
+        route.limits,
+        token=bool(section.identity) and not (route.public or route.oidc),
+        by="client",
+        looks_at=((*_INGRESS, "identity"), (*path, "public")),
+    )
+    for index, each in enumerate(route.limits):
+        if each.by == "client" and section.trusted_proxies is None:
+            yield Fault(
+                (*path, "limits", index, "by"),
+                "nobody said whose address a client's is: write ingress.trustedProxies, 0 where "
+                "no proxy stands before the gateway",
+                looks_at=((*_INGRESS, "trustedProxies"),),
+            )
+
+
+def limits(
+    section: IngressSection,
+    path: Path_,
+    found: Sequence[IngressLimit],
+    *,
+    token: bool,
+    by: str,
+    looks_at: tuple[Path_, ...],
+) -> Iterator[Fault]:
+    """Faults of the limits of a route, at either gateway.
+
+    token: whether one is asked for, which `looks_at` says; by: what to count by where none is.
+    """
+    local = sum(1 + (each.by == "client") for each in found if not each.global_)
     if local > _MOST_LOCAL:
         yield Fault((*path, "limits"), f"are over {_MOST_LOCAL} in each pod: leave some out")
     headers: dict[str, str] = {}
-    for index, each in enumerate(route.limits):
+    for index, each in enumerate(found):
         where = (*path, "limits", index)
         if each.global_ and section.global_limits is None:
             yield Fault(
@@ -322,19 +355,12 @@ def _how_much(config: _Config, path: Path_, route: ExposedRoute) -> Iterator[Fau
                 "no Redis counts it: write ingress.globalLimits with onFailure",
                 looks_at=((*_INGRESS, "globalLimits"),),
             )
-        if each.by == "client" and section.trusted_proxies is None:
-            yield Fault(
-                (*where, "by"),
-                "nobody said whose address a client's is: write ingress.trustedProxies, 0 where "
-                "no proxy stands before the gateway",
-                looks_at=((*_INGRESS, "trustedProxies"),),
-            )
         if each.by.startswith("claim:"):
-            if not section.identity or route.public or route.oidc:
+            if not token:
                 yield Fault(
                     (*where, "by"),
-                    "no token is asked for here, so nothing would be counted: count by client",
-                    looks_at=((*_INGRESS, "identity"), (*path, "public")),
+                    f"no token is asked for here, so nothing would be counted: count by {by}",
+                    looks_at=looks_at,
                 )
             first = headers.setdefault(claim_header(each.by), each.by)
             if first != each.by:

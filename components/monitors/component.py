@@ -9,6 +9,7 @@ import pulumi
 from pydantic import Field
 
 from components.base import Args, Component, Manifest
+from components.envoy_gateway import proxies_of
 from components.names import (
     CERT_MANAGER,
     CERT_MANAGER_PODS,
@@ -90,7 +91,7 @@ def manifests(args: MonitorsArgs) -> list[Manifest]:
 
 def _gateway(args: MonitorsArgs, gateway: str, name: str, namespace: str) -> Manifest:
     """Envoy of a gateway, whose port Envoy Gateway names."""
-    labels = {"matchLabels": {"gateway.envoyproxy.io/owning-gateway-name": gateway}}
+    labels = {"matchLabels": proxies_of(gateway)}
     endpoint = {"port": ENVOY_PORT, "path": "/stats/prometheus", "relabelings": [_job(gateway)]}
     return _pod_monitor(args, name, namespace, labels, [namespace], endpoint)
 

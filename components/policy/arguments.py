@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Protocol
 
 from components.egress.section import HasEgress
+from components.envoy_gateway import proxies_of
 from components.ingress.arguments import gateways
 from components.names import EGRESS_GATEWAY, INGRESS, LINKERD_EGRESS_GATEWAY, LINKERD_INGRESS
 from components.policy import look_up
@@ -86,7 +87,7 @@ def of_gateways(
         }
         # The port of Envoy's metrics, as Envoy Gateway calls it, and never that of requests.
         metrics = PolicyPort(port="metrics", protocol="HTTP/1", metrics="/stats/prometheus")
-        pods = {"gateway.envoyproxy.io/owning-gateway-name": name}
+        pods = proxies_of(name)
         services = [ServicePolicyArgs(service=name, selector=pods, ports=(metrics,), **common)]
         if namespace == LINKERD_INGRESS and config.ingress.acme:
             # cert-manager's: https://cert-manager.io/docs/configuration/acme/http01/

@@ -31,7 +31,7 @@ def egress_gateway(setting: Setting) -> Group:
 
 
 def by_partner(series: str) -> str:
-    """The series with the partner as a label: each rule of its route has a cluster of its own."""
+    """The series with the partner as a label, which the name of its cluster has."""
     route = "httproute/[^/]+/([^/]+)/.+"
     return f'label_replace({series}, "partner", "$1", "envoy_cluster_name", "{route}")'
 
